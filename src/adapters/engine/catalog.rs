@@ -1,0 +1,195 @@
+//! An engine's local images.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bollard::{models::ImageInspect, query_parameters::ListImagesOptions};
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::core::{
+    clean,
+    digest::Digest,
+    error::{Error, Result},
+    evidence::Publisher,
+    model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig, Version},
+    ports::Catalog,
+    progress::Context,
+    reference::{DOCKER_HUB, ImageRef, Name},
+    rows::Row,
+    text,
+};
+
+#[async_trait]
+impl Catalog for Engine {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let what = format!("list {}", self.name);
+        let images = cx.run(&what, async { self.docker().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.words(&what, &error)) }).await?;
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+        for image in images {
+            for (repository, tag) in names(&image.repo_tags, &image.repo_digests) {
+                let row = rows.entry(repository.clone()).or_insert_with(|| Row { name: repository, ..Row::default() });
+                row.tags.extend(tag);
+                row.size = row.size.max(u64::try_from(image.size).ok());
+                row.updated = row.updated.max(Some(image.created).filter(|created| *created > 0));
+                row.digest = row.digest.take().or_else(|| image.id.parse().ok());
+                row.labels.extend(image.labels.iter().take(20).map(|(key, value)| format!("{}={}", clean::short(key, 60), clean::short(value, 60))));
+            }
+        }
+        for row in rows.values_mut() {
+            row.tags.sort();
+            row.tags.dedup();
+        }
+        let _ = pages.send(rows.into_values().collect()).await;
+        Ok(())
+    }
+
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        let tag = tag.map_or_else(String::new, |tag| format!(":{tag}"));
+        format!("engine://{}/{name}{tag}", self.name).parse()
+    }
+
+    fn owns(&self, reference: &ImageRef) -> bool {
+        matches!(reference, ImageRef::Engine(name) if name.host == self.name)
+    }
+
+    async fn image(&self, cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
+        let what = format!("show {reference}");
+        let name = self.local(reference)?;
+        let asked = spelled(name);
+        cx.run(&what, async {
+            let docker = self.docker().await?;
+            let image = docker.inspect_image(&asked).await.map_err(|error| self.words(&what, &error))?;
+            let history = docker.image_history(&asked).await.map_err(|error| self.words(&what, &error))?;
+            // Newest first from the engine; the page shows the order of building.
+            let steps: Vec<(String, u64)> = history.iter().rev().map(|step| (clean::short(&step.created_by, 2000), u64::try_from(step.size).unwrap_or(0))).collect();
+            describe(reference, &image, steps, &what)
+        })
+        .await
+    }
+
+    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        let what = format!("list versions of {reference}");
+        let name = self.local(reference)?;
+        cx.run(&what, async {
+            let images = self.docker().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.words(&what, &error))?;
+            let all = images.iter().flat_map(|image| names(&image.repo_tags, &image.repo_digests));
+            let mut tags: Vec<String> = all.filter(|(repository, _)| *repository == name.repository).filter_map(|(_, tag)| tag).collect();
+            tags.sort();
+            tags.dedup();
+            Ok(tags)
+        })
+        .await
+    }
+
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        let image = self.image(cx, reference, None).await?;
+        Ok(Version { tag: reference.tag().unwrap_or("latest").to_owned(), digest: image.pinned.map(|pinned| pinned.digest), created: image.created, size: Some(image.size) })
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        let facts = cx.run(&format!("ask {}", self.name), self.facts()).await?;
+        let account = if facts.rootless {
+            "as you (rootless)"
+        } else if facts.remapped {
+            "root on this host, containers remapped"
+        } else {
+            "root on this host, in effect"
+        };
+        Ok(Health { reachable: true, account: account.into(), credentials: self.address.clone(), note: facts.version.clone() })
+    }
+}
+
+impl Engine {
+    /// The local name inside a reference of this engine.
+    pub(super) fn local<'a>(&self, reference: &'a ImageRef) -> Result<&'a Name> {
+        match reference {
+            ImageRef::Engine(name) if name.host == self.name => Ok(name),
+            _ => Err(Error::usage(format!("read {reference}"), format!("it is not in {}", self.name))),
+        }
+    }
+}
+
+/// How the engine itself spells a local name. Images without a name are listed and asked for by id.
+pub(super) fn spelled(name: &Name) -> String {
+    if let Some(digest) = &name.digest {
+        return digest.to_string();
+    }
+    match (name.repository.strip_prefix("id/"), &name.tag) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(tag)) => format!("{}:{tag}", name.repository),
+        (None, None) => format!("{}:latest", name.repository),
+    }
+}
+
+/// `(repository, tag)` pairs of one local image; one that has only a digest keeps its repository.
+fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
+    let split = |full: &String| {
+        let (repository, tag) = full.rsplit_once(':')?;
+        (!tag.contains('/') && repository != "<none>").then(|| (clean::short(repository, 255), Some(clean::short(tag, 128))))
+    };
+    let tagged: Vec<_> = tags.iter().filter_map(split).collect();
+    if !tagged.is_empty() {
+        return tagged;
+    }
+    digests.iter().filter_map(|full| full.split_once('@')).map(|(repository, _)| (clean::short(repository, 255), None)).filter(|(repository, _)| repository != "<none>").take(1).collect()
+}
+
+fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)>, what: &str) -> Result<Image> {
+    let id: Digest = {
+        let id = image.id.clone().unwrap_or_default();
+        // Podman gives the bare hex.
+        if id.contains(':') { id } else { format!("sha256:{id}") }.parse().map_err(|error: Error| error.during(what))?
+    };
+    let platform = Platform {
+        os: clean::short(image.os.as_deref().unwrap_or("linux"), 32),
+        architecture: clean::short(image.architecture.as_deref().unwrap_or("unknown"), 32),
+        variant: image.variant.as_deref().filter(|variant| !variant.is_empty()).map(|variant| clean::short(variant, 16)),
+    };
+    let list = |items: &Option<Vec<String>>| items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>();
+    let config = image.config.as_ref().map_or_else(RunConfig::default, |config| RunConfig {
+        entrypoint: list(&config.entrypoint),
+        command: list(&config.cmd),
+        user: clean::short(config.user.as_deref().unwrap_or(""), 100),
+        environment: list(&config.env),
+        ports: list(&config.exposed_ports),
+        volumes: list(&config.volumes),
+        working_dir: clean::short(config.working_dir.as_deref().unwrap_or(""), 500),
+        labels: config.labels.iter().flatten().map(|(key, value)| (clean::short(key, 200), clean::short(value, 4000))).collect(),
+    });
+    let layers: Vec<Layer> = {
+        let ids = image.root_fs.as_ref().and_then(|root| root.layers.clone()).unwrap_or_default();
+        let mut sized = steps.iter().filter(|(_, size)| *size > 0);
+        ids.iter()
+            .map(|id| {
+                let (created_by, size) = sized.next().cloned().unwrap_or_default();
+                Layer { digest: id.parse().ok(), size, media_type: "local layer".into(), created_by }
+            })
+            .collect()
+    };
+    let mut annotations = BTreeMap::new();
+    for (index, digest) in image.repo_digests.iter().flatten().enumerate().take(20) {
+        annotations.insert(format!("pulled as {}", index + 1), clean::short(digest, 400));
+    }
+    Ok(Image {
+        reference: reference.clone(),
+        kind: ImageKind::Container,
+        pinned: Some(Pinned { reference: reference.with_digest(&id), digest: id.clone(), platform: Some(platform.clone()), manifest: id.clone() }),
+        media_type: "local image".into(),
+        created: image.created.as_ref().and_then(|created| text::parse_timestamp(&created.to_string())),
+        platforms: vec![PlatformEntry { platform, digest: id }],
+        config,
+        annotations,
+        size: image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        layers,
+        history: steps.into_iter().map(|(step, _)| step).collect(),
+        disk: None,
+        publisher: Publisher::Unknown,
+    })
+}
+
+/// How a registry reference is spelled for an engine's pull.
+pub(super) fn pull_name(name: &Name) -> String {
+    let host = if name.host == DOCKER_HUB { "docker.io" } else { &name.host };
+    format!("{host}/{}", name.repository)
+}

@@ -1,0 +1,180 @@
+//! Bytes of an engine's images: out by `export`, in by `load`, both through a folder of ours.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
+
+use async_trait::async_trait;
+use bollard::query_parameters::ImportImageOptions;
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::{fs, io::AsyncWriteExt};
+
+use super::{Engine, catalog::spelled};
+use crate::{
+    adapters::archive::{self, Contents, Index},
+    core::{
+        error::{During, Error, Result},
+        manifest::{Descriptor, Manifest, RawManifest, choose},
+        model::Platform,
+        ports::{BlobSource, ByteStream, Content},
+        progress::Context,
+        reference::ImageRef,
+    },
+};
+
+#[async_trait]
+impl Content for Engine {
+    fn place(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+        // A manifest of ours named by digest (a child being copied) or the image itself.
+        let contents = self.exported(cx, at).await?;
+        let first = contents.images.first().ok_or_else(|| Error::failed(format!("read {at}"), "the engine exported nothing"))?;
+        Ok(first.manifest.clone())
+    }
+
+    async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
+        let what = format!("read {} of {at}", blob.digest.short());
+        let contents = self.exported(cx, at).await?;
+        let (offset, length) = *contents.blobs.get(&blob.digest).ok_or_else(|| Error::not_found(&what, "the image does not have it"))?;
+        archive::part(&contents.path, offset + from.min(length), length.saturating_sub(from), what).await
+    }
+
+    async fn has_blob(&self, _cx: &Context, _at: &ImageRef, blob: &Descriptor) -> Result<bool> {
+        Ok(fs::metadata(self.staged(blob)).await.is_ok_and(|meta| meta.len() == blob.size))
+    }
+
+    async fn put_blob(&self, _cx: &Context, _at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
+        let what = format!("stage {} for {}", blob.digest.short(), self.name);
+        let path = self.staged(blob);
+        fs::create_dir_all(&self.staging).await.during(&what)?;
+        let partial = path.with_extension(format!("{}.partial", std::process::id()));
+        let mut file = fs::File::create(&partial).await.during(&what)?;
+        let mut stream = source.open(0).await?;
+        while let Some(chunk) = stream.try_next().await? {
+            file.write_all(&chunk).await.during(&what)?;
+        }
+        file.flush().await.during(&what)?;
+        fs::rename(&partial, &path).await.during(&what)
+    }
+
+    async fn put_manifest(&self, _cx: &Context, at: &ImageRef, _tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).entry(at.clone()).or_default().push(manifest.clone());
+        Ok(())
+    }
+
+    /// Sends what was staged as one archive that both engines load.
+    async fn finish(&self, cx: &Context, at: &ImageRef) -> Result<()> {
+        let what = format!("load {at}");
+        let name = self.local(at)?;
+        let manifests = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).remove(at).unwrap_or_default();
+        let manifest = for_this_machine(&manifests, &what)?;
+        let Manifest::Image { config, layers, .. } = manifest.parse(&what)? else { return Err(Error::failed(what, "an index inside an index")) };
+        let archive = self.staging.join(format!("{}-{}.tar", manifest.digest.hex(), std::process::id()));
+        let name = format!("{}:{}", name.repository, name.tag.as_deref().unwrap_or("latest"));
+        let files: Vec<(String, PathBuf)> = layers.iter().map(|layer| (format!("{}.tar", layer.digest.hex()), self.staged(layer))).collect();
+        let config_file = (format!("{}.json", config.digest.hex()), self.staged(&config));
+        let target = archive.clone();
+        let written = tokio::task::spawn_blocking(move || write_archive(&target, &name, &config_file, &files)).await.during(&what)?;
+        let loaded = match written {
+            Ok(()) => cx.unless_cancelled(&what, self.load(&what, &archive)).await,
+            Err(error) => Err(error),
+        };
+        let _ = fs::remove_file(&archive).await;
+        if loaded.is_ok() {
+            for blob in layers.iter().chain([&config]) {
+                let _ = fs::remove_file(self.staged(blob)).await;
+            }
+        }
+        loaded
+    }
+}
+
+impl Engine {
+    fn staged(&self, blob: &Descriptor) -> PathBuf {
+        self.staging.join(blob.digest.hex())
+    }
+
+    async fn load(&self, what: &str, archive: &std::path::Path) -> Result<()> {
+        let file = fs::File::open(archive).await.during(what)?;
+        let stream = tokio_util::io::ReaderStream::with_capacity(file, 256 << 10);
+        let docker = self.docker().await?;
+        let mut answers = std::pin::pin!(docker.import_image_stream(ImportImageOptions::default(), stream, None));
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(|error| self.words(what, &error))?;
+            if let Some(detail) = answer.error_detail {
+                return Err(Error::failed(what, crate::core::clean::short(&detail.message.unwrap_or_default(), 300)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The image as an archive in our folder, exported once per image id.
+    async fn exported(&self, cx: &Context, at: &ImageRef) -> Result<Arc<Contents>> {
+        let what = format!("export {at}");
+        let name = spelled(self.local(at)?);
+        let docker = self.docker().await?;
+        // A manifest digest of our own making is no name to the engine: fall back to the tag.
+        let image = match docker.inspect_image(&name).await {
+            Ok(image) => image,
+            Err(error) => match self.local(at)?.tag.clone() {
+                Some(tag) => docker.inspect_image(&format!("{}:{tag}", self.local(at)?.repository)).await.map_err(|error| self.words(&what, &error))?,
+                None => return Err(self.words(&what, &error)),
+            },
+        };
+        let id = image.id.unwrap_or_default();
+        let hex: String = id.rsplit(':').next().unwrap_or("").chars().filter(char::is_ascii_hexdigit).collect();
+        let path = self.staging.join(format!("export-{hex}.tar"));
+        if fs::metadata(&path).await.is_err() {
+            fs::create_dir_all(&self.staging).await.during(&what)?;
+            let partial = path.with_extension(format!("{}.partial", std::process::id()));
+            cx.progress.phase(format!("exporting from {}", self.name));
+            let mut file = fs::File::create(&partial).await.during(&what)?;
+            let mut stream = std::pin::pin!(docker.export_image(&id));
+            let write = async {
+                while let Some(chunk) = stream.next().await {
+                    file.write_all(&chunk.map_err(|error| self.words(&what, &error))?).await.during(&what)?;
+                }
+                file.flush().await.during(&what)
+            };
+            if let Err(error) = cx.unless_cancelled(&what, write).await {
+                let _ = fs::remove_file(&partial).await;
+                return Err(error);
+            }
+            fs::rename(&partial, &path).await.during(&what)?;
+        }
+        let contents = tokio::task::spawn_blocking(move || Index::scan(&path)?.contents()).await.during(&what)??;
+        Ok(Arc::new(contents))
+    }
+}
+
+/// Of the manifests that were put, the image for this machine.
+fn for_this_machine<'a>(manifests: &'a [RawManifest], what: &str) -> Result<&'a RawManifest> {
+    let top = manifests.last().ok_or_else(|| Error::failed(what, "no manifest was written"))?;
+    match top.parse(what)? {
+        Manifest::Index { manifests: entries, .. } => {
+            let chosen = choose(&entries, &Platform::host(), what)?;
+            manifests.iter().find(|manifest| manifest.digest == chosen.digest).ok_or_else(|| Error::failed(what, "the platform's manifest is missing"))
+        }
+        Manifest::Image { .. } => Ok(top),
+    }
+}
+
+fn write_archive(target: &std::path::Path, name: &str, config: &(String, PathBuf), layers: &[(String, PathBuf)]) -> Result<()> {
+    let what = format!("write {}", target.display());
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(std::fs::File::create(target).during(&what)?));
+    let manifest = serde_json::json!([{"Config": config.0, "RepoTags": [name], "Layers": layers.iter().map(|(file, _)| file).collect::<Vec<_>>()}]);
+    let bytes = serde_json::to_vec(&manifest).during(&what)?;
+    for (file, path) in std::iter::once(config).chain(layers) {
+        builder.append_path_with_name(path, file).during(&what)?;
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "manifest.json", &*bytes).during(&what)?;
+    builder.into_inner().during(&what)?.into_inner().map_err(|error| Error::failed(&what, error.error()))?;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! The form of an engine, and the plan made of its answers. Pure: the request is what is shown and what is sent.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+
+use super::Facts;
+use crate::core::{
+    error::{During, Error, Result},
+    form::{Answers, Field, FieldKind, Form},
+    launch::{Plan, Risk, label},
+    model::{Image, Pinned},
+    reference::ImageRef,
+};
+
+/// Linux capabilities an ordinary service may need without owning the host.
+const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "NET_BIND_SERVICE"];
+
+/// The questions, with careful defaults for this image on this engine.
+pub fn form(image: &Image, facts: &Facts) -> Form {
+    let choice = |options: &[&str]| FieldKind::Choice(options.iter().map(ToString::to_string).collect());
+    let mut fields = vec![
+        Field::new("name", "Name", "what the workload is called; empty lets the engine choose", FieldKind::Text, ""),
+        Field::new("command", "Command", "instead of the image's own; empty runs what the image says", FieldKind::Words, ""),
+        Field::new("env", "Environment", "NAME=value, separated by spaces; no secrets here, they show in the plan", FieldKind::Words, ""),
+        Field::new("terminal", "Terminal", "give it a terminal, for shells and other interactive programs", FieldKind::Flag, "no"),
+        Field::new("network", "Network", "none cannot talk to anyone; private reaches out; host shares this machine's network", choice(&["private", "none", "host"]), "private"),
+        Field::new("ports", "Ports", "HOST:INSIDE pairs, open on 127.0.0.1 only; write 0.0.0.0:HOST:INSIDE for everyone", FieldKind::Words, ""),
+        Field::new("mounts", "Mounts", "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted", FieldKind::Words, ""),
+        Field::new("user", "User", "uid[:gid] inside; empty is what the image says", FieldKind::Text, &image.config.user),
+        Field::new("rights", "Rights", "none drops all capabilities; service keeps six harmless ones; default is the engine's own set", choice(&["none", "service", "default"]), "none"),
+        Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
+        Field::new("remove", "Remove after", "remove it when it ends, with its logs", FieldKind::Flag, "no"),
+    ];
+    if facts.limits.0 {
+        fields.push(Field::new("memory", "Memory", "at most, like 512M or 2G; empty for no limit", FieldKind::Size, "2G"));
+    }
+    if facts.limits.2 {
+        fields.push(Field::new("cpus", "Processors", "at most this many", FieldKind::Number { least: 1, most: 1024 }, "2"));
+    }
+    if facts.limits.1 {
+        fields.push(Field::new("processes", "Processes", "at most this many", FieldKind::Number { least: 1, most: 1_000_000 }, "512"));
+    }
+    Form { fields }
+}
+
+/// Makes the plan. `answers` are checked against the form already.
+pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: String) -> Result<Plan> {
+    let what = format!("plan on {backend}");
+    let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no digest"))?;
+    let body = body(&pinned, facts, &answers, &key)?;
+    let mut request = serde_json::to_value(&body).during(&what)?;
+    prune(&mut request);
+    let name = answers.get("name");
+    let query = if name.is_empty() { String::new() } else { format!("?name={name}") };
+    Ok(Plan {
+        backend: backend.to_owned(),
+        steps: vec![
+            format!("make sure {backend} has {}", body.image.clone().unwrap_or_default()),
+            format!("POST /containers/create{query}"),
+            "POST /containers/{id}/start".to_owned(),
+        ],
+        risks: risks(image, facts, &answers),
+        image: pinned,
+        answers,
+        request,
+        idempotency_key: key,
+    })
+}
+
+/// The name under which the engine runs it: always a digest, never a tag.
+pub fn image_name(pinned: &Pinned) -> String {
+    match &pinned.reference {
+        ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.digest),
+        _ => pinned.digest.to_string(),
+    }
+}
+
+/// The request body of `POST /containers/create`.
+pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
+    let rights = answers.get("rights");
+    let (exposed, bindings) = ports(&answers.words("ports"))?;
+    let mounts = mounts(&answers.words("mounts"))?;
+    let words = |key: &str| Some(answers.words(key)).filter(|words| !words.is_empty());
+    let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
+    let host = HostConfig {
+        cap_drop: (rights != "default").then(|| vec!["ALL".into()]),
+        cap_add: (rights == "service").then(|| SERVICE_CAPABILITIES.iter().map(ToString::to_string).collect()),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        network_mode: match answers.get("network") {
+            "none" => Some("none".into()),
+            "host" => Some("host".into()),
+            // Each engine has its own name for its private network.
+            _ => None,
+        },
+        port_bindings: (!bindings.is_empty()).then_some(bindings),
+        binds: (!mounts.is_empty()).then_some(mounts),
+        readonly_rootfs: answers.is("readonly").then_some(true),
+        tmpfs: answers.is("readonly").then(|| HashMap::from([("/tmp".to_owned(), "rw,noexec,nosuid,size=256m".to_owned())])),
+        auto_remove: answers.is("remove").then_some(true),
+        memory: facts.limits.0.then(|| answers.size("memory")).flatten().and_then(|bytes| i64::try_from(bytes).ok()),
+        nano_cpus: facts.limits.2.then(|| answers.get("cpus").parse::<i64>().ok()).flatten().map(|cpus| cpus * 1_000_000_000),
+        pids_limit: facts.limits.1.then(|| answers.get("processes").parse().ok()).flatten(),
+        privileged: Some(false),
+        ..HostConfig::default()
+    };
+    let terminal = answers.is("terminal");
+    Ok(ContainerCreateBody {
+        image: Some(image_name(pinned)),
+        cmd: words("command"),
+        env: words("env"),
+        user: text("user"),
+        tty: Some(terminal),
+        open_stdin: Some(terminal),
+        exposed_ports: (!exposed.is_empty()).then_some(exposed),
+        labels: Some(HashMap::from([
+            (label::WHARF.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            (label::REFERENCE.to_owned(), pinned.reference.to_string()),
+            (label::DIGEST.to_owned(), pinned.digest.to_string()),
+            (label::KEY.to_owned(), key.to_owned()),
+        ])),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    })
+}
+
+type Ports = (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>);
+
+/// `8080:80`, `0.0.0.0:8080:80`, `80/udp` forms; closed to other machines unless written out.
+fn ports(words: &[String]) -> Result<Ports> {
+    let mut exposed = Vec::new();
+    let mut bindings = HashMap::new();
+    for word in words {
+        let bad = || Error::usage(format!("port '{word}'"), "not a port").hint("write HOST:INSIDE, like 8080:80 or 8080:53/udp");
+        let (numbers, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+        let parts: Vec<&str> = numbers.split(':').collect();
+        let (address, host, inside) = match parts.as_slice() {
+            [address, host, inside] => (*address, *host, *inside),
+            [host, inside] => ("127.0.0.1", *host, *inside),
+            [inside] => ("127.0.0.1", "", *inside),
+            _ => return Err(bad()),
+        };
+        let number = |text: &str| text.is_empty() || text.parse::<u16>().is_ok();
+        if inside.is_empty() || !number(inside) || !number(host) || !matches!(protocol, "tcp" | "udp") {
+            return Err(bad());
+        }
+        let key = format!("{inside}/{protocol}");
+        exposed.push(key.clone());
+        bindings.insert(key, Some(vec![PortBinding { host_ip: Some(address.into()), host_port: Some(host.into()) }]));
+    }
+    Ok((exposed, bindings))
+}
+
+/// `/host:/inside[:ro|:rw]`; read-only unless written out.
+fn mounts(words: &[String]) -> Result<Vec<String>> {
+    words
+        .iter()
+        .map(|word| {
+            let parts: Vec<&str> = word.split(':').collect();
+            match parts.as_slice() {
+                [host, inside] if host.starts_with('/') && inside.starts_with('/') => Ok(format!("{host}:{inside}:ro")),
+                [host, inside, mode @ ("ro" | "rw")] if host.starts_with('/') && inside.starts_with('/') => Ok(format!("{host}:{inside}:{mode}")),
+                _ => Err(Error::usage(format!("mount '{word}'"), "not a mount").hint("write /host/path:/inside/path, with :rw to let it write")),
+            }
+        })
+        .collect()
+}
+
+/// What the launch may do, in words.
+fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
+    let user = if answers.get("user").is_empty() { image.config.user.as_str() } else { answers.get("user") };
+    let is_root = matches!(user.split(':').next().unwrap_or(""), "" | "0" | "root");
+    let mut risks = vec![match (is_root, facts.rootless, facts.remapped) {
+        (true, true, _) => Risk::fine("root inside is you outside: the engine is rootless"),
+        (true, false, true) => Risk::fine("root inside is nobody outside: the engine remaps users"),
+        (true, false, false) => Risk::caution("runs as root inside, and that is root outside: name a user, or use a rootless engine"),
+        (false, true, _) => Risk::fine(format!("runs as {user} inside, a sub-user of yours outside")),
+        (false, false, _) => Risk::fine(format!("runs as {user} inside and outside")),
+    }];
+    if !facts.rootless {
+        risks.push(Risk::caution("whoever may use this engine is root on this host, in effect"));
+    }
+    risks.push(match answers.get("rights") {
+        "none" => Risk::fine("no capabilities, and it cannot gain privileges"),
+        "service" => Risk::fine("six harmless capabilities, and it cannot gain privileges"),
+        _ => Risk::caution("the engine's default capabilities (among them raw network access); it cannot gain more"),
+    });
+    risks.push(match answers.get("network") {
+        "none" => Risk::fine("no network"),
+        "host" => Risk::danger("shares this machine's network: it can reach services that listen on localhost only"),
+        _ => Risk::fine("a network of its own that reaches out; nobody reaches in but through open ports"),
+    });
+    for port in answers.words("ports") {
+        if port.split(':').count() > 2 && !port.starts_with("127.") {
+            risks.push(Risk::caution(format!("port {port} is open to other machines")));
+        }
+    }
+    let mounts = answers.words("mounts");
+    if mounts.is_empty() {
+        risks.push(Risk::fine("none of your files are mounted"));
+    }
+    for mount in mounts {
+        risks.push(mount_risk(&mount));
+    }
+    risks.push(match (answers.get("memory"), facts.limits.0) {
+        (_, false) => Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory"),
+        ("", true) => Risk::caution("no memory limit"),
+        (limit, true) => Risk::fine(format!("at most {limit} of memory, {} processors, {} processes", answers.get("cpus"), answers.get("processes"))),
+    });
+    risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
+    risks.push(Risk::caution("signature not checked, never scanned by Wharf: nothing is known about the image but its digest"));
+    risks
+}
+
+/// What one `/host:/inside[:rw]` gives away.
+pub fn mount_risk(mount: &str) -> Risk {
+    let host = mount.split(':').next().unwrap_or("");
+    let writes = mount.ends_with(":rw");
+    let home = std::env::var("HOME").unwrap_or_default();
+    let covers_home = !home.is_empty() && (std::path::Path::new(&home).starts_with(host) || host == "/");
+    let how = if writes { "read and change" } else { "read" };
+    if host.ends_with(".sock") {
+        Risk::danger(format!("it can use the socket {host}: through an engine's socket it owns the host"))
+    } else if covers_home {
+        Risk::danger(format!("it can {how} your whole home folder, keys and tokens included"))
+    } else if writes {
+        Risk::caution(format!("it can {how} everything under {host}"))
+    } else {
+        Risk::fine(format!("it can {how} {host}"))
+    }
+}
+
+/// Drops empty fields, so that the shown request has only what is set.
+fn prune(value: &mut serde_json::Value) {
+    if let serde_json::Value::Object(map) = value {
+        map.retain(|_, inner| {
+            prune(inner);
+            !inner.is_null() && inner.as_object().is_none_or(|map| !map.is_empty())
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::launch::Weight;
+
+    #[test]
+    fn ports_stay_on_this_machine_unless_written_out() {
+        let (_, bindings) = ports(&["8080:80".into(), "0.0.0.0:53:53/udp".into()]).unwrap();
+        let address = |key: &str| bindings[key].as_ref().unwrap()[0].host_ip.clone().unwrap();
+        assert_eq!((address("80/tcp").as_str(), address("53/udp").as_str()), ("127.0.0.1", "0.0.0.0"));
+        for bad in ["x", "1:2:3:4", "99999:80", "80/sctp", ":"] {
+            assert!(ports(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mounts_are_read_only_unless_written_out() {
+        assert_eq!(mounts(&["/data:/in".into(), "/out:/out:rw".into()]).unwrap(), ["/data:/in:ro", "/out:/out:rw"]);
+        assert!(mounts(&["relative:/in".into()]).is_err());
+        assert_eq!(mount_risk("/:/host").weight, Weight::Danger);
+        assert_eq!(mount_risk("/var/run/docker.sock:/s:rw").weight, Weight::Danger);
+        assert_eq!(mount_risk("/srv/data:/in").weight, Weight::Fine);
+    }
+}

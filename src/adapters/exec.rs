@@ -1,0 +1,72 @@
+//! Shared child processes: argument lists only, never a shell; killed on drop; output and time bounded.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::Command,
+};
+
+use crate::core::{
+    clean,
+    error::{During, Error, Kind, Result},
+    progress::timed_out,
+};
+
+/// What a finished process said.
+#[derive(Debug)]
+pub struct Output {
+    /// Exit code; -1 when ended by a signal.
+    pub code: i32,
+    /// Standard output, cut at the limit.
+    pub stdout: Vec<u8>,
+    /// Standard error, cleaned and cut.
+    pub stderr: String,
+}
+
+/// Runs `argv` with `input` on standard input.
+pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) -> Result<Output> {
+    let what = format!("run {}", argv.first().copied().unwrap_or("nothing"));
+    let (program, arguments) = argv.split_first().ok_or_else(|| Error::failed(&what, "no program"))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Error::new(Kind::Failed, &what, error.to_string()).hint(format!("check that '{program}' is installed and on the path")))?;
+    let work = async {
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read its input is no failure.
+            let _ = stdin.write_all(input).await;
+        }
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (stdout, stderr, status) = tokio::join!(read(stdout, limit), read(stderr, 64 << 10), child.wait());
+        let status = status.during(&what)?;
+        Ok(Output { code: status.code().unwrap_or(-1), stdout, stderr: clean::short(&String::from_utf8_lossy(&stderr), 1000) })
+    };
+    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(timed_out(&what, deadline)))
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        let _ = (&mut pipe).take(limit as u64).read_to_end(&mut bytes).await;
+        // Drain the rest, so that the child does not stall on a full pipe.
+        let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
+    }
+    bytes
+}
+
+/// The program's place on the path, if it is there and can be run.
+pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

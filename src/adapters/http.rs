@@ -1,0 +1,121 @@
+//! Shared HTTP: one way to build a client, to bound an answer, and to say in words what went wrong.
+
+use std::{error::Error as _, path::PathBuf, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+use reqwest::{Certificate, Client, Identity, Response, StatusCode};
+
+use crate::core::{
+    clean,
+    error::{During, Error, Kind, Result},
+    ports::ByteStream,
+};
+
+/// Extra trust and identity for one address.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificate authorities (PEM) beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Client certificate and key (PEM).
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A client with deadlines on every step. Proxies come from the environment.
+pub fn client(tls: &Tls, what: &str) -> Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(5))
+        .read_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(32)
+        .tcp_nodelay(true);
+    let mut extra = Vec::new();
+    for path in &tls.authorities {
+        let pem = std::fs::read(path).during(format!("read the certificate authority {}", path.display()))?;
+        extra.extend(Certificate::from_pem_bundle(&pem).during(format!("read the certificate authority {}", path.display()))?);
+    }
+    if !extra.is_empty() {
+        builder = builder.tls_certs_merge(extra);
+    }
+    if let Some((certificate, key)) = &tls.identity {
+        let mut pem = std::fs::read(certificate).during(format!("read the client certificate {}", certificate.display()))?;
+        pem.extend(std::fs::read(key).during(format!("read the client key {}", key.display()))?);
+        builder = builder.identity(Identity::from_pem(&pem).during(format!("read the client certificate {}", certificate.display()))?);
+    }
+    builder.build().during(what)
+}
+
+/// Says in words why a request got no answer.
+pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
+    let mut causes = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    let all = causes.join(": ").to_lowercase();
+    let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
+    let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
+    let (why, hint) = if says(&["unknownissuer", "unknown issuer", "self-signed", "selfsigned", "self signed", "notvalidforname", "certificate"]) {
+        (format!("its TLS certificate is not trusted ({last})"), "if it is your site's own authority, name its PEM file as 'ca' for this source, or put it into certs.d")
+    } else if says(&["invalidcontenttype", "corrupt message", "wrong version number"]) {
+        ("it does not speak TLS".to_owned(), "if you mean plain http, configure the source with url = \"http://…\"")
+    } else if says(&["dns", "lookup", "name or service not known", "name resolution"]) {
+        ("its name is not known".to_owned(), "check the spelling, the network or the proxy")
+    } else if says(&["connection refused"]) {
+        ("nothing listens at that address".to_owned(), "check the port, and whether the service runs")
+    } else if error.is_timeout() || says(&["timed out", "deadline"]) {
+        ("it did not answer in time".to_owned(), "check the address and the network, then try again")
+    } else if says(&["connection reset", "closed before", "incomplete", "unexpected eof", "broken pipe"]) {
+        ("the connection broke".to_owned(), "try again")
+    } else {
+        (last, "check the address and the network, then try again")
+    };
+    Error::new(Kind::Unavailable, what, why).hint(hint)
+}
+
+/// The error for a status, with what the server says, cleaned and cut.
+pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
+    let said = clean::short(said.trim(), 200);
+    let because = |words: &str| if said.is_empty() { words.to_owned() } else { format!("{words} ({said})") };
+    match status.as_u16() {
+        401 => Error::new(Kind::NotAllowed, what, because("it wants you to sign in")).hint("run 'wharf login' for this source"),
+        403 => Error::new(Kind::NotAllowed, what, because("you are not allowed to")).hint("ask the project's owner for the right, or sign in with another account"),
+        404 => Error::new(Kind::NotFound, what, because("it is not there, or hidden from you")).hint("check the name and the tag, or sign in"),
+        429 => Error::new(Kind::Unavailable, what, because("too many requests for now")).hint("wait a while; signing in usually raises the limit"),
+        500..=599 => Error::new(Kind::Unavailable, what, because(&format!("the server failed with {status}"))).hint("try again later, or tell whoever runs it"),
+        _ => Error::new(Kind::Failed, what, because(&format!("the server answered {status}"))),
+    }
+}
+
+/// Reads an answer of at most `limit` bytes; a longer one is an error before it fills the memory.
+pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes> {
+    let too_long = || Error::new(Kind::Integrity, what, format!("the answer is longer than {} MiB", limit >> 20)).hint("no honest answer is; tell whoever runs the source");
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(too_long());
+    }
+    let mut bytes = BytesMut::new();
+    let mut stream = response.bytes_stream();
+    while let Some(chunk) = stream.try_next().await.map_err(|error| no_answer(what, &error))? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_long());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The answer as a stream with our errors.
+pub fn stream(response: Response, what: String) -> ByteStream {
+    Box::pin(response.bytes_stream().map_err(move |error| no_answer(&what, &error)))
+}
+
+/// Reads JSON of at most 32 MiB.
+pub async fn json<T: serde::de::DeserializeOwned>(response: Response, what: &str) -> Result<T> {
+    let bytes = body(response, 32 << 20, what).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let begin = clean::short(&String::from_utf8_lossy(&bytes[..bytes.len().min(60)]), 60);
+        Error::failed(what, format!("the answer is not the JSON it should be ({error}); it begins '{begin}'"))
+            .hint("check that the address is a registry and not a web page or a proxy's notice")
+    })
+}

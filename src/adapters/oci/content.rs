@@ -1,0 +1,325 @@
+//! Reading and writing manifests and blobs of a registry.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use reqwest::{Body, Method, Response, StatusCode, header};
+use url::Url;
+
+use super::{
+    Oci,
+    catalog::referrers,
+    client::{self, success},
+};
+use crate::{
+    adapters::http,
+    core::{
+        digest::Digest,
+        error::{Error, Kind, Result},
+        manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, Manifest, OCI_INDEX, RawManifest},
+        ports::{BlobSource, ByteStream, Content},
+        progress::Context,
+        reference::{ImageRef, Name},
+    },
+};
+
+/// How often a broken upload is taken up again where it stopped.
+const RESUMES: u32 = 5;
+
+#[async_trait]
+impl Content for Oci {
+    fn place(&self) -> String {
+        self.registry.host.clone()
+    }
+
+    async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+        let what = format!("read {at}");
+        let name = self.name(at)?;
+        let url = self.registry.url(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let accept = ALL_TYPES.join(", ");
+        cx.run(&what, async {
+            let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, &accept));
+            let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
+            let response = success(&what, response).await?;
+            let stated = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let bytes = http::body(response, MANIFEST_LIMIT, &what).await?;
+            let manifest = RawManifest::new(stated.as_deref(), bytes, &what)?;
+            if let Some(wanted) = &name.digest {
+                wanted.matches(&manifest.digest, &what)?;
+            }
+            Ok(manifest)
+        })
+        .await
+    }
+
+    async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
+        let name = self.name(at)?;
+        let what = format!("read blob {} of {at}", blob.digest.short());
+        let url = self.registry.url(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let make = || {
+            let request = self.registry.request(Method::GET, url.clone())?;
+            Ok(if from > 0 { request.header(header::RANGE, format!("bytes={from}-")) } else { request })
+        };
+        let response = cx.run(&what, self.registry.send(&what, &client::pull(&name.repository), make)).await?;
+        let response = success(&what, response).await?;
+        let whole = response.status() != StatusCode::PARTIAL_CONTENT;
+        let stream = Self::stream(response, what);
+        Ok(if from > 0 && whole { skip(stream, from) } else { stream })
+    }
+
+    async fn attached(&self, cx: &Context, at: &ImageRef, digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
+        let name = self.name(at)?;
+        let what = format!("look for attachments of {at}");
+        let mut found = Vec::new();
+        for descriptor in self.referrer_list(cx, name, digest, &what).await? {
+            found.push((by_digest(name, &descriptor.digest), None));
+        }
+        for ending in ["sig", "att", "sbom"] {
+            let tag = format!("{}-{}.{ending}", digest.algorithm(), digest.hex());
+            if self.has_manifest(cx, name, &tag).await? {
+                let at = ImageRef::Oci(Name { tag: Some(tag.clone()), digest: None, ..name.clone() });
+                found.push((at, Some(tag)));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
+        let name = self.name(at)?;
+        let what = format!("look for blob {} in {at}", blob.digest.short());
+        let url = self.registry.url(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        cx.run(&what, async {
+            let response = self.registry.send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, url.clone())).await?;
+            match response.status() {
+                StatusCode::NOT_FOUND => Ok(false),
+                // A repository that does not exist yet may be a 401 or 403 to read; writing will tell.
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
+                _ => success(&what, response).await.map(|_| true),
+            }
+        })
+        .await
+    }
+
+    async fn mount(&self, cx: &Context, at: &ImageRef, from: &ImageRef, blob: &Descriptor) -> Result<bool> {
+        let (Ok(to), Ok(from)) = (self.name(at), self.name(from)) else { return Ok(false) };
+        let what = format!("mount blob {} into {at}", blob.digest.short());
+        let url = self.registry.url(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
+        // Reading there and writing here: a token server wants both scopes in one token.
+        let mut scopes = client::push(&to.repository);
+        scopes.extend(client::pull(&from.repository));
+        cx.run(&what, async {
+            let make = || Ok(self.registry.request(Method::POST, url.clone())?.header(header::CONTENT_LENGTH, 0));
+            let response = self.registry.send(&what, &scopes, make).await?;
+            match response.status() {
+                StatusCode::CREATED => Ok(true),
+                // It opened an upload instead. Give that back, the copy will stream.
+                StatusCode::ACCEPTED => {
+                    if let Some(upload) = location(&response, &url) {
+                        let _ = self.registry.send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
+                    }
+                    Ok(false)
+                }
+                _ => success(&what, response).await.map(|_| false),
+            }
+        })
+        .await
+    }
+
+    async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
+        let name = self.name(at)?;
+        let what = format!("write blob {} to {at}", blob.digest.short());
+        let scopes = client::push(&name.repository);
+        let start = self.registry.url(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let make = || Ok(self.registry.request(Method::POST, start.clone())?.header(header::CONTENT_LENGTH, 0));
+        let response = cx.run(&what, self.registry.send(&what, &scopes, make)).await?;
+        let response = success(&what, response).await?;
+        let mut upload = location(&response, &start).ok_or_else(|| Error::failed(&what, "the registry gave no upload address"))?;
+        let mut sent = 0;
+        for attempt in 0..=RESUMES {
+            match self.patch(&what, &scopes, &upload, blob, source, sent).await {
+                Ok(next) => {
+                    upload = next;
+                    break;
+                }
+                Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable => {
+                    let _ = self.registry.send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, attempt, "an upload broke; taking it up again");
+                    tokio::time::sleep(Duration::from_millis(300 << attempt)).await;
+                    (upload, sent) = self.upload_state(cx, &what, &scopes, &upload).await?;
+                }
+            }
+        }
+        upload.query_pairs_mut().append_pair("digest", blob.digest.as_str());
+        let make = || Ok(self.registry.request(Method::PUT, upload.clone())?.header(header::CONTENT_LENGTH, 0));
+        // The registry hashes the whole blob before it answers: give large ones time.
+        let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
+        let response = cx.clone().within(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
+        success(&what, response).await.map(|_| ())
+    }
+
+    async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
+        let name = self.name(at)?;
+        let what = format!("write the manifest of {at}");
+        let response = self.put_raw(cx, name, tag.unwrap_or(manifest.digest.as_str()), manifest, &what).await?;
+        let knows_referrers = response.headers().contains_key("oci-subject");
+        success(&what, response).await?;
+        if let (false, Manifest::Image { subject: Some(subject), .. }) = (knows_referrers, manifest.parse(&what)?) {
+            self.add_referrer(cx, name, &subject.digest, manifest, &what).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Oci {
+    async fn put_raw(&self, cx: &Context, name: &Name, selector: &str, manifest: &RawManifest, what: &str) -> Result<Response> {
+        let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let make = || Ok(self.registry.request(Method::PUT, url.clone())?.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone()));
+        cx.run(what, self.registry.send(what, &client::push(&name.repository), make)).await
+    }
+
+    /// Streams the rest of a blob into an open upload; gives the address to close it at.
+    async fn patch(&self, what: &str, scopes: &client::Scopes, upload: &Url, blob: &Descriptor, source: &dyn BlobSource, from: u64) -> Result<Url> {
+        if from >= blob.size && blob.size > 0 {
+            return Ok(upload.clone());
+        }
+        self.registry.prepare(what, scopes).await?;
+        // reqwest hides a body's own error: keep it where we can see it.
+        let slot: Arc<Mutex<Option<Error>>> = Arc::default();
+        let stream = {
+            let slot = slot.clone();
+            source.open(from).await?.map(move |chunk| {
+                chunk.map_err(|error| {
+                    let shown = std::io::Error::other(error.to_string());
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    shown
+                })
+            })
+        };
+        let body = Mutex::new(Some(Body::wrap_stream(stream)));
+        let make = || {
+            let body = body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| Error::new(Kind::NotAllowed, what, "the registry wants a new sign-in in the middle of an upload"))?;
+            let mut request = self.registry.request(Method::PATCH, upload.clone())?.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
+            if from > 0 {
+                request = request.header(header::CONTENT_RANGE, format!("{from}-{}", blob.size.saturating_sub(1)));
+            }
+            Ok(request)
+        };
+        let answer = self.registry.send_signed(what, scopes, &make).await;
+        if let Some(error) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error);
+        }
+        let response = success(what, answer?).await?;
+        Ok(location(&response, upload).unwrap_or_else(|| upload.clone()))
+    }
+
+    /// Where an upload stands: its address and the number of bytes the registry has.
+    async fn upload_state(&self, cx: &Context, what: &str, scopes: &client::Scopes, upload: &Url) -> Result<(Url, u64)> {
+        let response = cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload.clone()))).await?;
+        let response = success(what, response).await?;
+        let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        // "0-1023" means 1024 bytes; an upload without bytes is "0-0" too, so start that one anew.
+        let last: u64 = range.rsplit('-').next().and_then(|last| last.parse().ok()).unwrap_or(0);
+        Ok((location(&response, upload).unwrap_or_else(|| upload.clone()), if last == 0 { 0 } else { last + 1 }))
+    }
+
+    async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {
+        let what = format!("look for {selector}");
+        let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let accept = ALL_TYPES.join(", ");
+        cx.run(&what, async {
+            let make = || Ok(self.registry.request(Method::HEAD, url.clone())?.header(header::ACCEPT, &accept));
+            let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
+            match response.status() {
+                StatusCode::NOT_FOUND => Ok(false),
+                _ => success(&what, response).await.map(|_| true),
+            }
+        })
+        .await
+    }
+
+    /// The referrers API, or the index under its fallback tag where a registry lacks the API.
+    async fn referrer_list(&self, cx: &Context, name: &Name, digest: &Digest, what: &str) -> Result<Vec<Descriptor>> {
+        let url = self.registry.url(&format!("v2/{}/referrers/{digest}", name.repository))?;
+        let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, OCI_INDEX));
+        let response = cx.run(what, self.registry.send(what, &client::pull(&name.repository), make)).await?;
+        if response.status().is_success() {
+            return referrers(&self.small(cx, what, response, MANIFEST_LIMIT).await?, what);
+        }
+        match self.fallback_index(cx, name, digest).await? {
+            Some(index) => referrers(&index.bytes, what),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn fallback_index(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Option<RawManifest>> {
+        let at = ImageRef::Oci(Name { tag: Some(fallback_tag(digest)), digest: None, ..name.clone() });
+        match self.manifest(cx, &at).await {
+            Ok(index) => Ok(Some(index)),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds a manifest to the fallback index of its subject (distribution specification, "Referrers Tag Schema").
+    async fn add_referrer(&self, cx: &Context, name: &Name, subject: &Digest, manifest: &RawManifest, what: &str) -> Result<()> {
+        let mut index: serde_json::Value = match self.fallback_index(cx, name, subject).await? {
+            Some(index) => serde_json::from_slice(&index.bytes).map_err(|error| Error::failed(what, error))?,
+            None => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
+        };
+        let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).map_err(|error| Error::failed(what, error))?;
+        let kind = document.get("artifactType").or_else(|| document.pointer("/config/mediaType")).cloned().unwrap_or_default();
+        let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len(), "artifactType": kind});
+        if let (Some(annotations), Some(entry)) = (document.get("annotations"), entry.as_object_mut()) {
+            entry.insert("annotations".into(), annotations.clone());
+        }
+        let Some(entries) = index.get_mut("manifests").and_then(serde_json::Value::as_array_mut) else {
+            return Err(Error::failed(what, "the list of attachments is not an index"));
+        };
+        if entries.iter().any(|known| known.get("digest").and_then(serde_json::Value::as_str) == Some(manifest.digest.as_str())) {
+            return Ok(());
+        }
+        entries.push(entry);
+        let bytes = serde_json::to_vec(&index).map_err(|error| Error::failed(what, error))?;
+        let raw = RawManifest::new(Some(OCI_INDEX), bytes.into(), what)?;
+        let response = self.put_raw(cx, name, &fallback_tag(subject), &raw, what).await?;
+        success(what, response).await.map(|_| ())
+    }
+}
+
+fn fallback_tag(digest: &Digest) -> String {
+    format!("{}-{}", digest.algorithm(), digest.hex())
+}
+
+fn by_digest(name: &Name, digest: &Digest) -> ImageRef {
+    ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() })
+}
+
+/// The `Location` of an answer. Uploads may move to another path, never to another scheme than ours.
+fn location(response: &Response, current: &Url) -> Option<Url> {
+    let text = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let next = current.join(text).ok()?;
+    (next.host_str() == current.host_str() || next.scheme() == "https").then_some(next)
+}
+
+/// Drops the first bytes of an answer whose server ignored `Range`.
+fn skip(stream: ByteStream, bytes: u64) -> ByteStream {
+    let mut left = bytes;
+    Box::pin(stream.filter_map(move |chunk| {
+        let kept = match chunk {
+            Ok(chunk) => {
+                let cut = left.min(chunk.len() as u64);
+                left -= cut;
+                (cut < chunk.len() as u64).then(|| Ok(chunk.slice(cut as usize..)))
+            }
+            Err(error) => Some(Err(error)),
+        };
+        std::future::ready(kept)
+    }))
+}

@@ -1,0 +1,25 @@
+//! Registries that are there without a Wharf configuration: those Docker and Podman know.
+
+use super::{credentials, trust};
+use crate::core::{config::SourceConfig, reference::DOCKER_HUB};
+
+/// One source for every registry in Docker's and Podman's own files, but for Docker Hub, which has its own adapter.
+pub fn discover() -> Vec<SourceConfig> {
+    let mut found: Vec<SourceConfig> = Vec::new();
+    let signed_in = credentials::known_hosts().into_iter().map(|(host, file)| (host, false, file));
+    for (location, insecure, file) in trust::podman_registries().into_iter().chain(signed_in) {
+        let host = location.split('/').next().unwrap_or(&location).to_owned();
+        if host == DOCKER_HUB || found.iter().any(|source| source.name == host) {
+            continue;
+        }
+        let scheme = if insecure || trust::is_plain(&host) { "http" } else { "https" };
+        found.push(SourceConfig {
+            name: host.clone(),
+            adapter: "oci".into(),
+            url: format!("{scheme}://{host}"),
+            origin: format!("named in {}", file.display()),
+            ..SourceConfig::default()
+        });
+    }
+    found
+}

@@ -1,0 +1,57 @@
+//! What a configuration holds once read. Reading and layering it is `crate::config`'s duty.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Sources in the order of screens.
+    pub sources: Vec<SourceConfig>,
+    /// Whether to look for engines, registries and folders by itself.
+    pub discover: bool,
+    /// The person's name in links and requests.
+    pub person: String,
+    /// Name of the theme.
+    pub theme: String,
+    /// Folder with the user's own themes.
+    pub themes_dir: Option<PathBuf>,
+    /// The user's key map, a patch on the built-in one.
+    pub keymap: Option<PathBuf>,
+    /// Whether the mouse is used at start.
+    pub mouse: bool,
+    /// Named filters from the files.
+    pub filters: BTreeMap<String, String>,
+    /// Folders of images.
+    pub image_folders: Vec<PathBuf>,
+    /// Folder for what can be fetched again.
+    pub cache_dir: PathBuf,
+    /// Folder for what cannot: the store, local workloads, the secret file.
+    pub state_dir: PathBuf,
+    /// Whether the person agreed to keep secrets in a 0600 file.
+    pub secret_file: bool,
+    /// Files that were read, lowest first.
+    pub files: Vec<PathBuf>,
+    /// Things in the files that could not be used, in words; the program starts all the same.
+    pub warnings: Vec<String>,
+}
+
+/// One configured source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceConfig {
+    /// Its name in lists.
+    pub name: String,
+    /// Which adapter.
+    pub adapter: String,
+    /// Address: a URL, a socket or a folder, as the adapter reads it.
+    pub url: String,
+    /// Account to use.
+    pub user: Option<String>,
+    /// Extra certificate authority (PEM).
+    pub ca: Option<PathBuf>,
+    /// Client certificate and key (PEM).
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Repositories to list where the registry does not list them itself.
+    pub repositories: Vec<String>,
+    /// Where it was found, in words.
+    pub origin: String,
+}

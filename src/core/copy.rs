@@ -1,0 +1,307 @@
+//! Copying an image between two places: by digest, blobs first, manifest last, nothing moved that need not be.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    digest::{Digest, Hasher},
+    error::{Error, Kind, Result},
+    manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest, choose},
+    model::Platform,
+    ports::{BlobSource, ByteStream, Content},
+    progress::{Context, Progress},
+    reference::ImageRef,
+};
+
+/// One end of a copy.
+#[derive(Clone)]
+pub struct Place {
+    /// Who reads or writes there.
+    pub content: Arc<dyn Content>,
+    /// Which image.
+    pub at: ImageRef,
+}
+
+/// What to take along.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Only these platforms; `None` takes the whole index, whose digest then stays the same.
+    pub platforms: Option<Vec<Platform>>,
+    /// Signatures, SBOMs and other attached artifacts too.
+    pub attachments: bool,
+    /// Blobs at a time.
+    pub parallel: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { platforms: None, attachments: true, parallel: 4 }
+    }
+}
+
+/// What a copy did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Outcome {
+    /// Digest of the image at its destination.
+    pub digest: Digest,
+    /// Bytes that moved.
+    pub moved: u64,
+    /// Bytes that were there already or were mounted.
+    pub spared: u64,
+    /// Attached artifacts that came along.
+    pub attachments: usize,
+    /// Attached artifacts that could not come along, and why.
+    pub left: Vec<String>,
+}
+
+/// Manifests in the order in which they must be written, and the blobs they need.
+struct Tree {
+    manifests: Vec<RawManifest>,
+    blobs: BTreeMap<Digest, Descriptor>,
+}
+
+/// Copies `from` to `to`. Repeating it is safe: what is there already is left alone.
+pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> Result<Outcome> {
+    let what = format!("copy {} to {}", from.at, to.at);
+    cx.progress.phase("reading manifests");
+    let top = from.content.manifest(cx, &from.at).await?;
+    let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
+    let tree = collect(cx, from, top.clone(), &what).await?;
+    let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
+    cx.progress.total(total);
+    cx.progress.phase("copying layers");
+    let mut tally = put_blobs(cx, from, to, &tree, options.parallel).await?;
+    let subjects: Vec<Digest> = tree.manifests.iter().map(|manifest| manifest.digest.clone()).collect();
+    put_manifests(cx, to, tree, to.at.tag()).await?;
+    let mut attachments = 0;
+    let mut left = Vec::new();
+    if options.attachments {
+        cx.progress.phase("copying signatures and attachments");
+        for subject in subjects {
+            for (at, tag) in from.content.attached(cx, &from.at, &subject).await? {
+                match copy_attached(cx, from, to, &at, tag.as_deref(), options.parallel).await {
+                    Ok(moved) => {
+                        attachments += 1;
+                        tally = (tally.0 + moved.0, tally.1 + moved.1);
+                    }
+                    Err(error) if error.kind == Kind::Cancelled => return Err(error),
+                    Err(error) => left.push(format!("{at}: {}", error.why)),
+                }
+            }
+        }
+    }
+    cx.progress.phase("finishing");
+    to.content.finish(cx, &to.at).await?;
+    Ok(Outcome { digest: top.digest, moved: tally.0, spared: tally.1, attachments, left })
+}
+
+async fn copy_attached(cx: &Context, from: &Place, to: &Place, at: &ImageRef, tag: Option<&str>, parallel: usize) -> Result<(u64, u64)> {
+    let what = format!("copy attachment {at}");
+    let manifest = from.content.manifest(cx, at).await?;
+    let tree = collect(cx, from, manifest, &what).await?;
+    let moved = put_blobs(cx, from, to, &tree, parallel).await?;
+    put_manifests(cx, to, tree, tag).await?;
+    Ok(moved)
+}
+
+/// Reduces an index to the chosen platforms: one gives its manifest, several a smaller index.
+async fn select(cx: &Context, from: &Place, top: RawManifest, platforms: Option<&[Platform]>, what: &str) -> Result<RawManifest> {
+    let (Some(platforms), Manifest::Index { manifests, .. }) = (platforms, top.parse(what)?) else { return Ok(top) };
+    let chosen: Vec<&Descriptor> = platforms.iter().map(|wanted| choose(&manifests, wanted, what)).collect::<Result<_>>()?;
+    if let [only] = chosen.as_slice() {
+        return from.content.manifest(cx, &by_digest(&from.at, &only.digest)).await;
+    }
+    let keep: BTreeSet<&str> = chosen.iter().map(|entry| entry.digest.as_str()).collect();
+    let mut document: serde_json::Value = serde_json::from_slice(&top.bytes).map_err(|error| Error::failed(what, error))?;
+    if let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
+        entries.retain(|entry| entry.get("digest").and_then(serde_json::Value::as_str).is_some_and(|digest| keep.contains(digest)));
+    }
+    let bytes = serde_json::to_vec(&document).map_err(|error| Error::failed(what, error))?;
+    RawManifest::new(Some(&top.media_type).map(String::as_str).or(Some(OCI_INDEX)), bytes.into(), what)
+}
+
+fn by_digest(at: &ImageRef, digest: &Digest) -> ImageRef {
+    at.with_digest(digest)
+}
+
+/// Reads all manifests below `top`, children before parents.
+async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Result<Tree> {
+    let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new() };
+    match top.parse(what)? {
+        Manifest::Index { manifests, .. } => {
+            // Collected first: a stream over a borrowing closure is not general enough to be spawned.
+            let reads: Vec<_> = manifests.into_iter().map(|child| read_child(cx, from, child)).collect();
+            let children: Vec<RawManifest> = stream::iter(reads).buffered(4).try_collect().await?;
+            for child in children {
+                add_blobs(&mut tree, &child, what)?;
+                tree.manifests.push(child);
+            }
+        }
+        Manifest::Image { .. } => add_blobs(&mut tree, &top, what)?,
+    }
+    tree.manifests.push(top);
+    Ok(tree)
+}
+
+async fn read_child(cx: &Context, from: &Place, child: Descriptor) -> Result<RawManifest> {
+    from.content.manifest(cx, &by_digest(&from.at, &child.digest)).await
+}
+
+fn add_blobs(tree: &mut Tree, manifest: &RawManifest, what: &str) -> Result<()> {
+    let Manifest::Image { config, layers, .. } = manifest.parse(what)? else {
+        return Err(Error::unsupported(what, "an index inside an index"));
+    };
+    // Foreign layers live at another address by design (Windows base layers) and are not copied by anyone.
+    let foreign = |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
+    for blob in layers.into_iter().filter(|layer| !foreign(layer)).chain([config]) {
+        tree.blobs.insert(blob.digest.clone(), blob);
+    }
+    Ok(())
+}
+
+async fn put_blobs(cx: &Context, from: &Place, to: &Place, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
+    let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob(cx, from, to, blob)).collect();
+    let moves = stream::iter(moves).buffer_unordered(parallel.max(1));
+    moves.try_fold((0, 0), |(moved, spared), (more_moved, more_spared)| async move { Ok((moved + more_moved, spared + more_spared)) }).await
+}
+
+async fn put_blob(cx: &Context, from: &Place, to: &Place, blob: &Descriptor) -> Result<(u64, u64)> {
+    let what = format!("copy {} to {}", blob.digest.short(), to.content.place());
+    cx.unless_cancelled(&what, async {
+        if to.content.mount(cx, &to.at, &from.at, blob).await? || to.content.has_blob(cx, &to.at, blob).await? {
+            cx.progress.spare(blob.size);
+            return Ok((0, blob.size));
+        }
+        let source = Checked::new(cx, from, blob);
+        to.content.put_blob(cx, &to.at, blob, &source).await?;
+        Ok((blob.size, 0))
+    })
+    .await
+}
+
+async fn put_manifests(cx: &Context, to: &Place, tree: Tree, tag: Option<&str>) -> Result<()> {
+    let last = tree.manifests.len().saturating_sub(1);
+    for (index, manifest) in tree.manifests.iter().enumerate() {
+        let tag = if index == last { tag } else { None };
+        cx.unless_cancelled("write the manifest", to.content.put_manifest(cx, &to.at, tag, manifest)).await?;
+    }
+    Ok(())
+}
+
+/// A blob that is hashed and counted on its way, and that fails at its end if the digest is wrong.
+///
+/// It can be opened again at an earlier byte: what was hashed already is not hashed twice.
+pub struct Checked {
+    cx: Context,
+    from: Place,
+    blob: Descriptor,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    hasher: Hasher,
+    hashed: u64,
+    counted: u64,
+}
+
+impl Checked {
+    /// Wraps `blob` of `from`.
+    pub fn new(cx: &Context, from: &Place, blob: &Descriptor) -> Self {
+        Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl BlobSource for Checked {
+    async fn open(&self, from: u64) -> Result<ByteStream> {
+        // A hash cannot start in the middle: read from where hashing stopped, drop what the caller has.
+        let hashed = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hashed;
+        let start = from.min(hashed);
+        let inner = self.from.content.blob(&self.cx, &self.from.at, &self.blob, start).await?;
+        let check = Check { seen: self.seen.clone(), blob: self.blob.clone(), progress: self.cx.progress.clone(), position: start, wanted: from };
+        let stream = stream::try_unfold((inner, check), |(mut inner, mut check)| async move {
+            loop {
+                match inner.try_next().await? {
+                    Some(chunk) => match check.pass(chunk)? {
+                        Some(chunk) => return Ok(Some((chunk, (inner, check)))),
+                        None => {}
+                    },
+                    None => return check.end().map(|()| None),
+                }
+            }
+        });
+        Ok(Box::pin(stream))
+    }
+}
+
+struct Check {
+    seen: Arc<Mutex<Seen>>,
+    blob: Descriptor,
+    progress: Progress,
+    position: u64,
+    wanted: u64,
+}
+
+impl Check {
+    /// Hashes what was not hashed yet and gives back what the caller wants of the chunk.
+    fn pass(&mut self, chunk: Bytes) -> Result<Option<Bytes>> {
+        let begin = self.position;
+        self.position += chunk.len() as u64;
+        if self.position > self.blob.size {
+            return Err(self.wrong("more bytes came than the manifest says"));
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.position > seen.hashed {
+            let known = seen.hashed.saturating_sub(begin) as usize;
+            seen.hasher.update(&chunk[known.min(chunk.len())..]);
+            seen.hashed = self.position;
+        }
+        if self.position > seen.counted {
+            self.progress.add(self.position - seen.counted.max(begin));
+            seen.counted = self.position;
+        }
+        let skip = self.wanted.saturating_sub(begin).min(chunk.len() as u64) as usize;
+        Ok((skip < chunk.len()).then(|| chunk.slice(skip..)))
+    }
+
+    fn end(&self) -> Result<()> {
+        if self.position < self.blob.size {
+            // Not a wrong digest: the connection broke. The caller may open it again here.
+            return Err(Error::new(Kind::Unavailable, self.what(), format!("the answer ended after {} of {} bytes", self.position, self.blob.size)));
+        }
+        let hasher = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone();
+        self.blob.digest.matches(&hasher.finish(), &self.what())
+    }
+
+    fn wrong(&self, why: &str) -> Error {
+        Error::new(Kind::Integrity, self.what(), why).hint("do not use it; tell whoever runs the source")
+    }
+
+    fn what(&self) -> String {
+        format!("read blob {}", self.blob.digest.short())
+    }
+}
+
+/// Reads a small blob whole, checks its digest, and refuses one above `limit` bytes.
+pub async fn read_small(cx: &Context, place: &Place, blob: &Descriptor, limit: usize) -> Result<Vec<u8>> {
+    let what = format!("read {} of {}", blob.digest.short(), place.at);
+    if blob.size > limit as u64 {
+        return Err(Error::new(Kind::Integrity, what, format!("{} bytes is more than Wharf reads of such a thing", blob.size)));
+    }
+    cx.run(&what, async {
+        let mut stream = Checked::new(cx, place, blob).open(0).await?;
+        let mut bytes = Vec::with_capacity(blob.size as usize);
+        while let Some(chunk) = stream.try_next().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    })
+    .await
+}

@@ -1,0 +1,143 @@
+//! Content digests of the OCI image specification ("descriptor", section Digests).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use super::error::{Error, Result};
+
+/// `sha256:<64 hex>` or `sha512:<128 hex>`, always lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// The SHA-256 digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// The whole text, `algorithm:hex`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The algorithm, `sha256` or `sha512`.
+    pub fn algorithm(&self) -> &str {
+        self.0.split_once(':').map_or("", |(algorithm, _)| algorithm)
+    }
+
+    /// The hexadecimal part.
+    pub fn hex(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, hex)| hex)
+    }
+
+    /// The first twelve hexadecimal figures, for narrow columns.
+    pub fn short(&self) -> &str {
+        self.hex().get(..12).unwrap_or_default()
+    }
+
+    /// Checks that `bytes` have this digest. Only SHA-256 content is accepted.
+    pub fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
+        self.matches(&Self::of(bytes), what)
+    }
+
+    /// Checks that `found` is this digest.
+    pub fn matches(&self, found: &Self, what: &str) -> Result<()> {
+        if self == found {
+            return Ok(());
+        }
+        Err(Error::new(
+            super::error::Kind::Integrity,
+            what,
+            format!("the bytes have digest {found}, not {self}"),
+        )
+        .hint("do not use it; tell whoever runs the source"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let sized = match text.split_once(':') {
+            Some(("sha256", hex)) => hex.len() == 64 && is_hex(hex),
+            Some(("sha512", hex)) => hex.len() == 128 && is_hex(hex),
+            _ => false,
+        };
+        if sized {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::usage(
+                format!("digest '{}'", super::clean::short(text, 80)),
+                "expected sha256: and 64 lower-case hexadecimal figures",
+            ))
+        }
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A running SHA-256.
+#[derive(Clone, Default)]
+pub struct Hasher(sha2::Sha256);
+
+impl Hasher {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything added.
+    pub fn finish(self) -> Digest {
+        use fmt::Write as _;
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in self.0.finalize() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Digest(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_digests_parse() {
+        assert!(Digest::of(b"x").as_str().parse::<Digest>().is_ok());
+        for bad in ["", "sha256:", "sha256:xyz", "md5:00", &format!("sha256:{}", "A".repeat(64)), "sha256:../../etc"] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_empty_digest_is_the_published_one() {
+        assert_eq!(Digest::of(b"").short(), "e3b0c44298fc");
+    }
+}

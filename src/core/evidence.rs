@@ -1,0 +1,150 @@
+//! What a badge may claim. Unknown is never green, and a missing part never improves a verdict.
+//!
+//! The checks themselves come with the evidence store; the words and their order are fixed here so
+//! that every screen and the command line say the same.
+
+use serde::{Deserialize, Serialize};
+
+/// How a badge is coloured. The sign and the word carry the meaning; colour only repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Checked and good.
+    Good,
+    /// Known, wants a look.
+    Caution,
+    /// Checked and bad.
+    Bad,
+    /// Nothing known.
+    Unknown,
+}
+
+/// Sign, word and tone, always together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Badge {
+    /// One column wide.
+    pub sign: &'static str,
+    /// The state in words.
+    pub word: &'static str,
+    /// The colour role.
+    pub tone: Tone,
+}
+
+macro_rules! states {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $sign:literal, $word:literal, $tone:ident;)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $name { $($(#[$doc])* $variant,)+ }
+        impl $name {
+            /// Sign, word and tone of this state.
+            pub fn badge(self) -> Badge {
+                match self { $(Self::$variant => Badge { sign: $sign, word: $word, tone: Tone::$tone },)+ }
+            }
+            /// Every state, for tables and tests.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+        }
+    };
+}
+
+states! {
+    /// What is known of signatures over one digest.
+    Signature {
+        /// Nobody looked.
+        #[default]
+        NotChecked = "·", "not checked", Unknown;
+        /// Looked everywhere, nothing there.
+        NoneFound = "○", "unsigned", Caution;
+        /// There is one, and no key to check it with.
+        NoKey = "?", "signed, no key configured", Unknown;
+        /// Valid, by somebody the site does not trust.
+        Untrusted = "?", "signed, signer not trusted", Caution;
+        /// Valid, by a trusted key or identity.
+        Verified = "✓", "verified", Good;
+        /// The index that lists this platform is signed.
+        CoveredByIndex = "✓", "covered by a signed index", Good;
+        /// The signature does not fit the bytes.
+        Invalid = "✗", "signature FAILED", Bad;
+        /// It was valid once.
+        Expired = "!", "signature expired", Caution;
+        /// The check could not run.
+        Unreachable = "?", "could not check", Unknown;
+    }
+}
+
+states! {
+    /// What is known of vulnerabilities in one digest.
+    Scan {
+        /// Nobody looked.
+        #[default]
+        NotScanned = "·", "not scanned", Unknown;
+        /// A scanner has it in its queue or under way.
+        Running = "…", "scanning", Unknown;
+        /// Packages were seen and none has a known vulnerability.
+        Clean = "✓", "clean", Good;
+        /// Vulnerabilities were found.
+        Findings = "!", "findings", Bad;
+        /// The scan or its database is too old.
+        Stale = "!", "scan is stale", Caution;
+        /// The scanner saw no packages it knows: not clean.
+        Unsupported = "?", "nothing the scanner knows", Caution;
+        /// The scanner failed.
+        Failed = "?", "scan failed", Unknown;
+    }
+}
+
+states! {
+    /// Who is said to have made it, and who says so. Not that it is safe.
+    Publisher {
+        /// Nobody says.
+        #[default]
+        Unknown = "·", "publisher unknown", Unknown;
+        /// On the site's list.
+        SiteApproved = "✓", "site-approved", Good;
+        /// The source vouches for the vendor.
+        VendorVerified = "◆", "verified publisher", Caution;
+        /// Part of the source's official set.
+        Official = "◆", "official", Caution;
+        /// Open source sponsored by the source.
+        Sponsored = "◆", "sponsored open source", Caution;
+        /// Somebody in a project of yours.
+        ProjectMember = "◇", "project member", Caution;
+    }
+}
+
+/// What policy makes of the evidence for one person, backend and moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing was checked.
+    #[default]
+    Undecided,
+    /// Go ahead.
+    Allow,
+    /// Somebody has to say yes first.
+    NeedsApproval,
+    /// No.
+    Deny,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_says_not_or_could_not_is_never_green() {
+        let all = Signature::ALL.iter().map(|s| s.badge()).chain(Scan::ALL.iter().map(|s| s.badge())).chain(Publisher::ALL.iter().map(|s| s.badge()));
+        for badge in all {
+            let unknown = ["not", "no ", "could", "unknown", "failed", "stale", "nothing", "unsigned"].iter().any(|word| badge.word.contains(word));
+            assert!(!(unknown && badge.tone == Tone::Good), "{badge:?}");
+            assert_eq!(badge.sign.chars().count(), 1);
+        }
+    }
+
+    #[test]
+    fn the_default_of_every_check_is_unknown() {
+        assert_eq!(Signature::default().badge().tone, Tone::Unknown);
+        assert_eq!(Scan::default().badge().tone, Tone::Unknown);
+        assert_eq!(Publisher::default().badge().tone, Tone::Unknown);
+        assert_eq!(Verdict::default(), Verdict::Undecided);
+    }
+}

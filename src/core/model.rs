@@ -1,0 +1,259 @@
+//! The nouns: kinds, platforms, and an image as the image page shows it. Data, no behaviour beyond words.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    digest::Digest,
+    error::{Error, Result},
+    evidence::Publisher,
+    reference::ImageRef,
+};
+
+/// What sort of thing can be launched or shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageKind {
+    /// A container image.
+    #[default]
+    Container,
+    /// A VM disk image.
+    Vm,
+    /// A Singularity/Apptainer image file.
+    Sif,
+    /// A block volume.
+    Volume,
+}
+
+impl ImageKind {
+    /// All kinds, in the order of menus.
+    pub const ALL: [Self; 4] = [Self::Container, Self::Vm, Self::Sif, Self::Volume];
+
+    /// The word in lists, filters and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Vm => "vm",
+            Self::Sif => "sif",
+            Self::Volume => "volume",
+        }
+    }
+}
+
+impl FromStr for ImageKind {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.word() == text)
+            .ok_or_else(|| Error::usage(format!("kind '{text}'"), "not a kind of image").hint("use container, vm, sif or volume"))
+    }
+}
+
+/// Operating system and processor, as in the image index of the OCI image specification.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Platform {
+    /// `linux`, `windows`, …
+    pub os: String,
+    /// Go's name of the processor: `amd64`, `arm64`, …
+    pub architecture: String,
+    /// `v7`, `v8`, …
+    pub variant: Option<String>,
+}
+
+impl Platform {
+    /// The platform this program runs on.
+    pub fn host() -> Self {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            "powerpc64" => "ppc64le",
+            other => other,
+        };
+        Self { os: "linux".into(), architecture: architecture.into(), variant: None }
+    }
+
+    /// Whether an image built for `self` runs where `wanted` is asked for. `arm64` and `arm64/v8` are one.
+    pub fn serves(&self, wanted: &Self) -> bool {
+        let variant = |platform: &Self| match (platform.architecture.as_str(), &platform.variant) {
+            ("arm64", None) => Some("v8".to_owned()),
+            (_, variant) => variant.clone(),
+        };
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_none() || variant(self) == variant(wanted))
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
+    }
+}
+
+impl FromStr for Platform {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parts = text.split('/').map(str::to_owned);
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
+                Ok(Self { os, architecture, variant })
+            }
+            _ => Err(Error::usage(format!("platform '{text}'"), "expected os/architecture[/variant]").hint("for example linux/amd64")),
+        }
+    }
+}
+
+impl TryFrom<String> for Platform {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Platform> for String {
+    fn from(platform: Platform) -> Self {
+        platform.to_string()
+    }
+}
+
+/// A reference resolved to the exact bytes it meant at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The reference, by digest; its tag is only what it was seen under.
+    pub reference: ImageRef,
+    /// Digest of the index or manifest the tag pointed to.
+    pub digest: Digest,
+    /// The platform chosen from an index, if it was one.
+    pub platform: Option<Platform>,
+    /// Digest of the platform's own manifest; equal to `digest` for a plain manifest.
+    pub manifest: Digest,
+}
+
+/// One platform of an image index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlatformEntry {
+    /// Which platform.
+    pub platform: Platform,
+    /// Digest of its manifest.
+    pub digest: Digest,
+}
+
+/// One layer, in the order of application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// Digest of the (compressed) blob.
+    pub digest: Option<Digest>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The media type as the manifest says.
+    pub media_type: String,
+    /// The build step that made it, cleaned, if the history tells.
+    pub created_by: String,
+}
+
+/// The run-time configuration of a container image (OCI image configuration, `config`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RunConfig {
+    /// Program to start.
+    pub entrypoint: Vec<String>,
+    /// Its default arguments.
+    pub command: Vec<String>,
+    /// User (and group) inside; empty means root.
+    pub user: String,
+    /// `NAME=value` lines.
+    pub environment: Vec<String>,
+    /// `80/tcp` and the like.
+    pub ports: Vec<String>,
+    /// Paths that want a volume.
+    pub volumes: Vec<String>,
+    /// Directory the program starts in.
+    pub working_dir: String,
+    /// Labels, cleaned.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What the header of a disk image file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskFacts {
+    /// `qcow2`, `raw`, `vmdk`, `sif`, …
+    pub format: String,
+    /// Size of the disk as a machine sees it, bytes.
+    pub virtual_size: Option<u64>,
+    /// Things in the header that a careful person wants to know, in words.
+    pub warnings: Vec<String>,
+}
+
+/// An image as the image page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// What was asked for, as named.
+    pub reference: ImageRef,
+    /// What sort of thing it is.
+    pub kind: ImageKind,
+    /// The exact bytes, for the chosen platform. `None` where a place has no digests.
+    pub pinned: Option<Pinned>,
+    /// Media type or format.
+    pub media_type: String,
+    /// Seconds since 1970 when it was built, if it says.
+    pub created: Option<i64>,
+    /// The platforms offered; one entry for a plain image.
+    pub platforms: Vec<PlatformEntry>,
+    /// Run-time configuration, for container images.
+    pub config: RunConfig,
+    /// Annotations of the manifest, cleaned.
+    pub annotations: BTreeMap<String, String>,
+    /// Layers of the chosen platform.
+    pub layers: Vec<Layer>,
+    /// All build steps, newest last, cleaned.
+    pub history: Vec<String>,
+    /// Bytes to fetch for the chosen platform: configuration and layers.
+    pub size: u64,
+    /// For disk images.
+    pub disk: Option<DiskFacts>,
+    /// Who the source says made it.
+    pub publisher: Publisher,
+}
+
+/// One version of an image: a tag and what it points to, as far as known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// The tag.
+    pub tag: String,
+    /// Where it points now.
+    pub digest: Option<Digest>,
+    /// Seconds since 1970.
+    pub created: Option<i64>,
+    /// Bytes to fetch.
+    pub size: Option<u64>,
+}
+
+/// Who I am at a source and how it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Whether it answered.
+    pub reachable: bool,
+    /// The account in use; empty for anonymous.
+    pub account: String,
+    /// Where the credentials came from, in words.
+    pub credentials: String,
+    /// Version, limits left and the like, in words.
+    pub note: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arm64_serves_its_v8_spelling_and_not_amd64() {
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        assert!(platform("linux/arm64").serves(&platform("linux/arm64/v8")));
+        assert!(platform("linux/arm64/v8").serves(&platform("linux/arm64")));
+        assert!(!platform("linux/arm64").serves(&platform("linux/amd64")));
+        assert!(!platform("linux/arm/v6").serves(&platform("linux/arm/v7")));
+    }
+}

@@ -1,0 +1,372 @@
+//! The use cases: the only thing that both front ends call.
+
+use std::{path::PathBuf, sync::Arc};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::{
+    config::Config,
+    copy::{self, Options, Outcome, Place},
+    error::{Error, Result},
+    form::{Answers, Form},
+    launch::{Plan, Workload},
+    link::Link,
+    model::{Health, Image, Platform, Version},
+    ports::{Cache, Catalog, Content, Launcher, Listing, Supply, Vault, cannot},
+    progress::Context,
+    reference::{ImageRef, Name},
+    rows::{Row, RowSet},
+    text,
+};
+
+/// One configured place that holds images.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name in lists and filters.
+    pub name: String,
+    /// Which adapter serves it.
+    pub adapter: &'static str,
+    /// Its address, in words.
+    pub address: String,
+    /// Where it was found: a file, a socket, built in.
+    pub origin: String,
+    /// Lists and describes.
+    pub catalog: Arc<dyn Catalog>,
+    /// Reads and writes manifests and blobs.
+    pub content: Option<Arc<dyn Content>>,
+}
+
+/// Makes a source for a reference that no configured source owns.
+pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
+
+/// Something `wharf doctor` and the Sources screen report: what it is, whether it is fine, and what to do if not.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// What was looked for.
+    pub what: String,
+    /// Whether it is there and works.
+    pub fine: bool,
+    /// What was found.
+    pub found: String,
+    /// How to get it, if it is missing.
+    pub advice: String,
+}
+
+/// Everything the front ends need.
+pub struct Portal {
+    /// The configuration in force.
+    pub config: Config,
+    /// Places that hold images.
+    pub sources: Vec<Source>,
+    /// What can launch.
+    pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What is remembered between runs.
+    pub cache: Arc<dyn Cache>,
+    /// Where secrets are kept.
+    pub vault: Arc<dyn Vault>,
+    /// Sources for references from elsewhere.
+    pub open: Opener,
+    /// What was looked for at start and found or not.
+    pub findings: Vec<Finding>,
+}
+
+/// What a link points to now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Opened {
+    /// The image it is pinned to.
+    pub image: Image,
+    /// Whether the tag it was made from points elsewhere now; `None` if there is no tag or it is gone.
+    pub moved: Option<bool>,
+    /// Where the tag points now, if it moved.
+    pub now_at: Option<super::digest::Digest>,
+    /// Whether the link is past its date.
+    pub expired: bool,
+}
+
+/// The result of a share into one project.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Shared {
+    /// The project.
+    pub project: String,
+    /// Where the image is now.
+    pub destination: String,
+    /// What was done.
+    pub outcome: Outcome,
+}
+
+impl Portal {
+    /// The source with this name.
+    pub fn source(&self, name: &str) -> Result<&Source> {
+        self.sources.iter().find(|source| source.name == name).ok_or_else(|| {
+            let known: Vec<_> = self.sources.iter().map(|source| source.name.as_str()).collect();
+            Error::not_found(format!("source '{name}'"), "there is no such source").hint(format!("known: {}", known.join(", ")))
+        })
+    }
+
+    /// The source that holds `reference`: a configured one, else one made for its address.
+    pub fn source_of(&self, reference: &ImageRef) -> Result<Source> {
+        if let Some(source) = self.sources.iter().find(|source| source.catalog.owns(reference)) {
+            return Ok(source.clone());
+        }
+        (self.open)(reference)
+    }
+
+    /// Where the bytes of `reference` are.
+    pub fn place(&self, reference: &ImageRef) -> Result<Place> {
+        let source = self.source_of(reference)?;
+        let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
+        Ok(Place { content, at: reference.clone() })
+    }
+
+    /// The launcher with this name; the first one that accepts the image when none is named.
+    pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
+        let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
+        match name {
+            Some(name) => self.launchers.iter().find(|launcher| launcher.name() == name).cloned().ok_or_else(|| {
+                Error::not_found(format!("backend '{name}'"), "there is no such backend here").hint(format!("backends here: {}", known()))
+            }),
+            None => {
+                let mut reasons = Vec::new();
+                for launcher in &self.launchers {
+                    match image.map_or(Ok(()), |image| launcher.accepts(image)) {
+                        Ok(()) => return Ok(launcher.clone()),
+                        Err(error) => reasons.push(format!("{}: {}", launcher.name(), error.why)),
+                    }
+                }
+                Err(Error::unsupported("choose a backend", if reasons.is_empty() { "none was found".to_owned() } else { reasons.join("; ") })
+                    .hint("'wharf doctor' says what is missing"))
+            }
+        }
+    }
+
+    /// Lists one source. Growing snapshots go to `out`, the last one complete; it is also kept for the next start.
+    pub async fn list(&self, cx: &Context, source: &Source, query: Option<&str>, out: mpsc::Sender<Arc<RowSet>>) -> Result<Arc<RowSet>> {
+        let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
+        let what = format!("list {}", source.name);
+        let gather = async {
+            let mut rows: Vec<Row> = Vec::new();
+            let mut shown = 0;
+            while let Some(page) = arriving.recv().await {
+                rows.extend(page);
+                // Each snapshot costs a sort of all rows: show the first page, then only when the list has doubled.
+                if shown == 0 || rows.len() >= shown * 2 {
+                    shown = rows.len();
+                    let _ = out.try_send(Arc::new(RowSet::build(rows.clone())));
+                }
+            }
+            rows
+        };
+        let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
+        let (fetched, rows) = tokio::join!(fetch, gather);
+        fetched?;
+        let set = tokio::task::spawn_blocking(move || Arc::new(RowSet::build(rows))).await.map_err(|error| Error::failed(&what, error))?;
+        if source.catalog.listing() == Listing::Whole && query.is_none() {
+            if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
+                tracing::warn!(%error, "the list was not kept");
+            }
+        }
+        Ok(set)
+    }
+
+    /// The image behind a reference, pinned.
+    pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        let source = self.source_of(reference)?;
+        cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
+    }
+
+    /// Tags of an image.
+    pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        let source = self.source_of(reference)?;
+        cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
+    }
+
+    /// Details of some tags, a few at a time, sent as they come.
+    pub async fn versions(&self, cx: &Context, reference: &ImageRef, tags: Vec<String>, out: mpsc::Sender<Version>) -> Result<()> {
+        let source = self.source_of(reference)?;
+        stream::iter(tags)
+            .map(|tag| {
+                let (source, at) = (source.clone(), reference.with_tag(&tag));
+                async move { cx.run("read a version", source.catalog.version(cx, &at)).await.unwrap_or(Version { tag, digest: None, created: None, size: None }) }
+            })
+            .buffered(6)
+            .for_each(|version| async {
+                let _ = out.send(version).await;
+            })
+            .await;
+        Ok(())
+    }
+
+    /// The questions a backend asks about an image.
+    pub async fn form(&self, cx: &Context, backend: &str, image: &Image) -> Result<Form> {
+        let launcher = self.launcher(Some(backend), None)?;
+        launcher.accepts(image)?;
+        cx.run(&format!("ask {backend}"), launcher.form(cx, image)).await
+    }
+
+    /// What would be sent to a backend.
+    pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
+        let launcher = self.launcher(Some(backend), None)?;
+        launcher.accepts(image)?;
+        cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await
+    }
+
+    /// Carries out a plan.
+    pub async fn launch(&self, cx: &Context, plan: &Plan) -> Result<Workload> {
+        let launcher = self.launcher(Some(&plan.backend), None)?;
+        let source = self.source_of(&plan.image.reference)?;
+        let content = source.content.clone().ok_or_else(|| cannot(&source.name, "launch from"))?;
+        let credentials = source.catalog.credentials(&plan.image.reference).await;
+        let supply = Supply { image: plan.image.clone(), content, credentials };
+        cx.unless_cancelled(&format!("launch on {}", plan.backend), launcher.launch(cx, plan, &supply)).await
+    }
+
+    /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
+    pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
+        let mut all = Vec::new();
+        let mut failed = Vec::new();
+        let answers = stream::iter(&self.launchers)
+            .map(|launcher| async move { (launcher.name(), cx.run(&format!("list workloads of {}", launcher.name()), launcher.workloads(cx)).await) })
+            .buffered(8)
+            .collect::<Vec<_>>()
+            .await;
+        for (name, answer) in answers {
+            match answer {
+                Ok(workloads) => all.extend(workloads),
+                Err(error) => failed.push((name.to_owned(), error)),
+            }
+        }
+        all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
+        (all, failed)
+    }
+
+    /// The workload whose id or name starts with `id`, and its backend.
+    pub async fn find_workload(&self, cx: &Context, id: &str) -> Result<(Arc<dyn Launcher>, Workload)> {
+        let (all, failed) = self.workloads(cx).await;
+        let exact = all.iter().filter(|workload| workload.id == id || workload.name == id);
+        let mut fits: Vec<&Workload> = exact.collect();
+        if fits.is_empty() {
+            fits = all.iter().filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id))).collect();
+        }
+        match fits.as_slice() {
+            [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
+            [] => {
+                let hint = failed.first().map_or_else(|| "'wharf workloads' lists them".to_owned(), |(name, error)| format!("{name} did not answer: {}", error.why));
+                Err(Error::not_found(format!("workload '{id}'"), "there is no such workload").hint(hint))
+            }
+            many => Err(Error::usage(format!("workload '{id}'"), format!("{} workloads start like this", many.len())).hint("type more of the id")),
+        }
+    }
+
+    /// A link to what `reference` means now.
+    pub async fn link(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>, until: Option<i64>) -> Result<Link> {
+        let image = self.image(cx, reference, platform).await?;
+        let pinned = image.pinned.ok_or_else(|| Error::unsupported(format!("link to {reference}"), "it has no digest to pin to"))?;
+        let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
+        let mut link = Link::to(&pinned, sender, until);
+        if platform.is_none() {
+            // The receiver may sit at another kind of machine: leave the choice open unless it was made.
+            link.platform = None;
+        }
+        Ok(link)
+    }
+
+    /// What a link points to, and whether its tag has moved since.
+    pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<Opened> {
+        let image = self.image(cx, &link.reference, link.platform.as_ref()).await?;
+        let mut moved = None;
+        let mut now_at = None;
+        if let (Some(tag), Some(digest)) = (&link.tag, link.digest()) {
+            let source = self.source_of(&link.reference)?;
+            let at = link.reference.with_tag(tag);
+            if let Ok(version) = cx.run("look up the tag", source.catalog.version(cx, &at)).await {
+                moved = version.digest.as_ref().map(|now| now != digest);
+                now_at = version.digest.filter(|now| now != digest);
+            }
+        }
+        Ok(Opened { image, moved, now_at, expired: link.is_expired(text::now()) })
+    }
+
+    /// Copies an image between any two places.
+    pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        copy::copy(cx, &self.place(from)?, &self.place(to)?, options).await
+    }
+
+    /// Where a share of `reference` into `project` goes: the same registry, or `host/project` of another.
+    pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
+        let what = format!("share {reference} to '{project}'");
+        let ImageRef::Oci(name) = reference else {
+            return Err(Error::unsupported(what, "only images in registries are shared into projects so far").hint("copy it to a registry first: wharf copy"));
+        };
+        let (host, path) = match project.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+            _ => (name.host.as_str(), project),
+        };
+        let to = Name { host: host.to_owned(), repository: format!("{}/{}", path.trim_matches('/'), name.base()), tag: name.tag.clone(), digest: None };
+        // Reading it back applies the grammar of references.
+        let to: ImageRef = format!("oci://{to}").parse().map_err(|error: Error| error.during(&what))?;
+        if to.name().map(|to| (&to.host, &to.repository)) == Some((&name.host, &name.repository)) {
+            return Err(Error::usage(what, "it is in that project already"));
+        }
+        Ok(to)
+    }
+
+    /// Copies an image by digest into a project of a registry.
+    pub async fn share(&self, cx: &Context, reference: &ImageRef, project: &str, options: &Options) -> Result<Shared> {
+        let to = Self::destination(reference, project)?;
+        let from = self.place(reference)?;
+        // The tag is resolved once: what was looked at is what is shared.
+        let top = cx.run(&format!("read {reference}"), from.content.manifest(cx, reference)).await?;
+        let pinned = Place { at: reference.with_digest(&top.digest), ..from };
+        let outcome = copy::copy(cx, &pinned, &self.place(&to)?, options).await?;
+        Ok(Shared { project: project.to_owned(), destination: to.to_string(), outcome })
+    }
+
+    /// Health of every source and backend, asked at the same time.
+    pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
+        let sources = self.sources.iter().map(|source| (source.name.clone(), source.adapter, Asked::Source(source.catalog.clone())));
+        let launchers = self.launchers.iter().map(|launcher| (launcher.name().to_owned(), "backend", Asked::Backend(launcher.clone())));
+        stream::iter(sources.chain(launchers).collect::<Vec<_>>())
+            .map(|(name, kind, asked)| async move {
+                let answer = cx.run(&format!("ask {name}"), asked.health(cx)).await;
+                (name, kind, answer)
+            })
+            .buffered(16)
+            .collect()
+            .await
+    }
+
+    /// Folder for things that can be fetched again.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.config.cache_dir.clone()
+    }
+}
+
+enum Asked {
+    Source(Arc<dyn Catalog>),
+    Backend(Arc<dyn Launcher>),
+}
+
+impl Asked {
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        match self {
+            Self::Source(catalog) => catalog.health(cx).await,
+            Self::Backend(launcher) => launcher.health(cx).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
+        let share = |reference: &str, project: &str| Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string());
+        assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
+        assert_eq!(share("r.example/physics/gromacs:1", "other.example:5000/deep/path").unwrap(), "oci://other.example:5000/deep/path/gromacs:1");
+        assert!(share("r.example/physics/gromacs:1", "physics").is_err());
+        assert!(share("r.example/physics/gromacs:1", "../etc").is_err());
+        assert!(share("file:/tmp/x", "physics").is_err());
+    }
+}

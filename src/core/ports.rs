@@ -1,0 +1,235 @@
+//! The traits that adapters implement. Each adapter offers the ports it can; the rest is "cannot".
+//!
+//! All are `dyn`-safe. Every call takes a [`Context`]: deadline, cancellation, lossy progress.
+
+use std::{pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::sync::mpsc;
+
+use super::{
+    digest::Digest,
+    error::{Error, Result},
+    form::{Answers, Form},
+    launch::{Plan, Usage, Workload},
+    manifest::{Descriptor, RawManifest},
+    model::{Health, Image, Pinned, Platform, Version},
+    progress::Context,
+    reference::ImageRef,
+    rows::{Row, RowSet},
+    secret::{Credentials, Secret},
+};
+
+/// Bytes as they arrive.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// How a source can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// It lists everything it has.
+    Whole,
+    /// It answers searches only.
+    SearchOnly,
+}
+
+/// A place whose images can be listed and described.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Whether it lists everything or only answers searches.
+    fn listing(&self) -> Listing {
+        Listing::Whole
+    }
+
+    /// Sends rows in pages as they become known. A row sent again under the same name replaces the earlier one.
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()>;
+
+    /// The reference of a row of this source.
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef>;
+
+    /// Whether `reference` is in this source.
+    fn owns(&self, reference: &ImageRef) -> bool;
+
+    /// The image behind a reference, pinned, for `platform` or this machine's.
+    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image>;
+
+    /// The tags of an image, oldest first where the source tells.
+    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>>;
+
+    /// What one tag points to: digest, date and size.
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version>;
+
+    /// Who I am there and how it is.
+    async fn health(&self, cx: &Context) -> Result<Health>;
+
+    /// What an engine needs to pull `reference` by itself.
+    async fn credentials(&self, _reference: &ImageRef) -> Option<Credentials> {
+        None
+    }
+}
+
+/// Where a blob can be read from, also from the middle after a broken connection.
+#[async_trait]
+pub trait BlobSource: Send + Sync {
+    /// Opens it at byte `from`.
+    async fn open(&self, from: u64) -> Result<ByteStream>;
+}
+
+/// A place whose manifests and blobs can be read, and perhaps written: registry, layout, engine.
+#[async_trait]
+pub trait Content: Send + Sync {
+    /// Its name for messages.
+    fn place(&self) -> String;
+
+    /// The manifest or index that `at` names, its digest checked.
+    async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest>;
+
+    /// A blob of the image `at`, from byte `from`. The caller checks the digest.
+    async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
+
+    /// Manifests attached to `digest` (referrers API, its fallback tag, and the older tag scheme), each with the tag it needs to be found again.
+    async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether a blob is there already.
+    async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool>;
+
+    /// Takes a blob over from another image of the same place without moving bytes; `false` where that cannot be.
+    async fn mount(&self, _cx: &Context, _at: &ImageRef, _from: &ImageRef, _blob: &Descriptor) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Writes a blob; nothing is visible before all of it has arrived and its digest was right.
+    async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()>;
+
+    /// Writes a manifest under `tag`, or by digest alone. Its blobs are there already.
+    async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()>;
+
+    /// Called once after everything was put, for places that take an image as a whole.
+    async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// How a launcher gets the bytes of an image.
+#[derive(Clone)]
+pub struct Supply {
+    /// The image, pinned.
+    pub image: Pinned,
+    /// Where its bytes are.
+    pub content: Arc<dyn Content>,
+    /// What an engine needs to pull it by itself.
+    pub credentials: Option<Credentials>,
+}
+
+/// A terminal connected to a workload.
+pub struct Terminal {
+    /// What the program writes.
+    pub output: ByteStream,
+    /// What the person types.
+    pub input: mpsc::Sender<Bytes>,
+    /// New sizes: columns, rows.
+    pub resize: mpsc::Sender<(u16, u16)>,
+}
+
+/// Something that launches images. `launch` takes only plans, and plans only pinned images.
+#[async_trait]
+pub trait Launcher: Send + Sync {
+    /// Its name, for `--on`.
+    fn name(&self) -> &str;
+
+    /// What it is, in a few words.
+    fn describe(&self) -> String;
+
+    /// Why it cannot launch this image, if it cannot.
+    fn accepts(&self, image: &Image) -> Result<()>;
+
+    /// Its questions for this image, with careful defaults.
+    async fn form(&self, cx: &Context, image: &Image) -> Result<Form>;
+
+    /// What would be sent, and what that may do. Sends nothing.
+    async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan>;
+
+    /// Carries out a plan. A plan already carried out gives the workload it made.
+    async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;
+
+    /// The workloads of this backend.
+    async fn workloads(&self, cx: &Context) -> Result<Vec<Workload>>;
+
+    /// Output so far, and more as it comes with `follow`.
+    async fn logs(&self, cx: &Context, id: &str, follow: bool) -> Result<ByteStream>;
+
+    /// A terminal: attached to the workload, or to a new process in it.
+    async fn terminal(&self, cx: &Context, id: &str, command: Option<Vec<String>>, size: (u16, u16)) -> Result<Terminal>;
+
+    /// Runs a command in the workload without a terminal; gives its output and exit code.
+    async fn exec(&self, cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)>;
+
+    /// What it uses right now.
+    async fn usage(&self, cx: &Context, id: &str) -> Result<Usage>;
+
+    /// Stops it; one that stands still is stopped already.
+    async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
+
+    /// Removes it; one that is gone is removed already.
+    async fn remove(&self, cx: &Context, id: &str) -> Result<()>;
+
+    /// Whether it answers, its version and who I am there.
+    async fn health(&self, cx: &Context) -> Result<Health>;
+}
+
+/// A list as kept on disk.
+#[derive(Debug, Clone)]
+pub struct CachedRows {
+    /// The source.
+    pub source: String,
+    /// Its rows.
+    pub rows: Arc<RowSet>,
+    /// Seconds since 1970 when they were fetched.
+    pub fetched: i64,
+}
+
+/// What Wharf remembers between runs.
+#[async_trait]
+pub trait Cache: Send + Sync {
+    /// The last list of every source.
+    async fn load(&self) -> Result<Vec<CachedRows>>;
+    /// Keeps a source's list.
+    async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()>;
+    /// Named filters.
+    async fn filters(&self) -> Result<Vec<(String, String)>>;
+    /// Keeps a filter under a name; an empty filter removes it.
+    async fn save_filter(&self, name: &str, filter: &str) -> Result<()>;
+}
+
+/// Where secrets are kept.
+pub trait Vault: Send + Sync {
+    /// Which store is in use, in words.
+    fn describe(&self) -> String;
+    /// What was tried before it and why it was not taken, in words.
+    fn refused(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// The secret of `account` at `place`.
+    fn get(&self, place: &str) -> Result<Option<(String, Secret)>>;
+    /// Keeps a secret.
+    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()>;
+    /// Forgets it; forgetting what is not there is fine.
+    fn delete(&self, place: &str) -> Result<()>;
+}
+
+/// The core asks the person; the front ends answer.
+#[async_trait]
+pub trait Asker: Send + Sync {
+    /// A secret, typed without echo.
+    async fn secret(&self, question: &str) -> Result<Secret>;
+    /// Yes or no.
+    async fn confirm(&self, question: &str) -> Result<bool>;
+}
+
+/// An error for a port that a place does not offer.
+pub fn cannot(place: &str, what: &str) -> Error {
+    Error::unsupported(format!("{what} {place}"), "this kind of place cannot do that")
+}

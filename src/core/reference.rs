@@ -1,0 +1,347 @@
+//! How people name images, and the strict reading of those names.
+//!
+//! `oci://host[:port]/repo[:tag][@digest]` (bare `host/repo:tag` or `repo:tag` means this),
+//! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`.
+//! The grammar of names and tags is that of the OCI Distribution Specification, section "Pull".
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    clean,
+    digest::Digest,
+    error::{Error, Result},
+};
+
+/// The registry meant by a bare `repo:tag`.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// One image as a person names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ImageRef {
+    /// In a registry.
+    Oci(Name),
+    /// Among the local images of a container engine; `Name::host` is the engine's name.
+    Engine(Name),
+    /// A VM image in a cloud: cloud and id or name.
+    Glance { cloud: String, image: String },
+    /// A volume in a cloud: cloud and id or name.
+    Volume { cloud: String, volume: String },
+    /// A file or an OCI layout folder; `tag` names one image inside a layout.
+    File { path: String, tag: Option<String> },
+}
+
+/// `host/repository[:tag][@digest]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name {
+    /// Registry host with port, or engine name.
+    pub host: String,
+    /// Repository path, lower case.
+    pub repository: String,
+    /// Tag, if named.
+    pub tag: Option<String>,
+    /// Digest, if pinned.
+    pub digest: Option<Digest>,
+}
+
+impl Name {
+    /// Tag or digest to ask a registry for; `latest` when neither is given.
+    pub fn selector(&self) -> &str {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => digest.as_str(),
+            (None, Some(tag)) => tag,
+            (None, None) => "latest",
+        }
+    }
+
+    /// The first part of the repository, which registries treat as project or organisation.
+    pub fn project(&self) -> &str {
+        self.repository.split_once('/').map_or("", |(project, _)| project)
+    }
+
+    /// The last part of the repository.
+    pub fn base(&self) -> &str {
+        self.repository.rsplit('/').next().unwrap_or(&self.repository)
+    }
+
+    fn parse(text: &str, what: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::usage(what, why.to_owned()).hint("write host/repository:tag or host/repository@sha256:…")
+        };
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        let (host, path) = rest.split_once('/').ok_or_else(|| bad("no repository after the host"))?;
+        let (repository, tag) = match path.rsplit_once(':') {
+            Some((repository, tag)) => (repository, Some(tag.to_owned())),
+            None => (path, None),
+        };
+        if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) {
+            return Err(bad("the host has characters that no host has"));
+        }
+        if !is_repository(repository) {
+            return Err(bad("a repository is lower-case letters, digits and . _ - between slashes"));
+        }
+        if tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
+            return Err(bad("a tag is at most 128 letters, digits and . _ -"));
+        }
+        Ok(Self { host: host.to_owned(), repository: repository.to_owned(), tag, digest })
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `text` is a repository path of the distribution specification.
+pub fn is_repository(text: &str) -> bool {
+    let part_ok = |part: &str| {
+        let bytes = part.as_bytes();
+        let alnum = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        bytes.first().is_some_and(alnum)
+            && bytes.last().is_some_and(alnum)
+            && bytes.iter().all(|b| alnum(b) || b"._-".contains(b))
+            && !part.contains("..")
+    };
+    !text.is_empty() && text.len() <= 255 && text.split('/').all(part_ok)
+}
+
+/// Whether `text` is a tag of the distribution specification.
+pub fn is_tag(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= 128
+        && bytes.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
+}
+
+impl ImageRef {
+    /// A registry reference from its parts.
+    pub fn oci(host: impl Into<String>, repository: impl Into<String>, tag: Option<String>) -> Self {
+        Self::Oci(Name { host: host.into(), repository: repository.into(), tag, digest: None })
+    }
+
+    /// The registry or engine name inside, if this kind has one.
+    pub fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Oci(name) | Self::Engine(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The tag as written.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Oci(name) | Self::Engine(name) => name.tag.as_deref(),
+            Self::File { tag, .. } => tag.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The digest it is pinned to, if any.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.name().and_then(|name| name.digest.as_ref())
+    }
+
+    /// The same image under another tag.
+    #[must_use]
+    pub fn with_tag(&self, new: &str) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::Oci(name) | Self::Engine(name) => {
+                name.tag = Some(new.to_owned());
+                name.digest = None;
+            }
+            Self::File { tag, .. } => *tag = Some(new.to_owned()),
+            _ => {}
+        }
+        other
+    }
+
+    /// The same image, named by digest (the tag stays as what it was seen under).
+    #[must_use]
+    pub fn with_digest(&self, digest: &Digest) -> Self {
+        let mut other = self.clone();
+        if let Self::Oci(name) | Self::Engine(name) = &mut other {
+            name.digest = Some(digest.clone());
+        }
+        other
+    }
+
+    /// Short name for titles: the last part of the path with its tag.
+    pub fn title(&self) -> String {
+        let (base, tag) = match self {
+            Self::Oci(name) | Self::Engine(name) => (name.base(), name.tag.as_deref()),
+            Self::Glance { image, .. } => (image.as_str(), None),
+            Self::Volume { volume, .. } => (volume.as_str(), None),
+            Self::File { path, tag } => (path.rsplit('/').next().unwrap_or(path), tag.as_deref()),
+        };
+        tag.map_or_else(|| base.to_owned(), |tag| format!("{base}:{tag}"))
+    }
+}
+
+impl FromStr for ImageRef {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let what = format!("reference '{}'", clean::short(text, 120));
+        let bad = |why: &str| Error::usage(what.clone(), why.to_owned());
+        if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) && !text.starts_with("file:") {
+            return Err(bad("empty, or with white space in it").hint("write host/repository:tag"));
+        }
+        if let Some(rest) = text.strip_prefix("file:") {
+            return Self::file(rest).ok_or_else(|| bad("no path after file:"));
+        }
+        let cloud = |rest: &str| match rest.split_once('/') {
+            Some((cloud, id)) if !cloud.is_empty() && !id.is_empty() => Ok((cloud.to_owned(), id.to_owned())),
+            _ => Err(bad("expected CLOUD/ID")),
+        };
+        match text.split_once("://") {
+            Some(("oci", rest)) => Ok(Self::Oci(Name::parse(rest, &what)?)),
+            Some(("engine", rest)) => {
+                let (engine, repository) = rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
+                // A local name may itself start with a registry host and port: keep it whole.
+                Name::parse_local(engine, repository, &what).map(Self::Engine)
+            }
+            Some(("glance", rest)) => cloud(rest).map(|(cloud, image)| Self::Glance { cloud, image }),
+            Some(("volume", rest)) => cloud(rest).map(|(cloud, volume)| Self::Volume { cloud, volume }),
+            Some((scheme, _)) => Err(bad(&format!("'{scheme}://' is not a kind of image"))
+                .hint("use oci://, engine://, glance://, volume:// or file:")),
+            None => Ok(Self::Oci(Name::parse(&bare(text), &what)?)),
+        }
+    }
+}
+
+impl Name {
+    /// `repository[:tag][@digest]` of an engine's own list, where the repository may hold a host and port.
+    fn parse_local(engine: &str, text: &str, what: &str) -> Result<Self> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            None => (text, None),
+        };
+        let (repository, tag) = match rest.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag.to_owned())),
+            _ => (rest, None),
+        };
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-/:".contains(&b);
+        if engine.is_empty() || repository.is_empty() || repository.len() > 255 || !repository.bytes().all(fits) || repository.contains("..") {
+            return Err(Error::usage(what, "not an engine's image name").hint("write engine://NAME/repository:tag"));
+        }
+        if tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
+            return Err(Error::usage(what, "a tag is at most 128 letters, digits and . _ -"));
+        }
+        Ok(Self { host: engine.to_owned(), repository: repository.to_owned(), tag, digest })
+    }
+}
+
+impl ImageRef {
+    fn file(rest: &str) -> Option<Self> {
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if is_tag(tag) && !path.is_empty() => (path, Some(tag.to_owned())),
+            _ => (rest, None),
+        };
+        (!path.is_empty() && !path.contains('\0')).then(|| Self::File { path: path.to_owned(), tag })
+    }
+}
+
+/// Docker's rule for bare names: a first part with a dot, a colon or `localhost` is a host;
+/// otherwise the image is on Docker Hub, and a single word is in its `library`.
+fn bare(text: &str) -> String {
+    let is_host = |part: &str| part.contains(['.', ':']) || part == "localhost";
+    match text.split_once('/') {
+        Some((first, _)) if is_host(first) => text.to_owned(),
+        Some(_) => format!("{DOCKER_HUB}/{text}"),
+        None => format!("{DOCKER_HUB}/library/{text}"),
+    }
+}
+
+impl fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oci(name) => write!(f, "oci://{name}"),
+            Self::Engine(name) => write!(f, "engine://{name}"),
+            Self::Glance { cloud, image } => write!(f, "glance://{cloud}/{image}"),
+            Self::Volume { cloud, volume } => write!(f, "volume://{cloud}/{volume}"),
+            Self::File { path, tag: Some(tag) } => write!(f, "file:{path}:{tag}"),
+            Self::File { path, tag: None } => write!(f, "file:{path}"),
+        }
+    }
+}
+
+impl TryFrom<String> for ImageRef {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<ImageRef> for String {
+    fn from(reference: ImageRef) -> Self {
+        reference.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_names_follow_dockers_rule() {
+        for (text, whole) in [
+            ("alpine", "oci://docker.io/library/alpine"),
+            ("alpine:3.19", "oci://docker.io/library/alpine:3.19"),
+            ("me/tool:v1", "oci://docker.io/me/tool:v1"),
+            ("localhost/tool", "oci://localhost/tool"),
+            ("127.0.0.1:5006/physics/gromacs:2024.1", "oci://127.0.0.1:5006/physics/gromacs:2024.1"),
+            ("registry.example.org/a/b/c", "oci://registry.example.org/a/b/c"),
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), whole);
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_back_as_it_is_written() {
+        for text in [
+            "oci://h:5000/a/b:t@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "engine://docker/127.0.0.1:5006/physics/gromacs:latest",
+            "engine://podman/localhost/x",
+            "glance://lab/0b5f3a70-1111-2222-3333-444455556666",
+            "volume://lab/data",
+            "file:/home/me/images/layout:v1",
+            "file:disk.qcow2",
+        ] {
+            assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_reason() {
+        for bad in ["", "a b", "oci://host", "oci://host/UPPER", "oci://host/../etc", "ftp://x/y", "oci://h/a:b:c", "engine://x", "glance://x",
+            "oci://h/a@sha256:12", "file:", "h.example/a\u{1b}[0m"] {
+            let error = bad.parse::<ImageRef>().unwrap_err();
+            assert_eq!(error.kind, crate::core::error::Kind::Usage, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_any_text_never_panics_and_what_reads_is_stable(text in "\\PC{0,60}") {
+            if let Ok(reference) = text.parse::<ImageRef>() {
+                let again: ImageRef = reference.to_string().parse().unwrap();
+                proptest::prop_assert_eq!(again, reference);
+            }
+        }
+    }
+}

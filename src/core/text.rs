@@ -1,0 +1,100 @@
+//! Sizes, ages and rates in the few words a column has room for.
+
+/// Bytes in binary units, three significant figures: `1.21 GiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// How long ago, in one unit: `3 min`, `5 d`. `then` and `now` are seconds since 1970.
+pub fn age(then: i64, now: i64) -> String {
+    let seconds = now.saturating_sub(then);
+    match seconds {
+        i64::MIN..=-61 => "in the future".into(),
+        -60..=4 => "now".into(),
+        5..=59 => format!("{seconds} s"),
+        60..=3599 => format!("{} min", seconds / 60),
+        3600..=86_399 => format!("{} h", seconds / 3600),
+        86_400..=5_183_999 => format!("{} d", seconds / 86_400),
+        5_184_000..=63_071_999 => format!("{} months", seconds / 2_629_800),
+        _ => format!("{} years", seconds / 31_557_600),
+    }
+}
+
+/// Bytes a second: `12.3 MiB/s`.
+pub fn rate(bytes: u64, seconds: f64) -> String {
+    if seconds <= 0.0 {
+        return String::from("–");
+    }
+    format!("{}/s", size((bytes as f64 / seconds) as u64))
+}
+
+/// A count with thin grouping: `100,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `one` for 1, else `many`, with the number before it.
+pub fn plural(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A time as RFC 3339 in UTC; `seconds` since 1970.
+pub fn timestamp(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// Seconds since 1970 of an RFC 3339 time; `None` for anything else and for Docker's "zero" date.
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
+    (seconds > 0).then_some(seconds)
+}
+
+/// Seconds since 1970, by the system clock.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_keep_three_figures() {
+        for (bytes, shown) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (10_485_760, "10.0 MiB"), (1_073_741_824, "1.00 GiB")] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn ages_use_one_unit() {
+        for (seconds, shown) in [(0, "now"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (172_800, "2 d"), (8_000_000, "3 months")] {
+            assert_eq!(age(0, seconds), shown);
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(count(100_000), "100,000");
+        assert_eq!(count(12), "12");
+        assert_eq!(plural(1, "image", "images"), "1 image");
+    }
+}

@@ -1,0 +1,3 @@
+//! wharf
+pub mod core;
+pub mod adapters;
