@@ -1,1 +1,75 @@
-fn main() {}
+//! Parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it.
+
+use std::{path::Path, process::ExitCode};
+
+use clap::Parser;
+use wharf::{
+    adapters,
+    args::Cli,
+    cli,
+    config::{self, Flags},
+    core::{
+        error::{During, Result},
+        portal::Portal,
+    },
+    tui,
+};
+
+fn main() -> ExitCode {
+    // Two inner calls of the daemonless backend come first: they must stay small and quick.
+    let words: Vec<_> = std::env::args_os().collect();
+    if let [_, verb, folder] = words.as_slice() {
+        let folder = Path::new(folder);
+        match verb.to_str() {
+            Some("__keep") => return ended(adapters::local::keep::keep(folder).map(|()| 0), false),
+            Some("__inside") => return ended(inside(folder).map(|()| 0), false),
+            _ => {}
+        }
+    }
+    let cli = Cli::parse();
+    ended(run(&cli), cli.json)
+}
+
+fn inside(folder: &Path) -> Result<()> {
+    let spec = adapters::local::keep::read(folder)?;
+    adapters::local::inside::enter(&spec.inside.unwrap_or_default())
+}
+
+fn run(cli: &Cli) -> Result<u8> {
+    if let Some(done) = cli.verb.as_ref().and_then(cli::alone) {
+        return done.map(|()| 0);
+    }
+    let config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
+    log(&config.state_dir);
+    let portal = adapters::build(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
+    let code = match cli.verb {
+        Some(_) => runtime.block_on(cli::run(&portal, cli)),
+        None => open(&runtime, portal),
+    };
+    // A blocked thread (a hung bus, a read of the keyboard) must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+fn open(runtime: &tokio::runtime::Runtime, portal: Portal) -> Result<u8> {
+    runtime.block_on(tui::run(portal)).map(|()| 0)
+}
+
+/// Logs to a file, and only when asked: `WHARF_LOG=info`.
+fn log(state_dir: &Path) {
+    let Ok(filter) = std::env::var("WHARF_LOG") else { return };
+    let _ = std::fs::create_dir_all(state_dir);
+    let Ok(file) = std::fs::File::options().create(true).append(true).open(state_dir.join("wharf.log")) else { return };
+    let _ = tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(std::sync::Mutex::new(file)).try_init();
+}
+
+fn ended(result: Result<u8>, json: bool) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            cli::report(&error, json);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}

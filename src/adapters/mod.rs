@@ -1,12 +1,98 @@
-//! One folder per technology. An adapter knows the core and the two shared helpers, never another adapter.
+//! One folder (or file) per technology. An adapter knows the core and the shared helpers, never another adapter.
+
 pub mod archive;
-pub mod engine;
 pub mod exec;
 pub mod http;
-pub mod oci;
+pub mod store;
+pub mod vault;
 
-use std::sync::Arc;
-use crate::core::ports::Vault;
+use std::{path::PathBuf, sync::Arc};
+
+use crate::core::{
+    config::{Config, SourceConfig},
+    error::{Error, Result},
+    portal::{Finding, Opener, Portal, Source},
+    ports::{Launcher, Vault},
+    reference::ImageRef,
+};
+
+/// Declares the adapters. Adding one is a word here and a folder with a `register` function.
+macro_rules! adapters {
+    ($($name:ident),+ $(,)?) => {
+        $(pub mod $name;)+
+        /// The adapter names that a configuration may use as `type`.
+        pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+        fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+            $($name::register(config, around, parts)?;)+
+            Ok(())
+        }
+    };
+}
+
+adapters! { files, engine, local, oci, hub }
 
 /// What adapters are given when sources are made.
-pub struct Surroundings { pub vault: Arc<dyn Vault>, pub cache_dir: std::path::PathBuf }
+pub struct Surroundings {
+    /// Where secrets are kept.
+    pub vault: Arc<dyn Vault>,
+    /// For what can be fetched again.
+    pub cache_dir: PathBuf,
+    /// For what cannot.
+    pub state_dir: PathBuf,
+}
+
+impl Surroundings {
+    /// A source for a reference from elsewhere.
+    pub fn open(&self, reference: &ImageRef) -> Result<Source> {
+        oci::open(reference, &self.vault)
+    }
+}
+
+/// What adapters add to.
+#[derive(Default)]
+pub struct Parts {
+    /// Places that hold images.
+    pub sources: Vec<Source>,
+    /// What can launch.
+    pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What was looked for and found or not.
+    pub findings: Vec<Finding>,
+}
+
+impl Parts {
+    /// The configured sources of one adapter, then what it found by itself, each address once.
+    pub fn wanted(&self, config: &Config, adapter: &str, found: impl FnOnce() -> Vec<SourceConfig>) -> Vec<SourceConfig> {
+        let mut wanted: Vec<SourceConfig> = config.sources.iter().filter(|source| source.adapter == adapter).cloned().collect();
+        if config.discover {
+            for source in found() {
+                let known = wanted.iter().any(|known| known.name == source.name || known.url.trim_end_matches('/') == source.url.trim_end_matches('/'));
+                if !known && !self.sources.iter().any(|known| known.name == source.name) {
+                    wanted.push(source);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Records what was looked for.
+    pub fn note(&mut self, what: &str, fine: bool, found: impl Into<String>, advice: &str) {
+        self.findings.push(Finding { what: what.to_owned(), fine, found: found.into(), advice: if fine { String::new() } else { advice.to_owned() } });
+    }
+}
+
+/// Builds everything that `config` and this machine offer. Nothing is contacted yet.
+pub fn build(config: Config) -> Result<Portal> {
+    if let Some(unknown) = config.sources.iter().find(|source| !NAMES.contains(&source.adapter.as_str())) {
+        return Err(Error::usage(format!("source '{}'", unknown.name), format!("'{}' is not a type of source", unknown.adapter)).hint(format!("use one of {}", NAMES.join(", "))));
+    }
+    let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
+    let around = Surroundings { vault: vault.clone(), cache_dir: config.cache_dir.clone(), state_dir: config.state_dir.clone() };
+    let mut parts = Parts::default();
+    register_all(&config, &around, &mut parts)?;
+    // What a person wrote down comes first, in their order.
+    let place = |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
+    parts.sources.sort_by_key(place);
+    let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
+    let open: Opener = Box::new(move |reference| around.open(reference));
+    Ok(Portal { sources: parts.sources, launchers: parts.launchers, findings: parts.findings, cache, vault, open, config })
+}

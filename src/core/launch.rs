@@ -1,8 +1,14 @@
 //! What a launch is before, while and after it happens: plan, risk, workload.
 
+use std::{fmt, path::{Path, PathBuf}};
+
 use serde::{Deserialize, Serialize};
 
-use super::{form::Answers, model::Pinned};
+use super::{
+    error::{Error, Result},
+    form::Answers,
+    model::Pinned,
+};
 
 /// How much a line of the risk preview should be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,6 +54,53 @@ impl Risk {
     /// A dangerous line.
     pub fn danger(text: impl Into<String>) -> Self {
         Self { weight: Weight::Danger, text: text.into() }
+    }
+}
+
+/// A folder or file of the host inside a workload: `/host:/inside[:rw]`, read-only unless written out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// On the host.
+    pub host: PathBuf,
+    /// In the workload.
+    pub inside: PathBuf,
+    /// Whether the workload may change it.
+    pub writes: bool,
+}
+
+impl Mount {
+    /// Reads one word of a form.
+    pub fn parse(word: &str) -> Result<Self> {
+        let parts: Vec<&str> = word.split(':').collect();
+        match parts.as_slice() {
+            [host, inside] | [host, inside, "ro" | "rw"] if host.starts_with('/') && inside.starts_with('/') => {
+                Ok(Self { host: host.into(), inside: inside.into(), writes: parts.get(2) == Some(&"rw") })
+            }
+            _ => Err(Error::usage(format!("mount '{word}'"), "not a mount").hint("write /host/path:/inside/path, with :rw to let it write")),
+        }
+    }
+
+    /// What it gives away, in words.
+    pub fn risk(word: &str) -> Risk {
+        let Ok(mount) = Self::parse(word) else { return Risk::caution(format!("mount '{word}' is not understood")) };
+        let host = mount.host.display();
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
+        let how = if mount.writes { "read and change" } else { "read" };
+        if mount.host.extension().is_some_and(|ending| ending == "sock") {
+            Risk::danger(format!("it can use the socket {host}: through an engine's socket it owns the host"))
+        } else if mount.host == Path::new("/") || home.is_some_and(|home| home.starts_with(&mount.host)) {
+            Risk::danger(format!("it can {how} your whole home folder, keys and tokens included"))
+        } else if mount.writes {
+            Risk::caution(format!("it can {how} everything under {host}"))
+        } else {
+            Risk::fine(format!("it can {how} {host}"))
+        }
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.host.display(), self.inside.display(), if self.writes { "rw" } else { "ro" })
     }
 }
 
@@ -152,4 +205,26 @@ pub mod label {
     pub const DIGEST: &str = "org.wharf.digest";
     /// The idempotency key of the launch.
     pub const KEY: &str = "org.wharf.launch";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_read_only_unless_written_out() {
+        let shown = |word: &str| Mount::parse(word).unwrap().to_string();
+        assert_eq!((shown("/data:/in").as_str(), shown("/out:/out:rw").as_str()), ("/data:/in:ro", "/out:/out:rw"));
+        for bad in ["relative:/in", "/only", "/a:/b:rx", "/a:b"] {
+            assert!(Mount::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sockets_and_the_whole_file_system_are_dangerous() {
+        assert_eq!(Mount::risk("/:/host").weight, Weight::Danger);
+        assert_eq!(Mount::risk("/var/run/docker.sock:/s:rw").weight, Weight::Danger);
+        assert_eq!(Mount::risk("/srv/data:/in:rw").weight, Weight::Caution);
+        assert_eq!(Mount::risk("/srv/data:/in").weight, Weight::Fine);
+    }
 }

@@ -168,7 +168,7 @@ fn clean_map<'a>(map: impl IntoIterator<Item = (&'a String, &'a String)>) -> BTr
 }
 
 /// The parts from which an image page is built.
-pub struct Parts<'a> {
+pub struct Pieces<'a> {
     /// As the person named it.
     pub reference: &'a ImageRef,
     /// What the tag pointed to.
@@ -180,7 +180,7 @@ pub struct Parts<'a> {
 }
 
 /// Builds the image page's data from verified bytes.
-pub fn describe(parts: &Parts<'_>, what: &str) -> Result<Image> {
+pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     let Manifest::Image { config: config_descriptor, layers, mut annotations, .. } = parts.manifest.parse(what)? else {
         return Err(unreadable(what, "an index inside an index"));
     };

@@ -173,8 +173,11 @@ impl ImageRef {
     #[must_use]
     pub fn with_digest(&self, digest: &Digest) -> Self {
         let mut other = self.clone();
-        if let Self::Oci(name) | Self::Engine(name) = &mut other {
-            name.digest = Some(digest.clone());
+        match &mut other {
+            Self::Oci(name) | Self::Engine(name) => name.digest = Some(digest.clone()),
+            // Inside a layout a digest stands where a tag would, spelled as registries spell it in tags.
+            Self::File { tag, .. } => *tag = Some(format!("{}-{}", digest.algorithm(), digest.hex())),
+            _ => {}
         }
         other
     }

@@ -18,10 +18,10 @@ use bollard::{API_DEFAULT_VERSION, Docker, errors::Error as EngineError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    adapters::Surroundings,
+    adapters::{Parts, Surroundings},
     core::{
         clean,
-        config::SourceConfig,
+        config::{Config, SourceConfig},
         error::{Error, Kind, Result},
         launch::Usage,
         manifest::RawManifest,
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-pub use discover::discover;
+use discover::discover;
 
 /// One engine at one socket.
 pub struct Engine {
@@ -178,4 +178,17 @@ impl Engine {
         }
         usage
     }
+}
+
+/// Engines from the configuration, the environment, contexts and sockets.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let wanted = parts.wanted(config, "engine", discover);
+    let names: Vec<&str> = wanted.iter().map(|source| source.name.as_str()).collect();
+    parts.note("container engines", !names.is_empty(), if names.is_empty() { "no socket found".into() } else { names.join(", ") }, "start one: 'systemctl --user start podman.socket', or set DOCKER_HOST");
+    for written in wanted {
+        let (source, launcher) = source(&written, around);
+        parts.sources.push(source);
+        parts.launchers.push(launcher);
+    }
+    Ok(())
 }

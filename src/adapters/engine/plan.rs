@@ -8,7 +8,7 @@ use super::Facts;
 use crate::core::{
     error::{During, Error, Result},
     form::{Answers, Field, FieldKind, Form},
-    launch::{Plan, Risk, label},
+    launch::{Mount, Plan, Risk, label},
     model::{Image, Pinned},
     reference::ImageRef,
 };
@@ -80,7 +80,7 @@ pub fn image_name(pinned: &Pinned) -> String {
 pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
     let rights = answers.get("rights");
     let (exposed, bindings) = ports(&answers.words("ports"))?;
-    let mounts = mounts(&answers.words("mounts"))?;
+    let mounts: Vec<String> = answers.words("mounts").iter().map(|word| Mount::parse(word).map(|mount| mount.to_string())).collect::<Result<_>>()?;
     let words = |key: &str| Some(answers.words(key)).filter(|words| !words.is_empty());
     let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
     let host = HostConfig {
@@ -151,21 +151,6 @@ fn ports(words: &[String]) -> Result<Ports> {
     Ok((exposed, bindings))
 }
 
-/// `/host:/inside[:ro|:rw]`; read-only unless written out.
-fn mounts(words: &[String]) -> Result<Vec<String>> {
-    words
-        .iter()
-        .map(|word| {
-            let parts: Vec<&str> = word.split(':').collect();
-            match parts.as_slice() {
-                [host, inside] if host.starts_with('/') && inside.starts_with('/') => Ok(format!("{host}:{inside}:ro")),
-                [host, inside, mode @ ("ro" | "rw")] if host.starts_with('/') && inside.starts_with('/') => Ok(format!("{host}:{inside}:{mode}")),
-                _ => Err(Error::usage(format!("mount '{word}'"), "not a mount").hint("write /host/path:/inside/path, with :rw to let it write")),
-            }
-        })
-        .collect()
-}
-
 /// What the launch may do, in words.
 fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     let user = if answers.get("user").is_empty() { image.config.user.as_str() } else { answers.get("user") };
@@ -199,9 +184,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     if mounts.is_empty() {
         risks.push(Risk::fine("none of your files are mounted"));
     }
-    for mount in mounts {
-        risks.push(mount_risk(&mount));
-    }
+    risks.extend(mounts.iter().map(|mount| Mount::risk(mount)));
     risks.push(match (answers.get("memory"), facts.limits.0) {
         (_, false) => Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory"),
         ("", true) => Risk::caution("no memory limit"),
@@ -210,24 +193,6 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
     risks.push(Risk::caution("signature not checked, never scanned by Wharf: nothing is known about the image but its digest"));
     risks
-}
-
-/// What one `/host:/inside[:rw]` gives away.
-pub fn mount_risk(mount: &str) -> Risk {
-    let host = mount.split(':').next().unwrap_or("");
-    let writes = mount.ends_with(":rw");
-    let home = std::env::var("HOME").unwrap_or_default();
-    let covers_home = !home.is_empty() && (std::path::Path::new(&home).starts_with(host) || host == "/");
-    let how = if writes { "read and change" } else { "read" };
-    if host.ends_with(".sock") {
-        Risk::danger(format!("it can use the socket {host}: through an engine's socket it owns the host"))
-    } else if covers_home {
-        Risk::danger(format!("it can {how} your whole home folder, keys and tokens included"))
-    } else if writes {
-        Risk::caution(format!("it can {how} everything under {host}"))
-    } else {
-        Risk::fine(format!("it can {how} {host}"))
-    }
 }
 
 /// Drops empty fields, so that the shown request has only what is set.
@@ -243,7 +208,6 @@ fn prune(value: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::launch::Weight;
 
     #[test]
     fn ports_stay_on_this_machine_unless_written_out() {
@@ -253,14 +217,5 @@ mod tests {
         for bad in ["x", "1:2:3:4", "99999:80", "80/sctp", ":"] {
             assert!(ports(&[bad.to_owned()]).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn mounts_are_read_only_unless_written_out() {
-        assert_eq!(mounts(&["/data:/in".into(), "/out:/out:rw".into()]).unwrap(), ["/data:/in:ro", "/out:/out:rw"]);
-        assert!(mounts(&["relative:/in".into()]).is_err());
-        assert_eq!(mount_risk("/:/host").weight, Weight::Danger);
-        assert_eq!(mount_risk("/var/run/docker.sock:/s:rw").weight, Weight::Danger);
-        assert_eq!(mount_risk("/srv/data:/in").weight, Weight::Fine);
     }
 }

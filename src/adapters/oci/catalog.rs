@@ -16,7 +16,7 @@ use crate::{
     core::{
         copy::{Place, read_small},
         error::{Error, Kind, Result},
-        manifest::{CONFIG_LIMIT, Descriptor, Manifest, Parts, RawManifest, choose, describe},
+        manifest::{CONFIG_LIMIT, Descriptor, Manifest, Pieces, RawManifest, choose, describe},
         model::{Health, Image, Platform, Version},
         ports::{Catalog, Content},
         progress::Context,
@@ -159,7 +159,7 @@ impl Catalog for Oci {
 
     async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let (top, manifest, config) = self.fetch(cx, reference, platform).await?;
-        describe(&Parts { reference, top: &top, manifest: &manifest, config: &config }, &format!("show {reference}"))
+        describe(&Pieces { reference, top: &top, manifest: &manifest, config: &config }, &format!("show {reference}"))
     }
 
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {

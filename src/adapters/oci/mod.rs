@@ -17,9 +17,9 @@ use url::Url;
 
 use self::client::Registry;
 use crate::{
-    adapters::Surroundings,
+    adapters::{Parts, Surroundings},
     core::{
-        config::SourceConfig,
+        config::{Config, SourceConfig},
         error::{Error, Result},
         portal::Source,
         ports::Vault,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-pub use discover::discover;
+use discover::discover;
 
 /// A registry as source: catalog and content over one connection.
 pub struct Oci {
@@ -81,4 +81,14 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
 fn host_and_port(url: &Url) -> Option<String> {
     let host = url.host_str().filter(|host| !host.is_empty())?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// Registries from the configuration and from Docker's and Podman's own files.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let wanted = parts.wanted(config, "oci", discover);
+    parts.note("registries", !wanted.is_empty(), format!("{} configured or known to Docker and Podman", wanted.len()), "name one in the configuration, or sign in with 'docker login' or 'podman login'");
+    for written in wanted {
+        parts.sources.push(source(&written, around)?);
+    }
+    Ok(())
 }

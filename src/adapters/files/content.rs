@@ -1,0 +1,196 @@
+//! Layouts as source and destination of copies. Blobs arrive in a partial file that a later try takes up.
+
+use std::{io::Read, path::{Path, PathBuf}};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use tokio::{fs, io::AsyncWriteExt};
+
+use super::{Files, layout::{self, blob_path}};
+use crate::{
+    adapters::archive::REF_NAME,
+    core::{
+        digest::{Digest, Hasher},
+        error::{During, Error, Kind, Result},
+        manifest::{Descriptor, OCI_INDEX, RawManifest},
+        ports::{BlobSource, ByteStream, Content},
+        progress::Context,
+        reference::ImageRef,
+    },
+};
+
+/// How often a broken download is taken up again where it stopped.
+const RESUMES: u32 = 5;
+
+#[async_trait]
+impl Content for Files {
+    fn place(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn manifest(&self, _cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+        let what = format!("read {at}");
+        let (path, tag) = self.path(at)?;
+        if !layout::is_layout(path) {
+            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one").hint("use a folder with an index.json, or a .tar file"));
+        }
+        let layout = self.layout(path).await?;
+        // A digest may stand where the tag is: that is how children of an index are named here.
+        let digest = match tag.and_then(digest_tag) {
+            Some(digest) => digest,
+            None => layout.resolve(tag, &what)?,
+        };
+        layout.manifest(&digest)
+    }
+
+    async fn blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
+        let (path, _) = self.path(at)?;
+        self.layout(path).await?.blob(&blob.digest, from).await
+    }
+
+    async fn has_blob(&self, _cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
+        let (folder, _) = self.target(at)?;
+        Ok(fs::metadata(blob_path(&folder, &blob.digest)).await.is_ok_and(|meta| meta.len() == blob.size))
+    }
+
+    async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
+        let what = format!("write blob {} to {at}", blob.digest.short());
+        let (folder, _) = self.target(at)?;
+        let path = blob_path(&folder, &blob.digest);
+        let partial = path.with_extension("partial");
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).await.during(&what)?;
+        }
+        for attempt in 0..=RESUMES {
+            let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
+            match self.fetch(cx, &partial, have, blob, source, &what).await {
+                Ok(()) => return fs::rename(&partial, &path).await.during(&what),
+                Err(error) if error.kind == Kind::Integrity => {
+                    // What is there is wrong: it must not be built upon.
+                    let _ = fs::remove_file(&partial).await;
+                    return Err(error);
+                }
+                Err(error) if error.kind == Kind::Unavailable && attempt < RESUMES => {
+                    tracing::warn!(%error, attempt, "a download broke; taking it up again");
+                    tokio::time::sleep(std::time::Duration::from_millis(300 << attempt)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_manifest(&self, _cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
+        let what = format!("write the manifest of {at}");
+        let (folder, archive) = self.target(at)?;
+        let path = blob_path(&folder, &manifest.digest);
+        let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
+        let last = archive && tag.is_none();
+        tokio::task::spawn_blocking(move || {
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).during(&what)?;
+            }
+            write_whole(&path, &manifest.bytes, &what)?;
+            write_whole(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#, &what)?;
+            // A manifest without a tag is a child or an attachment, unless it is all there is.
+            if tag.is_some() || last { add_to_index(&folder, tag.as_deref(), &manifest, &what) } else { Ok(()) }
+        })
+        .await
+        .during("write a manifest")?
+    }
+
+    /// Packs the staged folder where the destination is an archive; makes sure the image can be found.
+    async fn finish(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
+        let what = format!("write {at}");
+        let (folder, archive) = self.target(at)?;
+        let (path, _) = self.path(at)?;
+        let path = path.to_owned();
+        tokio::task::spawn_blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) }).await.during("write an archive")?
+    }
+}
+
+impl Files {
+    /// The folder that is written to, and whether it becomes an archive at the end.
+    fn target(&self, at: &ImageRef) -> Result<(PathBuf, bool)> {
+        let (path, _) = self.path(at)?;
+        let archive = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
+        if path.is_file() && !archive {
+            return Err(Error::usage(format!("write {at}"), "there is a file of that name").hint("name a folder, or a file that ends in .tar"));
+        }
+        Ok((if archive { path.with_extension("tar.partial") } else { path.to_owned() }, archive))
+    }
+
+    async fn fetch(&self, cx: &Context, partial: &Path, have: u64, blob: &Descriptor, source: &dyn BlobSource, what: &str) -> Result<()> {
+        // The source hashes from the start of this run; what an earlier run left must be hashed here.
+        let path = partial.to_owned();
+        let mut hasher = tokio::task::spawn_blocking(move || hash_file(&path, have)).await.during(what)??;
+        let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(partial).await.during(what)?;
+        file.set_len(have).await.during(what)?;
+        tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
+        if have < blob.size || blob.size == 0 {
+            let mut stream = source.open(have).await?;
+            while let Some(chunk) = stream.try_next().await? {
+                hasher.update(&chunk);
+                file.write_all(&chunk).await.map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
+            }
+        } else {
+            cx.progress.spare(blob.size);
+        }
+        file.flush().await.during(what)?;
+        file.sync_data().await.during(what)?;
+        blob.digest.matches(&hasher.finish(), what)
+    }
+}
+
+fn digest_tag(tag: &str) -> Option<Digest> {
+    tag.strip_prefix("sha256-").and_then(|hex| format!("sha256:{hex}").parse().ok())
+}
+
+fn hash_file(path: &Path, bytes: u64) -> Result<Hasher> {
+    let mut hasher = Hasher::default();
+    if bytes == 0 {
+        return Ok(hasher);
+    }
+    let what = format!("read {}", path.display());
+    let mut file = std::fs::File::open(path).during(&what)?.take(bytes);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer).during(&what)?;
+        if count == 0 {
+            return Ok(hasher);
+        }
+        hasher.update(&buffer[..count]);
+    }
+}
+
+fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    std::fs::write(&partial, bytes).during(what)?;
+    std::fs::rename(&partial, path).during(what)
+}
+
+fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {
+    let path = folder.join("index.json");
+    let mut index: serde_json::Value = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).during(what)?,
+        Err(_) => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
+    };
+    let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
+    if let (Some(tag), Some(entry)) = (tag, entry.as_object_mut()) {
+        entry.insert("annotations".into(), serde_json::json!({REF_NAME: tag}));
+    }
+    let entries = index.get_mut("manifests").and_then(serde_json::Value::as_array_mut).ok_or_else(|| Error::failed(what, "its index.json is not an index"))?;
+    let name = |entry: &serde_json::Value| entry.get("annotations").and_then(|all| all.get(REF_NAME)).and_then(serde_json::Value::as_str).map(str::to_owned);
+    entries.retain(|known| name(known).as_deref() != tag || (tag.is_none() && known.get("digest") != entry.get("digest")));
+    entries.push(entry);
+    write_whole(&path, &serde_json::to_vec(&index).during(what)?, what)
+}
+
+fn pack(folder: &Path, target: &Path, what: &str) -> Result<()> {
+    let partial = target.with_extension(format!("{}.packing", std::process::id()));
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(std::fs::File::create(&partial).during(what)?));
+    builder.append_dir_all(".", folder).during(what)?;
+    builder.into_inner().during(what)?.into_inner().map_err(|error| Error::failed(what, error.error()))?;
+    std::fs::rename(&partial, target).during(what)?;
+    std::fs::remove_dir_all(folder).during(what)
+}

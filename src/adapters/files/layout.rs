@@ -1,0 +1,120 @@
+//! OCI image layouts, as folders or as archives (OCI image specification, "Image Layout").
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    adapters::archive::{self, Contents, Index},
+    core::{
+        digest::Digest,
+        error::{During, Error, Result},
+        manifest::{MANIFEST_LIMIT, RawManifest},
+        ports::ByteStream,
+    },
+};
+
+/// Images in one place.
+pub enum Layout {
+    /// A folder with `index.json` and `blobs/`.
+    Folder { path: PathBuf, images: Vec<(String, Digest)> },
+    /// A tar archive of such a folder, or one that `docker save` wrote.
+    Archive(Contents),
+}
+
+/// Whether `path` looks like one.
+pub fn is_layout(path: &Path) -> bool {
+    if path.is_dir() {
+        return path.join("index.json").is_file();
+    }
+    let named = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
+    named && path.is_file()
+}
+
+impl Layout {
+    /// Opens a folder or an archive.
+    pub fn open(path: &Path) -> Result<Self> {
+        let what = format!("read {}", path.display());
+        if path.is_dir() {
+            let bytes = read_bounded(&path.join("index.json"), &what)?;
+            return Ok(Self::Folder { path: path.to_owned(), images: archive::layout_index(&bytes, &what)? });
+        }
+        Ok(Self::Archive(Index::scan(path)?.contents()?))
+    }
+
+    /// The names under which images are found.
+    pub fn tags(&self) -> Vec<String> {
+        let names: Vec<&str> = match self {
+            Self::Folder { images, .. } => images.iter().map(|(name, _)| name.as_str()).collect(),
+            Self::Archive(contents) => contents.images.iter().map(|image| image.name.as_str()).collect(),
+        };
+        // `docker save` writes whole names; what a person types is the tag.
+        names.iter().map(|name| name.rsplit_once(':').map_or(*name, |(_, tag)| tag).to_owned()).filter(|name| !name.is_empty()).collect()
+    }
+
+    /// The digest that `tag` names; the only image needs no name.
+    pub fn resolve(&self, tag: Option<&str>, what: &str) -> Result<Digest> {
+        let all: Vec<(&str, &Digest)> = match self {
+            Self::Folder { images, .. } => images.iter().map(|(name, digest)| (name.as_str(), digest)).collect(),
+            Self::Archive(contents) => contents.images.iter().map(|image| (image.name.as_str(), &image.manifest.digest)).collect(),
+        };
+        let found = match tag {
+            Some(tag) => all.iter().find(|(name, _)| *name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)),
+            None if all.len() == 1 => all.first(),
+            None => all.iter().find(|(name, _)| *name == "latest" || name.ends_with(":latest")),
+        };
+        found.map(|(_, digest)| (*digest).clone()).ok_or_else(|| {
+            let names = self.tags().join(", ");
+            Error::not_found(what, tag.map_or_else(|| "it holds several images".to_owned(), |tag| format!("it holds no image named '{tag}'")))
+                .hint(if names.is_empty() { "it holds no named image".to_owned() } else { format!("it holds {names}") })
+        })
+    }
+
+    /// A manifest by digest, checked.
+    pub fn manifest(&self, digest: &Digest) -> Result<RawManifest> {
+        let what = format!("read manifest {}", digest.short());
+        match self {
+            Self::Folder { path, .. } => {
+                let bytes = read_bounded(&blob_path(path, digest), &what)?;
+                digest.check(&bytes, &what)?;
+                RawManifest::new(None, bytes.into(), &what)
+            }
+            Self::Archive(contents) => {
+                if let Some(image) = contents.images.iter().find(|image| image.manifest.digest == *digest) {
+                    return Ok(image.manifest.clone());
+                }
+                let (offset, length) = *contents.blobs.get(digest).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+                let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(MANIFEST_LIMIT)];
+                std::os::unix::fs::FileExt::read_exact_at(&fs::File::open(&contents.path).during(&what)?, &mut bytes, offset).during(&what)?;
+                digest.check(&bytes, &what)?;
+                RawManifest::new(None, bytes.into(), &what)
+            }
+        }
+    }
+
+    /// A blob from byte `from`.
+    pub async fn blob(&self, digest: &Digest, from: u64) -> Result<ByteStream> {
+        let what = format!("read blob {}", digest.short());
+        match self {
+            Self::Folder { path, .. } => archive::part(&blob_path(path, digest), from, u64::MAX - from, what).await,
+            Self::Archive(contents) => {
+                let (offset, length) = *contents.blobs.get(digest).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+                archive::part(&contents.path, offset + from.min(length), length.saturating_sub(from), what).await
+            }
+        }
+    }
+}
+
+/// Where a layout keeps a blob. A digest has been checked to be hexadecimal, so this stays inside.
+pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
+    layout.join("blobs").join(digest.algorithm()).join(digest.hex())
+}
+
+fn read_bounded(path: &Path, what: &str) -> Result<Vec<u8>> {
+    let length = fs::metadata(path).during(what)?.len();
+    if length > MANIFEST_LIMIT as u64 {
+        return Err(Error::failed(what, format!("{} is larger than any honest manifest", path.display())));
+    }
+    fs::read(path).during(what)
+}

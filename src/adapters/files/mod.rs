@@ -1,0 +1,186 @@
+//! Images in folders: OCI layouts (folder or archive), disk images, SIF files; and the starter catalog.
+
+mod content;
+mod header;
+mod layout;
+mod scan;
+mod starter;
+
+use std::{path::{Path, PathBuf}, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use self::layout::Layout;
+use crate::{
+    adapters::{Parts, Surroundings},
+    core::{
+        clean,
+        config::Config,
+        copy::{Place, read_small},
+        error::{During, Error, Result},
+        evidence::Publisher,
+        manifest::{CONFIG_LIMIT, Manifest, Pieces, RawManifest, choose, describe},
+        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig, Version},
+        portal::Source,
+        ports::{Catalog, Content},
+        progress::Context,
+        reference::ImageRef,
+        rows::Row,
+    },
+};
+
+/// One folder of images, or the owner of every `file:` reference.
+pub struct Files {
+    name: String,
+    root: PathBuf,
+    /// Whether it owns files outside its folder too.
+    everything: bool,
+}
+
+/// The source for a folder.
+pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Source {
+    let files = Arc::new(Files { name: name.to_owned(), root: folder.to_owned(), everything });
+    Source { name: name.to_owned(), adapter: "files", address: folder.display().to_string(), origin: origin.to_owned(), catalog: files.clone(), content: Some(files) }
+}
+
+/// The starter catalog: a few kilobytes inside the program, laid out as a folder in the cache on first use.
+pub fn starter(around: &Surroundings) -> Result<Source> {
+    let folder = starter::lay_out(&around.cache_dir)?;
+    Ok(source("starter", &folder, "built in", false))
+}
+
+impl Files {
+    fn path<'a>(&self, reference: &'a ImageRef) -> Result<(&'a Path, Option<&'a str>)> {
+        match reference {
+            ImageRef::File { path, tag } => Ok((Path::new(path), tag.as_deref())),
+            _ => Err(Error::usage(format!("read {reference}"), "it is not a file")),
+        }
+    }
+
+    async fn layout(&self, path: &Path) -> Result<Layout> {
+        let path = path.to_owned();
+        let what = format!("read {}", path.display());
+        tokio::task::spawn_blocking(move || Layout::open(&path)).await.during(what)?
+    }
+
+    async fn container(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        let what = format!("show {reference}");
+        let top = Content::manifest(self, cx, reference).await?;
+        let place = Place { content: Arc::new(Self { name: self.name.clone(), root: self.root.clone(), everything: true }), at: reference.clone() };
+        let manifest = match top.parse(&what)? {
+            Manifest::Index { manifests, .. } => {
+                let chosen = match (choose(&manifests, &platform.cloned().unwrap_or_else(Platform::host), &what), platform) {
+                    (Err(_), None) => manifests.first().ok_or_else(|| Error::failed(&what, "the index is empty"))?,
+                    (chosen, _) => chosen?,
+                };
+                self.by_digest(reference, &chosen.digest).await?
+            }
+            Manifest::Image { .. } => top.clone(),
+        };
+        let config = match manifest.parse(&what)? {
+            Manifest::Image { config, .. } => read_small(cx, &place, &config, CONFIG_LIMIT).await?,
+            Manifest::Index { .. } => Vec::new(),
+        };
+        describe(&Pieces { reference, top: &top, manifest: &manifest, config: &config }, &what)
+    }
+
+    async fn by_digest(&self, reference: &ImageRef, digest: &crate::core::digest::Digest) -> Result<RawManifest> {
+        let (path, _) = self.path(reference)?;
+        self.layout(path).await?.manifest(digest)
+    }
+}
+
+#[async_trait]
+impl Catalog for Files {
+    async fn list(&self, _cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let root = self.root.clone();
+        let rows = tokio::task::spawn_blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
+        let _ = pages.send(rows).await;
+        Ok(())
+    }
+
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        Ok(ImageRef::File { path: self.root.join(name).display().to_string(), tag: tag.map(str::to_owned) })
+    }
+
+    fn owns(&self, reference: &ImageRef) -> bool {
+        matches!(reference, ImageRef::File { path, .. } if self.everything || Path::new(path).starts_with(&self.root))
+    }
+
+    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        let what = format!("show {reference}");
+        let (path, _) = self.path(reference)?;
+        if !path.exists() {
+            return Err(Error::not_found(what, format!("{} is not there", clean::short(&path.display().to_string(), 200))).hint("check the path"));
+        }
+        if layout::is_layout(path) {
+            return self.container(cx, reference, platform).await;
+        }
+        let path = path.to_owned();
+        let facts = tokio::task::spawn_blocking(move || header::inspect(&path)).await.during(&what)??;
+        Ok(disk(reference, facts))
+    }
+
+    async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        let (path, _) = self.path(reference)?;
+        if !layout::is_layout(path) {
+            return Ok(Vec::new());
+        }
+        Ok(self.layout(path).await?.tags())
+    }
+
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        let image = self.image(cx, reference, None).await?;
+        Ok(Version { tag: reference.tag().unwrap_or("").to_owned(), digest: image.pinned.map(|pinned: Pinned| pinned.digest), created: image.created, size: Some(image.size) })
+    }
+
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        std::fs::read_dir(&self.root).map_err(|error| Error::not_found(format!("read {}", self.root.display()), error.to_string()).hint("make the folder, or name another one in the configuration"))?;
+        Ok(Health { reachable: true, note: self.root.display().to_string(), ..Health::default() })
+    }
+}
+
+fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
+    Image {
+        reference: reference.clone(),
+        kind: facts.kind,
+        pinned: None,
+        media_type: facts.format.clone(),
+        created: facts.modified,
+        platforms: Vec::new(),
+        config: RunConfig::default(),
+        annotations: facts.details,
+        layers: Vec::new(),
+        history: Vec::new(),
+        size: facts.size,
+        disk: Some(DiskFacts { format: facts.format, virtual_size: facts.virtual_size, warnings: facts.warnings }),
+        publisher: Publisher::Unknown,
+    }
+}
+
+/// The kinds of file a folder may show.
+fn is_disk(kind: ImageKind) -> bool {
+    kind != ImageKind::Container
+}
+
+/// The starter catalog and the folders of images.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    match starter(around) {
+        Ok(source) if config.discover => parts.sources.push(source),
+        Ok(_) => {}
+        Err(error) => parts.note("starter catalog", false, error.why, "check that the cache folder can be written"),
+    }
+    for written in config.sources.iter().filter(|source| source.adapter == "files") {
+        parts.sources.push(source(&written.name, Path::new(&written.url), &written.origin, false));
+    }
+    let there: Vec<&PathBuf> = config.image_folders.iter().filter(|folder| folder.is_dir()).collect();
+    let names = config.image_folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    parts.note("image folders", !there.is_empty(), if there.is_empty() { "none".into() } else { names.clone() }, &format!("put disk images, SIF files or OCI layouts into {names}"));
+    let last = there.last().map_or_else(|| config.image_folders.last().cloned().unwrap_or_default(), |folder| (*folder).clone());
+    for (number, folder) in there.iter().enumerate() {
+        let name = if number + 1 == there.len() { "files".to_owned() } else { format!("files-{}", number + 1) };
+        parts.sources.push(source(&name, folder, "your image folder", **folder == last));
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Looking through a folder of images, two levels deep.
+
+use std::path::Path;
+
+use super::{header, is_disk, layout::{self, Layout}};
+use crate::core::{
+    error::{Error, Result},
+    model::ImageKind,
+    rows::Row,
+};
+
+/// More entries than a person keeps in one folder.
+const MOST_ENTRIES: usize = 20_000;
+const DEPTH: usize = 3;
+
+/// A row for everything in `root` that is an image.
+pub fn rows(root: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut seen = 0;
+    std::fs::read_dir(root).map_err(|error| Error::not_found(format!("list {}", root.display()), error.to_string()).hint("make the folder, or name another one in the configuration"))?;
+    walk(root, root, DEPTH, &mut seen, &mut rows);
+    Ok(rows)
+}
+
+fn walk(root: &Path, folder: &Path, depth: usize, seen: &mut usize, rows: &mut Vec<Row>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        *seen += 1;
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if *seen > MOST_ENTRIES || hidden {
+            continue;
+        }
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        if layout::is_layout(&path) {
+            rows.push(layout_row(name, &path));
+        } else if path.is_dir() {
+            if depth > 1 {
+                walk(root, &path, depth - 1, seen, rows);
+            }
+        } else if let Some(row) = file_row(name, &path) {
+            rows.push(row);
+        }
+    }
+}
+
+fn layout_row(name: String, path: &Path) -> Row {
+    let opened = Layout::open(path);
+    let tags = opened.as_ref().map(Layout::tags).unwrap_or_default();
+    let digest = opened.as_ref().ok().and_then(|layout| layout.resolve(None, "list").ok());
+    let size = path.is_file().then(|| path.metadata().map(|meta| meta.len()).ok()).flatten();
+    let updated = path.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).and_then(|age| i64::try_from(age.as_secs()).ok());
+    Row { name, tags, digest, size, updated, note: opened.err().map(|error| error.why).unwrap_or_default(), ..Row::default() }
+}
+
+/// A disk or SIF by its header. A raw disk is taken for one only by its ending: any file could be raw.
+fn file_row(name: String, path: &Path) -> Option<Row> {
+    let facts = header::inspect(path).ok()?;
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let raw_by_name = matches!(ending.as_str(), "raw" | "img" | "iso");
+    if !is_disk(facts.kind) || (facts.format == "raw" && !raw_by_name) {
+        return None;
+    }
+    let kind = if facts.kind == ImageKind::Sif { ImageKind::Sif } else { ImageKind::Vm };
+    let note = [vec![facts.format], facts.warnings].concat().join("; ");
+    Some(Row { name, kind, size: Some(facts.size), updated: facts.modified, note, ..Row::default() })
+}

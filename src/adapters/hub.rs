@@ -1,0 +1,161 @@
+//! Docker Hub's search. Hub has no catalog of repositories: it answers searches only.
+//!
+//! From its published interface (`GET /v2/search/repositories/`). Images themselves are read
+//! from the registry behind it, which the given source serves.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use reqwest::Client;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::{
+    adapters::{Parts, Surroundings, http::{self, Tls}},
+    core::{
+        clean,
+        config::{Config, SourceConfig},
+        error::{Error, Result},
+        evidence::Publisher,
+        model::{Health, Image, Platform, Version},
+        portal::Source,
+        ports::{Catalog, Listing},
+        progress::Context,
+        reference::{DOCKER_HUB, ImageRef},
+        rows::Row,
+        secret::Credentials,
+        text,
+    },
+};
+
+/// Where Hub answers searches.
+pub const ADDRESS: &str = "https://hub.docker.com/";
+/// Results of one search; more are found by a narrower one.
+const PAGE: u32 = 50;
+
+struct Hub {
+    name: String,
+    base: Url,
+    http: OnceLock<Client>,
+    registry: Source,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    results: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Found {
+    repo_name: String,
+    short_description: Option<String>,
+    star_count: u64,
+    pull_count: u64,
+    is_official: bool,
+    /// `verified_publisher`, `open_source`, … where the newer interface gives it.
+    badge: Option<String>,
+}
+
+/// Hub's search in front of `registry`, which serves `docker.io`.
+pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Result<Source> {
+    let base = Url::parse(address).map_err(|error| Error::usage(format!("source '{name}'"), format!("url '{address}': {error}")))?;
+    let content = registry.content.clone();
+    let hub = Arc::new(Hub { name: name.to_owned(), base, http: OnceLock::new(), registry });
+    Ok(Source { name: name.to_owned(), adapter: "hub", address: address.to_owned(), origin: origin.to_owned(), catalog: hub, content })
+}
+
+#[async_trait]
+impl Catalog for Hub {
+    fn listing(&self) -> Listing {
+        Listing::SearchOnly
+    }
+
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let Some(query) = query.map(str::trim).filter(|query| query.len() > 1) else { return Ok(()) };
+        let what = format!("search {}", self.name);
+        let mut url = self.base.join("v2/search/repositories/").map_err(|error| Error::usage(&what, error.to_string()))?;
+        url.query_pairs_mut().append_pair("query", query).append_pair("page_size", &PAGE.to_string());
+        let answer: Answer = cx
+            .run(&what, async {
+                let client = match self.http.get() {
+                    Some(client) => client,
+                    None => {
+                        let client = http::client(&Tls::default(), &what)?;
+                        self.http.get_or_init(|| client)
+                    }
+                };
+                let response = client.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
+                let status = response.status();
+                if !status.is_success() {
+                    return Err(http::refused(&what, status, ""));
+                }
+                http::json(response, &what).await
+            })
+            .await?;
+        let rows = answer.results.into_iter().filter_map(row).collect();
+        let _ = pages.send(rows).await;
+        Ok(())
+    }
+
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        self.registry.catalog.reference(name, tag)
+    }
+
+    fn owns(&self, reference: &ImageRef) -> bool {
+        self.registry.catalog.owns(reference)
+    }
+
+    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        self.registry.catalog.image(cx, reference, platform).await
+    }
+
+    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        self.registry.catalog.tags(cx, reference).await
+    }
+
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        self.registry.catalog.version(cx, reference).await
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        self.registry.catalog.health(cx).await
+    }
+
+    async fn credentials(&self, reference: &ImageRef) -> Option<Credentials> {
+        self.registry.catalog.credentials(reference).await
+    }
+}
+
+fn row(found: Found) -> Option<Row> {
+    let name = if found.repo_name.contains('/') { found.repo_name } else { format!("library/{}", found.repo_name) };
+    if !crate::core::reference::is_repository(&name) {
+        return None;
+    }
+    let publisher = match (found.is_official, found.badge.as_deref()) {
+        (true, _) => Publisher::Official,
+        (_, Some("verified_publisher")) => Publisher::VendorVerified,
+        (_, Some("open_source" | "sponsored_oss")) => Publisher::Sponsored,
+        _ => Publisher::Unknown,
+    };
+    let description = clean::short(found.short_description.as_deref().unwrap_or(""), 200);
+    let note = format!("★{} ↓{} {description}", text::count(found.star_count), text::count(found.pull_count));
+    Some(Row { name, publisher, note, ..Row::default() })
+}
+
+/// Docker Hub: as configured, or built in.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let built_in = || vec![SourceConfig { name: "hub".into(), adapter: "hub".into(), url: ADDRESS.into(), origin: "built in".into(), ..SourceConfig::default() }];
+    for written in parts.wanted(config, "hub", built_in) {
+        let registry = match parts.sources.iter().find(|source| source.catalog.owns(&ImageRef::oci(DOCKER_HUB, "library/x", None))) {
+            Some(configured) => configured.clone(),
+            None => around.open(&ImageRef::oci(DOCKER_HUB, "library/x", None))?,
+        };
+        let address = if written.url.is_empty() { ADDRESS } else { &written.url };
+        parts.sources.push(source(&written.name, address, &written.origin, registry)?);
+    }
+    Ok(())
+}

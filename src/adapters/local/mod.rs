@@ -1,0 +1,105 @@
+//! Launching without any daemon: `bwrap`, else `unshare`, on an unpacked root file system.
+//!
+//! A launch is a folder below the state folder: what to run, its log, its exit code. A small keeper
+//! process (`keep`) outlives Wharf, so a workload does too.
+
+pub mod inside;
+pub mod keep;
+mod launcher;
+mod plan;
+mod processes;
+mod root;
+mod unpack;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    adapters::{Parts, Surroundings, exec},
+    core::{config::Config, error::Result, launch::Workload},
+};
+
+/// Which program makes the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// Bubblewrap.
+    Bwrap,
+    /// util-linux `unshare`, with our own code setting up the inside.
+    Unshare,
+}
+
+impl Runtime {
+    /// The best one on the path.
+    pub fn find() -> Option<Self> {
+        if exec::on_path("bwrap").is_some() {
+            Some(Self::Bwrap)
+        } else {
+            exec::on_path("unshare").map(|_| Self::Unshare)
+        }
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bwrap => "bwrap",
+            Self::Unshare => "unshare",
+        }
+    }
+}
+
+/// The daemonless backend.
+pub struct Local {
+    runtime: Option<Runtime>,
+    workloads: PathBuf,
+    roots: PathBuf,
+    samples: std::sync::Mutex<std::collections::HashMap<String, (u64, std::time::Instant)>>,
+}
+
+impl Local {
+    /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
+    pub fn new(cache: &std::path::Path, state: &std::path::Path, runtime: Option<Runtime>) -> Self {
+        Self { runtime, workloads: state.join("local"), roots: cache.join("roots"), samples: std::sync::Mutex::default() }
+    }
+}
+
+/// What is written down for a workload, and all the keeper needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The sandbox program and its arguments.
+    pub argv: Vec<String>,
+    /// The inside, for `unshare`.
+    pub inside: Option<inside::Inside>,
+    /// Bytes of memory a single process may use; 0 for no limit.
+    pub memory: u64,
+    /// How it is listed.
+    pub name: String,
+    /// As named by the person.
+    pub reference: String,
+    /// What was pinned.
+    pub digest: String,
+    /// The launch's idempotency key.
+    pub key: String,
+    /// Seconds since 1970.
+    pub created: i64,
+}
+
+/// A sandbox that is listed.
+struct Kept {
+    folder: PathBuf,
+    spec: Spec,
+    workload: Workload,
+    pid: Option<u32>,
+}
+
+/// The daemonless backend.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let runtime = Runtime::find();
+    let found = runtime.map_or_else(|| "neither bwrap nor unshare on the path".to_owned(), |runtime| runtime.word().to_owned());
+    parts.note("daemonless launch", runtime.is_some(), found, "install bubblewrap");
+    if config.discover || config.sources.iter().any(|source| source.adapter == "local") {
+        parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));
+    }
+    Ok(())
+}

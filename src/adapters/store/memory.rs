@@ -1,0 +1,41 @@
+//! A cache that forgets: used when the real one cannot be opened, so that the program still starts.
+
+use std::{collections::BTreeMap, sync::{Arc, Mutex, PoisonError}};
+
+use async_trait::async_trait;
+
+use crate::core::{
+    error::Result,
+    ports::{Cache, CachedRows},
+    rows::RowSet,
+};
+
+/// Lists and filters for as long as the program runs.
+#[derive(Default)]
+pub struct Memory {
+    rows: Mutex<BTreeMap<String, CachedRows>>,
+    filters: Mutex<BTreeMap<String, String>>,
+}
+
+#[async_trait]
+impl Cache for Memory {
+    async fn load(&self) -> Result<Vec<CachedRows>> {
+        Ok(self.rows.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
+    }
+
+    async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
+        let kept = CachedRows { source: source.to_owned(), rows: Arc::new(rows.clone()), fetched };
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), kept);
+        Ok(())
+    }
+
+    async fn filters(&self) -> Result<Vec<(String, String)>> {
+        Ok(self.filters.lock().unwrap_or_else(PoisonError::into_inner).clone().into_iter().collect())
+    }
+
+    async fn save_filter(&self, name: &str, filter: &str) -> Result<()> {
+        let mut filters = self.filters.lock().unwrap_or_else(PoisonError::into_inner);
+        if filter.is_empty() { filters.remove(name) } else { filters.insert(name.to_owned(), filter.to_owned()) };
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! What Wharf remembers between runs.
+
+pub mod memory;
+pub mod sqlite;

@@ -1,0 +1,152 @@
+//! The cache in one SQLite file. A list is one packed value, so 100,000 rows load in one read.
+//!
+//! The file can be lost at any time: it is versioned, written in transactions, and set aside when it
+//! is damaged or from a newer Wharf. On network file systems it uses the rollback journal, because
+//! SQLite's write-ahead log needs shared memory.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sqlx::{
+    Row as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::OnceCell;
+
+use crate::core::{
+    error::{During, Error, Result},
+    ports::{Cache, CachedRows},
+    rows::RowSet,
+};
+
+/// The layout of the file; kept in SQLite's own `user_version`.
+const VERSION: i64 = 1;
+const SCHEMA: &str = "
+    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
+    CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
+";
+
+/// A cache file, opened when it is first asked.
+pub struct Sqlite {
+    path: PathBuf,
+    pool: OnceCell<SqlitePool>,
+}
+
+impl Sqlite {
+    /// The cache in `path`.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, pool: OnceCell::new() }
+    }
+
+    async fn pool(&self) -> Result<&SqlitePool> {
+        self.pool
+            .get_or_try_init(|| async {
+                match open(&self.path).await {
+                    Ok(pool) => Ok(pool),
+                    Err(error) => {
+                        // A cache is never worth more than starting: set it aside, look at it later.
+                        let aside = self.path.with_extension("damaged");
+                        tracing::warn!(%error, aside = %aside.display(), "the cache cannot be used; starting a new one");
+                        std::fs::rename(&self.path, aside).during("set the cache aside")?;
+                        open(&self.path).await
+                    }
+                }
+            })
+            .await
+    }
+}
+
+async fn open(path: &Path) -> Result<SqlitePool> {
+    let what = format!("open the cache {}", path.display());
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).during(&what)?;
+    }
+    let journal = if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
+    let options = SqliteConnectOptions::from_str("sqlite::memory:")
+        .during(&what)?
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(journal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(5));
+    // One connection: a second would only wait for the first.
+    let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).test_before_acquire(false).connect_with(options).await.during(&what)?;
+    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&pool).await.and_then(|row| row.try_get(0)).during(&what)?;
+    match version {
+        VERSION => Ok(pool),
+        0 => {
+            let mut transaction = pool.begin().await.during(&what)?;
+            for statement in SCHEMA.split_inclusive(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+                sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.during(&what)?;
+            }
+            sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await.during(&what)?;
+            transaction.commit().await.during(&what)?;
+            Ok(pool)
+        }
+        newer => {
+            pool.close().await;
+            Err(Error::failed(what, format!("it was written by another version of Wharf (layout {newer}, this one knows {VERSION})")))
+        }
+    }
+}
+
+/// Whether a folder is on a network file system, by the magic numbers of statfs(2).
+pub fn is_network(folder: &Path) -> bool {
+    const NETWORK: [u32; 9] = [
+        0x6969,      // NFS
+        0xFF53_4D42, // CIFS
+        0xFE53_4D42, // SMB2
+        0x0BD0_0BD0, // Lustre
+        0x4750_4653, // GPFS
+        0x1983_0326, // BeeGFS
+        0x00C3_6400, // Ceph
+        0x5346_414F, // AFS
+        0x0102_1997, // 9p
+    ];
+    rustix::fs::statfs(folder).is_ok_and(|stat| NETWORK.contains(&(stat.f_type as u32)))
+}
+
+#[async_trait]
+impl Cache for Sqlite {
+    async fn load(&self) -> Result<Vec<CachedRows>> {
+        let what = "read the cached lists";
+        let pool = self.pool().await?;
+        let rows = sqlx::query("SELECT source, fetched, rows FROM list ORDER BY source").fetch_all(pool).await.during(what)?;
+        let mut all = Vec::new();
+        for row in rows {
+            let packed: &[u8] = row.try_get("rows").during(what)?;
+            // One damaged list is fetched anew; the others are shown.
+            match RowSet::from_bytes(packed) {
+                Ok(rows) => all.push(CachedRows { source: row.try_get("source").during(what)?, fetched: row.try_get("fetched").during(what)?, rows: Arc::new(rows) }),
+                Err(error) => tracing::warn!(%error, "a cached list was dropped"),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
+        let upsert = "INSERT INTO list (source, fetched, rows) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE SET fetched = excluded.fetched, rows = excluded.rows";
+        sqlx::query(upsert).bind(source).bind(fetched).bind(rows.to_bytes()).execute(self.pool().await?).await.during("keep a list").map(|_| ())
+    }
+
+    async fn filters(&self) -> Result<Vec<(String, String)>> {
+        let what = "read the saved filters";
+        let rows = sqlx::query("SELECT name, filter FROM filter ORDER BY name").fetch_all(self.pool().await?).await.during(what)?;
+        rows.iter().map(|row| Ok((row.try_get("name").during(what)?, row.try_get("filter").during(what)?))).collect()
+    }
+
+    async fn save_filter(&self, name: &str, filter: &str) -> Result<()> {
+        let pool = self.pool().await?;
+        let query = if filter.is_empty() {
+            sqlx::query("DELETE FROM filter WHERE name = ?").bind(name)
+        } else {
+            sqlx::query("INSERT INTO filter (name, filter) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET filter = excluded.filter").bind(name).bind(filter)
+        };
+        query.execute(pool).await.during("keep a filter").map(|_| ())
+    }
+}

@@ -1,0 +1,114 @@
+//! Secrets in a file that only its owner can read, for those who agreed to it.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{join, split};
+use crate::core::{
+    error::{During, Error, Kind, Result},
+    ports::Vault,
+    secret::Secret,
+};
+
+/// A 0600 file in a 0700 folder.
+pub struct File {
+    path: PathBuf,
+}
+
+impl File {
+    /// Makes the folder if it is missing and refuses one that others can look into.
+    pub fn open(state_dir: &Path) -> Result<Self> {
+        let folder = state_dir.join("secrets");
+        let what = format!("use {}", folder.display());
+        if !folder.exists() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).during(&what)?;
+        }
+        let store = Self { path: folder.join("secrets.json") };
+        private(&folder)?;
+        if store.path.exists() {
+            private(&store.path)?;
+        }
+        Ok(store)
+    }
+
+    fn read(&self) -> Result<BTreeMap<String, String>> {
+        if !self.path.exists() {
+            return Ok(BTreeMap::new());
+        }
+        private(&self.path)?;
+        let what = format!("read {}", self.path.display());
+        serde_json::from_slice(&std::fs::read(&self.path).during(&what)?).during(what)
+    }
+
+    fn write(&self, all: &BTreeMap<String, String>) -> Result<()> {
+        let what = format!("write {}", self.path.display());
+        let partial = self.path.with_extension(format!("{}.partial", std::process::id()));
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial).during(&what)?;
+        file.write_all(&serde_json::to_vec(all).during(&what)?).during(&what)?;
+        file.sync_all().during(&what)?;
+        std::fs::rename(partial, &self.path).during(what)
+    }
+}
+
+/// Refuses what others may read or what belongs to somebody else.
+fn private(path: &Path) -> Result<()> {
+    let what = format!("use {}", path.display());
+    let meta = path.symlink_metadata().during(&what)?;
+    let own = meta.uid() == rustix::process::geteuid().as_raw();
+    if own && meta.permissions().mode() & 0o077 == 0 && !meta.file_type().is_symlink() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::NotAllowed, what, "others could read it").hint(format!("chmod go-rwx {}", path.display())))
+}
+
+impl Vault for File {
+    fn describe(&self) -> String {
+        format!("file {} (not encrypted, readable by you only)", self.path.display())
+    }
+
+    fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
+        Ok(self.read()?.get(place).and_then(|text| split(text)))
+    }
+
+    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
+        let mut all = self.read()?;
+        all.insert(place.to_owned(), join(account, secret));
+        self.write(&all)
+    }
+
+    fn delete(&self, place: &str) -> Result<()> {
+        let mut all = self.read()?;
+        if all.remove(place).is_some() { self.write(&all) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_and_nobody_else_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = File::open(folder.path()).unwrap();
+        store.set("r.example", "ada", &Secret::new("hunter2")).unwrap();
+        assert_eq!(store.get("r.example").unwrap(), Some(("ada".into(), Secret::new("hunter2"))));
+        assert_eq!(store.path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        store.delete("r.example").unwrap();
+        store.delete("r.example").unwrap();
+        assert_eq!(store.get("r.example").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = File::open(folder.path()).unwrap();
+        store.set("r.example", "ada", &Secret::new("x")).unwrap();
+        std::fs::set_permissions(&store.path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(store.get("r.example").unwrap_err().hint.contains("chmod"));
+        assert!(File::open(folder.path()).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Secret Service and the kernel's keyring, through the keyring crates' stores.
+//!
+//! The `keyring` facade knows Secret Service only and fails without it; its authors tell
+//! applications to take `keyring-core` and the stores, which is what stands here.
+
+use std::{sync::Arc, time::Duration};
+
+use keyring_core::{CredentialStore, Entry, Error as StoreError};
+
+use super::{join, split};
+use crate::core::{
+    error::{Error, Result},
+    ports::Vault,
+    secret::Secret,
+};
+
+const SERVICE: &str = "wharf";
+const PROBE: &str = "probe";
+
+struct Ring {
+    store: Arc<CredentialStore>,
+    words: &'static str,
+}
+
+/// The desktop's Secret Service, if its bus answers within `patience`.
+pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
+    // Without a bus address the library would start one.
+    if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
+        if !runtime.is_some_and(|folder| folder.join("bus").exists()) {
+            return Err("there is no session bus".into());
+        }
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // A thread that may hang on a dead bus is left behind; it ends with the program.
+    std::thread::spawn(move || {
+        let made = zbus_secret_service_keyring_store::Store::new().map(|store| Ring { store, words: "Secret Service (your desktop's keyring)" });
+        let _ = sender.send(made.map_err(|error| error.to_string()).and_then(probed));
+    });
+    let ring = receiver.recv_timeout(patience).map_err(|_| format!("no answer within {} s", patience.as_secs()))??;
+    Ok(Box::new(ring))
+}
+
+/// The kernel's keyring of this session.
+pub fn kernel() -> Result<Box<dyn Vault>, String> {
+    let store = linux_keyutils_keyring_store::Store::new().map_err(|error| error.to_string())?;
+    Ok(Box::new(probed(Ring { store, words: "kernel keyring (this machine only, gone after a restart or three days)" })?))
+}
+
+/// Believes a store only after it kept something, gave it back and forgot it.
+fn probed(ring: Ring) -> Result<Ring, String> {
+    let secret = Secret::new("probe");
+    let tried = ring.set(PROBE, "probe", &secret).and_then(|()| ring.get(PROBE));
+    let forgotten = ring.delete(PROBE);
+    match (tried, forgotten) {
+        (Ok(Some((_, back))), Ok(())) if back == secret => Ok(ring),
+        (Ok(_), Ok(())) => Err("it forgets what it is given".into()),
+        (Err(error), _) | (_, Err(error)) => Err(error.why),
+    }
+}
+
+impl Ring {
+    fn entry(&self, place: &str) -> Result<Entry> {
+        self.store.build(SERVICE, place, None).map_err(|error| wrong(place, &error))
+    }
+}
+
+fn wrong(place: &str, error: &StoreError) -> Error {
+    Error::failed(format!("keep the secret of {place}"), error)
+}
+
+impl Vault for Ring {
+    fn describe(&self) -> String {
+        self.words.into()
+    }
+
+    fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
+        match self.entry(place)?.get_password() {
+            Ok(text) => Ok(split(&text)),
+            Err(StoreError::NoEntry) => Ok(None),
+            Err(error) => Err(wrong(place, &error)),
+        }
+    }
+
+    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
+        self.entry(place)?.set_password(&join(account, secret)).map_err(|error| wrong(place, &error))
+    }
+
+    fn delete(&self, place: &str) -> Result<()> {
+        match self.entry(place)?.delete_credential() {
+            Ok(()) | Err(StoreError::NoEntry) => Ok(()),
+            Err(error) => Err(wrong(place, &error)),
+        }
+    }
+}

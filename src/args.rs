@@ -1,0 +1,255 @@
+//! The command line's types. Words only; what they do is in `cli`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// Browse, check, share and launch the images you may use.
+///
+/// Without a verb it opens the portal. REF is oci://host/repository:tag (or host/repository:tag, or repository:tag
+/// on Docker Hub), engine://NAME/repository:tag, or file:PATH[:tag].
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 needs approval, 4 denied by policy, 5 undecided, 6 not found,
+/// 7 not allowed, 8 a source or backend did not answer.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, max_term_width = 100)]
+pub struct Cli {
+    /// Read this instead of your configuration file.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Theme of the portal.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub theme: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List images of all sources.
+    Images(Images),
+    /// Show one image: digest, platforms, entry point, layers.
+    Show(Show),
+    /// Say what is known about an image's safety (exit 0 allow, 3 needs approval, 4 deny, 5 undecided).
+    Verify(Show),
+    /// Launch an image.
+    Launch(Launch),
+    /// List workloads of all backends.
+    Workloads,
+    /// Print a workload's output.
+    Logs(Logs),
+    /// Run a command in a workload.
+    Exec(Exec),
+    /// Attach your terminal to a workload that was launched with one.
+    Console(Workload),
+    /// Stop a workload.
+    Stop(Workload),
+    /// Stop and remove a workload.
+    Remove(Workload),
+    /// Share an image into projects of a registry, or print a link to it.
+    Share(Share),
+    /// Show what a link points to, and whether its tag has moved since.
+    Open(Open),
+    /// Copy an image between registries, engines and OCI layouts.
+    Copy(Copy),
+    /// Copy an image into a file or folder (OCI layout).
+    Pull(Pull),
+    /// Copy an image from a file or folder to a registry or engine.
+    Push(Push),
+    /// List sources and backends: who you are there and how they are.
+    Sources,
+    /// Sign in to a registry.
+    Login(Login),
+    /// Forget how to sign in to a registry.
+    Logout(Logout),
+    /// Say what was found on this machine, what is missing and how to get it.
+    Doctor,
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// `wharf images`.
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Words to look for; facets like kind:vm, project:physics, tag:1.2 narrow it down.
+    pub query: Vec<String>,
+    /// Only this source.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Only this kind: container, vm, sif or volume.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Use the last lists instead of asking.
+    #[arg(long)]
+    pub cached: bool,
+}
+
+/// `wharf show` and `wharf verify`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The image.
+    pub reference: String,
+    /// Platform, like linux/arm64; default this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+}
+
+/// `wharf launch`.
+#[derive(Debug, Args)]
+pub struct Launch {
+    /// The image.
+    pub reference: String,
+    /// Where; default the first backend that can.
+    #[arg(long, value_name = "BACKEND")]
+    pub on: Option<String>,
+    /// An answer to the backend's form.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print exactly what would be sent, and send nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Platform, like linux/arm64; default this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Follow the output until it ends, and exit with its code.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Command instead of the image's own.
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// A workload.
+#[derive(Debug, Args)]
+pub struct Workload {
+    /// Its id or name, or the beginning of one.
+    pub id: String,
+}
+
+/// `wharf logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Its id or name, or the beginning of one.
+    pub id: String,
+    /// More as it comes.
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+/// `wharf exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// Its id or name, or the beginning of one.
+    pub id: String,
+    /// With a terminal, for shells.
+    #[arg(long, short)]
+    pub terminal: bool,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// What to take along in copies.
+#[derive(Debug, Args)]
+pub struct Along {
+    /// Only these platforms, like linux/amd64.
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Vec<String>,
+    /// Leave signatures and other attachments behind.
+    #[arg(long)]
+    pub bare: bool,
+    /// Blobs at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub parallel: u8,
+}
+
+/// `wharf share`.
+#[derive(Debug, Args)]
+pub struct Share {
+    /// The image.
+    pub reference: String,
+    /// A project of the same registry, or HOST/PROJECT of another. May be given several times.
+    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present = "link")]
+    pub to: Vec<String>,
+    /// Print a link instead.
+    #[arg(long, conflicts_with = "to")]
+    pub link: bool,
+    /// With --link: when it ends, as a time or like 7d, 12h.
+    #[arg(long, value_name = "WHEN", requires = "link")]
+    pub until: Option<String>,
+    /// With --link: also as a QR code.
+    #[arg(long, requires = "link")]
+    pub qr: bool,
+    #[command(flatten)]
+    pub along: Along,
+}
+
+/// `wharf open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The link, beginning with wharf:.
+    pub link: String,
+}
+
+/// `wharf copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The image.
+    pub reference: String,
+    /// Where to.
+    pub destination: String,
+    #[command(flatten)]
+    pub along: Along,
+}
+
+/// `wharf pull`.
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// The image.
+    pub reference: String,
+    /// A folder, or a file ending in .tar; default the image's name in this folder.
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub along: Along,
+}
+
+/// `wharf push`.
+#[derive(Debug, Args)]
+pub struct Push {
+    /// An OCI layout folder, or an archive, with :TAG if it holds several.
+    pub file: String,
+    /// Where to.
+    pub reference: String,
+    #[command(flatten)]
+    pub along: Along,
+}
+
+/// `wharf login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// A source's name or a registry's host.
+    pub source: String,
+    /// Account; asked for when left out.
+    #[arg(long, short)]
+    pub user: Option<String>,
+    /// Read the password from standard input.
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `wharf logout`.
+#[derive(Debug, Args)]
+pub struct Logout {
+    /// A source's name or a registry's host.
+    pub source: String,
+}

@@ -1,0 +1,59 @@
+//! `wharf copy`, `pull` and `push`.
+
+use super::output;
+use crate::{
+    args::{Along, Pull},
+    core::{
+        copy::Options,
+        error::Result,
+        portal::Portal,
+        reference::ImageRef,
+        text,
+    },
+};
+
+/// The options of a copy.
+pub fn options(along: &Along) -> Result<Options> {
+    let platforms = along.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
+    Ok(Options { platforms: (!platforms.is_empty()).then_some(platforms), attachments: !along.bare, parallel: usize::from(along.parallel) })
+}
+
+/// A path as reference; what has a scheme already stays.
+pub fn file_reference(file: &str) -> String {
+    if file.starts_with("file:") || file.contains("://") { file.to_owned() } else { format!("file:{file}") }
+}
+
+/// Copies an image to a file or folder.
+pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
+    let reference: ImageRef = args.reference.parse()?;
+    let tag = reference.tag().unwrap_or("latest");
+    let file = match &args.file {
+        Some(file) => file.clone(),
+        None => reference.title().split(':').next().unwrap_or("image").to_owned(),
+    };
+    let mut to = file_reference(&file);
+    if to.parse::<ImageRef>()?.tag().is_none() {
+        to = format!("{to}:{tag}");
+    }
+    copy(portal, &args.reference, &to, &args.along, json).await
+}
+
+/// Copies an image between any two places.
+pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bool) -> Result<u8> {
+    let from: ImageRef = from.parse()?;
+    let mut to: ImageRef = to.parse()?;
+    if to.tag().is_none() {
+        to = to.with_tag(from.tag().unwrap_or("latest"));
+    }
+    let started = std::time::Instant::now();
+    let outcome = portal.copy(&output::context(), &from, &to, &options(along)?).await?;
+    if json {
+        output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
+    } else {
+        let seconds = started.elapsed().as_secs_f64();
+        output::line(&format!("{to}\n{}", outcome.digest))?;
+        output::remark(&format!("{} moved ({}), {} were there or mounted, {}", text::size(outcome.moved), text::rate(outcome.moved, seconds), text::size(outcome.spared), text::plural(outcome.attachments as u64, "attachment", "attachments")));
+        outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
+    }
+    Ok(0)
+}

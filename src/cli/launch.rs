@@ -1,0 +1,63 @@
+//! `wharf launch`.
+
+use super::{output, workloads};
+use crate::{
+    args::Launch,
+    core::{
+        error::{Error, Kind, Result},
+        form::{Answers, join_words},
+        launch::Plan,
+        model::Platform,
+        portal::Portal,
+        progress::Context,
+    },
+};
+
+/// Plans, and unless `--plan` was said, carries the plan out.
+pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
+    let reference = args.reference.parse()?;
+    let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
+    let cx = Context::default();
+    let image = portal.image(&cx, &reference, platform.as_ref()).await?;
+    let launcher = portal.launcher(args.on.as_deref(), Some(&image))?;
+    let mut answers = Answers::default();
+    for pair in &args.set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| Error::usage(format!("--set {pair}"), "expected KEY=VALUE"))?;
+        answers.0.insert(key.to_owned(), value.to_owned());
+    }
+    if !args.command.is_empty() {
+        answers.0.insert("command".to_owned(), join_words(&args.command));
+    }
+    let plan = portal.plan(&cx, launcher.name(), &image, &answers).await?;
+    if args.plan {
+        print(&plan, json)?;
+        return Ok(0);
+    }
+    let workload = portal.launch(&output::context(), &plan).await?;
+    if args.follow {
+        workloads::follow(&launcher, &workload.id).await?;
+        let (_, ended) = portal.find_workload(&cx, &workload.id).await?;
+        return Ok(match ended.state {
+            crate::core::launch::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
+            _ => 0,
+        });
+    }
+    if json {
+        output::json(&workload)?;
+    } else {
+        output::line(&format!("{}  {} on {}  ({})", workload.id, workload.name, workload.backend, workload.state.words().1))?;
+    }
+    Ok(0)
+}
+
+fn print(plan: &Plan, json: bool) -> Result<()> {
+    if json {
+        return output::json(plan);
+    }
+    output::line(&format!("on {}: {}", plan.backend, plan.image.reference))?;
+    for (number, step) in plan.steps.iter().enumerate() {
+        output::line(&format!("{}. {step}", number + 1))?;
+    }
+    output::json(&plan.request)?;
+    plan.risks.iter().try_for_each(|risk| output::line(&format!("{} {}", risk.weight.sign(), risk.text)))
+}

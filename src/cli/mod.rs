@@ -1,0 +1,58 @@
+//! The command line: one file for every group of verbs, all on the same `Portal` as the screens.
+
+mod copy;
+mod images;
+mod launch;
+mod output;
+mod share;
+mod shell;
+mod show;
+mod sources;
+mod workloads;
+
+use crate::{
+    args::{Cli, Verb},
+    core::{
+        error::{Error, Result},
+        portal::Portal,
+    },
+};
+
+pub use output::report;
+
+/// Verbs that need no portal.
+pub fn alone(verb: &Verb) -> Option<Result<()>> {
+    match verb {
+        Verb::Completions { shell } => Some(shell::completions(*shell)),
+        Verb::Man => Some(shell::man()),
+        _ => None,
+    }
+}
+
+/// Carries out a verb; gives the exit code.
+pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
+    let json = cli.json;
+    let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
+    match verb {
+        Verb::Images(args) => images::run(portal, args, json).await,
+        Verb::Show(args) => show::show(portal, args, json).await,
+        Verb::Verify(args) => show::verify(portal, args, json).await,
+        Verb::Launch(args) => launch::run(portal, args, json).await,
+        Verb::Workloads => workloads::list(portal, json).await,
+        Verb::Logs(args) => workloads::logs(portal, &args.id, args.follow).await,
+        Verb::Exec(args) => workloads::exec(portal, args).await,
+        Verb::Console(args) => workloads::console(portal, &args.id, None).await,
+        Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,
+        Verb::Remove(args) => workloads::remove(portal, &args.id, json).await,
+        Verb::Share(args) => share::share(portal, args, json).await,
+        Verb::Open(args) => share::open(portal, args, json).await,
+        Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.along, json).await,
+        Verb::Pull(args) => copy::pull(portal, args, json).await,
+        Verb::Push(args) => copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.along, json).await,
+        Verb::Sources => sources::list(portal, json).await,
+        Verb::Login(args) => sources::login(portal, args, json).await,
+        Verb::Logout(args) => sources::logout(portal, &args.source, json),
+        Verb::Doctor => sources::doctor(portal, json).await,
+        Verb::Completions { .. } | Verb::Man => Ok(0),
+    }
+}

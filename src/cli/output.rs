@@ -1,0 +1,110 @@
+//! Printing: tables, JSON, errors, and progress on one line.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+use tokio::sync::watch;
+use unicode_width::UnicodeWidthStr;
+
+use crate::core::{
+    error::{During, Error, Result},
+    progress::{Context, Note, Progress},
+    text,
+};
+
+/// Prints a value as JSON.
+pub fn json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).during("write JSON")?;
+    line(&text)
+}
+
+/// Prints one line. A reader that went away (`| head`) is a quiet end.
+pub fn line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.during("write to standard output"),
+    }
+}
+
+/// Prints rows in columns that are as wide as their widest cell.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
+    let columns = head.len();
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let print = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut text = String::new();
+        for (column, cell) in cells.enumerate() {
+            text.push_str(cell);
+            if column + 1 < columns {
+                let pad = widths.get(column).copied().unwrap_or(0).saturating_sub(cell.width()) + 2;
+                text.extend(std::iter::repeat_n(' ', pad));
+            }
+        }
+        line(text.trim_end())
+    };
+    print(&mut head.iter().copied())?;
+    rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
+}
+
+/// Prints an error to standard error, as one JSON object with `--json`.
+pub fn report(error: &Error, json: bool) {
+    if json {
+        let object = serde_json::json!({"error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}});
+        eprintln!("{object}");
+    } else {
+        eprintln!("wharf: {error}");
+    }
+}
+
+/// A remark beside the results: a source that failed while others answered.
+pub fn remark(text: &str) {
+    eprintln!("wharf: {text}");
+}
+
+/// A context whose progress is drawn on standard error, if that is a terminal.
+pub fn context() -> Context {
+    let (progress, notes) = Progress::channel();
+    if std::io::stderr().is_terminal() {
+        tokio::spawn(draw(notes));
+    }
+    let cx = Context { progress, ..Context::default() };
+    let cancel = cx.cancel.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    cx
+}
+
+async fn draw(mut notes: watch::Receiver<Note>) {
+    let started = std::time::Instant::now();
+    let mut drawn = false;
+    loop {
+        // At most ten lines a second, whatever moves.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        if notes.changed().await.is_err() {
+            break;
+        }
+        let note = notes.borrow_and_update().clone();
+        eprint!("\r\x1b[K{}", progress_words(&note, started.elapsed().as_secs_f64()));
+        drawn = true;
+    }
+    if drawn {
+        eprint!("\r\x1b[K");
+    }
+}
+
+/// A note in words: `copying layers 12.0 MiB of 1.00 GiB, 300 MiB/s`.
+pub fn progress_words(note: &Note, seconds: f64) -> String {
+    match note.total {
+        Some(total) if total > 0 => format!("{} {} of {}, {}", note.phase, text::size(note.done), text::size(total), text::rate(note.done - note.spared.min(note.done), seconds)),
+        _ if note.done > 0 => format!("{} {}", note.phase, text::size(note.done)),
+        _ => note.phase.clone(),
+    }
+}

@@ -1,0 +1,113 @@
+//! `wharf share` and `wharf open`.
+
+use super::{copy, output, show};
+use crate::{
+    args::{Open, Share},
+    core::{
+        error::{Error, Result},
+        link::Link,
+        portal::Portal,
+        progress::Context,
+        reference::ImageRef,
+        text,
+    },
+};
+
+/// Shares into projects, or prints a link.
+pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
+    let reference: ImageRef = args.reference.parse()?;
+    if args.link {
+        return link(portal, args, &reference, json).await;
+    }
+    let options = copy::options(&args.along)?;
+    let mut results = Vec::new();
+    let mut first = None;
+    for project in &args.to {
+        let cx = output::context();
+        match portal.share(&cx, &reference, project, &options).await {
+            Ok(shared) => {
+                if !json {
+                    let outcome = &shared.outcome;
+                    output::line(&format!("✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)", shared.destination, text::size(outcome.moved), text::size(outcome.spared), outcome.attachments))?;
+                    outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
+                }
+                results.push(serde_json::json!({"project": project, "shared": shared}));
+            }
+            Err(error) => {
+                if !json {
+                    output::report(&error, false);
+                }
+                results.push(serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}}));
+                first.get_or_insert(error.kind);
+            }
+        }
+    }
+    if json {
+        output::json(&results)?;
+    }
+    Ok(first.map_or(0, crate::core::error::Kind::exit_code))
+}
+
+async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
+    let until = args.until.as_deref().map(when).transpose()?;
+    let platform = args.along.platform.first().map(|platform| platform.parse()).transpose()?;
+    let link = portal.link(&Context::default(), reference, platform.as_ref(), until).await?;
+    if json {
+        output::json(&serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}))?;
+    } else {
+        output::line(&link.to_string())?;
+    }
+    if args.qr {
+        output::line(&code(&link)?)?;
+    }
+    Ok(0)
+}
+
+/// The link as a QR code of half blocks.
+pub fn code(link: &Link) -> Result<String> {
+    let code = qrcode::QrCode::with_error_correction_level(link.to_string(), qrcode::EcLevel::L).map_err(|error| Error::failed("draw the QR code", error))?;
+    Ok(code.render::<qrcode::render::unicode::Dense1x2>().dark_color(qrcode::render::unicode::Dense1x2::Light).light_color(qrcode::render::unicode::Dense1x2::Dark).build())
+}
+
+/// `7d`, `12h`, `30min`, or a time.
+fn when(given: &str) -> Result<i64> {
+    let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
+    let (number, unit) = given.split_at(digits);
+    let seconds = match unit {
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => 0,
+    };
+    match number.parse::<i64>() {
+        Ok(number) if seconds > 0 => Ok(text::now().saturating_add(number.saturating_mul(seconds))),
+        _ => text::parse_timestamp(given).ok_or_else(|| Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")),
+    }
+}
+
+/// Shows what a link points to.
+pub async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
+    let link: Link = args.link.parse()?;
+    let opened = portal.open_link(&Context::default(), &link).await?;
+    if json {
+        output::json(&opened)?;
+        return Ok(0);
+    }
+    if let Some(sender) = &link.sender {
+        output::line(&format!("{:<12} {sender} (not proven: links are not signed yet)", "from"))?;
+    }
+    if let (Some(tag), Some(moved)) = (&link.tag, opened.moved) {
+        let state = if moved { format!("has moved since, to {}", opened.now_at.as_ref().map(ToString::to_string).unwrap_or_default()) } else { "still points here".into() };
+        output::line(&format!("{:<12} {tag} {state}", "tag"))?;
+    } else if let Some(tag) = &link.tag {
+        output::line(&format!("{:<12} {tag} is gone", "tag"))?;
+    }
+    if opened.expired {
+        output::line(&format!("{:<12} it is past its date", "expired"))?;
+    }
+    for (label, value) in show::facts(&opened.image) {
+        output::line(&format!("{label:<12} {value}"))?;
+    }
+    Ok(0)
+}

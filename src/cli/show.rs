@@ -1,0 +1,90 @@
+//! `wharf show` and `wharf verify`.
+
+use super::output;
+use crate::{
+    args::Show,
+    core::{
+        error::{Kind, Result},
+        evidence::{Publisher, Scan, Signature, Verdict},
+        form::join_words,
+        model::Image,
+        portal::Portal,
+        progress::Context,
+        text,
+    },
+};
+
+async fn image(portal: &Portal, args: &Show) -> Result<Image> {
+    let reference = args.reference.parse()?;
+    let platform = args.platform.as_deref().map(str::parse).transpose()?;
+    portal.image(&Context::default(), &reference, platform.as_ref()).await
+}
+
+/// Prints what the image page shows.
+pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
+    let image = image(portal, args).await?;
+    if json {
+        output::json(&image)?;
+    } else {
+        for (label, value) in facts(&image) {
+            output::line(&format!("{label:<12} {value}"))?;
+        }
+    }
+    Ok(0)
+}
+
+/// The facts of an image as label and value, for text output.
+pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("reference", image.reference.to_string()), ("kind", format!("{} ({})", image.kind.word(), image.media_type))];
+    let mut add = |label, value: String| {
+        if !value.is_empty() {
+            facts.push((label, value));
+        }
+    };
+    if let Some(pinned) = &image.pinned {
+        add("digest", pinned.digest.to_string());
+        if pinned.manifest != pinned.digest {
+            add("manifest", format!("{} for {}", pinned.manifest, pinned.platform.as_ref().map(ToString::to_string).unwrap_or_default()));
+        }
+    }
+    add("created", image.created.map(|created| format!("{} ({} ago)", text::timestamp(created), text::age(created, text::now()))).unwrap_or_default());
+    add("size", text::size(image.size));
+    if let Some(disk) = &image.disk {
+        add("disk", disk.virtual_size.map(text::size).unwrap_or_default());
+        for warning in &disk.warnings {
+            add("warning", warning.clone());
+        }
+    }
+    add("platforms", image.platforms.iter().map(|entry| entry.platform.to_string()).collect::<Vec<_>>().join(", "));
+    let config = &image.config;
+    add("entry point", join_words(&config.entrypoint));
+    add("command", join_words(&config.command));
+    add("user", if config.user.is_empty() && image.pinned.is_some() { "root (the image names none)".into() } else { config.user.clone() });
+    add("ports", config.ports.join(", "));
+    add("volumes", config.volumes.join(", "));
+    for layer in &image.layers {
+        add("layer", format!("{:>9}  {}", text::size(layer.size), layer.created_by));
+    }
+    for (key, value) in image.annotations.iter().chain(&config.labels) {
+        add("label", format!("{key}={value}"));
+    }
+    add("signature", Signature::default().badge().word.into());
+    add("scan", Scan::default().badge().word.into());
+    facts
+}
+
+/// Says what is known. The checks come with the evidence store; until then nothing is, and that is what it says.
+pub async fn verify(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
+    let image = image(portal, args).await?;
+    let digest = image.pinned.map(|pinned| pinned.digest);
+    let verdict = Verdict::Undecided;
+    if json {
+        output::json(&serde_json::json!({
+            "reference": image.reference, "digest": digest, "verdict": verdict,
+            "signature": Signature::default(), "scan": Scan::default(), "publisher": Publisher::default(),
+        }))?;
+    } else {
+        output::line(&format!("undecided: signature {}, {}", Signature::default().badge().word, Scan::default().badge().word))?;
+    }
+    Ok(Kind::Undecided.exit_code())
+}

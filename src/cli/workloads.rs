@@ -1,0 +1,155 @@
+//! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `remove`.
+
+use std::{io::Write, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use tokio::io::AsyncReadExt;
+
+use super::output;
+use crate::{
+    args::Exec,
+    core::{
+        error::{During, Result},
+        launch::Workload,
+        portal::Portal,
+        ports::Launcher,
+        progress::Context,
+        text,
+    },
+};
+
+/// Lists what every backend runs or ran.
+pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
+    let (all, failed) = portal.workloads(&Context::default()).await;
+    for (name, error) in &failed {
+        output::remark(&format!("{name}: {}", error.why));
+    }
+    if json {
+        output::json(&all)?;
+        return Ok(0);
+    }
+    if all.is_empty() {
+        output::line("nothing runs; 'wharf launch REF' starts something")?;
+        return Ok(0);
+    }
+    let now = text::now();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| {
+            let (sign, word) = one.state.words();
+            let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
+            vec![one.id.clone(), one.name.clone(), one.backend.clone(), format!("{sign} {word}"), age, one.image.clone(), one.note.clone()]
+        })
+        .collect();
+    output::table(&["ID", "NAME", "BACKEND", "STATE", "AGE", "IMAGE", "NOTE"], &rows)?;
+    Ok(0)
+}
+
+async fn find(portal: &Portal, id: &str) -> Result<(Arc<dyn Launcher>, Workload)> {
+    portal.find_workload(&Context::default(), id).await
+}
+
+/// Prints output so far, and more as it comes with `follow`.
+pub async fn logs(portal: &Portal, id: &str, follow: bool) -> Result<u8> {
+    let (launcher, workload) = find(portal, id).await?;
+    copy_out(launcher.logs(&Context::default(), &workload.id, follow).await?).await?;
+    Ok(0)
+}
+
+/// Prints output until the workload ends.
+pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str) -> Result<()> {
+    copy_out(launcher.logs(&Context::default(), id, true).await?).await
+}
+
+async fn copy_out(mut stream: crate::core::ports::ByteStream) -> Result<()> {
+    while let Some(bytes) = stream.try_next().await? {
+        let mut out = std::io::stdout().lock();
+        match out.write_all(&bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+            other => other.during("write to standard output")?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command in a workload and exits with its code.
+pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
+    if args.terminal {
+        return console(portal, &args.id, Some(args.command.clone())).await;
+    }
+    let (launcher, workload) = find(portal, &args.id).await?;
+    let (said, code) = launcher.exec(&output::context(), &workload.id, args.command.clone()).await?;
+    std::io::stdout().lock().write_all(&said).during("write to standard output")?;
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// Connects this terminal to the workload. Ctrl-] leaves; the workload goes on.
+pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
+    const LEAVE: u8 = 0x1d;
+    let (launcher, workload) = find(portal, id).await?;
+    let size = crossterm::terminal::size().unwrap_or((80, 24));
+    let mut terminal = launcher.terminal(&Context::default(), &workload.id, command, size).await?;
+    output::remark("ctrl-] leaves");
+    crossterm::terminal::enable_raw_mode().during("use the terminal")?;
+    let restore = Restore;
+    let mut stdin = tokio::io::stdin();
+    let mut typed = [0; 1024];
+    let mut resized = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).during("watch the window")?;
+    loop {
+        tokio::select! {
+            output = terminal.output.try_next() => match output? {
+                Some(bytes) => {
+                    let mut out = std::io::stdout().lock();
+                    out.write_all(&bytes).and_then(|()| out.flush()).during("write to the terminal")?;
+                }
+                None => break,
+            },
+            count = stdin.read(&mut typed) => {
+                let keys = typed.get(..count.during("read the keyboard")?).unwrap_or_default();
+                if keys.is_empty() || keys.contains(&LEAVE) {
+                    break;
+                }
+                let _ = terminal.input.send(Bytes::copy_from_slice(keys)).await;
+            }
+            _ = resized.recv() => {
+                let _ = terminal.resize.try_send(crossterm::terminal::size().unwrap_or(size));
+            }
+        }
+    }
+    drop(restore);
+    // A read of the keyboard cannot be called back: leave without waiting for it.
+    println!();
+    std::process::exit(0)
+}
+
+struct Restore;
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        let _ = crossterm::terminal::disable_raw_mode();
+    }
+}
+
+/// Stops a workload.
+pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
+    let (launcher, workload) = find(portal, id).await?;
+    launcher.stop(&Context::default(), &workload.id).await?;
+    said(&workload, "stopped", json)
+}
+
+/// Stops and removes a workload.
+pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
+    let (launcher, workload) = find(portal, id).await?;
+    launcher.remove(&Context::default(), &workload.id).await?;
+    said(&workload, "removed", json)
+}
+
+fn said(workload: &Workload, what: &str, json: bool) -> Result<u8> {
+    if json {
+        output::json(&serde_json::json!({"id": workload.id, "backend": workload.backend, "done": what}))?;
+    } else {
+        output::line(&format!("{what} {} on {}", workload.name, workload.backend))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,232 @@
+//! Reading the configuration: defaults < site file < user file < environment < flags.
+//!
+//! Nothing is needed. Every error names file, line and key. Nothing is ever written.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::core::{
+    config::{Config, SourceConfig},
+    error::{Error, Kind, Result},
+};
+
+/// A configuration file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    person: Option<String>,
+    theme: Option<String>,
+    keymap: Option<PathBuf>,
+    mouse: Option<bool>,
+    discover: Option<bool>,
+    secret_file: Option<bool>,
+    image_folders: Option<Vec<PathBuf>>,
+    cache_dir: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    filters: BTreeMap<String, String>,
+    source: Vec<Written>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    #[serde(rename = "type")]
+    adapter: String,
+    #[serde(default)]
+    url: String,
+    user: Option<String>,
+    ca: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+    #[serde(default)]
+    repositories: Vec<String>,
+}
+
+/// What the command line may override.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// Instead of the user's file.
+    pub config: Option<PathBuf>,
+    /// Theme.
+    pub theme: Option<String>,
+}
+
+/// One row of the table of settings, for the README.
+pub struct Setting {
+    /// Key in the files.
+    pub key: &'static str,
+    /// Environment variable, or empty.
+    pub variable: &'static str,
+    /// What it is.
+    pub words: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "person", variable: "WHARF_PERSON", words: "your name in links; default: your login" },
+    Setting { key: "theme", variable: "WHARF_THEME", words: "a built-in theme, or NAME.toml in the themes folder beside the user file" },
+    Setting { key: "keymap", variable: "WHARF_KEYMAP", words: "a file with keys that differ from the built-in ones" },
+    Setting { key: "mouse", variable: "WHARF_MOUSE", words: "use the mouse at start: true or false" },
+    Setting { key: "discover", variable: "WHARF_DISCOVER", words: "look for engines, registries and folders: true or false" },
+    Setting { key: "secret_file", variable: "WHARF_SECRET_FILE", words: "agree to keep secrets in a file that only you can read" },
+    Setting { key: "image_folders", variable: "WHARF_IMAGE_FOLDERS", words: "folders of images, in the variable with : between them" },
+    Setting { key: "cache_dir", variable: "WHARF_CACHE_DIR", words: "folder for what can be fetched again" },
+    Setting { key: "state_dir", variable: "WHARF_STATE_DIR", words: "folder for local workloads, logs and the secret file" },
+    Setting { key: "[filters]", variable: "", words: "named filters: NAME = \"words\"" },
+    Setting { key: "[[source]]", variable: "WHARF_REGISTRIES", words: "sources: name, type, url, user, ca, client_certificate, client_key, repositories; the variable has registry URLs with spaces between them" },
+];
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads all layers.
+pub fn load(flags: &Flags) -> Result<Config> {
+    let folders = directories::ProjectDirs::from("", "", "wharf").ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
+    let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
+    let mut config = Config {
+        discover: true,
+        person: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_default(),
+        theme: "default".into(),
+        themes_dir: Some(folders.config_dir().join("themes")),
+        mouse: true,
+        image_folders: vec![home.join("images"), folders.data_dir().join("images")],
+        cache_dir: folders.cache_dir().to_owned(),
+        state_dir: folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned(),
+        ..Config::default()
+    };
+    let site = variable("WHARF_SITE").map_or_else(|| PathBuf::from("/etc/wharf/site.toml"), PathBuf::from);
+    if site.is_file() {
+        apply(&mut config, &site)?;
+    }
+    let written = flags.config.clone().or_else(|| variable("WHARF_CONFIG").map(PathBuf::from));
+    let user = written.clone().unwrap_or_else(|| folders.config_dir().join("wharf.toml"));
+    if written.is_some() || user.is_file() {
+        apply(&mut config, &user)?;
+    }
+    environment(&mut config)?;
+    if let Some(theme) = &flags.theme {
+        config.theme.clone_from(theme);
+    }
+    Ok(config)
+}
+
+fn apply(config: &mut Config, path: &Path) -> Result<()> {
+    let what = format!("read {}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+        Error::new(Kind::Usage, format!("{}:{line}", path.display()), error.message().to_owned()).hint("correct that line; 'wharf --help' names the manual page with all settings")
+    })?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
+    set(&mut config.person, file.person);
+    set(&mut config.theme, file.theme);
+    set(&mut config.mouse, file.mouse);
+    set(&mut config.discover, file.discover);
+    set(&mut config.secret_file, file.secret_file);
+    set(&mut config.image_folders, file.image_folders.map(|folders| folders.into_iter().map(absolute).collect()));
+    set(&mut config.cache_dir, file.cache_dir.map(absolute));
+    set(&mut config.state_dir, file.state_dir.map(absolute));
+    config.keymap = file.keymap.map(absolute).or(config.keymap.take());
+    config.filters.extend(file.filters);
+    for written in file.source {
+        let what = format!("{}: source '{}'", path.display(), written.name);
+        if written.name.is_empty() || written.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':') {
+            return Err(Error::usage(what, "a source's name is a word without spaces, / and :"));
+        }
+        let client_certificate = match (written.client_certificate, written.client_key) {
+            (Some(certificate), Some(key)) => Some((absolute(certificate), absolute(key))),
+            (None, None) => None,
+            _ => return Err(Error::usage(what, "client_certificate and client_key go together")),
+        };
+        // The user's source of a name replaces the site's.
+        config.sources.retain(|known| known.name != written.name);
+        config.sources.push(SourceConfig {
+            name: written.name,
+            adapter: written.adapter,
+            url: written.url,
+            user: written.user,
+            ca: written.ca.map(absolute),
+            client_certificate,
+            repositories: written.repositories,
+            origin: path.display().to_string(),
+        });
+    }
+    config.files.push(path.to_owned());
+    Ok(())
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+fn environment(config: &mut Config) -> Result<()> {
+    let flag = |name: &str| -> Result<Option<bool>> {
+        match variable(name).map(|value| value.to_lowercase()).as_deref() {
+            None => Ok(None),
+            Some("1" | "true" | "yes" | "on") => Ok(Some(true)),
+            Some("0" | "false" | "no" | "off") => Ok(Some(false)),
+            Some(other) => Err(Error::usage(format!("{name}={other}"), "not yes or no")),
+        }
+    };
+    set(&mut config.person, variable("WHARF_PERSON"));
+    set(&mut config.theme, variable("WHARF_THEME"));
+    set(&mut config.mouse, flag("WHARF_MOUSE")?);
+    set(&mut config.discover, flag("WHARF_DISCOVER")?);
+    set(&mut config.secret_file, flag("WHARF_SECRET_FILE")?);
+    set(&mut config.cache_dir, variable("WHARF_CACHE_DIR").map(PathBuf::from));
+    set(&mut config.state_dir, variable("WHARF_STATE_DIR").map(PathBuf::from));
+    config.keymap = variable("WHARF_KEYMAP").map(PathBuf::from).or(config.keymap.take());
+    set(&mut config.image_folders, variable("WHARF_IMAGE_FOLDERS").map(|folders| std::env::split_paths(&folders).collect()));
+    for url in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+        // The user's own entry for that registry knows more than the variable.
+        if config.sources.iter().any(|known| known.url.trim_end_matches('/') == url.trim_end_matches('/')) {
+            continue;
+        }
+        config.sources.push(SourceConfig { name: host.to_owned(), adapter: "oci".into(), url: url.to_owned(), origin: "WHARF_REGISTRIES".into(), ..SourceConfig::default() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wharf.toml");
+        std::fs::write(&path, text).unwrap();
+        let mut config = Config::default();
+        apply(&mut config, &path)?;
+        Ok(config)
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_file_and_line() {
+        let error = read("theme = \"light\"\ncolour = 3\n").unwrap_err();
+        assert_eq!(error.kind, Kind::Usage);
+        assert!(error.what.ends_with("wharf.toml:2") && error.why.contains("colour"), "{error}");
+        let error = read("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurI = \"x\"\n").unwrap_err();
+        assert!(error.what.ends_with(":4") && error.why.contains("urI"), "{error}");
+    }
+
+    #[test]
+    fn sources_keep_their_order_and_a_later_file_replaces_by_name() {
+        let config = read("[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n").unwrap();
+        assert_eq!(config.sources.iter().map(|source| (source.name.as_str(), source.url.as_str())).collect::<Vec<_>>(), [("b", ""), ("a", "2")]);
+    }
+
+    #[test]
+    fn half_a_client_certificate_is_refused() {
+        assert!(read("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n").unwrap_err().why.contains("go together"));
+    }
+}

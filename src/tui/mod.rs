@@ -1,0 +1,2 @@
+//! tui
+pub async fn run(_p: crate::core::portal::Portal)->crate::core::error::Result<()> {Ok(())}
