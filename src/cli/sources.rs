@@ -43,7 +43,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 /// Says what was found, what is missing and how to get it.
 pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     let mut findings = portal.findings.clone();
-    let finding = |what: &str, fine: bool, found: String, advice: &str| crate::core::portal::Finding { what: what.into(), fine, found, advice: advice.into() };
+    let finding = |what: &str, fine: bool, found: String, advice: &str| crate::core::portal::Finding { what: what.into(), fine, found, advice: if fine { String::new() } else { advice.into() } };
     let files: Vec<String> = portal.config.files.iter().map(|file| file.display().to_string()).collect();
     findings.push(finding("configuration", true, if files.is_empty() { "no file; none is needed".into() } else { files.join(", ") }, ""));
     findings.push(finding("cache", portal.cache.load().await.is_ok(), portal.config.cache_dir.display().to_string(), "check that the folder can be written"));

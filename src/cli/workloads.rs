@@ -39,7 +39,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         .map(|one| {
             let (sign, word) = one.state.words();
             let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
-            vec![one.id.clone(), one.name.clone(), one.backend.clone(), format!("{sign} {word}"), age, one.image.clone(), one.note.clone()]
+            vec![one.id.clone(), one.name.clone(), one.backend.clone(), format!("{sign} {word}"), age, one.image_words(), one.note.clone()]
         })
         .collect();
     output::table(&["ID", "NAME", "BACKEND", "STATE", "AGE", "IMAGE", "NOTE"], &rows)?;

@@ -147,6 +147,9 @@ impl State {
             Self::Running => ("●", "running".into()),
             Self::Paused => ("‖", "paused".into()),
             Self::Exited(0) => ("✓", "done".into()),
+            // What shells make of SIGTERM and SIGKILL: somebody stopped it.
+            Self::Exited(143) => ("■", "stopped".into()),
+            Self::Exited(137) => ("■", "killed".into()),
             Self::Exited(code) => ("✗", format!("exit {code}")),
             Self::Other(word) => ("?", word.clone()),
         }
@@ -178,6 +181,13 @@ pub struct Workload {
     pub created: Option<i64>,
     /// Published ports and the like, in words.
     pub note: String,
+}
+
+impl Workload {
+    /// The image as people say it.
+    pub fn image_words(&self) -> String {
+        self.image.parse::<super::reference::ImageRef>().map_or_else(|_| self.image.clone(), |reference| reference.spoken())
+    }
 }
 
 /// One reading of a workload's use of the machine.

@@ -225,15 +225,12 @@ impl Portal {
     pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
         let mut all = Vec::new();
         let mut failed = Vec::new();
-        let answers = stream::iter(&self.launchers)
-            .map(|launcher| async move { (launcher.name(), cx.run(&format!("list workloads of {}", launcher.name()), launcher.workloads(cx)).await) })
-            .buffered(8)
-            .collect::<Vec<_>>()
-            .await;
+        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_workloads(cx, launcher.clone())).collect();
+        let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
         for (name, answer) in answers {
             match answer {
                 Ok(workloads) => all.extend(workloads),
-                Err(error) => failed.push((name.to_owned(), error)),
+                Err(error) => failed.push((name, error)),
             }
         }
         all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
@@ -326,20 +323,25 @@ impl Portal {
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
         let sources = self.sources.iter().map(|source| (source.name.clone(), source.adapter, Asked::Source(source.catalog.clone())));
         let launchers = self.launchers.iter().map(|launcher| (launcher.name().to_owned(), "backend", Asked::Backend(launcher.clone())));
-        stream::iter(sources.chain(launchers).collect::<Vec<_>>())
-            .map(|(name, kind, asked)| async move {
-                let answer = cx.run(&format!("ask {name}"), asked.health(cx)).await;
-                (name, kind, answer)
-            })
-            .buffered(16)
-            .collect()
-            .await
+        let asked: Vec<_> = sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
+        stream::iter(asked).buffered(16).collect().await
     }
 
     /// Folder for things that can be fetched again.
     pub fn cache_dir(&self) -> PathBuf {
         self.config.cache_dir.clone()
     }
+}
+
+async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<Vec<Workload>>) {
+    let name = launcher.name().to_owned();
+    let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
+    (name, answer)
+}
+
+async fn ask_health(cx: &Context, name: String, kind: &'static str, asked: Asked) -> (String, &'static str, Result<Health>) {
+    let answer = cx.run(&format!("ask {name}"), asked.health(cx)).await;
+    (name, kind, answer)
 }
 
 enum Asked {

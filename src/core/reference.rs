@@ -30,7 +30,7 @@ pub enum ImageRef {
     /// A volume in a cloud: cloud and id or name.
     Volume { cloud: String, volume: String },
     /// A file or an OCI layout folder; `tag` names one image inside a layout.
-    File { path: String, tag: Option<String> },
+    File { path: String, tag: Option<String>, digest: Option<Digest> },
 }
 
 /// `host/repository[:tag][@digest]`.
@@ -151,7 +151,11 @@ impl ImageRef {
 
     /// The digest it is pinned to, if any.
     pub fn digest(&self) -> Option<&Digest> {
-        self.name().and_then(|name| name.digest.as_ref())
+        match self {
+            Self::Oci(name) | Self::Engine(name) => name.digest.as_ref(),
+            Self::File { digest, .. } => digest.as_ref(),
+            _ => None,
+        }
     }
 
     /// The same image under another tag.
@@ -163,7 +167,10 @@ impl ImageRef {
                 name.tag = Some(new.to_owned());
                 name.digest = None;
             }
-            Self::File { tag, .. } => *tag = Some(new.to_owned()),
+            Self::File { tag, digest, .. } => {
+                *tag = Some(new.to_owned());
+                *digest = None;
+            }
             _ => {}
         }
         other
@@ -171,15 +178,25 @@ impl ImageRef {
 
     /// The same image, named by digest (the tag stays as what it was seen under).
     #[must_use]
-    pub fn with_digest(&self, digest: &Digest) -> Self {
+    pub fn with_digest(&self, new: &Digest) -> Self {
         let mut other = self.clone();
         match &mut other {
-            Self::Oci(name) | Self::Engine(name) => name.digest = Some(digest.clone()),
-            // Inside a layout a digest stands where a tag would, spelled as registries spell it in tags.
-            Self::File { tag, .. } => *tag = Some(format!("{}-{}", digest.algorithm(), digest.hex())),
+            Self::Oci(name) | Self::Engine(name) => name.digest = Some(new.clone()),
+            Self::File { digest, .. } => *digest = Some(new.clone()),
             _ => {}
         }
         other
+    }
+
+    /// As people say it: without scheme and digest.
+    pub fn spoken(&self) -> String {
+        let mut plain = self.clone();
+        if let Self::Oci(name) | Self::Engine(name) = &mut plain {
+            name.digest = None;
+        }
+        let text = plain.to_string();
+        let text = text.split_once("@sha256:").map_or(text.as_str(), |(before, _)| before);
+        text.trim_start_matches("oci://").to_owned()
     }
 
     /// Short name for titles: the last part of the path with its tag.
@@ -188,7 +205,7 @@ impl ImageRef {
             Self::Oci(name) | Self::Engine(name) => (name.base(), name.tag.as_deref()),
             Self::Glance { image, .. } => (image.as_str(), None),
             Self::Volume { volume, .. } => (volume.as_str(), None),
-            Self::File { path, tag } => (path.rsplit('/').next().unwrap_or(path), tag.as_deref()),
+            Self::File { path, tag, .. } => (path.rsplit('/').next().unwrap_or(path), tag.as_deref()),
         };
         tag.map_or_else(|| base.to_owned(), |tag| format!("{base}:{tag}"))
     }
@@ -251,11 +268,16 @@ impl Name {
 impl ImageRef {
     fn file(rest: &str) -> Option<Self> {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
+        // An `@` may be part of a file's name: it begins a digest only where one follows.
+        let (rest, digest) = match rest.rsplit_once('@').map(|(rest, digest)| (rest, digest.parse())) {
+            Some((rest, Ok(digest))) => (rest, Some(digest)),
+            _ => (rest, None),
+        };
         let (path, tag) = match rest.rsplit_once(':') {
             Some((path, tag)) if is_tag(tag) && !path.is_empty() => (path, Some(tag.to_owned())),
             _ => (rest, None),
         };
-        (!path.is_empty() && !path.contains('\0')).then(|| Self::File { path: path.to_owned(), tag })
+        (!path.is_empty() && !path.contains('\0')).then(|| Self::File { path: path.to_owned(), tag, digest })
     }
 }
 
@@ -277,8 +299,11 @@ impl fmt::Display for ImageRef {
             Self::Engine(name) => write!(f, "engine://{name}"),
             Self::Glance { cloud, image } => write!(f, "glance://{cloud}/{image}"),
             Self::Volume { cloud, volume } => write!(f, "volume://{cloud}/{volume}"),
-            Self::File { path, tag: Some(tag) } => write!(f, "file:{path}:{tag}"),
-            Self::File { path, tag: None } => write!(f, "file:{path}"),
+            Self::File { path, tag, digest } => {
+                write!(f, "file:{path}")?;
+                tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))?;
+                digest.as_ref().map_or(Ok(()), |digest| write!(f, "@{digest}"))
+            }
         }
     }
 }
@@ -324,6 +349,7 @@ mod tests {
             "volume://lab/data",
             "file:/home/me/images/layout:v1",
             "file:disk.qcow2",
+            "file:/odd@name:v1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         ] {
             assert_eq!(text.parse::<ImageRef>().unwrap().to_string(), text);
         }

@@ -1,2 +1,190 @@
-//! tui
-pub async fn run(_p: crate::core::portal::Portal)->crate::core::error::Result<()> {Ok(())}
+//! The portal's screens. `run` is the only loop.
+//!
+//! Messages change the state (`update`, pure), the state is drawn once for every drained batch, and
+//! effects run beside it (`jobs`). A program in which nothing happens draws nothing and never wakes.
+
+pub mod action;
+pub mod commands;
+pub mod hints;
+pub mod input;
+pub mod jobs;
+pub mod keymap;
+pub mod list;
+pub mod msg;
+pub mod popups;
+pub mod screens;
+pub mod state;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod widgets;
+
+use std::{sync::Arc, time::Duration};
+
+use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
+use futures_util::{FutureExt, Stream, StreamExt};
+use ratatui::{Terminal, backend::Backend};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
+
+use self::{
+    jobs::Jobs,
+    keymap::Keymap,
+    msg::{Effect, Msg},
+    state::{SourceLine, State},
+    theme::{Depth, Theme},
+};
+use crate::core::{
+    error::{During, Result},
+    portal::Portal,
+    text,
+};
+
+/// The shortest time between two frames: no eye sees more, and a slow line need not carry them.
+const FRAME: Duration = Duration::from_millis(8);
+
+/// The state as the portal gives it at start.
+pub fn state_of(portal: &Portal) -> State {
+    let sources = portal
+        .sources
+        .iter()
+        .map(|source| SourceLine { name: source.name.clone(), adapter: source.adapter.to_owned(), address: source.address.clone(), origin: source.origin.clone(), listing: source.catalog.listing() })
+        .collect();
+    let backends = portal.launchers.iter().map(|launcher| launcher.name().to_owned()).collect();
+    let keymap = Keymap::load(portal.config.keymap.as_deref());
+    let mut state = State::new(sources, backends, keymap);
+    state.mouse = portal.config.mouse;
+    state.theme.clone_from(&portal.config.theme);
+    state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
+        let own = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".toml").map(str::to_owned));
+        state.themes.extend(own);
+        state.themes.dedup();
+    }
+    state.findings.clone_from(&portal.findings);
+    state
+}
+
+/// Opens the portal on this terminal.
+pub async fn run(portal: Portal) -> Result<()> {
+    let mut state = state_of(&portal);
+    let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
+    let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(64 << 10, std::io::stdout()))).during("use the terminal")?;
+    let ended = run_loop(&mut screen, EventStream::new(), Arc::new(portal), &mut state).await;
+    drop(guard);
+    ended
+}
+
+/// The loop, over any terminal and any source of events: tests drive it with their own.
+pub async fn run_loop<B: Backend>(screen: &mut Terminal<B>, mut events: impl Stream<Item = std::io::Result<Event>> + Unpin, portal: Arc<Portal>, state: &mut State) -> Result<()>
+where
+    B::Error: std::fmt::Display,
+{
+    let depth = Depth::of_terminal();
+    let folder = portal.config.themes_dir.clone();
+    let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
+    let warnings: Vec<String> = [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    if let Some(first) = warnings.first() {
+        state.notice = Some(state::Notice { text: first.clone(), bad: true });
+    }
+    for warning in warnings {
+        state.findings.push(crate::core::portal::Finding { what: "configuration".into(), fine: false, found: warning, advice: "correct it; the built-in one is used".into() });
+    }
+    let mut jobs = Jobs::new(portal);
+    let mut hangup = signal(SignalKind::hangup()).during("watch for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).during("watch for signals")?;
+    if let Ok(size) = screen.size() {
+        state.size = (size.width, size.height);
+    }
+    state.now = text::now();
+    let begin = state.begin();
+    perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
+    let mut dirty = true;
+    let mut drawn = Instant::now() - FRAME;
+    while !state.quit {
+        // A frame is due at once after a quiet time, and no sooner than FRAME after the last one.
+        let due = drawn + FRAME;
+        let first = tokio::select! {
+            biased;
+            _ = hangup.recv() => Some(Msg::Ended),
+            _ = terminate.recv() => Some(Msg::Ended),
+            event = events.next() => match event {
+                Some(Ok(event)) => of_event(event),
+                // The terminal is gone.
+                Some(Err(_)) | None => Some(Msg::Ended),
+            },
+            msg = jobs.next() => Some(msg),
+            () = tokio::time::sleep_until(due), if dirty => None,
+        };
+        state.now = text::now();
+        let mut batch = 0;
+        let mut next = first;
+        while let Some(msg) = next.take() {
+            let effects = update::update(state, msg);
+            perform(effects, state, &mut jobs, &mut theme, folder.as_deref(), depth);
+            dirty = true;
+            batch += 1;
+            if batch >= 512 || state.quit {
+                break;
+            }
+            next = match events.next().now_or_never() {
+                Some(Some(Ok(event))) => of_event(event),
+                _ => None,
+            };
+            next = next.or_else(|| jobs.ready());
+        }
+        if dirty && Instant::now() >= due && !state.quit {
+            screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
+            drawn = Instant::now();
+            dirty = false;
+        }
+    }
+    jobs.cancel_all();
+    Ok(())
+}
+
+/// Effects that need the terminal are done here, the others by the jobs.
+fn perform(effects: Vec<Effect>, state: &mut State, jobs: &mut Jobs, theme: &mut Theme, folder: Option<&std::path::Path>, depth: Depth) {
+    for effect in effects {
+        match effect {
+            Effect::Copy(text) => {
+                if !terminal::copy(&text) {
+                    state.say("too long for the clipboard: select it with the mouse (f9 turns ours off)");
+                }
+            }
+            Effect::CopyReference(target) => match jobs.resolve(&target) {
+                Ok(reference) => {
+                    terminal::copy(&reference.spoken());
+                    state.say(format!("copied {}", reference.spoken()));
+                }
+                Err(error) => state.fail(&error),
+            },
+            Effect::Mouse(on) => terminal::set_mouse(on),
+            Effect::Theme(name) => {
+                *theme = Theme::load(&name, folder, depth);
+                if let Some(warning) = theme.warnings.first() {
+                    state.notice = Some(state::Notice { text: warning.clone(), bad: true });
+                }
+            }
+            other => jobs.start(other),
+        }
+    }
+}
+
+fn of_event(event: Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) => Some(Msg::Key(key)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollDown => Some(Msg::Scroll(3)),
+            MouseEventKind::ScrollUp => Some(Msg::Scroll(-3)),
+            MouseEventKind::Down(MouseButton::Left) => Some(Msg::Click(mouse.column, mouse.row)),
+            _ => None,
+        },
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}

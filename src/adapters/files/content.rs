@@ -10,7 +10,7 @@ use super::{Files, layout::{self, blob_path}};
 use crate::{
     adapters::archive::REF_NAME,
     core::{
-        digest::{Digest, Hasher},
+        digest::Hasher,
         error::{During, Error, Kind, Result},
         manifest::{Descriptor, OCI_INDEX, RawManifest},
         ports::{BlobSource, ByteStream, Content},
@@ -35,9 +35,8 @@ impl Content for Files {
             return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one").hint("use a folder with an index.json, or a .tar file"));
         }
         let layout = self.layout(path).await?;
-        // A digest may stand where the tag is: that is how children of an index are named here.
-        let digest = match tag.and_then(digest_tag) {
-            Some(digest) => digest,
+        let digest = match at.digest() {
+            Some(digest) => digest.clone(),
             None => layout.resolve(tag, &what)?,
         };
         layout.manifest(&digest)
@@ -140,10 +139,6 @@ impl Files {
         file.sync_data().await.during(what)?;
         blob.digest.matches(&hasher.finish(), what)
     }
-}
-
-fn digest_tag(tag: &str) -> Option<Digest> {
-    tag.strip_prefix("sha256-").and_then(|hex| format!("sha256:{hex}").parse().ok())
 }
 
 fn hash_file(path: &Path, bytes: u64) -> Result<Hasher> {

@@ -53,7 +53,7 @@ pub fn starter(around: &Surroundings) -> Result<Source> {
 impl Files {
     fn path<'a>(&self, reference: &'a ImageRef) -> Result<(&'a Path, Option<&'a str>)> {
         match reference {
-            ImageRef::File { path, tag } => Ok((Path::new(path), tag.as_deref())),
+            ImageRef::File { path, tag, .. } => Ok((Path::new(path), tag.as_deref())),
             _ => Err(Error::usage(format!("read {reference}"), "it is not a file")),
         }
     }
@@ -101,7 +101,7 @@ impl Catalog for Files {
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
-        Ok(ImageRef::File { path: self.root.join(name).display().to_string(), tag: tag.map(str::to_owned) })
+        Ok(ImageRef::File { path: self.root.join(name).display().to_string(), tag: tag.map(str::to_owned), digest: None })
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {

@@ -17,7 +17,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Kept, Local, Runtime, Spec, keep, plan, processes, root};
+use super::{Kept, Local, Runtime, Spec, keep, plan, processes, root, unpack::Root};
 use crate::{
     adapters::exec,
     core::{
@@ -107,6 +107,9 @@ impl Launcher for Local {
             } else {
                 unpacked
             };
+            // A file is mounted over a file, which must be there; folders are made.
+            let folders: Vec<&Path> = inside.mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
+            Root::new(if inside.writable { staging.join("root") } else { inside.root.clone() }.as_path())?.mount_points(&folders, what)?;
             spec.argv = plan::fill_in(&spec.argv, &inside.root);
             spec.inside = Some(inside);
             fs::write(staging.join("spec.json"), serde_json::to_vec_pretty(&spec).during(what)?).await.during(what)?;

@@ -81,6 +81,7 @@ async fn unpack_all(cx: &Context, working: &Path, place: &Place, layers: Vec<Des
             (None, result) => result?,
         }
     }
+    root.mount_points(&["proc", "dev", "tmp", "run"].map(Path::new), what)?;
     if root.left_out > 0 {
         tracing::info!(count = root.left_out, "devices and pipes in the image were left out");
     }

@@ -57,6 +57,16 @@ impl Root {
         }
     }
 
+    /// Makes folders below the root: mount points that the image lacks. Links in the image stay inside it.
+    pub fn mount_points(&self, folders: &[&Path], what: &str) -> Result<()> {
+        for folder in folders {
+            if let Some(folder) = inside(folder, what)? {
+                self.make(&folder, what)?;
+            }
+        }
+        Ok(())
+    }
+
     fn entries(&mut self, reader: impl Read, what: &str) -> Result<()> {
         let mut archive = tar::Archive::new(reader);
         // What this layer added itself must survive its own whiteouts.

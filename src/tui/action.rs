@@ -1,0 +1,67 @@
+//! The one list of what a key can do. Keys are data (`keymap`), actions are these.
+
+macro_rules! actions {
+    ($($variant:ident = $name:literal, $words:literal, $help:literal;)+) => {
+        /// Something a key or the palette can ask for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($variant,)+ }
+        impl Action {
+            /// All of them, in the order of the help page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            /// The name in key map files.
+            pub fn name(self) -> &'static str { match self { $(Self::$variant => $name,)+ } }
+            /// A word or two, for the hint line.
+            pub fn words(self) -> &'static str { match self { $(Self::$variant => $words,)+ } }
+            /// A sentence, for help and palette.
+            pub fn help(self) -> &'static str { match self { $(Self::$variant => $help,)+ } }
+        }
+    };
+}
+
+actions! {
+    Down = "down", "down", "Go down one line";
+    Up = "up", "up", "Go up one line";
+    PageDown = "page-down", "page down", "Go down one page";
+    PageUp = "page-up", "page up", "Go up one page";
+    First = "first", "first", "Go to the first line";
+    Last = "last", "last", "Go to the last line";
+    Open = "open", "open", "Open what is selected";
+    Back = "back", "back", "Go back, or close this";
+    NextPane = "next-pane", "next pane", "Go to the next pane";
+    PreviousPane = "previous-pane", "previous pane", "Go to the previous pane";
+    Filter = "filter", "filter", "Type words to narrow the list";
+    Facets = "facets", "facets", "Narrow the list by source, kind or project";
+    SavedFilters = "saved-filters", "saved", "Use a saved filter";
+    SaveFilter = "save-filter", "save filter", "Save this filter under a name";
+    Sort = "sort", "sort", "Sort by name, source, newest, largest";
+    Mark = "mark", "mark", "Mark or unmark this line";
+    Refresh = "refresh", "refresh", "Ask again";
+    Launch = "launch", "launch", "Launch this image";
+    Share = "share", "share", "Share this image into projects";
+    Link = "link", "link", "Make a link to this image";
+    CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
+    OpenLink = "open-link", "open link", "Open a link that somebody sent you";
+    Left = "left", "less", "Choose the one before";
+    Right = "right", "more", "Choose the next one";
+    Confirm = "confirm", "launch now", "Carry out the plan that is shown";
+    Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
+    Remove = "remove", "remove", "Remove this workload with its logs";
+    Shell = "shell", "shell", "Open a shell in this workload";
+    Attach = "attach", "attach", "Attach to this workload's own terminal";
+    Catalog = "catalog", "images", "Go to the images";
+    Workloads = "workloads", "workloads", "Go to the workloads";
+    Transfers = "transfers", "transfers", "Go to transfers and other running work";
+    Sources = "sources", "sources", "Go to the sources and what was found here";
+    Themes = "themes", "theme", "Choose another theme";
+    Mouse = "mouse", "mouse", "Turn the mouse on or off (off lets the terminal select text)";
+    Palette = "palette", "all commands", "Find a command by name";
+    Help = "help", "help", "Show the keys";
+    Quit = "quit", "quit", "Leave Wharf";
+}
+
+impl Action {
+    /// The action of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+}

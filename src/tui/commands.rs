@@ -1,0 +1,397 @@
+//! What actions do to the state, screen by screen.
+
+use super::{
+    action::Action,
+    hints,
+    keymap::Keymap,
+    list::Position,
+    msg::{Effect, Target},
+    popups::{
+        Ask, Popup, Sure,
+        pick::{Item, Pick, Purpose},
+    },
+    screens::{console, image, launch, sources, workloads},
+    state::{Screen, State},
+    update,
+};
+use crate::core::{launch::Workload, reference::ImageRef, text};
+
+/// Carries out an action; one that means nothing here does nothing.
+pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
+    if movement(state, action) {
+        return Vec::new();
+    }
+    match action {
+        Action::Quit => quit(state),
+        Action::Back => back(state),
+        Action::Help => help(state),
+        Action::Palette => palette(state),
+        Action::Mouse => {
+            state.mouse = !state.mouse;
+            state.say(if state.mouse { "mouse on: the wheel scrolls, a click selects" } else { "mouse off: the terminal selects text" });
+            vec![Effect::Mouse(state.mouse)]
+        }
+        Action::Themes => {
+            let items = state.themes.iter().map(|name| Item::plain(name.clone(), if *name == state.theme { "in use" } else { "" })).collect();
+            pick(state, Pick::new("Theme", Purpose::Theme, items))
+        }
+        Action::Catalog => home(state),
+        Action::Workloads => open(state, Screen::Workloads(workloads::Page::default()), Effect::Workloads),
+        Action::Transfers => {
+            state.stack.push(Screen::Transfers(Position::default()));
+            Vec::new()
+        }
+        Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
+        Action::OpenLink => {
+            state.popups.push(Popup::Line { title: "Paste a link".into(), input: super::input::Input::default(), ask: Ask::Link });
+            Vec::new()
+        }
+        _ => on_screen(state, action),
+    }
+}
+
+fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
+    match state.screen() {
+        Screen::Catalog => on_catalog(state, action),
+        Screen::Image(_) => on_image(state, action),
+        Screen::Launch(_) => on_launch(state, action),
+        Screen::Workloads(_) | Screen::Workload(_) => on_workload(state, action),
+        Screen::Transfers(at) => match (action, state.jobs.get(at.selected)) {
+            (Action::Stop, Some(job)) => vec![Effect::Cancel(job.id)],
+            _ => Vec::new(),
+        },
+        Screen::Sources(_) if action == Action::Refresh => {
+            state.stack.pop();
+            run(state, Action::Sources)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn movement(state: &mut State, action: Action) -> bool {
+    let page = state.page();
+    let jobs = state.jobs.len();
+    let (found, findings) = (state.catalog.count(), state.findings.len() + state.sources.len() * 4 + 8);
+    match state.stack.last_mut() {
+        Some(Screen::Catalog) => state.catalog.at.go(action, found, page),
+        Some(Screen::Image(screen)) => {
+            let count = screen.count();
+            screen.at.go(action, count, page)
+        }
+        Some(Screen::Launch(screen)) if screen.in_plan => {
+            let mut at = Position { selected: usize::from(screen.plan_top), top: 0 };
+            let moved = at.go(action, 400, page);
+            screen.plan_top = at.selected as u16;
+            moved
+        }
+        Some(Screen::Launch(screen)) => {
+            let count = screen.count();
+            screen.at.go(action, count, page)
+        }
+        Some(Screen::Workloads(screen)) => {
+            let count = screen.all.as_ref().map_or(0, Vec::len);
+            screen.at.go(action, count, page)
+        }
+        Some(Screen::Workload(screen)) => screen.go(action, page),
+        Some(Screen::Transfers(at)) => at.go(action, jobs, page),
+        Some(Screen::Sources(screen)) => screen.at.go(action, findings, page),
+        _ => false,
+    }
+}
+
+fn pick(state: &mut State, pick: Pick) -> Vec<Effect> {
+    state.popups.push(Popup::Pick(pick));
+    Vec::new()
+}
+
+fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
+    // Going where one is already must not pile up screens.
+    let same = std::mem::discriminant(state.screen()) == std::mem::discriminant(&screen);
+    if same {
+        state.stack.pop();
+    }
+    state.stack.push(screen);
+    vec![effect]
+}
+
+/// Leaves the shown screen, or clears the filter, or asks whether to leave Wharf.
+pub fn back(state: &mut State) -> Vec<Effect> {
+    if state.stack.len() > 1 {
+        let Some(left) = state.stack.pop() else { return Vec::new() };
+        let mut effects = vec![Effect::Leave(update::slots(&left))];
+        effects.extend(resume(state));
+        return effects;
+    }
+    if !state.catalog.input.text.is_empty() {
+        state.catalog.input = super::input::Input::default();
+        return state.catalog.typed();
+    }
+    if !state.catalog.marked.is_empty() {
+        state.catalog.marked.clear();
+        return Vec::new();
+    }
+    state.say("q leaves Wharf");
+    Vec::new()
+}
+
+/// What a screen that comes back to the top must read again.
+fn resume(state: &State) -> Vec<Effect> {
+    match state.screen() {
+        Screen::Workloads(_) => vec![Effect::Workloads],
+        Screen::Workload(page) => watch(&page.workload, false),
+        _ => Vec::new(),
+    }
+}
+
+fn home(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    while state.stack.len() > 1 {
+        if let Some(left) = state.stack.pop() {
+            effects.push(Effect::Leave(update::slots(&left)));
+        }
+    }
+    effects
+}
+
+fn quit(state: &mut State) -> Vec<Effect> {
+    match state.running() {
+        0 => state.quit = true,
+        running => {
+            let question = format!("{} still running and would be cancelled. Leave all the same?", text::plural(running as u64, "task is", "tasks are"));
+            state.popups.push(Popup::Confirm { question, sure: Sure::Quit });
+        }
+    }
+    Vec::new()
+}
+
+fn help(state: &mut State) -> Vec<Effect> {
+    let text = keys(&state.keymap, state.scope());
+    state.popups.push(Popup::Text { title: "Keys".into(), text, copy: None, top: 0 });
+    Vec::new()
+}
+
+/// The keys of a scope and those that work everywhere, as text.
+pub fn keys(keymap: &Keymap, scope: &str) -> String {
+    let mut text = String::new();
+    for (title, scope) in [("Here", scope), ("In lists", "list"), ("Everywhere", "global")] {
+        text.push_str(title);
+        text.push('\n');
+        for (action, keys) in keymap.of_scope(scope) {
+            let keys = keys.iter().map(|key| key.words()).collect::<Vec<_>>().join(" ");
+            text.push_str(&format!("  {keys:<18} {}\n", action.help()));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn palette(state: &mut State) -> Vec<Effect> {
+    let scope = state.scope();
+    let usable = |action: &Action| state.keymap.key(scope, *action).map(|key| (*action, key));
+    let items = Action::ALL
+        .iter()
+        .filter_map(usable)
+        .map(|(action, key)| Item { label: action.help().to_owned(), note: key.words(), value: action.name().to_owned(), disabled: hints::disabled(state, action) })
+        .collect();
+    pick(state, Pick::new("Commands", Purpose::Command, items))
+}
+
+fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
+    let catalog = &mut state.catalog;
+    match action {
+        Action::Filter => catalog.typing = true,
+        Action::Sort => return catalog.resort(),
+        Action::Mark => catalog.mark(),
+        Action::Refresh => {
+            let sources = state.sources.clone();
+            return state.catalog.refresh(&sources);
+        }
+        Action::Facets => {
+            let items = catalog.facets().into_iter().map(|(facet, count)| Item::plain(facet, text::plural(count as u64, "image", "images"))).collect();
+            let mut facets = Pick::new("Narrow by", Purpose::Facet, items);
+            facets.several = true;
+            return pick(state, facets);
+        }
+        Action::SavedFilters => {
+            if catalog.saved.is_empty() {
+                state.say("no filter is saved yet: type one, then ctrl-s keeps it");
+                return Vec::new();
+            }
+            let items = catalog.saved.iter().map(|(name, filter)| Item { label: name.clone(), note: filter.clone(), value: filter.clone(), disabled: None }).collect();
+            return pick(state, Pick::new("Saved filters", Purpose::Filter, items));
+        }
+        Action::SaveFilter => {
+            if catalog.input.text.is_empty() {
+                state.say("type a filter first, then keep it");
+                return Vec::new();
+            }
+            let title = format!("Keep '{}' as", catalog.input.text);
+            state.popups.push(Popup::Line { title, input: super::input::Input::default(), ask: Ask::FilterName });
+        }
+        Action::Open | Action::Launch => {
+            let Some(target) = catalog.target() else { return Vec::new() };
+            let mut page = image::Page::new(target.clone());
+            page.launch_next = action == Action::Launch;
+            state.stack.push(Screen::Image(Box::new(page)));
+            return vec![Effect::Image { target, platform: None }];
+        }
+        Action::Share => {
+            let targets = catalog.targets();
+            return targets.into_iter().rev().flat_map(|target| share(state, target)).collect();
+        }
+        Action::Link => return catalog.target().map(Effect::Link).into_iter().collect(),
+        Action::CopyReference => return catalog.target().map(Effect::CopyReference).into_iter().collect(),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
+    let Some(Screen::Image(page)) = state.stack.last_mut() else { return Vec::new() };
+    match action {
+        Action::NextPane => page.turn(1),
+        Action::PreviousPane => page.turn(image::Pane::ALL.len() - 1),
+        Action::Refresh => {
+            let target = page.target();
+            *page = Box::new(image::Page::new(target.clone()));
+            return vec![Effect::Image { target, platform: None }];
+        }
+        Action::Open => {
+            // A version opens as a page of its own.
+            if let (Some(tag), Target::Reference(reference)) = (page.selected_tag().cloned(), page.target()) {
+                let target = Target::Reference(reference.with_tag(&tag));
+                state.stack.push(Screen::Image(Box::new(image::Page::new(target.clone()))));
+                return vec![Effect::Image { target, platform: None }];
+            }
+        }
+        Action::Launch => {
+            if let Some(image) = page.image.clone() {
+                let backends = state.backends.clone();
+                let page = launch::Page::new(image.clone(), backends);
+                let backend = page.backend_name();
+                state.stack.push(Screen::Launch(Box::new(page)));
+                return vec![Effect::Form { backend, image: Box::new(image) }];
+            }
+        }
+        Action::Share => {
+            let target = page.target();
+            return share(state, target);
+        }
+        Action::Link => return vec![Effect::Link(page.target())],
+        Action::CopyReference => return vec![Effect::CopyReference(page.target())],
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// The share dialog: projects known from the source's list, or any that is typed.
+fn share(state: &mut State, target: Target) -> Vec<Effect> {
+    let source = match &target {
+        Target::Row { source, .. } => source.clone(),
+        Target::Reference(ImageRef::Oci(name)) => state.sources.iter().find(|source| source.address.contains(&name.host)).map(|source| source.name.clone()).unwrap_or_default(),
+        Target::Reference(_) => String::new(),
+    };
+    let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
+    if !is_registry {
+        state.say("only images in registries are shared into projects: copy it to one first (wharf copy)");
+        return Vec::new();
+    }
+    let mut items: Vec<Item> = state.catalog.projects(&source).into_iter().map(|project| Item::plain(project, format!("on {source}"))).collect();
+    let others: Vec<String> = state.sources.iter().filter(|other| other.adapter == "oci" && other.name != source).map(|other| other.name.clone()).collect();
+    for other in others {
+        let host = state.sources.iter().find(|known| known.name == other).map_or("", |known| known.address.as_str());
+        let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/').to_owned();
+        items.extend(state.catalog.projects(&other).into_iter().map(|project| Item { label: project.clone(), note: format!("on {other}"), value: format!("{host}/{project}"), disabled: None }));
+    }
+    let mut dialog = Pick::new(format!("Share {} into", target.words()), Purpose::Share(target), items);
+    dialog.several = true;
+    dialog.free = true;
+    pick(state, dialog)
+}
+
+fn on_launch(state: &mut State, action: Action) -> Vec<Effect> {
+    let Some(Screen::Launch(page)) = state.stack.last_mut() else { return Vec::new() };
+    match action {
+        Action::Open => return update::edit(state),
+        Action::NextPane => page.in_plan = !page.in_plan,
+        Action::Left | Action::Right => {
+            if page.turn(action == Action::Right) {
+                if page.at.selected == 0 {
+                    return vec![Effect::Form { backend: page.backend_name(), image: Box::new(page.image.clone()) }];
+                }
+                return replan(state);
+            }
+        }
+        Action::Confirm => {
+            if let Some(plan) = page.plan.clone() {
+                let title = format!("launch {} on {}", page.image.reference.title(), plan.backend);
+                let job = state.job(title);
+                if let Some(Screen::Launch(page)) = state.stack.last_mut() {
+                    page.job = Some(job);
+                }
+                state.say("launching: 3 shows how far it is");
+                return vec![Effect::Launch { job, plan: Box::new(plan) }];
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Makes the plan of the answers as they are now.
+pub fn replan(state: &mut State) -> Vec<Effect> {
+    let Some(Screen::Launch(page)) = state.stack.last_mut() else { return Vec::new() };
+    page.plan = None;
+    page.error = None;
+    vec![Effect::Plan { backend: page.backend_name(), image: Box::new(page.image.clone()), answers: page.answers.clone() }]
+}
+
+fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
+    let workload = match state.screen() {
+        Screen::Workloads(page) => page.selected().cloned(),
+        Screen::Workload(page) => Some(page.workload.clone()),
+        _ => None,
+    };
+    if action == Action::Refresh {
+        return vec![Effect::Workloads];
+    }
+    let Some(workload) = workload else { return Vec::new() };
+    let (backend, id) = (workload.backend.clone(), workload.id.clone());
+    match action {
+        Action::Open => open_workload(state, workload),
+        Action::Stop => {
+            let job = state.job(format!("stop {} on {backend}", workload.name));
+            vec![Effect::Stop { job, backend, id }]
+        }
+        Action::Remove => {
+            let running = if workload.state.is_live() { "It still runs. " } else { "" };
+            state.popups.push(Popup::Confirm { question: format!("{running}Remove {} on {backend}, with its logs?", workload.name), sure: Sure::Remove(backend, id) });
+            Vec::new()
+        }
+        Action::Shell | Action::Attach => {
+            let command = (action == Action::Shell).then(|| vec!["/bin/sh".to_owned()]);
+            let size = state.size;
+            state.stack.push(Screen::Console(Box::new(console::Page::new(workload, size))));
+            vec![Effect::Terminal { backend, id, command, size: console::inner(size) }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Opens the page of a workload and starts watching it.
+pub fn open_workload(state: &mut State, workload: Workload) -> Vec<Effect> {
+    let effects = watch(&workload, true);
+    state.stack.push(update::workload_page(workload));
+    effects
+}
+
+fn watch(workload: &Workload, logs: bool) -> Vec<Effect> {
+    let (backend, id) = (workload.backend.clone(), workload.id.clone());
+    let mut effects = vec![Effect::Workloads];
+    if logs {
+        effects.push(Effect::Logs { backend: backend.clone(), id: id.clone() });
+    }
+    if workload.state.is_live() {
+        effects.push(Effect::Usage { backend, id });
+    }
+    effects
+}

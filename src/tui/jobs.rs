@@ -1,0 +1,374 @@
+//! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, TryStreamExt};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    msg::{Effect, Msg, Slot, Target},
+    update,
+};
+use crate::core::{
+    copy::Options,
+    error::{Error, Result},
+    launch::Workload,
+    portal::Portal,
+    ports::Terminal,
+    progress::{Context, Progress},
+    reference::ImageRef,
+    search,
+};
+
+/// How often a shown workload is looked at again.
+const WATCH: Duration = Duration::from_secs(2);
+/// Progress is shown at most this often.
+const NOTES: Duration = Duration::from_millis(100);
+
+/// A message, and the read it came from: an older read of the same slot is dropped.
+pub struct Delivery {
+    msg: Msg,
+    read: Option<(Slot, u64)>,
+}
+
+/// Everything that runs beside the loop.
+pub struct Jobs {
+    portal: Arc<Portal>,
+    out: mpsc::Sender<Delivery>,
+    arriving: mpsc::Receiver<Delivery>,
+    reads: HashMap<Slot, (u64, AbortHandle)>,
+    lists: HashMap<String, AbortHandle>,
+    writes: HashMap<u64, CancellationToken>,
+    keys: Option<mpsc::Sender<bytes::Bytes>>,
+    sizes: Option<mpsc::Sender<(u16, u16)>>,
+    number: u64,
+}
+
+impl Jobs {
+    /// Nothing runs yet.
+    pub fn new(portal: Arc<Portal>) -> Self {
+        let (out, arriving) = mpsc::channel(256);
+        Self { portal, out, arriving, reads: HashMap::new(), lists: HashMap::new(), writes: HashMap::new(), keys: None, sizes: None, number: 0 }
+    }
+
+    /// The next message that is not late.
+    pub async fn next(&mut self) -> Msg {
+        loop {
+            let Some(delivery) = self.arriving.recv().await else { return std::future::pending().await };
+            if let Some(msg) = self.timely(delivery) {
+                return msg;
+            }
+        }
+    }
+
+    /// The next message if one is there already.
+    pub fn ready(&mut self) -> Option<Msg> {
+        loop {
+            let delivery = self.arriving.try_recv().ok()?;
+            if let Some(msg) = self.timely(delivery) {
+                return Some(msg);
+            }
+        }
+    }
+
+    /// Late answers are dropped here and nowhere else.
+    fn timely(&self, delivery: Delivery) -> Option<Msg> {
+        match delivery.read {
+            Some((slot, number)) if self.reads.get(&slot).map(|(newest, _)| *newest) != Some(number) => None,
+            _ => Some(delivery.msg),
+        }
+    }
+
+    /// Carries out an effect that needs no terminal.
+    pub fn start(&mut self, effect: Effect) {
+        let portal = self.portal.clone();
+        match effect {
+            Effect::LoadCache => self.read(Slot::Cache, move |post| async move {
+                post.send(Msg::Cached(portal.cache.load().await)).await;
+                let mut filters = portal.cache.filters().await.unwrap_or_default();
+                filters.extend(portal.config.filters.clone());
+                post.send(Msg::Filters(filters)).await;
+            }),
+            Effect::List { source, query } => self.list(source, query),
+            Effect::Search { number, sets, query, sort, order, from } => self.read(Slot::Search, move |post| async move {
+                let work = tokio::task::spawn_blocking(move || {
+                    let (order, fresh) = match order {
+                        Some(order) => (order.0, false),
+                        None => (Arc::new(search::order(&sets.0, sort)), true),
+                    };
+                    let candidates = from.map_or_else(|| order.clone(), |from| from.0);
+                    let hits = if query.is_empty() { order.clone() } else { Arc::new(search::search(&sets.0, &query, &candidates)) };
+                    Msg::Found { number, order: fresh.then_some(order), hits }
+                });
+                if let Ok(found) = work.await {
+                    post.send(found).await;
+                }
+            }),
+            Effect::Image { target, platform } => self.read(Slot::Image, move |post| async move {
+                let image = async {
+                    let platform = platform.map(|platform| platform.parse()).transpose()?;
+                    portal.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
+                };
+                post.send(Msg::Image(Box::new(image.await))).await;
+            }),
+            Effect::OpenLink(link) => self.read(Slot::Image, move |post| async move {
+                post.send(Msg::Opened(Box::new(portal.open_link(&Context::default(), &link).await))).await;
+            }),
+            Effect::Tags(reference) => self.read(Slot::Tags, move |post| async move {
+                post.send(Msg::Tags(portal.tags(&Context::default(), &reference).await)).await;
+            }),
+            Effect::Versions(reference, tags) => self.read(Slot::Versions, move |post| async move {
+                let (sender, mut versions) = mpsc::channel(16);
+                let cx = Context::default();
+                let work = portal.versions(&cx, &reference, tags, sender);
+                let forward = async {
+                    while let Some(version) = versions.recv().await {
+                        post.send(Msg::Version(version)).await;
+                    }
+                };
+                let _ = tokio::join!(work, forward);
+            }),
+            Effect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
+                let form = portal.form(&Context::default(), &backend, &image).await;
+                post.send(Msg::Form(form.map(|form| (backend, form)))).await;
+            }),
+            Effect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
+                post.send(Msg::Plan(Box::new(portal.plan(&Context::default(), &backend, &image, &answers).await))).await;
+            }),
+            Effect::Workloads => self.read(Slot::Workloads, move |post| async move {
+                loop {
+                    let (all, failed) = portal.workloads(&Context::default()).await;
+                    post.send(Msg::Workloads(all, failed)).await;
+                    tokio::time::sleep(WATCH).await;
+                }
+            }),
+            Effect::Logs { backend, id } => self.read(Slot::Logs, move |post| async move {
+                let ended = follow(&portal, &backend, &id, &post).await;
+                post.send(Msg::LogEnd(ended)).await;
+            }),
+            Effect::Usage { backend, id } => self.read(Slot::Usage, move |post| async move {
+                loop {
+                    let usage = match portal.launcher(Some(&backend), None) {
+                        Ok(launcher) => launcher.usage(&Context::default(), &id).await,
+                        Err(error) => Err(error),
+                    };
+                    let over = usage.is_err();
+                    post.send(Msg::Usage(usage)).await;
+                    if over {
+                        break;
+                    }
+                    tokio::time::sleep(WATCH).await;
+                }
+            }),
+            Effect::Health => self.read(Slot::Health, move |post| async move {
+                let cx = Context::default().within(Duration::from_secs(8));
+                let vault = portal.vault.clone();
+                let (health, store) = tokio::join!(portal.health(&cx), tokio::task::spawn_blocking(move || vault.describe()));
+                post.send(Msg::Health(health, store.unwrap_or_default())).await;
+            }),
+            Effect::Link(target) => self.read(Slot::Link, move |post| async move {
+                let link = async {
+                    let link = portal.link(&Context::default(), &resolve(&portal, &target)?, None, None).await?;
+                    let code = qr(&link.to_string()).unwrap_or_default();
+                    Ok((link, code))
+                };
+                post.send(Msg::Link(link.await)).await;
+            }),
+            Effect::SaveFilter(name, filter) => {
+                tokio::spawn(async move {
+                    if let Err(error) = portal.cache.save_filter(&name, &filter).await {
+                        tracing::warn!(%error, "the filter was not kept");
+                    }
+                });
+            }
+            Effect::Terminal { backend, id, command, size } => self.terminal(backend, id, command, size),
+            Effect::Type(bytes) => {
+                if let Some(keys) = &self.keys {
+                    let _ = keys.try_send(bytes);
+                }
+            }
+            Effect::Resize(columns, rows) => {
+                if let Some(sizes) = &self.sizes {
+                    let _ = sizes.try_send((columns, rows));
+                }
+            }
+            Effect::Leave(slots) => {
+                for slot in slots {
+                    self.end(*slot);
+                }
+            }
+            Effect::Launch { job, plan } => self.write(job, move |cx| async move {
+                let workload = portal.launch(&cx, &plan).await?;
+                Ok((format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend), Some(workload)))
+            }),
+            Effect::Share { job, target, project } => self.write(job, move |cx| async move {
+                let shared = portal.share(&cx, &resolve(&portal, &target)?, &project, &Options::default()).await?;
+                Ok((format!("{}: {}", shared.destination, update::moved(&shared.outcome)), None))
+            }),
+            Effect::Stop { job, backend, id } => self.write(job, move |cx| async move {
+                portal.launcher(Some(&backend), None)?.stop(&cx, &id).await?;
+                Ok((format!("stopped {id}"), None))
+            }),
+            Effect::Remove { job, backend, id } => self.write(job, move |cx| async move {
+                portal.launcher(Some(&backend), None)?.remove(&cx, &id).await?;
+                Ok((format!("removed {id}"), None))
+            }),
+            Effect::Cancel(job) => {
+                if let Some(cancel) = self.writes.get(&job) {
+                    cancel.cancel();
+                }
+            }
+            // These need the terminal; the loop does them.
+            Effect::Copy(_) | Effect::CopyReference(_) | Effect::Mouse(_) | Effect::Theme(_) => {}
+        }
+    }
+
+    /// The reference that a target stands for.
+    pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
+        resolve(&self.portal, target)
+    }
+
+    fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {
+        self.end(slot);
+        self.number += 1;
+        let number = self.number;
+        let task = tokio::spawn(work(Post { out: self.out.clone(), read: Some((slot, number)) }));
+        self.reads.insert(slot, (number, task.abort_handle()));
+    }
+
+    fn end(&mut self, slot: Slot) {
+        if let Some((_, task)) = self.reads.remove(&slot) {
+            task.abort();
+        }
+        if slot == Slot::Terminal {
+            self.keys = None;
+            self.sizes = None;
+        }
+    }
+
+    /// Lists have a slot for each source.
+    fn list(&mut self, source: String, query: Option<String>) {
+        let portal = self.portal.clone();
+        let post = Post { out: self.out.clone(), read: None };
+        let name = source.clone();
+        let task = tokio::spawn(async move {
+            let Ok(found) = portal.source(&name).cloned() else { return };
+            let (sender, mut growing) = mpsc::channel(2);
+            let cx = Context::default();
+            let work = std::panic::AssertUnwindSafe(portal.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
+            let forward = async {
+                while let Some(rows) = growing.recv().await {
+                    post.send(Msg::Rows(name.clone(), rows)).await;
+                }
+            };
+            let (listed, ()) = tokio::join!(work, forward);
+            let listed = listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}"))));
+            post.send(Msg::Listed(name, listed)).await;
+        });
+        if let Some(older) = self.lists.insert(source, task.abort_handle()) {
+            older.abort();
+        }
+    }
+
+    fn write<F>(&mut self, job: u64, work: impl FnOnce(Context) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
+    {
+        let (progress, mut notes) = Progress::channel();
+        let cx = Context { progress, ..Context::default() };
+        self.writes.insert(job, cx.cancel.clone());
+        let post = Post { out: self.out.clone(), read: None };
+        tokio::spawn(async move {
+            let work = std::panic::AssertUnwindSafe(work(cx)).catch_unwind();
+            tokio::pin!(work);
+            let done = loop {
+                tokio::select! {
+                    biased;
+                    done = &mut work => break done,
+                    Ok(()) = notes.changed() => {
+                        let note = notes.borrow_and_update().clone();
+                        post.send(Msg::JobNote(job, note)).await;
+                        tokio::select! {
+                            done = &mut work => break done,
+                            () = tokio::time::sleep(NOTES) => {}
+                        }
+                    }
+                }
+            };
+            post.send(Msg::JobDone(job, done.unwrap_or_else(|_| Err(crashed("run a task"))))).await;
+        });
+    }
+
+    fn terminal(&mut self, backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16)) {
+        let portal = self.portal.clone();
+        let (keys, mut typed) = mpsc::channel::<bytes::Bytes>(256);
+        let (sizes, mut resized) = mpsc::channel(4);
+        self.read(Slot::Terminal, move |post| async move {
+            let opened = match portal.launcher(Some(&backend), None) {
+                Ok(launcher) => launcher.terminal(&Context::default(), &id, command, size).await,
+                Err(error) => Err(error),
+            };
+            let ended = match opened {
+                Err(error) => Err(error),
+                Ok(Terminal { mut output, input, resize }) => loop {
+                    tokio::select! {
+                        chunk = output.try_next() => match chunk {
+                            Ok(Some(bytes)) => post.send(Msg::Terminal(bytes)).await,
+                            Ok(None) => break Ok(()),
+                            Err(error) => break Err(error),
+                        },
+                        Some(bytes) = typed.recv() => { let _ = input.send(bytes).await; }
+                        Some(size) = resized.recv() => { let _ = resize.try_send(size); }
+                    }
+                },
+            };
+            post.send(Msg::TerminalEnd(ended)).await;
+        });
+        self.keys = Some(keys);
+        self.sizes = Some(sizes);
+    }
+
+    /// Asks all writes to stop, at the end.
+    pub fn cancel_all(&self) {
+        self.writes.values().for_each(CancellationToken::cancel);
+    }
+}
+
+/// Where a job puts its messages.
+struct Post {
+    out: mpsc::Sender<Delivery>,
+    read: Option<(Slot, u64)>,
+}
+
+impl Post {
+    async fn send(&self, msg: Msg) {
+        let _ = self.out.send(Delivery { msg, read: self.read }).await;
+    }
+}
+
+fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
+    match target {
+        Target::Reference(reference) => Ok(reference.clone()),
+        Target::Row { source, name, tag } => portal.source(source)?.catalog.reference(name, tag.as_deref()),
+    }
+}
+
+async fn follow(portal: &Portal, backend: &str, id: &str, post: &Post) -> Result<()> {
+    let launcher = portal.launcher(Some(backend), None)?;
+    let mut stream = launcher.logs(&Context::default(), id, true).await?;
+    while let Some(bytes) = stream.try_next().await? {
+        post.send(Msg::Log(bytes)).await;
+    }
+    Ok(())
+}
+
+fn qr(text: &str) -> Option<String> {
+    use qrcode::render::unicode::Dense1x2;
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L).ok()?;
+    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(false).build())
+}
+
+fn crashed(what: &str) -> Error {
+    Error::failed(what, "Wharf made a mistake here").hint("run it again with WHARF_LOG=debug and report what the log says")
+}

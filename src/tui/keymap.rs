@@ -1,0 +1,201 @@
+//! Keys to actions, by scope. The built-in map is a file; the user's file is a patch on it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::action::Action;
+use crate::core::clean;
+
+/// The built-in keys.
+pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
+
+/// Where keys mean something; a scope falls back on `list` and `global`.
+pub const SCOPES: [&str; 8] = ["global", "list", "catalog", "image", "launch", "workloads", "workload", "transfers"];
+
+type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
+/// The keys in force.
+#[derive(Debug, Clone, Default)]
+pub struct Keymap {
+    scopes: BTreeMap<String, Vec<(Key, Action)>>,
+    /// What could not be used in the user's file, in words.
+    pub warnings: Vec<String>,
+}
+
+/// A key with its modifiers. Shift is part of a character, not a modifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(KeyCode, KeyModifiers);
+
+impl Key {
+    /// The key of an event.
+    pub fn of(event: &KeyEvent) -> Self {
+        let modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
+        match event.code {
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => Self(KeyCode::BackTab, modifiers),
+            code => Self(code, modifiers),
+        }
+    }
+
+    /// Reads `ctrl-c`, `enter`, `G`, `f9`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (modifiers, name) = match text.split_once('-') {
+            Some(("ctrl", name)) => (KeyModifiers::CONTROL, name),
+            Some(("alt", name)) => (KeyModifiers::ALT, name),
+            _ => (KeyModifiers::NONE, text),
+        };
+        let mut chars = name.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some(c), None) => KeyCode::Char(c),
+            _ => match name {
+                "enter" => KeyCode::Enter,
+                "esc" => KeyCode::Esc,
+                "space" => KeyCode::Char(' '),
+                "tab" => KeyCode::Tab,
+                "backtab" => KeyCode::BackTab,
+                "backspace" => KeyCode::Backspace,
+                "delete" => KeyCode::Delete,
+                "up" => KeyCode::Up,
+                "down" => KeyCode::Down,
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "pageup" => KeyCode::PageUp,
+                "pagedown" => KeyCode::PageDown,
+                _ => KeyCode::F(name.strip_prefix('f')?.parse().ok()?),
+            },
+        };
+        Some(Self(code, modifiers))
+    }
+
+    /// The key in words, as short as a hint needs.
+    pub fn words(self) -> String {
+        let name = match self.0 {
+            KeyCode::Char(' ') => "space".into(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::Enter => "enter".into(),
+            KeyCode::Esc => "esc".into(),
+            KeyCode::Up => "↑".into(),
+            KeyCode::Down => "↓".into(),
+            KeyCode::Left => "←".into(),
+            KeyCode::Right => "→".into(),
+            KeyCode::BackTab => "shift-tab".into(),
+            KeyCode::F(number) => format!("f{number}"),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        if self.1.contains(KeyModifiers::CONTROL) {
+            format!("ctrl-{name}")
+        } else if self.1.contains(KeyModifiers::ALT) {
+            format!("alt-{name}")
+        } else {
+            name
+        }
+    }
+}
+
+impl Keymap {
+    /// The built-in keys, changed by the user's file where that can be read.
+    pub fn load(user: Option<&Path>) -> Self {
+        let mut map = Self::default();
+        map.apply(BUILT_IN, "the built-in keys");
+        if let Some(path) = user {
+            let name = path.display().to_string();
+            match std::fs::read_to_string(path) {
+                Ok(text) => map.apply(&text, &name),
+                Err(error) => map.warnings.push(format!("{name}: {error}: the built-in keys are used")),
+            }
+        }
+        map
+    }
+
+    fn apply(&mut self, text: &str, name: &str) {
+        let file: File = match toml::from_str(text) {
+            Ok(file) => file,
+            Err(error) => {
+                let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+                self.warnings.push(format!("{name}:{line}: {}: the built-in keys are used", clean::line(error.message())));
+                return;
+            }
+        };
+        for (scope, actions) in file {
+            if !SCOPES.contains(&scope.as_str()) && scope != "sources" {
+                self.warnings.push(format!("{name}: [{scope}] is no scope of keys"));
+                continue;
+            }
+            // Old keys of all named actions go first, so that two actions may swap keys.
+            let entries = self.scopes.entry(scope.clone()).or_default();
+            entries.retain(|(_, action)| !actions.contains_key(action.name()));
+            for (action, keys) in actions {
+                let Some(found) = Action::named(&action) else {
+                    self.warnings.push(format!("{name}: [{scope}] {action} is no action"));
+                    continue;
+                };
+                for key in keys {
+                    match Key::parse(&key) {
+                        None => self.warnings.push(format!("{name}: [{scope}] {action}: '{key}' is no key")),
+                        Some(parsed) => match entries.iter().find(|(known, _)| *known == parsed) {
+                            Some((_, other)) => self.warnings.push(format!("{name}: [{scope}] '{key}' is bound twice, to {} and {action}: the first is used", other.name())),
+                            None => entries.push((parsed, found)),
+                        },
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a key does in a scope.
+    pub fn action(&self, scope: &str, key: Key) -> Option<Action> {
+        [scope, "list", "global"].iter().find_map(|scope| self.scopes.get(*scope)?.iter().find(|(known, _)| *known == key).map(|(_, action)| *action))
+    }
+
+    /// The first key of an action in a scope, for hints; letters before arrows.
+    pub fn key(&self, scope: &str, action: Action) -> Option<Key> {
+        [scope, "list", "global"].iter().find_map(|scope| self.scopes.get(*scope)?.iter().find(|(_, known)| *known == action).map(|(key, _)| *key))
+    }
+
+    /// All keys of a scope with their actions, in the order of the action list.
+    pub fn of_scope(&self, scope: &str) -> Vec<(Action, Vec<Key>)> {
+        let entries = self.scopes.get(scope).map(Vec::as_slice).unwrap_or_default();
+        let keys = |action: Action| entries.iter().filter(|(_, known)| *known == action).map(|(key, _)| *key).collect::<Vec<_>>();
+        Action::ALL.iter().map(|action| (*action, keys(*action))).filter(|(_, keys)| !keys.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patched(text: &str) -> Keymap {
+        let mut map = Keymap::load(None);
+        map.apply(text, "keys.toml");
+        map
+    }
+
+    #[test]
+    fn the_built_in_keys_are_all_understood() {
+        assert_eq!(Keymap::load(None).warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_patch_replaces_what_it_names_and_keeps_the_rest() {
+        let map = patched("[global]\nquit = [\"ctrl-q\"]\n");
+        assert!(map.warnings.is_empty());
+        assert_eq!(map.action("catalog", Key::parse("ctrl-q").unwrap()), Some(Action::Quit));
+        assert_eq!(map.action("catalog", Key::parse("q").unwrap()), None);
+        assert_eq!(map.action("catalog", Key::parse("?").unwrap()), Some(Action::Help));
+    }
+
+    #[test]
+    fn mistakes_are_named_and_the_rest_still_works() {
+        let map = patched("[global]\nquit = [\"?\"]\nfly = [\"x\"]\nhelp = [\"hyper-z\"]\n[nowhere]\n");
+        let all = map.warnings.join("\n");
+        for part in ["[nowhere]", "fly", "hyper-z"] {
+            assert!(all.contains(part), "{all}");
+        }
+        assert!(patched("[catalog]\nlink = [\"s\"]\n").warnings.join("").contains("bound twice"));
+        let broken = patched("[global\n");
+        assert!(broken.warnings[0].starts_with("keys.toml:1"));
+        assert_eq!(broken.action("catalog", Key::parse("q").unwrap()), Some(Action::Quit));
+    }
+}

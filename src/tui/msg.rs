@@ -1,0 +1,218 @@
+//! What can happen (`Msg`) and what the loop is asked to do (`Effect`). Data only: both can be printed and replayed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossterm::event::KeyEvent;
+
+use crate::core::{
+    error::{Error, Result},
+    form::{Answers, Form},
+    launch::{Plan, Usage, Workload},
+    link::Link,
+    model::{Health, Image, Version},
+    portal::Opened,
+    ports::CachedRows,
+    progress::Note,
+    query::Query,
+    reference::ImageRef,
+    rows::RowSet,
+    search::{RowId, Sort},
+};
+
+/// The lists of all sources, as search takes them.
+pub type Sets = Arc<Vec<(String, Arc<RowSet>)>>;
+/// Rows in an order.
+pub type Ids = Arc<Vec<RowId>>;
+
+/// An image on a screen: a row of a source, or a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A row of a list.
+    Row { source: String, name: String, tag: Option<String> },
+    /// A reference.
+    Reference(ImageRef),
+}
+
+impl Target {
+    /// What to call it before it is resolved.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Row { name, tag: Some(tag), .. } => format!("{name}:{tag}"),
+            Self::Row { name, .. } => name.clone(),
+            Self::Reference(reference) => reference.spoken(),
+        }
+    }
+}
+
+/// Health of one source or backend: name, kind, answer.
+pub type HealthLine = (String, &'static str, Result<Health>);
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse wheel turned: lines down (or up, negative).
+    Scroll(i16),
+    /// A line was clicked.
+    Click(u16, u16),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// The program is asked to end (SIGHUP, SIGTERM).
+    Ended,
+    /// The lists kept on disk.
+    Cached(Result<Vec<CachedRows>>),
+    /// A growing list.
+    Rows(String, Arc<RowSet>),
+    /// A whole list, or why not.
+    Listed(String, Result<Arc<RowSet>>),
+    /// The result of a search; the order too when it was made anew.
+    Found { number: u64, order: Option<Ids>, hits: Ids },
+    /// An image page.
+    Image(Box<Result<Image>>),
+    /// Its tags.
+    Tags(Result<Vec<String>>),
+    /// One of its versions.
+    Version(Version),
+    /// A backend's form.
+    Form(Result<(String, Form)>),
+    /// A plan.
+    Plan(Box<Result<Plan>>),
+    /// What runs.
+    Workloads(Vec<Workload>, Vec<(String, Error)>),
+    /// Output of a workload.
+    Log(Bytes),
+    /// Its end.
+    LogEnd(Result<()>),
+    /// What a workload uses.
+    Usage(Result<Usage>),
+    /// Output of a terminal.
+    Terminal(Bytes),
+    /// Its end.
+    TerminalEnd(Result<()>),
+    /// Health of sources and backends, and the secret store in use.
+    Health(Vec<HealthLine>, String),
+    /// A link, with its QR code.
+    Link(Result<(Link, String)>),
+    /// What a link points to.
+    Opened(Box<Result<Opened>>),
+    /// Saved filters.
+    Filters(Vec<(String, String)>),
+    /// News of a job.
+    JobNote(u64, Note),
+    /// A job ended, with a sentence, and the workload it made.
+    JobDone(u64, Result<(String, Option<Workload>)>),
+}
+
+/// Something to do outside of the state. Reads have a slot each: a newer one ends the older.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Read the lists kept on disk, and the saved filters.
+    LoadCache,
+    /// List a source, or search it.
+    List { source: String, query: Option<String> },
+    /// Search the rows.
+    Search { number: u64, sets: SharedSets, query: Query, sort: Sort, order: Option<SharedIds>, from: Option<SharedIds> },
+    /// Fetch an image page.
+    Image { target: Target, platform: Option<String> },
+    /// Fetch its tags.
+    Tags(ImageRef),
+    /// Fetch details of some tags.
+    Versions(ImageRef, Vec<String>),
+    /// Ask a backend for its form.
+    Form { backend: String, image: Box<Image> },
+    /// Make a plan.
+    Plan { backend: String, image: Box<Image>, answers: Answers },
+    /// Carry out a plan, as job.
+    Launch { job: u64, plan: Box<Plan> },
+    /// Share into a project, as job.
+    Share { job: u64, target: Target, project: String },
+    /// List workloads; again every two seconds while the screen is open.
+    Workloads,
+    /// Follow a workload's output.
+    Logs { backend: String, id: String },
+    /// Measure it every two seconds.
+    Usage { backend: String, id: String },
+    /// Stop it, as job.
+    Stop { job: u64, backend: String, id: String },
+    /// Remove it, as job.
+    Remove { job: u64, backend: String, id: String },
+    /// Open a terminal in it.
+    Terminal { backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16) },
+    /// Send keys to the terminal.
+    Type(Bytes),
+    /// Tell it its size.
+    Resize(u16, u16),
+    /// End what a screen was reading.
+    Leave(&'static [Slot]),
+    /// Ask sources and backends how they are.
+    Health,
+    /// Make a link.
+    Link(Target),
+    /// Open a link.
+    OpenLink(Link),
+    /// Copy text to the clipboard, through the terminal.
+    Copy(String),
+    /// Copy the reference of a row.
+    CopyReference(Target),
+    /// Keep a filter.
+    SaveFilter(String, String),
+    /// Cancel a job.
+    Cancel(u64),
+    /// Turn the mouse on or off.
+    Mouse(bool),
+    /// Use another theme.
+    Theme(String),
+}
+
+/// Which read an effect is. At most one of each runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// The cache.
+    Cache,
+    /// A search.
+    Search,
+    /// An image page.
+    Image,
+    /// Tags.
+    Tags,
+    /// Versions.
+    Versions,
+    /// A form.
+    Form,
+    /// A plan.
+    Plan,
+    /// Workloads.
+    Workloads,
+    /// Output.
+    Logs,
+    /// Usage.
+    Usage,
+    /// A terminal.
+    Terminal,
+    /// Health.
+    Health,
+    /// A link.
+    Link,
+}
+
+/// Sets that compare by identity: comparing a million rows would be no comparison.
+#[derive(Debug, Clone)]
+pub struct SharedSets(pub Sets);
+impl PartialEq for SharedSets {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Rows that compare by identity.
+#[derive(Debug, Clone)]
+pub struct SharedIds(pub Ids);
+impl PartialEq for SharedIds {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

@@ -1,0 +1,40 @@
+//! Popups: choosing from a list, typing a line, confirming, reading.
+
+pub mod pick;
+pub mod view;
+
+use self::pick::Pick;
+use super::{input::Input, msg::Target};
+
+/// What the answer to a typed line is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// The name of a filter to keep.
+    FilterName,
+    /// A link to open.
+    Link,
+    /// A project that is not in the list.
+    Project(Target),
+}
+
+/// What is done when the person says yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sure {
+    /// Leave although work is running.
+    Quit,
+    /// Remove a workload: backend, id.
+    Remove(String, String),
+}
+
+/// One popup.
+#[derive(Debug)]
+pub enum Popup {
+    /// Choose one or several.
+    Pick(Pick),
+    /// Type a line.
+    Line { title: String, input: Input, ask: Ask },
+    /// Yes or no; the careful answer is the default.
+    Confirm { question: String, sure: Sure },
+    /// Something to read, which can be copied.
+    Text { title: String, text: String, copy: Option<String>, top: u16 },
+}

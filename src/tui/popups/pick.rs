@@ -1,0 +1,160 @@
+//! A list to choose from, narrowed by typing.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
+
+use crate::tui::{action::Action, input::Input, list::Position, msg::Target};
+
+/// What the choice is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Carry out a command.
+    Command,
+    /// Add or remove a facet.
+    Facet,
+    /// Use a saved filter.
+    Filter,
+    /// Use a theme.
+    Theme,
+    /// Share an image into projects.
+    Share(Target),
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// What is shown and searched.
+    pub label: String,
+    /// More, to the right.
+    pub note: String,
+    /// What is chosen.
+    pub value: String,
+    /// Why it cannot be chosen, if it cannot.
+    pub disabled: Option<String>,
+}
+
+impl Item {
+    /// A line whose value is its label.
+    pub fn plain(label: impl Into<String>, note: impl Into<String>) -> Self {
+        let label = label.into();
+        Self { value: label.clone(), label, note: note.into(), disabled: None }
+    }
+}
+
+/// The popup's state.
+#[derive(Debug)]
+pub struct Pick {
+    /// Its title.
+    pub title: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// All lines.
+    pub items: Vec<Item>,
+    /// What was typed.
+    pub input: Input,
+    /// Lines that fit, best first.
+    pub shown: Vec<usize>,
+    /// Where one stands.
+    pub at: Position,
+    /// Marked lines, where several can be chosen.
+    pub marked: Vec<usize>,
+    /// Whether several can be chosen.
+    pub several: bool,
+    /// Whether what was typed may be chosen although it is in no line.
+    pub free: bool,
+}
+
+/// What a key did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to report.
+    Stay,
+    /// Close without a choice.
+    Close,
+    /// These values were chosen.
+    Chosen(Vec<String>),
+}
+
+impl Pick {
+    /// A popup with these lines.
+    pub fn new(title: impl Into<String>, purpose: Purpose, items: Vec<Item>) -> Self {
+        let shown = (0..items.len()).collect();
+        Self { title: title.into(), purpose, items, input: Input::default(), shown, at: Position::default(), marked: Vec::new(), several: false, free: false }
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: &KeyEvent) -> Outcome {
+        match key.code {
+            KeyCode::Esc => return Outcome::Close,
+            KeyCode::Enter => return self.choose(),
+            KeyCode::Down | KeyCode::Tab => _ = self.at.go(Action::Down, self.shown.len(), 1),
+            KeyCode::Up | KeyCode::BackTab => _ = self.at.go(Action::Up, self.shown.len(), 1),
+            KeyCode::PageDown => _ = self.at.go(Action::PageDown, self.shown.len(), 10),
+            KeyCode::PageUp => _ = self.at.go(Action::PageUp, self.shown.len(), 10),
+            KeyCode::Char(' ') if self.several => self.mark(),
+            _ => {
+                if self.input.key(key) {
+                    self.narrow();
+                }
+            }
+        }
+        Outcome::Stay
+    }
+
+    fn mark(&mut self) {
+        if let Some(item) = self.shown.get(self.at.selected).copied() {
+            match self.marked.iter().position(|marked| *marked == item) {
+                Some(at) => _ = self.marked.remove(at),
+                None => self.marked.push(item),
+            }
+            self.at.go(Action::Down, self.shown.len(), 1);
+        }
+    }
+
+    fn choose(&self) -> Outcome {
+        let value = |item: &usize| self.items.get(*item).filter(|item| item.disabled.is_none()).map(|item| item.value.clone());
+        if !self.marked.is_empty() {
+            return Outcome::Chosen(self.marked.iter().filter_map(value).collect());
+        }
+        match self.shown.get(self.at.selected) {
+            Some(item) => value(item).map_or(Outcome::Stay, |value| Outcome::Chosen(vec![value])),
+            None if self.free && !self.input.text.trim().is_empty() => Outcome::Chosen(vec![self.input.text.trim().to_owned()]),
+            None => Outcome::Stay,
+        }
+    }
+
+    /// Shows the lines that fit what was typed.
+    pub fn narrow(&mut self) {
+        let matcher = SkimMatcherV2::default().ignore_case();
+        let text = self.input.text.trim();
+        let mut scored: Vec<(i64, usize)> =
+            self.items.iter().enumerate().filter_map(|(index, item)| Some((if text.is_empty() { 0 } else { matcher.fuzzy_match(&format!("{} {}", item.label, item.note), text)? }, index))).collect();
+        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
+        self.shown = scored.into_iter().map(|(_, index)| index).collect();
+        self.at = Position::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick() -> Pick {
+        let mut pick = Pick::new("t", Purpose::Facet, ["physics", "biology", "chemistry"].map(|name| Item::plain(name, "")).to_vec());
+        pick.several = true;
+        pick.free = true;
+        pick
+    }
+
+    fn press(pick: &mut Pick, keys: &str) -> Outcome {
+        keys.chars().map(|c| pick.key(&KeyEvent::from(if c == '⏎' { KeyCode::Enter } else { KeyCode::Char(c) }))).last().unwrap()
+    }
+
+    #[test]
+    fn typing_narrows_space_marks_enter_chooses() {
+        assert_eq!(press(&mut pick(), "bio⏎"), Outcome::Chosen(vec!["biology".into()]));
+        assert_eq!(press(&mut pick(), "  ⏎"), Outcome::Chosen(vec!["physics".into(), "biology".into()]));
+        assert_eq!(press(&mut pick(), "new-one⏎"), Outcome::Chosen(vec!["new-one".into()]));
+        assert_eq!(pick().key(&KeyEvent::from(KeyCode::Esc)), Outcome::Close);
+    }
+}

@@ -1,0 +1,496 @@
+//! The list of images of all sources.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use crate::{
+    core::{
+        error::Error,
+        evidence::{Scan, Signature},
+        ports::{CachedRows, Listing},
+        query::Query,
+        rows::{RowSet, RowView},
+        search::{self, RowId, Sort},
+        text,
+    },
+    tui::{
+        input::Input,
+        list::Position,
+        msg::{Effect, Ids, Sets, SharedIds, SharedSets, Target},
+        state::SourceLine,
+        theme::Theme,
+        widgets::{above, aged, below, fit, put, row, select, tone},
+    },
+};
+
+/// How a source's list stands.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// The source.
+    pub source: String,
+    /// Its rows, perhaps old ones.
+    pub rows: Arc<RowSet>,
+    /// Seconds since 1970 when they were fetched; `None` for none or for growing ones.
+    pub fetched: Option<i64>,
+    /// Whether it is being asked.
+    pub loading: bool,
+    /// Why it could not be listed.
+    pub error: Option<Error>,
+    /// How it can be listed.
+    pub listing: Listing,
+}
+
+/// The screen's state.
+#[derive(Debug)]
+pub struct Catalog {
+    /// One for every source.
+    pub feeds: Vec<Feed>,
+    /// What was typed.
+    pub input: Input,
+    /// Whether keys go into the filter.
+    pub typing: bool,
+    /// The order.
+    pub sort: Sort,
+    /// Where one stands.
+    pub at: Position,
+    /// Marked rows: source and name.
+    pub marked: BTreeSet<(String, String)>,
+    /// Filters kept under a name.
+    pub saved: Vec<(String, String)>,
+    /// Whether the kept lists have been read.
+    pub begun: bool,
+    /// What the search-only sources were last asked.
+    pub asked: String,
+    sets: Sets,
+    order: Option<Ids>,
+    hits: Ids,
+    hits_of: Query,
+    number: u64,
+    pending: Query,
+    keep: Option<(String, String)>,
+}
+
+impl Catalog {
+    /// An empty list.
+    pub fn new(sources: &[SourceLine]) -> Self {
+        let feed = |source: &SourceLine| Feed { source: source.name.clone(), rows: Arc::default(), fetched: None, loading: false, error: None, listing: source.listing };
+        Self {
+            feeds: sources.iter().map(feed).collect(),
+            input: Input::default(),
+            typing: false,
+            sort: Sort::default(),
+            at: Position::default(),
+            marked: BTreeSet::new(),
+            saved: Vec::new(),
+            begun: false,
+            asked: String::new(),
+            sets: Arc::default(),
+            order: None,
+            hits: Arc::default(),
+            hits_of: Query::default(),
+            number: 0,
+            pending: Query::default(),
+            keep: None,
+        }
+    }
+
+    /// Asks all sources again.
+    pub fn refresh(&mut self, sources: &[SourceLine]) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for source in sources.iter().filter(|source| source.listing == Listing::Whole) {
+            self.loading(&source.name);
+            effects.push(Effect::List { source: source.name.clone(), query: None });
+        }
+        effects
+    }
+
+    /// Asks the sources that only search for what is typed now.
+    pub fn ask_searchers(&mut self) -> Vec<Effect> {
+        let words = Query::parse(&self.input.text).words.join(" ");
+        if words.len() < 2 || words == self.asked {
+            return Vec::new();
+        }
+        self.asked.clone_from(&words);
+        let searchers: Vec<String> = self.feeds.iter().filter(|feed| feed.listing == Listing::SearchOnly).map(|feed| feed.source.clone()).collect();
+        searchers
+            .into_iter()
+            .map(|source| {
+                self.loading(&source);
+                Effect::List { source, query: Some(words.clone()) }
+            })
+            .collect()
+    }
+
+    fn loading(&mut self, source: &str) {
+        if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) {
+            feed.loading = true;
+        }
+    }
+
+    /// Takes the kept lists in; what a source has sent meanwhile is newer.
+    pub fn cached(&mut self, lists: Vec<CachedRows>) -> Vec<Effect> {
+        self.begun = true;
+        for list in lists {
+            if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && feed.rows.is_empty()) {
+                feed.rows = list.rows;
+                feed.fetched = Some(list.fetched);
+            }
+        }
+        self.rebuild()
+    }
+
+    /// Takes a growing list in, unless there is an old one to show meanwhile.
+    pub fn growing(&mut self, source: &str, rows: Arc<RowSet>) -> Vec<Effect> {
+        match self.feeds.iter_mut().find(|feed| feed.source == source && feed.fetched.is_none()) {
+            Some(feed) => {
+                feed.rows = rows;
+                self.rebuild()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes a whole list in, or why there is none; old rows stay.
+    pub fn listed(&mut self, source: &str, result: Result<Arc<RowSet>, Error>, now: i64) -> Vec<Effect> {
+        let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) else { return Vec::new() };
+        feed.loading = false;
+        match result {
+            Ok(rows) => {
+                feed.rows = rows;
+                feed.fetched = Some(now);
+                feed.error = None;
+                self.rebuild()
+            }
+            Err(error) => {
+                feed.error = Some(error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn rebuild(&mut self) -> Vec<Effect> {
+        self.keep = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned()));
+        self.sets = Arc::new(self.feeds.iter().filter(|feed| !feed.rows.is_empty()).map(|feed| (feed.source.clone(), feed.rows.clone())).collect());
+        self.order = None;
+        // Row numbers of the old sets mean nothing in the new ones.
+        self.hits = Arc::default();
+        self.hits_of = Query::default();
+        vec![self.search()]
+    }
+
+    /// What was typed has changed.
+    pub fn typed(&mut self) -> Vec<Effect> {
+        self.keep = None;
+        vec![self.search()]
+    }
+
+    /// Goes to the next order.
+    pub fn resort(&mut self) -> Vec<Effect> {
+        self.sort = self.sort.next();
+        self.order = None;
+        self.hits = Arc::default();
+        vec![self.search()]
+    }
+
+    fn search(&mut self) -> Effect {
+        self.number += 1;
+        let query = Query::parse(&self.input.text);
+        let narrows = self.order.is_some() && !self.hits_of.is_empty() && query.narrows(&self.hits_of);
+        self.pending = query.clone();
+        Effect::Search {
+            number: self.number,
+            sets: SharedSets(self.sets.clone()),
+            query,
+            sort: self.sort,
+            order: self.order.clone().map(SharedIds),
+            from: narrows.then(|| SharedIds(self.hits.clone())),
+        }
+    }
+
+    /// Takes the result of the newest search in; late ones are dropped.
+    pub fn found(&mut self, number: u64, order: Option<Ids>, hits: Ids) {
+        if number != self.number {
+            return;
+        }
+        if order.is_some() {
+            self.order = order;
+        }
+        self.hits = hits;
+        self.hits_of = self.pending.clone();
+        let kept = self.keep.take().and_then(|(source, name)| {
+            let set = self.sets.iter().position(|(known, _)| *known == source)?;
+            let row = self.sets.get(set)?.1.find(&name)?;
+            let id = RowId { set: set as u32, row: row as u32 };
+            self.hits.iter().position(|hit| *hit == id)
+        });
+        self.at.selected = kept.unwrap_or(if self.keep.is_none() && self.input.text.is_empty() { self.at.selected } else { 0 });
+        self.at.clamp(self.hits.len());
+    }
+
+    /// How many rows fit.
+    pub fn count(&self) -> usize {
+        self.hits.len()
+    }
+
+    fn view_of(&self, position: usize) -> Option<(&str, RowView<'_>)> {
+        let id = self.hits.get(position)?;
+        let (source, rows) = self.sets.get(id.set as usize)?;
+        Some((source, rows.get(id.row as usize)?))
+    }
+
+    /// The selected row and its source.
+    pub fn selected(&self) -> Option<(&str, RowView<'_>)> {
+        self.view_of(self.at.selected)
+    }
+
+    /// The selected image, with the tag that was asked for, else its favourite.
+    pub fn target(&self) -> Option<Target> {
+        let (source, view) = self.selected()?;
+        let wanted = Query::parse(&self.input.text).beside;
+        let asked = view.tags.split(' ').find(|tag| wanted.iter().any(|wanted| tag.to_lowercase() == *wanted));
+        Some(Target::Row { source: source.to_owned(), name: view.name.to_owned(), tag: asked.or(view.favourite_tag()).map(str::to_owned) })
+    }
+
+    /// The marked images, or the selected one.
+    pub fn targets(&self) -> Vec<Target> {
+        if self.marked.is_empty() {
+            return self.target().into_iter().collect();
+        }
+        let tag = |source: &str, name: &str| {
+            let (_, rows) = self.sets.iter().find(|(known, _)| known == source)?;
+            rows.get(rows.find(name)?)?.favourite_tag().map(str::to_owned)
+        };
+        self.marked.iter().map(|(source, name)| Target::Row { source: source.clone(), name: name.clone(), tag: tag(source, name) }).collect()
+    }
+
+    /// Marks or unmarks the selected row.
+    pub fn mark(&mut self) {
+        let Some(key) = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned())) else { return };
+        if !self.marked.remove(&key) {
+            self.marked.insert(key);
+        }
+        self.at.go(crate::tui::action::Action::Down, self.count(), 1);
+    }
+
+    /// Facets to choose from: sources, kinds, projects, with how many rows each has.
+    pub fn facets(&self) -> Vec<(String, usize)> {
+        let mut counts: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+        for (source, rows) in self.sets.iter() {
+            *counts.entry(format!("source:{source}")).or_default() += rows.len();
+            for at in 0..rows.len() {
+                *counts.entry(format!("kind:{}", rows.kind(at).word())).or_default() += 1;
+                let project = crate::core::rows::project_of(rows.name(at));
+                if !project.is_empty() {
+                    *counts.entry(format!("project:{project}")).or_default() += 1;
+                }
+            }
+        }
+        let mut all: Vec<_> = counts.into_iter().collect();
+        // Sources and kinds first, then the projects with the most images.
+        all.sort_by_key(|(facet, count)| (facet.starts_with("project:"), if facet.starts_with("project:") { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) }));
+        all.truncate(2000);
+        all
+    }
+
+    /// Projects of a source, for the share dialog.
+    pub fn projects(&self, source: &str) -> Vec<String> {
+        let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Vec::new() };
+        let all: BTreeSet<&str> = (0..rows.len()).map(|at| crate::core::rows::project_of(rows.name(at))).filter(|project| !project.is_empty()).collect();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Adds a facet to the filter, or removes it.
+    pub fn toggle(&mut self, facet: &str) {
+        let mut words: Vec<&str> = self.input.text.split_whitespace().collect();
+        match words.iter().position(|word| *word == facet) {
+            Some(at) => _ = words.remove(at),
+            None => {
+                // One kind and one project at a time; sources add up.
+                let key = facet.split_once(':').map_or("", |(key, _)| key);
+                words.retain(|word| key == "source" || !word.starts_with(&format!("{key}:")));
+                words.push(facet);
+            }
+        }
+        self.input = Input::new(words.join(" "));
+    }
+
+    /// Words for the header: how many, from where, how old.
+    pub fn summary(&self, now: i64) -> String {
+        let total: usize = self.feeds.iter().map(|feed| feed.rows.len()).sum();
+        let loading = self.feeds.iter().filter(|feed| feed.loading).count();
+        let mut parts = vec![text::plural(total as u64, "image", "images"), text::plural(self.feeds.len() as u64, "source", "sources")];
+        if let Some(oldest) = self.feeds.iter().filter(|feed| !feed.rows.is_empty()).filter_map(|feed| feed.fetched).min() {
+            parts.push(aged(oldest, now));
+        }
+        if loading > 0 {
+            parts.push(format!("asking {loading}…"));
+        }
+        parts.join(" · ")
+    }
+
+    /// Draws the list.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+        self.filter_line(frame, row(area, 0), theme);
+        let failed: Vec<&Feed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
+        let shown_failures = (failed.len() as u16).min(area.height / 4);
+        let list = above(below(area, 1), shown_failures);
+        let columns = Columns::new(list.width as usize, self.sets.len() > 1 || self.feeds.len() > 1);
+        put(frame, row(list, 0), Line::styled(columns.head(), theme.style("dim")));
+        let lines = below(list, 1);
+        let height = lines.height as usize;
+        if self.hits.is_empty() {
+            self.empty(frame, lines, theme);
+        }
+        let top = self.at.window(self.hits.len(), height);
+        let query = Query::parse(&self.input.text);
+        for number in 0..height {
+            let position = top + number;
+            let Some((source, view)) = self.view_of(position) else { break };
+            let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
+            let line = columns.line(source, &view, &query, marked, theme, now);
+            put(frame, row(lines, number as u16), select(line, position == self.at.selected, theme));
+        }
+        for (number, feed) in failed.iter().take(shown_failures as usize).enumerate() {
+            let Some(error) = &feed.error else { continue };
+            let age = feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, now)));
+            let line = fit(&format!("✗ {}{age}: {}: {}", feed.source, error.why, error.hint), area.width as usize);
+            put(frame, row(area, area.height - shown_failures + number as u16), Line::styled(line, theme.style("bad")));
+        }
+    }
+
+    fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let total: usize = self.sets.iter().map(|(_, rows)| rows.len()).sum();
+        let mut right = if self.input.text.is_empty() { format!("by {}", self.sort.word()) } else { format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64)) };
+        if !self.marked.is_empty() {
+            right = format!("{} marked · {right}", self.marked.len());
+        }
+        let right_width = right.chars().count();
+        let room = (area.width as usize).saturating_sub(right_width + 4);
+        let left = if self.typing || !self.input.text.is_empty() {
+            Line::from(vec![Span::styled("/ ", theme.style("key")), Span::styled(fit(&self.input.text, room), theme.style("text"))])
+        } else {
+            Line::from(Span::styled(fit("  press / to filter", room + 2), theme.style("dim")))
+        };
+        let mut spans = left.spans;
+        spans.push(Span::styled(format!(" {right}"), theme.style("dim")));
+        put(frame, area, Line::from(spans));
+        if self.typing && area.height > 0 {
+            let before: String = self.input.text.chars().take(self.input.cursor).collect();
+            let column = 2 + unicode_width::UnicodeWidthStr::width(before.as_str()) as u16;
+            if column < area.width {
+                frame.set_cursor_position((area.x + column, area.y));
+            }
+        }
+    }
+
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let loading = self.feeds.iter().any(|feed| feed.loading);
+        let searchers: Vec<&str> = self.feeds.iter().filter(|feed| feed.listing == Listing::SearchOnly).map(|feed| feed.source.as_str()).collect();
+        let words = Query::parse(&self.input.text).words.join(" ");
+        let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
+            vec!["asking the sources…".into()]
+        } else if self.input.text.is_empty() {
+            vec!["no images yet: 4 shows the sources and what is missing".into()]
+        } else if !searchers.is_empty() && words != self.asked && words.len() > 1 {
+            vec!["nothing here fits".into(), format!("enter also searches {} for '{words}'", searchers.join(", "))]
+        } else {
+            vec!["nothing fits: backspace removes a letter, esc clears the filter".into()]
+        };
+        for (number, line) in lines.into_iter().enumerate() {
+            put(frame, row(area, number as u16 + 1), Line::styled(format!("  {line}"), theme.style("dim")));
+        }
+    }
+}
+
+/// Columns by the room there is; the name never goes.
+struct Columns {
+    source: usize,
+    name: usize,
+    tags: usize,
+    trust: usize,
+    size: usize,
+    age: usize,
+}
+
+impl Columns {
+    fn new(width: usize, several: bool) -> Self {
+        let mut columns = Self { source: if several { 15 } else { 0 }, name: 0, tags: 18, trust: 13, size: 9, age: 9 };
+        // The least useful columns go first where it is narrow.
+        if width < 100 {
+            columns.age = 0;
+        }
+        if width < 84 {
+            columns.size = 0;
+        }
+        if width < 60 {
+            columns.trust = 2;
+        }
+        if width < 50 {
+            columns.source = 0;
+        }
+        if width < 40 {
+            columns.tags = 0;
+        }
+        let gaps = [columns.source, columns.tags, columns.trust, columns.size, columns.age].iter().map(|width| if *width > 0 { width + 1 } else { 0 }).sum::<usize>();
+        columns.name = width.saturating_sub(gaps + 2);
+        columns
+    }
+
+    fn head(&self) -> String {
+        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
+        format!("  {}{}{}{}{}{}", cell("NAME", self.name), cell("TAG", self.tags), cell("SOURCE", self.source), cell("TRUST", self.trust), cell("SIZE", self.size), cell("CHANGED", self.age))
+    }
+
+    fn line(&self, source: &str, view: &RowView<'_>, query: &Query, marked: bool, theme: &Theme, now: i64) -> Line<'static> {
+        let mut spans = vec![Span::styled(if marked { "● " } else { "  " }, theme.style("key"))];
+        spans.extend(name_spans(view.name, query, self.name, theme));
+        let mut cell = |text: String, width: usize, role: &str| {
+            if width > 0 {
+                spans.push(Span::styled(format!(" {}", fit(&text, width)), theme.style(role)));
+            }
+        };
+        let favourite = view.favourite_tag().unwrap_or("");
+        let tags = if view.tag_count > 1 { format!("{favourite} +{}", view.tag_count - 1) } else { favourite.to_owned() };
+        cell(tags, self.tags, "text");
+        cell(source.to_owned(), self.source, "dim");
+        let trust = trust(view);
+        cell(if self.trust > 2 { format!("{} {}", trust.sign, trust.word) } else { trust.sign.to_owned() }, self.trust, tone(trust.tone));
+        cell(view.size.map(text::size).unwrap_or_default(), self.size, "dim");
+        cell(view.updated.map(|updated| text::age(updated, now)).unwrap_or_default(), self.age, "dim");
+        Line::from(spans)
+    }
+}
+
+/// The one badge of a row: the publisher if the source names one, else that nothing was checked.
+fn trust(view: &RowView<'_>) -> crate::core::evidence::Badge {
+    let publisher = view.publisher.badge();
+    let (signature, scan) = (Signature::default().badge(), Scan::default().badge());
+    if publisher.word.ends_with("unknown") { if signature.tone == scan.tone { signature } else { scan } } else { publisher }
+}
+
+/// The name, with the characters that matched set apart.
+fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let shown = fit(name, width);
+    if query.words.is_empty() {
+        return vec![Span::styled(shown, theme.style("text"))];
+    }
+    let matched = search::matched(name, query);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut run = String::new();
+    let mut run_matched = false;
+    for (at, c) in shown.chars().enumerate() {
+        let is_match = matched.binary_search(&at).is_ok();
+        if is_match != run_matched && !run.is_empty() {
+            spans.push(Span::styled(std::mem::take(&mut run), theme.style(if run_matched { "match" } else { "text" })));
+        }
+        run_matched = is_match;
+        run.push(c);
+    }
+    spans.push(Span::styled(run, theme.style(if run_matched { "match" } else { "text" })));
+    spans
+}

@@ -1,0 +1,120 @@
+//! A terminal inside a workload, embedded. Every key goes to it but one.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{Frame, layout::Rect, text::Line};
+use tui_term::widget::PseudoTerminal;
+
+use crate::{
+    core::{error::Error, launch::Workload},
+    tui::{
+        theme::Theme,
+        widgets::{above, fit, put, row},
+    },
+};
+
+/// The page's state.
+pub struct Page {
+    /// Where it is.
+    pub workload: Workload,
+    /// Its screen.
+    pub parser: vt100::Parser,
+    /// How it ended.
+    pub ended: Option<Result<(), Error>>,
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("workload", &self.workload.id).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// Columns and rows of the terminal on a screen of this size: header and hint line are ours.
+pub fn inner(size: (u16, u16)) -> (u16, u16) {
+    (size.0.max(1), size.1.saturating_sub(3).max(1))
+}
+
+impl Page {
+    /// A terminal that has shown nothing yet.
+    pub fn new(workload: Workload, size: (u16, u16)) -> Self {
+        let (columns, rows) = inner(size);
+        Self { workload, parser: vt100::Parser::new(rows, columns, 0), ended: None }
+    }
+
+    /// Another size.
+    pub fn resize(&mut self, size: (u16, u16)) {
+        let (columns, rows) = inner(size);
+        self.parser.screen_mut().set_size(rows, columns);
+    }
+
+    /// Draws the terminal.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let bottom = row(area, area.height.saturating_sub(1));
+        frame.render_widget(PseudoTerminal::new(self.parser.screen()), above(area, 1));
+        let words = match &self.ended {
+            None => "ctrl-] leaves; what runs goes on".to_owned(),
+            Some(Ok(())) => "it ended: any key goes back".to_owned(),
+            Some(Err(error)) => format!("✗ {}: any key goes back", error.why),
+        };
+        put(frame, bottom, Line::styled(fit(&format!(" {} · {words}", self.workload.name), bottom.width as usize), theme.style("selected")));
+    }
+}
+
+/// Whether the key leaves the terminal.
+pub fn leaves(key: &KeyEvent) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char(']' | '5'))
+}
+
+/// A key as a terminal sends it (xterm's control sequences); `None` for keys that have none.
+pub fn bytes(key: &KeyEvent, application: bool) -> Option<Vec<u8>> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let mut out = Vec::new();
+    if key.modifiers.contains(KeyModifiers::ALT) {
+        out.push(0x1b);
+    }
+    let arrow = |letter: u8| vec![0x1b, if application { b'O' } else { b'[' }, letter];
+    match key.code {
+        KeyCode::Char(c) if control => out.push(match c {
+            ' ' | '@' => 0,
+            c if c.is_ascii_alphabetic() || ('['..='_').contains(&c) => (c.to_ascii_uppercase() as u8) & 0x1f,
+            _ => return None,
+        }),
+        KeyCode::Char(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        KeyCode::Enter => out.push(b'\r'),
+        KeyCode::Backspace => out.push(0x7f),
+        KeyCode::Tab => out.push(b'\t'),
+        KeyCode::BackTab => out.extend_from_slice(b"\x1b[Z"),
+        KeyCode::Esc => out.push(0x1b),
+        KeyCode::Up => out.extend(arrow(b'A')),
+        KeyCode::Down => out.extend(arrow(b'B')),
+        KeyCode::Right => out.extend(arrow(b'C')),
+        KeyCode::Left => out.extend(arrow(b'D')),
+        KeyCode::Home => out.extend(arrow(b'H')),
+        KeyCode::End => out.extend(arrow(b'F')),
+        KeyCode::Insert => out.extend_from_slice(b"\x1b[2~"),
+        KeyCode::Delete => out.extend_from_slice(b"\x1b[3~"),
+        KeyCode::PageUp => out.extend_from_slice(b"\x1b[5~"),
+        KeyCode::PageDown => out.extend_from_slice(b"\x1b[6~"),
+        KeyCode::F(number @ 1..=4) => out.extend_from_slice(&[0x1b, b'O', b'O' + number]),
+        KeyCode::F(number @ 5..=12) => {
+            let code = [15, 17, 18, 19, 20, 21, 23, 24][usize::from(number) - 5];
+            out.extend_from_slice(format!("\x1b[{code}~").as_bytes());
+        }
+        _ => return None,
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_sent_as_terminals_send_them() {
+        let key = |code, modifiers| bytes(&KeyEvent::new(code, modifiers), false);
+        assert_eq!(key(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(vec![3]));
+        assert_eq!(key(KeyCode::Up, KeyModifiers::NONE), Some(b"\x1b[A".to_vec()));
+        assert_eq!(key(KeyCode::Char('é'), KeyModifiers::NONE), Some("é".as_bytes().to_vec()));
+        assert_eq!(key(KeyCode::F(5), KeyModifiers::NONE), Some(b"\x1b[15~".to_vec()));
+        assert!(leaves(&KeyEvent::new(KeyCode::Char(']'), KeyModifiers::CONTROL)));
+    }
+}

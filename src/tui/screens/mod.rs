@@ -1,0 +1,10 @@
+//! The screens. Each file holds one: its state, what it does with actions, and how it is drawn. None imports another.
+
+pub mod catalog;
+pub mod console;
+pub mod image;
+pub mod launch;
+pub mod sources;
+pub mod transfers;
+pub mod workload;
+pub mod workloads;

@@ -1,0 +1,99 @@
+//! Sources and backends: how they are, who I am there, what is missing and how to get it.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use crate::{
+    core::portal::Finding,
+    tui::{
+        list::Position,
+        msg::HealthLine,
+        state::SourceLine,
+        theme::Theme,
+        widgets::{fact, fit, put, row},
+    },
+};
+
+/// The screen's state.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What they answered, once they did.
+    pub health: Option<Vec<HealthLine>>,
+    /// The secret store in use.
+    pub store: String,
+    /// First line.
+    pub at: Position,
+}
+
+impl Page {
+    /// Lines of the screen.
+    pub fn lines(&self, sources: &[SourceLine], findings: &[Finding], width: usize, theme: &Theme) -> Vec<Line<'static>> {
+        let mut lines = vec![Line::styled(" Sources and backends", theme.style("title"))];
+        match &self.health {
+            None => {
+                lines.extend(sources.iter().map(|source| state_line("…", "asking", &source.name, &source.adapter, &source.address, "unknown", theme)));
+            }
+            Some(all) => {
+                for (name, kind, answer) in all {
+                    let source = sources.iter().find(|source| source.name == *name && *kind != "backend");
+                    let address = source.map_or("", |source| source.address.as_str());
+                    match answer {
+                        Ok(health) => {
+                            let account = if health.account.is_empty() { "anonymous" } else { &health.account };
+                            lines.push(state_line("✓", "answers", name, kind, address, "good", theme));
+                            let more = [format!("as {account}"), health.credentials.clone(), health.note.clone()];
+                            lines.push(detail(&more.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "), width, theme));
+                        }
+                        Err(error) => {
+                            lines.push(state_line("✗", "failed", name, kind, address, "bad", theme));
+                            lines.push(detail(&error.why, width, theme));
+                            if !error.hint.is_empty() {
+                                lines.push(detail(&format!("→ {}", error.hint), width, theme));
+                            }
+                        }
+                    }
+                    if let Some(source) = source {
+                        lines.push(detail(&source.origin, width, theme));
+                    }
+                }
+            }
+        }
+        lines.push(Line::raw(""));
+        lines.push(Line::styled(" On this machine", theme.style("title")));
+        for finding in findings {
+            let (sign, role) = if finding.fine { ("✓", "good") } else { ("✗", "caution") };
+            lines.push(Line::from(vec![Span::styled(format!(" {sign} "), theme.style(role)), Span::styled(format!("{}: {}", finding.what, finding.found), theme.style("text"))]));
+            if !finding.advice.is_empty() {
+                lines.push(detail(&format!("→ {}", finding.advice), width, theme));
+            }
+        }
+        if !self.store.is_empty() {
+            lines.push(fact(" Secrets", self.store.clone(), theme));
+        }
+        lines
+    }
+
+    /// Draws the screen.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, sources: &[SourceLine], findings: &[Finding], theme: &Theme) {
+        let lines = self.lines(sources, findings, area.width as usize, theme);
+        let top = self.at.selected.min(lines.len().saturating_sub(area.height as usize));
+        for (number, line) in lines.into_iter().skip(top).take(area.height as usize).enumerate() {
+            put(frame, row(area, number as u16), line);
+        }
+    }
+}
+
+fn state_line(sign: &str, word: &str, name: &str, kind: &str, address: &str, role: &str, theme: &Theme) -> Line<'static> {
+    Line::from(vec![
+        Span::styled(format!(" {sign} {} ", fit(word, 8)), theme.style(role)),
+        Span::styled(format!("{} ", fit(name, 20)), theme.style("text")),
+        Span::styled(format!("{} {address}", fit(kind, 8)), theme.style("dim")),
+    ])
+}
+
+fn detail(text: &str, width: usize, theme: &Theme) -> Line<'static> {
+    Line::styled(format!("            {}", fit(text, width.saturating_sub(13))), theme.style("dim"))
+}

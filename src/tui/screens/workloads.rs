@@ -1,0 +1,96 @@
+//! What runs, on all backends.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use crate::{
+    core::{
+        error::Error,
+        launch::{State, Workload},
+        text,
+    },
+    tui::{
+        list::Position,
+        theme::Theme,
+        widgets::{above, below, fit, put, row, select},
+    },
+};
+
+/// The screen's state.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What runs, once it is known.
+    pub all: Option<Vec<Workload>>,
+    /// Backends that did not answer.
+    pub failed: Vec<(String, Error)>,
+    /// Where one stands.
+    pub at: Position,
+}
+
+/// The role of a state.
+pub fn role(state: &State) -> &'static str {
+    match state {
+        State::Running => "good",
+        State::Exited(0) => "dim",
+        State::Exited(143 | 137) => "dim",
+        State::Exited(_) => "bad",
+        _ => "caution",
+    }
+}
+
+impl Page {
+    /// The selected workload.
+    pub fn selected(&self) -> Option<&Workload> {
+        self.all.as_ref()?.get(self.at.selected)
+    }
+
+    /// Takes news in; the selection stays on its workload.
+    pub fn arrived(&mut self, all: Vec<Workload>, failed: Vec<(String, Error)>) {
+        let selected = self.selected().map(|workload| (workload.backend.clone(), workload.id.clone()));
+        if let Some(at) = selected.and_then(|(backend, id)| all.iter().position(|workload| workload.backend == backend && workload.id == id)) {
+            self.at.selected = at;
+        }
+        self.at.clamp(all.len());
+        self.all = Some(all);
+        self.failed = failed;
+    }
+
+    /// Draws the list.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+        let failures = (self.failed.len() as u16).min(area.height / 4);
+        for (number, (name, error)) in self.failed.iter().take(failures as usize).enumerate() {
+            put(frame, row(area, area.height - failures + number as u16), Line::styled(fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize), theme.style("bad")));
+        }
+        let area = above(area, failures);
+        let Some(all) = &self.all else {
+            return put(frame, row(area, 1), Line::styled("  asking the backends…", theme.style("dim")));
+        };
+        if all.is_empty() {
+            put(frame, row(area, 1), Line::styled("  nothing runs", theme.style("text")));
+            return put(frame, row(area, 2), Line::styled("  go to the images (1), choose one, and press l to launch it", theme.style("dim")));
+        }
+        let width = area.width as usize;
+        let name = (width / 5).clamp(8, 24);
+        let backend = if width > 70 { 12 } else { 0 };
+        let image = width.saturating_sub(name + backend + 12 + 9 + 6);
+        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
+        put(frame, row(area, 0), Line::styled(format!(" {}{}{}{}{}", cell("NAME", name), cell("STATE", 12), cell("BACKEND", backend), cell("AGE", 9), cell("IMAGE", image)), theme.style("dim")));
+        let area = below(area, 1);
+        let top = self.at.window(all.len(), area.height as usize);
+        for (number, workload) in all.iter().enumerate().skip(top).take(area.height as usize) {
+            let (sign, word) = workload.state.words();
+            let age = workload.created.map(|created| text::age(created, now)).unwrap_or_default();
+            let line = Line::from(vec![
+                Span::styled(format!(" {}", cell(&workload.name, name)), theme.style("text")),
+                Span::styled(cell(&format!("{sign} {word}"), 12), theme.style(role(&workload.state))),
+                Span::styled(cell(&workload.backend, backend), theme.style("dim")),
+                Span::styled(cell(&age, 9), theme.style("dim")),
+                Span::styled(cell(&workload.image_words(), image), theme.style("text")),
+            ]);
+            put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! One frame: header, screen, bottom line, popups. Draws state, changes nothing.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    hints,
+    popups::view as popup,
+    screens::transfers,
+    state::{Screen, State},
+    theme::Theme,
+    widgets::{above, below, fit, put, row},
+};
+
+/// Draws everything. Any size is fine, down to nothing at all.
+pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
+    let area = frame.area();
+    if area.width == 0 || area.height == 0 {
+        return;
+    }
+    frame.buffer_mut().set_style(area, theme.style("text"));
+    if area.height < 4 || area.width < 20 {
+        return put(frame, row(area, 0), Line::styled("too small", theme.style("text")));
+    }
+    header(state, frame, row(area, 0), theme);
+    let middle = above(below(area, 1), 1);
+    screen(state, frame, middle, theme);
+    bottom(state, frame, row(area, area.height - 1), theme);
+    if let Some(top) = state.popups.last() {
+        popup::view(top, frame, theme);
+    }
+}
+
+fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    match state.screen() {
+        Screen::Catalog => state.catalog.view(frame, area, theme, state.now),
+        Screen::Image(page) => page.view(frame, area, theme, state.now),
+        Screen::Launch(page) => page.view(frame, area, theme),
+        Screen::Workloads(page) => page.view(frame, area, theme, state.now),
+        Screen::Workload(page) => page.view(frame, area, theme, state.now),
+        Screen::Console(page) => page.view(frame, area, theme),
+        Screen::Transfers(at) => transfers::view(frame, area, &state.jobs, at, theme, state.now),
+        Screen::Sources(page) => page.view(frame, area, &state.sources, &state.findings, theme),
+    }
+}
+
+fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let (title, detail) = match state.screen() {
+        Screen::Catalog => ("Images".to_owned(), state.catalog.summary(state.now)),
+        Screen::Image(page) => (page.target().words(), "image".to_owned()),
+        Screen::Launch(page) => (format!("Launch {}", page.image.reference.title()), "check the plan, then L".to_owned()),
+        Screen::Workloads(page) => ("Workloads".to_owned(), page.all.as_ref().map_or_else(String::new, |all| format!("{} running", all.iter().filter(|workload| workload.state.is_live()).count()))),
+        Screen::Workload(page) => (format!("Workload {}", page.workload.name), page.workload.id.clone()),
+        Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
+        Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
+        Screen::Sources(_) => ("Sources".to_owned(), String::new()),
+    };
+    let work = match state.running() {
+        0 => String::new(),
+        running => format!("⇅ {running} running "),
+    };
+    let left = format!(" ⚓ wharf │ {title} ");
+    let room = (area.width as usize).saturating_sub(left.width() + work.width());
+    put(
+        frame,
+        area,
+        Line::from(vec![Span::styled(fit(&left, left.width().min(area.width as usize)), theme.style("title")), Span::styled(fit(&detail, room), theme.style("dim")), Span::styled(work, theme.style("caution"))]),
+    );
+}
+
+/// The notice until the next key, else the keys that matter here.
+fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    if let Some(notice) = &state.notice {
+        let role = if notice.bad { "bad" } else { "good" };
+        let sign = if notice.bad { "✗" } else { "✓" };
+        return put(frame, area, Line::styled(fit(&format!(" {sign} {}", notice.text), area.width as usize), theme.style(role)));
+    }
+    let mut spans = vec![Span::raw(" ")];
+    let mut used = 1;
+    for hint in hints::of(state) {
+        let width = hint.key.width() + hint.words.width() + 3;
+        if used + width > area.width as usize {
+            break;
+        }
+        used += width;
+        let (key, words) = if hint.disabled.is_some() { ("dim", "dim") } else { ("key", "text") };
+        spans.push(Span::styled(hint.key, theme.style(key)));
+        spans.push(Span::styled(format!(" {}  ", hint.words), theme.style(words)));
+    }
+    put(frame, area, Line::from(spans));
+}
