@@ -69,16 +69,40 @@ pub struct Setting {
 /// Every setting.
 pub const SETTINGS: &[Setting] = &[
     Setting { key: "person", variable: "WHARF_PERSON", words: "your name in links; default: your login" },
-    Setting { key: "theme", variable: "WHARF_THEME", words: "a built-in theme, or NAME.toml in the themes folder beside the user file" },
+    Setting {
+        key: "theme",
+        variable: "WHARF_THEME",
+        words: "a built-in theme, or NAME.toml in the themes folder beside the user file",
+    },
     Setting { key: "keymap", variable: "WHARF_KEYMAP", words: "a file with keys that differ from the built-in ones" },
     Setting { key: "mouse", variable: "WHARF_MOUSE", words: "use the mouse at start: true or false" },
-    Setting { key: "discover", variable: "WHARF_DISCOVER", words: "look for engines, registries and folders: true or false" },
-    Setting { key: "secret_file", variable: "WHARF_SECRET_FILE", words: "agree to keep secrets in a file that only you can read" },
-    Setting { key: "image_folders", variable: "WHARF_IMAGE_FOLDERS", words: "folders of images, in the variable with : between them" },
+    Setting {
+        key: "discover",
+        variable: "WHARF_DISCOVER",
+        words: "look for engines, registries and folders: true or false",
+    },
+    Setting {
+        key: "secret_file",
+        variable: "WHARF_SECRET_FILE",
+        words: "agree to keep secrets in a file that only you can read",
+    },
+    Setting {
+        key: "image_folders",
+        variable: "WHARF_IMAGE_FOLDERS",
+        words: "folders of images, in the variable with : between them",
+    },
     Setting { key: "cache_dir", variable: "WHARF_CACHE_DIR", words: "folder for what can be fetched again" },
-    Setting { key: "state_dir", variable: "WHARF_STATE_DIR", words: "folder for local workloads, logs and the secret file" },
+    Setting {
+        key: "state_dir",
+        variable: "WHARF_STATE_DIR",
+        words: "folder for local workloads, logs and the secret file",
+    },
     Setting { key: "[filters]", variable: "", words: "named filters: NAME = \"words\"" },
-    Setting { key: "[[source]]", variable: "WHARF_REGISTRIES", words: "sources: name, type, url, user, ca, client_certificate, client_key, repositories; the variable has registry URLs with spaces between them" },
+    Setting {
+        key: "[[source]]",
+        variable: "WHARF_REGISTRIES",
+        words: "sources: name, type, url, user, ca, client_certificate, client_key, repositories; the variable has registry URLs with spaces between them",
+    },
 ];
 
 fn variable(name: &str) -> Option<String> {
@@ -87,7 +111,8 @@ fn variable(name: &str) -> Option<String> {
 
 /// Reads all layers.
 pub fn load(flags: &Flags) -> Result<Config> {
-    let folders = directories::ProjectDirs::from("", "", "wharf").ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
+    let folders = directories::ProjectDirs::from("", "", "wharf")
+        .ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     let mut config = Config {
         discover: true,
@@ -118,10 +143,13 @@ pub fn load(flags: &Flags) -> Result<Config> {
 
 fn apply(config: &mut Config, path: &Path) -> Result<()> {
     let what = format!("read {}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
     let file: File = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
-        Error::new(Kind::Usage, format!("{}:{line}", path.display()), error.message().to_owned()).hint("correct that line; 'wharf --help' names the manual page with all settings")
+        let line =
+            error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+        Error::new(Kind::Usage, format!("{}:{line}", path.display()), error.message().to_owned())
+            .hint("correct that line; 'wharf --help' names the manual page with all settings")
     })?;
     let base = path.parent().unwrap_or(Path::new("."));
     let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
@@ -137,7 +165,9 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     config.filters.extend(file.filters);
     for written in file.source {
         let what = format!("{}: source '{}'", path.display(), written.name);
-        if written.name.is_empty() || written.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':') {
+        if written.name.is_empty()
+            || written.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':')
+        {
             return Err(Error::usage(what, "a source's name is a word without spaces, / and :"));
         }
         let client_certificate = match (written.client_certificate, written.client_key) {
@@ -185,14 +215,23 @@ fn environment(config: &mut Config) -> Result<()> {
     set(&mut config.cache_dir, variable("WHARF_CACHE_DIR").map(PathBuf::from));
     set(&mut config.state_dir, variable("WHARF_STATE_DIR").map(PathBuf::from));
     config.keymap = variable("WHARF_KEYMAP").map(PathBuf::from).or(config.keymap.take());
-    set(&mut config.image_folders, variable("WHARF_IMAGE_FOLDERS").map(|folders| std::env::split_paths(&folders).collect()));
+    set(
+        &mut config.image_folders,
+        variable("WHARF_IMAGE_FOLDERS").map(|folders| std::env::split_paths(&folders).collect()),
+    );
     for url in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
         let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
         // The user's own entry for that registry knows more than the variable.
         if config.sources.iter().any(|known| known.url.trim_end_matches('/') == url.trim_end_matches('/')) {
             continue;
         }
-        config.sources.push(SourceConfig { name: host.to_owned(), adapter: "oci".into(), url: url.to_owned(), origin: "WHARF_REGISTRIES".into(), ..SourceConfig::default() });
+        config.sources.push(SourceConfig {
+            name: host.to_owned(),
+            adapter: "oci".into(),
+            url: url.to_owned(),
+            origin: "WHARF_REGISTRIES".into(),
+            ..SourceConfig::default()
+        });
     }
     Ok(())
 }
@@ -222,11 +261,16 @@ mod tests {
     #[test]
     fn sources_keep_their_order_and_a_later_file_replaces_by_name() {
         let config = read("[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n").unwrap();
-        assert_eq!(config.sources.iter().map(|source| (source.name.as_str(), source.url.as_str())).collect::<Vec<_>>(), [("b", ""), ("a", "2")]);
+        assert_eq!(
+            config.sources.iter().map(|source| (source.name.as_str(), source.url.as_str())).collect::<Vec<_>>(),
+            [("b", ""), ("a", "2")]
+        );
     }
 
     #[test]
     fn half_a_client_certificate_is_refused() {
-        assert!(read("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n").unwrap_err().why.contains("go together"));
+        assert!(
+            read("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n").unwrap_err().why.contains("go together")
+        );
     }
 }

@@ -61,7 +61,11 @@ fn log(state_dir: &Path) {
     let Ok(filter) = std::env::var("WHARF_LOG") else { return };
     let _ = std::fs::create_dir_all(state_dir);
     let Ok(file) = std::fs::File::options().create(true).append(true).open(state_dir.join("wharf.log")) else { return };
-    let _ = tracing_subscriber::fmt().with_ansi(false).with_env_filter(filter).with_writer(std::sync::Mutex::new(file)).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(filter)
+        .with_writer(std::sync::Mutex::new(file))
+        .try_init();
 }
 
 fn ended(result: Result<u8>, json: bool) -> ExitCode {

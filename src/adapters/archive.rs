@@ -63,11 +63,18 @@ pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Images named in the `index.json` of an OCI layout: tag and descriptor digest.
 pub fn layout_index(bytes: &[u8], what: &str) -> Result<Vec<(String, Digest)>> {
     let document: serde_json::Value = serde_json::from_slice(bytes).during(what)?;
-    let entries = document.get("manifests").and_then(serde_json::Value::as_array).ok_or_else(|| Error::failed(what, "index.json has no list of manifests"))?;
+    let entries = document
+        .get("manifests")
+        .and_then(serde_json::Value::as_array)
+        .ok_or_else(|| Error::failed(what, "index.json has no list of manifests"))?;
     let mut named = Vec::new();
     for entry in entries.iter().take(10_000) {
         let Some(digest) = entry.get("digest").and_then(serde_json::Value::as_str) else { continue };
-        let name = entry.get("annotations").and_then(|all| all.get(REF_NAME)).and_then(serde_json::Value::as_str).unwrap_or("");
+        let name = entry
+            .get("annotations")
+            .and_then(|all| all.get(REF_NAME))
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or("");
         named.push((clean::short(name, 300), digest.parse()?));
     }
     Ok(named)
@@ -95,7 +102,8 @@ impl Index {
 
     fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
         let what = format!("read {name} in {}", self.path.display());
-        let (offset, length) = *self.entries.get(name).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+        let (offset, length) =
+            *self.entries.get(name).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
         if length > limit as u64 {
             return Err(Error::failed(what, "it is larger than any honest one"));
         }
@@ -138,14 +146,19 @@ impl Index {
         for image in saved {
             let config = self.read(&image.config, CONFIG_LIMIT)?;
             let document: serde_json::Value = serde_json::from_slice(&config).during(&what)?;
-            let ids = document.pointer("/rootfs/diff_ids").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+            let ids =
+                document.pointer("/rootfs/diff_ids").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
             if ids.len() != image.layers.len() {
                 return Err(Error::failed(what, "its layers and its configuration do not fit together"));
             }
             let mut layers = Vec::new();
             for (id, file) in ids.iter().zip(&image.layers) {
                 let digest: Digest = id.as_str().unwrap_or("").parse()?;
-                let place = self.entries.get(file).copied().ok_or_else(|| Error::failed(&what, format!("layer {} is missing", clean::short(file, 80))))?;
+                let place = self
+                    .entries
+                    .get(file)
+                    .copied()
+                    .ok_or_else(|| Error::failed(&what, format!("layer {} is missing", clean::short(file, 80))))?;
                 layers.push(serde_json::json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": place.1}));
                 contents.blobs.insert(digest, place);
             }
@@ -157,7 +170,10 @@ impl Index {
             });
             let bytes = serde_json::to_vec(&manifest).during(&what)?;
             let name = image.repo_tags.unwrap_or_default().into_iter().next().unwrap_or_default();
-            contents.images.push(Named { name: clean::short(&name, 300), manifest: RawManifest::new(Some(OCI_MANIFEST), bytes.into(), &what)? });
+            contents.images.push(Named {
+                name: clean::short(&name, 300),
+                manifest: RawManifest::new(Some(OCI_MANIFEST), bytes.into(), &what)?,
+            });
         }
         Ok(contents)
     }

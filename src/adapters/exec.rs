@@ -36,7 +36,10 @@ pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) 
         .kill_on_drop(true)
         .process_group(0)
         .spawn()
-        .map_err(|error| Error::new(Kind::Failed, &what, error.to_string()).hint(format!("check that '{program}' is installed and on the path")))?;
+        .map_err(|error| {
+            Error::new(Kind::Failed, &what, error.to_string())
+                .hint(format!("check that '{program}' is installed and on the path"))
+        })?;
     let work = async {
         if let Some(mut stdin) = child.stdin.take() {
             // A program that does not read its input is no failure.
@@ -45,7 +48,11 @@ pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) 
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (stdout, stderr, status) = tokio::join!(read(stdout, limit), read(stderr, 64 << 10), child.wait());
         let status = status.during(&what)?;
-        Ok(Output { code: status.code().unwrap_or(-1), stdout, stderr: clean::short(&String::from_utf8_lossy(&stderr), 1000) })
+        Ok(Output {
+            code: status.code().unwrap_or(-1),
+            stdout,
+            stderr: clean::short(&String::from_utf8_lossy(&stderr), 1000),
+        })
     };
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(timed_out(&what, deadline)))
 }

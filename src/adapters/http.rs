@@ -32,15 +32,20 @@ pub fn client(tls: &Tls, what: &str) -> Result<Client> {
     let mut extra = Vec::new();
     for path in &tls.authorities {
         let pem = std::fs::read(path).during(format!("read the certificate authority {}", path.display()))?;
-        extra.extend(Certificate::from_pem_bundle(&pem).during(format!("read the certificate authority {}", path.display()))?);
+        extra.extend(
+            Certificate::from_pem_bundle(&pem).during(format!("read the certificate authority {}", path.display()))?,
+        );
     }
     if !extra.is_empty() {
         builder = builder.tls_certs_merge(extra);
     }
     if let Some((certificate, key)) = &tls.identity {
-        let mut pem = std::fs::read(certificate).during(format!("read the client certificate {}", certificate.display()))?;
+        let mut pem =
+            std::fs::read(certificate).during(format!("read the client certificate {}", certificate.display()))?;
         pem.extend(std::fs::read(key).during(format!("read the client key {}", key.display()))?);
-        builder = builder.identity(Identity::from_pem(&pem).during(format!("read the client certificate {}", certificate.display()))?);
+        builder = builder.identity(
+            Identity::from_pem(&pem).during(format!("read the client certificate {}", certificate.display()))?,
+        );
     }
     builder.build().during(what)
 }
@@ -56,8 +61,19 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    let (why, hint) = if says(&["unknownissuer", "unknown issuer", "self-signed", "selfsigned", "self signed", "notvalidforname", "certificate"]) {
-        (format!("its TLS certificate is not trusted ({last})"), "if it is your site's own authority, name its PEM file as 'ca' for this source, or put it into certs.d")
+    let (why, hint) = if says(&[
+        "unknownissuer",
+        "unknown issuer",
+        "self-signed",
+        "selfsigned",
+        "self signed",
+        "notvalidforname",
+        "certificate",
+    ]) {
+        (
+            format!("its TLS certificate is not trusted ({last})"),
+            "if it is your site's own authority, name its PEM file as 'ca' for this source, or put it into certs.d",
+        )
     } else if says(&["invalidcontenttype", "corrupt message", "wrong version number"]) {
         ("it does not speak TLS".to_owned(), "if you mean plain http, configure the source with url = \"http://…\"")
     } else if says(&["dns", "lookup", "name or service not known", "name resolution"]) {
@@ -79,18 +95,26 @@ pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
     let said = clean::short(said.trim(), 200);
     let because = |words: &str| if said.is_empty() { words.to_owned() } else { format!("{words} ({said})") };
     match status.as_u16() {
-        401 => Error::new(Kind::NotAllowed, what, because("it wants you to sign in")).hint("run 'wharf login' for this source"),
-        403 => Error::new(Kind::NotAllowed, what, because("you are not allowed to")).hint("ask the project's owner for the right, or sign in with another account"),
-        404 => Error::new(Kind::NotFound, what, because("it is not there, or hidden from you")).hint("check the name and the tag, or sign in"),
-        429 => Error::new(Kind::Unavailable, what, because("too many requests for now")).hint("wait a while; signing in usually raises the limit"),
-        500..=599 => Error::new(Kind::Unavailable, what, because(&format!("the server failed with {status}"))).hint("try again later, or tell whoever runs it"),
+        401 => Error::new(Kind::NotAllowed, what, because("it wants you to sign in"))
+            .hint("run 'wharf login' for this source"),
+        403 => Error::new(Kind::NotAllowed, what, because("you are not allowed to"))
+            .hint("ask the project's owner for the right, or sign in with another account"),
+        404 => Error::new(Kind::NotFound, what, because("it is not there, or hidden from you"))
+            .hint("check the name and the tag, or sign in"),
+        429 => Error::new(Kind::Unavailable, what, because("too many requests for now"))
+            .hint("wait a while; signing in usually raises the limit"),
+        500..=599 => Error::new(Kind::Unavailable, what, because(&format!("the server failed with {status}")))
+            .hint("try again later, or tell whoever runs it"),
         _ => Error::new(Kind::Failed, what, because(&format!("the server answered {status}"))),
     }
 }
 
 /// Reads an answer of at most `limit` bytes; a longer one is an error before it fills the memory.
 pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes> {
-    let too_long = || Error::new(Kind::Integrity, what, format!("the answer is longer than {} MiB", limit >> 20)).hint("no honest answer is; tell whoever runs the source");
+    let too_long = || {
+        Error::new(Kind::Integrity, what, format!("the answer is longer than {} MiB", limit >> 20))
+            .hint("no honest answer is; tell whoever runs the source")
+    };
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_long());
     }

@@ -12,7 +12,10 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use crate::{
-    adapters::{Parts, Surroundings, http::{self, Tls}},
+    adapters::{
+        Parts, Surroundings,
+        http::{self, Tls},
+    },
     core::{
         clean,
         config::{Config, SourceConfig},
@@ -62,10 +65,18 @@ struct Found {
 
 /// Hub's search in front of `registry`, which serves `docker.io`.
 pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Result<Source> {
-    let base = Url::parse(address).map_err(|error| Error::usage(format!("source '{name}'"), format!("url '{address}': {error}")))?;
+    let base = Url::parse(address)
+        .map_err(|error| Error::usage(format!("source '{name}'"), format!("url '{address}': {error}")))?;
     let content = registry.content.clone();
     let hub = Arc::new(Hub { name: name.to_owned(), base, http: OnceLock::new(), registry });
-    Ok(Source { name: name.to_owned(), adapter: "hub", address: address.to_owned(), origin: origin.to_owned(), catalog: hub, content })
+    Ok(Source {
+        name: name.to_owned(),
+        adapter: "hub",
+        address: address.to_owned(),
+        origin: origin.to_owned(),
+        catalog: hub,
+        content,
+    })
 }
 
 #[async_trait]
@@ -77,7 +88,8 @@ impl Catalog for Hub {
     async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
         let Some(query) = query.map(str::trim).filter(|query| query.len() > 1) else { return Ok(()) };
         let what = format!("search {}", self.name);
-        let mut url = self.base.join("v2/search/repositories/").map_err(|error| Error::usage(&what, error.to_string()))?;
+        let mut url =
+            self.base.join("v2/search/repositories/").map_err(|error| Error::usage(&what, error.to_string()))?;
         url.query_pairs_mut().append_pair("query", query).append_pair("page_size", &PAGE.to_string());
         let answer: Answer = cx
             .run(&what, async {
@@ -148,9 +160,21 @@ fn row(found: Found) -> Option<Row> {
 
 /// Docker Hub: as configured, or built in.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let built_in = || vec![SourceConfig { name: "hub".into(), adapter: "hub".into(), url: ADDRESS.into(), origin: "built in".into(), ..SourceConfig::default() }];
+    let built_in = || {
+        vec![SourceConfig {
+            name: "hub".into(),
+            adapter: "hub".into(),
+            url: ADDRESS.into(),
+            origin: "built in".into(),
+            ..SourceConfig::default()
+        }]
+    };
     for written in parts.wanted(config, "hub", built_in) {
-        let registry = match parts.sources.iter().find(|source| source.catalog.owns(&ImageRef::oci(DOCKER_HUB, "library/x", None))) {
+        let registry = match parts
+            .sources
+            .iter()
+            .find(|source| source.catalog.owns(&ImageRef::oci(DOCKER_HUB, "library/x", None)))
+        {
             Some(configured) => configured.clone(),
             None => around.open(&ImageRef::oci(DOCKER_HUB, "library/x", None))?,
         };

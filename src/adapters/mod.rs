@@ -61,11 +61,19 @@ pub struct Parts {
 
 impl Parts {
     /// The configured sources of one adapter, then what it found by itself, each address once.
-    pub fn wanted(&self, config: &Config, adapter: &str, found: impl FnOnce() -> Vec<SourceConfig>) -> Vec<SourceConfig> {
-        let mut wanted: Vec<SourceConfig> = config.sources.iter().filter(|source| source.adapter == adapter).cloned().collect();
+    pub fn wanted(
+        &self,
+        config: &Config,
+        adapter: &str,
+        found: impl FnOnce() -> Vec<SourceConfig>,
+    ) -> Vec<SourceConfig> {
+        let mut wanted: Vec<SourceConfig> =
+            config.sources.iter().filter(|source| source.adapter == adapter).cloned().collect();
         if config.discover {
             for source in found() {
-                let known = wanted.iter().any(|known| known.name == source.name || known.url.trim_end_matches('/') == source.url.trim_end_matches('/'));
+                let known = wanted.iter().any(|known| {
+                    known.name == source.name || known.url.trim_end_matches('/') == source.url.trim_end_matches('/')
+                });
                 if !known && !self.sources.iter().any(|known| known.name == source.name) {
                     wanted.push(source);
                 }
@@ -76,23 +84,42 @@ impl Parts {
 
     /// Records what was looked for.
     pub fn note(&mut self, what: &str, fine: bool, found: impl Into<String>, advice: &str) {
-        self.findings.push(Finding { what: what.to_owned(), fine, found: found.into(), advice: if fine { String::new() } else { advice.to_owned() } });
+        self.findings.push(Finding {
+            what: what.to_owned(),
+            fine,
+            found: found.into(),
+            advice: if fine { String::new() } else { advice.to_owned() },
+        });
     }
 }
 
 /// Builds everything that `config` and this machine offer. Nothing is contacted yet.
 pub fn build(config: Config) -> Result<Portal> {
     if let Some(unknown) = config.sources.iter().find(|source| !NAMES.contains(&source.adapter.as_str())) {
-        return Err(Error::usage(format!("source '{}'", unknown.name), format!("'{}' is not a type of source", unknown.adapter)).hint(format!("use one of {}", NAMES.join(", "))));
+        return Err(Error::usage(
+            format!("source '{}'", unknown.name),
+            format!("'{}' is not a type of source", unknown.adapter),
+        )
+        .hint(format!("use one of {}", NAMES.join(", "))));
     }
     let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
-    let around = Surroundings { vault: vault.clone(), cache_dir: config.cache_dir.clone(), state_dir: config.state_dir.clone() };
+    let around =
+        Surroundings { vault: vault.clone(), cache_dir: config.cache_dir.clone(), state_dir: config.state_dir.clone() };
     let mut parts = Parts::default();
     register_all(&config, &around, &mut parts)?;
     // What a person wrote down comes first, in their order.
-    let place = |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
+    let place =
+        |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
     parts.sources.sort_by_key(place);
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
     let open: Opener = Box::new(move |reference| around.open(reference));
-    Ok(Portal { sources: parts.sources, launchers: parts.launchers, findings: parts.findings, cache, vault, open, config })
+    Ok(Portal {
+        sources: parts.sources,
+        launchers: parts.launchers,
+        findings: parts.findings,
+        cache,
+        vault,
+        open,
+        config,
+    })
 }

@@ -3,19 +3,17 @@
 use super::output;
 use crate::{
     args::{Along, Pull},
-    core::{
-        copy::Options,
-        error::Result,
-        portal::Portal,
-        reference::ImageRef,
-        text,
-    },
+    core::{copy::Options, error::Result, portal::Portal, reference::ImageRef, text},
 };
 
 /// The options of a copy.
 pub fn options(along: &Along) -> Result<Options> {
     let platforms = along.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
-    Ok(Options { platforms: (!platforms.is_empty()).then_some(platforms), attachments: !along.bare, parallel: usize::from(along.parallel) })
+    Ok(Options {
+        platforms: (!platforms.is_empty()).then_some(platforms),
+        attachments: !along.bare,
+        parallel: usize::from(along.parallel),
+    })
 }
 
 /// A path as reference; what has a scheme already stays.
@@ -52,7 +50,13 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bo
     } else {
         let seconds = started.elapsed().as_secs_f64();
         output::line(&format!("{to}\n{}", outcome.digest))?;
-        output::remark(&format!("{} moved ({}), {} were there or mounted, {}", text::size(outcome.moved), text::rate(outcome.moved, seconds), text::size(outcome.spared), text::plural(outcome.attachments as u64, "attachment", "attachments")));
+        output::remark(&format!(
+            "{} moved ({}), {} were there or mounted, {}",
+            text::size(outcome.moved),
+            text::rate(outcome.moved, seconds),
+            text::size(outcome.spared),
+            text::plural(outcome.attachments as u64, "attachment", "attachments")
+        ));
         outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
     }
     Ok(0)

@@ -48,7 +48,11 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     };
     let plain = query.words.join(" ");
     let cx = Context::default();
-    let (sets, failed) = if args.cached { (cached(portal, &wanted).await?, Vec::new()) } else { fresh(portal, &cx, wanted, &plain).await };
+    let (sets, failed) = if args.cached {
+        (cached(portal, &wanted).await?, Vec::new())
+    } else {
+        fresh(portal, &cx, wanted, &plain).await
+    };
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
@@ -57,7 +61,8 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     for id in found {
         let Some((source, set)) = sets.get(id.set as usize) else { continue };
         let Some(row) = set.get(id.row as usize) else { continue };
-        let reference = portal.source(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
+        let reference =
+            portal.source(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
         lines.push(Line {
             source,
             name: row.name,
@@ -92,7 +97,14 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
                 [one] => (*one).to_owned(),
                 [.., last] => format!("{} (+{})", last, line.tags.len() - 1),
             };
-            vec![line.source.to_owned(), line.name.to_owned(), tags, line.kind.to_owned(), line.size.map(text::size).unwrap_or_default(), line.note.to_owned()]
+            vec![
+                line.source.to_owned(),
+                line.name.to_owned(),
+                tags,
+                line.kind.to_owned(),
+                line.size.map(text::size).unwrap_or_default(),
+                line.note.to_owned(),
+            ]
         })
         .collect();
     output::table(&["SOURCE", "NAME", "TAGS", "KIND", "SIZE", "NOTE"], &rows)
@@ -102,7 +114,11 @@ type Sets = Vec<(String, Arc<RowSet>)>;
 
 async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
     let all = portal.cache.load().await?;
-    Ok(all.into_iter().filter(|list| wanted.iter().any(|source| source.name == list.source)).map(|list| (list.source, list.rows)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|list| wanted.iter().any(|source| source.name == list.source))
+        .map(|list| (list.source, list.rows))
+        .collect())
 }
 
 async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) -> (Sets, Vec<(String, Error)>) {

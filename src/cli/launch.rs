@@ -22,7 +22,8 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let launcher = portal.launcher(args.on.as_deref(), Some(&image))?;
     let mut answers = Answers::default();
     for pair in &args.set {
-        let (key, value) = pair.split_once('=').ok_or_else(|| Error::usage(format!("--set {pair}"), "expected KEY=VALUE"))?;
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| Error::usage(format!("--set {pair}"), "expected KEY=VALUE"))?;
         answers.0.insert(key.to_owned(), value.to_owned());
     }
     if !args.command.is_empty() {
@@ -45,7 +46,13 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     if json {
         output::json(&workload)?;
     } else {
-        output::line(&format!("{}  {} on {}  ({})", workload.id, workload.name, workload.backend, workload.state.words().1))?;
+        output::line(&format!(
+            "{}  {} on {}  ({})",
+            workload.id,
+            workload.name,
+            workload.backend,
+            workload.state.words().1
+        ))?;
     }
     Ok(0)
 }

@@ -23,7 +23,10 @@ pub use output::report;
 /// Verbs that need no portal.
 pub fn alone(verb: &Verb) -> Option<Result<()>> {
     match verb {
-        Verb::Completions { shell } => Some(shell::completions(*shell)),
+        Verb::Completions { shell } => {
+            shell::completions(*shell);
+            Some(Ok(()))
+        }
         Verb::Man => Some(shell::man()),
         _ => None,
     }
@@ -48,7 +51,9 @@ pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
         Verb::Open(args) => share::open(portal, args, json).await,
         Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.along, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,
-        Verb::Push(args) => copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.along, json).await,
+        Verb::Push(args) => {
+            copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.along, json).await
+        }
         Verb::Sources => sources::list(portal, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
         Verb::Logout(args) => sources::logout(portal, &args.source, json),

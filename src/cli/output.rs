@@ -103,7 +103,13 @@ async fn draw(mut notes: watch::Receiver<Note>) {
 /// A note in words: `copying layers 12.0 MiB of 1.00 GiB, 300 MiB/s`.
 pub fn progress_words(note: &Note, seconds: f64) -> String {
     match note.total {
-        Some(total) if total > 0 => format!("{} {} of {}, {}", note.phase, text::size(note.done), text::size(total), text::rate(note.done - note.spared.min(note.done), seconds)),
+        Some(total) if total > 0 => format!(
+            "{} {} of {}, {}",
+            note.phase,
+            text::size(note.done),
+            text::size(total),
+            text::rate(note.done - note.spared.min(note.done), seconds)
+        ),
         _ if note.done > 0 => format!("{} {}", note.phase, text::size(note.done)),
         _ => note.phase.clone(),
     }

@@ -28,7 +28,13 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
             Ok(shared) => {
                 if !json {
                     let outcome = &shared.outcome;
-                    output::line(&format!("✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)", shared.destination, text::size(outcome.moved), text::size(outcome.spared), outcome.attachments))?;
+                    output::line(&format!(
+                        "✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)",
+                        shared.destination,
+                        text::size(outcome.moved),
+                        text::size(outcome.spared),
+                        outcome.attachments
+                    ))?;
                     outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
                 }
                 results.push(serde_json::json!({"project": project, "shared": shared}));
@@ -53,7 +59,9 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
     let platform = args.along.platform.first().map(|platform| platform.parse()).transpose()?;
     let link = portal.link(&Context::default(), reference, platform.as_ref(), until).await?;
     if json {
-        output::json(&serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}))?;
+        output::json(
+            &serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}),
+        )?;
     } else {
         output::line(&link.to_string())?;
     }
@@ -65,8 +73,13 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
 
 /// The link as a QR code of half blocks.
 pub fn code(link: &Link) -> Result<String> {
-    let code = qrcode::QrCode::with_error_correction_level(link.to_string(), qrcode::EcLevel::L).map_err(|error| Error::failed("draw the QR code", error))?;
-    Ok(code.render::<qrcode::render::unicode::Dense1x2>().dark_color(qrcode::render::unicode::Dense1x2::Light).light_color(qrcode::render::unicode::Dense1x2::Dark).build())
+    let code = qrcode::QrCode::with_error_correction_level(link.to_string(), qrcode::EcLevel::L)
+        .map_err(|error| Error::failed("draw the QR code", error))?;
+    Ok(code
+        .render::<qrcode::render::unicode::Dense1x2>()
+        .dark_color(qrcode::render::unicode::Dense1x2::Light)
+        .light_color(qrcode::render::unicode::Dense1x2::Dark)
+        .build())
 }
 
 /// `7d`, `12h`, `30min`, or a time.
@@ -82,7 +95,9 @@ fn when(given: &str) -> Result<i64> {
     };
     match number.parse::<i64>() {
         Ok(number) if seconds > 0 => Ok(text::now().saturating_add(number.saturating_mul(seconds))),
-        _ => text::parse_timestamp(given).ok_or_else(|| Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")),
+        _ => text::parse_timestamp(given).ok_or_else(|| {
+            Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
+        }),
     }
 }
 
@@ -98,7 +113,11 @@ pub async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
         output::line(&format!("{:<12} {sender} (not proven: links are not signed yet)", "from"))?;
     }
     if let (Some(tag), Some(moved)) = (&link.tag, opened.moved) {
-        let state = if moved { format!("has moved since, to {}", opened.now_at.as_ref().map(ToString::to_string).unwrap_or_default()) } else { "still points here".into() };
+        let state = if moved {
+            format!("has moved since, to {}", opened.now_at.as_ref().map(ToString::to_string).unwrap_or_default())
+        } else {
+            "still points here".into()
+        };
         output::line(&format!("{:<12} {tag} {state}", "tag"))?;
     } else if let Some(tag) = &link.tag {
         output::line(&format!("{:<12} {tag} is gone", "tag"))?;

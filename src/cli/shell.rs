@@ -8,9 +8,8 @@ use crate::{
 };
 
 /// Prints completions.
-pub fn completions(shell: clap_complete::Shell) -> Result<()> {
+pub fn completions(shell: clap_complete::Shell) {
     clap_complete::generate(shell, &mut Cli::command(), "wharf", &mut std::io::stdout());
-    Ok(())
 }
 
 /// Prints the manual page, with all verbs in it.

@@ -35,7 +35,10 @@ pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
 
 /// The facts of an image as label and value, for text output.
 pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("reference", image.reference.to_string()), ("kind", format!("{} ({})", image.kind.word(), image.media_type))];
+    let mut facts = vec![
+        ("reference", image.reference.to_string()),
+        ("kind", format!("{} ({})", image.kind.word(), image.media_type)),
+    ];
     let mut add = |label, value: String| {
         if !value.is_empty() {
             facts.push((label, value));
@@ -44,10 +47,23 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     if let Some(pinned) = &image.pinned {
         add("digest", pinned.digest.to_string());
         if pinned.manifest != pinned.digest {
-            add("manifest", format!("{} for {}", pinned.manifest, pinned.platform.as_ref().map(ToString::to_string).unwrap_or_default()));
+            add(
+                "manifest",
+                format!(
+                    "{} for {}",
+                    pinned.manifest,
+                    pinned.platform.as_ref().map(ToString::to_string).unwrap_or_default()
+                ),
+            );
         }
     }
-    add("created", image.created.map(|created| format!("{} ({} ago)", text::timestamp(created), text::age(created, text::now()))).unwrap_or_default());
+    add(
+        "created",
+        image
+            .created
+            .map(|created| format!("{} ({})", text::timestamp(created), text::ago(created, text::now())))
+            .unwrap_or_default(),
+    );
     add("size", text::size(image.size));
     if let Some(disk) = &image.disk {
         add("disk", disk.virtual_size.map(text::size).unwrap_or_default());
@@ -59,7 +75,14 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let config = &image.config;
     add("entry point", join_words(&config.entrypoint));
     add("command", join_words(&config.command));
-    add("user", if config.user.is_empty() && image.pinned.is_some() { "root (the image names none)".into() } else { config.user.clone() });
+    add(
+        "user",
+        if config.user.is_empty() && image.pinned.is_some() {
+            "root (the image names none)".into()
+        } else {
+            config.user.clone()
+        },
+    );
     add("ports", config.ports.join(", "));
     add("volumes", config.volumes.join(", "));
     for layer in &image.layers {
@@ -84,7 +107,11 @@ pub async fn verify(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
             "signature": Signature::default(), "scan": Scan::default(), "publisher": Publisher::default(),
         }))?;
     } else {
-        output::line(&format!("undecided: signature {}, {}", Signature::default().badge().word, Scan::default().badge().word))?;
+        output::line(&format!(
+            "undecided: signature {}, {}",
+            Signature::default().badge().word,
+            Scan::default().badge().word
+        ))?;
     }
     Ok(Kind::Undecided.exit_code())
 }

@@ -17,7 +17,13 @@ use crate::{
 /// Lists sources and backends with their state.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let health = portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
-    let address = |name: &str| portal.sources.iter().find(|source| source.name == name).map_or_else(String::new, |source| source.address.clone());
+    let address = |name: &str| {
+        portal
+            .sources
+            .iter()
+            .find(|source| source.name == name)
+            .map_or_else(String::new, |source| source.address.clone())
+    };
     if json {
         let all: Vec<_> = health
             .iter()
@@ -32,8 +38,22 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let rows: Vec<Vec<String>> = health
         .iter()
         .map(|(name, kind, answer)| match answer {
-            Ok(health) => vec![name.clone(), (*kind).to_owned(), "✓ answers".into(), if health.account.is_empty() { "anonymous".into() } else { health.account.clone() }, address(name), health.note.clone()],
-            Err(error) => vec![name.clone(), (*kind).to_owned(), "✗ failed".into(), String::new(), address(name), format!("{}: {}", error.why, error.hint)],
+            Ok(health) => vec![
+                name.clone(),
+                (*kind).to_owned(),
+                "✓ answers".into(),
+                if health.account.is_empty() { "anonymous".into() } else { health.account.clone() },
+                address(name),
+                health.note.clone(),
+            ],
+            Err(error) => vec![
+                name.clone(),
+                (*kind).to_owned(),
+                "✗ failed".into(),
+                String::new(),
+                address(name),
+                format!("{}: {}", error.why, error.hint),
+            ],
         })
         .collect();
     output::table(&["NAME", "TYPE", "STATE", "AS", "ADDRESS", "NOTE"], &rows)?;
@@ -43,14 +63,36 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 /// Says what was found, what is missing and how to get it.
 pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     let mut findings = portal.findings.clone();
-    let finding = |what: &str, fine: bool, found: String, advice: &str| crate::core::portal::Finding { what: what.into(), fine, found, advice: if fine { String::new() } else { advice.into() } };
+    let finding = |what: &str, fine: bool, found: String, advice: &str| crate::core::portal::Finding {
+        what: what.into(),
+        fine,
+        found,
+        advice: if fine { String::new() } else { advice.into() },
+    };
     let files: Vec<String> = portal.config.files.iter().map(|file| file.display().to_string()).collect();
-    findings.push(finding("configuration", true, if files.is_empty() { "no file; none is needed".into() } else { files.join(", ") }, ""));
-    findings.push(finding("cache", portal.cache.load().await.is_ok(), portal.config.cache_dir.display().to_string(), "check that the folder can be written"));
+    findings.push(finding(
+        "configuration",
+        true,
+        if files.is_empty() { "no file; none is needed".into() } else { files.join(", ") },
+        "",
+    ));
+    findings.push(finding(
+        "cache",
+        portal.cache.load().await.is_ok(),
+        portal.config.cache_dir.display().to_string(),
+        "check that the folder can be written",
+    ));
     let vault = portal.vault.clone();
-    let (store, refused) = tokio::task::spawn_blocking(move || (vault.describe(), vault.refused())).await.during("look for a secret store")?;
+    let (store, refused) = tokio::task::spawn_blocking(move || (vault.describe(), vault.refused()))
+        .await
+        .during("look for a secret store")?;
     let none = store.starts_with("none");
-    findings.push(finding("secret store", !none, store, "agree to a file that only you can read: WHARF_SECRET_FILE=yes"));
+    findings.push(finding(
+        "secret store",
+        !none,
+        store,
+        "agree to a file that only you can read: WHARF_SECRET_FILE=yes",
+    ));
     for why in refused {
         findings.push(finding("secret store", true, format!("not used: {why}"), ""));
     }
@@ -60,7 +102,16 @@ pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     for (name, kind, answer) in portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await {
         let what = format!("{kind} {name}");
         findings.push(match answer {
-            Ok(health) => finding(&what, true, [health.account, health.note].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "), ""),
+            Ok(health) => finding(
+                &what,
+                true,
+                [health.account, health.note]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                "",
+            ),
             Err(error) => finding(&what, false, error.why, &error.hint),
         });
     }
@@ -92,7 +143,8 @@ fn host(portal: &Portal, source: &str) -> Result<String> {
 pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
     let host = host(portal, &args.source)?;
-    let written = portal.config.sources.iter().find(|source| source.name == args.source).and_then(|source| source.user.clone());
+    let written =
+        portal.config.sources.iter().find(|source| source.name == args.source).and_then(|source| source.user.clone());
     let user = match args.user.clone().or(written) {
         Some(user) => user,
         None => ask("account: ", false).during(&what)?,

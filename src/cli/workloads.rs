@@ -39,7 +39,15 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         .map(|one| {
             let (sign, word) = one.state.words();
             let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
-            vec![one.id.clone(), one.name.clone(), one.backend.clone(), format!("{sign} {word}"), age, one.image_words(), one.note.clone()]
+            vec![
+                one.id.clone(),
+                one.name.clone(),
+                one.backend.clone(),
+                format!("{sign} {word}"),
+                age,
+                one.image_words(),
+                one.note.clone(),
+            ]
         })
         .collect();
     output::table(&["ID", "NAME", "BACKEND", "STATE", "AGE", "IMAGE", "NOTE"], &rows)?;
@@ -95,7 +103,8 @@ pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) ->
     let restore = Restore;
     let mut stdin = tokio::io::stdin();
     let mut typed = [0; 1024];
-    let mut resized = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).during("watch the window")?;
+    let mut resized =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).during("watch the window")?;
     loop {
         tokio::select! {
             output = terminal.output.try_next() => match output? {

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{
     digest::{Digest, Hasher},
     error::{Error, Kind, Result},
-    manifest::{Descriptor, Manifest, OCI_INDEX, RawManifest, choose},
+    manifest::{Descriptor, Manifest, RawManifest, choose},
     model::Platform,
     ports::{BlobSource, ByteStream, Content},
     progress::{Context, Progress},
@@ -101,7 +101,14 @@ pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> 
     Ok(Outcome { digest: top.digest, moved: tally.0, spared: tally.1, attachments, left })
 }
 
-async fn copy_attached(cx: &Context, from: &Place, to: &Place, at: &ImageRef, tag: Option<&str>, parallel: usize) -> Result<(u64, u64)> {
+async fn copy_attached(
+    cx: &Context,
+    from: &Place,
+    to: &Place,
+    at: &ImageRef,
+    tag: Option<&str>,
+    parallel: usize,
+) -> Result<(u64, u64)> {
     let what = format!("copy attachment {at}");
     let manifest = from.content.manifest(cx, at).await?;
     let tree = collect(cx, from, manifest, &what).await?;
@@ -111,19 +118,29 @@ async fn copy_attached(cx: &Context, from: &Place, to: &Place, at: &ImageRef, ta
 }
 
 /// Reduces an index to the chosen platforms: one gives its manifest, several a smaller index.
-async fn select(cx: &Context, from: &Place, top: RawManifest, platforms: Option<&[Platform]>, what: &str) -> Result<RawManifest> {
+async fn select(
+    cx: &Context,
+    from: &Place,
+    top: RawManifest,
+    platforms: Option<&[Platform]>,
+    what: &str,
+) -> Result<RawManifest> {
     let (Some(platforms), Manifest::Index { manifests, .. }) = (platforms, top.parse(what)?) else { return Ok(top) };
-    let chosen: Vec<&Descriptor> = platforms.iter().map(|wanted| choose(&manifests, wanted, what)).collect::<Result<_>>()?;
+    let chosen: Vec<&Descriptor> =
+        platforms.iter().map(|wanted| choose(&manifests, wanted, what)).collect::<Result<_>>()?;
     if let [only] = chosen.as_slice() {
         return from.content.manifest(cx, &by_digest(&from.at, &only.digest)).await;
     }
     let keep: BTreeSet<&str> = chosen.iter().map(|entry| entry.digest.as_str()).collect();
-    let mut document: serde_json::Value = serde_json::from_slice(&top.bytes).map_err(|error| Error::failed(what, error))?;
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&top.bytes).map_err(|error| Error::failed(what, error))?;
     if let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
-        entries.retain(|entry| entry.get("digest").and_then(serde_json::Value::as_str).is_some_and(|digest| keep.contains(digest)));
+        entries.retain(|entry| {
+            entry.get("digest").and_then(serde_json::Value::as_str).is_some_and(|digest| keep.contains(digest))
+        });
     }
     let bytes = serde_json::to_vec(&document).map_err(|error| Error::failed(what, error))?;
-    RawManifest::new(Some(&top.media_type).map(String::as_str).or(Some(OCI_INDEX)), bytes.into(), what)
+    RawManifest::new(Some(&top.media_type), bytes.into(), what)
 }
 
 fn by_digest(at: &ImageRef, digest: &Digest) -> ImageRef {
@@ -158,7 +175,8 @@ fn add_blobs(tree: &mut Tree, manifest: &RawManifest, what: &str) -> Result<()> 
         return Err(Error::unsupported(what, "an index inside an index"));
     };
     // Foreign layers live at another address by design (Windows base layers) and are not copied by anyone.
-    let foreign = |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
+    let foreign =
+        |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
     for blob in layers.into_iter().filter(|layer| !foreign(layer)).chain([config]) {
         tree.blobs.insert(blob.digest.clone(), blob);
     }
@@ -168,7 +186,11 @@ fn add_blobs(tree: &mut Tree, manifest: &RawManifest, what: &str) -> Result<()> 
 async fn put_blobs(cx: &Context, from: &Place, to: &Place, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
     let moves: Vec<_> = tree.blobs.values().map(|blob| put_blob(cx, from, to, blob)).collect();
     let moves = stream::iter(moves).buffer_unordered(parallel.max(1));
-    moves.try_fold((0, 0), |(moved, spared), (more_moved, more_spared)| async move { Ok((moved + more_moved, spared + more_spared)) }).await
+    moves
+        .try_fold((0, 0), |(moved, spared), (more_moved, more_spared)| async move {
+            Ok((moved + more_moved, spared + more_spared))
+        })
+        .await
 }
 
 async fn put_blob(cx: &Context, from: &Place, to: &Place, blob: &Descriptor) -> Result<(u64, u64)> {
@@ -225,14 +247,21 @@ impl BlobSource for Checked {
         let hashed = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hashed;
         let start = from.min(hashed);
         let inner = self.from.content.blob(&self.cx, &self.from.at, &self.blob, start).await?;
-        let check = Check { seen: self.seen.clone(), blob: self.blob.clone(), progress: self.cx.progress.clone(), position: start, wanted: from };
+        let check = Check {
+            seen: self.seen.clone(),
+            blob: self.blob.clone(),
+            progress: self.cx.progress.clone(),
+            position: start,
+            wanted: from,
+        };
         let stream = stream::try_unfold((inner, check), |(mut inner, mut check)| async move {
             loop {
                 match inner.try_next().await? {
-                    Some(chunk) => match check.pass(chunk)? {
-                        Some(chunk) => return Ok(Some((chunk, (inner, check)))),
-                        None => {}
-                    },
+                    Some(chunk) => {
+                        if let Some(chunk) = check.pass(&chunk)? {
+                            return Ok(Some((chunk, (inner, check))));
+                        }
+                    }
                     None => return check.end().map(|()| None),
                 }
             }
@@ -251,7 +280,7 @@ struct Check {
 
 impl Check {
     /// Hashes what was not hashed yet and gives back what the caller wants of the chunk.
-    fn pass(&mut self, chunk: Bytes) -> Result<Option<Bytes>> {
+    fn pass(&mut self, chunk: &Bytes) -> Result<Option<Bytes>> {
         let begin = self.position;
         self.position += chunk.len() as u64;
         if self.position > self.blob.size {
@@ -274,7 +303,11 @@ impl Check {
     fn end(&self) -> Result<()> {
         if self.position < self.blob.size {
             // Not a wrong digest: the connection broke. The caller may open it again here.
-            return Err(Error::new(Kind::Unavailable, self.what(), format!("the answer ended after {} of {} bytes", self.position, self.blob.size)));
+            return Err(Error::new(
+                Kind::Unavailable,
+                self.what(),
+                format!("the answer ended after {} of {} bytes", self.position, self.blob.size),
+            ));
         }
         let hasher = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hasher.clone();
         self.blob.digest.matches(&hasher.finish(), &self.what())
@@ -293,7 +326,11 @@ impl Check {
 pub async fn read_small(cx: &Context, place: &Place, blob: &Descriptor, limit: usize) -> Result<Vec<u8>> {
     let what = format!("read {} of {}", blob.digest.short(), place.at);
     if blob.size > limit as u64 {
-        return Err(Error::new(Kind::Integrity, what, format!("{} bytes is more than Wharf reads of such a thing", blob.size)));
+        return Err(Error::new(
+            Kind::Integrity,
+            what,
+            format!("{} bytes is more than Wharf reads of such a thing", blob.size),
+        ));
     }
     cx.run(&what, async {
         let mut stream = Checked::new(cx, place, blob).open(0).await?;

@@ -50,12 +50,8 @@ impl Digest {
         if self == found {
             return Ok(());
         }
-        Err(Error::new(
-            super::error::Kind::Integrity,
-            what,
-            format!("the bytes have digest {found}, not {self}"),
-        )
-        .hint("do not use it; tell whoever runs the source"))
+        Err(Error::new(super::error::Kind::Integrity, what, format!("the bytes have digest {found}, not {self}"))
+            .hint("do not use it; tell whoever runs the source"))
     }
 }
 

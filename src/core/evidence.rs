@@ -132,9 +132,15 @@ mod tests {
 
     #[test]
     fn a_state_that_says_not_or_could_not_is_never_green() {
-        let all = Signature::ALL.iter().map(|s| s.badge()).chain(Scan::ALL.iter().map(|s| s.badge())).chain(Publisher::ALL.iter().map(|s| s.badge()));
+        let all = Signature::ALL
+            .iter()
+            .map(|s| s.badge())
+            .chain(Scan::ALL.iter().map(|s| s.badge()))
+            .chain(Publisher::ALL.iter().map(|s| s.badge()));
         for badge in all {
-            let unknown = ["not", "no ", "could", "unknown", "failed", "stale", "nothing", "unsigned"].iter().any(|word| badge.word.contains(word));
+            let unknown = ["not", "no ", "could", "unknown", "failed", "stale", "nothing", "unsigned"]
+                .iter()
+                .any(|word| badge.word.contains(word));
             assert!(!(unknown && badge.tone == Tone::Good), "{badge:?}");
             assert_eq!(badge.sign.chars().count(), 1);
         }

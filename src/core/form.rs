@@ -41,22 +41,33 @@ pub struct Field {
 
 impl Field {
     /// A field with these words.
-    pub fn new(key: &'static str, label: &'static str, help: &'static str, kind: FieldKind, default: impl Into<String>) -> Self {
+    pub fn new(
+        key: &'static str,
+        label: &'static str,
+        help: &'static str,
+        kind: FieldKind,
+        default: impl Into<String>,
+    ) -> Self {
         Self { key, label, help, kind, default: default.into() }
     }
 
     /// Why `answer` does not fit, if it does not.
     pub fn refuse(&self, answer: &str) -> Option<String> {
         match &self.kind {
-            FieldKind::Text => answer.chars().any(char::is_control).then(|| "control characters are not allowed".into()),
+            FieldKind::Text => {
+                answer.chars().any(char::is_control).then(|| "control characters are not allowed".into())
+            }
             FieldKind::Words => split_words(answer).err(),
             FieldKind::Flag => (!matches!(answer, "yes" | "no")).then(|| "answer yes or no".into()),
-            FieldKind::Choice(options) => (!options.iter().any(|option| option == answer)).then(|| format!("choose one of {}", options.join(", "))),
+            FieldKind::Choice(options) => (!options.iter().any(|option| option == answer))
+                .then(|| format!("choose one of {}", options.join(", "))),
             FieldKind::Number { least, most } => match answer.parse::<u64>() {
                 Ok(number) if (*least..=*most).contains(&number) => None,
                 _ => Some(format!("a whole number from {least} to {most}")),
             },
-            FieldKind::Size => (!answer.is_empty() && parse_size(answer).is_none()).then(|| "a size like 512M or 2G".into()),
+            FieldKind::Size => {
+                (!answer.is_empty() && parse_size(answer).is_none()).then(|| "a size like 512M or 2G".into())
+            }
         }
     }
 }
@@ -111,7 +122,8 @@ impl Form {
         for (key, value) in &given.0 {
             let Some(field) = self.field(key) else {
                 let known: Vec<_> = self.fields.iter().map(|field| field.key).collect();
-                return Err(Error::usage(format!("setting '{key}'"), "this backend does not ask for it").hint(format!("it asks for {}", known.join(", "))));
+                return Err(Error::usage(format!("setting '{key}'"), "this backend does not ask for it")
+                    .hint(format!("it asks for {}", known.join(", "))));
             };
             if let Some(why) = field.refuse(value) {
                 return Err(Error::usage(format!("setting '{key}'"), why).hint(field.help));
@@ -146,7 +158,9 @@ pub fn split_words(text: &str) -> Result<Vec<String>, String> {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match (c, quote) {
-            ('\\', None | Some('"')) => word.get_or_insert_default().push(chars.next().ok_or("a backslash at the end")?),
+            ('\\', None | Some('"')) => {
+                word.get_or_insert_default().push(chars.next().ok_or("a backslash at the end")?)
+            }
             (c, Some(open)) if c == open => quote = None,
             (c, Some(_)) => word.get_or_insert_default().push(c),
             ('"' | '\'', None) => {

@@ -1,6 +1,9 @@
 //! What a launch is before, while and after it happens: plan, risk, workload.
 
-use std::{fmt, path::{Path, PathBuf}};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +79,8 @@ impl Mount {
             [host, inside] | [host, inside, "ro" | "rw"] if host.starts_with('/') && inside.starts_with('/') => {
                 Ok(Self { host: host.into(), inside: inside.into(), writes: parts.get(2) == Some(&"rw") })
             }
-            _ => Err(Error::usage(format!("mount '{word}'"), "not a mount").hint("write /host/path:/inside/path, with :rw to let it write")),
+            _ => Err(Error::usage(format!("mount '{word}'"), "not a mount")
+                .hint("write /host/path:/inside/path, with :rw to let it write")),
         }
     }
 
@@ -186,7 +190,9 @@ pub struct Workload {
 impl Workload {
     /// The image as people say it.
     pub fn image_words(&self) -> String {
-        self.image.parse::<super::reference::ImageRef>().map_or_else(|_| self.image.clone(), |reference| reference.spoken())
+        self.image
+            .parse::<super::reference::ImageRef>()
+            .map_or_else(|_| self.image.clone(), |reference| reference.spoken())
     }
 }
 

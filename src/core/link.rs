@@ -95,7 +95,8 @@ impl FromStr for Link {
         let (reference, query) = body.split_once('?').unwrap_or((body, ""));
         let reference: ImageRef = reference.parse()?;
         if matches!(reference, ImageRef::Oci(_) | ImageRef::Engine(_)) && reference.digest().is_none() {
-            return Err(Error::usage(what, "the reference is not pinned to a digest").hint("ask the sender to make it with 'wharf share --link'"));
+            return Err(Error::usage(what, "the reference is not pinned to a digest")
+                .hint("ask the sender to make it with 'wharf share --link'"));
         }
         let mut link = Self { reference, tag: None, platform: None, sender: None, until: None, signature: None };
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -105,7 +106,9 @@ impl FromStr for Link {
                 "platform" => link.platform = Some(value.parse()?),
                 "from" => link.sender = Some(value),
                 "until" => {
-                    link.until = Some(text::parse_timestamp(&value).ok_or_else(|| Error::usage(&what, "'until' is not a time"))?);
+                    link.until = Some(
+                        text::parse_timestamp(&value).ok_or_else(|| Error::usage(&what, "'until' is not a time"))?,
+                    );
                 }
                 "sig" => link.signature = Some(value),
                 // Later versions may say more; what is not understood must not be trusted, nor break the link.
@@ -130,7 +133,9 @@ mod tests {
 
     #[test]
     fn a_link_reads_back_as_it_was_made() {
-        let text = format!("wharf:oci://r.example:5000/physics/gromacs@{DIGEST}?tag=2024.1&platform=linux%2Famd64&from=Ada+L&until=2030-01-01T00%3A00%3A00Z&sig=abc");
+        let text = format!(
+            "wharf:oci://r.example:5000/physics/gromacs@{DIGEST}?tag=2024.1&platform=linux%2Famd64&from=Ada+L&until=2030-01-01T00%3A00%3A00Z&sig=abc"
+        );
         let link: Link = text.parse().unwrap();
         assert_eq!(link.tag.as_deref(), Some("2024.1"));
         assert_eq!(link.sender.as_deref(), Some("Ada L"));
@@ -140,7 +145,13 @@ mod tests {
 
     #[test]
     fn links_without_a_digest_or_with_nonsense_are_refused() {
-        for bad in ["http://x", "wharf:oci://h/a:latest", "wharf:", &format!("wharf:oci://h/a@{DIGEST}?until=soon"), &format!("wharf:oci://h/a@{DIGEST}?tag=..%2F..")] {
+        for bad in [
+            "http://x",
+            "wharf:oci://h/a:latest",
+            "wharf:",
+            &format!("wharf:oci://h/a@{DIGEST}?until=soon"),
+            &format!("wharf:oci://h/a@{DIGEST}?tag=..%2F.."),
+        ] {
             assert!(bad.parse::<Link>().is_err(), "{bad}");
         }
     }

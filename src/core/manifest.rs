@@ -82,10 +82,19 @@ impl RawManifest {
     /// Wraps bytes and hashes them; the type is read from the document when the place says nothing useful.
     pub fn new(media_type: Option<&str>, bytes: bytes::Bytes, what: &str) -> Result<Self> {
         let digest = Digest::of(&bytes);
-        let stated = media_type.map(|kind| kind.split(';').next().unwrap_or(kind).trim()).filter(|kind| ALL_TYPES.contains(kind));
+        let stated = media_type
+            .map(|kind| kind.split(';').next().unwrap_or(kind).trim())
+            .filter(|kind| ALL_TYPES.contains(kind));
         let media_type = match stated {
             Some(stated) => stated.to_owned(),
-            None => sniff(&bytes).ok_or_else(|| unreadable(what, &format!("not a manifest we know ({})", clean::short(media_type.unwrap_or("no type"), 60))))?.to_owned(),
+            None => sniff(&bytes)
+                .ok_or_else(|| {
+                    unreadable(
+                        what,
+                        &format!("not a manifest we know ({})", clean::short(media_type.unwrap_or("no type"), 60)),
+                    )
+                })?
+                .to_owned(),
         };
         Ok(Self { media_type, bytes, digest })
     }
@@ -109,7 +118,8 @@ impl RawManifest {
 }
 
 fn unreadable(what: &str, why: &str) -> Error {
-    Error::new(Kind::Failed, what, format!("the manifest cannot be read: {why}")).hint("tell whoever published the image")
+    Error::new(Kind::Failed, what, format!("the manifest cannot be read: {why}"))
+        .hint("tell whoever published the image")
 }
 
 fn sniff(bytes: &[u8]) -> Option<&'static str> {
@@ -135,21 +145,28 @@ fn sniff(bytes: &[u8]) -> Option<&'static str> {
 #[derive(Debug, Clone)]
 pub enum Manifest {
     /// One image or artifact.
-    Image { config: Descriptor, layers: Vec<Descriptor>, annotations: BTreeMap<String, String>, subject: Option<Descriptor> },
+    Image {
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+        annotations: BTreeMap<String, String>,
+        subject: Option<Descriptor>,
+    },
     /// Several, by platform.
     Index { manifests: Vec<Descriptor>, annotations: BTreeMap<String, String> },
 }
 
 /// Picks the entry of an index that serves `wanted`; attestation entries (`unknown/unknown`) never do.
 pub fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform, what: &str) -> Result<&'a Descriptor> {
-    manifests.iter().find(|entry| entry.platform.as_ref().is_some_and(|platform| platform.serves(wanted))).ok_or_else(|| {
-        let offered: Vec<_> = platforms_of(manifests).iter().map(|entry| entry.platform.to_string()).collect();
-        Error::not_found(what, format!("it is not built for {wanted}")).hint(if offered.is_empty() {
-            "the index names no platforms".to_owned()
-        } else {
-            format!("it is built for {}: choose one with --platform", offered.join(", "))
-        })
-    })
+    manifests.iter().find(|entry| entry.platform.as_ref().is_some_and(|platform| platform.serves(wanted))).ok_or_else(
+        || {
+            let offered: Vec<_> = platforms_of(manifests).iter().map(|entry| entry.platform.to_string()).collect();
+            Error::not_found(what, format!("it is not built for {wanted}")).hint(if offered.is_empty() {
+                "the index names no platforms".to_owned()
+            } else {
+                format!("it is built for {}: choose one with --platform", offered.join(", "))
+            })
+        },
+    )
 }
 
 /// The real platforms of an index.
@@ -204,7 +221,12 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     let history: Vec<(String, bool)> = config
         .iter()
         .flat_map(|config| config.history().iter().flatten())
-        .map(|step| (clean::short(step.created_by().as_deref().or(step.comment().as_deref()).unwrap_or(""), 2000), step.empty_layer().unwrap_or(false)))
+        .map(|step| {
+            (
+                clean::short(step.created_by().as_deref().or(step.comment().as_deref()).unwrap_or(""), 2000),
+                step.empty_layer().unwrap_or(false),
+            )
+        })
         .collect();
     let mut steps = history.iter().filter(|(_, empty)| !empty).map(|(step, _)| step.clone());
     let layers: Vec<Layer> = layers
@@ -245,7 +267,9 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
 
 fn run_config(config: &ImageConfiguration) -> RunConfig {
     let Some(run) = config.config() else { return RunConfig::default() };
-    let list = |items: &Option<Vec<String>>| items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>();
+    let list = |items: &Option<Vec<String>>| {
+        items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>()
+    };
     RunConfig {
         entrypoint: list(run.entrypoint()),
         command: list(run.cmd()),
@@ -277,10 +301,14 @@ mod tests {
     #[test]
     fn an_image_for_another_platform_says_which_it_is_built_for() {
         let digest = Digest::of(b"x");
-        let index = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[
+        let index = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[
             {{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":2,"platform":{{"os":"unknown","architecture":"unknown"}}}},
-            {{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":2,"platform":{{"os":"linux","architecture":"arm64","variant":"v8"}}}}]}}"#);
-        let Manifest::Index { manifests, .. } = raw(&index).unwrap().parse("x").unwrap() else { panic!("not an index") };
+            {{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":2,"platform":{{"os":"linux","architecture":"arm64","variant":"v8"}}}}]}}"#
+        );
+        let Manifest::Index { manifests, .. } = raw(&index).unwrap().parse("x").unwrap() else {
+            panic!("not an index")
+        };
         assert!(choose(&manifests, &"linux/arm64".parse().unwrap(), "x").is_ok());
         let error = choose(&manifests, &"linux/amd64".parse().unwrap(), "show x").unwrap_err();
         assert!(error.to_string().contains("linux/arm64/v8"), "{error}");

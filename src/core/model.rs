@@ -44,10 +44,9 @@ impl ImageKind {
 impl FromStr for ImageKind {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.word() == text)
-            .ok_or_else(|| Error::usage(format!("kind '{text}'"), "not a kind of image").hint("use container, vm, sif or volume"))
+        Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| {
+            Error::usage(format!("kind '{text}'"), "not a kind of image").hint("use container, vm, sif or volume")
+        })
     }
 }
 
@@ -102,7 +101,8 @@ impl FromStr for Platform {
             (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
                 Ok(Self { os, architecture, variant })
             }
-            _ => Err(Error::usage(format!("platform '{text}'"), "expected os/architecture[/variant]").hint("for example linux/amd64")),
+            _ => Err(Error::usage(format!("platform '{text}'"), "expected os/architecture[/variant]")
+                .hint("for example linux/amd64")),
         }
     }
 }

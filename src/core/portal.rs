@@ -100,7 +100,8 @@ impl Portal {
     pub fn source(&self, name: &str) -> Result<&Source> {
         self.sources.iter().find(|source| source.name == name).ok_or_else(|| {
             let known: Vec<_> = self.sources.iter().map(|source| source.name.as_str()).collect();
-            Error::not_found(format!("source '{name}'"), "there is no such source").hint(format!("known: {}", known.join(", ")))
+            Error::not_found(format!("source '{name}'"), "there is no such source")
+                .hint(format!("known: {}", known.join(", ")))
         })
     }
 
@@ -124,7 +125,8 @@ impl Portal {
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
             Some(name) => self.launchers.iter().find(|launcher| launcher.name() == name).cloned().ok_or_else(|| {
-                Error::not_found(format!("backend '{name}'"), "there is no such backend here").hint(format!("backends here: {}", known()))
+                Error::not_found(format!("backend '{name}'"), "there is no such backend here")
+                    .hint(format!("backends here: {}", known()))
             }),
             None => {
                 let mut reasons = Vec::new();
@@ -134,14 +136,23 @@ impl Portal {
                         Err(error) => reasons.push(format!("{}: {}", launcher.name(), error.why)),
                     }
                 }
-                Err(Error::unsupported("choose a backend", if reasons.is_empty() { "none was found".to_owned() } else { reasons.join("; ") })
-                    .hint("'wharf doctor' says what is missing"))
+                Err(Error::unsupported(
+                    "choose a backend",
+                    if reasons.is_empty() { "none was found".to_owned() } else { reasons.join("; ") },
+                )
+                .hint("'wharf doctor' says what is missing"))
             }
         }
     }
 
     /// Lists one source. Growing snapshots go to `out`, the last one complete; it is also kept for the next start.
-    pub async fn list(&self, cx: &Context, source: &Source, query: Option<&str>, out: mpsc::Sender<Arc<RowSet>>) -> Result<Arc<RowSet>> {
+    pub async fn list(
+        &self,
+        cx: &Context,
+        source: &Source,
+        query: Option<&str>,
+        out: mpsc::Sender<Arc<RowSet>>,
+    ) -> Result<Arc<RowSet>> {
         let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
         let what = format!("list {}", source.name);
         let gather = async {
@@ -160,7 +171,9 @@ impl Portal {
         let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
         let (fetched, rows) = tokio::join!(fetch, gather);
         fetched?;
-        let set = tokio::task::spawn_blocking(move || Arc::new(RowSet::build(rows))).await.map_err(|error| Error::failed(&what, error))?;
+        let set = tokio::task::spawn_blocking(move || Arc::new(RowSet::build(rows)))
+            .await
+            .map_err(|error| Error::failed(&what, error))?;
         if source.catalog.listing() == Listing::Whole && query.is_none() {
             if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
                 tracing::warn!(%error, "the list was not kept");
@@ -182,12 +195,25 @@ impl Portal {
     }
 
     /// Details of some tags, a few at a time, sent as they come.
-    pub async fn versions(&self, cx: &Context, reference: &ImageRef, tags: Vec<String>, out: mpsc::Sender<Version>) -> Result<()> {
+    pub async fn versions(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        tags: Vec<String>,
+        out: mpsc::Sender<Version>,
+    ) -> Result<()> {
         let source = self.source_of(reference)?;
         stream::iter(tags)
             .map(|tag| {
                 let (source, at) = (source.clone(), reference.with_tag(&tag));
-                async move { cx.run("read a version", source.catalog.version(cx, &at)).await.unwrap_or(Version { tag, digest: None, created: None, size: None }) }
+                async move {
+                    cx.run("read a version", source.catalog.version(cx, &at)).await.unwrap_or(Version {
+                        tag,
+                        digest: None,
+                        created: None,
+                        size: None,
+                    })
+                }
             })
             .buffered(6)
             .for_each(|version| async {
@@ -243,22 +269,37 @@ impl Portal {
         let exact = all.iter().filter(|workload| workload.id == id || workload.name == id);
         let mut fits: Vec<&Workload> = exact.collect();
         if fits.is_empty() {
-            fits = all.iter().filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id))).collect();
+            fits = all
+                .iter()
+                .filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id)))
+                .collect();
         }
         match fits.as_slice() {
             [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
             [] => {
-                let hint = failed.first().map_or_else(|| "'wharf workloads' lists them".to_owned(), |(name, error)| format!("{name} did not answer: {}", error.why));
+                let hint = failed.first().map_or_else(
+                    || "'wharf workloads' lists them".to_owned(),
+                    |(name, error)| format!("{name} did not answer: {}", error.why),
+                );
                 Err(Error::not_found(format!("workload '{id}'"), "there is no such workload").hint(hint))
             }
-            many => Err(Error::usage(format!("workload '{id}'"), format!("{} workloads start like this", many.len())).hint("type more of the id")),
+            many => Err(Error::usage(format!("workload '{id}'"), format!("{} workloads start like this", many.len()))
+                .hint("type more of the id")),
         }
     }
 
     /// A link to what `reference` means now.
-    pub async fn link(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>, until: Option<i64>) -> Result<Link> {
+    pub async fn link(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        until: Option<i64>,
+    ) -> Result<Link> {
         let image = self.image(cx, reference, platform).await?;
-        let pinned = image.pinned.ok_or_else(|| Error::unsupported(format!("link to {reference}"), "it has no digest to pin to"))?;
+        let pinned = image
+            .pinned
+            .ok_or_else(|| Error::unsupported(format!("link to {reference}"), "it has no digest to pin to"))?;
         let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
         let mut link = Link::to(&pinned, sender, until);
         if platform.is_none() {
@@ -293,13 +334,19 @@ impl Portal {
     pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
         let what = format!("share {reference} to '{project}'");
         let ImageRef::Oci(name) = reference else {
-            return Err(Error::unsupported(what, "only images in registries are shared into projects so far").hint("copy it to a registry first: wharf copy"));
+            return Err(Error::unsupported(what, "only images in registries are shared into projects so far")
+                .hint("copy it to a registry first: wharf copy"));
         };
         let (host, path) = match project.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
             _ => (name.host.as_str(), project),
         };
-        let to = Name { host: host.to_owned(), repository: format!("{}/{}", path.trim_matches('/'), name.base()), tag: name.tag.clone(), digest: None };
+        let to = Name {
+            host: host.to_owned(),
+            repository: format!("{}/{}", path.trim_matches('/'), name.base()),
+            tag: name.tag.clone(),
+            digest: None,
+        };
         // Reading it back applies the grammar of references.
         let to: ImageRef = format!("oci://{to}").parse().map_err(|error: Error| error.during(&what))?;
         if to.name().map(|to| (&to.host, &to.repository)) == Some((&name.host, &name.repository)) {
@@ -321,9 +368,16 @@ impl Portal {
 
     /// Health of every source and backend, asked at the same time.
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
-        let sources = self.sources.iter().map(|source| (source.name.clone(), source.adapter, Asked::Source(source.catalog.clone())));
-        let launchers = self.launchers.iter().map(|launcher| (launcher.name().to_owned(), "backend", Asked::Backend(launcher.clone())));
-        let asked: Vec<_> = sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
+        let sources = self
+            .sources
+            .iter()
+            .map(|source| (source.name.clone(), source.adapter, Asked::Source(source.catalog.clone())));
+        let launchers = self
+            .launchers
+            .iter()
+            .map(|launcher| (launcher.name().to_owned(), "backend", Asked::Backend(launcher.clone())));
+        let asked: Vec<_> =
+            sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
         stream::iter(asked).buffered(16).collect().await
     }
 
@@ -339,7 +393,12 @@ async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Re
     (name, answer)
 }
 
-async fn ask_health(cx: &Context, name: String, kind: &'static str, asked: Asked) -> (String, &'static str, Result<Health>) {
+async fn ask_health(
+    cx: &Context,
+    name: String,
+    kind: &'static str,
+    asked: Asked,
+) -> (String, &'static str, Result<Health>) {
     let answer = cx.run(&format!("ask {name}"), asked.health(cx)).await;
     (name, kind, answer)
 }
@@ -364,9 +423,14 @@ mod tests {
 
     #[test]
     fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
-        let share = |reference: &str, project: &str| Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string());
+        let share = |reference: &str, project: &str| {
+            Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
+        };
         assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
-        assert_eq!(share("r.example/physics/gromacs:1", "other.example:5000/deep/path").unwrap(), "oci://other.example:5000/deep/path/gromacs:1");
+        assert_eq!(
+            share("r.example/physics/gromacs:1", "other.example:5000/deep/path").unwrap(),
+            "oci://other.example:5000/deep/path/gromacs:1"
+        );
         assert!(share("r.example/physics/gromacs:1", "physics").is_err());
         assert!(share("r.example/physics/gromacs:1", "../etc").is_err());
         assert!(share("file:/tmp/x", "physics").is_err());

@@ -89,7 +89,12 @@ pub trait Content: Send + Sync {
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
 
     /// Manifests attached to `digest` (referrers API, its fallback tag, and the older tag scheme), each with the tag it needs to be found again.
-    async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
+    async fn attached(
+        &self,
+        _cx: &Context,
+        _at: &ImageRef,
+        _digest: &Digest,
+    ) -> Result<Vec<(ImageRef, Option<String>)>> {
         Ok(Vec::new())
     }
 
@@ -162,7 +167,13 @@ pub trait Launcher: Send + Sync {
     async fn logs(&self, cx: &Context, id: &str, follow: bool) -> Result<ByteStream>;
 
     /// A terminal: attached to the workload, or to a new process in it.
-    async fn terminal(&self, cx: &Context, id: &str, command: Option<Vec<String>>, size: (u16, u16)) -> Result<Terminal>;
+    async fn terminal(
+        &self,
+        cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal>;
 
     /// Runs a command in the workload without a terminal; gives its output and exit code.
     async fn exec(&self, cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)>;

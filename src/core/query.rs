@@ -32,7 +32,12 @@ impl Query {
                 Some(("kind", name)) => match name.parse() {
                     Ok(kind) => query.kind = Some(kind),
                     // Half typed: `kind:v`.
-                    Err(_) => query.kind = ImageKind::ALL.into_iter().find(|kind| !name.is_empty() && kind.word().starts_with(name)).or(query.kind),
+                    Err(_) => {
+                        query.kind = ImageKind::ALL
+                            .into_iter()
+                            .find(|kind| !name.is_empty() && kind.word().starts_with(name))
+                            .or(query.kind)
+                    }
                 },
                 Some(("project", name)) => query.project = some(name).or(query.project),
                 Some(("platform" | "tag" | "label", value)) => query.beside.extend(some(value)),
@@ -55,7 +60,9 @@ impl Query {
 
     /// Whether every row that fits `self` also fits `older`, so that its hits can be narrowed.
     pub fn narrows(&self, older: &Self) -> bool {
-        let extends = |new: &[String], old: &[String]| new.len() >= old.len() && old.iter().zip(new).all(|(old, new)| new.starts_with(old.as_str()));
+        let extends = |new: &[String], old: &[String]| {
+            new.len() >= old.len() && old.iter().zip(new).all(|(old, new)| new.starts_with(old.as_str()))
+        };
         self.sources == older.sources
             && (older.kind.is_none() || older.kind == self.kind)
             && (older.project.is_none() || older.project == self.project)
@@ -77,7 +84,10 @@ mod tests {
         let query = Query::parse("Gromacs:2024 source:lab kind:vm project:physics platform:arm64 label:a=b sha256:abc");
         assert_eq!(query.words, ["gromacs"]);
         assert_eq!(query.beside, ["2024", "arm64", "a=b", "sha256:abc"]);
-        assert_eq!((query.kind, query.project.as_deref(), query.sources.as_slice()), (Some(ImageKind::Vm), Some("physics"), &["lab".to_owned()][..]));
+        assert_eq!(
+            (query.kind, query.project.as_deref(), query.sources.as_slice()),
+            (Some(ImageKind::Vm), Some("physics"), &["lab".to_owned()][..])
+        );
     }
 
     #[test]

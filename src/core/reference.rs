@@ -79,7 +79,9 @@ impl Name {
             Some((repository, tag)) => (repository, Some(tag.to_owned())),
             None => (path, None),
         };
-        if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b)) {
+        if !host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+            || !host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+        {
             return Err(bad("the host has characters that no host has"));
         }
         if !is_repository(repository) {
@@ -230,7 +232,8 @@ impl FromStr for ImageRef {
         match text.split_once("://") {
             Some(("oci", rest)) => Ok(Self::Oci(Name::parse(rest, &what)?)),
             Some(("engine", rest)) => {
-                let (engine, repository) = rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
+                let (engine, repository) =
+                    rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
                 // A local name may itself start with a registry host and port: keep it whole.
                 Name::parse_local(engine, repository, &what).map(Self::Engine)
             }
@@ -255,7 +258,12 @@ impl Name {
             _ => (rest, None),
         };
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-/:".contains(&b);
-        if engine.is_empty() || repository.is_empty() || repository.len() > 255 || !repository.bytes().all(fits) || repository.contains("..") {
+        if engine.is_empty()
+            || repository.is_empty()
+            || repository.len() > 255
+            || !repository.bytes().all(fits)
+            || repository.contains("..")
+        {
             return Err(Error::usage(what, "not an engine's image name").hint("write engine://NAME/repository:tag"));
         }
         if tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
@@ -357,8 +365,20 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        for bad in ["", "a b", "oci://host", "oci://host/UPPER", "oci://host/../etc", "ftp://x/y", "oci://h/a:b:c", "engine://x", "glance://x",
-            "oci://h/a@sha256:12", "file:", "h.example/a\u{1b}[0m"] {
+        for bad in [
+            "",
+            "a b",
+            "oci://host",
+            "oci://host/UPPER",
+            "oci://host/../etc",
+            "ftp://x/y",
+            "oci://h/a:b:c",
+            "engine://x",
+            "glance://x",
+            "oci://h/a@sha256:12",
+            "file:",
+            "h.example/a\u{1b}[0m",
+        ] {
             let error = bad.parse::<ImageRef>().unwrap_err();
             assert_eq!(error.kind, crate::core::error::Kind::Usage, "{bad}");
         }

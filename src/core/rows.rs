@@ -98,7 +98,11 @@ impl<'a> RowView<'a> {
 
     /// The tag to show and launch: `latest` if it is there, else the last one.
     pub fn favourite_tag(&self) -> Option<&'a str> {
-        self.tags.split(' ').find(|tag| *tag == "latest").or_else(|| self.tags.rsplit(' ').next()).filter(|tag| !tag.is_empty())
+        self.tags
+            .split(' ')
+            .find(|tag| *tag == "latest")
+            .or_else(|| self.tags.rsplit(' ').next())
+            .filter(|tag| !tag.is_empty())
     }
 }
 
@@ -106,7 +110,8 @@ impl<'a> RowView<'a> {
 pub fn project_of(name: &str) -> &str {
     let mut parts = name.split('/');
     let first = parts.next().unwrap_or("");
-    let (project, rest) = if first.contains(['.', ':']) { (parts.next().unwrap_or(""), parts.next()) } else { (first, parts.next()) };
+    let (project, rest) =
+        if first.contains(['.', ':']) { (parts.next().unwrap_or(""), parts.next()) } else { (first, parts.next()) };
     if rest.is_some() { project } else { "" }
 }
 
@@ -206,7 +211,10 @@ impl RowSet {
 
     /// The name alone, the one field that scans read.
     pub fn name(&self, row: usize) -> &str {
-        self.records.get(row).and_then(|record| self.text.get(record.start as usize..(record.start + record.name_len) as usize)).unwrap_or("")
+        self.records
+            .get(row)
+            .and_then(|record| self.text.get(record.start as usize..(record.start + record.name_len) as usize))
+            .unwrap_or("")
     }
 
     /// The whole text of a row, fields separated by `U+001F`.
@@ -299,8 +307,11 @@ impl RowSet {
 }
 
 fn read_record(raw: &[u8; RECORD]) -> Record {
-    let word = |at: usize| raw.get(at..).and_then(|tail| tail.first_chunk::<4>()).map_or(0, |four| u32::from_le_bytes(*four));
-    let long = |at: usize| raw.get(at..).and_then(|tail| tail.first_chunk::<8>()).map_or(0, |eight| u64::from_le_bytes(*eight));
+    let word =
+        |at: usize| raw.get(at..).and_then(|tail| tail.first_chunk::<4>()).map_or(0, |four| u32::from_le_bytes(*four));
+    let long = |at: usize| {
+        raw.get(at..).and_then(|tail| tail.first_chunk::<8>()).map_or(0, |eight| u64::from_le_bytes(*eight))
+    };
     Record {
         start: word(0),
         name_len: word(4),
@@ -323,16 +334,31 @@ mod tests {
     use super::*;
 
     fn sample() -> RowSet {
-        let row = |name: &str, tags: &[&str]| Row { name: name.into(), tags: tags.iter().map(ToString::to_string).collect(), size: Some(7), ..Row::default() };
-        RowSet::build(vec![row("physics/gromacs", &["2024.1", "latest"]), row("biology/samtools", &["1.19"]), row("busybox", &[])])
+        let row = |name: &str, tags: &[&str]| Row {
+            name: name.into(),
+            tags: tags.iter().map(ToString::to_string).collect(),
+            size: Some(7),
+            ..Row::default()
+        };
+        RowSet::build(vec![
+            row("physics/gromacs", &["2024.1", "latest"]),
+            row("biology/samtools", &["1.19"]),
+            row("busybox", &[]),
+        ])
     }
 
     #[test]
     fn rows_are_sorted_and_read_back() {
         let set = sample();
-        assert_eq!((0..3).map(|row| set.name(row)).collect::<Vec<_>>(), ["biology/samtools", "busybox", "physics/gromacs"]);
+        assert_eq!(
+            (0..3).map(|row| set.name(row)).collect::<Vec<_>>(),
+            ["biology/samtools", "busybox", "physics/gromacs"]
+        );
         let row = set.get(2).unwrap();
-        assert_eq!((row.project(), row.tags, row.tag_count, row.size, row.updated), ("physics", "2024.1 latest", 2, Some(7), None));
+        assert_eq!(
+            (row.project(), row.tags, row.tag_count, row.size, row.updated),
+            ("physics", "2024.1 latest", 2, Some(7), None)
+        );
         assert_eq!(row.favourite_tag(), Some("latest"));
         assert_eq!(set.find("busybox"), Some(1));
     }
@@ -354,7 +380,9 @@ mod tests {
 
     #[test]
     fn projects_skip_a_registry_host() {
-        for (name, project) in [("a/b", "a"), ("a", ""), ("h:5000/p/x", "p"), ("h:5000/x", ""), ("docker.io/library/x", "library")] {
+        for (name, project) in
+            [("a/b", "a"), ("a", ""), ("h:5000/p/x", "p"), ("h:5000/x", ""), ("docker.io/library/x", "library")]
+        {
             assert_eq!(project_of(name), project);
         }
     }

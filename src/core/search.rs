@@ -78,10 +78,16 @@ pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
     match sort {
         Sort::Source => {}
         // Every set is sorted by name already: a stable merge sort finds those runs and only merges them.
-        Sort::Name if sets.len() > 1 => ids.sort_by(|a, b| rows(a).name(a.row as usize).cmp(rows(b).name(b.row as usize))),
+        Sort::Name if sets.len() > 1 => {
+            ids.sort_by(|a, b| rows(a).name(a.row as usize).cmp(rows(b).name(b.row as usize)))
+        }
         Sort::Name => {}
-        Sort::Updated => ids.sort_by_cached_key(|id| std::cmp::Reverse(rows(id).get(id.row as usize).and_then(|row| row.updated))),
-        Sort::Size => ids.sort_by_cached_key(|id| std::cmp::Reverse(rows(id).get(id.row as usize).and_then(|row| row.size))),
+        Sort::Updated => {
+            ids.sort_by_cached_key(|id| std::cmp::Reverse(rows(id).get(id.row as usize).and_then(|row| row.updated)))
+        }
+        Sort::Size => {
+            ids.sort_by_cached_key(|id| std::cmp::Reverse(rows(id).get(id.row as usize).and_then(|row| row.size)))
+        }
     }
     ids
 }
@@ -115,7 +121,8 @@ pub fn search(sets: &Sets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
 /// Positions (in characters) of `name` that the words of `query` matched, for highlighting.
 pub fn matched(name: &str, query: &Query) -> Vec<usize> {
     let matcher = SkimMatcherV2::default().ignore_case();
-    let mut positions: Vec<usize> = query.words.iter().filter_map(|word| matcher.fuzzy_indices(name, word)).flat_map(|(_, at)| at).collect();
+    let mut positions: Vec<usize> =
+        query.words.iter().filter_map(|word| matcher.fuzzy_indices(name, word)).flat_map(|(_, at)| at).collect();
     positions.sort_unstable();
     positions.dedup();
     positions
@@ -145,7 +152,13 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(sets: &'a Sets, query: &'a Query) -> Self {
-        let allowed = sets.iter().map(|(name, _)| query.sources.is_empty() || query.sources.iter().any(|wanted| name.to_lowercase().contains(wanted.as_str()))).collect();
+        let allowed = sets
+            .iter()
+            .map(|(name, _)| {
+                query.sources.is_empty()
+                    || query.sources.iter().any(|wanted| name.to_lowercase().contains(wanted.as_str()))
+            })
+            .collect();
         Self {
             sets,
             query,
@@ -179,7 +192,9 @@ impl<'a> Scan<'a> {
                 return None;
             }
         }
-        if self.query.kind.is_some_and(|kind| kind != set.kind(row)) || self.beside.iter().any(|(_, wanted)| wanted & !in_rest != 0) {
+        if self.query.kind.is_some_and(|kind| kind != set.kind(row))
+            || self.beside.iter().any(|(_, wanted)| wanted & !in_rest != 0)
+        {
             return None;
         }
         let name = set.name(row);
@@ -193,7 +208,9 @@ impl<'a> Scan<'a> {
         let mut worst = RANKS - 1;
         for (word, wanted) in &self.words {
             let by_name = if wanted & !in_name == 0 { rank_name(name.as_bytes(), word) } else { None };
-            let rank = by_name.or_else(|| (word.len() > 1 && wanted & !in_rest == 0 && contains_folded(rest().as_bytes(), word)).then_some(0))?;
+            let rank = by_name.or_else(|| {
+                (word.len() > 1 && wanted & !in_rest == 0 && contains_folded(rest().as_bytes(), word)).then_some(0)
+            })?;
             worst = worst.min(rank);
         }
         Some(worst)
@@ -205,8 +222,20 @@ impl<'a> Scan<'a> {
 fn rank_name(name: &[u8], word: &[u8]) -> Option<usize> {
     if let Some(at) = find_folded(name, word) {
         return Some(match at.checked_sub(1).map(|before| name[before]) {
-            None => if name.contains(&b'/') { 6 } else { 7 },
-            Some(b'/') => if name[at..].contains(&b'/') { 6 } else { 7 },
+            None => {
+                if name.contains(&b'/') {
+                    6
+                } else {
+                    7
+                }
+            }
+            Some(b'/') => {
+                if name[at..].contains(&b'/') {
+                    6
+                } else {
+                    7
+                }
+            }
             Some(b'-' | b'_' | b'.' | b':') => 5,
             Some(_) => 4,
         });
@@ -234,7 +263,8 @@ fn contains_folded(text: &[u8], word: &[u8]) -> bool {
 fn find_folded(text: &[u8], word: &[u8]) -> Option<usize> {
     let (&first, tail) = word.split_first()?;
     let last_start = text.len().checked_sub(word.len())?;
-    (0..=last_start).find(|&at| text[at].to_ascii_lowercase() == first && text[at + 1..at + word.len()].eq_ignore_ascii_case(tail))
+    (0..=last_start)
+        .find(|&at| text[at].to_ascii_lowercase() == first && text[at + 1..at + word.len()].eq_ignore_ascii_case(tail))
 }
 
 #[cfg(test)]
@@ -244,10 +274,27 @@ mod tests {
 
     fn sets() -> Vec<(String, Arc<RowSet>)> {
         let set = |names: &[(&str, &str)]| {
-            Arc::new(RowSet::build(names.iter().map(|(name, tags)| Row { name: (*name).into(), tags: tags.split(' ').map(str::to_owned).collect(), ..Row::default() }).collect()))
+            Arc::new(RowSet::build(
+                names
+                    .iter()
+                    .map(|(name, tags)| Row {
+                        name: (*name).into(),
+                        tags: tags.split(' ').map(str::to_owned).collect(),
+                        ..Row::default()
+                    })
+                    .collect(),
+            ))
         };
         vec![
-            ("lab".into(), set(&[("physics/gromacs", "2023.3 2024.1"), ("physics/lammps", "edge"), ("biology/samtools", "1.19"), ("team/go-rom-acs", "x")])),
+            (
+                "lab".into(),
+                set(&[
+                    ("physics/gromacs", "2023.3 2024.1"),
+                    ("physics/lammps", "edge"),
+                    ("biology/samtools", "1.19"),
+                    ("team/go-rom-acs", "x"),
+                ]),
+            ),
             ("docker".into(), set(&[("gromacs", "latest"), ("alpine", "3.19")])),
         ]
     }
@@ -255,7 +302,10 @@ mod tests {
     fn find(text: &str) -> Vec<String> {
         let sets = sets();
         let all = order(&sets, Sort::Name);
-        search(&sets, &Query::parse(text), &all).iter().map(|id| format!("{} {}", sets[id.set as usize].0, sets[id.set as usize].1.name(id.row as usize))).collect()
+        search(&sets, &Query::parse(text), &all)
+            .iter()
+            .map(|id| format!("{} {}", sets[id.set as usize].0, sets[id.set as usize].1.name(id.row as usize)))
+            .collect()
     }
 
     #[test]
@@ -277,7 +327,17 @@ mod tests {
 
     #[test]
     fn without_words_the_order_is_the_chosen_one() {
-        assert_eq!(find(""), ["docker alpine", "lab biology/samtools", "docker gromacs", "lab physics/gromacs", "lab physics/lammps", "lab team/go-rom-acs"]);
+        assert_eq!(
+            find(""),
+            [
+                "docker alpine",
+                "lab biology/samtools",
+                "docker gromacs",
+                "lab physics/gromacs",
+                "lab physics/lammps",
+                "lab team/go-rom-acs"
+            ]
+        );
     }
 
     proptest::proptest! {

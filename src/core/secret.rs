@@ -43,7 +43,12 @@ mod tests {
 
     #[test]
     fn secrets_do_not_show_in_debug_output() {
-        let credentials = Credentials { username: "ada".into(), secret: Secret::new("hunter2"), identity_token: false, origin: "test".into() };
+        let credentials = Credentials {
+            username: "ada".into(),
+            secret: Secret::new("hunter2"),
+            identity_token: false,
+            origin: "test".into(),
+        };
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

@@ -31,6 +31,15 @@ pub fn age(then: i64, now: i64) -> String {
     }
 }
 
+/// The same as a sentence has it: `3 min ago`, `just now`.
+pub fn ago(then: i64, now: i64) -> String {
+    match age(then, now).as_str() {
+        "now" => "just now".into(),
+        "in the future" => "in the future".into(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// Bytes a second: `12.3 MiB/s`.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     if seconds <= 0.0 {
@@ -44,7 +53,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -79,14 +88,18 @@ mod tests {
 
     #[test]
     fn sizes_keep_three_figures() {
-        for (bytes, shown) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (10_485_760, "10.0 MiB"), (1_073_741_824, "1.00 GiB")] {
+        for (bytes, shown) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (10_485_760, "10.0 MiB"), (1_073_741_824, "1.00 GiB")]
+        {
             assert_eq!(size(bytes), shown);
         }
     }
 
     #[test]
     fn ages_use_one_unit() {
-        for (seconds, shown) in [(0, "now"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (172_800, "2 d"), (8_000_000, "3 months")] {
+        for (seconds, shown) in
+            [(0, "now"), (59, "59 s"), (61, "1 min"), (7200, "2 h"), (172_800, "2 d"), (8_000_000, "3 months")]
+        {
             assert_eq!(age(0, seconds), shown);
         }
     }

@@ -28,11 +28,19 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Palette => palette(state),
         Action::Mouse => {
             state.mouse = !state.mouse;
-            state.say(if state.mouse { "mouse on: the wheel scrolls, a click selects" } else { "mouse off: the terminal selects text" });
+            state.say(if state.mouse {
+                "mouse on: the wheel scrolls, a click selects"
+            } else {
+                "mouse off: the terminal selects text"
+            });
             vec![Effect::Mouse(state.mouse)]
         }
         Action::Themes => {
-            let items = state.themes.iter().map(|name| Item::plain(name.clone(), if *name == state.theme { "in use" } else { "" })).collect();
+            let items = state
+                .themes
+                .iter()
+                .map(|name| Item::plain(name.clone(), if *name == state.theme { "in use" } else { "" }))
+                .collect();
             pick(state, Pick::new("Theme", Purpose::Theme, items))
         }
         Action::Catalog => home(state),
@@ -43,7 +51,11 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
         Action::OpenLink => {
-            state.popups.push(Popup::Line { title: "Paste a link".into(), input: super::input::Input::default(), ask: Ask::Link });
+            state.popups.push(Popup::Line {
+                title: "Paste a link".into(),
+                input: super::input::Input::default(),
+                ask: Ask::Link,
+            });
             Vec::new()
         }
         _ => on_screen(state, action),
@@ -157,7 +169,10 @@ fn quit(state: &mut State) -> Vec<Effect> {
     match state.running() {
         0 => state.quit = true,
         running => {
-            let question = format!("{} still running and would be cancelled. Leave all the same?", text::plural(running as u64, "task is", "tasks are"));
+            let question = format!(
+                "{} still running and would be cancelled. Leave all the same?",
+                text::plural(running as u64, "task is", "tasks are")
+            );
             state.popups.push(Popup::Confirm { question, sure: Sure::Quit });
         }
     }
@@ -190,7 +205,12 @@ fn palette(state: &mut State) -> Vec<Effect> {
     let items = Action::ALL
         .iter()
         .filter_map(usable)
-        .map(|(action, key)| Item { label: action.help().to_owned(), note: key.words(), value: action.name().to_owned(), disabled: hints::disabled(state, action) })
+        .map(|(action, key)| Item {
+            label: action.help().to_owned(),
+            note: key.words(),
+            value: action.name().to_owned(),
+            disabled: hints::disabled(state, action),
+        })
         .collect();
     pick(state, Pick::new("Commands", Purpose::Command, items))
 }
@@ -206,7 +226,11 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             return state.catalog.refresh(&sources);
         }
         Action::Facets => {
-            let items = catalog.facets().into_iter().map(|(facet, count)| Item::plain(facet, text::plural(count as u64, "image", "images"))).collect();
+            let items = catalog
+                .facets()
+                .into_iter()
+                .map(|(facet, count)| Item::plain(facet, text::plural(count as u64, "image", "images")))
+                .collect();
             let mut facets = Pick::new("Narrow by", Purpose::Facet, items);
             facets.several = true;
             return pick(state, facets);
@@ -216,7 +240,16 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
                 state.say("no filter is saved yet: type one, then ctrl-s keeps it");
                 return Vec::new();
             }
-            let items = catalog.saved.iter().map(|(name, filter)| Item { label: name.clone(), note: filter.clone(), value: filter.clone(), disabled: None }).collect();
+            let items = catalog
+                .saved
+                .iter()
+                .map(|(name, filter)| Item {
+                    label: name.clone(),
+                    note: filter.clone(),
+                    value: filter.clone(),
+                    disabled: None,
+                })
+                .collect();
             return pick(state, Pick::new("Saved filters", Purpose::Filter, items));
         }
         Action::SaveFilter => {
@@ -252,7 +285,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         Action::PreviousPane => page.turn(image::Pane::ALL.len() - 1),
         Action::Refresh => {
             let target = page.target();
-            *page = Box::new(image::Page::new(target.clone()));
+            **page = image::Page::new(target.clone());
             return vec![Effect::Image { target, platform: None }];
         }
         Action::Open => {
@@ -287,7 +320,12 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
 fn share(state: &mut State, target: Target) -> Vec<Effect> {
     let source = match &target {
         Target::Row { source, .. } => source.clone(),
-        Target::Reference(ImageRef::Oci(name)) => state.sources.iter().find(|source| source.address.contains(&name.host)).map(|source| source.name.clone()).unwrap_or_default(),
+        Target::Reference(ImageRef::Oci(name)) => state
+            .sources
+            .iter()
+            .find(|source| source.address.contains(&name.host))
+            .map(|source| source.name.clone())
+            .unwrap_or_default(),
         Target::Reference(_) => String::new(),
     };
     let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
@@ -295,12 +333,27 @@ fn share(state: &mut State, target: Target) -> Vec<Effect> {
         state.say("only images in registries are shared into projects: copy it to one first (wharf copy)");
         return Vec::new();
     }
-    let mut items: Vec<Item> = state.catalog.projects(&source).into_iter().map(|project| Item::plain(project, format!("on {source}"))).collect();
-    let others: Vec<String> = state.sources.iter().filter(|other| other.adapter == "oci" && other.name != source).map(|other| other.name.clone()).collect();
+    let mut items: Vec<Item> = state
+        .catalog
+        .projects(&source)
+        .into_iter()
+        .map(|project| Item::plain(project, format!("on {source}")))
+        .collect();
+    let others: Vec<String> = state
+        .sources
+        .iter()
+        .filter(|other| other.adapter == "oci" && other.name != source)
+        .map(|other| other.name.clone())
+        .collect();
     for other in others {
         let host = state.sources.iter().find(|known| known.name == other).map_or("", |known| known.address.as_str());
         let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/').to_owned();
-        items.extend(state.catalog.projects(&other).into_iter().map(|project| Item { label: project.clone(), note: format!("on {other}"), value: format!("{host}/{project}"), disabled: None }));
+        items.extend(state.catalog.projects(&other).into_iter().map(|project| Item {
+            label: project.clone(),
+            note: format!("on {other}"),
+            value: format!("{host}/{project}"),
+            disabled: None,
+        }));
     }
     let mut dialog = Pick::new(format!("Share {} into", target.words()), Purpose::Share(target), items);
     dialog.several = true;
@@ -342,7 +395,11 @@ pub fn replan(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Launch(page)) = state.stack.last_mut() else { return Vec::new() };
     page.plan = None;
     page.error = None;
-    vec![Effect::Plan { backend: page.backend_name(), image: Box::new(page.image.clone()), answers: page.answers.clone() }]
+    vec![Effect::Plan {
+        backend: page.backend_name(),
+        image: Box::new(page.image.clone()),
+        answers: page.answers.clone(),
+    }]
 }
 
 fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
@@ -364,7 +421,10 @@ fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Remove => {
             let running = if workload.state.is_live() { "It still runs. " } else { "" };
-            state.popups.push(Popup::Confirm { question: format!("{running}Remove {} on {backend}, with its logs?", workload.name), sure: Sure::Remove(backend, id) });
+            state.popups.push(Popup::Confirm {
+                question: format!("{running}Remove {} on {backend}, with its logs?", workload.name),
+                sure: Sure::Remove(backend, id),
+            });
             Vec::new()
         }
         Action::Shell | Action::Attach => {

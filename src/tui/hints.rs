@@ -23,8 +23,25 @@ pub struct Hint {
 fn offered(state: &State) -> &'static [Action] {
     use Action as A;
     match state.screen() {
-        Screen::Catalog => &[A::Open, A::Filter, A::Launch, A::Share, A::Link, A::Facets, A::Workloads, A::Sort, A::Mark, A::OpenLink, A::Sources, A::Palette, A::Help, A::Quit],
-        Screen::Image(_) => &[A::NextPane, A::Launch, A::Share, A::Link, A::CopyReference, A::Open, A::Refresh, A::Back, A::Help],
+        Screen::Catalog => &[
+            A::Open,
+            A::Filter,
+            A::Launch,
+            A::Share,
+            A::Link,
+            A::Facets,
+            A::Workloads,
+            A::Sort,
+            A::Mark,
+            A::OpenLink,
+            A::Sources,
+            A::Palette,
+            A::Help,
+            A::Quit,
+        ],
+        Screen::Image(_) => {
+            &[A::NextPane, A::Launch, A::Share, A::Link, A::CopyReference, A::Open, A::Refresh, A::Back, A::Help]
+        }
         Screen::Launch(_) => &[A::Confirm, A::Open, A::Right, A::NextPane, A::Back, A::Help],
         Screen::Workloads(_) => &[A::Open, A::Shell, A::Attach, A::Stop, A::Remove, A::Catalog, A::Back, A::Help],
         Screen::Workload(_) => &[A::Shell, A::Attach, A::Stop, A::Remove, A::Last, A::Back, A::Help],
@@ -38,16 +55,37 @@ fn offered(state: &State) -> &'static [Action] {
 pub fn disabled(state: &State, action: Action) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
     match (state.screen(), action) {
-        (Screen::Catalog, Action::Open | Action::Launch | Action::Share | Action::Link | Action::CopyReference | Action::Mark) if state.catalog.selected().is_none() => no("no image is selected"),
-        (Screen::Image(page), Action::Launch | Action::Share | Action::Link) if page.image.is_none() => no("the image has not arrived"),
-        (Screen::Image(page), Action::Launch | Action::Link) if page.image.as_ref().is_some_and(|image| image.pinned.is_none()) => no("it has no digest to pin to"),
-        (Screen::Image(page), Action::Open) if page.pane != Pane::Versions => no("open works on a version: tab goes there"),
+        (
+            Screen::Catalog,
+            Action::Open | Action::Launch | Action::Share | Action::Link | Action::CopyReference | Action::Mark,
+        ) if state.catalog.selected().is_none() => no("no image is selected"),
+        (Screen::Image(page), Action::Launch | Action::Share | Action::Link) if page.image.is_none() => {
+            no("the image has not arrived")
+        }
+        (Screen::Image(page), Action::Launch | Action::Link)
+            if page.image.as_ref().is_some_and(|image| image.pinned.is_none()) =>
+        {
+            no("it has no digest to pin to")
+        }
+        (Screen::Image(page), Action::Open) if page.pane != Pane::Versions => {
+            no("open works on a version: tab goes there")
+        }
         (Screen::Launch(page), Action::Confirm) if page.job.is_some() => no("it is being launched"),
         (Screen::Launch(page), Action::Confirm) if page.plan.is_none() => no("there is no plan yet"),
-        (Screen::Workloads(page), Action::Open | Action::Remove) if page.selected().is_none() => no("nothing is selected"),
-        (Screen::Workloads(page), Action::Shell | Action::Attach | Action::Stop) if !page.selected().is_some_and(|workload| workload.state.is_live()) => no("it does not run"),
-        (Screen::Workload(page), Action::Shell | Action::Attach | Action::Stop) if !page.workload.state.is_live() => no("it does not run"),
-        (Screen::Transfers(at), Action::Stop) if !state.jobs.get(at.selected).is_some_and(|job| job.ended.is_none()) => no("it does not run"),
+        (Screen::Workloads(page), Action::Open | Action::Remove) if page.selected().is_none() => {
+            no("nothing is selected")
+        }
+        (Screen::Workloads(page), Action::Shell | Action::Attach | Action::Stop)
+            if !page.selected().is_some_and(|workload| workload.state.is_live()) =>
+        {
+            no("it does not run")
+        }
+        (Screen::Workload(page), Action::Shell | Action::Attach | Action::Stop) if !page.workload.state.is_live() => {
+            no("it does not run")
+        }
+        (Screen::Transfers(at), Action::Stop) if state.jobs.get(at.selected).is_none_or(|job| job.ended.is_some()) => {
+            no("it does not run")
+        }
         _ => None,
     }
 }
@@ -56,7 +94,12 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
 pub fn of(state: &State) -> Vec<Hint> {
     if state.catalog.typing && matches!(state.screen(), Screen::Catalog) && state.popups.is_empty() {
         let hint = |key: &str, words| Hint { action: Action::Filter, key: key.into(), words, disabled: None };
-        return vec![hint("enter", "done"), hint("esc", "clear"), hint("↑ ↓", "move"), hint("tag: kind: project: source: label:", "narrow")];
+        return vec![
+            hint("enter", "done"),
+            hint("esc", "clear"),
+            hint("↑ ↓", "move"),
+            hint("tag: kind: project: source: label:", "narrow"),
+        ];
     }
     if state.is_typing() {
         let hint = |key: &str, words| Hint { action: Action::Open, key: key.into(), words, disabled: None };

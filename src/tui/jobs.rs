@@ -49,7 +49,17 @@ impl Jobs {
     /// Nothing runs yet.
     pub fn new(portal: Arc<Portal>) -> Self {
         let (out, arriving) = mpsc::channel(256);
-        Self { portal, out, arriving, reads: HashMap::new(), lists: HashMap::new(), writes: HashMap::new(), keys: None, sizes: None, number: 0 }
+        Self {
+            portal,
+            out,
+            arriving,
+            reads: HashMap::new(),
+            lists: HashMap::new(),
+            writes: HashMap::new(),
+            keys: None,
+            sizes: None,
+            number: 0,
+        }
     }
 
     /// The next message that is not late.
@@ -91,20 +101,26 @@ impl Jobs {
                 post.send(Msg::Filters(filters)).await;
             }),
             Effect::List { source, query } => self.list(source, query),
-            Effect::Search { number, sets, query, sort, order, from } => self.read(Slot::Search, move |post| async move {
-                let work = tokio::task::spawn_blocking(move || {
-                    let (order, fresh) = match order {
-                        Some(order) => (order.0, false),
-                        None => (Arc::new(search::order(&sets.0, sort)), true),
-                    };
-                    let candidates = from.map_or_else(|| order.clone(), |from| from.0);
-                    let hits = if query.is_empty() { order.clone() } else { Arc::new(search::search(&sets.0, &query, &candidates)) };
-                    Msg::Found { number, order: fresh.then_some(order), hits }
-                });
-                if let Ok(found) = work.await {
-                    post.send(found).await;
-                }
-            }),
+            Effect::Search { number, sets, query, sort, order, from } => {
+                self.read(Slot::Search, move |post| async move {
+                    let work = tokio::task::spawn_blocking(move || {
+                        let (order, fresh) = match order {
+                            Some(order) => (order.0, false),
+                            None => (Arc::new(search::order(&sets.0, sort)), true),
+                        };
+                        let candidates = from.map_or_else(|| order.clone(), |from| from.0);
+                        let hits = if query.is_empty() {
+                            order.clone()
+                        } else {
+                            Arc::new(search::search(&sets.0, &query, &candidates))
+                        };
+                        Msg::Found { number, order: fresh.then_some(order), hits }
+                    });
+                    if let Ok(found) = work.await {
+                        post.send(found).await;
+                    }
+                })
+            }
             Effect::Image { target, platform } => self.read(Slot::Image, move |post| async move {
                 let image = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
@@ -134,7 +150,8 @@ impl Jobs {
                 post.send(Msg::Form(form.map(|form| (backend, form)))).await;
             }),
             Effect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
-                post.send(Msg::Plan(Box::new(portal.plan(&Context::default(), &backend, &image, &answers).await))).await;
+                post.send(Msg::Plan(Box::new(portal.plan(&Context::default(), &backend, &image, &answers).await)))
+                    .await;
             }),
             Effect::Workloads => self.read(Slot::Workloads, move |post| async move {
                 loop {
@@ -164,7 +181,8 @@ impl Jobs {
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().within(Duration::from_secs(8));
                 let vault = portal.vault.clone();
-                let (health, store) = tokio::join!(portal.health(&cx), tokio::task::spawn_blocking(move || vault.describe()));
+                let (health, store) =
+                    tokio::join!(portal.health(&cx), tokio::task::spawn_blocking(move || vault.describe()));
                 post.send(Msg::Health(health, store.unwrap_or_default())).await;
             }),
             Effect::Link(target) => self.read(Slot::Link, move |post| async move {
@@ -200,7 +218,10 @@ impl Jobs {
             }
             Effect::Launch { job, plan } => self.write(job, move |cx| async move {
                 let workload = portal.launch(&cx, &plan).await?;
-                Ok((format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend), Some(workload)))
+                Ok((
+                    format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend),
+                    Some(workload),
+                ))
             }),
             Effect::Share { job, target, project } => self.write(job, move |cx| async move {
                 let shared = portal.share(&cx, &resolve(&portal, &target)?, &project, &Options::default()).await?;
@@ -370,5 +391,6 @@ fn qr(text: &str) -> Option<String> {
 }
 
 fn crashed(what: &str) -> Error {
-    Error::failed(what, "Wharf made a mistake here").hint("run it again with WHARF_LOG=debug and report what the log says")
+    Error::failed(what, "Wharf made a mistake here")
+        .hint("run it again with WHARF_LOG=debug and report what the log says")
 }

@@ -113,8 +113,11 @@ impl Keymap {
         let file: File = match toml::from_str(text) {
             Ok(file) => file,
             Err(error) => {
-                let line = error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
-                self.warnings.push(format!("{name}:{line}: {}: the built-in keys are used", clean::line(error.message())));
+                let line = error
+                    .span()
+                    .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+                self.warnings
+                    .push(format!("{name}:{line}: {}: the built-in keys are used", clean::line(error.message())));
                 return;
             }
         };
@@ -135,7 +138,10 @@ impl Keymap {
                     match Key::parse(&key) {
                         None => self.warnings.push(format!("{name}: [{scope}] {action}: '{key}' is no key")),
                         Some(parsed) => match entries.iter().find(|(known, _)| *known == parsed) {
-                            Some((_, other)) => self.warnings.push(format!("{name}: [{scope}] '{key}' is bound twice, to {} and {action}: the first is used", other.name())),
+                            Some((_, other)) => self.warnings.push(format!(
+                                "{name}: [{scope}] '{key}' is bound twice, to {} and {action}: the first is used",
+                                other.name()
+                            )),
                             None => entries.push((parsed, found)),
                         },
                     }
@@ -146,18 +152,24 @@ impl Keymap {
 
     /// What a key does in a scope.
     pub fn action(&self, scope: &str, key: Key) -> Option<Action> {
-        [scope, "list", "global"].iter().find_map(|scope| self.scopes.get(*scope)?.iter().find(|(known, _)| *known == key).map(|(_, action)| *action))
+        [scope, "list", "global"].iter().find_map(|scope| {
+            self.scopes.get(*scope)?.iter().find(|(known, _)| *known == key).map(|(_, action)| *action)
+        })
     }
 
     /// The first key of an action in a scope, for hints; letters before arrows.
     pub fn key(&self, scope: &str, action: Action) -> Option<Key> {
-        [scope, "list", "global"].iter().find_map(|scope| self.scopes.get(*scope)?.iter().find(|(_, known)| *known == action).map(|(key, _)| *key))
+        [scope, "list", "global"]
+            .iter()
+            .find_map(|scope| self.scopes.get(*scope)?.iter().find(|(_, known)| *known == action).map(|(key, _)| *key))
     }
 
     /// All keys of a scope with their actions, in the order of the action list.
     pub fn of_scope(&self, scope: &str) -> Vec<(Action, Vec<Key>)> {
         let entries = self.scopes.get(scope).map(Vec::as_slice).unwrap_or_default();
-        let keys = |action: Action| entries.iter().filter(|(_, known)| *known == action).map(|(key, _)| *key).collect::<Vec<_>>();
+        let keys = |action: Action| {
+            entries.iter().filter(|(_, known)| *known == action).map(|(key, _)| *key).collect::<Vec<_>>()
+        };
         Action::ALL.iter().map(|action| (*action, keys(*action))).filter(|(_, keys)| !keys.is_empty()).collect()
     }
 }

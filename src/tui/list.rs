@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn the_selection_stays_inside_and_in_sight() {
         let mut at = Position::default();
-        for (action, selected) in [(Action::Up, 0), (Action::PageDown, 10), (Action::Last, 99), (Action::Down, 99), (Action::First, 0)] {
+        for (action, selected) in
+            [(Action::Up, 0), (Action::PageDown, 10), (Action::Last, 99), (Action::Down, 99), (Action::First, 0)]
+        {
             assert!(at.go(action, 100, 10));
             assert_eq!(at.selected, selected);
             at.settle(100, 10);

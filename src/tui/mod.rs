@@ -23,7 +23,7 @@ pub mod widgets;
 use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use ratatui::{Terminal, backend::Backend};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -51,7 +51,13 @@ pub fn state_of(portal: &Portal) -> State {
     let sources = portal
         .sources
         .iter()
-        .map(|source| SourceLine { name: source.name.clone(), adapter: source.adapter.to_owned(), address: source.address.clone(), origin: source.origin.clone(), listing: source.catalog.listing() })
+        .map(|source| SourceLine {
+            name: source.name.clone(),
+            adapter: source.adapter.to_owned(),
+            address: source.address.clone(),
+            origin: source.origin.clone(),
+            listing: source.catalog.listing(),
+        })
         .collect();
     let backends = portal.launchers.iter().map(|launcher| launcher.name().to_owned()).collect();
     let keymap = Keymap::load(portal.config.keymap.as_deref());
@@ -60,7 +66,9 @@ pub fn state_of(portal: &Portal) -> State {
     state.theme.clone_from(&portal.config.theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
-        let own = entries.flatten().filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".toml").map(str::to_owned));
+        let own = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".toml").map(str::to_owned));
         state.themes.extend(own);
         state.themes.dedup();
     }
@@ -72,28 +80,52 @@ pub fn state_of(portal: &Portal) -> State {
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
-    let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(64 << 10, std::io::stdout()))).during("use the terminal")?;
+    let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
+        64 << 10,
+        std::io::stdout(),
+    )))
+    .during("use the terminal")?;
     let ended = run_loop(&mut screen, EventStream::new(), Arc::new(portal), &mut state).await;
     drop(guard);
     ended
 }
 
 /// The loop, over any terminal and any source of events: tests drive it with their own.
-pub async fn run_loop<B: Backend>(screen: &mut Terminal<B>, mut events: impl Stream<Item = std::io::Result<Event>> + Unpin, portal: Arc<Portal>, state: &mut State) -> Result<()>
+pub async fn run_loop<B: Backend>(
+    screen: &mut Terminal<B>,
+    mut events: impl Stream<Item = std::io::Result<Event>> + Unpin + Send + 'static,
+    portal: Arc<Portal>,
+    state: &mut State,
+) -> Result<()>
 where
     B::Error: std::fmt::Display,
 {
     let depth = Depth::of_terminal();
     let folder = portal.config.themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    let warnings: Vec<String> = [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    let warnings: Vec<String> =
+        [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     if let Some(first) = warnings.first() {
         state.notice = Some(state::Notice { text: first.clone(), bad: true });
     }
     for warning in warnings {
-        state.findings.push(crate::core::portal::Finding { what: "configuration".into(), fine: false, found: warning, advice: "correct it; the built-in one is used".into() });
+        state.findings.push(crate::core::portal::Finding {
+            what: "configuration".into(),
+            fine: false,
+            found: warning,
+            advice: "correct it; the built-in one is used".into(),
+        });
     }
     let mut jobs = Jobs::new(portal);
+    // One task reads the events: polled with any waker but its own, crossterm's stream never wakes again.
+    let (typed, mut keys) = tokio::sync::mpsc::channel(1024);
+    let reader = tokio::spawn(async move {
+        while let Some(Ok(event)) = events.next().await {
+            if typed.send(event).await.is_err() {
+                break;
+            }
+        }
+    });
     let mut hangup = signal(SignalKind::hangup()).during("watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).during("watch for signals")?;
     if let Ok(size) = screen.size() {
@@ -111,10 +143,10 @@ where
             biased;
             _ = hangup.recv() => Some(Msg::Ended),
             _ = terminate.recv() => Some(Msg::Ended),
-            event = events.next() => match event {
-                Some(Ok(event)) => of_event(event),
+            event = keys.recv() => match event {
+                Some(event) => of_event(event),
                 // The terminal is gone.
-                Some(Err(_)) | None => Some(Msg::Ended),
+                None => Some(Msg::Ended),
             },
             msg = jobs.next() => Some(msg),
             () = tokio::time::sleep_until(due), if dirty => None,
@@ -130,11 +162,7 @@ where
             if batch >= 512 || state.quit {
                 break;
             }
-            next = match events.next().now_or_never() {
-                Some(Some(Ok(event))) => of_event(event),
-                _ => None,
-            };
-            next = next.or_else(|| jobs.ready());
+            next = keys.try_recv().ok().and_then(of_event).or_else(|| jobs.ready());
         }
         if dirty && Instant::now() >= due && !state.quit {
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
@@ -142,12 +170,20 @@ where
             dirty = false;
         }
     }
+    reader.abort();
     jobs.cancel_all();
     Ok(())
 }
 
 /// Effects that need the terminal are done here, the others by the jobs.
-fn perform(effects: Vec<Effect>, state: &mut State, jobs: &mut Jobs, theme: &mut Theme, folder: Option<&std::path::Path>, depth: Depth) {
+fn perform(
+    effects: Vec<Effect>,
+    state: &mut State,
+    jobs: &mut Jobs,
+    theme: &mut Theme,
+    folder: Option<&std::path::Path>,
+    depth: Depth,
+) {
     for effect in effects {
         match effect {
             Effect::Copy(text) => {

@@ -115,7 +115,14 @@ pub enum Effect {
     /// List a source, or search it.
     List { source: String, query: Option<String> },
     /// Search the rows.
-    Search { number: u64, sets: SharedSets, query: Query, sort: Sort, order: Option<SharedIds>, from: Option<SharedIds> },
+    Search {
+        number: u64,
+        sets: SharedSets,
+        query: Query,
+        sort: Sort,
+        order: Option<SharedIds>,
+        from: Option<SharedIds>,
+    },
     /// Fetch an image page.
     Image { target: Target, platform: Option<String> },
     /// Fetch its tags.

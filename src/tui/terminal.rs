@@ -39,7 +39,8 @@ impl Drop for Guard {
 
 /// Leaves the other screen and raw mode; safe to do twice.
 pub fn restore() {
-    let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
+    let _ =
+        execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
     let _ = disable_raw_mode();
 }
 
@@ -50,7 +51,11 @@ pub fn set_mouse(on: bool) {
 
 /// Puts text on the clipboard with OSC 52, which works over ssh. `false` if it is too long for that.
 pub fn copy(text: &str) -> bool {
-    let sequence = clipboard_sequence(text, std::env::var_os("TMUX").is_some(), std::env::var("TERM").is_ok_and(|term| term.starts_with("screen")) && std::env::var_os("STY").is_some());
+    let sequence = clipboard_sequence(
+        text,
+        std::env::var_os("TMUX").is_some(),
+        std::env::var("TERM").is_ok_and(|term| term.starts_with("screen")) && std::env::var_os("STY").is_some(),
+    );
     let Some(sequence) = sequence else { return false };
     let mut out = stdout().lock();
     out.write_all(sequence.as_bytes()).and_then(|()| out.flush()).is_ok()

@@ -46,6 +46,7 @@ struct File {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "a table of a theme file, not a state")]
 struct Paint {
     fg: Option<String>,
     bg: Option<String>,
@@ -72,7 +73,10 @@ impl Depth {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         if !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb" {
             Self::None
-        } else if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit") || variable("TERM").contains("256") || variable("TERM").contains("direct") {
+        } else if matches!(variable("COLORTERM").as_str(), "truecolor" | "24bit")
+            || variable("TERM").contains("256")
+            || variable("TERM").contains("direct")
+        {
             Self::True
         } else {
             Self::Sixteen
@@ -108,10 +112,16 @@ impl Theme {
         if depth > 8 {
             return Err("it inherits from itself".into());
         }
-        let own = folder.map(|folder| folder.join(format!("{name}.toml"))).filter(|path| path.is_file() && !name.contains('/'));
+        let own = folder
+            .map(|folder| folder.join(format!("{name}.toml")))
+            .filter(|path| path.is_file() && !name.contains('/'));
         let text = match own {
             Some(path) => std::fs::read_to_string(path).map_err(|error| error.to_string())?,
-            None => BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()).ok_or("there is no such theme")?,
+            None => BUILT_IN
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, text)| (*text).to_owned())
+                .ok_or("there is no such theme")?,
         };
         let file: File = toml::from_str(&text).map_err(|error| clean::short(error.message(), 120))?;
         if let Some(parent) = file.inherits {
@@ -147,12 +157,21 @@ impl Theme {
 
 fn style(paint: &Paint, depth: Depth) -> Result<Style, String> {
     let mut style = Style::default();
-    for (on, modifier) in [(paint.bold, Modifier::BOLD), (paint.dim, Modifier::DIM), (paint.underline, Modifier::UNDERLINED), (paint.reverse, Modifier::REVERSED)] {
+    for (on, modifier) in [
+        (paint.bold, Modifier::BOLD),
+        (paint.dim, Modifier::DIM),
+        (paint.underline, Modifier::UNDERLINED),
+        (paint.reverse, Modifier::REVERSED),
+    ] {
         if on {
             style = style.add_modifier(modifier);
         }
     }
-    let colour = |text: &Option<String>| text.as_ref().map(|text| text.parse::<Color>().map_err(|_| format!("'{}' is no colour", clean::short(text, 20)))).transpose();
+    let colour = |text: &Option<String>| {
+        text.as_ref()
+            .map(|text| text.parse::<Color>().map_err(|_| format!("'{}' is no colour", clean::short(text, 20))))
+            .transpose()
+    };
     let (fg, bg) = (colour(&paint.fg)?, colour(&paint.bg)?);
     if depth != Depth::None {
         style.fg = fg.map(|colour| fit(colour, depth));
@@ -234,7 +253,11 @@ mod tests {
     #[test]
     fn a_theme_may_inherit_and_roles_fall_back_by_their_dots() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("mine.toml"), "inherits = \"mono\"\n[roles]\n\"list.selected\" = { bold = true }\n").unwrap();
+        std::fs::write(
+            folder.path().join("mine.toml"),
+            "inherits = \"mono\"\n[roles]\n\"list.selected\" = { bold = true }\n",
+        )
+        .unwrap();
         let theme = Theme::load("mine", Some(folder.path()), Depth::True);
         assert!(theme.warnings.is_empty());
         assert!(theme.style("list.selected").add_modifier.contains(Modifier::BOLD));
@@ -244,12 +267,26 @@ mod tests {
     /// WCAG 2.1 contrast of every role on the background the theme is made for.
     #[test]
     fn true_colour_themes_can_be_read_on_their_background() {
-        let light = |channel: u8| { let c = f64::from(channel) / 255.0; if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) } };
-        let luminance = |colour: Color| match colour { Color::Rgb(r, g, b) => Some(0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b)), _ => None };
-        for (name, ground) in [("light", Color::Rgb(255, 255, 255)), ("dark", Color::Rgb(24, 24, 27)), ("high-contrast", Color::Rgb(0, 0, 0)), ("colour-blind", Color::Rgb(0, 0, 0))] {
+        let light = |channel: u8| {
+            let c = f64::from(channel) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |colour: Color| match colour {
+            Color::Rgb(r, g, b) => Some(0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b)),
+            _ => None,
+        };
+        for (name, ground) in [
+            ("light", Color::Rgb(255, 255, 255)),
+            ("dark", Color::Rgb(24, 24, 27)),
+            ("high-contrast", Color::Rgb(0, 0, 0)),
+            ("colour-blind", Color::Rgb(0, 0, 0)),
+        ] {
             let theme = Theme::load(name, None, Depth::True);
             for (role, style) in &theme.roles {
-                let (Some(front), Some(back)) = (style.fg.and_then(luminance), luminance(style.bg.unwrap_or(ground))) else { continue };
+                let (Some(front), Some(back)) = (style.fg.and_then(luminance), luminance(style.bg.unwrap_or(ground)))
+                else {
+                    continue;
+                };
                 let ratio = (front.max(back) + 0.05) / (front.min(back) + 0.05);
                 let least = if role == "border" { 2.0 } else { 4.5 };
                 assert!(ratio >= least, "{name}: {role} has contrast {ratio:.1}");

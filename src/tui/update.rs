@@ -15,7 +15,7 @@ use super::{
     screens::{console, image, workload},
     state::{Screen, State, is_press},
 };
-use crate::core::{error::Kind, form::FieldKind, link::Link, text};
+use crate::core::{error::Kind, form::FieldKind, launch::Workload, link::Link, text};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -82,7 +82,9 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             return commands::back(state);
         }
         let application = page.parser.screen().application_cursor();
-        return console::bytes(&key, application).map(|bytes| vec![Effect::Type(Bytes::from(bytes))]).unwrap_or_default();
+        return console::bytes(&key, application)
+            .map(|bytes| vec![Effect::Type(Bytes::from(bytes))])
+            .unwrap_or_default();
     }
     if state.is_typing() {
         return typed(state, key);
@@ -216,7 +218,9 @@ fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<Effec
             None => Vec::new(),
         },
         Purpose::Facet => {
-            values.iter().for_each(|facet| state.catalog.toggle(facet));
+            for facet in &values {
+                state.catalog.toggle(facet);
+            }
             state.catalog.typed()
         }
         Purpose::Filter => {
@@ -303,7 +307,9 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
                     input.paste(text);
                 }
             }
-            Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => return answered(state, Ask::Link, text.trim().to_owned()),
+            Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
+                return answered(state, Ask::Link, text.trim().to_owned());
+            }
             Some(Screen::Catalog) => {
                 state.catalog.typing = true;
                 state.catalog.input.paste(text);
@@ -351,6 +357,16 @@ fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {
     }
 }
 
+/// The topmost screen of a kind: an answer belongs to it also while another one covers it.
+macro_rules! topmost {
+    ($state:expr, $kind:path) => {
+        $state.stack.iter_mut().rev().find_map(|screen| match screen {
+            $kind(page) => Some(page),
+            _ => None,
+        })
+    };
+}
+
 /// An answer came. One for a screen that is gone changes nothing.
 fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
     let now = state.now;
@@ -367,9 +383,15 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Image(result) => return image_arrived(state, *result),
         Msg::Opened(result) => match *result {
             Ok(opened) => {
-                if let Some(Screen::Image(page)) = state.stack.last_mut() {
+                if let Some(page) = topmost!(state, Screen::Image) {
                     let mut words = match opened.moved {
-                        Some(true) => vec![(false, format!("the tag has moved since, to {}", opened.now_at.as_ref().map_or("", |digest| digest.short())))],
+                        Some(true) => vec![(
+                            false,
+                            format!(
+                                "the tag has moved since, to {}",
+                                opened.now_at.as_ref().map_or("", |digest| digest.short())
+                            ),
+                        )],
                         Some(false) => vec![(true, "the tag still points here".to_owned())],
                         None => vec![(false, "the tag is gone, or there was none".to_owned())],
                     };
@@ -383,23 +405,25 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             Err(error) => return image_arrived(state, Err(error)),
         },
         Msg::Tags(result) => {
-            if let Some(Screen::Image(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Image) {
                 // Newest first: that is what people look for.
                 page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
             }
         }
         Msg::Version(version) => {
-            if let Some(Screen::Image(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Image) {
                 page.versions.retain(|known| known.tag != version.tag);
                 page.versions.push(version);
             }
         }
         Msg::Form(result) => {
-            if let Some(Screen::Launch(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Launch) {
                 match result {
                     Ok((backend, form)) if backend == page.backend_name() => {
                         // Answers that the new backend asks for too are kept.
-                        page.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
+                        page.answers
+                            .0
+                            .retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
                         page.form = Some(form);
                         page.error = None;
                         return commands::replan(state);
@@ -410,7 +434,7 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Plan(result) => {
-            if let Some(Screen::Launch(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Launch) {
                 match *result {
                     Ok(plan) => {
                         page.error = None;
@@ -420,22 +444,24 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 }
             }
         }
-        Msg::Workloads(all, failed) => match state.stack.last_mut() {
-            Some(Screen::Workloads(page)) => page.arrived(all, failed),
-            Some(Screen::Workload(page)) => {
-                if let Some(news) = all.into_iter().find(|workload| workload.backend == page.workload.backend && workload.id == page.workload.id) {
-                    page.workload = news;
+        Msg::Workloads(all, failed) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
+                if let Some(news) = all.iter().find(same) {
+                    page.workload = news.clone();
                 }
             }
-            _ => {}
-        },
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.arrived(all, failed);
+            }
+        }
         Msg::Log(bytes) => {
-            if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Workload) {
                 page.output(&bytes);
             }
         }
         Msg::LogEnd(result) => {
-            if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Workload) {
                 let rest = std::mem::take(&mut page.rest);
                 if !rest.is_empty() {
                     page.output(format!("{rest}\n").as_bytes());
@@ -445,29 +471,34 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             return vec![Effect::Workloads];
         }
         Msg::Usage(result) => {
-            if let (Some(Screen::Workload(page)), Ok(usage)) = (state.stack.last_mut(), result) {
+            if let (Some(page), Ok(usage)) = (topmost!(state, Screen::Workload), result) {
                 page.reading(usage);
             }
         }
         Msg::Terminal(bytes) => {
-            if let Some(Screen::Console(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Console) {
                 page.parser.process(&bytes);
             }
         }
         Msg::TerminalEnd(result) => {
-            if let Some(Screen::Console(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Console) {
                 page.ended = Some(result);
             }
         }
         Msg::Health(health, store) => {
-            if let Some(Screen::Sources(page)) = state.stack.last_mut() {
+            if let Some(page) = topmost!(state, Screen::Sources) {
                 page.health = Some(health);
                 page.store = store;
             }
         }
         Msg::Link(Ok((link, code))) => {
             let link = link.to_string();
-            state.popups.push(Popup::Text { title: "Link, copied where the terminal allows it".into(), text: format!("{link}\n\n{code}"), copy: Some(link.clone()), top: 0 });
+            state.popups.push(Popup::Text {
+                title: "Link, copied where the terminal allows it".into(),
+                text: format!("{link}\n\n{code}"),
+                copy: Some(link.clone()),
+                top: 0,
+            });
             return vec![Effect::Copy(link)];
         }
         Msg::Link(Err(error)) => state.fail(&error),
@@ -483,7 +514,7 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
 }
 
 fn image_arrived(state: &mut State, result: crate::core::error::Result<crate::core::model::Image>) -> Vec<Effect> {
-    let Some(Screen::Image(page)) = state.stack.last_mut() else { return Vec::new() };
+    let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
     match result {
         Ok(image) => {
             let reference = image.reference.clone();
@@ -504,7 +535,7 @@ fn image_arrived(state: &mut State, result: crate::core::error::Result<crate::co
     }
 }
 
-fn job_done(state: &mut State, id: u64, result: crate::core::error::Result<(String, Option<crate::core::launch::Workload>)>) -> Vec<Effect> {
+fn job_done(state: &mut State, id: u64, result: crate::core::error::Result<(String, Option<Workload>)>) -> Vec<Effect> {
     match &result {
         Ok((words, _)) => state.say(words.clone()),
         Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
@@ -554,7 +585,7 @@ pub fn edit(state: &mut State) -> Vec<Effect> {
 }
 
 /// A fresh log page for a workload.
-pub fn workload_page(workload: crate::core::launch::Workload) -> Screen {
+pub fn workload_page(workload: Workload) -> Screen {
     Screen::Workload(Box::new(workload::Page::new(workload)))
 }
 

@@ -51,9 +51,16 @@ fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
 fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let (title, detail) = match state.screen() {
         Screen::Catalog => ("Images".to_owned(), state.catalog.summary(state.now)),
-        Screen::Image(page) => (page.target().words(), "image".to_owned()),
-        Screen::Launch(page) => (format!("Launch {}", page.image.reference.title()), "check the plan, then L".to_owned()),
-        Screen::Workloads(page) => ("Workloads".to_owned(), page.all.as_ref().map_or_else(String::new, |all| format!("{} running", all.iter().filter(|workload| workload.state.is_live()).count()))),
+        Screen::Image(page) => (page.title(), String::new()),
+        Screen::Launch(page) => {
+            (format!("Launch {}", page.image.reference.title()), "check the plan, then L".to_owned())
+        }
+        Screen::Workloads(page) => (
+            "Workloads".to_owned(),
+            page.all.as_ref().map_or_else(String::new, |all| {
+                format!("{} running", all.iter().filter(|workload| workload.state.is_live()).count())
+            }),
+        ),
         Screen::Workload(page) => (format!("Workload {}", page.workload.name), page.workload.id.clone()),
         Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
         Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
@@ -68,7 +75,11 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     put(
         frame,
         area,
-        Line::from(vec![Span::styled(fit(&left, left.width().min(area.width as usize)), theme.style("title")), Span::styled(fit(&detail, room), theme.style("dim")), Span::styled(work, theme.style("caution"))]),
+        Line::from(vec![
+            Span::styled(fit(&left, left.width().min(area.width as usize)), theme.style("title")),
+            Span::styled(fit(&detail, room), theme.style("dim")),
+            Span::styled(work, theme.style("caution")),
+        ]),
     );
 }
 
@@ -77,7 +88,11 @@ fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     if let Some(notice) = &state.notice {
         let role = if notice.bad { "bad" } else { "good" };
         let sign = if notice.bad { "✗" } else { "✓" };
-        return put(frame, area, Line::styled(fit(&format!(" {sign} {}", notice.text), area.width as usize), theme.style(role)));
+        return put(
+            frame,
+            area,
+            Line::styled(fit(&format!(" {sign} {}", notice.text), area.width as usize), theme.style(role)),
+        );
     }
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;

@@ -19,7 +19,11 @@ use crate::core::{
 
 /// One row of an area; rows outside are empty and drawing there does nothing.
 pub fn row(area: Rect, number: u16) -> Rect {
-    if number >= area.height { Rect::new(area.x, area.y, 0, 0) } else { Rect::new(area.x, area.y + number, area.width, 1) }
+    if number >= area.height {
+        Rect::new(area.x, area.y, 0, 0)
+    } else {
+        Rect::new(area.x, area.y + number, area.width, 1)
+    }
 }
 
 /// The area without its first rows.
@@ -128,7 +132,10 @@ pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme:
     let width = width.min(whole.width);
     let height = height.min(whole.height);
     let area = Rect::new(whole.x + (whole.width - width) / 2, whole.y + (whole.height - height) / 2, width, height);
-    let block = Block::bordered().border_type(BorderType::Rounded).border_style(theme.style("border")).title(Span::styled(format!(" {title} "), theme.style("title")));
+    let block = Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(theme.style("border"))
+        .title(Span::styled(format!(" {title} "), theme.style("title")));
     let inner = block.inner(area);
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
@@ -149,7 +156,11 @@ pub fn select(line: Line<'static>, selected: bool, theme: &Theme) -> Line<'stati
         return line;
     }
     let style: Style = theme.style("selected");
-    let spans = line.spans.into_iter().map(|span| Span::styled(span.content, span.style.fg.map_or(style, |_| style))).collect::<Vec<_>>();
+    let spans = line
+        .spans
+        .into_iter()
+        .map(|span| Span::styled(span.content, span.style.fg.map_or(style, |_| style)))
+        .collect::<Vec<_>>();
     Line::from(spans).style(style)
 }
 

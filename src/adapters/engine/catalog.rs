@@ -24,7 +24,15 @@ use crate::core::{
 impl Catalog for Engine {
     async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
         let what = format!("list {}", self.name);
-        let images = cx.run(&what, async { self.docker().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.words(&what, &error)) }).await?;
+        let images = cx
+            .run(&what, async {
+                self.docker()
+                    .await?
+                    .list_images(None::<ListImagesOptions>)
+                    .await
+                    .map_err(|error| self.words(&what, &error))
+            })
+            .await?;
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for image in images {
             for (repository, tag) in names(&image.repo_tags, &image.repo_digests) {
@@ -33,7 +41,13 @@ impl Catalog for Engine {
                 row.size = row.size.max(u64::try_from(image.size).ok());
                 row.updated = row.updated.max(Some(image.created).filter(|created| *created > 0));
                 row.digest = row.digest.take().or_else(|| image.id.parse().ok());
-                row.labels.extend(image.labels.iter().take(20).map(|(key, value)| format!("{}={}", clean::short(key, 60), clean::short(value, 60))));
+                row.labels.extend(
+                    image
+                        .labels
+                        .iter()
+                        .take(20)
+                        .map(|(key, value)| format!("{}={}", clean::short(key, 60), clean::short(value, 60))),
+                );
             }
         }
         for row in rows.values_mut() {
@@ -62,7 +76,11 @@ impl Catalog for Engine {
             let image = docker.inspect_image(&asked).await.map_err(|error| self.words(&what, &error))?;
             let history = docker.image_history(&asked).await.map_err(|error| self.words(&what, &error))?;
             // Newest first from the engine; the page shows the order of building.
-            let steps: Vec<(String, u64)> = history.iter().rev().map(|step| (clean::short(&step.created_by, 2000), u64::try_from(step.size).unwrap_or(0))).collect();
+            let steps: Vec<(String, u64)> = history
+                .iter()
+                .rev()
+                .map(|step| (clean::short(&step.created_by, 2000), u64::try_from(step.size).unwrap_or(0)))
+                .collect();
             describe(reference, &image, steps, &what)
         })
         .await
@@ -72,9 +90,15 @@ impl Catalog for Engine {
         let what = format!("list versions of {reference}");
         let name = self.local(reference)?;
         cx.run(&what, async {
-            let images = self.docker().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.words(&what, &error))?;
+            let images = self
+                .docker()
+                .await?
+                .list_images(None::<ListImagesOptions>)
+                .await
+                .map_err(|error| self.words(&what, &error))?;
             let all = images.iter().flat_map(|image| names(&image.repo_tags, &image.repo_digests));
-            let mut tags: Vec<String> = all.filter(|(repository, _)| *repository == name.repository).filter_map(|(_, tag)| tag).collect();
+            let mut tags: Vec<String> =
+                all.filter(|(repository, _)| *repository == name.repository).filter_map(|(_, tag)| tag).collect();
             tags.sort();
             tags.dedup();
             Ok(tags)
@@ -84,19 +108,29 @@ impl Catalog for Engine {
 
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
         let image = self.image(cx, reference, None).await?;
-        Ok(Version { tag: reference.tag().unwrap_or("latest").to_owned(), digest: image.pinned.map(|pinned| pinned.digest), created: image.created, size: Some(image.size) })
+        Ok(Version {
+            tag: reference.tag().unwrap_or("latest").to_owned(),
+            digest: image.pinned.map(|pinned| pinned.digest),
+            created: image.created,
+            size: Some(image.size),
+        })
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let facts = cx.run(&format!("ask {}", self.name), self.facts()).await?;
         let account = if facts.rootless {
-            "as you (rootless)"
+            "you (rootless)"
         } else if facts.remapped {
             "root on this host, containers remapped"
         } else {
             "root on this host, in effect"
         };
-        Ok(Health { reachable: true, account: account.into(), credentials: self.address.clone(), note: facts.version.clone() })
+        Ok(Health {
+            reachable: true,
+            account: account.into(),
+            credentials: self.address.clone(),
+            note: facts.version.clone(),
+        })
     }
 }
 
@@ -126,13 +160,20 @@ pub(super) fn spelled(name: &Name) -> String {
 fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
     let split = |full: &String| {
         let (repository, tag) = full.rsplit_once(':')?;
-        (!tag.contains('/') && repository != "<none>").then(|| (clean::short(repository, 255), Some(clean::short(tag, 128))))
+        (!tag.contains('/') && repository != "<none>")
+            .then(|| (clean::short(repository, 255), Some(clean::short(tag, 128))))
     };
     let tagged: Vec<_> = tags.iter().filter_map(split).collect();
     if !tagged.is_empty() {
         return tagged;
     }
-    digests.iter().filter_map(|full| full.split_once('@')).map(|(repository, _)| (clean::short(repository, 255), None)).filter(|(repository, _)| repository != "<none>").take(1).collect()
+    digests
+        .iter()
+        .filter_map(|full| full.split_once('@'))
+        .map(|(repository, _)| (clean::short(repository, 255), None))
+        .filter(|(repository, _)| repository != "<none>")
+        .take(1)
+        .collect()
 }
 
 fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)>, what: &str) -> Result<Image> {
@@ -144,9 +185,15 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
     let platform = Platform {
         os: clean::short(image.os.as_deref().unwrap_or("linux"), 32),
         architecture: clean::short(image.architecture.as_deref().unwrap_or("unknown"), 32),
-        variant: image.variant.as_deref().filter(|variant| !variant.is_empty()).map(|variant| clean::short(variant, 16)),
+        variant: image
+            .variant
+            .as_deref()
+            .filter(|variant| !variant.is_empty())
+            .map(|variant| clean::short(variant, 16)),
     };
-    let list = |items: &Option<Vec<String>>| items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>();
+    let list = |items: &Option<Vec<String>>| {
+        items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>()
+    };
     let config = image.config.as_ref().map_or_else(RunConfig::default, |config| RunConfig {
         entrypoint: list(&config.entrypoint),
         command: list(&config.cmd),
@@ -155,7 +202,12 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
         ports: list(&config.exposed_ports),
         volumes: list(&config.volumes),
         working_dir: clean::short(config.working_dir.as_deref().unwrap_or(""), 500),
-        labels: config.labels.iter().flatten().map(|(key, value)| (clean::short(key, 200), clean::short(value, 4000))).collect(),
+        labels: config
+            .labels
+            .iter()
+            .flatten()
+            .map(|(key, value)| (clean::short(key, 200), clean::short(value, 4000)))
+            .collect(),
     });
     let layers: Vec<Layer> = {
         let ids = image.root_fs.as_ref().and_then(|root| root.layers.clone()).unwrap_or_default();
@@ -174,9 +226,14 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
     Ok(Image {
         reference: reference.clone(),
         kind: ImageKind::Container,
-        pinned: Some(Pinned { reference: reference.with_digest(&id), digest: id.clone(), platform: Some(platform.clone()), manifest: id.clone() }),
+        pinned: Some(Pinned {
+            reference: reference.with_digest(&id),
+            digest: id.clone(),
+            platform: Some(platform.clone()),
+            manifest: id.clone(),
+        }),
         media_type: "local image".into(),
-        created: image.created.as_ref().and_then(|created| text::parse_timestamp(&created.to_string())),
+        created: image.created.as_ref().and_then(|created| text::parse_timestamp(created)),
         platforms: vec![PlatformEntry { platform, digest: id }],
         config,
         annotations,

@@ -32,14 +32,18 @@ impl Content for Engine {
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
         // A manifest of ours named by digest (a child being copied) or the image itself.
         let contents = self.exported(cx, at).await?;
-        let first = contents.images.first().ok_or_else(|| Error::failed(format!("read {at}"), "the engine exported nothing"))?;
+        let first = contents
+            .images
+            .first()
+            .ok_or_else(|| Error::failed(format!("read {at}"), "the engine exported nothing"))?;
         Ok(first.manifest.clone())
     }
 
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
         let what = format!("read {} of {at}", blob.digest.short());
         let contents = self.exported(cx, at).await?;
-        let (offset, length) = *contents.blobs.get(&blob.digest).ok_or_else(|| Error::not_found(&what, "the image does not have it"))?;
+        let (offset, length) =
+            *contents.blobs.get(&blob.digest).ok_or_else(|| Error::not_found(&what, "the image does not have it"))?;
         archive::part(&contents.path, offset + from.min(length), length.saturating_sub(from), what).await
     }
 
@@ -61,8 +65,19 @@ impl Content for Engine {
         fs::rename(&partial, &path).await.during(&what)
     }
 
-    async fn put_manifest(&self, _cx: &Context, at: &ImageRef, _tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner).entry(at.clone()).or_default().push(manifest.clone());
+    async fn put_manifest(
+        &self,
+        _cx: &Context,
+        at: &ImageRef,
+        _tag: Option<&str>,
+        manifest: &RawManifest,
+    ) -> Result<()> {
+        self.incoming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(at.clone())
+            .or_default()
+            .push(manifest.clone());
         Ok(())
     }
 
@@ -72,13 +87,18 @@ impl Content for Engine {
         let name = self.local(at)?;
         let manifests = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).remove(at).unwrap_or_default();
         let manifest = for_this_machine(&manifests, &what)?;
-        let Manifest::Image { config, layers, .. } = manifest.parse(&what)? else { return Err(Error::failed(what, "an index inside an index")) };
+        let Manifest::Image { config, layers, .. } = manifest.parse(&what)? else {
+            return Err(Error::failed(what, "an index inside an index"));
+        };
         let archive = self.staging.join(format!("{}-{}.tar", manifest.digest.hex(), std::process::id()));
         let name = format!("{}:{}", name.repository, name.tag.as_deref().unwrap_or("latest"));
-        let files: Vec<(String, PathBuf)> = layers.iter().map(|layer| (format!("{}.tar", layer.digest.hex()), self.staged(layer))).collect();
+        let files: Vec<(String, PathBuf)> =
+            layers.iter().map(|layer| (format!("{}.tar", layer.digest.hex()), self.staged(layer))).collect();
         let config_file = (format!("{}.json", config.digest.hex()), self.staged(&config));
         let target = archive.clone();
-        let written = tokio::task::spawn_blocking(move || write_archive(&target, &name, &config_file, &files)).await.during(&what)?;
+        let written = tokio::task::spawn_blocking(move || write_archive(&target, &name, &config_file, &files))
+            .await
+            .during(&what)?;
         let loaded = match written {
             Ok(()) => cx.unless_cancelled(&what, self.load(&what, &archive)).await,
             Err(error) => Err(error),
@@ -121,7 +141,10 @@ impl Engine {
         let image = match docker.inspect_image(&name).await {
             Ok(image) => image,
             Err(error) => match self.local(at)?.tag.clone() {
-                Some(tag) => docker.inspect_image(&format!("{}:{tag}", self.local(at)?.repository)).await.map_err(|error| self.words(&what, &error))?,
+                Some(tag) => docker
+                    .inspect_image(&format!("{}:{tag}", self.local(at)?.repository))
+                    .await
+                    .map_err(|error| self.words(&what, &error))?,
                 None => return Err(self.words(&what, &error)),
             },
         };
@@ -157,13 +180,21 @@ fn for_this_machine<'a>(manifests: &'a [RawManifest], what: &str) -> Result<&'a 
     match top.parse(what)? {
         Manifest::Index { manifests: entries, .. } => {
             let chosen = choose(&entries, &Platform::host(), what)?;
-            manifests.iter().find(|manifest| manifest.digest == chosen.digest).ok_or_else(|| Error::failed(what, "the platform's manifest is missing"))
+            manifests
+                .iter()
+                .find(|manifest| manifest.digest == chosen.digest)
+                .ok_or_else(|| Error::failed(what, "the platform's manifest is missing"))
         }
         Manifest::Image { .. } => Ok(top),
     }
 }
 
-fn write_archive(target: &std::path::Path, name: &str, config: &(String, PathBuf), layers: &[(String, PathBuf)]) -> Result<()> {
+fn write_archive(
+    target: &std::path::Path,
+    name: &str,
+    config: &(String, PathBuf),
+    layers: &[(String, PathBuf)],
+) -> Result<()> {
     let what = format!("write {}", target.display());
     let mut builder = tar::Builder::new(std::io::BufWriter::new(std::fs::File::create(target).during(&what)?));
     let manifest = serde_json::json!([{"Config": config.0, "RepoTags": [name], "Layers": layers.iter().map(|(file, _)| file).collect::<Vec<_>>()}]);

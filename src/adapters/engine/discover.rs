@@ -78,5 +78,8 @@ fn is_socket(path: &Path) -> bool {
 fn contexts(home: &Path) -> Vec<Context> {
     let folder = variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from).join("contexts/meta");
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| serde_json::from_slice(&std::fs::read(entry.path().join("meta.json")).ok()?).ok()).collect()
+    entries
+        .flatten()
+        .filter_map(|entry| serde_json::from_slice(&std::fs::read(entry.path().join("meta.json")).ok()?).ok())
+        .collect()
 }

@@ -7,8 +7,9 @@ use bollard::{
     auth::DockerCredentials,
     models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-        StartContainerOptions, StatsOptionsBuilder, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
+        ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+        StatsOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -45,16 +46,26 @@ impl Launcher for Engine {
         match (&image.kind, &image.pinned) {
             (ImageKind::Container, Some(_)) => {}
             (ImageKind::Container, None) => return Err(Error::unsupported(what, "the image has no digest to pin to")),
-            (kind, _) => return Err(Error::unsupported(what, format!("a container engine does not run a {} image", kind.word()))),
+            (kind, _) => {
+                return Err(Error::unsupported(
+                    what,
+                    format!("a container engine does not run a {} image", kind.word()),
+                ));
+            }
         }
         if let ImageRef::Engine(name) = &image.reference {
             if name.host != self.name {
-                return Err(Error::unsupported(what, format!("the image is in {}", name.host)).hint(format!("launch it there, or copy it: wharf copy {} engine://{}/…", image.reference, self.name)));
+                return Err(Error::unsupported(what, format!("the image is in {}", name.host)).hint(format!(
+                    "launch it there, or copy it: wharf copy {} engine://{}/…",
+                    image.reference, self.name
+                )));
             }
         }
         let host = Platform::host();
         match image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref()) {
-            Some(platform) if !platform.serves(&host) => Err(Error::unsupported(what, format!("it is built for {platform}, this machine is {host}"))),
+            Some(platform) if !platform.serves(&host) => {
+                Err(Error::unsupported(what, format!("it is built for {platform}, this machine is {host}")))
+            }
             _ => Ok(()),
         }
     }
@@ -87,31 +98,59 @@ impl Launcher for Engine {
         let created = cx
             .clone()
             .within(std::time::Duration::from_secs(60))
-            .run(&what, async { docker.create_container(Some(options.build()), body).await.map_err(|error| self.words(&what, &error)) })
+            .run(&what, async {
+                docker.create_container(Some(options.build()), body).await.map_err(|error| self.words(&what, &error))
+            })
             .await
-            .map_err(|error| if error.why.contains("already in use") { error.hint("choose another name, or remove the workload that has it") } else { error })?;
+            .map_err(|error| {
+                if error.why.contains("already in use") {
+                    error.hint("choose another name, or remove the workload that has it")
+                } else {
+                    error
+                }
+            })?;
         cx.progress.phase("starting");
-        let started = cx.run(&what, async { docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(|error| self.words(&what, &error)) }).await;
+        let started = cx
+            .run(&what, async {
+                docker
+                    .start_container(&created.id, None::<StartContainerOptions>)
+                    .await
+                    .map_err(|error| self.words(&what, &error))
+            })
+            .await;
         if let Err(error) = started {
             // Nothing half-made is left behind.
             let _ = self.remove(cx, &created.id).await;
             return Err(error);
         }
         let all = self.workloads(cx).await?;
-        all.into_iter().find(|workload| created.id.starts_with(&workload.id)).ok_or_else(|| Error::failed(what, "it started, ended and was removed at once").hint("launch it with remove=no to read its logs"))
+        all.into_iter().find(|workload| created.id.starts_with(&workload.id)).ok_or_else(|| {
+            Error::failed(what, "it started, ended and was removed at once")
+                .hint("launch it with remove=no to read its logs")
+        })
     }
 
     async fn workloads(&self, cx: &Context) -> Result<Vec<Workload>> {
         let what = format!("list workloads of {}", self.name);
         let options = ListContainersOptionsBuilder::default().all(true).build();
-        let all = cx.run(&what, async { self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error)) }).await?;
+        let all = cx
+            .run(&what, async {
+                self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error))
+            })
+            .await?;
         let mut workloads: Vec<Workload> = all.into_iter().map(|summary| self.workload(summary)).collect();
         for workload in workloads.iter_mut().filter(|workload| matches!(workload.state, State::Exited(_))) {
             // Docker's list has the exit code only inside a sentence: "Exited (3) 2 minutes ago".
-            let code = workload.note.split_once("Exited (").and_then(|(_, rest)| rest.split_once(')')).and_then(|(code, _)| code.parse().ok());
+            let code = workload
+                .note
+                .split_once("Exited (")
+                .and_then(|(_, rest)| rest.split_once(')'))
+                .and_then(|(code, _)| code.parse().ok());
             if let Some(code) = code {
                 workload.state = State::Exited(code);
-            } else if let Ok(inspected) = self.docker().await?.inspect_container(&workload.id, None::<InspectContainerOptions>).await {
+            } else if let Ok(inspected) =
+                self.docker().await?.inspect_container(&workload.id, None::<InspectContainerOptions>).await
+            {
                 workload.state = State::Exited(inspected.state.and_then(|state| state.exit_code).unwrap_or(0));
             }
         }
@@ -123,12 +162,24 @@ impl Launcher for Engine {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(follow).tail("5000").build();
         let docker = self.docker().await?.clone();
         // Ask first: the stream itself would only end, without a word, for a workload that is gone.
-        docker.inspect_container(id, None::<InspectContainerOptions>).await.map_err(|error| self.words(&what, &error))?;
-        let stream = docker.logs(id, Some(options)).map_ok(bollard::container::LogOutput::into_bytes).map_err(move |error| Error::failed(&what, clean::short(&error.to_string(), 200)));
+        docker
+            .inspect_container(id, None::<InspectContainerOptions>)
+            .await
+            .map_err(|error| self.words(&what, &error))?;
+        let stream = docker
+            .logs(id, Some(options))
+            .map_ok(bollard::container::LogOutput::into_bytes)
+            .map_err(move |error| Error::failed(&what, clean::short(&error.to_string(), 200)));
         Ok(Box::pin(stream))
     }
 
-    async fn terminal(&self, cx: &Context, id: &str, command: Option<Vec<String>>, size: (u16, u16)) -> Result<Terminal> {
+    async fn terminal(
+        &self,
+        cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
         let what = format!("open a terminal in {id}");
         let docker = self.docker().await?.clone();
         match command {
@@ -149,10 +200,21 @@ impl Launcher for Engine {
         cx.run(&what, async {
             let docker = self.docker().await?;
             let mut stream = std::pin::pin!(docker.stats(id, Some(options)));
-            let stats = stream.next().await.ok_or_else(|| Error::failed(&what, "the engine has no figures"))?.map_err(|error| self.words(&what, &error))?;
+            let stats = stream
+                .next()
+                .await
+                .ok_or_else(|| Error::failed(&what, "the engine has no figures"))?
+                .map_err(|error| self.words(&what, &error))?;
             let memory = stats.memory_stats.unwrap_or_default();
-            let cache = memory.stats.as_ref().and_then(|stats| stats.get("inactive_file").or(stats.get("total_inactive_file"))).copied().unwrap_or(0);
-            let network = stats.networks.iter().flatten().fold((0, 0), |(received, sent), (_, one)| (received + one.rx_bytes.unwrap_or(0), sent + one.tx_bytes.unwrap_or(0)));
+            let cache = memory
+                .stats
+                .as_ref()
+                .and_then(|stats| stats.get("inactive_file").or(stats.get("total_inactive_file")))
+                .copied()
+                .unwrap_or(0);
+            let network = stats.networks.iter().flatten().fold((0, 0), |(received, sent), (_, one)| {
+                (received + one.rx_bytes.unwrap_or(0), sent + one.tx_bytes.unwrap_or(0))
+            });
             let usage = Usage {
                 cpu_percent: 0.0,
                 memory: memory.usage.unwrap_or(0).saturating_sub(cache),
@@ -170,7 +232,11 @@ impl Launcher for Engine {
         let what = format!("stop {id}");
         let options = StopContainerOptionsBuilder::default().t(STOP_AFTER).build();
         let patient = cx.clone().within(std::time::Duration::from_secs(40));
-        let stopped = patient.run(&what, async { self.docker().await?.stop_container(id, Some(options)).await.map_err(|error| self.words(&what, &error)) }).await;
+        let stopped = patient
+            .run(&what, async {
+                self.docker().await?.stop_container(id, Some(options)).await.map_err(|error| self.words(&what, &error))
+            })
+            .await;
         match stopped {
             // 304: it stands still already.
             Err(error) if error.why.contains("304") || error.why.is_empty() => Ok(()),
@@ -181,7 +247,15 @@ impl Launcher for Engine {
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = cx.run(&what, async { self.docker().await?.remove_container(id, Some(options)).await.map_err(|error| self.words(&what, &error)) }).await;
+        let removed = cx
+            .run(&what, async {
+                self.docker()
+                    .await?
+                    .remove_container(id, Some(options))
+                    .await
+                    .map_err(|error| self.words(&what, &error))
+            })
+            .await;
         match removed {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             other => other,
@@ -210,7 +284,13 @@ impl Engine {
                         // An engine may lack the credentials, the authority or the plain-http rule that Wharf has: carry the bytes over.
                         tracing::info!(%error, "the engine could not pull; carrying the image over");
                         cx.progress.phase(format!("{} cannot pull it itself; carrying it over", self.name));
-                        self.carry(cx, what, plan, supply).await.map_err(|second| if second.kind == Kind::Cancelled { second } else { error.hint(format!("carrying it over failed too: {}", second.why)) })
+                        self.carry(cx, what, plan, supply).await.map_err(|second| {
+                            if second.kind == Kind::Cancelled {
+                                second
+                            } else {
+                                error.hint(format!("carrying it over failed too: {}", second.why))
+                            }
+                        })
                     }
                 }
             }
@@ -221,7 +301,11 @@ impl Engine {
     async fn pull(&self, cx: &Context, name: &Name, plan: &Plan, supply: &Supply) -> Result<()> {
         let what = format!("pull {} on {}", name.base(), self.name);
         let platform = plan.image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
-        let options = CreateImageOptionsBuilder::default().from_image(&pull_name(name)).tag(plan.image.digest.as_str()).platform(&platform).build();
+        let options = CreateImageOptionsBuilder::default()
+            .from_image(&pull_name(name))
+            .tag(plan.image.digest.as_str())
+            .platform(&platform)
+            .build();
         let credentials = supply.credentials.as_ref().map(|known| DockerCredentials {
             username: (!known.identity_token).then(|| known.username.clone()),
             password: (!known.identity_token).then(|| known.secret.reveal().to_owned()),
@@ -243,7 +327,8 @@ impl Engine {
                 if let (true, Some(id), Some(detail)) = (downloads, note.id, note.progress_detail) {
                     let number = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0);
                     layers.insert(id, (number(detail.current), number(detail.total)));
-                    let (done, total) = layers.values().fold((0, 0), |(done, total), (more, all)| (done + more, total + all));
+                    let (done, total) =
+                        layers.values().fold((0, 0), |(done, total), (more, all)| (done + more, total + all));
                     cx.progress.set(done, Some(total));
                 }
             }
@@ -255,11 +340,13 @@ impl Engine {
     /// The engine must have what was judged: its own record of the digest says so.
     async fn compare(&self, full: &str, wanted: &Digest, what: &str) -> Result<()> {
         let image = self.docker().await?.inspect_image(full).await.map_err(|error| self.words(what, &error))?;
-        let has = image.repo_digests.iter().flatten().any(|digest| digest.ends_with(wanted.as_str())) || image.id.as_deref() == Some(wanted.as_str());
+        let has = image.repo_digests.iter().flatten().any(|digest| digest.ends_with(wanted.as_str()))
+            || image.id.as_deref() == Some(wanted.as_str());
         if has {
             return Ok(());
         }
-        Err(Error::new(Kind::Integrity, what, format!("{} reports another digest than {wanted}", self.name)).hint("do not use it; tell whoever runs the registry"))
+        Err(Error::new(Kind::Integrity, what, format!("{} reports another digest than {wanted}", self.name))
+            .hint("do not use it; tell whoever runs the registry"))
     }
 
     async fn carry(&self, cx: &Context, what: &str, plan: &Plan, supply: &Supply) -> Result<String> {
@@ -267,29 +354,53 @@ impl Engine {
         let base = plan.image.reference.title().split(':').next().unwrap_or("image").to_lowercase();
         let base: String = base.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let base = base.trim_matches('-').to_owned();
-        let to = ImageRef::Engine(Name { host: self.name.clone(), repository: format!("localhost/wharf/{}", if base.is_empty() { "image" } else { &base }), tag: Some(tag), digest: None });
-        let staged = Engine { docker: self.docker.clone(), facts: self.facts.clone(), samples: Default::default(), incoming: Default::default(), name: self.name.clone(), address: self.address.clone(), staging: self.staging.clone() };
+        let to = ImageRef::Engine(Name {
+            host: self.name.clone(),
+            repository: format!("localhost/wharf/{}", if base.is_empty() { "image" } else { &base }),
+            tag: Some(tag),
+            digest: None,
+        });
+        let staged = Engine {
+            docker: self.docker.clone(),
+            facts: self.facts.clone(),
+            samples: std::sync::Mutex::default(),
+            incoming: std::sync::Mutex::default(),
+            name: self.name.clone(),
+            address: self.address.clone(),
+            staging: self.staging.clone(),
+        };
         let from = Place { content: supply.content.clone(), at: plan.image.reference.with_digest(&plan.image.digest) };
         // Only this machine's platform travels, so that the engine cannot choose another.
-        let options = Options { platforms: plan.image.platform.clone().map(|platform| vec![platform]), attachments: false, ..Options::default() };
+        let options = Options {
+            platforms: plan.image.platform.clone().map(|platform| vec![platform]),
+            attachments: false,
+            ..Options::default()
+        };
         let manifest = supply.content.manifest(cx, &from.at.with_digest(&plan.image.manifest)).await?;
         copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
         let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;
-        let crate::core::manifest::Manifest::Image { config, .. } = manifest.parse(what)? else { return Err(Error::failed(what, "not a single image")) };
+        let crate::core::manifest::Manifest::Image { config, .. } = manifest.parse(what)? else {
+            return Err(Error::failed(what, "not a single image"));
+        };
         let id = image.id.unwrap_or_default();
         // An engine's id is the digest of the configuration (or, with containerd's store, of the manifest).
         if id.ends_with(config.digest.hex()) || id.ends_with(plan.image.manifest.hex()) {
             return Ok(id);
         }
-        Err(Error::new(Kind::Integrity, what, format!("{} made another image of it", self.name)).hint("tell whoever published the image"))
+        Err(Error::new(Kind::Integrity, what, format!("{} made another image of it", self.name))
+            .hint("tell whoever published the image"))
     }
 
     async fn launched_already(&self, cx: &Context, key: &str) -> Result<Option<Workload>> {
         let what = format!("look for an earlier launch on {}", self.name);
         let filters = HashMap::from([("label".to_owned(), vec![format!("{}={key}", label::KEY)])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = cx.run(&what, async { self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error)) }).await?;
+        let found = cx
+            .run(&what, async {
+                self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error))
+            })
+            .await?;
         Ok(found.into_iter().next().map(|summary| self.workload(summary)))
     }
 
@@ -297,12 +408,24 @@ impl Engine {
         let labels = summary.labels.unwrap_or_default();
         let labelled = |key: &str| labels.get(key).map(|value| clean::short(value, 400));
         let status = clean::short(summary.status.as_deref().unwrap_or(""), 80);
-        let ports: Vec<String> = summary.ports.iter().flatten().filter_map(|port| port.public_port.map(|public| format!("{}:{public}→{}", port.ip.as_deref().unwrap_or(""), port.private_port))).collect();
+        let ports: Vec<String> = summary
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(|port| {
+                port.public_port
+                    .map(|public| format!("{}:{public}→{}", port.ip.as_deref().unwrap_or(""), port.private_port))
+            })
+            .collect();
         Workload {
             id: summary.id.unwrap_or_default().chars().take(12).collect(),
             backend: self.name.clone(),
-            name: clean::short(summary.names.iter().flatten().next().map_or("", |name| name.trim_start_matches('/')), 80),
-            image: labelled(label::REFERENCE).unwrap_or_else(|| clean::short(summary.image.as_deref().unwrap_or(""), 400)),
+            name: clean::short(
+                summary.names.iter().flatten().next().map_or("", |name| name.trim_start_matches('/')),
+                80,
+            ),
+            image: labelled(label::REFERENCE)
+                .unwrap_or_else(|| clean::short(summary.image.as_deref().unwrap_or(""), 400)),
             digest: labelled(label::DIGEST).unwrap_or_default(),
             state: match summary.state {
                 Some(ContainerSummaryStateEnum::RUNNING) => State::Running,

@@ -115,7 +115,8 @@ impl Engine {
                 let docker = self.docker().await?;
                 let info = docker.info().await.map_err(|error| self.words(&what, &error))?;
                 let version = docker.version().await.map_err(|error| self.words(&what, &error))?;
-                let podman = version.components.iter().flatten().any(|part| part.name.to_lowercase().contains("podman"));
+                let podman =
+                    version.components.iter().flatten().any(|part| part.name.to_lowercase().contains("podman"));
                 let options = info.security_options.unwrap_or_default();
                 let has = |word: &str| options.iter().any(|option| option.contains(word));
                 let rootless = has("rootless");
@@ -123,7 +124,11 @@ impl Engine {
                 let limited = !(rootless && info.cgroup_version.is_some_and(|version| version.to_string() == "1"));
                 let can = |said: Option<bool>| limited && said.unwrap_or(true);
                 Ok(Facts {
-                    version: format!("{} {}", if podman { "Podman" } else { "Docker" }, clean::short(&info.server_version.or(version.version).unwrap_or_default(), 40)),
+                    version: format!(
+                        "{} {}",
+                        if podman { "Podman" } else { "Docker" },
+                        clean::short(&info.server_version.or(version.version).unwrap_or_default(), 40)
+                    ),
                     podman,
                     rootless,
                     remapped: has("userns"),
@@ -143,8 +148,13 @@ impl Engine {
                     404 => Error::not_found(what, message),
                     403 => Error::new(Kind::NotAllowed, what, message),
                     409 => Error::failed(what, message),
-                    500 if message.contains("no such image") || message.contains("image not known") => Error::not_found(what, message),
-                    500 if message.contains("unauthorized") || message.contains("authentication required") || message.contains("denied") => {
+                    500 if message.contains("no such image") || message.contains("image not known") => {
+                        Error::not_found(what, message)
+                    }
+                    500 if message.contains("unauthorized")
+                        || message.contains("authentication required")
+                        || message.contains("denied") =>
+                    {
                         Error::new(Kind::NotAllowed, what, message).hint("sign in to the registry with 'wharf login'")
                     }
                     _ => Error::failed(what, message),
@@ -156,11 +166,18 @@ impl Engine {
                 let text = format!("{other:?} {other}").to_lowercase();
                 let address = &self.address;
                 if text.contains("permission denied") {
-                    Error::new(Kind::NotAllowed, what, format!("you may not use the socket {address}")).hint("join the engine's group (which is root on this host, in effect) or use a rootless engine")
-                } else if text.contains("no such file") || text.contains("notfound") || text.contains("connection refused") {
-                    Error::new(Kind::Unavailable, what, format!("nothing answers at {address}")).hint(format!("start {name}, or remove it from the configuration"))
+                    Error::new(Kind::NotAllowed, what, format!("you may not use the socket {address}")).hint(
+                        "join the engine's group (which is root on this host, in effect) or use a rootless engine",
+                    )
+                } else if text.contains("no such file")
+                    || text.contains("notfound")
+                    || text.contains("connection refused")
+                {
+                    Error::new(Kind::Unavailable, what, format!("nothing answers at {address}"))
+                        .hint(format!("start {name}, or remove it from the configuration"))
                 } else {
-                    Error::new(Kind::Unavailable, what, clean::short(&other.to_string(), 200)).hint(format!("check that {name} runs"))
+                    Error::new(Kind::Unavailable, what, clean::short(&other.to_string(), 200))
+                        .hint(format!("check that {name} runs"))
                 }
             }
         }
@@ -184,7 +201,12 @@ impl Engine {
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "engine", discover);
     let names: Vec<&str> = wanted.iter().map(|source| source.name.as_str()).collect();
-    parts.note("container engines", !names.is_empty(), if names.is_empty() { "no socket found".into() } else { names.join(", ") }, "start one: 'systemctl --user start podman.socket', or set DOCKER_HOST");
+    parts.note(
+        "container engines",
+        !names.is_empty(),
+        if names.is_empty() { "no socket found".into() } else { names.join(", ") },
+        "start one: 'systemctl --user start podman.socket', or set DOCKER_HOST",
+    );
     for written in wanted {
         let (source, launcher) = source(&written, around);
         parts.sources.push(source);

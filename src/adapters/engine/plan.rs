@@ -21,25 +21,91 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
     let choice = |options: &[&str]| FieldKind::Choice(options.iter().map(ToString::to_string).collect());
     let mut fields = vec![
         Field::new("name", "Name", "what the workload is called; empty lets the engine choose", FieldKind::Text, ""),
-        Field::new("command", "Command", "instead of the image's own; empty runs what the image says", FieldKind::Words, ""),
-        Field::new("env", "Environment", "NAME=value, separated by spaces; no secrets here, they show in the plan", FieldKind::Words, ""),
-        Field::new("terminal", "Terminal", "give it a terminal, for shells and other interactive programs", FieldKind::Flag, "no"),
-        Field::new("network", "Network", "none cannot talk to anyone; private reaches out; host shares this machine's network", choice(&["private", "none", "host"]), "private"),
-        Field::new("ports", "Ports", "HOST:INSIDE pairs, open on 127.0.0.1 only; write 0.0.0.0:HOST:INSIDE for everyone", FieldKind::Words, ""),
-        Field::new("mounts", "Mounts", "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted", FieldKind::Words, ""),
-        Field::new("user", "User", "uid[:gid] inside; empty is what the image says", FieldKind::Text, &image.config.user),
-        Field::new("rights", "Rights", "none drops all capabilities; service keeps six harmless ones; default is the engine's own set", choice(&["none", "service", "default"]), "none"),
+        Field::new(
+            "command",
+            "Command",
+            "instead of the image's own; empty runs what the image says",
+            FieldKind::Words,
+            "",
+        ),
+        Field::new(
+            "env",
+            "Environment",
+            "NAME=value, separated by spaces; no secrets here, they show in the plan",
+            FieldKind::Words,
+            "",
+        ),
+        Field::new(
+            "terminal",
+            "Terminal",
+            "give it a terminal, for shells and other interactive programs",
+            FieldKind::Flag,
+            "no",
+        ),
+        Field::new(
+            "network",
+            "Network",
+            "none cannot talk to anyone; private reaches out; host shares this machine's network",
+            choice(&["private", "none", "host"]),
+            "private",
+        ),
+        Field::new(
+            "ports",
+            "Ports",
+            "HOST:INSIDE pairs, open on 127.0.0.1 only; write 0.0.0.0:HOST:INSIDE for everyone",
+            FieldKind::Words,
+            "",
+        ),
+        Field::new(
+            "mounts",
+            "Mounts",
+            "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted",
+            FieldKind::Words,
+            "",
+        ),
+        Field::new(
+            "user",
+            "User",
+            "uid[:gid] inside; empty is what the image says",
+            FieldKind::Text,
+            &image.config.user,
+        ),
+        Field::new(
+            "rights",
+            "Rights",
+            "none drops all capabilities; service keeps six harmless ones; default is the engine's own set",
+            choice(&["none", "service", "default"]),
+            "none",
+        ),
         Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
         Field::new("remove", "Remove after", "remove it when it ends, with its logs", FieldKind::Flag, "no"),
     ];
     if facts.limits.0 {
-        fields.push(Field::new("memory", "Memory", "at most, like 512M or 2G; empty for no limit", FieldKind::Size, "2G"));
+        fields.push(Field::new(
+            "memory",
+            "Memory",
+            "at most, like 512M or 2G; empty for no limit",
+            FieldKind::Size,
+            "2G",
+        ));
     }
     if facts.limits.2 {
-        fields.push(Field::new("cpus", "Processors", "at most this many", FieldKind::Number { least: 1, most: 1024 }, "2"));
+        fields.push(Field::new(
+            "cpus",
+            "Processors",
+            "at most this many",
+            FieldKind::Number { least: 1, most: 1024 },
+            "2",
+        ));
     }
     if facts.limits.1 {
-        fields.push(Field::new("processes", "Processes", "at most this many", FieldKind::Number { least: 1, most: 1_000_000 }, "512"));
+        fields.push(Field::new(
+            "processes",
+            "Processes",
+            "at most this many",
+            FieldKind::Number { least: 1, most: 1_000_000 },
+            "512",
+        ));
     }
     Form { fields }
 }
@@ -80,7 +146,11 @@ pub fn image_name(pinned: &Pinned) -> String {
 pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
     let rights = answers.get("rights");
     let (exposed, bindings) = ports(&answers.words("ports"))?;
-    let mounts: Vec<String> = answers.words("mounts").iter().map(|word| Mount::parse(word).map(|mount| mount.to_string())).collect::<Result<_>>()?;
+    let mounts: Vec<String> = answers
+        .words("mounts")
+        .iter()
+        .map(|word| Mount::parse(word).map(|mount| mount.to_string()))
+        .collect::<Result<_>>()?;
     let words = |key: &str| Some(answers.words(key)).filter(|words| !words.is_empty());
     let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
     let host = HostConfig {
@@ -96,10 +166,17 @@ pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Res
         port_bindings: (!bindings.is_empty()).then_some(bindings),
         binds: (!mounts.is_empty()).then_some(mounts),
         readonly_rootfs: answers.is("readonly").then_some(true),
-        tmpfs: answers.is("readonly").then(|| HashMap::from([("/tmp".to_owned(), "rw,noexec,nosuid,size=256m".to_owned())])),
+        tmpfs: answers
+            .is("readonly")
+            .then(|| HashMap::from([("/tmp".to_owned(), "rw,noexec,nosuid,size=256m".to_owned())])),
         auto_remove: answers.is("remove").then_some(true),
         memory: facts.limits.0.then(|| answers.size("memory")).flatten().and_then(|bytes| i64::try_from(bytes).ok()),
-        nano_cpus: facts.limits.2.then(|| answers.get("cpus").parse::<i64>().ok()).flatten().map(|cpus| cpus * 1_000_000_000),
+        nano_cpus: facts
+            .limits
+            .2
+            .then(|| answers.get("cpus").parse::<i64>().ok())
+            .flatten()
+            .map(|cpus| cpus * 1_000_000_000),
         pids_limit: facts.limits.1.then(|| answers.get("processes").parse().ok()).flatten(),
         privileged: Some(false),
         ..HostConfig::default()
@@ -131,7 +208,9 @@ fn ports(words: &[String]) -> Result<Ports> {
     let mut exposed = Vec::new();
     let mut bindings = HashMap::new();
     for word in words {
-        let bad = || Error::usage(format!("port '{word}'"), "not a port").hint("write HOST:INSIDE, like 8080:80 or 8080:53/udp");
+        let bad = || {
+            Error::usage(format!("port '{word}'"), "not a port").hint("write HOST:INSIDE, like 8080:80 or 8080:53/udp")
+        };
         let (numbers, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
         let parts: Vec<&str> = numbers.split(':').collect();
         let (address, host, inside) = match parts.as_slice() {
@@ -158,7 +237,9 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     let mut risks = vec![match (is_root, facts.rootless, facts.remapped) {
         (true, true, _) => Risk::fine("root inside is you outside: the engine is rootless"),
         (true, false, true) => Risk::fine("root inside is nobody outside: the engine remaps users"),
-        (true, false, false) => Risk::caution("runs as root inside, and that is root outside: name a user, or use a rootless engine"),
+        (true, false, false) => {
+            Risk::caution("runs as root inside, and that is root outside: name a user, or use a rootless engine")
+        }
         (false, true, _) => Risk::fine(format!("runs as {user} inside, a sub-user of yours outside")),
         (false, false, _) => Risk::fine(format!("runs as {user} inside and outside")),
     }];
@@ -186,12 +267,20 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
     }
     risks.extend(mounts.iter().map(|mount| Mount::risk(mount)));
     risks.push(match (answers.get("memory"), facts.limits.0) {
-        (_, false) => Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory"),
+        (_, false) => {
+            Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
+        }
         ("", true) => Risk::caution("no memory limit"),
-        (limit, true) => Risk::fine(format!("at most {limit} of memory, {} processors, {} processes", answers.get("cpus"), answers.get("processes"))),
+        (limit, true) => Risk::fine(format!(
+            "at most {limit} of memory, {} processors, {} processes",
+            answers.get("cpus"),
+            answers.get("processes")
+        )),
     });
     risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
-    risks.push(Risk::caution("signature not checked, never scanned by Wharf: nothing is known about the image but its digest"));
+    risks.push(Risk::caution(
+        "signature not checked, never scanned by Wharf: nothing is known about the image but its digest",
+    ));
     risks
 }
 

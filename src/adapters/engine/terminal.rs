@@ -30,11 +30,16 @@ const OUTPUT_LIMIT: usize = 16 << 20;
 
 /// Attaches to a container that was given a terminal.
 pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16), what: &str) -> Result<Terminal> {
-    let inspected = docker.inspect_container(id, None::<InspectContainerOptions>).await.map_err(|error| engine.words(what, &error))?;
+    let inspected = docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await
+        .map_err(|error| engine.words(what, &error))?;
     if inspected.config.and_then(|config| config.tty) != Some(true) {
-        return Err(Error::unsupported(what, "it was launched without a terminal").hint("open a shell in it instead, or follow its logs"));
+        return Err(Error::unsupported(what, "it was launched without a terminal")
+            .hint("open a shell in it instead, or follow its logs"));
     }
-    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).logs(true).build();
+    let options =
+        AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).logs(true).build();
     let attached = docker.attach_container(id, Some(options)).await.map_err(|error| engine.words(what, &error))?;
     let (resize, mut sizes) = mpsc::channel::<(u16, u16)>(4);
     let id = id.to_owned();
@@ -49,7 +54,14 @@ pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16),
 }
 
 /// Starts a command with a terminal of its own.
-pub async fn exec(engine: &Engine, docker: Docker, id: &str, command: Vec<String>, size: (u16, u16), what: &str) -> Result<Terminal> {
+pub async fn exec(
+    engine: &Engine,
+    docker: Docker,
+    id: &str,
+    command: Vec<String>,
+    size: (u16, u16),
+    what: &str,
+) -> Result<Terminal> {
     let options = CreateExecOptions {
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -61,7 +73,9 @@ pub async fn exec(engine: &Engine, docker: Docker, id: &str, command: Vec<String
     };
     let created = docker.create_exec(id, options).await.map_err(|error| engine.words(what, &error))?;
     let start = StartExecOptions { detach: false, tty: true, output_capacity: None };
-    let StartExecResults::Attached { output, input } = docker.start_exec(&created.id, Some(start)).await.map_err(|error| engine.words(what, &error))? else {
+    let StartExecResults::Attached { output, input } =
+        docker.start_exec(&created.id, Some(start)).await.map_err(|error| engine.words(what, &error))?
+    else {
         return Err(Error::failed(what, "the engine did not attach"));
     };
     let (resize, mut sizes) = mpsc::channel::<(u16, u16)>(4);
@@ -75,11 +89,24 @@ pub async fn exec(engine: &Engine, docker: Docker, id: &str, command: Vec<String
 }
 
 /// Runs a command without a terminal and waits for it.
-pub async fn run(engine: &Engine, docker: Docker, id: &str, command: Vec<String>, what: &str) -> Result<(Vec<u8>, i64)> {
-    let options = CreateExecOptions { attach_stdout: Some(true), attach_stderr: Some(true), cmd: Some(command), ..CreateExecOptions::default() };
+pub async fn run(
+    engine: &Engine,
+    docker: Docker,
+    id: &str,
+    command: Vec<String>,
+    what: &str,
+) -> Result<(Vec<u8>, i64)> {
+    let options = CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(command),
+        ..CreateExecOptions::default()
+    };
     let created = docker.create_exec(id, options).await.map_err(|error| engine.words(what, &error))?;
     let mut collected = Vec::new();
-    if let StartExecResults::Attached { mut output, .. } = docker.start_exec(&created.id, None::<StartExecOptions>).await.map_err(|error| engine.words(what, &error))? {
+    if let StartExecResults::Attached { mut output, .. } =
+        docker.start_exec(&created.id, None::<StartExecOptions>).await.map_err(|error| engine.words(what, &error))?
+    {
         while let Some(chunk) = output.next().await {
             let chunk = chunk.map_err(|error| engine.words(what, &error))?.into_bytes();
             if collected.len() < OUTPUT_LIMIT {
@@ -101,6 +128,10 @@ fn join(output: Output, mut input: Input, resize: mpsc::Sender<(u16, u16)>, what
         }
     });
     let what = what.to_owned();
-    let output: ByteStream = Box::pin(output.map_ok(LogOutput::into_bytes).map_err(move |error| Error::failed(&what, clean::short(&error.to_string(), 200))));
+    let output: ByteStream = Box::pin(
+        output
+            .map_ok(LogOutput::into_bytes)
+            .map_err(move |error| Error::failed(&what, clean::short(&error.to_string(), 200))),
+    );
     Terminal { output, input: typed, resize }
 }

@@ -1,12 +1,18 @@
 //! Layouts as source and destination of copies. Blobs arrive in a partial file that a later try takes up.
 
-use std::{io::Read, path::{Path, PathBuf}};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use tokio::{fs, io::AsyncWriteExt};
 
-use super::{Files, layout::{self, blob_path}};
+use super::{
+    Files,
+    layout::{self, blob_path},
+};
 use crate::{
     adapters::archive::REF_NAME,
     core::{
@@ -32,7 +38,8 @@ impl Content for Files {
         let what = format!("read {at}");
         let (path, tag) = self.path(at)?;
         if !layout::is_layout(path) {
-            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one").hint("use a folder with an index.json, or a .tar file"));
+            return Err(Error::not_found(what, "it is not an OCI layout, nor an archive of one")
+                .hint("use a folder with an index.json, or a .tar file"));
         }
         let layout = self.layout(path).await?;
         let digest = match at.digest() {
@@ -79,7 +86,13 @@ impl Content for Files {
         Ok(())
     }
 
-    async fn put_manifest(&self, _cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {
+    async fn put_manifest(
+        &self,
+        _cx: &Context,
+        at: &ImageRef,
+        tag: Option<&str>,
+        manifest: &RawManifest,
+    ) -> Result<()> {
         let what = format!("write the manifest of {at}");
         let (folder, archive) = self.target(at)?;
         let path = blob_path(&folder, &manifest.digest);
@@ -104,7 +117,9 @@ impl Content for Files {
         let (folder, archive) = self.target(at)?;
         let (path, _) = self.path(at)?;
         let path = path.to_owned();
-        tokio::task::spawn_blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) }).await.during("write an archive")?
+        tokio::task::spawn_blocking(move || if archive { pack(&folder, &path, &what) } else { Ok(()) })
+            .await
+            .during("write an archive")?
     }
 }
 
@@ -114,23 +129,35 @@ impl Files {
         let (path, _) = self.path(at)?;
         let archive = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
         if path.is_file() && !archive {
-            return Err(Error::usage(format!("write {at}"), "there is a file of that name").hint("name a folder, or a file that ends in .tar"));
+            return Err(Error::usage(format!("write {at}"), "there is a file of that name")
+                .hint("name a folder, or a file that ends in .tar"));
         }
         Ok((if archive { path.with_extension("tar.partial") } else { path.to_owned() }, archive))
     }
 
-    async fn fetch(&self, cx: &Context, partial: &Path, have: u64, blob: &Descriptor, source: &dyn BlobSource, what: &str) -> Result<()> {
+    async fn fetch(
+        &self,
+        cx: &Context,
+        partial: &Path,
+        have: u64,
+        blob: &Descriptor,
+        source: &dyn BlobSource,
+        what: &str,
+    ) -> Result<()> {
         // The source hashes from the start of this run; what an earlier run left must be hashed here.
         let path = partial.to_owned();
         let mut hasher = tokio::task::spawn_blocking(move || hash_file(&path, have)).await.during(what)??;
-        let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(partial).await.during(what)?;
+        let mut file =
+            fs::OpenOptions::new().create(true).truncate(false).write(true).open(partial).await.during(what)?;
         file.set_len(have).await.during(what)?;
         tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
         if have < blob.size || blob.size == 0 {
             let mut stream = source.open(have).await?;
             while let Some(chunk) = stream.try_next().await? {
                 hasher.update(&chunk);
-                file.write_all(&chunk).await.map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
+                file.write_all(&chunk)
+                    .await
+                    .map_err(|error| Error::failed(what, error).hint("check the space left on that file system"))?;
             }
         } else {
             cx.progress.spare(blob.size);
@@ -170,13 +197,24 @@ fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: 
         Ok(bytes) => serde_json::from_slice(&bytes).during(what)?,
         Err(_) => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
     };
-    let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
+    let mut entry =
+        serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
     if let (Some(tag), Some(entry)) = (tag, entry.as_object_mut()) {
         entry.insert("annotations".into(), serde_json::json!({REF_NAME: tag}));
     }
-    let entries = index.get_mut("manifests").and_then(serde_json::Value::as_array_mut).ok_or_else(|| Error::failed(what, "its index.json is not an index"))?;
-    let name = |entry: &serde_json::Value| entry.get("annotations").and_then(|all| all.get(REF_NAME)).and_then(serde_json::Value::as_str).map(str::to_owned);
-    entries.retain(|known| name(known).as_deref() != tag || (tag.is_none() && known.get("digest") != entry.get("digest")));
+    let entries = index
+        .get_mut("manifests")
+        .and_then(serde_json::Value::as_array_mut)
+        .ok_or_else(|| Error::failed(what, "its index.json is not an index"))?;
+    let name = |entry: &serde_json::Value| {
+        entry
+            .get("annotations")
+            .and_then(|all| all.get(REF_NAME))
+            .and_then(serde_json::Value::as_str)
+            .map(str::to_owned)
+    };
+    entries
+        .retain(|known| name(known).as_deref() != tag || (tag.is_none() && known.get("digest") != entry.get("digest")));
     entries.push(entry);
     write_whole(&path, &serde_json::to_vec(&index).during(what)?, what)
 }

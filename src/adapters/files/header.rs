@@ -4,13 +4,7 @@
 //! service that follows them reads files of its host (CVE-2024-32498, CVE-2026-24708). We only report them.
 //! Formats: QEMU `docs/interop/qcow2.txt`; VMware Virtual Disk Format 1.1; the SIF specification 1.0.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::Read,
-    path::Path,
-    time::UNIX_EPOCH,
-};
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOCH};
 
 use crate::core::{
     clean,
@@ -51,13 +45,25 @@ pub fn inspect(path: &Path) -> Result<Facts> {
     let mut head = Vec::with_capacity(HEAD);
     file.take(HEAD as u64).read_to_end(&mut head).during(&what)?;
     let mut facts = read(&head, meta.len());
-    facts.modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).and_then(|age| i64::try_from(age.as_secs()).ok());
+    facts.modified = meta
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .and_then(|age| i64::try_from(age.as_secs()).ok());
     Ok(facts)
 }
 
 /// The same on bytes; `size` is the length of the whole file.
 pub fn read(head: &[u8], size: u64) -> Facts {
-    let mut facts = Facts { kind: ImageKind::Vm, format: "raw".into(), virtual_size: Some(size), size, modified: None, details: BTreeMap::new(), warnings: Vec::new() };
+    let mut facts = Facts {
+        kind: ImageKind::Vm,
+        format: "raw".into(),
+        virtual_size: Some(size),
+        size,
+        modified: None,
+        details: BTreeMap::new(),
+        warnings: Vec::new(),
+    };
     if head.starts_with(b"QFI\xfb") {
         qcow2(head, &mut facts);
     } else if head.starts_with(b"KDMV") || head.starts_with(b"COWD") {
@@ -70,7 +76,10 @@ pub fn read(head: &[u8], size: u64) -> Facts {
         facts.format = "vhdx".into();
         facts.virtual_size = None;
     } else if head.get(510..512) == Some(&[0x55, 0xaa]) {
-        facts.details.insert("boot sector".into(), if head.get(512..520) == Some(b"EFI PART") { "GPT".into() } else { "MBR".into() });
+        facts.details.insert(
+            "boot sector".into(),
+            if head.get(512..520) == Some(b"EFI PART") { "GPT".into() } else { "MBR".into() },
+        );
     } else {
         facts.warnings.push("no boot sector and no known signature: it may not be a disk".into());
     }
@@ -102,8 +111,11 @@ fn qcow2(head: &[u8], facts: &mut Facts) {
     }
     let (offset, length) = (big64(head, 8).unwrap_or(0), big32(head, 16).unwrap_or(0));
     if offset != 0 {
-        let name = usize::try_from(offset).ok().and_then(|start| head.get(start..start.checked_add(length.min(1023) as usize)?));
-        let name = name.map_or_else(|| "outside the header".to_owned(), |name| clean::short(&String::from_utf8_lossy(name), 200));
+        let name = usize::try_from(offset)
+            .ok()
+            .and_then(|start| head.get(start..start.checked_add(length.min(1023) as usize)?));
+        let name = name
+            .map_or_else(|| "outside the header".to_owned(), |name| clean::short(&String::from_utf8_lossy(name), 200));
         facts.warnings.push(format!("it names a backing file: {name}"));
     }
     if big32(head, 32).is_some_and(|method| method != 0) {
@@ -147,7 +159,9 @@ fn extents(description: &[u8], facts: &mut Facts) {
         if let ["RW" | "RDONLY" | "NOACCESS", count, kind, name, ..] = words.as_slice() {
             sectors = sectors.saturating_add(count.parse().unwrap_or(0));
             if !kind.starts_with("SPARSE") || facts.virtual_size.is_none() {
-                facts.warnings.push(format!("its data is in another file: {}", clean::short(name.trim_matches('"'), 120)));
+                facts
+                    .warnings
+                    .push(format!("its data is in another file: {}", clean::short(name.trim_matches('"'), 120)));
             }
         }
         if let Some(parent) = line.strip_prefix("parentFileNameHint=") {
@@ -164,7 +178,11 @@ fn sif(head: &[u8], facts: &mut Facts) {
     facts.kind = ImageKind::Sif;
     facts.format = "sif".into();
     facts.virtual_size = None;
-    let word = |range: std::ops::Range<usize>| head.get(range).map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()).unwrap_or_default();
+    let word = |range: std::ops::Range<usize>| {
+        head.get(range)
+            .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned())
+            .unwrap_or_default()
+    };
     let architecture = match word(45..48).as_str() {
         "01" => "386",
         "02" => "amd64",

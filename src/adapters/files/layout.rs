@@ -50,24 +50,42 @@ impl Layout {
             Self::Archive(contents) => contents.images.iter().map(|image| image.name.as_str()).collect(),
         };
         // `docker save` writes whole names; what a person types is the tag.
-        names.iter().map(|name| name.rsplit_once(':').map_or(*name, |(_, tag)| tag).to_owned()).filter(|name| !name.is_empty()).collect()
+        names
+            .iter()
+            .map(|name| name.rsplit_once(':').map_or(*name, |(_, tag)| tag).to_owned())
+            .filter(|name| !name.is_empty())
+            .collect()
     }
 
     /// The digest that `tag` names; the only image needs no name.
     pub fn resolve(&self, tag: Option<&str>, what: &str) -> Result<Digest> {
         let all: Vec<(&str, &Digest)> = match self {
             Self::Folder { images, .. } => images.iter().map(|(name, digest)| (name.as_str(), digest)).collect(),
-            Self::Archive(contents) => contents.images.iter().map(|image| (image.name.as_str(), &image.manifest.digest)).collect(),
+            Self::Archive(contents) => {
+                contents.images.iter().map(|image| (image.name.as_str(), &image.manifest.digest)).collect()
+            }
         };
         let found = match tag {
-            Some(tag) => all.iter().find(|(name, _)| *name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag)),
+            Some(tag) => {
+                all.iter().find(|(name, _)| *name == tag || name.rsplit_once(':').is_some_and(|(_, last)| last == tag))
+            }
             None if all.len() == 1 => all.first(),
             None => all.iter().find(|(name, _)| *name == "latest" || name.ends_with(":latest")),
         };
         found.map(|(_, digest)| (*digest).clone()).ok_or_else(|| {
             let names = self.tags().join(", ");
-            Error::not_found(what, tag.map_or_else(|| "it holds several images".to_owned(), |tag| format!("it holds no image named '{tag}'")))
-                .hint(if names.is_empty() { "it holds no named image".to_owned() } else { format!("it holds {names}") })
+            Error::not_found(
+                what,
+                tag.map_or_else(
+                    || "it holds several images".to_owned(),
+                    |tag| format!("it holds no image named '{tag}'"),
+                ),
+            )
+            .hint(if names.is_empty() {
+                "it holds no named image".to_owned()
+            } else {
+                format!("it holds {names}")
+            })
         })
     }
 
@@ -84,9 +102,17 @@ impl Layout {
                 if let Some(image) = contents.images.iter().find(|image| image.manifest.digest == *digest) {
                     return Ok(image.manifest.clone());
                 }
-                let (offset, length) = *contents.blobs.get(digest).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+                let (offset, length) = *contents
+                    .blobs
+                    .get(digest)
+                    .ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
                 let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(MANIFEST_LIMIT)];
-                std::os::unix::fs::FileExt::read_exact_at(&fs::File::open(&contents.path).during(&what)?, &mut bytes, offset).during(&what)?;
+                std::os::unix::fs::FileExt::read_exact_at(
+                    &fs::File::open(&contents.path).during(&what)?,
+                    &mut bytes,
+                    offset,
+                )
+                .during(&what)?;
                 digest.check(&bytes, &what)?;
                 RawManifest::new(None, bytes.into(), &what)
             }
@@ -99,7 +125,10 @@ impl Layout {
         match self {
             Self::Folder { path, .. } => archive::part(&blob_path(path, digest), from, u64::MAX - from, what).await,
             Self::Archive(contents) => {
-                let (offset, length) = *contents.blobs.get(digest).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+                let (offset, length) = *contents
+                    .blobs
+                    .get(digest)
+                    .ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
                 archive::part(&contents.path, offset + from.min(length), length.saturating_sub(from), what).await
             }
         }

@@ -6,7 +6,10 @@ mod layout;
 mod scan;
 mod starter;
 
-use std::{path::{Path, PathBuf}, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -41,7 +44,14 @@ pub struct Files {
 /// The source for a folder.
 pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Source {
     let files = Arc::new(Files { name: name.to_owned(), root: folder.to_owned(), everything });
-    Source { name: name.to_owned(), adapter: "files", address: folder.display().to_string(), origin: origin.to_owned(), catalog: files.clone(), content: Some(files) }
+    Source {
+        name: name.to_owned(),
+        adapter: "files",
+        address: folder.display().to_string(),
+        origin: origin.to_owned(),
+        catalog: files.clone(),
+        content: Some(files),
+    }
 }
 
 /// The starter catalog: a few kilobytes inside the program, laid out as a folder in the cache on first use.
@@ -67,13 +77,19 @@ impl Files {
     async fn container(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let what = format!("show {reference}");
         let top = Content::manifest(self, cx, reference).await?;
-        let place = Place { content: Arc::new(Self { name: self.name.clone(), root: self.root.clone(), everything: true }), at: reference.clone() };
+        let place = Place {
+            content: Arc::new(Self { name: self.name.clone(), root: self.root.clone(), everything: true }),
+            at: reference.clone(),
+        };
         let manifest = match top.parse(&what)? {
             Manifest::Index { manifests, .. } => {
-                let chosen = match (choose(&manifests, &platform.cloned().unwrap_or_else(Platform::host), &what), platform) {
-                    (Err(_), None) => manifests.first().ok_or_else(|| Error::failed(&what, "the index is empty"))?,
-                    (chosen, _) => chosen?,
-                };
+                let chosen =
+                    match (choose(&manifests, &platform.cloned().unwrap_or_else(Platform::host), &what), platform) {
+                        (Err(_), None) => {
+                            manifests.first().ok_or_else(|| Error::failed(&what, "the index is empty"))?
+                        }
+                        (chosen, _) => chosen?,
+                    };
                 self.by_digest(reference, &chosen.digest).await?
             }
             Manifest::Image { .. } => top.clone(),
@@ -95,13 +111,18 @@ impl Files {
 impl Catalog for Files {
     async fn list(&self, _cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
         let root = self.root.clone();
-        let rows = tokio::task::spawn_blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
+        let rows =
+            tokio::task::spawn_blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
         let _ = pages.send(rows).await;
         Ok(())
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
-        Ok(ImageRef::File { path: self.root.join(name).display().to_string(), tag: tag.map(str::to_owned), digest: None })
+        Ok(ImageRef::File {
+            path: self.root.join(name).display().to_string(),
+            tag: tag.map(str::to_owned),
+            digest: None,
+        })
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {
@@ -112,7 +133,11 @@ impl Catalog for Files {
         let what = format!("show {reference}");
         let (path, _) = self.path(reference)?;
         if !path.exists() {
-            return Err(Error::not_found(what, format!("{} is not there", clean::short(&path.display().to_string(), 200))).hint("check the path"));
+            return Err(Error::not_found(
+                what,
+                format!("{} is not there", clean::short(&path.display().to_string(), 200)),
+            )
+            .hint("check the path"));
         }
         if layout::is_layout(path) {
             return self.container(cx, reference, platform).await;
@@ -132,11 +157,19 @@ impl Catalog for Files {
 
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
         let image = self.image(cx, reference, None).await?;
-        Ok(Version { tag: reference.tag().unwrap_or("").to_owned(), digest: image.pinned.map(|pinned: Pinned| pinned.digest), created: image.created, size: Some(image.size) })
+        Ok(Version {
+            tag: reference.tag().unwrap_or("").to_owned(),
+            digest: image.pinned.map(|pinned: Pinned| pinned.digest),
+            created: image.created,
+            size: Some(image.size),
+        })
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
-        std::fs::read_dir(&self.root).map_err(|error| Error::not_found(format!("read {}", self.root.display()), error.to_string()).hint("make the folder, or name another one in the configuration"))?;
+        std::fs::read_dir(&self.root).map_err(|error| {
+            Error::not_found(format!("read {}", self.root.display()), error.to_string())
+                .hint("make the folder, or name another one in the configuration")
+        })?;
         Ok(Health { reachable: true, note: self.root.display().to_string(), ..Health::default() })
     }
 }
@@ -176,8 +209,15 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     }
     let there: Vec<&PathBuf> = config.image_folders.iter().filter(|folder| folder.is_dir()).collect();
     let names = config.image_folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    parts.note("image folders", !there.is_empty(), if there.is_empty() { "none".into() } else { names.clone() }, &format!("put disk images, SIF files or OCI layouts into {names}"));
-    let last = there.last().map_or_else(|| config.image_folders.last().cloned().unwrap_or_default(), |folder| (*folder).clone());
+    parts.note(
+        "image folders",
+        !there.is_empty(),
+        if there.is_empty() { "none".into() } else { names.clone() },
+        &format!("put disk images, SIF files or OCI layouts into {names}"),
+    );
+    let last = there
+        .last()
+        .map_or_else(|| config.image_folders.last().cloned().unwrap_or_default(), |folder| (*folder).clone());
     for (number, folder) in there.iter().enumerate() {
         let name = if number + 1 == there.len() { "files".to_owned() } else { format!("files-{}", number + 1) };
         parts.sources.push(source(&name, folder, "your image folder", **folder == last));

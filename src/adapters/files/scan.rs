@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{header, is_disk, layout::{self, Layout}};
+use super::{
+    header, is_disk,
+    layout::{self, Layout},
+};
 use crate::core::{
     error::{Error, Result},
     model::ImageKind,
@@ -17,7 +20,10 @@ const DEPTH: usize = 3;
 pub fn rows(root: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut seen = 0;
-    std::fs::read_dir(root).map_err(|error| Error::not_found(format!("list {}", root.display()), error.to_string()).hint("make the folder, or name another one in the configuration"))?;
+    std::fs::read_dir(root).map_err(|error| {
+        Error::not_found(format!("list {}", root.display()), error.to_string())
+            .hint("make the folder, or name another one in the configuration")
+    })?;
     walk(root, root, DEPTH, &mut seen, &mut rows);
     Ok(rows)
 }
@@ -48,8 +54,21 @@ fn layout_row(name: String, path: &Path) -> Row {
     let tags = opened.as_ref().map(Layout::tags).unwrap_or_default();
     let digest = opened.as_ref().ok().and_then(|layout| layout.resolve(None, "list").ok());
     let size = path.is_file().then(|| path.metadata().map(|meta| meta.len()).ok()).flatten();
-    let updated = path.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).and_then(|age| i64::try_from(age.as_secs()).ok());
-    Row { name, tags, digest, size, updated, note: opened.err().map(|error| error.why).unwrap_or_default(), ..Row::default() }
+    let updated = path
+        .metadata()
+        .and_then(|meta| meta.modified())
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|age| i64::try_from(age.as_secs()).ok());
+    Row {
+        name,
+        tags,
+        digest,
+        size,
+        updated,
+        note: opened.err().map(|error| error.why).unwrap_or_default(),
+        ..Row::default()
+    }
 }
 
 /// A disk or SIF by its header. A raw disk is taken for one only by its ending: any file could be raw.

@@ -47,9 +47,11 @@ pub fn enter(inside: &Inside) -> Result<()> {
     rustix::mount::mount_bind_recursive(root, root).during(what)?;
     for Mount { host, inside: at, writes } in &inside.mounts {
         let target = point(root, at, host.is_dir())?;
-        rustix::mount::mount_bind_recursive(host, &target).map_err(|error| Error::failed(what, format!("mount {}: {error}", host.display())))?;
+        rustix::mount::mount_bind_recursive(host, &target)
+            .map_err(|error| Error::failed(what, format!("mount {}: {error}", host.display())))?;
         if !writes {
-            rustix::mount::mount_remount(&target, recursive | MountFlags::RDONLY | MountFlags::NOSUID, "").during(what)?;
+            rustix::mount::mount_remount(&target, recursive | MountFlags::RDONLY | MountFlags::NOSUID, "")
+                .during(what)?;
         }
     }
     let careful = MountFlags::NOSUID | MountFlags::NODEV;
@@ -63,7 +65,8 @@ pub fn enter(inside: &Inside) -> Result<()> {
         rustix::mount::mount_bind(Path::new("/dev").join(device), &target).during(what)?;
     }
     if !inside.writable {
-        rustix::mount::mount_remount(root, MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID, "").during(what)?;
+        rustix::mount::mount_remount(root, MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID, "")
+            .during(what)?;
     }
     rustix::process::chdir(root).during(what)?;
     rustix::process::pivot_root(".", ".").during(what)?;
@@ -72,7 +75,10 @@ pub fn enter(inside: &Inside) -> Result<()> {
     rustix::process::chdir(home).or_else(|_| rustix::process::chdir("/")).during(what)?;
     let _ = rustix::system::sethostname(inside.hostname.as_bytes());
     give_up_rights(what)?;
-    let (program, arguments) = inside.argv.split_first().ok_or_else(|| Error::usage("launch", "the image names no program").hint("give a command"))?;
+    let (program, arguments) = inside
+        .argv
+        .split_first()
+        .ok_or_else(|| Error::usage("launch", "the image names no program").hint("give a command"))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear();
     for (name, value) in inside.environment.iter().filter_map(|pair| pair.split_once('=')) {
@@ -91,7 +97,11 @@ fn give_up_rights(what: &str) -> Result<()> {
         // Newer kernels know more than this program, older ones less.
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
-    let none = CapabilitySets { effective: CapabilitySet::empty(), permitted: CapabilitySet::empty(), inheritable: CapabilitySet::empty() };
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
     rustix::thread::set_capabilities(None, none).during(what)
 }
 
@@ -100,10 +110,13 @@ fn point(root: &Path, at: &Path, folder: bool) -> Result<PathBuf> {
     let what = format!("mount at {}", at.display());
     let mut path = root.to_owned();
     for part in at.strip_prefix("/").unwrap_or(at).components() {
-        let std::path::Component::Normal(name) = part else { return Err(Error::usage(what, "not a plain absolute path")) };
+        let std::path::Component::Normal(name) = part else {
+            return Err(Error::usage(what, "not a plain absolute path"));
+        };
         path.push(name);
         if path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_symlink()) {
-            return Err(Error::usage(what, format!("{} is a link in the image", path.display())).hint("mount it at another path"));
+            return Err(Error::usage(what, format!("{} is a link in the image", path.display()))
+                .hint("mount it at another path"));
         }
     }
     if folder {
@@ -120,5 +133,6 @@ fn point(root: &Path, at: &Path, folder: bool) -> Result<PathBuf> {
 fn mount(root: &Path, at: &str, kind: &str, flags: MountFlags, data: &str) -> Result<()> {
     let target = point(root, Path::new(at), true)?;
     let data = std::ffi::CString::new(data).during("set up the sandbox")?;
-    rustix::mount::mount(kind, &target, kind, flags, Some(data.as_c_str())).map_err(|error| Error::failed("set up the sandbox", format!("mount {at}: {error}")))
+    rustix::mount::mount(kind, &target, kind, flags, Some(data.as_c_str()))
+        .map_err(|error| Error::failed("set up the sandbox", format!("mount {at}: {error}")))
 }

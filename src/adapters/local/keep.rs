@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, Stdio},
 };
@@ -21,15 +22,20 @@ pub fn keep(folder: &Path) -> Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(Resource::Core, none);
     if spec.memory > 0 {
-        rustix::process::setrlimit(Resource::As, Rlimit { current: Some(spec.memory), maximum: Some(spec.memory) }).during(&what)?;
+        rustix::process::setrlimit(Resource::As, Rlimit { current: Some(spec.memory), maximum: Some(spec.memory) })
+            .during(&what)?;
     }
     let (program, arguments) = spec.argv.split_first().ok_or_else(|| Error::failed(&what, "nothing to run"))?;
-    let started = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(log.try_clone().during(&what)?).stderr(log).spawn();
+    let started = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().during(&what)?)
+        .stderr(log)
+        .spawn();
     let code = match started {
         Ok(mut child) => {
             write(folder, "pid", &format!("{} {}", child.id(), super::processes::started(child.id()).unwrap_or(0)))?;
             let status = child.wait().during(&what)?;
-            use std::os::unix::process::ExitStatusExt;
             status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
         }
         Err(error) => {

@@ -42,7 +42,8 @@ impl Launcher for Local {
     }
 
     fn describe(&self) -> String {
-        self.runtime.map_or_else(|| "no sandbox program found".to_owned(), |runtime| format!("no daemon: {}", runtime.word()))
+        self.runtime
+            .map_or_else(|| "no sandbox program found".to_owned(), |runtime| format!("no daemon: {}", runtime.word()))
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
@@ -54,7 +55,10 @@ impl Launcher for Local {
             return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.word())));
         }
         match image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref()) {
-            Some(platform) if !platform.serves(&Platform::host()) => Err(Error::unsupported(what, format!("it is built for {platform}, this machine is {}", Platform::host()))),
+            Some(platform) if !platform.serves(&Platform::host()) => Err(Error::unsupported(
+                what,
+                format!("it is built for {platform}, this machine is {}", Platform::host()),
+            )),
             _ => Ok(()),
         }
     }
@@ -68,7 +72,11 @@ impl Launcher for Local {
         let runtime = self.runtime()?;
         let answers = plan::form(image).check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
-        let key = format!("{}-{:x}", text::now(), std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32));
+        let key = format!(
+            "{}-{:x}",
+            text::now(),
+            std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
+        );
         let folder = self.workloads.join(&key);
         let name = host_name(answers.get("name"));
         let inside = plan::inside(image, &answers, Path::new(plan::ROOT), &name)?;
@@ -77,7 +85,12 @@ impl Launcher for Local {
         Ok(Plan {
             backend: "local".into(),
             steps: vec![
-                format!("unpack {} layers, {}, into ROOT = {}", image.layers.len(), text::size(image.size), self.roots.join(pinned.manifest.short()).display()),
+                format!(
+                    "unpack {} layers, {}, into ROOT = {}",
+                    image.layers.len(),
+                    text::size(image.size),
+                    self.roots.join(pinned.manifest.short()).display()
+                ),
                 "start the command below and keep its log".to_owned(),
             ],
             request: serde_json::to_value(&spec).during(what)?,
@@ -96,7 +109,8 @@ impl Launcher for Local {
         }
         let unpacked = root::provide(cx, &self.roots, supply).await?;
         let mut spec: Spec = serde_json::from_value(plan.request.clone()).during(what)?;
-        let mut inside = spec.inside.clone().ok_or_else(|| Error::failed(what, "the plan is not one of this backend"))?;
+        let mut inside =
+            spec.inside.clone().ok_or_else(|| Error::failed(what, "the plan is not one of this backend"))?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private_dir(&staging).await?;
         let made = async {
@@ -108,8 +122,10 @@ impl Launcher for Local {
                 unpacked
             };
             // A file is mounted over a file, which must be there; folders are made.
-            let folders: Vec<&Path> = inside.mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
-            Root::new(if inside.writable { staging.join("root") } else { inside.root.clone() }.as_path())?.mount_points(&folders, what)?;
+            let folders: Vec<&Path> =
+                inside.mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
+            Root::new(if inside.writable { staging.join("root") } else { inside.root.clone() }.as_path())?
+                .mount_points(&folders, what)?;
             spec.argv = plan::fill_in(&spec.argv, &inside.root);
             spec.inside = Some(inside);
             fs::write(staging.join("spec.json"), serde_json::to_vec_pretty(&spec).during(what)?).await.during(what)?;
@@ -123,7 +139,13 @@ impl Launcher for Local {
         }
         cx.progress.phase("starting");
         let program = std::env::current_exe().during(what)?;
-        let keeper = std::process::Command::new(program).arg("__keep").arg(&folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let keeper = std::process::Command::new(program)
+            .arg("__keep")
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         let mut keeper = keeper.during(what)?;
         // Reaped when it ends while Wharf still runs; afterwards that is init's duty.
         tokio::task::spawn_blocking(move || keeper.wait());
@@ -144,39 +166,48 @@ impl Launcher for Local {
         let what = format!("read the logs of {id}");
         let kept = self.find(id).await?;
         let file = fs::OpenOptions::new().read(true).open(kept.folder.join("log")).await;
-        let file = match file {
-            Ok(file) => file,
-            Err(_) => return Ok(Box::pin(stream::empty())),
-        };
-        Ok(Box::pin(stream::try_unfold((file, kept.folder, what, false), move |(mut file, folder, what, ended)| async move {
-            let mut buffer = vec![0; 64 << 10];
-            let mut ended = ended;
-            loop {
-                let count = file.read(&mut buffer).await.during(&what)?;
-                if count > 0 {
-                    buffer.truncate(count);
-                    return Ok(Some((Bytes::from(buffer), (file, folder, what, ended))));
+        let Ok(file) = file else { return Ok(Box::pin(stream::empty())) };
+        Ok(Box::pin(stream::try_unfold(
+            (file, kept.folder, what, false),
+            move |(mut file, folder, what, ended)| async move {
+                let mut buffer = vec![0; 64 << 10];
+                let mut ended = ended;
+                loop {
+                    let count = file.read(&mut buffer).await.during(&what)?;
+                    if count > 0 {
+                        buffer.truncate(count);
+                        return Ok(Some((Bytes::from(buffer), (file, folder, what, ended))));
+                    }
+                    if !follow || ended {
+                        return Ok(None);
+                    }
+                    // What was written between the last read and the end is read once more.
+                    ended = folder.join("exit").is_file();
+                    if !ended {
+                        tokio::time::sleep(FOLLOW).await;
+                    }
+                    file.seek(std::io::SeekFrom::Current(0)).await.during(&what)?;
                 }
-                if !follow || ended {
-                    return Ok(None);
-                }
-                // What was written between the last read and the end is read once more.
-                ended = folder.join("exit").is_file();
-                if !ended {
-                    tokio::time::sleep(FOLLOW).await;
-                }
-                file.seek(std::io::SeekFrom::Current(0)).await.during(&what)?;
-            }
-        })))
+            },
+        )))
     }
 
-    async fn terminal(&self, _cx: &Context, id: &str, command: Option<Vec<String>>, size: (u16, u16)) -> Result<Terminal> {
+    async fn terminal(
+        &self,
+        _cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
         let what = format!("open a terminal in {id}");
         let Some(command) = command else {
-            return Err(Error::unsupported(what, "local workloads have no terminal of their own").hint("open a shell in it instead, or follow its logs"));
+            return Err(Error::unsupported(what, "local workloads have no terminal of their own")
+                .hint("open a shell in it instead, or follow its logs"));
         };
         let argv = self.enter(id, command).await?;
-        let pair = native_pty_system().openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 }).during(&what)?;
+        let pair = native_pty_system()
+            .openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 })
+            .during(&what)?;
         let mut builder = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
         builder.env("TERM", "xterm-256color");
         let mut child = pair.slave.spawn_command(builder).during(&what)?;
@@ -199,7 +230,10 @@ impl Launcher for Local {
         let master = pair.master;
         tokio::task::spawn_blocking(move || {
             while let Some(bytes) = typed.blocking_recv() {
-                if std::io::Write::write_all(&mut writer, &bytes).and_then(|()| std::io::Write::flush(&mut writer)).is_err() {
+                if std::io::Write::write_all(&mut writer, &bytes)
+                    .and_then(|()| std::io::Write::flush(&mut writer))
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -209,7 +243,13 @@ impl Launcher for Local {
                 let _ = master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 });
             }
         });
-        Ok(Terminal { output: Box::pin(stream::unfold(shown, |mut shown| async move { shown.recv().await.map(|chunk| (chunk, shown)) })), input, resize })
+        Ok(Terminal {
+            output: Box::pin(stream::unfold(shown, |mut shown| async move {
+                shown.recv().await.map(|chunk| (chunk, shown))
+            })),
+            input,
+            resize,
+        })
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
@@ -225,7 +265,8 @@ impl Launcher for Local {
         let what = format!("measure {id}");
         let kept = self.find(id).await?;
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
-        let (nanoseconds, memory, processes) = tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
+        let (nanoseconds, memory, processes) =
+            tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
         let mut usage = Usage { memory, processes, memory_limit: kept.spec.memory, ..Usage::default() };
         let now = std::time::Instant::now();
         let mut samples = self.samples.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -255,7 +296,8 @@ impl Launcher for Local {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Err(Error::new(Kind::Unavailable, format!("stop {id}"), "it does not end").hint(format!("its process is {pid}")))
+        Err(Error::new(Kind::Unavailable, format!("stop {id}"), "it does not end")
+            .hint(format!("its process is {pid}")))
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
@@ -271,17 +313,33 @@ impl Launcher for Local {
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let runtime = self.runtime()?;
-        Ok(Health { reachable: true, account: "as you".into(), credentials: String::new(), note: format!("{} on unpacked images", runtime.word()) })
+        Ok(Health {
+            reachable: true,
+            account: "you".into(),
+            credentials: String::new(),
+            note: format!("{} on unpacked images", runtime.word()),
+        })
     }
 }
 
 impl Local {
     fn runtime(&self) -> Result<Runtime> {
-        self.runtime.ok_or_else(|| Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap"))
+        self.runtime.ok_or_else(|| {
+            Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap")
+        })
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn spec(&self, runtime: Runtime, inside: super::inside::Inside, user: (String, String), answers: &Answers, pinned: &crate::core::model::Pinned, key: &str, folder: &Path) -> Result<Spec> {
+    fn spec(
+        &self,
+        runtime: Runtime,
+        inside: super::inside::Inside,
+        user: (String, String),
+        answers: &Answers,
+        pinned: &crate::core::model::Pinned,
+        key: &str,
+        folder: &Path,
+    ) -> Result<Spec> {
         let program = std::env::current_exe().during("find our own program")?.display().to_string();
         Ok(Spec {
             argv: plan::argv(runtime, &inside, user, answers.get("network"), folder, &program),
@@ -310,7 +368,9 @@ impl Local {
         let folder = self.workloads.join(id);
         let inside = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         let kept = tokio::task::spawn_blocking(move || load(&folder)).await.during("read a workload")?;
-        kept.filter(|_| inside).ok_or_else(|| Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload"))
+        kept.filter(|_| inside).ok_or_else(|| {
+            Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
+        })
     }
 
     /// The words that run a command inside a running sandbox.
@@ -323,7 +383,23 @@ impl Local {
         }
         // The innermost process has all the namespaces; its parents are the sandbox program.
         let innermost = processes::family(pid).pop().unwrap_or(pid);
-        let mut argv: Vec<String> = ["nsenter", "--target", &innermost.to_string(), "--user", "--preserve-credentials", "--mount", "--pid", "--net", "--ipc", "--uts", "--root", "--wd", "--"].map(str::to_owned).to_vec();
+        let mut argv: Vec<String> = [
+            "nsenter",
+            "--target",
+            &innermost.to_string(),
+            "--user",
+            "--preserve-credentials",
+            "--mount",
+            "--pid",
+            "--net",
+            "--ipc",
+            "--uts",
+            "--root",
+            "--wd",
+            "--",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         argv.extend(command);
         Ok(argv)
     }
@@ -366,7 +442,8 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 fn host_name(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
     let plain = plain.trim_matches('-');
     if plain.is_empty() { "wharf".into() } else { plain.to_owned() }
 }

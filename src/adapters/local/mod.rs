@@ -60,7 +60,12 @@ pub struct Local {
 impl Local {
     /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
     pub fn new(cache: &std::path::Path, state: &std::path::Path, runtime: Option<Runtime>) -> Self {
-        Self { runtime, workloads: state.join("local"), roots: cache.join("roots"), samples: std::sync::Mutex::default() }
+        Self {
+            runtime,
+            workloads: state.join("local"),
+            roots: cache.join("roots"),
+            samples: std::sync::Mutex::default(),
+        }
     }
 }
 
@@ -96,7 +101,8 @@ struct Kept {
 /// The daemonless backend.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let runtime = Runtime::find();
-    let found = runtime.map_or_else(|| "neither bwrap nor unshare on the path".to_owned(), |runtime| runtime.word().to_owned());
+    let found =
+        runtime.map_or_else(|| "neither bwrap nor unshare on the path".to_owned(), |runtime| runtime.word().to_owned());
     parts.note("daemonless launch", runtime.is_some(), found, "install bubblewrap");
     if config.discover || config.sources.iter().any(|source| source.adapter == "local") {
         parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));

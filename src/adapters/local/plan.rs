@@ -22,13 +22,49 @@ pub fn form(image: &Image) -> Form {
     let choice = |options: &[&str]| FieldKind::Choice(options.iter().map(ToString::to_string).collect());
     Form {
         fields: vec![
-            Field::new("name", "Name", "what the workload is called", FieldKind::Text, image.reference.title().split(':').next().unwrap_or("")),
-            Field::new("command", "Command", "arguments for the image's program, or the whole command if it has none", FieldKind::Words, ""),
-            Field::new("env", "Environment", "NAME=value, separated by spaces; no secrets here, they show in the plan", FieldKind::Words, ""),
-            Field::new("network", "Network", "none cannot talk to anyone; host shares this machine's network", choice(&["none", "host"]), "none"),
-            Field::new("mounts", "Mounts", "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted", FieldKind::Words, ""),
+            Field::new(
+                "name",
+                "Name",
+                "what the workload is called",
+                FieldKind::Text,
+                image.reference.title().split(':').next().unwrap_or(""),
+            ),
+            Field::new(
+                "command",
+                "Command",
+                "arguments for the image's program, or the whole command if it has none",
+                FieldKind::Words,
+                "",
+            ),
+            Field::new(
+                "env",
+                "Environment",
+                "NAME=value, separated by spaces; no secrets here, they show in the plan",
+                FieldKind::Words,
+                "",
+            ),
+            Field::new(
+                "network",
+                "Network",
+                "none cannot talk to anyone; host shares this machine's network",
+                choice(&["none", "host"]),
+                "none",
+            ),
+            Field::new(
+                "mounts",
+                "Mounts",
+                "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted",
+                FieldKind::Words,
+                "",
+            ),
             Field::new("writable", "Writable", "give it its own copy of the image to change", FieldKind::Flag, "no"),
-            Field::new("memory", "Memory", "at most for each process, like 512M or 2G; empty for no limit", FieldKind::Size, ""),
+            Field::new(
+                "memory",
+                "Memory",
+                "at most for each process, like 512M or 2G; empty for no limit",
+                FieldKind::Size,
+                "",
+            ),
         ],
     }
 }
@@ -43,7 +79,9 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
         (true, true) => image.config.command.clone(),
     };
     if argv.is_empty() {
-        return Err(Error::usage("plan on local", "the image names no program").hint("give a command: --set command='…'"));
+        return Err(
+            Error::usage("plan on local", "the image names no program").hint("give a command: --set command='…'")
+        );
     }
     let mut environment = image.config.environment.clone();
     if !environment.iter().any(|pair| pair.starts_with("PATH=")) {
@@ -51,7 +89,15 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
     }
     environment.extend(answers.words("env"));
     let mounts = answers.words("mounts").iter().map(|word| Mount::parse(word)).collect::<Result<_>>()?;
-    Ok(Inside { root: root.to_owned(), writable: answers.is("writable"), mounts, argv, environment, working_dir: image.config.working_dir.clone(), hostname: name.to_owned() })
+    Ok(Inside {
+        root: root.to_owned(),
+        writable: answers.is("writable"),
+        mounts,
+        argv,
+        environment,
+        working_dir: image.config.working_dir.clone(),
+        hostname: name.to_owned(),
+    })
 }
 
 /// User and group inside as words of the plan: numbers, or a stand-in for a name that only the unpacked image can tell.
@@ -70,7 +116,14 @@ pub fn user(image: &Image) -> (String, String) {
 /// Replaces the stand-ins of a plan by what the unpacked image says.
 pub fn fill_in(argv: &[String], root: &Path) -> Vec<String> {
     let passwd = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
-    let field = |name: &str, at: usize| passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name)).map_or(NOBODY, |fields| number(&fields, at)).to_string();
+    let field = |name: &str, at: usize| {
+        passwd
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .find(|fields| fields.first() == Some(&name))
+            .map_or(NOBODY, |fields| number(&fields, at))
+            .to_string()
+    };
     let fill = |word: &String| match (word.strip_prefix(UID_OF), word.strip_prefix(GID_OF)) {
         (Some(name), _) => field(name, 2),
         (_, Some(name)) => field(name, 3),
@@ -85,23 +138,70 @@ fn number(fields: &[&str], at: usize) -> u32 {
 }
 
 /// The sandbox program and its arguments. `folder` is where the workload is written down.
-pub fn argv(runtime: Runtime, inside: &Inside, (uid, gid): (String, String), network: &str, folder: &Path, own_program: &str) -> Vec<String> {
+pub fn argv(
+    runtime: Runtime,
+    inside: &Inside,
+    (uid, gid): (String, String),
+    network: &str,
+    folder: &Path,
+    own_program: &str,
+) -> Vec<String> {
     let mut argv: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| argv.extend(words.iter().map(ToString::to_string));
     if runtime == Runtime::Unshare {
-        add(&["unshare", "--user", "--map-user", &uid, "--map-group", &gid, "--keep-caps", "--mount", "--pid", "--fork", "--ipc", "--uts", "--kill-child"]);
+        add(&[
+            "unshare",
+            "--user",
+            "--map-user",
+            &uid,
+            "--map-group",
+            &gid,
+            "--keep-caps",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--ipc",
+            "--uts",
+            "--kill-child",
+        ]);
         if network == "none" {
             add(&["--net"]);
         }
         add(&["--", own_program, "__inside", &folder.display().to_string()]);
         return argv;
     }
-    add(&["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--uid", &uid, "--gid", &gid, "--hostname", &inside.hostname]);
+    add(&[
+        "bwrap",
+        "--unshare-all",
+        "--unshare-user",
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--uid",
+        &uid,
+        "--gid",
+        &gid,
+        "--hostname",
+        &inside.hostname,
+    ]);
     if network == "host" {
         add(&["--share-net"]);
     }
     let root = inside.root.display().to_string();
-    add(&[if inside.writable { "--bind" } else { "--ro-bind" }, &root, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]);
+    add(&[
+        if inside.writable { "--bind" } else { "--ro-bind" },
+        &root,
+        "/",
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/run",
+    ]);
     for Mount { host, inside: at, writes } in &inside.mounts {
         add(&[if *writes { "--bind" } else { "--ro-bind" }, &host.display().to_string(), &at.display().to_string()]);
     }
@@ -123,17 +223,34 @@ pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
     let mut risks = vec![
         Risk::fine(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
         Risk::fine("no capabilities, and it cannot gain privileges"),
-        if answers.get("network") == "host" { Risk::danger("shares this machine's network: it can reach services that listen on localhost only") } else { Risk::fine("no network") },
+        if answers.get("network") == "host" {
+            Risk::danger("shares this machine's network: it can reach services that listen on localhost only")
+        } else {
+            Risk::fine("no network")
+        },
     ];
     let mounts = answers.words("mounts");
     if mounts.is_empty() {
         risks.push(Risk::fine("none of your files are mounted"));
     }
     risks.extend(mounts.iter().map(|mount| Mount::risk(mount)));
-    risks.push(if answers.is("writable") { Risk::fine("it may change its own copy of the image") } else { Risk::fine("the image's files cannot be changed; /tmp can") });
-    risks.push(if answers.get("memory").is_empty() { Risk::caution("no memory limit") } else { Risk::fine(format!("at most {} of memory for each process", answers.get("memory"))) });
-    risks.push(Risk::caution(format!("isolation is a user namespace ({}): the kernel is shared with this host", runtime.word())));
-    risks.push(Risk::caution("signature not checked, never scanned by Wharf: nothing is known about the image but its digest"));
+    risks.push(if answers.is("writable") {
+        Risk::fine("it may change its own copy of the image")
+    } else {
+        Risk::fine("the image's files cannot be changed; /tmp can")
+    });
+    risks.push(if answers.get("memory").is_empty() {
+        Risk::caution("no memory limit")
+    } else {
+        Risk::fine(format!("at most {} of memory for each process", answers.get("memory")))
+    });
+    risks.push(Risk::caution(format!(
+        "isolation is a user namespace ({}): the kernel is shared with this host",
+        runtime.word()
+    )));
+    risks.push(Risk::caution(
+        "signature not checked, never scanned by Wharf: nothing is known about the image but its digest",
+    ));
     risks
 }
 

@@ -17,7 +17,12 @@ fn stat(pid: u32) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    Some(Stat { parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)?, started: number(19)?, pages: number(21)? })
+    Some(Stat {
+        parent: u32::try_from(number(1)?).ok()?,
+        ticks: number(11)? + number(12)?,
+        started: number(19)?,
+        pages: number(21)?,
+    })
 }
 
 /// When a process started, in clock ticks since boot: with the number, an identity.
@@ -49,6 +54,9 @@ pub fn usage(pid: u32) -> (u64, u64, u64) {
     let family = family(pid);
     let page = rustix::param::page_size() as u64;
     let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
-    let sum = family.iter().filter_map(|pid| stat(*pid)).fold((0, 0), |(ticks, pages), stat| (ticks + stat.ticks, pages + stat.pages));
+    let sum = family
+        .iter()
+        .filter_map(|pid| stat(*pid))
+        .fold((0, 0), |(ticks, pages), stat| (ticks + stat.ticks, pages + stat.pages));
     (sum.0 * tick, sum.1 * page, family.len() as u64)
 }

@@ -27,7 +27,9 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Result<Path
     let at = supply.image.reference.with_digest(&supply.image.manifest);
     let manifest = supply.content.manifest(cx, &at).await?;
     supply.image.manifest.matches(&manifest.digest, &what)?;
-    let Manifest::Image { layers, .. } = manifest.parse(&what)? else { return Err(Error::failed(what, "not a single image")) };
+    let Manifest::Image { layers, .. } = manifest.parse(&what)? else {
+        return Err(Error::failed(what, "not a single image"));
+    };
     cx.progress.total(layers.iter().map(|layer| layer.size).sum());
     let working = roots.join(format!("{}.{}.partial", supply.image.manifest.hex(), std::process::id()));
     let place = Place { content: supply.content.clone(), at };
@@ -94,5 +96,9 @@ pub async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
     let arguments = [root.display().to_string(), target.display().to_string()];
     let argv = ["cp", "-a", "--reflink=auto", "--", &arguments[0], &arguments[1]];
     let output = crate::adapters::exec::run(&argv, b"", 1 << 10, std::time::Duration::from_secs(600)).await?;
-    if output.code == 0 { Ok(()) } else { Err(Error::new(Kind::Failed, what, output.stderr).hint("check the space left on that file system")) }
+    if output.code == 0 {
+        Ok(())
+    } else {
+        Err(Error::new(Kind::Failed, what, output.stderr).hint("check the space left on that file system"))
+    }
 }

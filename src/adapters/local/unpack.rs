@@ -50,7 +50,8 @@ impl Root {
         if magic.starts_with(&[0x1f, 0x8b]) {
             self.entries(flate2::bufread::MultiGzDecoder::new(reader), what)
         } else if magic == [0x28, 0xb5, 0x2f, 0xfd] {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(reader).map_err(|error| Error::failed(what, error))?;
+            let decoder =
+                ruzstd::decoding::StreamingDecoder::new(reader).map_err(|error| Error::failed(what, error))?;
             self.entries(decoder, what)
         } else {
             self.entries(reader, what)
@@ -113,7 +114,8 @@ impl Root {
             // Remove only what is another file: a link to itself would vanish.
             if name != from_name.to_string_lossy() || path.parent() != Some(parent) {
                 remove(&folder, name).during(what)?;
-                rustix::fs::linkat(&from, from_name, &folder, name, AtFlags::empty()).map_err(|error| Error::failed(what, format!("hard link to {}: {error}", path.display())))?;
+                rustix::fs::linkat(&from, from_name, &folder, name, AtFlags::empty())
+                    .map_err(|error| Error::failed(what, format!("hard link to {}: {error}", path.display())))?;
             }
             return Ok(());
         }
@@ -145,7 +147,13 @@ impl Root {
     fn make(&self, folder: &Path, what: &str) -> Result<OwnedFd> {
         match self.open(folder) {
             Ok(fd) => return Ok(fd),
-            Err(Errno::NOSYS) => return Err(Error::unsupported(what, "this kernel is older than 5.6: it cannot unpack safely (openat2)").hint("launch on another backend")),
+            Err(Errno::NOSYS) => {
+                return Err(Error::unsupported(
+                    what,
+                    "this kernel is older than 5.6: it cannot unpack safely (openat2)",
+                )
+                .hint("launch on another backend"));
+            }
             Err(Errno::NOENT) => {}
             Err(error) => return Err(Error::failed(what, format!("{}: {error}", folder.display()))),
         }
@@ -184,8 +192,15 @@ fn inside(path: &Path, what: &str) -> Result<Option<PathBuf>> {
             Component::Normal(name) => clean.push(name),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
             Component::ParentDir => {
-                return Err(Error::new(Kind::Integrity, what, format!("a layer wants to write outside of the image: {}", crate::core::clean::short(&path.display().to_string(), 200)))
-                    .hint("do not use this image; tell whoever published it"));
+                return Err(Error::new(
+                    Kind::Integrity,
+                    what,
+                    format!(
+                        "a layer wants to write outside of the image: {}",
+                        crate::core::clean::short(&path.display().to_string(), 200)
+                    ),
+                )
+                .hint("do not use this image; tell whoever published it"));
             }
         }
     }
@@ -214,7 +229,12 @@ fn remove(folder: impl AsFd, name: &str) -> Result<(), Errno> {
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {
-            let inner = rustix::fs::openat(folder, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            let inner = rustix::fs::openat(
+                folder,
+                name,
+                OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
             for child in names(&inner)? {
                 remove(&inner, &child)?;
             }
@@ -316,7 +336,8 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let victim = outside.path().join("victim");
         std::fs::write(&victim, "safe").unwrap();
-        let (folder, result) = unpack(&[layer(&[Link("link", &victim.display().to_string())]), layer(&[Plain("link", "new")])]);
+        let (folder, result) =
+            unpack(&[layer(&[Link("link", &victim.display().to_string())]), layer(&[Plain("link", "new")])]);
         result.unwrap();
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "safe");
         assert_eq!(read(&folder, "link").as_deref(), Some("new"));
@@ -335,9 +356,18 @@ mod tests {
 
     #[test]
     fn hard_links_and_links_between_folders_work() {
-        let (folder, result) = unpack(&[layer(&[Dir("usr"), Link("bin", "usr"), Plain("bin/tool", "x"), Hard("usr/same", "usr/tool"), Link("abs", "/usr/tool")])]);
+        let (folder, result) = unpack(&[layer(&[
+            Dir("usr"),
+            Link("bin", "usr"),
+            Plain("bin/tool", "x"),
+            Hard("usr/same", "usr/tool"),
+            Link("abs", "/usr/tool"),
+        ])]);
         result.unwrap();
-        assert_eq!((read(&folder, "usr/tool").as_deref(), read(&folder, "usr/same").as_deref()), (Some("x"), Some("x")));
+        assert_eq!(
+            (read(&folder, "usr/tool").as_deref(), read(&folder, "usr/same").as_deref()),
+            (Some("x"), Some("x"))
+        );
     }
 
     #[test]
@@ -347,7 +377,7 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&plain).unwrap();
         let gzip = gzip.finish().unwrap();
-        let (folder, result) = unpack(&[gzip.clone()]);
+        let (folder, result) = unpack(std::slice::from_ref(&gzip));
         result.unwrap();
         assert_eq!(read(&folder, "a").as_deref(), Some("1"));
         assert!(unpack(&[gzip[..gzip.len() / 2].to_vec()]).1.is_err());

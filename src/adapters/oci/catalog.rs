@@ -45,7 +45,12 @@ struct Tags {
 
 impl Oci {
     /// One page of a list, and the address of the next by its `Link`.
-    async fn page<T: serde::de::DeserializeOwned>(&self, what: &str, url: Url, scopes: &client::Scopes) -> Result<(T, Option<Url>)> {
+    async fn page<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        url: Url,
+        scopes: &client::Scopes,
+    ) -> Result<(T, Option<Url>)> {
         let response = self.registry.send(what, scopes, || self.registry.request(Method::GET, url.clone())).await?;
         let response = success(what, response).await?;
         let next = next_page(&response, &url).filter(|next| *next != url);
@@ -64,7 +69,12 @@ impl Oci {
                 }
                 Err(error) => return Err(self.no_listing(what, error)),
             };
-            let names: Vec<String> = page.repositories.unwrap_or_default().into_iter().filter(|name| reference::is_repository(name)).collect();
+            let names: Vec<String> = page
+                .repositories
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|name| reference::is_repository(name))
+                .collect();
             let _ = pages.send(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()).await;
             all.extend(names);
         }
@@ -74,9 +84,14 @@ impl Oci {
     /// Many registries serve images and keep their list to themselves.
     fn no_listing(&self, what: &str, error: Error) -> Error {
         match error.kind {
-            Kind::NotFound | Kind::Unsupported => Error::unsupported(what, "this registry does not list its repositories")
-                .hint(format!("name them in the configuration: repositories = [\"project/name\"] under source '{}'", self.name)),
-            Kind::NotAllowed => error.hint(format!("sign in with 'wharf login {}', or name repositories in the configuration", self.name)),
+            Kind::NotFound | Kind::Unsupported => {
+                Error::unsupported(what, "this registry does not list its repositories").hint(format!(
+                    "name them in the configuration: repositories = [\"project/name\"] under source '{}'",
+                    self.name
+                ))
+            }
+            Kind::NotAllowed => error
+                .hint(format!("sign in with 'wharf login {}', or name repositories in the configuration", self.name)),
             _ => error,
         }
     }
@@ -89,7 +104,9 @@ impl Oci {
             let Some(url) = next.take() else { break };
             let (page, after) = self.page::<Tags>(&what, url, &client::pull(repository)).await?;
             next = after;
-            tags.extend(page.tags.unwrap_or_default().into_iter().filter(|tag| reference::is_tag(tag) && !is_attachment(tag)));
+            tags.extend(
+                page.tags.unwrap_or_default().into_iter().filter(|tag| reference::is_tag(tag) && !is_attachment(tag)),
+            );
         }
         tags.sort_by(|a, b| natural(a).cmp(&natural(b)));
         Ok(tags)
@@ -105,7 +122,12 @@ impl Oci {
     }
 
     /// Top manifest, the platform's manifest and its configuration, all checked.
-    async fn fetch(&self, cx: &Context, at: &ImageRef, platform: Option<&Platform>) -> Result<(RawManifest, RawManifest, Vec<u8>)> {
+    async fn fetch(
+        &self,
+        cx: &Context,
+        at: &ImageRef,
+        platform: Option<&Platform>,
+    ) -> Result<(RawManifest, RawManifest, Vec<u8>)> {
         let what = format!("show {at}");
         let top = self.manifest(cx, at).await?;
         let manifest = match top.parse(&what)? {
@@ -113,7 +135,10 @@ impl Oci {
                 let wanted = platform.cloned().unwrap_or_else(Platform::host);
                 // Without a wish, an image that does not fit this machine can still be looked at.
                 let entry = match (choose(&manifests, &wanted, &what), platform) {
-                    (Err(_), None) => manifests.iter().find(|entry| entry.platform.as_ref().is_some_and(|p| p.os != "unknown")).or(manifests.first()),
+                    (Err(_), None) => manifests
+                        .iter()
+                        .find(|entry| entry.platform.as_ref().is_some_and(|p| p.os != "unknown"))
+                        .or(manifests.first()),
                     (chosen, _) => Some(chosen?),
                 };
                 let entry = entry.ok_or_else(|| Error::failed(&what, "the index is empty"))?;
@@ -129,7 +154,14 @@ impl Oci {
     }
 
     fn place(&self, at: &ImageRef) -> Place {
-        Place { content: std::sync::Arc::new(Self { registry: self.registry.clone(), name: self.name.clone(), repositories: Vec::new() }), at: at.clone() }
+        Place {
+            content: std::sync::Arc::new(Self {
+                registry: self.registry.clone(),
+                name: self.name.clone(),
+                repositories: Vec::new(),
+            }),
+            at: at.clone(),
+        }
     }
 }
 
@@ -141,7 +173,8 @@ impl Catalog for Oci {
         if names.len() > TAGS_OF_AT_MOST {
             return Ok(());
         }
-        let mut rows = stream::iter(names.into_iter().map(|name| self.row(cx, name))).buffer_unordered(TAG_LISTS).chunks(64);
+        let mut rows =
+            stream::iter(names.into_iter().map(|name| self.row(cx, name))).buffer_unordered(TAG_LISTS).chunks(64);
         while let Some(chunk) = rows.next().await {
             let page = chunk.into_iter().collect::<Result<Vec<Row>>>()?;
             let _ = pages.send(page).await;
@@ -171,13 +204,19 @@ impl Catalog for Oci {
 
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
         let image = self.image(cx, reference, None).await?;
-        Ok(Version { tag: reference.tag().unwrap_or("latest").to_owned(), digest: image.pinned.map(|pinned| pinned.digest), created: image.created, size: Some(image.size) })
+        Ok(Version {
+            tag: reference.tag().unwrap_or("latest").to_owned(),
+            digest: image.pinned.map(|pinned| pinned.digest),
+            created: image.created,
+            size: Some(image.size),
+        })
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
         let url = self.registry.url("v2/")?;
-        let response = self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, url.clone())).await?;
+        let response =
+            self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, url.clone())).await?;
         let account = self.registry.account("").await;
         success(&what, response).await?;
         let note = self.registry.limits().unwrap_or_default();
@@ -185,7 +224,11 @@ impl Catalog for Oci {
             reachable: true,
             account: account.as_ref().map(|account| account.username.clone()).unwrap_or_default(),
             credentials: account.map(|account| account.origin).unwrap_or_default(),
-            note: if self.registry.base.scheme() == "http" { format!("plain http. {note}").trim().to_owned() } else { note },
+            note: if self.registry.base.scheme() == "http" {
+                format!("plain http. {note}").trim().to_owned()
+            } else {
+                note
+            },
         })
     }
 
@@ -244,7 +287,13 @@ impl Oci {
     }
 
     /// Reads a small answer whole.
-    pub(super) async fn small(&self, cx: &Context, what: &str, response: Response, limit: usize) -> Result<bytes::Bytes> {
+    pub(super) async fn small(
+        &self,
+        cx: &Context,
+        what: &str,
+        response: Response,
+        limit: usize,
+    ) -> Result<bytes::Bytes> {
         cx.run(what, async {
             let response = success(what, response).await?;
             http::body(response, limit, what).await

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn bearer_parameters_keep_commas_inside_quotes() {
-        let found = parse(r#"Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull,push""#);
+        let found =
+            parse(r#"Bearer realm="https://auth.example/token",service="registry",scope="repository:a/b:pull,push""#);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].scheme.as_str(), found[0].get("scope")), ("bearer", "repository:a/b:pull,push"));
     }

@@ -122,25 +122,41 @@ impl Registry {
     }
 
     /// Sends a request that can be sent again: signs in when asked, waits when told, retries what a retry may heal.
-    pub async fn send(&self, what: &str, scopes: &Scopes, make: impl Fn() -> Result<RequestBuilder>) -> Result<Response> {
+    pub async fn send(
+        &self,
+        what: &str,
+        scopes: &Scopes,
+        make: impl Fn() -> Result<RequestBuilder>,
+    ) -> Result<Response> {
         let mut tries = 0;
         loop {
             tries += 1;
             let last = tries >= TRIES;
             match self.send_signed(what, scopes, &make).await {
-                Ok(response) if response.status() == StatusCode::TOO_MANY_REQUESTS && !last => match retry_after(&response) {
-                    Some(wait) if wait <= MOST_WAIT => tokio::time::sleep(wait).await,
-                    _ => return Ok(response),
-                },
-                Ok(response) if matches!(response.status().as_u16(), 502..=504) && !last => tokio::time::sleep(pause(tries)).await,
-                Err(error) if error.kind == Kind::Unavailable && error.why.contains("connection broke") && !last => tokio::time::sleep(pause(tries)).await,
+                Ok(response) if response.status() == StatusCode::TOO_MANY_REQUESTS && !last => {
+                    match retry_after(&response) {
+                        Some(wait) if wait <= MOST_WAIT => tokio::time::sleep(wait).await,
+                        _ => return Ok(response),
+                    }
+                }
+                Ok(response) if matches!(response.status().as_u16(), 502..=504) && !last => {
+                    tokio::time::sleep(pause(tries)).await
+                }
+                Err(error) if error.kind == Kind::Unavailable && error.why.contains("connection broke") && !last => {
+                    tokio::time::sleep(pause(tries)).await
+                }
                 other => return other,
             }
         }
     }
 
     /// Sends a request whose body can be made only once per call of `make`; signs in first if the registry is known to want it.
-    pub async fn send_signed(&self, what: &str, scopes: &Scopes, make: &impl Fn() -> Result<RequestBuilder>) -> Result<Response> {
+    pub async fn send_signed(
+        &self,
+        what: &str,
+        scopes: &Scopes,
+        make: &impl Fn() -> Result<RequestBuilder>,
+    ) -> Result<Response> {
         let first = self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))?;
         self.note_limits(&first);
         if first.status() != StatusCode::UNAUTHORIZED {
@@ -186,7 +202,8 @@ impl Registry {
     /// Answers a 401. `false` when there is nothing to sign in with, or it did not help before.
     async fn sign_in(&self, what: &str, scopes: &Scopes, response: &Response) -> Result<bool> {
         let headers = response.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenges: Vec<_> = headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect();
+        let challenges: Vec<_> =
+            headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect();
         if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme == "bearer") {
             let token = self.fetch_token(what, scopes, bearer).await?;
             return Ok(token);
@@ -199,9 +216,11 @@ impl Registry {
     }
 
     async fn fetch_token(&self, what: &str, scopes: &Scopes, bearer: &challenge::Challenge) -> Result<bool> {
-        let realm = Url::parse(bearer.get("realm")).map_err(|_| Error::failed(what, "the registry names no usable token server"))?;
+        let realm = Url::parse(bearer.get("realm"))
+            .map_err(|_| Error::failed(what, "the registry names no usable token server"))?;
         if realm.scheme() != "https" && self.base.scheme() == "https" {
-            return Err(Error::new(Kind::NotAllowed, what, "its token server is on plain http").hint("tell whoever runs the registry"));
+            return Err(Error::new(Kind::NotAllowed, what, "its token server is on plain http")
+                .hint("tell whoever runs the registry"));
         }
         let account = self.account(repository_of(scopes)).await;
         let service = bearer.get("service");
@@ -209,7 +228,9 @@ impl Registry {
         let request = match &account {
             Some(account) if account.identity_token => {
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
-                form.append_pair("grant_type", "refresh_token").append_pair("service", service).append_pair("client_id", "wharf");
+                form.append_pair("grant_type", "refresh_token")
+                    .append_pair("service", service)
+                    .append_pair("client_id", "wharf");
                 form.append_pair("scope", &scopes.join(" ")).append_pair("refresh_token", account.secret.reveal());
                 client.post(realm).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish())
             }
@@ -223,7 +244,8 @@ impl Registry {
                 }
             }
         };
-        let response = request.send().await.map_err(|error| http::no_answer(&format!("{what}: token server"), &error))?;
+        let response =
+            request.send().await.map_err(|error| http::no_answer(&format!("{what}: token server"), &error))?;
         if !response.status().is_success() {
             let status = response.status();
             let said = said(response).await;
@@ -241,17 +263,24 @@ impl Registry {
     }
 
     fn note_limits(&self, response: &Response) {
-        let value = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(|text| clean::short(text, 40));
+        let value = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(|text| clean::short(text, 40))
+        };
         if let Some(left) = value("ratelimit-remaining") {
             let number = |text: &str| text.split(';').next().unwrap_or(text).to_owned();
             let of = value("ratelimit-limit").map_or_else(String::new, |limit| format!(" of {}", number(&limit)));
-            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{of} pulls left", number(&left)));
+            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(format!("{}{of} pulls left", number(&left)));
         }
     }
 }
 
 fn repository_of(scopes: &Scopes) -> &str {
-    scopes.first().and_then(|scope| scope.strip_prefix("repository:")).and_then(|rest| rest.rsplit_once(':')).map_or("", |(name, _)| name)
+    scopes
+        .first()
+        .and_then(|scope| scope.strip_prefix("repository:"))
+        .and_then(|rest| rest.rsplit_once(':'))
+        .map_or("", |(name, _)| name)
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
@@ -278,7 +307,13 @@ pub async fn said(response: Response) -> String {
     }
     let Ok(bytes) = http::body(response, 64 << 10, "read the refusal").await else { return String::new() };
     match serde_json::from_slice::<Said>(&bytes) {
-        Ok(said) => said.errors.into_iter().map(|one| if one.message.is_empty() { one.code } else { one.message }).take(3).collect::<Vec<_>>().join("; "),
+        Ok(said) => said
+            .errors
+            .into_iter()
+            .map(|one| if one.message.is_empty() { one.code } else { one.message })
+            .take(3)
+            .collect::<Vec<_>>()
+            .join("; "),
         Err(_) => String::new(),
     }
 }

@@ -45,7 +45,8 @@ impl Content for Oci {
             let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, &accept));
             let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
             let response = success(&what, response).await?;
-            let stated = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let stated =
+                response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let bytes = http::body(response, MANIFEST_LIMIT, &what).await?;
             let manifest = RawManifest::new(stated.as_deref(), bytes, &what)?;
             if let Some(wanted) = &name.digest {
@@ -93,7 +94,10 @@ impl Content for Oci {
         let what = format!("look for blob {} in {at}", blob.digest.short());
         let url = self.registry.url(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         cx.run(&what, async {
-            let response = self.registry.send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, url.clone())).await?;
+            let response = self
+                .registry
+                .send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, url.clone()))
+                .await?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(false),
                 // A repository that does not exist yet may be a 401 or 403 to read; writing will tell.
@@ -107,7 +111,9 @@ impl Content for Oci {
     async fn mount(&self, cx: &Context, at: &ImageRef, from: &ImageRef, blob: &Descriptor) -> Result<bool> {
         let (Ok(to), Ok(from)) = (self.name(at), self.name(from)) else { return Ok(false) };
         let what = format!("mount blob {} into {at}", blob.digest.short());
-        let url = self.registry.url(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
+        let url = self
+            .registry
+            .url(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
         // Reading there and writing here: a token server wants both scopes in one token.
         let mut scopes = client::push(&to.repository);
         scopes.extend(client::pull(&from.repository));
@@ -119,7 +125,10 @@ impl Content for Oci {
                 // It opened an upload instead. Give that back, the copy will stream.
                 StatusCode::ACCEPTED => {
                     if let Some(upload) = location(&response, &url) {
-                        let _ = self.registry.send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
+                        let _ = self
+                            .registry
+                            .send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone()))
+                            .await;
                     }
                     Ok(false)
                 }
@@ -137,7 +146,8 @@ impl Content for Oci {
         let make = || Ok(self.registry.request(Method::POST, start.clone())?.header(header::CONTENT_LENGTH, 0));
         let response = cx.run(&what, self.registry.send(&what, &scopes, make)).await?;
         let response = success(&what, response).await?;
-        let mut upload = location(&response, &start).ok_or_else(|| Error::failed(&what, "the registry gave no upload address"))?;
+        let mut upload =
+            location(&response, &start).ok_or_else(|| Error::failed(&what, "the registry gave no upload address"))?;
         let mut sent = 0;
         for attempt in 0..=RESUMES {
             match self.patch(&what, &scopes, &upload, blob, source, sent).await {
@@ -146,7 +156,10 @@ impl Content for Oci {
                     break;
                 }
                 Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable => {
-                    let _ = self.registry.send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
+                    let _ = self
+                        .registry
+                        .send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone()))
+                        .await;
                     return Err(error);
                 }
                 Err(error) => {
@@ -178,14 +191,35 @@ impl Content for Oci {
 }
 
 impl Oci {
-    async fn put_raw(&self, cx: &Context, name: &Name, selector: &str, manifest: &RawManifest, what: &str) -> Result<Response> {
+    async fn put_raw(
+        &self,
+        cx: &Context,
+        name: &Name,
+        selector: &str,
+        manifest: &RawManifest,
+        what: &str,
+    ) -> Result<Response> {
         let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
-        let make = || Ok(self.registry.request(Method::PUT, url.clone())?.header(header::CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone()));
+        let make = || {
+            Ok(self
+                .registry
+                .request(Method::PUT, url.clone())?
+                .header(header::CONTENT_TYPE, &manifest.media_type)
+                .body(manifest.bytes.clone()))
+        };
         cx.run(what, self.registry.send(what, &client::push(&name.repository), make)).await
     }
 
     /// Streams the rest of a blob into an open upload; gives the address to close it at.
-    async fn patch(&self, what: &str, scopes: &client::Scopes, upload: &Url, blob: &Descriptor, source: &dyn BlobSource, from: u64) -> Result<Url> {
+    async fn patch(
+        &self,
+        what: &str,
+        scopes: &client::Scopes,
+        upload: &Url,
+        blob: &Descriptor,
+        source: &dyn BlobSource,
+        from: u64,
+    ) -> Result<Url> {
         if from >= blob.size && blob.size > 0 {
             return Ok(upload.clone());
         }
@@ -204,8 +238,14 @@ impl Oci {
         };
         let body = Mutex::new(Some(Body::wrap_stream(stream)));
         let make = || {
-            let body = body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| Error::new(Kind::NotAllowed, what, "the registry wants a new sign-in in the middle of an upload"))?;
-            let mut request = self.registry.request(Method::PATCH, upload.clone())?.header(header::CONTENT_TYPE, "application/octet-stream").body(body);
+            let body = body.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
+                Error::new(Kind::NotAllowed, what, "the registry wants a new sign-in in the middle of an upload")
+            })?;
+            let mut request = self
+                .registry
+                .request(Method::PATCH, upload.clone())?
+                .header(header::CONTENT_TYPE, "application/octet-stream")
+                .body(body);
             if from > 0 {
                 request = request.header(header::CONTENT_RANGE, format!("{from}-{}", blob.size.saturating_sub(1)));
             }
@@ -220,8 +260,16 @@ impl Oci {
     }
 
     /// Where an upload stands: its address and the number of bytes the registry has.
-    async fn upload_state(&self, cx: &Context, what: &str, scopes: &client::Scopes, upload: &Url) -> Result<(Url, u64)> {
-        let response = cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload.clone()))).await?;
+    async fn upload_state(
+        &self,
+        cx: &Context,
+        what: &str,
+        scopes: &client::Scopes,
+        upload: &Url,
+    ) -> Result<(Url, u64)> {
+        let response = cx
+            .run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload.clone())))
+            .await?;
         let response = success(what, response).await?;
         let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
         // "0-1023" means 1024 bytes; an upload without bytes is "0-0" too, so start that one anew.
@@ -268,13 +316,22 @@ impl Oci {
     }
 
     /// Adds a manifest to the fallback index of its subject (distribution specification, "Referrers Tag Schema").
-    async fn add_referrer(&self, cx: &Context, name: &Name, subject: &Digest, manifest: &RawManifest, what: &str) -> Result<()> {
+    async fn add_referrer(
+        &self,
+        cx: &Context,
+        name: &Name,
+        subject: &Digest,
+        manifest: &RawManifest,
+        what: &str,
+    ) -> Result<()> {
         let mut index: serde_json::Value = match self.fallback_index(cx, name, subject).await? {
             Some(index) => serde_json::from_slice(&index.bytes).map_err(|error| Error::failed(what, error))?,
             None => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
         };
-        let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).map_err(|error| Error::failed(what, error))?;
-        let kind = document.get("artifactType").or_else(|| document.pointer("/config/mediaType")).cloned().unwrap_or_default();
+        let document: serde_json::Value =
+            serde_json::from_slice(&manifest.bytes).map_err(|error| Error::failed(what, error))?;
+        let kind =
+            document.get("artifactType").or_else(|| document.pointer("/config/mediaType")).cloned().unwrap_or_default();
         let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len(), "artifactType": kind});
         if let (Some(annotations), Some(entry)) = (document.get("annotations"), entry.as_object_mut()) {
             entry.insert("annotations".into(), annotations.clone());
@@ -282,7 +339,10 @@ impl Oci {
         let Some(entries) = index.get_mut("manifests").and_then(serde_json::Value::as_array_mut) else {
             return Err(Error::failed(what, "the list of attachments is not an index"));
         };
-        if entries.iter().any(|known| known.get("digest").and_then(serde_json::Value::as_str) == Some(manifest.digest.as_str())) {
+        if entries
+            .iter()
+            .any(|known| known.get("digest").and_then(serde_json::Value::as_str) == Some(manifest.digest.as_str()))
+        {
             return Ok(());
         }
         entries.push(entry);

@@ -111,7 +111,12 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
     let whole = format!("{host}/{repository}");
     let fits = |key: &str| {
         let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
-        host_of(key) == host && (!bare.contains('/') || bare.ends_with("/v1") || bare.ends_with("/v2") || whole == bare || whole.starts_with(&format!("{bare}/")))
+        host_of(key) == host
+            && (!bare.contains('/')
+                || bare.ends_with("/v1")
+                || bare.ends_with("/v2")
+                || whole == bare
+                || whole.starts_with(&format!("{bare}/")))
     };
     let (_, entry) = file.auths.iter().filter(|(key, _)| fits(key)).max_by_key(|(key, _)| key.len())?;
     let (username, password) = if entry.auth.is_empty() {
@@ -124,7 +129,12 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
     if !entry.identitytoken.is_empty() {
         return Some(Credentials { username, secret: Secret::new(&entry.identitytoken), identity_token: true, origin });
     }
-    (!username.is_empty()).then(|| Credentials { username, secret: Secret::new(password), identity_token: false, origin })
+    (!username.is_empty()).then(|| Credentials {
+        username,
+        secret: Secret::new(password),
+        identity_token: false,
+        origin,
+    })
 }
 
 async fn ask_helper(helper: &str, key: &str) -> Option<Credentials> {
@@ -153,8 +163,11 @@ mod tests {
     #[tokio::test]
     async fn the_longest_path_that_fits_wins() {
         // "ada:one", "bob:two"
-        let file = file(r#"{"auths":{"r.example":{"auth":"YWRhOm9uZQ=="},"r.example/physics":{"auth":"Ym9iOnR3bw=="}}}"#);
-        let find = async |repository: &str| from_file(&file, std::path::Path::new("f"), "r.example", repository).await.unwrap().username;
+        let file =
+            file(r#"{"auths":{"r.example":{"auth":"YWRhOm9uZQ=="},"r.example/physics":{"auth":"Ym9iOnR3bw=="}}}"#);
+        let find = async |repository: &str| {
+            from_file(&file, std::path::Path::new("f"), "r.example", repository).await.unwrap().username
+        };
         assert_eq!(find("physics/gromacs").await, "bob");
         assert_eq!(find("biology/samtools").await, "ada");
         assert!(from_file(&file, std::path::Path::new("f"), "other.example", "x").await.is_none());

@@ -40,10 +40,13 @@ pub struct Oci {
 pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
     let what = format!("source '{}'", config.name);
     let text = if config.url.contains("://") { config.url.clone() } else { format!("https://{}", config.url) };
-    let mut base = Url::parse(&text).map_err(|error| Error::usage(&what, format!("url '{text}': {error}")).hint("write https://host[:port]"))?;
-    let host = host_and_port(&base).ok_or_else(|| Error::usage(&what, format!("url '{text}' names no host")).hint("write https://host[:port]"))?;
+    let mut base = Url::parse(&text)
+        .map_err(|error| Error::usage(&what, format!("url '{text}': {error}")).hint("write https://host[:port]"))?;
+    let host = host_and_port(&base)
+        .ok_or_else(|| Error::usage(&what, format!("url '{text}' names no host")).hint("write https://host[:port]"))?;
     if !matches!(base.scheme(), "http" | "https") {
-        return Err(Error::usage(what, format!("'{}' is not a scheme of registries", base.scheme())).hint("use https:// (or http:// for a test registry)"));
+        return Err(Error::usage(what, format!("'{}' is not a scheme of registries", base.scheme()))
+            .hint("use https:// (or http:// for a test registry)"));
     }
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", base.path()));
@@ -74,7 +77,14 @@ pub fn open(reference: &ImageRef, vault: &Arc<dyn Vault>) -> Result<Source> {
 fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec<String>) -> Source {
     let address = registry.base.to_string();
     let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories });
-    Source { name: name.to_owned(), adapter: "oci", address, origin: origin.to_owned(), catalog: oci.clone(), content: Some(oci) }
+    Source {
+        name: name.to_owned(),
+        adapter: "oci",
+        address,
+        origin: origin.to_owned(),
+        catalog: oci.clone(),
+        content: Some(oci),
+    }
 }
 
 /// `host[:port]` of an address, as references name it.
@@ -86,7 +96,12 @@ fn host_and_port(url: &Url) -> Option<String> {
 /// Registries from the configuration and from Docker's and Podman's own files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "oci", discover);
-    parts.note("registries", !wanted.is_empty(), format!("{} configured or known to Docker and Podman", wanted.len()), "name one in the configuration, or sign in with 'docker login' or 'podman login'");
+    parts.note(
+        "registries",
+        !wanted.is_empty(),
+        format!("{} configured or known to Docker and Podman", wanted.len()),
+        "name one in the configuration, or sign in with 'docker login' or 'podman login'",
+    );
     for written in wanted {
         parts.sources.push(source(&written, around)?);
     }

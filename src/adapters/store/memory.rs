@@ -1,6 +1,9 @@
 //! A cache that forgets: used when the real one cannot be opened, so that the program still starts.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex, PoisonError}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 
@@ -35,7 +38,11 @@ impl Cache for Memory {
 
     async fn save_filter(&self, name: &str, filter: &str) -> Result<()> {
         let mut filters = self.filters.lock().unwrap_or_else(PoisonError::into_inner);
-        if filter.is_empty() { filters.remove(name) } else { filters.insert(name.to_owned(), filter.to_owned()) };
+        if filter.is_empty() {
+            filters.remove(name)
+        } else {
+            filters.insert(name.to_owned(), filter.to_owned())
+        };
         Ok(())
     }
 }

@@ -66,7 +66,8 @@ async fn open(path: &Path) -> Result<SqlitePool> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).during(&what)?;
     }
-    let journal = if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
+    let journal =
+        if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
     let options = SqliteConnectOptions::from_str("sqlite::memory:")
         .during(&what)?
         .filename(path)
@@ -75,8 +76,16 @@ async fn open(path: &Path) -> Result<SqlitePool> {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
     // One connection: a second would only wait for the first.
-    let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).test_before_acquire(false).connect_with(options).await.during(&what)?;
-    let version: i64 = sqlx::query("PRAGMA user_version").fetch_one(&pool).await.and_then(|row| row.try_get(0)).during(&what)?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .during(&what)?;
+    let version: i64 =
+        sqlx::query("PRAGMA user_version").fetch_one(&pool).await.and_then(|row| row.try_get(0)).during(&what)?;
     match version {
         VERSION => Ok(pool),
         0 => {
@@ -90,7 +99,10 @@ async fn open(path: &Path) -> Result<SqlitePool> {
         }
         newer => {
             pool.close().await;
-            Err(Error::failed(what, format!("it was written by another version of Wharf (layout {newer}, this one knows {VERSION})")))
+            Err(Error::failed(
+                what,
+                format!("it was written by another version of Wharf (layout {newer}, this one knows {VERSION})"),
+            ))
         }
     }
 }
@@ -116,13 +128,18 @@ impl Cache for Sqlite {
     async fn load(&self) -> Result<Vec<CachedRows>> {
         let what = "read the cached lists";
         let pool = self.pool().await?;
-        let rows = sqlx::query("SELECT source, fetched, rows FROM list ORDER BY source").fetch_all(pool).await.during(what)?;
+        let rows =
+            sqlx::query("SELECT source, fetched, rows FROM list ORDER BY source").fetch_all(pool).await.during(what)?;
         let mut all = Vec::new();
         for row in rows {
             let packed: &[u8] = row.try_get("rows").during(what)?;
             // One damaged list is fetched anew; the others are shown.
             match RowSet::from_bytes(packed) {
-                Ok(rows) => all.push(CachedRows { source: row.try_get("source").during(what)?, fetched: row.try_get("fetched").during(what)?, rows: Arc::new(rows) }),
+                Ok(rows) => all.push(CachedRows {
+                    source: row.try_get("source").during(what)?,
+                    fetched: row.try_get("fetched").during(what)?,
+                    rows: Arc::new(rows),
+                }),
                 Err(error) => tracing::warn!(%error, "a cached list was dropped"),
             }
         }
@@ -131,12 +148,22 @@ impl Cache for Sqlite {
 
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
         let upsert = "INSERT INTO list (source, fetched, rows) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE SET fetched = excluded.fetched, rows = excluded.rows";
-        sqlx::query(upsert).bind(source).bind(fetched).bind(rows.to_bytes()).execute(self.pool().await?).await.during("keep a list").map(|_| ())
+        sqlx::query(upsert)
+            .bind(source)
+            .bind(fetched)
+            .bind(rows.to_bytes())
+            .execute(self.pool().await?)
+            .await
+            .during("keep a list")
+            .map(|_| ())
     }
 
     async fn filters(&self) -> Result<Vec<(String, String)>> {
         let what = "read the saved filters";
-        let rows = sqlx::query("SELECT name, filter FROM filter ORDER BY name").fetch_all(self.pool().await?).await.during(what)?;
+        let rows = sqlx::query("SELECT name, filter FROM filter ORDER BY name")
+            .fetch_all(self.pool().await?)
+            .await
+            .during(what)?;
         rows.iter().map(|row| Ok((row.try_get("name").during(what)?, row.try_get("filter").during(what)?))).collect()
     }
 

@@ -47,7 +47,13 @@ impl File {
     fn write(&self, all: &BTreeMap<String, String>) -> Result<()> {
         let what = format!("write {}", self.path.display());
         let partial = self.path.with_extension(format!("{}.partial", std::process::id()));
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial).during(&what)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)
+            .during(&what)?;
         file.write_all(&serde_json::to_vec(all).during(&what)?).during(&what)?;
         file.sync_all().during(&what)?;
         std::fs::rename(partial, &self.path).during(what)

@@ -94,7 +94,9 @@ impl Vault for Nowhere {
     }
 
     fn set(&self, place: &str, _account: &str, _secret: &Secret) -> Result<()> {
-        Err(Error::new(Kind::Unsupported, format!("keep the secret of {place}"), "no secret store works here").hint("agree to a file that only you can read: WHARF_SECRET_FILE=yes, or secret_file = true in the configuration"))
+        Err(Error::new(Kind::Unsupported, format!("keep the secret of {place}"), "no secret store works here").hint(
+            "agree to a file that only you can read: WHARF_SECRET_FILE=yes, or secret_file = true in the configuration",
+        ))
     }
 
     fn delete(&self, _place: &str) -> Result<()> {

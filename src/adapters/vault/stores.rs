@@ -34,7 +34,8 @@ pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     // A thread that may hang on a dead bus is left behind; it ends with the program.
     std::thread::spawn(move || {
-        let made = zbus_secret_service_keyring_store::Store::new().map(|store| Ring { store, words: "Secret Service (your desktop's keyring)" });
+        let made = zbus_secret_service_keyring_store::Store::new()
+            .map(|store| Ring { store, words: "Secret Service (your desktop's keyring)" });
         let _ = sender.send(made.map_err(|error| error.to_string()).and_then(probed));
     });
     let ring = receiver.recv_timeout(patience).map_err(|_| format!("no answer within {} s", patience.as_secs()))??;
@@ -44,7 +45,10 @@ pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
 /// The kernel's keyring of this session.
 pub fn kernel() -> Result<Box<dyn Vault>, String> {
     let store = linux_keyutils_keyring_store::Store::new().map_err(|error| error.to_string())?;
-    Ok(Box::new(probed(Ring { store, words: "kernel keyring (this machine only, gone after a restart or three days)" })?))
+    Ok(Box::new(probed(Ring {
+        store,
+        words: "kernel keyring (this machine only, gone after a restart or three days)",
+    })?))
 }
 
 /// Believes a store only after it kept something, gave it back and forgot it.

@@ -79,7 +79,17 @@ impl Pick {
     /// A popup with these lines.
     pub fn new(title: impl Into<String>, purpose: Purpose, items: Vec<Item>) -> Self {
         let shown = (0..items.len()).collect();
-        Self { title: title.into(), purpose, items, input: Input::default(), shown, at: Position::default(), marked: Vec::new(), several: false, free: false }
+        Self {
+            title: title.into(),
+            purpose,
+            items,
+            input: Input::default(),
+            shown,
+            at: Position::default(),
+            marked: Vec::new(),
+            several: false,
+            free: false,
+        }
     }
 
     /// Takes a key.
@@ -112,13 +122,16 @@ impl Pick {
     }
 
     fn choose(&self) -> Outcome {
-        let value = |item: &usize| self.items.get(*item).filter(|item| item.disabled.is_none()).map(|item| item.value.clone());
+        let value =
+            |item: &usize| self.items.get(*item).filter(|item| item.disabled.is_none()).map(|item| item.value.clone());
         if !self.marked.is_empty() {
             return Outcome::Chosen(self.marked.iter().filter_map(value).collect());
         }
         match self.shown.get(self.at.selected) {
             Some(item) => value(item).map_or(Outcome::Stay, |value| Outcome::Chosen(vec![value])),
-            None if self.free && !self.input.text.trim().is_empty() => Outcome::Chosen(vec![self.input.text.trim().to_owned()]),
+            None if self.free && !self.input.text.trim().is_empty() => {
+                Outcome::Chosen(vec![self.input.text.trim().to_owned()])
+            }
             None => Outcome::Stay,
         }
     }
@@ -127,8 +140,21 @@ impl Pick {
     pub fn narrow(&mut self) {
         let matcher = SkimMatcherV2::default().ignore_case();
         let text = self.input.text.trim();
-        let mut scored: Vec<(i64, usize)> =
-            self.items.iter().enumerate().filter_map(|(index, item)| Some((if text.is_empty() { 0 } else { matcher.fuzzy_match(&format!("{} {}", item.label, item.note), text)? }, index))).collect();
+        let mut scored: Vec<(i64, usize)> = self
+            .items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| {
+                Some((
+                    if text.is_empty() {
+                        0
+                    } else {
+                        matcher.fuzzy_match(&format!("{} {}", item.label, item.note), text)?
+                    },
+                    index,
+                ))
+            })
+            .collect();
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.shown = scored.into_iter().map(|(_, index)| index).collect();
         self.at = Position::default();
@@ -140,14 +166,21 @@ mod tests {
     use super::*;
 
     fn pick() -> Pick {
-        let mut pick = Pick::new("t", Purpose::Facet, ["physics", "biology", "chemistry"].map(|name| Item::plain(name, "")).to_vec());
+        let mut pick = Pick::new(
+            "t",
+            Purpose::Facet,
+            ["physics", "biology", "chemistry"].map(|name| Item::plain(name, "")).to_vec(),
+        );
         pick.several = true;
         pick.free = true;
         pick
     }
 
     fn press(pick: &mut Pick, keys: &str) -> Outcome {
-        keys.chars().map(|c| pick.key(&KeyEvent::from(if c == '⏎' { KeyCode::Enter } else { KeyCode::Char(c) }))).last().unwrap()
+        keys.chars()
+            .map(|c| pick.key(&KeyEvent::from(if c == '⏎' { KeyCode::Enter } else { KeyCode::Char(c) })))
+            .last()
+            .unwrap()
     }
 
     #[test]

@@ -26,12 +26,22 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         Popup::Confirm { question, .. } => {
             let inner = boxed(frame, (question.width() as u16 + 4).clamp(40, 100), 4, "Sure?", theme);
             put(frame, row(inner, 0), Line::styled(question.clone(), theme.style("text")));
-            put(frame, row(inner, 1), Line::from(vec![Span::styled("y", theme.style("key")), Span::styled(" yes   ", theme.style("dim")), Span::styled("n", theme.style("key")), Span::styled(" no (also esc, enter)", theme.style("dim"))]));
+            put(
+                frame,
+                row(inner, 1),
+                Line::from(vec![
+                    Span::styled("y", theme.style("key")),
+                    Span::styled(" yes   ", theme.style("dim")),
+                    Span::styled("n", theme.style("key")),
+                    Span::styled(" no (also esc, enter)", theme.style("dim")),
+                ]),
+            );
         }
         Popup::Text { title, text, copy, top } => {
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0) as u16;
             let inner = boxed(frame, (longest + 4).clamp(30, 110), text.lines().count() as u16 + 3, title, theme);
-            let lines: Vec<Line<'_>> = text.lines().map(|line| Line::styled(line.to_owned(), theme.style("text"))).collect();
+            let lines: Vec<Line<'_>> =
+                text.lines().map(|line| Line::styled(line.to_owned(), theme.style("text"))).collect();
             frame.render_widget(Paragraph::new(lines).scroll((*top, 0)), above(inner, 1));
             let hint = if copy.is_some() { "c copies, esc closes" } else { "esc closes, j k scroll" };
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
@@ -43,7 +53,14 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     let height = (pick.items.len() as u16 + 5).clamp(8, 24);
     let inner = boxed(frame, 76, height, &pick.title, theme);
     let width = inner.width as usize;
-    put(frame, row(inner, 0), Line::from(vec![Span::styled("› ", theme.style("key")), Span::styled(fit(&pick.input.text, width.saturating_sub(2)), theme.style("text"))]));
+    put(
+        frame,
+        row(inner, 0),
+        Line::from(vec![
+            Span::styled("› ", theme.style("key")),
+            Span::styled(fit(&pick.input.text, width.saturating_sub(2)), theme.style("text")),
+        ]),
+    );
     cursor(frame, inner, &pick.input.text, pick.input.cursor, 2);
     let list = above(below(inner, 1), 1);
     let top = pick.at.window(pick.shown.len(), list.height as usize);
@@ -55,16 +72,27 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
         let label_width = item.label.width().min(room);
         let line = Line::from(vec![
             Span::styled(mark, theme.style("key")),
-            Span::styled(fit(&item.label, label_width), theme.style(if item.disabled.is_some() { "dim" } else { "text" })),
+            Span::styled(
+                fit(&item.label, label_width),
+                theme.style(if item.disabled.is_some() { "dim" } else { "text" }),
+            ),
             Span::styled(fit(&format!("  {note}"), room.saturating_sub(label_width) + 2), theme.style("dim")),
         ]);
         put(frame, row(list, (number - top) as u16), select(line, number == pick.at.selected, theme));
     }
     if pick.shown.is_empty() {
-        let words = if pick.free && !pick.input.text.is_empty() { format!("  enter takes '{}' as it is", pick.input.text) } else { "  nothing fits".into() };
+        let words = if pick.free && !pick.input.text.is_empty() {
+            format!("  enter takes '{}' as it is", pick.input.text)
+        } else {
+            "  nothing fits".into()
+        };
         put(frame, row(list, 0), Line::styled(words, theme.style("dim")));
     }
-    let hint = if pick.several { "type to narrow · space marks several · enter takes them · esc leaves" } else { "type to narrow · enter takes it · esc leaves" };
+    let hint = if pick.several {
+        "type to narrow · space marks several · enter takes them · esc leaves"
+    } else {
+        "type to narrow · enter takes it · esc leaves"
+    };
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style("dim")));
 }
 

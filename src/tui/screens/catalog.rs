@@ -78,7 +78,14 @@ pub struct Catalog {
 impl Catalog {
     /// An empty list.
     pub fn new(sources: &[SourceLine]) -> Self {
-        let feed = |source: &SourceLine| Feed { source: source.name.clone(), rows: Arc::default(), fetched: None, loading: false, error: None, listing: source.listing };
+        let feed = |source: &SourceLine| Feed {
+            source: source.name.clone(),
+            rows: Arc::default(),
+            fetched: None,
+            loading: false,
+            error: None,
+            listing: source.listing,
+        };
         Self {
             feeds: sources.iter().map(feed).collect(),
             input: Input::default(),
@@ -116,7 +123,12 @@ impl Catalog {
             return Vec::new();
         }
         self.asked.clone_from(&words);
-        let searchers: Vec<String> = self.feeds.iter().filter(|feed| feed.listing == Listing::SearchOnly).map(|feed| feed.source.clone()).collect();
+        let searchers: Vec<String> = self
+            .feeds
+            .iter()
+            .filter(|feed| feed.listing == Listing::SearchOnly)
+            .map(|feed| feed.source.clone())
+            .collect();
         searchers
             .into_iter()
             .map(|source| {
@@ -175,7 +187,13 @@ impl Catalog {
 
     fn rebuild(&mut self) -> Vec<Effect> {
         self.keep = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned()));
-        self.sets = Arc::new(self.feeds.iter().filter(|feed| !feed.rows.is_empty()).map(|feed| (feed.source.clone(), feed.rows.clone())).collect());
+        self.sets = Arc::new(
+            self.feeds
+                .iter()
+                .filter(|feed| !feed.rows.is_empty())
+                .map(|feed| (feed.source.clone(), feed.rows.clone()))
+                .collect(),
+        );
         self.order = None;
         // Row numbers of the old sets mean nothing in the new ones.
         self.hits = Arc::default();
@@ -228,7 +246,8 @@ impl Catalog {
             let id = RowId { set: set as u32, row: row as u32 };
             self.hits.iter().position(|hit| *hit == id)
         });
-        self.at.selected = kept.unwrap_or(if self.keep.is_none() && self.input.text.is_empty() { self.at.selected } else { 0 });
+        self.at.selected =
+            kept.unwrap_or(if self.keep.is_none() && self.input.text.is_empty() { self.at.selected } else { 0 });
         self.at.clamp(self.hits.len());
     }
 
@@ -253,7 +272,11 @@ impl Catalog {
         let (source, view) = self.selected()?;
         let wanted = Query::parse(&self.input.text).beside;
         let asked = view.tags.split(' ').find(|tag| wanted.iter().any(|wanted| tag.to_lowercase() == *wanted));
-        Some(Target::Row { source: source.to_owned(), name: view.name.to_owned(), tag: asked.or(view.favourite_tag()).map(str::to_owned) })
+        Some(Target::Row {
+            source: source.to_owned(),
+            name: view.name.to_owned(),
+            tag: asked.or(view.favourite_tag()).map(str::to_owned),
+        })
     }
 
     /// The marked images, or the selected one.
@@ -265,7 +288,10 @@ impl Catalog {
             let (_, rows) = self.sets.iter().find(|(known, _)| known == source)?;
             rows.get(rows.find(name)?)?.favourite_tag().map(str::to_owned)
         };
-        self.marked.iter().map(|(source, name)| Target::Row { source: source.clone(), name: name.clone(), tag: tag(source, name) }).collect()
+        self.marked
+            .iter()
+            .map(|(source, name)| Target::Row { source: source.clone(), name: name.clone(), tag: tag(source, name) })
+            .collect()
     }
 
     /// Marks or unmarks the selected row.
@@ -292,7 +318,12 @@ impl Catalog {
         }
         let mut all: Vec<_> = counts.into_iter().collect();
         // Sources and kinds first, then the projects with the most images.
-        all.sort_by_key(|(facet, count)| (facet.starts_with("project:"), if facet.starts_with("project:") { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) }));
+        all.sort_by_key(|(facet, count)| {
+            (
+                facet.starts_with("project:"),
+                if facet.starts_with("project:") { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) },
+            )
+        });
         all.truncate(2000);
         all
     }
@@ -300,7 +331,10 @@ impl Catalog {
     /// Projects of a source, for the share dialog.
     pub fn projects(&self, source: &str) -> Vec<String> {
         let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Vec::new() };
-        let all: BTreeSet<&str> = (0..rows.len()).map(|at| crate::core::rows::project_of(rows.name(at))).filter(|project| !project.is_empty()).collect();
+        let all: BTreeSet<&str> = (0..rows.len())
+            .map(|at| crate::core::rows::project_of(rows.name(at)))
+            .filter(|project| !project.is_empty())
+            .collect();
         all.into_iter().map(str::to_owned).collect()
     }
 
@@ -323,8 +357,13 @@ impl Catalog {
     pub fn summary(&self, now: i64) -> String {
         let total: usize = self.feeds.iter().map(|feed| feed.rows.len()).sum();
         let loading = self.feeds.iter().filter(|feed| feed.loading).count();
-        let mut parts = vec![text::plural(total as u64, "image", "images"), text::plural(self.feeds.len() as u64, "source", "sources")];
-        if let Some(oldest) = self.feeds.iter().filter(|feed| !feed.rows.is_empty()).filter_map(|feed| feed.fetched).min() {
+        let mut parts = vec![
+            text::plural(total as u64, "image", "images"),
+            text::plural(self.feeds.len() as u64, "source", "sources"),
+        ];
+        if let Some(oldest) =
+            self.feeds.iter().filter(|feed| !feed.rows.is_empty()).filter_map(|feed| feed.fetched).min()
+        {
             parts.push(aged(oldest, now));
         }
         if loading > 0 {
@@ -365,14 +404,21 @@ impl Catalog {
 
     fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let total: usize = self.sets.iter().map(|(_, rows)| rows.len()).sum();
-        let mut right = if self.input.text.is_empty() { format!("by {}", self.sort.word()) } else { format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64)) };
+        let mut right = if self.input.text.is_empty() {
+            format!("by {}", self.sort.word())
+        } else {
+            format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64))
+        };
         if !self.marked.is_empty() {
             right = format!("{} marked · {right}", self.marked.len());
         }
         let right_width = right.chars().count();
         let room = (area.width as usize).saturating_sub(right_width + 4);
         let left = if self.typing || !self.input.text.is_empty() {
-            Line::from(vec![Span::styled("/ ", theme.style("key")), Span::styled(fit(&self.input.text, room), theme.style("text"))])
+            Line::from(vec![
+                Span::styled("/ ", theme.style("key")),
+                Span::styled(fit(&self.input.text, room), theme.style("text")),
+            ])
         } else {
             Line::from(Span::styled(fit("  press / to filter", room + 2), theme.style("dim")))
         };
@@ -390,7 +436,12 @@ impl Catalog {
 
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let loading = self.feeds.iter().any(|feed| feed.loading);
-        let searchers: Vec<&str> = self.feeds.iter().filter(|feed| feed.listing == Listing::SearchOnly).map(|feed| feed.source.as_str()).collect();
+        let searchers: Vec<&str> = self
+            .feeds
+            .iter()
+            .filter(|feed| feed.listing == Listing::SearchOnly)
+            .map(|feed| feed.source.as_str())
+            .collect();
         let words = Query::parse(&self.input.text).words.join(" ");
         let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]
@@ -436,17 +487,36 @@ impl Columns {
         if width < 40 {
             columns.tags = 0;
         }
-        let gaps = [columns.source, columns.tags, columns.trust, columns.size, columns.age].iter().map(|width| if *width > 0 { width + 1 } else { 0 }).sum::<usize>();
+        let gaps = [columns.source, columns.tags, columns.trust, columns.size, columns.age]
+            .iter()
+            .map(|width| if *width > 0 { width + 1 } else { 0 })
+            .sum::<usize>();
         columns.name = width.saturating_sub(gaps + 2);
         columns
     }
 
     fn head(&self) -> String {
         let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
-        format!("  {}{}{}{}{}{}", cell("NAME", self.name), cell("TAG", self.tags), cell("SOURCE", self.source), cell("TRUST", self.trust), cell("SIZE", self.size), cell("CHANGED", self.age))
+        format!(
+            "  {}{}{}{}{}{}",
+            cell("NAME", self.name),
+            cell("TAG", self.tags),
+            cell("SOURCE", self.source),
+            cell("TRUST", self.trust),
+            cell("SIZE", self.size),
+            cell("CHANGED", self.age)
+        )
     }
 
-    fn line(&self, source: &str, view: &RowView<'_>, query: &Query, marked: bool, theme: &Theme, now: i64) -> Line<'static> {
+    fn line(
+        &self,
+        source: &str,
+        view: &RowView<'_>,
+        query: &Query,
+        marked: bool,
+        theme: &Theme,
+        now: i64,
+    ) -> Line<'static> {
         let mut spans = vec![Span::styled(if marked { "● " } else { "  " }, theme.style("key"))];
         spans.extend(name_spans(view.name, query, self.name, theme));
         let mut cell = |text: String, width: usize, role: &str| {
@@ -455,11 +525,16 @@ impl Columns {
             }
         };
         let favourite = view.favourite_tag().unwrap_or("");
-        let tags = if view.tag_count > 1 { format!("{favourite} +{}", view.tag_count - 1) } else { favourite.to_owned() };
+        let tags =
+            if view.tag_count > 1 { format!("{favourite} +{}", view.tag_count - 1) } else { favourite.to_owned() };
         cell(tags, self.tags, "text");
         cell(source.to_owned(), self.source, "dim");
         let trust = trust(view);
-        cell(if self.trust > 2 { format!("{} {}", trust.sign, trust.word) } else { trust.sign.to_owned() }, self.trust, tone(trust.tone));
+        cell(
+            if self.trust > 2 { format!("{} {}", trust.sign, trust.word) } else { trust.sign.to_owned() },
+            self.trust,
+            tone(trust.tone),
+        );
         cell(view.size.map(text::size).unwrap_or_default(), self.size, "dim");
         cell(view.updated.map(|updated| text::age(updated, now)).unwrap_or_default(), self.age, "dim");
         Line::from(spans)
@@ -470,7 +545,11 @@ impl Columns {
 fn trust(view: &RowView<'_>) -> crate::core::evidence::Badge {
     let publisher = view.publisher.badge();
     let (signature, scan) = (Signature::default().badge(), Scan::default().badge());
-    if publisher.word.ends_with("unknown") { if signature.tone == scan.tone { signature } else { scan } } else { publisher }
+    if publisher.word.ends_with("unknown") {
+        if signature.tone == scan.tone { signature } else { scan }
+    } else {
+        publisher
+    }
 }
 
 /// The name, with the characters that matched set apart.

@@ -55,7 +55,14 @@ impl Page {
             Some(Ok(())) => "it ended: any key goes back".to_owned(),
             Some(Err(error)) => format!("✗ {}: any key goes back", error.why),
         };
-        put(frame, bottom, Line::styled(fit(&format!(" {} · {words}", self.workload.name), bottom.width as usize), theme.style("selected")));
+        put(
+            frame,
+            bottom,
+            Line::styled(
+                fit(&format!(" {} · {words}", self.workload.name), bottom.width as usize),
+                theme.style("selected"),
+            ),
+        );
     }
 }
 

@@ -80,12 +80,28 @@ pub struct Page {
 impl Page {
     /// A page that waits for its image.
     pub fn new(target: Target) -> Self {
-        Self { target, image: None, error: None, tags: None, versions: Vec::new(), pane: Pane::Overview, at: Position::default(), from_link: Vec::new(), wanted: None, launch_next: false }
+        Self {
+            target,
+            image: None,
+            error: None,
+            tags: None,
+            versions: Vec::new(),
+            pane: Pane::Overview,
+            at: Position::default(),
+            from_link: Vec::new(),
+            wanted: None,
+            launch_next: false,
+        }
     }
 
     /// The image as actions take it.
     pub fn target(&self) -> Target {
         self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
+    }
+
+    /// What the header says: the last part of the name, and where it is.
+    pub fn title(&self) -> String {
+        self.target().words()
     }
 
     /// Goes to another pane.
@@ -100,7 +116,9 @@ impl Page {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => 14 + image.annotations.len() + image.config.labels.len() + image.config.environment.len(),
+            (Pane::Overview, Some(image)) => {
+                14 + image.annotations.len() + image.config.labels.len() + image.config.environment.len()
+            }
             _ => 0,
         }
     }
@@ -117,7 +135,12 @@ impl Page {
     pub fn unknown_tags(&self, height: usize) -> Vec<String> {
         let Some(Ok(tags)) = &self.tags else { return Vec::new() };
         let top = self.at.window(tags.len(), height);
-        tags.iter().skip(top).take(height).filter(|tag| !self.versions.iter().any(|version| version.tag == **tag)).cloned().collect()
+        tags.iter()
+            .skip(top)
+            .take(height)
+            .filter(|tag| !self.versions.iter().any(|version| version.tag == **tag))
+            .cloned()
+            .collect()
     }
 
     /// Draws the page.
@@ -137,7 +160,11 @@ impl Page {
             return;
         }
         let Some(image) = &self.image else {
-            put(frame, row(area, 0), Line::styled(format!("  asking for {}…", self.target.words()), theme.style("dim")));
+            put(
+                frame,
+                row(area, 0),
+                Line::styled(format!("  asking for {}…", self.target.words()), theme.style("dim")),
+            );
             return;
         };
         match self.pane {
@@ -161,7 +188,12 @@ impl Page {
         let mut lines: Vec<Line<'static>> = self
             .from_link
             .iter()
-            .map(|(fine, words)| Line::styled(format!("{} {words}", if *fine { "✓" } else { "!" }), theme.style(if *fine { "good" } else { "caution" })))
+            .map(|(fine, words)| {
+                Line::styled(
+                    format!("{} {words}", if *fine { "✓" } else { "!" }),
+                    theme.style(if *fine { "good" } else { "caution" }),
+                )
+            })
             .collect();
         let mut add = |label: &str, value: String| {
             if !value.is_empty() {
@@ -176,39 +208,82 @@ impl Page {
             }
         }
         add("Kind", format!("{} · {}", image.kind.word(), image.media_type));
-        add("Created", image.created.map(|created| format!("{} · {} ago", text::timestamp(created), text::age(created, now))).unwrap_or_default());
-        add("Size", format!("{} in {}", text::size(image.size), text::plural(image.layers.len() as u64, "layer", "layers")));
+        add(
+            "Created",
+            image
+                .created
+                .map(|created| format!("{} · {}", text::timestamp(created), text::ago(created, now)))
+                .unwrap_or_default(),
+        );
+        add(
+            "Size",
+            format!("{} in {}", text::size(image.size), text::plural(image.layers.len() as u64, "layer", "layers")),
+        );
         if let Some(disk) = &image.disk {
-            add("Disk", format!("{} {}", disk.format, disk.virtual_size.map(|size| format!("of {}", text::size(size))).unwrap_or_default()));
+            add(
+                "Disk",
+                format!(
+                    "{} {}",
+                    disk.format,
+                    disk.virtual_size.map(|size| format!("of {}", text::size(size))).unwrap_or_default()
+                ),
+            );
             disk.warnings.iter().for_each(|warning| add("! Careful", warning.clone()));
         }
         let host = crate::core::model::Platform::host();
-        let platforms = image.platforms.iter().map(|entry| if entry.platform.serves(&host) { format!("{} (this machine)", entry.platform) } else { entry.platform.to_string() });
+        let platforms = image.platforms.iter().map(|entry| {
+            if entry.platform.serves(&host) {
+                format!("{} (this machine)", entry.platform)
+            } else {
+                entry.platform.to_string()
+            }
+        });
         add("Platforms", platforms.collect::<Vec<_>>().join(", "));
         let config = &image.config;
         add("Entry point", join_words(&config.entrypoint));
         add("Command", join_words(&config.command));
         if image.disk.is_none() {
-            add("User", if config.user.is_empty() { "root (the image names none)".into() } else { config.user.clone() });
+            add(
+                "User",
+                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.clone() },
+            );
         }
         add("Directory", config.working_dir.clone());
         add("Ports", config.ports.join(", "));
         add("Volumes", config.volumes.join(", "));
         config.environment.iter().for_each(|pair| add("Environment", pair.clone()));
         image.annotations.iter().for_each(|(key, value)| add("Annotation", format!("{key} = {value}")));
-        config.labels.iter().filter(|(key, value)| image.annotations.get(*key) != Some(*value)).for_each(|(key, value)| add("Label", format!("{key} = {value}")));
+        config
+            .labels
+            .iter()
+            .filter(|(key, value)| image.annotations.get(*key) != Some(*value))
+            .for_each(|(key, value)| add("Label", format!("{key} = {value}")));
         lines
     }
 
     fn versions_pane(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, now: i64) {
         let tags = match &self.tags {
             None => return put(frame, row(area, 0), Line::styled("  asking…", theme.style("dim"))),
-            Some(Err(error)) => return failure(error, theme).into_iter().enumerate().for_each(|(number, line)| put(frame, row(area, number as u16), line)),
-            Some(Ok(tags)) if tags.is_empty() => return put(frame, row(area, 0), Line::styled("  this image has no tags", theme.style("dim"))),
+            Some(Err(error)) => {
+                return failure(error, theme)
+                    .into_iter()
+                    .enumerate()
+                    .for_each(|(number, line)| put(frame, row(area, number as u16), line));
+            }
+            Some(Ok(tags)) if tags.is_empty() => {
+                return put(frame, row(area, 0), Line::styled("  this image has no tags", theme.style("dim")));
+            }
             Some(Ok(tags)) => tags,
         };
         let width = (area.width as usize).saturating_sub(44).clamp(8, 40);
-        put(frame, row(area, 0), Line::styled(format!("  {} {} {} {}", fit("TAG", width), fit("CREATED", 12), fit("SIZE", 9), "DIGEST"), theme.style("dim")));
+        put(
+            frame,
+            row(area, 0),
+            Line::styled(
+                format!("  {} {} {} {}", fit("TAG", width), fit("CREATED", 12), fit("SIZE", 9), "DIGEST"),
+                theme.style("dim"),
+            ),
+        );
         let area = below(area, 1);
         let top = self.at.window(tags.len(), area.height as usize);
         let current = image.pinned.as_ref().map(|pinned| &pinned.digest);
@@ -216,12 +291,21 @@ impl Page {
             let version = self.versions.iter().find(|version| version.tag == *tag);
             let digest = version.and_then(|version| version.digest.as_ref());
             let here = digest.is_some() && digest == current;
-            let created = version.and_then(|version| version.created).map(|created| format!("{} ago", text::age(created, now))).unwrap_or_default();
+            let created =
+                version.and_then(|version| version.created).map(|created| text::ago(created, now)).unwrap_or_default();
             let size = version.and_then(|version| version.size).map(text::size).unwrap_or_default();
             let line = Line::from(vec![
                 Span::styled(if here { "▸ " } else { "  " }, theme.style("key")),
                 Span::styled(fit(tag, width), theme.style("text")),
-                Span::styled(format!(" {} {} {}", fit(&created, 12), fit(&size, 9), digest.map_or(if version.is_some() { "?" } else { "…" }, |digest| digest.short())), theme.style("dim")),
+                Span::styled(
+                    format!(
+                        " {} {} {}",
+                        fit(&created, 12),
+                        fit(&size, 9),
+                        digest.map_or(if version.is_some() { "?" } else { "…" }, |digest| digest.short())
+                    ),
+                    theme.style("dim"),
+                ),
             ]);
             put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
         }
@@ -238,7 +322,10 @@ fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
             Line::from(vec![
                 Span::styled(format!("{:>9} ", text::size(layer.size)), theme.style("text")),
                 Span::styled(bar(layer.size, most, bar_width), theme.style("bar")),
-                Span::styled(format!(" {} ", layer.digest.as_ref().map_or("", |digest| digest.short())), theme.style("dim")),
+                Span::styled(
+                    format!(" {} ", layer.digest.as_ref().map_or("", |digest| digest.short())),
+                    theme.style("dim"),
+                ),
                 Span::styled(layer.created_by.clone(), theme.style("text")),
             ])
         })
@@ -249,7 +336,12 @@ fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     if !image.history.is_empty() {
         lines.push(Line::raw(""));
         lines.push(Line::styled("How it was built", theme.style("title")));
-        lines.extend(image.history.iter().enumerate().map(|(number, step)| Line::from(vec![Span::styled(format!("{:>3}  ", number + 1), theme.style("dim")), Span::styled(step.clone(), theme.style("text"))])));
+        lines.extend(image.history.iter().enumerate().map(|(number, step)| {
+            Line::from(vec![
+                Span::styled(format!("{:>3}  ", number + 1), theme.style("dim")),
+                Span::styled(step.clone(), theme.style("text")),
+            ])
+        }));
     }
     lines
 }
@@ -257,11 +349,27 @@ fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
 fn trust(image: &Image, theme: &Theme) -> Vec<Line<'static>> {
     let subject = image.pinned.as_ref().map_or_else(|| "no digest".to_owned(), |pinned| pinned.digest.to_string());
     vec![
-        Line::from(vec![Span::styled(fit("Signature", 13), theme.style("dim")), badge(Signature::default().badge(), theme)]),
-        Line::from(vec![Span::styled(fit("Publisher", 13), theme.style("dim")), badge(if image.publisher == Publisher::Unknown { Publisher::default().badge() } else { image.publisher.badge() }, theme)]),
+        Line::from(vec![
+            Span::styled(fit("Signature", 13), theme.style("dim")),
+            badge(Signature::default().badge(), theme),
+        ]),
+        Line::from(vec![
+            Span::styled(fit("Publisher", 13), theme.style("dim")),
+            badge(
+                if image.publisher == Publisher::Unknown {
+                    Publisher::default().badge()
+                } else {
+                    image.publisher.badge()
+                },
+                theme,
+            ),
+        ]),
         Line::raw(""),
         fact("About", subject, theme),
-        Line::styled("Nobody has checked who made this image. The digest says only that the bytes are these.", theme.style("text")),
+        Line::styled(
+            "Nobody has checked who made this image. The digest says only that the bytes are these.",
+            theme.style("text"),
+        ),
         Line::styled("A launch uses exactly this digest, whatever the tag points to by then.", theme.style("text")),
     ]
 }

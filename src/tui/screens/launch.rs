@@ -119,7 +119,8 @@ impl Page {
             FieldKind::Choice(options) => options.clone(),
             FieldKind::Number { least, most } => {
                 let number: u64 = now.parse().unwrap_or(*least);
-                let next = if forward { number.saturating_add(1).min(*most) } else { number.saturating_sub(1).max(*least) };
+                let next =
+                    if forward { number.saturating_add(1).min(*most) } else { number.saturating_sub(1).max(*least) };
                 self.set(next.to_string());
                 return true;
             }
@@ -140,7 +141,11 @@ impl Page {
         let form_height = if wide { area.height } else { (self.count() as u16 + 2).min(area.height / 2 + 2) };
         let form_area = Rect::new(area.x, area.y, form_width, form_height.min(area.height));
         self.form_view(frame, form_area, theme);
-        let plan_area = if wide { Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height) } else { below(area, form_height) };
+        let plan_area = if wide {
+            Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height)
+        } else {
+            below(area, form_height)
+        };
         let lines = self.plan_lines(theme);
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((self.plan_top, 0)), plan_area);
     }
@@ -155,7 +160,11 @@ impl Page {
                 ("Backend", self.backend_name(), self.backends.len() > 1)
             } else {
                 let Some(field) = self.form.as_ref().and_then(|form| form.fields.get(number - 1)) else { continue };
-                (field.label, self.answer(field), !matches!(field.kind, FieldKind::Text | FieldKind::Words | FieldKind::Size))
+                (
+                    field.label,
+                    self.answer(field),
+                    !matches!(field.kind, FieldKind::Text | FieldKind::Words | FieldKind::Size),
+                )
             };
             let selected = number == self.at.selected && !self.in_plan;
             let editing = if selected { self.editing.as_ref() } else { None };
@@ -165,7 +174,10 @@ impl Page {
                 None if value.is_empty() => "–".into(),
                 None => value,
             };
-            let line = Line::from(vec![Span::styled(format!(" {} ", fit(label, label_width)), theme.style("dim")), Span::styled(fit(&shown, value_width), theme.style("text"))]);
+            let line = Line::from(vec![
+                Span::styled(format!(" {} ", fit(label, label_width)), theme.style("dim")),
+                Span::styled(fit(&shown, value_width), theme.style("text")),
+            ]);
             let place = row(area, (number - top) as u16);
             put(frame, place, if editing.is_some() { line } else { select(line, selected, theme) });
             if let Some(input) = editing {
@@ -174,7 +186,11 @@ impl Page {
                 frame.set_cursor_position((place.x + column.min(place.width.saturating_sub(1)), place.y));
             }
         }
-        let help = if self.at.selected == 0 { "where it runs: ← → choose another" } else { self.field().map_or("", |field| field.help) };
+        let help = if self.at.selected == 0 {
+            "where it runs: ← → choose another"
+        } else {
+            self.field().map_or("", |field| field.help)
+        };
         let place = row(area, area.height.saturating_sub(1));
         put(frame, place, Line::styled(fit(&format!(" {help}"), area.width as usize), theme.style("dim")));
     }
@@ -190,11 +206,21 @@ impl Page {
         // What matters most comes first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
-        lines.extend(risks.into_iter().map(|risk| Line::from(vec![Span::styled(format!(" {} ", risk.weight.sign()), theme.style(weight(risk.weight))), Span::styled(risk.text, theme.style("text"))])));
+        lines.extend(risks.into_iter().map(|risk| {
+            Line::from(vec![
+                Span::styled(format!(" {} ", risk.weight.sign()), theme.style(weight(risk.weight))),
+                Span::styled(risk.text, theme.style("text")),
+            ])
+        }));
         lines.push(Line::raw(""));
         lines.push(Line::styled("What will be sent", theme.style("title")));
         lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));
-        lines.extend(plan.steps.iter().enumerate().map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))));
+        lines.extend(
+            plan.steps
+                .iter()
+                .enumerate()
+                .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
+        );
         let request = serde_json::to_string_pretty(&plan.request).unwrap_or_default();
         lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
         lines

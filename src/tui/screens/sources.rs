@@ -30,11 +30,19 @@ pub struct Page {
 
 impl Page {
     /// Lines of the screen.
-    pub fn lines(&self, sources: &[SourceLine], findings: &[Finding], width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    pub fn lines(
+        &self,
+        sources: &[SourceLine],
+        findings: &[Finding],
+        width: usize,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
         let mut lines = vec![Line::styled(" Sources and backends", theme.style("title"))];
         match &self.health {
             None => {
-                lines.extend(sources.iter().map(|source| state_line("…", "asking", &source.name, &source.adapter, &source.address, "unknown", theme)));
+                lines.extend(sources.iter().map(|source| {
+                    state_line("…", "asking", &source.name, &source.adapter, &source.address, "unknown", theme)
+                }));
             }
             Some(all) => {
                 for (name, kind, answer) in all {
@@ -42,10 +50,18 @@ impl Page {
                     let address = source.map_or("", |source| source.address.as_str());
                     match answer {
                         Ok(health) => {
-                            let account = if health.account.is_empty() { "anonymous" } else { &health.account };
+                            let account = match (health.account.as_str(), *kind) {
+                                ("", "oci" | "hub") => "as anonymous".to_owned(),
+                                ("", _) => String::new(),
+                                (account, _) => format!("as {account}"),
+                            };
                             lines.push(state_line("✓", "answers", name, kind, address, "good", theme));
-                            let more = [format!("as {account}"), health.credentials.clone(), health.note.clone()];
-                            lines.push(detail(&more.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "), width, theme));
+                            let more = [account, health.credentials.clone(), health.note.clone()];
+                            lines.push(detail(
+                                &more.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
+                                width,
+                                theme,
+                            ));
                         }
                         Err(error) => {
                             lines.push(state_line("✗", "failed", name, kind, address, "bad", theme));
@@ -65,7 +81,10 @@ impl Page {
         lines.push(Line::styled(" On this machine", theme.style("title")));
         for finding in findings {
             let (sign, role) = if finding.fine { ("✓", "good") } else { ("✗", "caution") };
-            lines.push(Line::from(vec![Span::styled(format!(" {sign} "), theme.style(role)), Span::styled(format!("{}: {}", finding.what, finding.found), theme.style("text"))]));
+            lines.push(Line::from(vec![
+                Span::styled(format!(" {sign} "), theme.style(role)),
+                Span::styled(format!("{}: {}", finding.what, finding.found), theme.style("text")),
+            ]));
             if !finding.advice.is_empty() {
                 lines.push(detail(&format!("→ {}", finding.advice), width, theme));
             }
@@ -86,7 +105,15 @@ impl Page {
     }
 }
 
-fn state_line(sign: &str, word: &str, name: &str, kind: &str, address: &str, role: &str, theme: &Theme) -> Line<'static> {
+fn state_line(
+    sign: &str,
+    word: &str,
+    name: &str,
+    kind: &str,
+    address: &str,
+    role: &str,
+    theme: &Theme,
+) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!(" {sign} {} ", fit(word, 8)), theme.style(role)),
         Span::styled(format!("{} ", fit(name, 20)), theme.style("text")),

@@ -20,7 +20,11 @@ use crate::{
 pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, theme: &Theme, now: i64) {
     if jobs.is_empty() {
         put(frame, row(area, 1), Line::styled("  nothing has been sent or launched yet", theme.style("text")));
-        return put(frame, row(area, 2), Line::styled("  shares, copies and launches show here with their progress", theme.style("dim")));
+        return put(
+            frame,
+            row(area, 2),
+            Line::styled("  shares, copies and launches show here with their progress", theme.style("dim")),
+        );
     }
     let width = area.width as usize;
     let height = area.height as usize / 2;
@@ -29,13 +33,25 @@ pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, them
         let (sign, role, words) = match &job.ended {
             None => ("…", "text", progress(job, width, now)),
             Some(Ok(words)) => ("✓", "good", words.clone()),
-            Some(Err(error)) if error.kind == crate::core::error::Kind::Cancelled => ("■", "dim", "cancelled".to_owned()),
+            Some(Err(error)) if error.kind == crate::core::error::Kind::Cancelled => {
+                ("■", "dim", "cancelled".to_owned())
+            }
             Some(Err(error)) => ("✗", "bad", error.to_string()),
         };
-        let line = Line::from(vec![Span::styled(format!(" {sign} "), theme.style(role)), Span::styled(fit(&job.title, width.saturating_sub(4)), theme.style("text"))]);
+        let line = Line::from(vec![
+            Span::styled(format!(" {sign} "), theme.style(role)),
+            Span::styled(fit(&job.title, width.saturating_sub(4)), theme.style("text")),
+        ]);
         let place = ((number - top) * 2) as u16;
         put(frame, row(area, place), select(line, number == at.selected, theme));
-        put(frame, row(area, place + 1), Line::styled(format!("   {}", fit(&words, width.saturating_sub(3))), theme.style(if role == "text" { "bar" } else { "dim" })));
+        put(
+            frame,
+            row(area, place + 1),
+            Line::styled(
+                format!("   {}", fit(&words, width.saturating_sub(3))),
+                theme.style(if role == "text" { "bar" } else { "dim" }),
+            ),
+        );
     }
 }
 
@@ -45,8 +61,19 @@ fn progress(job: &Job, width: usize, now: i64) -> String {
     match note.total {
         Some(total) if total > 0 => {
             let moved = note.done.saturating_sub(note.spared);
-            format!("{} {} of {} · {} · {}", bar(note.done, total, (width / 5).min(24)), text::size(note.done), text::size(total), text::rate(moved, seconds), note.phase)
+            format!(
+                "{} {} of {} · {} · {}",
+                bar(note.done, total, (width / 5).min(24)),
+                text::size(note.done),
+                text::size(total),
+                text::rate(moved, seconds),
+                note.phase
+            )
         }
-        _ => format!("{} · {}", if note.phase.is_empty() { "starting" } else { &note.phase }, text::age(job.started, now)),
+        _ => format!(
+            "{} · {}",
+            if note.phase.is_empty() { "starting" } else { &note.phase },
+            text::age(job.started, now)
+        ),
     }
 }

@@ -51,7 +51,16 @@ pub struct Page {
 impl Page {
     /// A page that waits for output.
     pub fn new(workload: Workload) -> Self {
-        Self { workload, lines: VecDeque::new(), rest: String::new(), ended: None, back: 0, cpu: Vec::new(), memory: Vec::new(), usage: None }
+        Self {
+            workload,
+            lines: VecDeque::new(),
+            rest: String::new(),
+            ended: None,
+            back: 0,
+            cpu: Vec::new(),
+            memory: Vec::new(),
+            usage: None,
+        }
     }
 
     /// Takes output in, cleaned; colours of programs are left out.
@@ -114,11 +123,15 @@ impl Page {
             State::Exited(_) => "bad",
             _ => "caution",
         };
-        let age = workload.created.map(|created| format!(" · {} ago", text::age(created, now))).unwrap_or_default();
+        let age = workload.created.map(|created| format!(" · {}", text::ago(created, now))).unwrap_or_default();
         put(
             frame,
             row(area, 0),
-            Line::from(vec![Span::styled(format!(" {} ", workload.name), theme.style("title")), Span::styled(format!("{sign} {word}"), theme.style(role)), Span::styled(format!(" on {}{age} · {}", workload.backend, workload.note), theme.style("dim"))]),
+            Line::from(vec![
+                Span::styled(format!(" {} ", workload.name), theme.style("title")),
+                Span::styled(format!("{sign} {word}"), theme.style(role)),
+                Span::styled(format!(" on {}{age} · {}", workload.backend, workload.note), theme.style("dim")),
+            ]),
         );
         put(frame, row(area, 1), Line::styled(format!(" {}", workload.image_words()), theme.style("dim")));
         self.usage_line(frame, row(area, 2), theme);
@@ -135,19 +148,38 @@ impl Page {
             put(frame, row(area, 0), Line::styled(format!(" {words}"), theme.style("dim")));
         }
         if let Some(Err(error)) = &self.ended {
-            put(frame, row(area, area.height.saturating_sub(1)), Line::styled(format!("✗ {}", error.why), theme.style("bad")));
+            put(
+                frame,
+                row(area, area.height.saturating_sub(1)),
+                Line::styled(format!("✗ {}", error.why), theme.style("bad")),
+            );
         }
         if self.back > 0 {
-            put(frame, row(area, area.height.saturating_sub(1)), Line::styled(fit(&format!(" {} lines below: G follows again", self.back), area.width as usize), theme.style("selected")));
+            put(
+                frame,
+                row(area, area.height.saturating_sub(1)),
+                Line::styled(
+                    fit(&format!(" {} lines below: G follows again", self.back), area.width as usize),
+                    theme.style("selected"),
+                ),
+            );
         }
     }
 
     fn usage_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let Some(usage) = &self.usage else {
-            return put(frame, area, Line::styled(if self.workload.state.is_live() { " measuring…" } else { "" }, theme.style("dim")));
+            return put(
+                frame,
+                area,
+                Line::styled(if self.workload.state.is_live() { " measuring…" } else { "" }, theme.style("dim")),
+            );
         };
         let width = (area.width as usize / 5).clamp(4, 30);
-        let limit = if usage.memory_limit > 0 && usage.memory_limit < 1 << 50 { format!(" of {}", text::size(usage.memory_limit)) } else { String::new() };
+        let limit = if usage.memory_limit > 0 && usage.memory_limit < 1 << 50 {
+            format!(" of {}", text::size(usage.memory_limit))
+        } else {
+            String::new()
+        };
         let full = usage.memory_limit > 0 && usage.memory * 10 > usage.memory_limit * 9;
         put(
             frame,
@@ -155,7 +187,10 @@ impl Page {
             Line::from(vec![
                 Span::styled(format!(" cpu {:>5.1} % ", usage.cpu_percent), theme.style("text")),
                 Span::styled(sparkline(&self.cpu, width), theme.style("bar")),
-                Span::styled(format!("  memory {}{limit} ", text::size(usage.memory)), theme.style(if full { tone(crate::core::evidence::Tone::Bad) } else { "text" })),
+                Span::styled(
+                    format!("  memory {}{limit} ", text::size(usage.memory)),
+                    theme.style(if full { tone(crate::core::evidence::Tone::Bad) } else { "text" }),
+                ),
                 Span::styled(sparkline(&self.memory, width), theme.style("bar")),
                 Span::styled(format!("  {} processes", usage.processes), theme.style("dim")),
             ]),
@@ -169,7 +204,9 @@ fn plain(text: &str) -> String {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match (c, chars.peek()) {
-            ('\u{1b}', Some('[')) => while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c) || c == '[') {},
+            ('\u{1b}', Some('[')) => {
+                while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c) || c == '[') {}
+            }
             ('\u{1b}', Some(']')) => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
             ('\r', Some(_)) => out.clear(),
             (c, _) => out.push(c),

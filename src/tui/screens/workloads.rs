@@ -50,7 +50,9 @@ impl Page {
     /// Takes news in; the selection stays on its workload.
     pub fn arrived(&mut self, all: Vec<Workload>, failed: Vec<(String, Error)>) {
         let selected = self.selected().map(|workload| (workload.backend.clone(), workload.id.clone()));
-        if let Some(at) = selected.and_then(|(backend, id)| all.iter().position(|workload| workload.backend == backend && workload.id == id)) {
+        if let Some(at) = selected
+            .and_then(|(backend, id)| all.iter().position(|workload| workload.backend == backend && workload.id == id))
+        {
             self.at.selected = at;
         }
         self.at.clamp(all.len());
@@ -62,7 +64,14 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let failures = (self.failed.len() as u16).min(area.height / 4);
         for (number, (name, error)) in self.failed.iter().take(failures as usize).enumerate() {
-            put(frame, row(area, area.height - failures + number as u16), Line::styled(fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize), theme.style("bad")));
+            put(
+                frame,
+                row(area, area.height - failures + number as u16),
+                Line::styled(
+                    fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize),
+                    theme.style("bad"),
+                ),
+            );
         }
         let area = above(area, failures);
         let Some(all) = &self.all else {
@@ -70,14 +79,32 @@ impl Page {
         };
         if all.is_empty() {
             put(frame, row(area, 1), Line::styled("  nothing runs", theme.style("text")));
-            return put(frame, row(area, 2), Line::styled("  go to the images (1), choose one, and press l to launch it", theme.style("dim")));
+            return put(
+                frame,
+                row(area, 2),
+                Line::styled("  go to the images (1), choose one, and press l to launch it", theme.style("dim")),
+            );
         }
         let width = area.width as usize;
         let name = (width / 5).clamp(8, 24);
         let backend = if width > 70 { 12 } else { 0 };
         let image = width.saturating_sub(name + backend + 12 + 9 + 6);
         let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
-        put(frame, row(area, 0), Line::styled(format!(" {}{}{}{}{}", cell("NAME", name), cell("STATE", 12), cell("BACKEND", backend), cell("AGE", 9), cell("IMAGE", image)), theme.style("dim")));
+        put(
+            frame,
+            row(area, 0),
+            Line::styled(
+                format!(
+                    " {}{}{}{}{}",
+                    cell("NAME", name),
+                    cell("STATE", 12),
+                    cell("BACKEND", backend),
+                    cell("AGE", 9),
+                    cell("IMAGE", image)
+                ),
+                theme.style("dim"),
+            ),
+        );
         let area = below(area, 1);
         let top = self.at.window(all.len(), area.height as usize);
         for (number, workload) in all.iter().enumerate().skip(top).take(area.height as usize) {
