@@ -1,0 +1,135 @@
+//! The rule of the house: who may import whom. Reads the sources and fails on a wrong `use`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, all)
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            all.push(path)
+        }
+    }
+}
+
+/// Which rooms a file may reach with `crate::`, and which crates it must not name.
+fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
+    const EFFECTS: &[&str] = &["ratatui", "crossterm", "reqwest", "sqlx", "bollard", "std::process", "tokio::process"];
+    let rooms = |rooms: &[&str]| rooms.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let shared =
+        ["core", "adapters::http", "adapters::exec", "adapters::archive", "adapters::Parts", "adapters::Surroundings"];
+    match file.split('/').collect::<Vec<_>>().as_slice() {
+        ["core", ..] => (rooms(&["core"]), EFFECTS),
+        ["config.rs"] => (rooms(&["core"]), &["ratatui", "reqwest"]),
+        ["args.rs"] => (rooms(&[]), &["ratatui", "reqwest"]),
+        ["cli", ..] => (rooms(&["core", "args"]), &["ratatui", "reqwest", "sqlx", "bollard"]),
+        ["tui", "screens", name, ..] => (
+            [rooms(&["core", "tui"]), vec![format!("tui::screens::{}", name.trim_end_matches(".rs"))]].concat(),
+            &["reqwest", "sqlx", "bollard", "std::process"],
+        ),
+        ["tui", ..] => (rooms(&["core", "tui", "config"]), &["reqwest", "sqlx", "bollard", "std::process"]),
+        ["adapters", "mod.rs"] => (rooms(&["core", "adapters"]), &["ratatui", "crossterm"]),
+        ["adapters", name, ..] => (
+            [rooms(&shared), vec![format!("adapters::{}", name.trim_end_matches(".rs"))]].concat(),
+            &["ratatui", "crossterm"],
+        ),
+        _ => (rooms(&["core", "adapters", "cli", "tui", "config", "args"]), &[]),
+    }
+}
+
+/// Every path after `crate::` in a file, nested `use` groups spread out.
+fn paths(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for piece in text.split("crate::").skip(1) {
+        spread(String::new(), piece, &mut found);
+    }
+    found
+}
+
+fn spread(prefix: String, rest: &str, found: &mut Vec<String>) {
+    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+    let path = format!("{prefix}{}", &rest[..end]);
+    if !rest[end..].starts_with('{') || !path.ends_with("::") && !path.is_empty() {
+        return found.push(path.trim_end_matches(':').to_owned());
+    }
+    let (mut depth, mut start) = (0, 1);
+    let inside = &rest[end..];
+    for (at, c) in inside.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 1 && c == ',' || depth == 0 {
+            let item = inside[start..at].trim();
+            if !item.is_empty() {
+                spread(path.clone(), item, found);
+            }
+            start = at + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+}
+
+#[test]
+fn nested_groups_are_spread_out() {
+    assert_eq!(paths("use crate::{core::{a, b::C}, tui};"), ["core::a", "core::b::C", "tui"]);
+    assert_eq!(paths("crate::core::text::now()"), ["core::text::now"]);
+}
+
+#[test]
+fn nobody_imports_what_the_house_forbids() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 60, "the sources were not found");
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap().display().to_string();
+        let text = fs::read_to_string(&file).unwrap();
+        let (rooms, crates) = rule(&name);
+        for path in paths(&text) {
+            let within = rooms.iter().any(|room| path == *room || path.starts_with(&format!("{room}::")));
+            // A screen may reach the tui room, but no other screen.
+            let other_screen = name.starts_with("tui/screens/")
+                && name != "tui/screens/mod.rs"
+                && path.starts_with("tui::screens::")
+                && !rooms.iter().any(|room| room.starts_with("tui::screens::") && path.starts_with(room.as_str()));
+            if !within || other_screen {
+                wrong.push(format!("{name} uses crate::{path}"));
+            }
+        }
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for forbidden in crates {
+                if line.contains(&format!("{forbidden}::")) {
+                    wrong.push(format!("{name} names {forbidden}: {}", line.trim()));
+                }
+            }
+        }
+        // Inside core and a screen, `super::` must not climb out of the room.
+        if text.contains("super::super::") {
+            wrong.push(format!("{name} climbs with super::super::"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_unwrapped_outside_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for bad in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!("] {
+            assert!(!code.contains(bad), "{} has {bad}", file.display());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Sources that answer as a test wants, for the loop and the screens. Real places are in `places`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use wharf::{
+    adapters::store::memory::Memory,
+    core::{
+        error::{Error, Kind, Result},
+        evidence::Publisher,
+        model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig, Version},
+        portal::{Portal, Source},
+        ports::{Catalog, Vault},
+        progress::Context,
+        reference::ImageRef,
+        rows::Row,
+        secret::Secret,
+    },
+};
+
+/// How a source behaves.
+#[derive(Clone)]
+pub enum Behaviour {
+    /// Lists these.
+    Rows(Vec<Row>),
+    /// Never answers.
+    Hangs,
+    /// Fails.
+    Fails,
+    /// Its code is broken.
+    Panics,
+}
+
+pub struct Fake {
+    name: String,
+    behaviour: Behaviour,
+}
+
+pub fn row(name: &str, tags: &[&str]) -> Row {
+    Row { name: name.into(), tags: tags.iter().map(ToString::to_string).collect(), ..Row::default() }
+}
+
+#[async_trait]
+impl Catalog for Fake {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        match &self.behaviour {
+            Behaviour::Rows(rows) => {
+                let _ = pages.send(rows.clone()).await;
+                Ok(())
+            }
+            Behaviour::Hangs => {
+                cx.clone().within(Duration::from_millis(300)).run("list hung", std::future::pending()).await
+            }
+            Behaviour::Fails => {
+                Err(Error::new(Kind::Unavailable, "list broken", "nothing listens at that address")
+                    .hint("check the port"))
+            }
+            Behaviour::Panics => panic!("a mistake in an adapter"),
+        }
+    }
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        Ok(ImageRef::oci(format!("{}.example", self.name), name, tag.map(str::to_owned)))
+    }
+    fn owns(&self, reference: &ImageRef) -> bool {
+        reference.name().is_some_and(|name| name.host == format!("{}.example", self.name))
+    }
+    async fn image(&self, _cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
+        if matches!(self.behaviour, Behaviour::Hangs) {
+            std::future::pending::<()>().await;
+        }
+        Ok(image(reference.clone()))
+    }
+    async fn tags(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<String>> {
+        Ok(vec!["1.0".into(), "latest".into()])
+    }
+    async fn version(&self, _cx: &Context, reference: &ImageRef) -> Result<Version> {
+        Ok(Version { tag: reference.tag().unwrap_or("").into(), digest: None, created: None, size: Some(7) })
+    }
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        Ok(Health { reachable: true, ..Health::default() })
+    }
+}
+
+/// An image page's data that never changes.
+pub fn image(reference: ImageRef) -> Image {
+    let digest: wharf::core::digest::Digest = format!("sha256:{}", "4f".repeat(32)).parse().unwrap();
+    let platform: Platform = "linux/amd64".parse().unwrap();
+    Image {
+        pinned: Some(Pinned {
+            reference: reference.with_digest(&digest),
+            digest: digest.clone(),
+            platform: Some(platform.clone()),
+            manifest: digest.clone(),
+        }),
+        reference,
+        kind: ImageKind::Container,
+        media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+        created: Some(1_700_000_000),
+        platforms: vec![PlatformEntry { platform, digest: digest.clone() }],
+        config: RunConfig {
+            entrypoint: vec!["/opt/gromacs".into()],
+            user: "1000".into(),
+            ports: vec!["80/tcp".into()],
+            ..RunConfig::default()
+        },
+        annotations: [("org.opencontainers.image.title".to_owned(), "gromacs".to_owned())].into(),
+        layers: vec![
+            Layer {
+                digest: Some(digest.clone()),
+                size: 30 << 20,
+                media_type: "layer".into(),
+                created_by: "ADD root /".into(),
+            },
+            Layer {
+                digest: Some(digest),
+                size: 5 << 20,
+                media_type: "layer".into(),
+                created_by: "RUN make install".into(),
+            },
+        ],
+        history: vec!["ADD root /".into(), "RUN make install".into()],
+        size: 35 << 20,
+        disk: None,
+        publisher: Publisher::Unknown,
+    }
+}
+
+struct NoVault;
+impl Vault for NoVault {
+    fn describe(&self) -> String {
+        "none".into()
+    }
+    fn get(&self, _place: &str) -> Result<Option<(String, Secret)>> {
+        Ok(None)
+    }
+    fn set(&self, _place: &str, _account: &str, _secret: &Secret) -> Result<()> {
+        Ok(())
+    }
+    fn delete(&self, _place: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A portal over fake sources.
+pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
+    Portal {
+        config: wharf::core::config::Config { theme: "default".into(), person: "ada".into(), ..Default::default() },
+        sources: sources
+            .iter()
+            .map(|(name, behaviour)| Source {
+                name: (*name).to_owned(),
+                adapter: "oci",
+                address: format!("https://{name}.example/"),
+                origin: "test".into(),
+                catalog: Arc::new(Fake { name: (*name).to_owned(), behaviour: behaviour.clone() }),
+                content: None,
+            })
+            .collect(),
+        launchers: Vec::new(),
+        cache: Arc::new(Memory::default()),
+        vault: Arc::new(NoVault),
+        open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
+        findings: Vec::new(),
+    }
+}

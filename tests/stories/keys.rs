@@ -1,0 +1,354 @@
+//! Keys to state and effects: `update` without a terminal, a network or a clock.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use wharf::{
+    core::{
+        error::{Error, Kind},
+        form::{Field, FieldKind, Form},
+        launch::{Plan, Risk},
+        ports::Listing,
+        rows::RowSet,
+        search,
+    },
+    tui::{
+        keymap::Keymap,
+        msg::{Effect, Msg, Target},
+        popups::Popup,
+        state::{Screen, SourceLine, State},
+        update::update,
+    },
+};
+
+use crate::fake;
+
+/// A state with one source of three images, its list searched.
+pub fn state() -> State {
+    let source = SourceLine {
+        name: "lab".into(),
+        adapter: "oci".into(),
+        address: "https://lab.example/".into(),
+        origin: "test".into(),
+        listing: Listing::Whole,
+    };
+    let hub = SourceLine {
+        name: "hub".into(),
+        adapter: "hub".into(),
+        address: "https://hub.example/".into(),
+        origin: "built in".into(),
+        listing: Listing::SearchOnly,
+    };
+    let mut state = State::new(vec![source, hub], vec!["docker".into(), "local".into()], Keymap::load(None));
+    state.now = 1_764_000_000;
+    let rows = RowSet::build(vec![
+        fake::row("biology/samtools", &["1.17", "1.19"]),
+        fake::row("physics/gromacs", &["2023.3", "2024.1", "latest"]),
+        fake::row("physics/lammps", &["edge", "stable"]),
+    ]);
+    let began = state.begin();
+    run(&mut state, began);
+    let effects = update(&mut state, Msg::Cached(Ok(Vec::new())));
+    run(&mut state, effects);
+    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    run(&mut state, effects);
+    state
+}
+
+/// Does the searches among the effects, as the jobs would; gives back the others.
+pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
+    let mut others = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Search { number, sets, query, sort, order, from } => {
+                let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort)), |order| order.0);
+                let candidates = from.map_or_else(|| order.clone(), |from| from.0);
+                let hits = Arc::new(search::search(&sets.0, &query, &candidates));
+                others.extend(update(state, Msg::Found { number, order: Some(order), hits }));
+            }
+            other => others.push(other),
+        }
+    }
+    others
+}
+
+/// Presses keys written as in the key map, `_` is a space; gives all effects but searches.
+pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
+    let mut all = Vec::new();
+    for key in keys.split(' ') {
+        let event = match key {
+            "enter" => KeyEvent::from(KeyCode::Enter),
+            "esc" => KeyEvent::from(KeyCode::Esc),
+            "tab" => KeyEvent::from(KeyCode::Tab),
+            "right" => KeyEvent::from(KeyCode::Right),
+            "left" => KeyEvent::from(KeyCode::Left),
+            "down" => KeyEvent::from(KeyCode::Down),
+            "backspace" => KeyEvent::from(KeyCode::Backspace),
+            "_" => KeyEvent::from(KeyCode::Char(' ')),
+            key => match key.strip_prefix("ctrl-") {
+                Some(letter) => KeyEvent::new(KeyCode::Char(letter.chars().next().unwrap()), KeyModifiers::CONTROL),
+                None => KeyEvent::from(KeyCode::Char(key.chars().next().unwrap())),
+            },
+        };
+        let effects = update(state, Msg::Key(event));
+        all.extend(run(state, effects));
+    }
+    all
+}
+
+fn selected(state: &State) -> String {
+    state.catalog.selected().map(|(_, row)| row.name.to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn moving_and_filtering() {
+    let mut state = state();
+    for (keys, name) in [
+        ("j", "physics/gromacs"),
+        ("j", "physics/lammps"),
+        ("j", "physics/lammps"),
+        ("g", "biology/samtools"),
+        ("G", "physics/lammps"),
+        ("/ s a m", "biology/samtools"),
+    ] {
+        press(&mut state, keys);
+        assert_eq!(selected(&state), name, "after {keys}");
+    }
+    assert_eq!(state.catalog.count(), 1);
+    press(&mut state, "esc");
+    assert_eq!((state.catalog.count(), state.catalog.typing), (3, false));
+}
+
+#[test]
+fn q_is_a_letter_while_typing_and_leaves_otherwise() {
+    let mut state = state();
+    press(&mut state, "/ q");
+    assert!(!state.quit);
+    press(&mut state, "esc q");
+    assert!(state.quit);
+}
+
+#[test]
+fn a_tag_that_was_asked_for_is_the_one_that_opens() {
+    let mut state = state();
+    press(&mut state, "/ g r o : 2 0 2 3 . 3 enter");
+    let effects = press(&mut state, "enter");
+    let target = Target::Row { source: "lab".into(), name: "physics/gromacs".into(), tag: Some("2023.3".into()) };
+    assert_eq!(effects, [Effect::Image { target, platform: None }]);
+}
+
+#[test]
+fn enter_in_the_filter_also_asks_those_who_only_search_and_typing_does_not() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "/ c u d a"), []);
+    assert_eq!(press(&mut state, "enter"), [Effect::List { source: "hub".into(), query: Some("cuda".into()) }]);
+    assert_eq!(press(&mut state, "/ enter"), [], "the same words are not asked twice");
+}
+
+#[test]
+fn late_search_results_are_dropped() {
+    let mut state = state();
+    let late = Msg::Found { number: 0, order: None, hits: Arc::default() };
+    update(&mut state, late);
+    assert_eq!(state.catalog.count(), 3);
+}
+
+#[test]
+fn key_releases_do_nothing() {
+    let mut state = state();
+    let release = KeyEvent::new_with_kind(KeyCode::Char('q'), KeyModifiers::NONE, KeyEventKind::Release);
+    update(&mut state, Msg::Key(release));
+    assert!(!state.quit);
+}
+
+#[test]
+fn leaving_an_image_page_ends_its_reads() {
+    let mut state = state();
+    press(&mut state, "enter");
+    assert!(matches!(state.screen(), Screen::Image(_)));
+    assert!(matches!(press(&mut state, "esc").as_slice(), [Effect::Leave(slots)] if slots.len() == 4));
+    // What arrives for a page that is gone changes nothing.
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    assert_eq!(update(&mut state, Msg::Image(Box::new(Ok(image)))), []);
+    assert!(matches!(state.screen(), Screen::Catalog));
+}
+
+fn launching(state: &mut State) {
+    press(state, "j l");
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    let effects = update(state, Msg::Image(Box::new(Ok(image))));
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Form { backend, .. } if backend == "docker")),
+        "{effects:?}"
+    );
+    let form = Form {
+        fields: vec![
+            Field::new("command", "Command", "", FieldKind::Words, ""),
+            Field::new("network", "Network", "", FieldKind::Choice(vec!["private".into(), "none".into()]), "private"),
+            Field::new("memory", "Memory", "like 2G", FieldKind::Size, "2G"),
+        ],
+    };
+    let effects = update(state, Msg::Form(Ok(("docker".into(), form))));
+    assert!(matches!(effects.as_slice(), [Effect::Plan { .. }]));
+}
+
+pub fn plan(state: &State) -> Plan {
+    let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+    Plan {
+        backend: "docker".into(),
+        image: page.image.pinned.clone().unwrap(),
+        answers: page.answers.clone(),
+        steps: vec!["make sure docker has it".into(), "POST /containers/create".into()],
+        request: serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
+        risks: vec![
+            Risk::fine("none of your files are mounted"),
+            Risk::caution("runs as root inside"),
+            Risk::danger("shares this machine's network"),
+        ],
+        idempotency_key: "key".into(),
+    }
+}
+
+#[test]
+fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
+    let mut state = state();
+    launching(&mut state);
+    assert_eq!(press(&mut state, "L"), [], "there is no plan yet");
+    assert!(state.notice.as_ref().unwrap().text.contains("no plan"));
+    let ready = plan(&state);
+    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    // Another answer makes the shown plan void.
+    assert!(
+        matches!(press(&mut state, "j j right").as_slice(), [Effect::Plan { answers, .. }] if answers.get("network") == "none")
+    );
+    assert_eq!(press(&mut state, "L"), []);
+    let ready = plan(&state);
+    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Launch { .. }]));
+    assert_eq!(press(&mut state, "L"), [], "pressed twice is launched once");
+    assert_eq!(state.running(), 1);
+}
+
+#[test]
+fn answers_that_do_not_fit_are_refused_while_typing() {
+    let mut state = state();
+    launching(&mut state);
+    press(&mut state, "j j j enter ctrl-u l o t s enter");
+    assert!(state.notice.as_ref().unwrap().text.contains("512M"));
+    let Screen::Launch(page) = state.screen() else { panic!() };
+    assert!(page.editing.is_some(), "what was typed is still there");
+}
+
+#[test]
+fn another_backend_asks_its_own_questions() {
+    let mut state = state();
+    launching(&mut state);
+    assert!(matches!(press(&mut state, "right").as_slice(), [Effect::Form { backend, .. }] if backend == "local"));
+    // The old backend's form comes too late.
+    let effects = update(&mut state, Msg::Form(Ok(("docker".into(), Form::default()))));
+    assert_eq!(effects, []);
+}
+
+#[test]
+fn a_failed_launch_is_kept_on_screen_and_can_be_tried_again() {
+    let mut state = state();
+    launching(&mut state);
+    let ready = plan(&state);
+    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    let job = match press(&mut state, "L").as_slice() {
+        [Effect::Launch { job, .. }] => *job,
+        other => panic!("{other:?}"),
+    };
+    let failed = Error::new(Kind::Failed, "launch on docker", "no space left").hint("remove something");
+    let effects = update(&mut state, Msg::JobDone(job, Err(failed)));
+    assert!(matches!(effects.as_slice(), [Effect::Plan { .. }]), "a new try has a plan of its own");
+    assert!(state.notice.as_ref().unwrap().text.contains("no space left"));
+}
+
+#[test]
+fn sharing_several_marked_images_into_several_projects() {
+    let mut state = state();
+    press(&mut state, "_ _ s");
+    assert_eq!(state.popups.len(), 2, "one dialog for each image");
+    let first = press(&mut state, "_ _ enter");
+    assert_eq!(first.iter().filter(|effect| matches!(effect, Effect::Share { .. })).count(), 2);
+    assert_eq!(state.running(), 2);
+}
+
+#[test]
+fn a_project_that_is_not_listed_can_be_typed() {
+    let mut state = state();
+    press(&mut state, "j s");
+    let effects = press(&mut state, "c h e m enter");
+    assert!(matches!(effects.as_slice(), [Effect::Share { project, .. }] if project == "chem"));
+}
+
+#[test]
+fn quitting_during_work_asks_first() {
+    let mut state = state();
+    press(&mut state, "j s c h e m enter q");
+    assert!(!state.quit && matches!(state.popups.last(), Some(Popup::Confirm { .. })));
+    press(&mut state, "enter");
+    assert!(!state.quit, "the careful answer is the default");
+    let effects = press(&mut state, "q y");
+    assert!(state.quit && matches!(effects.as_slice(), [Effect::Cancel(_)]));
+}
+
+#[test]
+fn a_failing_source_is_one_line_and_keeps_its_old_rows() {
+    let mut state = state();
+    let error = Error::new(Kind::Unavailable, "list lab", "nothing listens").hint("check");
+    let effects = update(&mut state, Msg::Listed("lab".into(), Err(error)));
+    run(&mut state, effects);
+    assert_eq!(state.catalog.count(), 3);
+    assert!(state.catalog.feeds[0].error.is_some());
+}
+
+#[test]
+fn the_selection_stays_on_its_image_when_the_list_grows() {
+    let mut state = state();
+    press(&mut state, "j");
+    let rows = RowSet::build(vec![
+        fake::row("a/first", &[]),
+        fake::row("biology/samtools", &[]),
+        fake::row("physics/gromacs", &[]),
+    ]);
+    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    run(&mut state, effects);
+    assert_eq!(selected(&state), "physics/gromacs");
+}
+
+#[test]
+fn facets_are_words_of_the_filter() {
+    let mut state = state();
+    press(&mut state, "f p h y s enter");
+    assert_eq!((state.catalog.input.text.as_str(), state.catalog.count()), ("project:physics", 2));
+    press(&mut state, "f p h y s enter");
+    assert_eq!((state.catalog.input.text.as_str(), state.catalog.count()), ("", 3));
+}
+
+#[test]
+fn a_filter_can_be_kept_and_used_again() {
+    let mut state = state();
+    press(&mut state, "/ l a m enter");
+    assert_eq!(press(&mut state, "ctrl-s m d enter"), [Effect::SaveFilter("md".into(), "lam".into())]);
+    press(&mut state, "esc F enter");
+    assert_eq!(selected(&state), "physics/lammps");
+}
+
+#[test]
+fn a_pasted_link_opens() {
+    let mut state = state();
+    let link = format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32));
+    assert!(matches!(update(&mut state, Msg::Paste(link)).as_slice(), [Effect::OpenLink(_)]));
+    assert!(matches!(state.screen(), Screen::Image(_)));
+}
+
+#[test]
+fn a_key_that_cannot_be_used_says_why() {
+    let mut state = state();
+    press(&mut state, "2");
+    update(&mut state, Msg::Workloads(Vec::new(), Vec::new()));
+    press(&mut state, "s");
+    assert!(state.notice.as_ref().unwrap().text.contains("does not run"));
+}

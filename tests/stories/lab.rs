@@ -1,0 +1,137 @@
+//! The lab as tests see it, and a home of their own for each.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use wharf::{
+    adapters,
+    core::{
+        config::{Config, SourceConfig},
+        portal::Portal,
+    },
+};
+
+/// A part of the lab by its variable. `None` means it was left out, and the test says so and ends.
+pub fn part(name: &str) -> Option<String> {
+    let found = std::env::var(name).ok().filter(|value| !value.is_empty());
+    if found.is_none() {
+        eprintln!("left out: {name} is not up (tests/run starts the lab)");
+    }
+    found
+}
+
+/// Skips a test whose part of the lab is not up.
+macro_rules! need {
+    ($name:literal) => {
+        match crate::lab::part($name) {
+            Some(value) => value,
+            None => return,
+        }
+    };
+}
+pub(crate) use need;
+
+/// In CI nothing may be left out without anybody noticing.
+#[test]
+fn the_lab_is_whole_where_it_must_be() {
+    if std::env::var("CI").is_ok_and(|ci| ci == "true") {
+        for name in ["OPEN", "AUTH", "TOKEN", "TLS", "CA", "DOCKER", "PODMAN", "ROOTLESS"] {
+            let name = format!("WHARF_LAB_{name}");
+            assert!(std::env::var(&name).is_ok_and(|value| !value.is_empty()), "{name} is missing");
+        }
+    }
+}
+
+/// A home folder, with cache and state in it.
+pub struct Home {
+    /// Deleted at the end.
+    pub folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A configuration that finds nothing by itself.
+    pub fn config(&self) -> Config {
+        Config {
+            cache_dir: self.path("cache"),
+            state_dir: self.path("state"),
+            secret_file: true,
+            person: "ada".into(),
+            ..Config::default()
+        }
+    }
+
+    /// The program with this home and nothing of the machine's own.
+    pub fn wharf(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.folder.path())
+            .env("TERM", "xterm-256color");
+        command
+            .env("WHARF_CACHE_DIR", self.path("cache"))
+            .env("WHARF_STATE_DIR", self.path("state"))
+            .env("WHARF_SECRET_FILE", "yes");
+        // Sockets of the machine itself are not part of the test.
+        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", "/nonexistent").args(arguments);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.wharf(arguments).output().unwrap()
+    }
+}
+
+/// A registry as source.
+pub fn registry(name: &str, host: &str) -> SourceConfig {
+    SourceConfig {
+        name: name.into(),
+        adapter: "oci".into(),
+        url: format!("http://{host}"),
+        origin: "test".into(),
+        ..SourceConfig::default()
+    }
+}
+
+/// An engine as source and backend.
+pub fn engine(name: &str, url: &str) -> SourceConfig {
+    SourceConfig {
+        name: name.into(),
+        adapter: "engine".into(),
+        url: url.into(),
+        origin: "test".into(),
+        ..SourceConfig::default()
+    }
+}
+
+/// A portal over these sources.
+pub fn portal(home: &Home, sources: Vec<SourceConfig>) -> Arc<Portal> {
+    Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
+}
+
+/// The starter image of this repository as a reference.
+pub fn starter() -> String {
+    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/layout");
+    format!("file:{}:1", layout.display())
+}
+
+/// What a program said on standard output.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What it said on standard error.
+pub fn complained(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

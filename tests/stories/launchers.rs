@@ -1,0 +1,225 @@
+//! One story that every launcher must pass.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::TryStreamExt;
+use wharf::{
+    adapters::local::{Local, Runtime},
+    core::{
+        error::Kind,
+        form::Answers,
+        launch::{State, Workload},
+        model::Image,
+        portal::Portal,
+        ports::{Launcher, Supply},
+        progress::Context,
+    },
+};
+
+use crate::lab::{self, Home, need};
+
+fn answers(pairs: &[(&str, &str)]) -> Answers {
+    Answers(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>())
+}
+
+async fn supply(portal: &Portal, image: &Image) -> Supply {
+    let reference = image.pinned.clone().unwrap().reference;
+    Supply {
+        image: image.pinned.clone().unwrap(),
+        content: portal.place(&reference).unwrap().content,
+        credentials: None,
+    }
+}
+
+async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -> bool) -> Workload {
+    let began = Instant::now();
+    loop {
+        let all = launcher.workloads(&Context::default()).await.unwrap();
+        let found = all.into_iter().find(|workload| workload.id == id);
+        match found {
+            Some(workload) if wanted(&workload.state) => return workload,
+            other => assert!(began.elapsed() < Duration::from_secs(30), "it stays {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
+    let chunks: Vec<_> = launcher.logs(&Context::default(), id, true).await.unwrap().try_collect().await.unwrap();
+    String::from_utf8_lossy(&chunks.concat()).into_owned()
+}
+
+/// Form, plan, launch, logs; then a running one: found again, entered, measured, stopped, removed.
+async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&str>) {
+    let cx = Context::default();
+    let name = launcher.name().to_owned();
+    let look = portal.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
+    let form = launcher.form(&cx, &look).await.unwrap();
+    assert!(form.check(&form.defaults()).is_ok(), "{name}: its own defaults fit");
+    let unknown = launcher.plan(&cx, &look, &answers(&[("colour", "red")])).await.unwrap_err();
+    assert_eq!(unknown.kind, Kind::Usage);
+    let plan = launcher.plan(&cx, &look, &answers(&[])).await.unwrap();
+    let shown = serde_json::to_string(&plan.request).unwrap();
+    assert!(shown.contains(plan.image.digest.as_str()), "{name}: the plan names the digest");
+    assert!(plan.risks.iter().any(|risk| risk.text.contains("none of your files")), "{name}: careful by default");
+    let supply_of_look = supply(portal, &look).await;
+    let made = launcher.launch(&cx, &plan, &supply_of_look).await.unwrap();
+    let again = launcher.launch(&cx, &plan, &supply_of_look).await.unwrap();
+    assert_eq!(made.id, again.id, "{name}: a plan carried out twice is one workload");
+    let text = logs(&launcher, &made.id).await;
+    assert!(
+        text.contains("look: what a program here can see") && text.contains("CapEff:\t0000000000000000"),
+        "{name}: {text}"
+    );
+    assert!(text.contains("NoNewPrivs:\t1"), "{name}: {text}");
+    let ended = until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    assert_eq!(ended.state, State::Exited(0), "{name}");
+    assert_eq!(ended.digest, plan.image.digest.to_string(), "{name}: found again by its digest");
+    launcher.remove(&cx, &made.id).await.unwrap();
+    launcher.remove(&cx, &made.id).await.unwrap();
+    assert!(!launcher.workloads(&cx).await.unwrap().iter().any(|workload| workload.id == made.id));
+    let Some(reference) = running else { return };
+    let image = portal.image(&cx, &reference.parse().unwrap(), None).await.unwrap();
+    let plan = launcher.plan(&cx, &image, &answers(&[("command", "sleep 300"), ("network", "none")])).await.unwrap();
+    let made = launcher.launch(&cx, &plan, &supply(portal, &image).await).await.unwrap();
+    until(&launcher, &made.id, |state| *state == State::Running).await;
+    let (said, code) = launcher.exec(&cx, &made.id, vec!["cat".into(), "/etc/os-release".into()]).await.unwrap();
+    assert!(
+        String::from_utf8_lossy(&said).contains("Alpine") && code == 0,
+        "{name}: {}",
+        String::from_utf8_lossy(&said)
+    );
+    let (_, code) = launcher.exec(&cx, &made.id, vec!["false".into()]).await.unwrap();
+    assert_eq!(code, 1, "{name}: the exit code comes back");
+    if name != "rootless" {
+        // Rootless Podman on this lab's control groups has no figures.
+        assert!(launcher.usage(&cx, &made.id).await.unwrap().memory > 0, "{name}");
+    }
+    let mut terminal = launcher.terminal(&cx, &made.id, Some(vec!["/bin/sh".into()]), (80, 24)).await.unwrap();
+    terminal.input.send("echo $((40+2)); exit\r".into()).await.unwrap();
+    let mut typed = String::new();
+    while let Ok(Ok(Some(bytes))) = tokio::time::timeout(Duration::from_secs(20), terminal.output.try_next()).await {
+        typed.push_str(&String::from_utf8_lossy(&bytes));
+        if typed.contains("42") {
+            break;
+        }
+    }
+    assert!(typed.contains("42"), "{name}: the terminal answers: {typed}");
+    launcher.stop(&cx, &made.id).await.unwrap();
+    launcher.stop(&cx, &made.id).await.unwrap();
+    until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bwrap_launches_without_a_daemon() {
+    sandbox(Runtime::Bwrap).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unshare_launches_without_a_daemon() {
+    sandbox(Runtime::Unshare).await;
+}
+
+/// The daemonless backend starts our own program as keeper, which in a test must be the real one: so this story goes by the command line.
+async fn sandbox(runtime: Runtime) {
+    if wharf::adapters::exec::on_path(runtime.word()).is_none() {
+        return eprintln!("left out: {} is not installed", runtime.word());
+    }
+    let home = Home::new();
+    // A path with only what this runtime needs: without bwrap, unshare is taken.
+    let bin = home.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    for program in [runtime.word(), "nsenter", "cp"] {
+        std::os::unix::fs::symlink(wharf::adapters::exec::on_path(program).unwrap(), bin.join(program)).unwrap();
+    }
+    let local = Local::new(&home.path("cache"), &home.path("state"), Some(runtime));
+    assert!(local.describe().contains(runtime.word()));
+    let run = |arguments: &[&str]| {
+        home.wharf(arguments)
+            .env("PATH", &bin)
+            .env("WHARF_DISCOVER", "yes")
+            .env("WHARF_REGISTRIES", open())
+            .output()
+            .unwrap()
+    };
+    let plan = run(&["launch", &lab::starter(), "--on", "local", "--plan", "--json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    assert_eq!(plan["request"]["argv"][0], runtime.word());
+    let looked = run(&["launch", &lab::starter(), "--on", "local", "--follow"]);
+    let text = lab::said(&looked);
+    assert!(
+        text.contains("user 1000 group 1000")
+            && text.contains("CapEff:\t0000000000000000")
+            && text.contains("NoNewPrivs:\t1"),
+        "{text}{}",
+        lab::complained(&looked)
+    );
+    assert!(!text.contains("eth0"), "no network unless asked: {text}");
+    let Some(host) = lab::part("WHARF_LAB_OPEN") else { return };
+    let alpine = format!("{host}/library/alpine:latest");
+    let launched = run(&["launch", &alpine, "--on", "local", "--json", "--set", "name=napper", "--", "sleep", "300"]);
+    let workload: serde_json::Value =
+        serde_json::from_slice(&launched.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&launched)));
+    let id = workload["id"].as_str().unwrap();
+    // Wharf has ended; the workload runs on and is found again.
+    let listed = lab::said(&run(&["workloads"]));
+    assert!(listed.contains("napper") && listed.contains("running"), "{listed}");
+    let inside = run(&["exec", id, "--", "cat", "/etc/os-release"]);
+    assert!(lab::said(&inside).contains("Alpine"), "{}{}", lab::said(&inside), lab::complained(&inside));
+    assert_eq!(run(&["exec", id, "--", "touch", "/etc/evil"]).status.code(), Some(1), "the image cannot be changed");
+    assert_eq!(run(&["stop", id]).status.code(), Some(0));
+    assert!(lab::said(&run(&["workloads"])).contains("stopped"));
+    // A private copy can be changed, the shared one stays as it was.
+    let wrote = run(&[
+        "launch",
+        &alpine,
+        "--on",
+        "local",
+        "--follow",
+        "--set",
+        "writable=yes",
+        "--",
+        "sh",
+        "-c",
+        "echo changed > /etc/mark; cat /etc/mark",
+    ]);
+    assert!(lab::said(&wrote).contains("changed"), "{}", lab::complained(&wrote));
+    let read = run(&["launch", &alpine, "--on", "local", "--follow", "--", "cat", "/etc/mark"]);
+    assert_ne!(read.status.code(), Some(0));
+    assert_eq!(run(&["remove", id]).status.code(), Some(0));
+}
+
+fn open() -> String {
+    std::env::var("WHARF_LAB_OPEN").map(|host| format!("http://{host}")).unwrap_or_default()
+}
+
+async fn engine(name: &str, socket: &str, open: &str) {
+    let home = Home::new();
+    let mut config = home.config();
+    config.sources = vec![lab::registry("open", open), lab::engine(name, socket)];
+    std::fs::create_dir(home.path("images")).unwrap();
+    config.image_folders = vec![home.path("images")];
+    let portal = wharf::adapters::build(config).unwrap();
+    let launcher = portal.launcher(Some(name), None).unwrap();
+    story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_launches() {
+    engine("docker", &need!("WHARF_LAB_DOCKER"), &need!("WHARF_LAB_OPEN")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn podman_launches() {
+    engine("podman", &need!("WHARF_LAB_PODMAN"), &need!("WHARF_LAB_OPEN")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rootless_podman_launches() {
+    engine("rootless", &need!("WHARF_LAB_ROOTLESS"), &need!("WHARF_LAB_OPEN")).await;
+}

@@ -1,0 +1,192 @@
+//! One story that every place with images must pass: copy an image in, read it back, nothing changed.
+
+use wharf::core::{copy::Options, error::Kind, portal::Portal, progress::Context, reference::ImageRef, secret::Secret};
+
+use crate::lab::{self, Home, need};
+
+fn reference(text: &str) -> ImageRef {
+    text.parse().unwrap()
+}
+
+/// Copies `from` to `to`, and back into a layout; the digest of what arrives is what left.
+async fn story(portal: &Portal, home: &Home, from: &str, to: &str, keeps_digest: bool) {
+    let cx = Context::default();
+    let outcome = portal.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
+    let again = portal.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
+    if keeps_digest {
+        assert_eq!((again.moved, &again.digest), (0, &outcome.digest), "a second copy moves nothing");
+        assert_eq!(portal.image(&cx, &reference(to), None).await.unwrap().pinned.unwrap().digest, outcome.digest);
+    }
+    let back = format!("file:{}:back", home.path("back").display());
+    portal.copy(&cx, &reference(to), &reference(&back), &Options::default()).await.unwrap();
+    let (left, came) = (
+        portal.image(&cx, &reference(from), None).await.unwrap(),
+        portal.image(&cx, &reference(&back), None).await.unwrap(),
+    );
+    assert_eq!(came.config, left.config, "the configuration survives");
+    assert_eq!(came.layers.len(), left.layers.len());
+    if keeps_digest {
+        assert_eq!(came.pinned.unwrap().digest, left.pinned.unwrap().digest);
+    }
+}
+
+#[tokio::test]
+async fn an_open_registry_keeps_what_it_is_given() {
+    let host = need!("WHARF_LAB_OPEN");
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("open", &host)]);
+    story(&portal, &home, &lab::starter(), &format!("{host}/story/look:1"), true).await;
+    let moved = portal
+        .share(&Context::default(), &reference(&format!("{host}/story/look:1")), "elsewhere", &Options::default())
+        .await
+        .unwrap();
+    assert_eq!(moved.outcome.moved, 0, "inside one registry no bytes move");
+}
+
+#[tokio::test]
+async fn registries_with_passwords_and_tokens_keep_what_they_are_given() {
+    for (name, host) in [("auth", need!("WHARF_LAB_AUTH")), ("token", need!("WHARF_LAB_TOKEN"))] {
+        let home = Home::new();
+        let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
+        let to = format!("{host}/story/look:1");
+        let refused = portal
+            .copy(&Context::default(), &reference(&lab::starter()), &reference(&to), &Options::default())
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+        portal.vault.set(&host, "lab", &Secret::new("labpass")).unwrap();
+        // A new portal: the old one knows that there are no credentials.
+        let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
+        story(&portal, &home, &lab::starter(), &to, true).await;
+        portal.share(&Context::default(), &reference(&to), "elsewhere", &Options::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_reader_may_read_and_is_told_that_writing_is_not_allowed() {
+    let host = need!("WHARF_LAB_TOKEN");
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("token", &host)]);
+    portal.vault.set(&host, "reader", &Secret::new("readpass")).unwrap();
+    let to = reference(&format!("{host}/denied/look:1"));
+    let refused =
+        portal.copy(&Context::default(), &reference(&lab::starter()), &to, &Options::default()).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+}
+
+#[tokio::test]
+async fn layouts_and_archives_keep_what_they_are_given() {
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("none", "127.0.0.1:1")]);
+    std::fs::create_dir(home.path("images")).unwrap();
+    let mut config = home.config();
+    config.image_folders = vec![home.path("images")];
+    drop(portal);
+    let portal = wharf::adapters::build(config).unwrap();
+    story(&portal, &home, &lab::starter(), &format!("file:{}:v1", home.path("images/layout").display()), true).await;
+    std::fs::remove_dir_all(home.path("back")).unwrap();
+    let archive = home.path("images/look.tar");
+    portal
+        .copy(
+            &Context::default(),
+            &reference(&lab::starter()),
+            &reference(&format!("file:{}:v1", archive.display())),
+            &Options::default(),
+        )
+        .await
+        .unwrap();
+    let image =
+        portal.image(&Context::default(), &reference(&format!("file:{}:v1", archive.display())), None).await.unwrap();
+    assert_eq!(image.config.entrypoint, ["/look"]);
+    assert_eq!(image.platforms.len(), 2, "the whole index travels");
+}
+
+#[tokio::test]
+async fn engines_keep_what_they_are_given() {
+    for (name, socket) in [
+        ("docker", need!("WHARF_LAB_DOCKER")),
+        ("podman", need!("WHARF_LAB_PODMAN")),
+        ("rootless", need!("WHARF_LAB_ROOTLESS")),
+    ] {
+        let home = Home::new();
+        let mut config = home.config();
+        config.sources = vec![lab::engine(name, &socket)];
+        std::fs::create_dir(home.path("images")).unwrap();
+        config.image_folders = vec![home.path("images")];
+        let portal = wharf::adapters::build(config).unwrap();
+        story(&portal, &home, &lab::starter(), &format!("engine://{name}/localhost/story/look:1"), false).await;
+        let (out, _) = tokio::sync::mpsc::channel(1);
+        let rows = portal.list(&Context::default(), portal.source(name).unwrap(), None, out).await.unwrap();
+        assert!(rows.find("localhost/story/look").is_some(), "{name} lists it");
+    }
+}
+
+#[tokio::test]
+async fn signatures_and_attachments_come_along() {
+    let (open, token) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_TOKEN"));
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("open", &open), lab::registry("token", &token)]);
+    portal.vault.set(&token, "lab", &Secret::new("labpass")).unwrap();
+    // The seed attached an SBOM to this one, under the fallback tag.
+    let from = reference(&format!("{open}/physics/gromacs:2024.1"));
+    let shared =
+        portal.share(&Context::default(), &from, &format!("{token}/attached"), &Options::default()).await.unwrap();
+    assert_eq!((shared.outcome.attachments, shared.outcome.left.len()), (1, 0));
+    let to = reference(&shared.destination);
+    let place = portal.place(&to).unwrap();
+    let attached = place.content.attached(&Context::default(), &to, &shared.outcome.digest).await.unwrap();
+    assert_eq!(attached.len(), 1, "the copy can be found from the copied image");
+}
+
+#[tokio::test]
+async fn one_platform_of_an_index_can_be_copied_alone() {
+    let open = need!("WHARF_LAB_OPEN");
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("open", &open)]);
+    let options = |platforms: &[&str]| Options {
+        platforms: Some(platforms.iter().map(|p| p.parse().unwrap()).collect()),
+        ..Options::default()
+    };
+    let cx = Context::default();
+    let from = reference(&format!("{open}/library/alpine:latest"));
+    let to = reference(&format!("{open}/one/alpine:arm"));
+    portal.copy(&cx, &from, &to, &options(&["linux/arm64"])).await.unwrap();
+    let platforms = portal.image(&cx, &to, Some(&"linux/arm64".parse().unwrap())).await.unwrap().platforms;
+    assert_eq!(platforms.len(), 1);
+    let missing = portal.copy(&cx, &from, &to, &options(&["linux/s390x"])).await.unwrap_err();
+    assert!(missing.to_string().contains("linux/amd64"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
+    let (host, ca) = (need!("WHARF_LAB_TLS"), need!("WHARF_LAB_CA"));
+    let home = Home::new();
+    let source = |ca: Option<&str>| {
+        let mut source = lab::registry("tls", &host);
+        source.url = format!("https://{host}");
+        source.ca = ca.map(Into::into);
+        source
+    };
+    let cx = Context::default();
+    let unknown = lab::portal(&home, vec![source(None)]);
+    let error = unknown.sources[0].catalog.health(&cx).await.unwrap_err();
+    assert!(error.why.contains("certificate") && error.hint.contains("'ca'"), "{error}");
+    let known = lab::portal(&home, vec![source(Some(&ca))]);
+    assert!(known.sources[0].catalog.health(&cx).await.unwrap().reachable);
+}
+
+#[tokio::test]
+async fn a_link_pins_a_digest_and_says_when_its_tag_has_moved() {
+    let open = need!("WHARF_LAB_OPEN");
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("open", &open)]);
+    let cx = Context::default();
+    let at = reference(&format!("{open}/moving/tool:now"));
+    portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2022.5")), &at, &Options::default()).await.unwrap();
+    let link: wharf::core::link::Link = portal.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
+    assert_eq!(portal.open_link(&cx, &link).await.unwrap().moved, Some(false));
+    portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2023.3")), &at, &Options::default()).await.unwrap();
+    let opened = portal.open_link(&cx, &link).await.unwrap();
+    assert_eq!(opened.moved, Some(true));
+    assert_eq!(opened.image.pinned.unwrap().digest, *link.digest().unwrap(), "the link still shows what was sent");
+}

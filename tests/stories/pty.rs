@@ -1,0 +1,206 @@
+//! The real program in a real pseudo-terminal: waits for text, never sleeps.
+
+use std::{
+    io::{Read, Write},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::lab::{self, Home, need};
+
+struct Screen {
+    parser: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+    writer: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    _master: Box<dyn MasterPty + Send>,
+    _home: Home,
+}
+
+impl Screen {
+    fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+        let home = Home::new();
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_wharf"));
+        command.env_clear();
+        for (name, value) in [
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", home.folder.path().display().to_string()),
+            ("TERM", "xterm-256color".into()),
+            ("WHARF_SITE", "/nonexistent".into()),
+        ] {
+            command.env(name, value);
+        }
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (screen, bytes) = (parser.clone(), raw.clone());
+        std::thread::spawn(move || {
+            let mut buffer = [0; 16 << 10];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                screen.lock().unwrap().process(&buffer[..count]);
+                bytes.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
+        Self { parser, raw, writer: pair.master.take_writer().unwrap(), child, _master: pair.master, _home: home }
+    }
+
+    fn text(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    fn until(&self, wanted: &str) {
+        let began = Instant::now();
+        while !self.text().contains(wanted) {
+            assert!(began.elapsed() < Duration::from_secs(40), "'{wanted}' never came:\n{}", self.text());
+            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    fn keys(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn ended(&mut self) -> u32 {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "it does not end:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// The other screen was left and the cursor shown again.
+    fn restored(&self) -> bool {
+        let raw = self.raw.lock().unwrap();
+        let text = String::from_utf8_lossy(&raw);
+        let last = |what: &str| text.rfind(what).unwrap_or(0);
+        text.contains("\u{1b}[?1049h")
+            && last("\u{1b}[?1049l") > last("\u{1b}[?1049h")
+            && last("\u{1b}[?25h") > last("\u{1b}[?25l")
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn a_new_user_sees_the_starter_image_launches_it_and_reads_its_output() {
+    if wharf::adapters::local::Runtime::find().is_none() {
+        return eprintln!("left out: neither bwrap nor unshare");
+    }
+    let mut screen = Screen::open(80, 24, &[("DOCKER_HOST", "unix:///nonexistent")]);
+    screen.until("look");
+    screen.keys("/look\r");
+    screen.until("fit");
+    screen.keys("l");
+    screen.until("What it may do");
+    // The first backend is a socket where nothing answers; the next one needs none.
+    while !screen.text().contains("‹ local ›") {
+        screen.keys("\u{1b}[C");
+        screen.until("‹");
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    screen.until("you outside");
+    screen.keys("L");
+    screen.until("look: what a program here can see");
+    screen.keys("2");
+    screen.until("done");
+    screen.keys("q");
+    assert_eq!(screen.ended(), 0);
+    assert!(screen.restored());
+}
+
+#[test]
+fn a_registry_is_browsed_and_a_link_is_made() {
+    let open = need!("WHARF_LAB_OPEN");
+    let registries = format!("http://{open}");
+    let mut screen = Screen::open(120, 40, &[("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", &registries)]);
+    screen.until("physics/gromacs");
+    screen.keys("/gromacs:2024.1\r");
+    screen.until("1 of");
+    screen.keys("\r");
+    screen.until("Entry point");
+    screen.keys("\t");
+    screen.until("2022.5");
+    screen.keys("y");
+    screen.until("wharf:oci://");
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap().clone()).into_owned();
+    assert!(raw.contains("\u{1b}]52;c;"), "it was put on the clipboard");
+}
+
+#[test]
+fn a_share_runs_beside_the_screens_and_says_what_it_moved() {
+    let open = need!("WHARF_LAB_OPEN");
+    let registries = format!("http://{open}");
+    let mut screen = Screen::open(120, 40, &[("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", &registries)]);
+    screen.until("biology/samtools");
+    screen.keys("/samtools\r");
+    screen.until(" of ");
+    screen.keys("s");
+    screen.until("Share biology/samtools");
+    screen.keys("pty-project\r");
+    screen.until("moved");
+    screen.keys("3");
+    screen.until("share biology/samtools");
+}
+
+#[test]
+fn signals_restore_the_terminal() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+        let mut screen = Screen::open(80, 24, &[("WHARF_DISCOVER", "no")]);
+        screen.until("Images");
+        let pid = rustix::process::Pid::from_raw(screen.child.process_id().unwrap() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+        screen.ended();
+        assert!(screen.restored(), "{signal:?}");
+    }
+}
+
+#[test]
+fn bad_theme_and_key_files_are_named_and_the_program_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys.toml");
+    std::fs::write(&keys, "[global]\nfly = [\"x\"]\n").unwrap();
+    let mut screen = Screen::open(
+        100,
+        24,
+        &[("WHARF_DISCOVER", "no"), ("WHARF_THEME", "blurple"), ("WHARF_KEYMAP", keys.to_str().unwrap())],
+    );
+    screen.until("fly is no action");
+    screen.keys("4");
+    screen.until("theme 'blurple'");
+    screen.keys("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn without_colour_not_one_colour_is_sent() {
+    let screen = Screen::open(80, 24, &[("WHARF_DISCOVER", "no"), ("NO_COLOR", "1")]);
+    screen.until("Images");
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap().clone()).into_owned();
+    for colour in ["\u{1b}[3", "\u{1b}[4", "\u{1b}[9", "38;5;", "38;2;"] {
+        for (at, _) in raw.match_indices(colour) {
+            let sequence: String = raw[at..].chars().take_while(|c| *c != 'm').take(12).collect();
+            assert!(
+                sequence == "\u{1b}[39" || sequence == "\u{1b}[49" || !raw[at..].starts_with(&format!("{sequence}m")),
+                "{sequence:?}"
+            );
+        }
+    }
+    assert!(lab::part("PATH").is_some());
+}

@@ -1,0 +1,252 @@
+//! Every screen as it is drawn, at three sizes; and no panic at any size.
+
+use std::sync::Arc;
+
+use ratatui::{Terminal, backend::TestBackend};
+use wharf::{
+    core::{
+        error::{Error, Kind},
+        evidence::Publisher,
+        form::{Field, FieldKind, Form},
+        launch::{State as Run, Usage, Workload},
+        model::{Health, Version},
+        progress::Note,
+        rows::{Row, RowSet},
+    },
+    tui::{
+        msg::Msg,
+        state::State,
+        theme::{Depth, Theme},
+        update::update,
+        view::view,
+    },
+};
+
+use crate::{fake, keys};
+
+const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (44, 14)];
+
+fn draw(state: &mut State, size: (u16, u16)) -> String {
+    update(state, Msg::Resize(size.0, size.1));
+    let theme = Theme::load("default", None, Depth::True);
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    terminal.draw(|frame| view(state, frame, &theme)).unwrap();
+    terminal.backend().to_string()
+}
+
+/// The stories whose last picture is kept.
+fn pictures() -> Vec<(&'static str, State)> {
+    let mut all = Vec::new();
+    let mut first = State::new(keys::state().sources, Vec::new(), wharf::tui::keymap::Keymap::load(None));
+    first.now = 1_764_000_000;
+    first.begin();
+    all.push(("first-run", first));
+    let mut empty = keys::state();
+    let none = update(&mut empty, Msg::Listed("lab".into(), Ok(Arc::default())));
+    keys::run(&mut empty, none);
+    all.push(("empty", empty));
+    let mut list = keys::state();
+    let rows = RowSet::build(vec![
+        Row {
+            size: Some(35 << 20),
+            updated: Some(1_763_000_000),
+            ..fake::row("physics/gromacs", &["2023.3", "2024.1", "latest"])
+        },
+        Row { publisher: Publisher::Official, note: "★2 ↓9".into(), ..fake::row("library/alpine", &["3.19"]) },
+        fake::row("evil/\u{1b}[31mred\u{202e}", &["x\u{200b}"]),
+        fake::row("日本語/イメージ", &["v1"]),
+    ]);
+    let listed = update(&mut list, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    keys::run(&mut list, listed);
+    let failed = Error::new(Kind::Unavailable, "search hub", "its name is not known")
+        .hint("check the spelling, the network or the proxy");
+    update(&mut list, Msg::Listed("hub".into(), Err(failed)));
+    keys::press(&mut list, "j _");
+    all.push(("catalog", list));
+    let mut typing = keys::state();
+    keys::press(&mut typing, "/ g m x");
+    all.push(("catalog-filter", typing));
+    let page = || {
+        let mut state = keys::state();
+        keys::press(&mut state, "j enter");
+        update(
+            &mut state,
+            Msg::Image(Box::new(Ok(fake::image("lab.example/physics/gromacs:latest".parse().unwrap())))),
+        );
+        update(&mut state, Msg::Tags(Ok(vec!["2023.3".into(), "2024.1".into(), "latest".into()])));
+        state
+    };
+    for (name, tabs) in [
+        ("image-overview", ""),
+        ("image-versions", "tab"),
+        ("image-layers", "tab tab"),
+        ("image-trust", "tab tab tab"),
+        ("image-scan", "tab tab tab tab"),
+    ] {
+        let mut state = page();
+        if !tabs.is_empty() {
+            keys::press(&mut state, tabs);
+        }
+        let digest = fake::image("x/y".parse().unwrap()).pinned.unwrap().digest;
+        update(
+            &mut state,
+            Msg::Version(Version {
+                tag: "latest".into(),
+                digest: Some(digest),
+                created: Some(1_700_000_000),
+                size: Some(35 << 20),
+            }),
+        );
+        all.push((name, state));
+    }
+    let mut missing = keys::state();
+    keys::press(&mut missing, "j enter");
+    update(
+        &mut missing,
+        Msg::Image(Box::new(Err(Error::not_found(
+            "show lab.example/physics/gromacs:latest",
+            "it is not there, or hidden from you",
+        )
+        .hint("check the name and the tag, or sign in")))),
+    );
+    all.push(("image-missing", missing));
+    let mut launch = page();
+    keys::press(&mut launch, "l");
+    let form = Form {
+        fields: vec![
+            Field::new("name", "Name", "what the workload is called", FieldKind::Text, ""),
+            Field::new(
+                "network",
+                "Network",
+                "none cannot talk to anyone",
+                FieldKind::Choice(vec!["private".into(), "none".into()]),
+                "private",
+            ),
+            Field::new("memory", "Memory", "at most, like 512M or 2G", FieldKind::Size, "2G"),
+        ],
+    };
+    update(&mut launch, Msg::Form(Ok(("docker".into(), form))));
+    let plan = keys::plan(&launch);
+    update(&mut launch, Msg::Plan(Box::new(Ok(plan))));
+    keys::press(&mut launch, "j j");
+    all.push(("launch", launch));
+    let workload = |name: &str, state: Run| Workload {
+        id: format!("{name}id"),
+        backend: "docker".into(),
+        name: name.into(),
+        image: format!("oci://lab.example/physics/gromacs:latest@sha256:{}", "4f".repeat(32)),
+        digest: String::new(),
+        state,
+        created: Some(1_763_999_000),
+        note: "Up 2 minutes".into(),
+    };
+    let mut runs = keys::state();
+    keys::press(&mut runs, "2");
+    let broken = Error::new(Kind::Unavailable, "list workloads of podman", "nothing answers at /run/podman.sock")
+        .hint("start podman");
+    update(
+        &mut runs,
+        Msg::Workloads(
+            vec![
+                workload("brave", Run::Running),
+                workload("tired", Run::Exited(0)),
+                workload("broken", Run::Exited(3)),
+            ],
+            vec![("podman".into(), broken)],
+        ),
+    );
+    all.push(("workloads", runs));
+    let mut nothing = keys::state();
+    keys::press(&mut nothing, "2");
+    update(&mut nothing, Msg::Workloads(Vec::new(), Vec::new()));
+    all.push(("workloads-none", nothing));
+    let mut one = keys::state();
+    keys::press(&mut one, "2");
+    update(&mut one, Msg::Workloads(vec![workload("brave", Run::Running)], Vec::new()));
+    keys::press(&mut one, "enter");
+    update(&mut one, Msg::Log("first line\n\u{1b}[31mred\u{1b}[0m line\nunfinished".into()));
+    for cpu_percent in [1.0, 50.0, 99.5] {
+        update(
+            &mut one,
+            Msg::Usage(Ok(Usage {
+                cpu_percent,
+                memory: 1 << 30,
+                memory_limit: 2 << 30,
+                network: (0, 0),
+                processes: 3,
+            })),
+        );
+    }
+    all.push(("workload", one));
+    let mut jobs = keys::state();
+    keys::press(&mut jobs, "j s c h e m enter");
+    let id = jobs.jobs[0].id;
+    update(
+        &mut jobs,
+        Msg::JobNote(id, Note { phase: "copying layers".into(), done: 300 << 20, total: Some(1 << 30), spared: 0 }),
+    );
+    keys::press(&mut jobs, "3");
+    all.push(("transfers", jobs));
+    let mut sources = keys::state();
+    keys::press(&mut sources, "4");
+    let health = vec![
+        (
+            "lab".to_owned(),
+            "oci",
+            Ok(Health {
+                reachable: true,
+                account: "ada".into(),
+                credentials: "wharf login".into(),
+                note: "96 of 100 pulls left".into(),
+            }),
+        ),
+        (
+            "hub".to_owned(),
+            "hub",
+            Err(Error::new(Kind::Unavailable, "ask hub", "its name is not known")
+                .hint("check the spelling, the network or the proxy")),
+        ),
+    ];
+    update(&mut sources, Msg::Health(health, "kernel keyring".into()));
+    all.push(("sources", sources));
+    for (name, keys) in [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s")] {
+        let mut state = keys::state();
+        keys::press(&mut state, keys);
+        all.push((name, state));
+    }
+    all
+}
+
+#[test]
+fn every_screen_is_drawn_as_it_was() {
+    for (name, mut state) in pictures() {
+        for size in SIZES {
+            insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), draw(&mut state, size));
+        }
+    }
+}
+
+#[test]
+fn no_screen_panics_at_any_size() {
+    for (name, mut state) in pictures() {
+        for columns in 0..=30 {
+            for rows in 0..=10 {
+                draw(&mut state, (columns, rows));
+            }
+        }
+        for (columns, rows) in [(1, 200), (300, 1), (300, 100), (80, 5), (20, 4)] {
+            draw(&mut state, (columns, rows));
+        }
+        assert!(!name.is_empty());
+    }
+}
+
+#[test]
+fn hostile_names_reach_no_screen_as_they_came() {
+    for (_, mut state) in pictures() {
+        let drawn = draw(&mut state, (120, 40));
+        assert!(!drawn.chars().any(|c| c.is_control() && c != '\n'
+            || ('\u{200b}'..='\u{200f}').contains(&c)
+            || ('\u{202a}'..='\u{202e}').contains(&c)));
+    }
+}
