@@ -24,11 +24,26 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs `argv` with `input` on standard input.
+/// Runs `argv` with `input` on standard input, in our own environment.
 pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) -> Result<Output> {
+    run_in(argv, None, input, limit, deadline).await
+}
+
+/// The same, in the environment `NAME=value` where one is given.
+pub async fn run_in(
+    argv: &[&str],
+    environment: Option<&[String]>,
+    input: &[u8],
+    limit: usize,
+    deadline: Duration,
+) -> Result<Output> {
     let what = format!("run {}", argv.first().copied().unwrap_or("nothing"));
     let (program, arguments) = argv.split_first().ok_or_else(|| Error::failed(&what, "no program"))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some(environment) = environment {
+        command.env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,6 +1,10 @@
 //! Shared HTTP: one way to build a client, to bound an answer, and to say in words what went wrong.
 
-use std::{error::Error as _, path::PathBuf, time::Duration};
+use std::{
+    error::Error as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
@@ -48,6 +52,11 @@ pub fn client(tls: &Tls, what: &str) -> Result<Client> {
         );
     }
     builder.build().during(what)
+}
+
+/// A client for a local socket.
+pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
+    Client::builder().unix_socket(socket).connect_timeout(Duration::from_secs(5)).no_proxy().build().during(what)
 }
 
 /// Says in words why a request got no answer.

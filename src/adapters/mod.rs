@@ -44,7 +44,11 @@ pub struct Surroundings {
 impl Surroundings {
     /// A source for a reference from elsewhere.
     pub fn open(&self, reference: &ImageRef) -> Result<Source> {
-        oci::open(reference, &self.vault)
+        match reference {
+            // A path is its own address: it needs no configured folder.
+            ImageRef::File { .. } => Ok(files::source("file", std::path::Path::new("."), "named in a reference", true)),
+            _ => oci::open(reference, &self.vault),
+        }
     }
 }
 

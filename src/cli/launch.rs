@@ -7,7 +7,7 @@ use crate::{
         error::{Error, Kind, Result},
         form::{Answers, join_words},
         launch::Plan,
-        model::Platform,
+        model::{Image, Platform},
         portal::Portal,
         progress::Context,
     },
@@ -19,7 +19,6 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
     let image = portal.image(&cx, &reference, platform.as_ref()).await?;
-    let launcher = portal.launcher(args.on.as_deref(), Some(&image))?;
     let mut answers = Answers::default();
     for pair in &args.set {
         let (key, value) =
@@ -29,7 +28,11 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     if !args.command.is_empty() {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
-    let plan = portal.plan(&cx, launcher.name(), &image, &answers).await?;
+    let plan = match &args.on {
+        Some(backend) => portal.plan(&cx, backend, &image, &answers).await?,
+        None => any_plan(portal, &cx, &image, &answers).await?,
+    };
+    let launcher = portal.launcher(Some(&plan.backend), None)?;
     if args.plan {
         print(&plan, json)?;
         return Ok(0);
@@ -55,6 +58,25 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         ))?;
     }
     Ok(0)
+}
+
+/// A plan of the first backend that is there and can.
+async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+    // Says why, when none accepts the image at all.
+    portal.launcher(None, Some(image))?;
+    let mut gone = None;
+    for launcher in portal.launchers.iter().filter(|launcher| launcher.accepts(image).is_ok()) {
+        match portal.plan(cx, launcher.name(), image, answers).await {
+            Err(error) if error.kind == Kind::Unavailable => {
+                output::remark(&format!("{}: {}", launcher.name(), error.why));
+                gone = Some(error);
+            }
+            other => return other,
+        }
+    }
+    Err(gone.unwrap_or_else(|| {
+        Error::unsupported("choose a backend", "none was found").hint("'wharf doctor' says what is missing")
+    }))
 }
 
 fn print(plan: &Plan, json: bool) -> Result<()> {

@@ -250,6 +250,7 @@ impl BlobSource for Checked {
         let check = Check {
             seen: self.seen.clone(),
             blob: self.blob.clone(),
+            at: self.from.at.clone(),
             progress: self.cx.progress.clone(),
             position: start,
             wanted: from,
@@ -273,6 +274,7 @@ impl BlobSource for Checked {
 struct Check {
     seen: Arc<Mutex<Seen>>,
     blob: Descriptor,
+    at: ImageRef,
     progress: Progress,
     position: u64,
     wanted: u64,
@@ -318,7 +320,7 @@ impl Check {
     }
 
     fn what(&self) -> String {
-        format!("read blob {}", self.blob.digest.short())
+        format!("read blob {} of {}", self.blob.digest.short(), self.at)
     }
 }
 

@@ -130,7 +130,7 @@ impl Theme {
             self.add(&parent, folder, depth + 1)?;
         }
         for (role, paint) in file.roles {
-            let base = role.split('.').next().unwrap_or(&role);
+            let base = role.rsplit('.').next().unwrap_or(&role);
             if !ROLES.iter().any(|(known, _)| *known == base) {
                 return Err(format!("'{}' is no role", clean::short(&role, 40)));
             }

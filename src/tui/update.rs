@@ -429,6 +429,14 @@ fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                         return commands::replan(state);
                     }
                     Ok(_) => {}
+                    // A backend that is not there is no choice: take the next one, unless the person chose this one.
+                    Err(error) if !page.chosen && page.form.is_none() && page.backend + 1 < page.backends.len() => {
+                        let gone = page.backend_name();
+                        page.backend += 1;
+                        let (backend, image) = (page.backend_name(), Box::new(page.image.clone()));
+                        state.say(format!("{gone} cannot: {}", error.why));
+                        return vec![Effect::Form { backend, image }];
+                    }
                     Err(error) => page.error = Some(error),
                 }
             }

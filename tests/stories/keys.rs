@@ -109,7 +109,7 @@ fn moving_and_filtering() {
         ("j", "physics/lammps"),
         ("g", "biology/samtools"),
         ("G", "physics/lammps"),
-        ("/ s a m", "biology/samtools"),
+        ("/ s a m t", "biology/samtools"),
     ] {
         press(&mut state, keys);
         assert_eq!(selected(&state), name, "after {keys}");

@@ -1,4 +1,11 @@
 //! Stories: what people do, against the real services of `tests/lab` where they are up.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::pedantic,
+    reason = "a test that fails should say so"
+)]
 
 mod bad_input;
 mod cli;

@@ -108,16 +108,11 @@ fn a_new_user_sees_the_starter_image_launches_it_and_reads_its_output() {
     screen.keys("/look\r");
     screen.until("fit");
     screen.keys("l");
-    screen.until("What it may do");
-    // The first backend is a socket where nothing answers; the next one needs none.
-    while !screen.text().contains("‹ local ›") {
-        screen.keys("\u{1b}[C");
-        screen.until("‹");
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
+    // The first backend is a socket where nothing answers: the next one is taken.
+    screen.until("‹ local ›");
     screen.until("you outside");
     screen.keys("L");
-    screen.until("look: what a program here can see");
+    screen.until("host name");
     screen.keys("2");
     screen.until("done");
     screen.keys("q");
@@ -131,10 +126,10 @@ fn a_registry_is_browsed_and_a_link_is_made() {
     let registries = format!("http://{open}");
     let mut screen = Screen::open(120, 40, &[("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", &registries)]);
     screen.until("physics/gromacs");
-    screen.keys("/gromacs:2024.1\r");
+    screen.keys("/project:physics gromacs:2024.1\r");
     screen.until("1 of");
     screen.keys("\r");
-    screen.until("Entry point");
+    screen.until("Command");
     screen.keys("\t");
     screen.until("2022.5");
     screen.keys("y");

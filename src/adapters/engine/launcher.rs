@@ -5,14 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 use bollard::{
     auth::DockerCredentials,
-    models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions,
-        ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-        StatsOptionsBuilder, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
+        RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, StopContainerOptionsBuilder,
     },
 };
 use futures_util::{StreamExt, TryStreamExt};
+use serde::Deserialize;
 
 use super::{Engine, catalog::pull_name, plan, terminal};
 use crate::core::{
@@ -132,12 +131,7 @@ impl Launcher for Engine {
 
     async fn workloads(&self, cx: &Context) -> Result<Vec<Workload>> {
         let what = format!("list workloads of {}", self.name);
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let all = cx
-            .run(&what, async {
-                self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error))
-            })
-            .await?;
+        let all: Vec<Summary> = cx.run(&what, self.read("/containers/json?all=true", &what)).await?;
         let mut workloads: Vec<Workload> = all.into_iter().map(|summary| self.workload(summary)).collect();
         for workload in workloads.iter_mut().filter(|workload| matches!(workload.state, State::Exited(_))) {
             // Docker's list has the exit code only inside a sentence: "Exited (3) 2 minutes ago".
@@ -162,10 +156,7 @@ impl Launcher for Engine {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(follow).tail("5000").build();
         let docker = self.docker().await?.clone();
         // Ask first: the stream itself would only end, without a word, for a workload that is gone.
-        docker
-            .inspect_container(id, None::<InspectContainerOptions>)
-            .await
-            .map_err(|error| self.words(&what, &error))?;
+        let _: serde_json::Value = self.read(&format!("/containers/{id}/json"), &what).await?;
         let stream = docker
             .logs(id, Some(options))
             .map_ok(bollard::container::LogOutput::into_bytes)
@@ -394,17 +385,17 @@ impl Engine {
 
     async fn launched_already(&self, cx: &Context, key: &str) -> Result<Option<Workload>> {
         let what = format!("look for an earlier launch on {}", self.name);
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{}={key}", label::KEY)])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let found = cx
-            .run(&what, async {
-                self.docker().await?.list_containers(Some(options)).await.map_err(|error| self.words(&what, &error))
-            })
-            .await?;
+        let filters = serde_json::json!({"label": [format!("{}={key}", label::KEY)]}).to_string();
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("all", "true")
+            .append_pair("filters", &filters)
+            .finish();
+        let path = format!("/containers/json?{query}");
+        let found: Vec<Summary> = cx.run(&what, self.read(&path, &what)).await?;
         Ok(found.into_iter().next().map(|summary| self.workload(summary)))
     }
 
-    fn workload(&self, summary: ContainerSummary) -> Workload {
+    fn workload(&self, summary: Summary) -> Workload {
         let labels = summary.labels.unwrap_or_default();
         let labelled = |key: &str| labels.get(key).map(|value| clean::short(value, 400));
         let status = clean::short(summary.status.as_deref().unwrap_or(""), 80);
@@ -427,18 +418,41 @@ impl Engine {
             image: labelled(label::REFERENCE)
                 .unwrap_or_else(|| clean::short(summary.image.as_deref().unwrap_or(""), 400)),
             digest: labelled(label::DIGEST).unwrap_or_default(),
-            state: match summary.state {
-                Some(ContainerSummaryStateEnum::RUNNING) => State::Running,
-                Some(ContainerSummaryStateEnum::CREATED) => State::Created,
-                Some(ContainerSummaryStateEnum::PAUSED) => State::Paused,
-                Some(ContainerSummaryStateEnum::EXITED) => State::Exited(0),
-                Some(other) => State::Other(other.to_string()),
-                None => State::Other("unknown".into()),
+            state: match summary.state.as_deref().unwrap_or("unknown") {
+                "running" => State::Running,
+                "created" | "configured" | "initialized" => State::Created,
+                "paused" => State::Paused,
+                "exited" | "stopped" => State::Exited(summary.exit_code.unwrap_or(0)),
+                other => State::Other(clean::short(other, 20)),
             },
             created: summary.created,
             note: [status, ports.join(" ")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  "),
         }
     }
+}
+
+/// A container as both engines list it (`GET /containers/json`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Summary {
+    id: Option<String>,
+    names: Option<Vec<String>>,
+    image: Option<String>,
+    created: Option<i64>,
+    ports: Option<Vec<Port>>,
+    labels: Option<HashMap<String, String>>,
+    state: Option<String>,
+    status: Option<String>,
+    exit_code: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Port {
+    #[serde(rename = "IP")]
+    ip: Option<String>,
+    private_port: u16,
+    public_port: Option<u16>,
 }
 
 fn launch_key() -> String {

@@ -9,7 +9,7 @@ mod terminal;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use bollard::{API_DEFAULT_VERSION, Docker, errors::Error as EngineError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    adapters::{Parts, Surroundings},
+    adapters::{Parts, Surroundings, http},
     core::{
         clean,
         config::{Config, SourceConfig},
@@ -138,6 +138,28 @@ impl Engine {
             .await
     }
 
+    /// Reads an answer ourselves. bollard refuses a whole list when one word in it is new to it
+    /// (Podman says `stopped`, `configured`, …); here every field is optional and every word a text.
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
+        let address = self.address.as_str();
+        let (client, base) = match address.split_once("://") {
+            Some(("tcp" | "http", host)) => (http::client(&http::Tls::default(), what)?, format!("http://{host}")),
+            Some(("unix", socket)) => (http::local_client(Path::new(socket), what)?, "http://engine".to_owned()),
+            _ => (http::local_client(Path::new(address), what)?, "http://engine".to_owned()),
+        };
+        let request = client.get(format!("{base}/v1.40{path}"));
+        let response = request.send().await.map_err(|error| {
+            let error = http::no_answer(what, &error);
+            Error::new(error.kind, what, format!("nothing answers at {address}"))
+                .hint(format!("start {}, or remove it from the configuration", self.name))
+        })?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(http::refused(what, status, ""));
+        }
+        http::json(response, what).await
+    }
+
     /// An engine's error in our words.
     fn words(&self, what: &str, error: &EngineError) -> Error {
         let name = &self.name;
@@ -151,9 +173,9 @@ impl Engine {
                     500 if message.contains("no such image") || message.contains("image not known") => {
                         Error::not_found(what, message)
                     }
-                    500 if message.contains("unauthorized")
-                        || message.contains("authentication required")
-                        || message.contains("denied") =>
+                    500 if ["unauthorized", "authentication required", "requested access to the resource"]
+                        .iter()
+                        .any(|words| message.contains(words)) =>
                     {
                         Error::new(Kind::NotAllowed, what, message).hint("sign in to the registry with 'wharf login'")
                     }

@@ -204,11 +204,15 @@ impl Launcher for Local {
             return Err(Error::unsupported(what, "local workloads have no terminal of their own")
                 .hint("open a shell in it instead, or follow its logs"));
         };
-        let argv = self.enter(id, command).await?;
+        let (argv, environment) = self.enter(id, command).await?;
         let pair = native_pty_system()
             .openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 })
             .during(&what)?;
         let mut builder = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
+        builder.env_clear();
+        for (name, value) in environment.iter().filter_map(|pair| pair.split_once('=')) {
+            builder.env(name, value);
+        }
         builder.env("TERM", "xterm-256color");
         let mut child = pair.slave.spawn_command(builder).during(&what)?;
         drop(pair.slave);
@@ -253,9 +257,9 @@ impl Launcher for Local {
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
-        let argv = self.enter(id, command).await?;
+        let (argv, environment) = self.enter(id, command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let output = exec::run(&words, b"", 16 << 20, Duration::from_secs(3600)).await?;
+        let output = exec::run_in(&words, Some(&environment), b"", 16 << 20, Duration::from_secs(3600)).await?;
         let mut all = output.stdout;
         all.extend_from_slice(output.stderr.as_bytes());
         Ok((all, i64::from(output.code)))
@@ -373,18 +377,17 @@ impl Local {
         })
     }
 
-    /// The words that run a command inside a running sandbox.
-    async fn enter(&self, id: &str, command: Vec<String>) -> Result<Vec<String>> {
+    /// The words that run a command inside a running sandbox, and the environment of the program in it.
+    async fn enter(&self, id: &str, command: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
         let what = format!("enter {id}");
         let kept = self.find(id).await?;
         let pid = kept.pid.ok_or_else(|| Error::unsupported(&what, "it is not running").hint("launch it again"))?;
-        if exec::on_path("nsenter").is_none() {
-            return Err(Error::unsupported(what, "nsenter is not on the path").hint("install util-linux"));
-        }
+        let nsenter = exec::on_path("nsenter")
+            .ok_or_else(|| Error::unsupported(what, "nsenter is not on the path").hint("install util-linux"))?;
         // The innermost process has all the namespaces; its parents are the sandbox program.
         let innermost = processes::family(pid).pop().unwrap_or(pid);
         let mut argv: Vec<String> = [
-            "nsenter",
+            &nsenter.display().to_string(),
             "--target",
             &innermost.to_string(),
             "--user",
@@ -401,7 +404,7 @@ impl Local {
         .map(str::to_owned)
         .to_vec();
         argv.extend(command);
-        Ok(argv)
+        Ok((argv, kept.spec.inside.map(|inside| inside.environment).unwrap_or_default()))
     }
 }
 

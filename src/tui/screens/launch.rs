@@ -49,6 +49,8 @@ pub struct Page {
     pub job: Option<u64>,
     /// Whether the keys move the plan instead of the form.
     pub in_plan: bool,
+    /// Whether the person chose the backend: then no other is taken for them.
+    pub chosen: bool,
 }
 
 impl Page {
@@ -67,6 +69,7 @@ impl Page {
             plan_top: 0,
             job: None,
             in_plan: false,
+            chosen: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Page {
             self.form = None;
             self.plan = None;
             self.error = None;
+            self.chosen = true;
             return true;
         }
         let Some(field) = self.field() else { return false };
