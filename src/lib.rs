@@ -1,4 +1,50 @@
-//! wharf
+//! Wharf: a terminal portal for container and VM images. This page is the map of the house.
+//!
+//! ```text
+//! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
+//! args     the command line's types                 config   defaults < site < user < environment < flags
+//! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
+//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub }`,
+//!          and the helpers they share: `http`, `exec`, `archive`
+//! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
+//! ```
+//!
+//! # Who may import whom
+//!
+//! `main -> cli, tui, adapters, config, args`; `cli -> core, args`; `tui -> core, config`;
+//! `adapters/x -> core, adapters::{http, exec, archive}`; `config -> core`; `core ->` nothing of ours, and never
+//! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
+//! `tests/house.rs` reads the sources and fails on a wrong `use`.
+//!
+//! # How data flows
+//!
+//! A key becomes an [`Action`](tui::action::Action) by the key map, or text. [`update`](tui::update::update) takes a
+//! [`Msg`](tui::msg::Msg), changes the [`State`](tui::state::State) and gives [`Effect`](tui::msg::Effect)s; it is a
+//! plain function. The loop in [`tui`] draws once for every drained batch. [`Jobs`](tui::jobs::Jobs) carries effects
+//! out over the same [`Portal`](core::portal::Portal) that the command line awaits. A read lives in a slot, where the
+//! newest wins; a write is a job that only a person cancels.
+//!
+//! # Decisions
+//!
+//! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
+//!   versions. Rows are packed ([`core::rows`]): one string and one table for a source, written to SQLite as one value.
+//! - **The fuzzy matcher scores, it does not scan** ([`core::search`]): a letter mask rejects most rows, a byte scan
+//!   ranks the rest, `fuzzy-matcher` orders the best thousand.
+//! - **Our own registry client** ([`adapters::oci`]): `oci-client` cannot list or mount on registries with a token server.
+//! - **Credential files are read by our own code**: a credential helper must have a deadline, which `docker_credential`
+//!   does not give it.
+//! - **An engine that cannot pull is given the image** ([`adapters::engine`]): the bytes are copied into it and compared.
+//! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the list.
+//! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
+//!   gets; one that wants to write gets its own copy. `unshare` needs a helper inside: that is this program again.
+//! - **No session keyring is joined** for the kernel's secret store: a keyring that Wharf joins ends with Wharf.
+//! - **One task reads the terminal's events**: polled with another waker, crossterm's stream never wakes again.
+//!
+//! # Refused
+//!
+//! Engines behind `ssh://` (forward the socket instead); a password in an environment variable or argument;
+//! following links that nobody pinned; hiding a failing source.
+
 pub mod adapters;
 pub mod args;
 pub mod cli;

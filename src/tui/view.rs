@@ -70,7 +70,7 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         0 => String::new(),
         running => format!("⇅ {running} running "),
     };
-    let left = format!(" ⚓ wharf │ {title} ");
+    let left = format!(" wharf │ {title} ");
     let room = (area.width as usize).saturating_sub(left.width() + work.width());
     put(
         frame,

@@ -6,7 +6,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -68,8 +67,7 @@ async fn open(path: &Path) -> Result<SqlitePool> {
     }
     let journal =
         if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
-    let options = SqliteConnectOptions::from_str("sqlite::memory:")
-        .during(&what)?
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(journal)
@@ -175,5 +173,56 @@ impl Cache for Sqlite {
             sqlx::query("INSERT INTO filter (name, filter) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET filter = excluded.filter").bind(name).bind(filter)
         };
         query.execute(pool).await.during("keep a filter").map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rows::Row;
+
+    fn set(name: &str) -> RowSet {
+        RowSet::build(vec![Row { name: name.into(), ..Row::default() }])
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_there_for_the_next_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        let first = Sqlite::new(path.clone());
+        first.save("lab", &set("old"), 1).await.unwrap();
+        first.save("lab", &set("new"), 2).await.unwrap();
+        first.save_filter("gpu", "cuda").await.unwrap();
+        let second = Sqlite::new(path);
+        let lists = second.load().await.unwrap();
+        assert_eq!((lists.len(), lists[0].rows.name(0), lists[0].fetched), (1, "new", 2));
+        assert_eq!(second.filters().await.unwrap(), [("gpu".to_owned(), "cuda".to_owned())]);
+        second.save_filter("gpu", "").await.unwrap();
+        assert!(first.filters().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_cache_is_set_aside_and_a_damaged_list_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        std::fs::write(&path, "this is no database, and it is long enough to be read as one").unwrap();
+        let cache = Sqlite::new(path.clone());
+        assert!(cache.load().await.unwrap().is_empty());
+        assert!(folder.path().join("cache.damaged").is_file());
+        cache.save("good", &set("x"), 1).await.unwrap();
+        let broken = sqlx::query("INSERT INTO list (source, fetched, rows) VALUES ('bad', 1, x'00')");
+        broken.execute(cache.pool().await.unwrap()).await.unwrap();
+        assert_eq!(cache.load().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cache_of_a_newer_wharf_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        let newer = Sqlite::new(path.clone());
+        sqlx::query("PRAGMA user_version = 99").execute(newer.pool().await.unwrap()).await.unwrap();
+        newer.pool().await.unwrap().close().await;
+        assert!(Sqlite::new(path).load().await.unwrap().is_empty());
+        assert!(folder.path().join("cache.damaged").is_file());
     }
 }
