@@ -78,7 +78,7 @@ pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     ));
     findings.push(finding(
         "cache",
-        portal.cache.load().await.is_ok(),
+        portal.cache.heads().await.is_ok(),
         portal.config.cache_dir.display().to_string(),
         "check that the folder can be written",
     ));

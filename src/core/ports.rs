@@ -196,8 +196,10 @@ pub trait Launcher: Send + Sync {
 pub struct CachedRows {
     /// The source.
     pub source: String,
-    /// Its rows.
+    /// Its rows, or the first of them.
     pub rows: Arc<RowSet>,
+    /// How many there are in all.
+    pub total: usize,
     /// Seconds since 1970 when they were fetched.
     pub fetched: i64,
 }
@@ -205,6 +207,8 @@ pub struct CachedRows {
 /// What Wharf remembers between runs.
 #[async_trait]
 pub trait Cache: Send + Sync {
+    /// The first rows of the last list of every source: a screenful, at once.
+    async fn heads(&self) -> Result<Vec<CachedRows>>;
     /// The last list of every source.
     async fn load(&self) -> Result<Vec<CachedRows>>;
     /// Keeps a source's list.

@@ -189,6 +189,16 @@ impl RowSet {
         });
     }
 
+    /// The first `count` rows.
+    #[must_use]
+    pub fn head(&self, count: usize) -> Self {
+        let end = self.records.get(count).map_or(self.text.len(), |next| next.start as usize);
+        Self {
+            text: self.text.get(..end).unwrap_or("").to_owned(),
+            records: self.records.iter().take(count).copied().collect(),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.records.len()
@@ -368,6 +378,8 @@ mod tests {
         let set = sample();
         let bytes = set.to_bytes();
         assert_eq!(RowSet::from_bytes(&bytes).unwrap().whole(2), set.whole(2));
+        let head = RowSet::from_bytes(&set.head(2).to_bytes()).unwrap();
+        assert_eq!((head.len(), head.whole(1)), (2, set.whole(1)));
         assert!(RowSet::from_bytes(&bytes[..20]).is_err());
         assert!(RowSet::from_bytes(b"WRW1\xff\xff\xff\xff").is_err());
     }

@@ -95,6 +95,8 @@ impl Jobs {
         let portal = self.portal.clone();
         match effect {
             Effect::LoadCache => self.read(Slot::Cache, move |post| async move {
+                // A screenful first: it is there before the rest has been read.
+                post.send(Msg::Cached(portal.cache.heads().await)).await;
                 post.send(Msg::Cached(portal.cache.load().await)).await;
                 let mut filters = portal.cache.filters().await.unwrap_or_default();
                 filters.extend(portal.config.filters.clone());

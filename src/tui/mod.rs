@@ -135,7 +135,9 @@ where
     let begin = state.begin();
     perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
     let mut dirty = true;
-    let mut drawn = Instant::now() - FRAME;
+    // The kept rows are a few milliseconds away: the first frame waits that long for them, once.
+    let mut drawn = Instant::now();
+    let mut shown = false;
     while !state.quit {
         // A frame is due at once after a quiet time, and no sooner than FRAME after the last one.
         let due = drawn + FRAME;
@@ -164,10 +166,12 @@ where
             }
             next = keys.try_recv().ok().and_then(of_event).or_else(|| jobs.ready());
         }
-        if dirty && Instant::now() >= due && !state.quit {
+        let rows_came = !shown && state.catalog.count() > 0;
+        if dirty && (Instant::now() >= due || rows_came) && !state.quit {
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
             drawn = Instant::now();
             dirty = false;
+            shown = true;
         }
     }
     reader.abort();

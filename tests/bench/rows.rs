@@ -11,9 +11,23 @@ use wharf::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(folder), Some(count)) = (arguments.next(), arguments.next()) else { return Err("usage: rows FOLDER COUNT".into()) };
+    let (Some(folder), Some(count)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: rows FOLDER COUNT".into());
+    };
     let count: usize = count.parse()?;
-    let tools = ["gromacs", "samtools", "lammps", "pytorch", "alpine", "openfoam", "quantum-espresso", "blast", "namd", "cp2k", "relion"];
+    let tools = [
+        "gromacs",
+        "samtools",
+        "lammps",
+        "pytorch",
+        "alpine",
+        "openfoam",
+        "quantum-espresso",
+        "blast",
+        "namd",
+        "cp2k",
+        "relion",
+    ];
     let rows = (0..count).map(|number| Row {
         name: format!("project{:03}/{}-{number:07}", number % 997, tools[number % tools.len()]),
         tags: vec![format!("{}.{}", 2020 + number % 6, number % 10), "latest".into()],

@@ -15,5 +15,6 @@ mod lab;
 mod launchers;
 mod places;
 mod pty;
+mod readme;
 mod running;
 mod screens;

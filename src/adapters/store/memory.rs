@@ -22,12 +22,16 @@ pub struct Memory {
 
 #[async_trait]
 impl Cache for Memory {
+    async fn heads(&self) -> Result<Vec<CachedRows>> {
+        self.load().await
+    }
+
     async fn load(&self) -> Result<Vec<CachedRows>> {
         Ok(self.rows.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
     }
 
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
-        let kept = CachedRows { source: source.to_owned(), rows: Arc::new(rows.clone()), fetched };
+        let kept = CachedRows { source: source.to_owned(), total: rows.len(), rows: Arc::new(rows.clone()), fetched };
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), kept);
         Ok(())
     }

@@ -25,8 +25,12 @@ use crate::core::{
 
 /// The layout of the file; kept in SQLite's own `user_version`.
 const VERSION: i64 = 1;
+/// Rows in a head: more than any screen shows at once.
+const HEAD: usize = 300;
 const SCHEMA: &str = "
-    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
+    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, total INTEGER NOT NULL,
+                       head BLOB NOT NULL) STRICT;
+    CREATE TABLE body (source TEXT PRIMARY KEY, rows BLOB NOT NULL) STRICT;
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
 ";
 
@@ -60,6 +64,28 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    async fn lists(&self, query: &'static str) -> Result<Vec<CachedRows>> {
+        let what = "read the cached lists";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let mut all = Vec::new();
+        for row in rows {
+            let packed: &[u8] = row.try_get("rows").during(what)?;
+            // One damaged list is fetched anew; the others are shown.
+            match RowSet::from_bytes(packed) {
+                Ok(rows) => all.push(CachedRows {
+                    source: row.try_get("source").during(what)?,
+                    fetched: row.try_get("fetched").during(what)?,
+                    total: row.try_get::<i64, _>("total").during(what)?.try_into().unwrap_or(rows.len()),
+                    rows: Arc::new(rows),
+                }),
+                Err(error) => tracing::warn!(%error, "a cached list was dropped"),
+            }
+        }
+        Ok(all)
+    }
+}
+
 async fn open(path: &Path) -> Result<SqlitePool> {
     let what = format!("open the cache {}", path.display());
     if let Some(parent) = path.parent() {
@@ -70,6 +96,8 @@ async fn open(path: &Path) -> Result<SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
+        // Lists are large values: small pages would mean thousands of reads for one.
+        .page_size(65_536)
         .journal_mode(journal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
@@ -123,37 +151,24 @@ pub fn is_network(folder: &Path) -> bool {
 
 #[async_trait]
 impl Cache for Sqlite {
+    async fn heads(&self) -> Result<Vec<CachedRows>> {
+        self.lists("SELECT source, fetched, total, head AS rows FROM list ORDER BY source").await
+    }
+
     async fn load(&self) -> Result<Vec<CachedRows>> {
-        let what = "read the cached lists";
-        let pool = self.pool().await?;
-        let rows =
-            sqlx::query("SELECT source, fetched, rows FROM list ORDER BY source").fetch_all(pool).await.during(what)?;
-        let mut all = Vec::new();
-        for row in rows {
-            let packed: &[u8] = row.try_get("rows").during(what)?;
-            // One damaged list is fetched anew; the others are shown.
-            match RowSet::from_bytes(packed) {
-                Ok(rows) => all.push(CachedRows {
-                    source: row.try_get("source").during(what)?,
-                    fetched: row.try_get("fetched").during(what)?,
-                    rows: Arc::new(rows),
-                }),
-                Err(error) => tracing::warn!(%error, "a cached list was dropped"),
-            }
-        }
-        Ok(all)
+        self.lists("SELECT source, fetched, total, rows FROM list JOIN body USING (source) ORDER BY source").await
     }
 
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
-        let upsert = "INSERT INTO list (source, fetched, rows) VALUES (?, ?, ?) ON CONFLICT (source) DO UPDATE SET fetched = excluded.fetched, rows = excluded.rows";
-        sqlx::query(upsert)
-            .bind(source)
-            .bind(fetched)
-            .bind(rows.to_bytes())
-            .execute(self.pool().await?)
-            .await
-            .during("keep a list")
-            .map(|_| ())
+        let what = "keep a list";
+        let mut transaction = self.pool().await?.begin().await.during(what)?;
+        let list = "INSERT OR REPLACE INTO list (source, fetched, total, head) VALUES (?, ?, ?, ?)";
+        let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let query = sqlx::query(list).bind(source).bind(fetched).bind(total).bind(rows.head(HEAD).to_bytes());
+        query.execute(&mut *transaction).await.during(what)?;
+        let query = sqlx::query("INSERT OR REPLACE INTO body (source, rows) VALUES (?, ?)").bind(source);
+        query.bind(rows.to_bytes()).execute(&mut *transaction).await.during(what)?;
+        transaction.commit().await.during(what)
     }
 
     async fn filters(&self) -> Result<Vec<(String, String)>> {
@@ -210,9 +225,9 @@ mod tests {
         assert!(cache.load().await.unwrap().is_empty());
         assert!(folder.path().join("cache.damaged").is_file());
         cache.save("good", &set("x"), 1).await.unwrap();
-        let broken = sqlx::query("INSERT INTO list (source, fetched, rows) VALUES ('bad', 1, x'00')");
+        let broken = sqlx::query("INSERT INTO list (source, fetched, total, head) VALUES ('bad', 1, 1, x'00')");
         broken.execute(cache.pool().await.unwrap()).await.unwrap();
-        assert_eq!(cache.load().await.unwrap().len(), 1);
+        assert_eq!(cache.heads().await.unwrap().len(), 1);
     }
 
     #[tokio::test]

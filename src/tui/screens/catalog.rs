@@ -35,6 +35,8 @@ pub struct Feed {
     pub source: String,
     /// Its rows, perhaps old ones.
     pub rows: Arc<RowSet>,
+    /// How many there are in all, while only the first have been read.
+    pub total: usize,
     /// Seconds since 1970 when they were fetched; `None` for none or for growing ones.
     pub fetched: Option<i64>,
     /// Whether it is being asked.
@@ -81,6 +83,7 @@ impl Catalog {
         let feed = |source: &SourceLine| Feed {
             source: source.name.clone(),
             rows: Arc::default(),
+            total: 0,
             fetched: None,
             loading: false,
             error: None,
@@ -148,8 +151,12 @@ impl Catalog {
     pub fn cached(&mut self, lists: Vec<CachedRows>) -> Vec<Effect> {
         self.begun = true;
         for list in lists {
-            if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && feed.rows.is_empty()) {
+            let newer = |feed: &Feed| {
+                feed.rows.is_empty() || feed.fetched == Some(list.fetched) && feed.rows.len() < feed.total
+            };
+            if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && newer(feed)) {
                 feed.rows = list.rows;
+                feed.total = list.total;
                 feed.fetched = Some(list.fetched);
             }
         }
@@ -173,6 +180,7 @@ impl Catalog {
         feed.loading = false;
         match result {
             Ok(rows) => {
+                feed.total = rows.len();
                 feed.rows = rows;
                 feed.fetched = Some(now);
                 feed.error = None;
@@ -355,7 +363,7 @@ impl Catalog {
 
     /// Words for the header: how many, from where, how old.
     pub fn summary(&self, now: i64) -> String {
-        let total: usize = self.feeds.iter().map(|feed| feed.rows.len()).sum();
+        let total: usize = self.feeds.iter().map(|feed| feed.total.max(feed.rows.len())).sum();
         let loading = self.feeds.iter().filter(|feed| feed.loading).count();
         let mut parts = vec![
             text::plural(total as u64, "image", "images"),
