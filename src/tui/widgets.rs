@@ -156,12 +156,9 @@ pub fn select(line: Line<'static>, selected: bool, theme: &Theme) -> Line<'stati
         return line;
     }
     let style: Style = theme.style("selected");
-    let spans = line
-        .spans
-        .into_iter()
-        .map(|span| Span::styled(span.content, span.style.fg.map_or(style, |_| style)))
-        .collect::<Vec<_>>();
-    Line::from(spans).style(style)
+    // Matched characters stay set apart by bold and underline; colours give way to the selection's.
+    let chosen = |span: Span<'static>| Span::styled(span.content, style.add_modifier(span.style.add_modifier));
+    Line::from(line.spans.into_iter().map(chosen).collect::<Vec<_>>()).style(style)
 }
 
 #[cfg(test)]
