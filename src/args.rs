@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 /// Browse, check, share and launch the images you may use.
 ///
 /// Without a verb it opens the portal. REF is oci://host/repository:tag (or host/repository:tag, or repository:tag
-/// on Docker Hub), engine://NAME/repository:tag, or file:PATH[:tag].
+/// on Docker Hub), engine://NAME/repository:tag, or file:PATH, with :tag where it holds several.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 needs approval, 4 denied by policy, 5 undecided, 6 not found,
 /// 7 not allowed, 8 a source or backend did not answer.

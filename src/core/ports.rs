@@ -58,7 +58,15 @@ pub trait Catalog: Send + Sync {
     async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>>;
 
     /// What one tag points to: digest, date and size.
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version>;
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        let image = self.image(cx, reference, None).await?;
+        Ok(Version {
+            tag: reference.tag().unwrap_or("latest").to_owned(),
+            digest: image.pinned.map(|pinned| pinned.digest),
+            created: image.created,
+            size: Some(image.size),
+        })
+    }
 
     /// Who I am there and how it is.
     async fn health(&self, cx: &Context) -> Result<Health>;

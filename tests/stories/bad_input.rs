@@ -232,3 +232,59 @@ async fn a_password_never_shows_in_an_error() {
     let error = portal.image(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), None).await.unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"));
 }
+
+#[tokio::test]
+async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let asked = AtomicUsize::new(0);
+    let host = server(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => http("429 Too Many Requests", "Retry-After: 1\r\n", ""),
+        _ => http("200 OK", "RateLimit-Limit: 100;w=21600\r\nRateLimit-Remaining: 76;w=21600\r\n", "{}"),
+    })
+    .await;
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("busy", &host)]);
+    let health = portal.sources[0].catalog.health(&Context::default()).await.unwrap();
+    assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
+}
+
+/// Hub's search as its interface is published; Hub itself cannot be had in a test.
+#[tokio::test]
+async fn hub_answers_searches_with_publishers_and_counts() {
+    let answer = r#"{"count":2,"results":[
+        {"repo_name":"alpine","short_description":"A minimal \u001b[31mimage","star_count":11000,"pull_count":1000000000,"is_official":true,"is_automated":false},
+        {"repo_name":"bitnami/redis","short_description":"","star_count":3,"pull_count":7,"is_official":false,"badge":"verified_publisher"},
+        {"repo_name":"../evil","short_description":"x","star_count":0,"pull_count":0,"is_official":false}]}"#;
+    let host = server(move |path| {
+        if path.starts_with("/v2/search/repositories/?query=alp") {
+            http("200 OK", "Content-Type: application/json\r\n", answer)
+        } else {
+            http("404 Not Found", "", "")
+        }
+    })
+    .await;
+    let home = Home::new();
+    let hub = wharf::core::config::SourceConfig {
+        name: "hub".into(),
+        adapter: "hub".into(),
+        url: format!("http://{host}/"),
+        origin: "test".into(),
+        ..Default::default()
+    };
+    let portal = lab::portal(&home, vec![hub]);
+    let source = portal.source("hub").unwrap().clone();
+    let list = async |query: Option<&str>| {
+        let (out, _) = tokio::sync::mpsc::channel(1);
+        portal.list(&Context::default(), &source, query, out).await.unwrap()
+    };
+    assert!(list(None).await.is_empty(), "without words nothing is asked");
+    let rows = list(Some("alp")).await;
+    let row = |at: usize| rows.get(at).unwrap();
+    assert_eq!((rows.len(), row(0).name, row(1).name), (2, "bitnami/redis", "library/alpine"));
+    assert_eq!((row(1).publisher.badge().word, row(0).publisher.badge().word), ("official", "verified publisher"));
+    assert!(row(1).note.contains("★11,000") && !row(1).note.contains('\u{1b}'), "{}", row(1).note);
+    assert_eq!(
+        source.catalog.reference("library/alpine", Some("3.19")).unwrap().to_string(),
+        "oci://docker.io/library/alpine:3.19"
+    );
+}

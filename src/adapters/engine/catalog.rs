@@ -12,7 +12,7 @@ use crate::core::{
     digest::Digest,
     error::{Error, Result},
     evidence::Publisher,
-    model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig, Version},
+    model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
     ports::Catalog,
     progress::Context,
     reference::{DOCKER_HUB, ImageRef, Name},
@@ -104,16 +104,6 @@ impl Catalog for Engine {
             Ok(tags)
         })
         .await
-    }
-
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        let image = self.image(cx, reference, None).await?;
-        Ok(Version {
-            tag: reference.tag().unwrap_or("latest").to_owned(),
-            digest: image.pinned.map(|pinned| pinned.digest),
-            created: image.created,
-            size: Some(image.size),
-        })
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// How long an exported image is kept for the next copy of it.
+const KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 #[async_trait]
 impl Content for Engine {
     fn place(&self) -> String {
@@ -153,6 +156,7 @@ impl Engine {
         let path = self.staging.join(format!("export-{hex}.tar"));
         if fs::metadata(&path).await.is_err() {
             fs::create_dir_all(&self.staging).await.during(&what)?;
+            forget_old(&self.staging).await;
             let partial = path.with_extension(format!("{}.partial", std::process::id()));
             cx.progress.phase(format!("exporting from {}", self.name));
             let mut file = fs::File::create(&partial).await.during(&what)?;
@@ -171,6 +175,18 @@ impl Engine {
         }
         let contents = tokio::task::spawn_blocking(move || Index::scan(&path)?.contents()).await.during(&what)??;
         Ok(Arc::new(contents))
+    }
+}
+
+/// Removes exports and half-made files that nobody has touched for a day.
+async fn forget_old(folder: &std::path::Path) {
+    let Ok(mut entries) = fs::read_dir(folder).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let age =
+            entry.metadata().await.ok().and_then(|meta| meta.modified().ok()).and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > KEPT) {
+            let _ = fs::remove_file(entry.path()).await;
+        }
     }
 }
 

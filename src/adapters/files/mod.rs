@@ -24,7 +24,7 @@ use crate::{
         error::{During, Error, Result},
         evidence::Publisher,
         manifest::{CONFIG_LIMIT, Manifest, Pieces, RawManifest, choose, describe},
-        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig, Version},
+        model::{DiskFacts, Health, Image, ImageKind, Platform, RunConfig},
         portal::Source,
         ports::{Catalog, Content},
         progress::Context,
@@ -153,16 +153,6 @@ impl Catalog for Files {
             return Ok(Vec::new());
         }
         Ok(self.layout(path).await?.tags())
-    }
-
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        let image = self.image(cx, reference, None).await?;
-        Ok(Version {
-            tag: reference.tag().unwrap_or("").to_owned(),
-            digest: image.pinned.map(|pinned: Pinned| pinned.digest),
-            created: image.created,
-            size: Some(image.size),
-        })
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {

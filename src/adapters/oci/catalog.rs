@@ -17,7 +17,7 @@ use crate::{
         copy::{Place, read_small},
         error::{Error, Kind, Result},
         manifest::{CONFIG_LIMIT, Descriptor, Manifest, Pieces, RawManifest, choose, describe},
-        model::{Health, Image, Platform, Version},
+        model::{Health, Image, Platform},
         ports::{Catalog, Content},
         progress::Context,
         reference::{self, ImageRef, Name},
@@ -200,16 +200,6 @@ impl Catalog for Oci {
             ImageRef::Oci(name) => self.tags_of(&name.repository).await,
             _ => Ok(Vec::new()),
         }
-    }
-
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        let image = self.image(cx, reference, None).await?;
-        Ok(Version {
-            tag: reference.tag().unwrap_or("latest").to_owned(),
-            digest: image.pinned.map(|pinned| pinned.digest),
-            created: image.created,
-            size: Some(image.size),
-        })
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
