@@ -39,7 +39,9 @@ fn rows(names: &[&str]) -> Behaviour {
     Behaviour::Rows(names.iter().map(|name| fake::row(name, &["1.0", "latest"])).collect())
 }
 
-const SHORT: Duration = Duration::from_millis(60);
+const SHORT: Duration = Duration::from_millis(250);
+/// For a source that crashes: the report of a panic itself takes a while.
+const LONG: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_several_sources_are_one_list() {
@@ -78,7 +80,7 @@ async fn a_source_whose_code_breaks_is_a_marked_line_too() {
     let drawn = run(
         &[("broken", Behaviour::Panics), ("failing", Behaviour::Fails), ("good", rows(&["physics/gromacs"]))],
         &[KeyCode::Down],
-        SHORT,
+        LONG,
     )
     .await;
     for part in ["✗ broken", "✗ failing", "physics/gromacs"] {

@@ -51,16 +51,24 @@ pub fn kernel() -> Result<Box<dyn Vault>, String> {
     })?))
 }
 
-/// Believes a store only after it kept something, gave it back and forgot it.
+/// Believes a store only after it kept something, gave it back and forgot it, each from a thread of its own:
+/// without a session keyring the kernel makes one for the asking thread alone, where no other finds anything.
 fn probed(ring: Ring) -> Result<Ring, String> {
     let secret = Secret::new("probe");
-    let tried = ring.set(PROBE, "probe", &secret).and_then(|()| ring.get(PROBE));
-    let forgotten = ring.delete(PROBE);
-    match (tried, forgotten) {
+    let kept = aside(|| ring.set(PROBE, "probe", &secret));
+    let back = kept.and_then(|()| aside(|| ring.get(PROBE)));
+    let forgotten = aside(|| ring.delete(PROBE));
+    match (back, forgotten) {
         (Ok(Some((_, back))), Ok(())) if back == secret => Ok(ring),
         (Ok(_), Ok(())) => Err("it forgets what it is given".into()),
         (Err(error), _) | (_, Err(error)) => Err(error.why),
     }
+}
+
+/// Runs `work` on a fresh thread.
+fn aside<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let failed = || Error::failed("probe a secret store", "its code made a mistake");
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| Err(failed())))
 }
 
 impl Ring {
