@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::core::{
     config::{Config, SourceConfig},
     error::{Error, Kind, Result},
+    text::line_of,
 };
 
 /// A configuration file as written.
@@ -146,8 +147,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
     let file: File = toml::from_str(&text).map_err(|error| {
-        let line =
-            error.span().map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+        let line = line_of(&text, error.span().map(|span| span.start));
         Error::new(Kind::Usage, format!("{}:{line}", path.display()), error.message().to_owned())
             .hint("correct that line; 'wharf --help' names the manual page with all settings")
     })?;

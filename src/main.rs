@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         let folder = Path::new(folder);
         match verb.to_str() {
             Some("__keep") => return ended(adapters::local::keep::keep(folder).map(|()| 0), false),
-            Some("__inside") => return ended(inside(folder).map(|()| 0), false),
+            Some("__inside") => return ended(inside(folder), false),
             _ => {}
         }
     }
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     ended(run(&cli), cli.json)
 }
 
-fn inside(folder: &Path) -> Result<()> {
+fn inside(folder: &Path) -> Result<u8> {
     let spec = adapters::local::keep::read(folder)?;
     adapters::local::inside::enter(&spec.inside.unwrap_or_default())
 }

@@ -66,20 +66,9 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
         output::line(&link.to_string())?;
     }
     if args.qr {
-        output::line(&code(&link)?)?;
+        output::line(&link.code(true)?)?;
     }
     Ok(0)
-}
-
-/// The link as a QR code of half blocks.
-pub fn code(link: &Link) -> Result<String> {
-    let code = qrcode::QrCode::with_error_correction_level(link.to_string(), qrcode::EcLevel::L)
-        .map_err(|error| Error::failed("draw the QR code", error))?;
-    Ok(code
-        .render::<qrcode::render::unicode::Dense1x2>()
-        .dark_color(qrcode::render::unicode::Dense1x2::Light)
-        .light_color(qrcode::render::unicode::Dense1x2::Dark)
-        .build())
 }
 
 /// `7d`, `12h`, `30min`, or a time.

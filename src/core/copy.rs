@@ -323,24 +323,3 @@ impl Check {
         format!("read blob {} of {}", self.blob.digest.short(), self.at)
     }
 }
-
-/// Reads a small blob whole, checks its digest, and refuses one above `limit` bytes.
-pub async fn read_small(cx: &Context, place: &Place, blob: &Descriptor, limit: usize) -> Result<Vec<u8>> {
-    let what = format!("read {} of {}", blob.digest.short(), place.at);
-    if blob.size > limit as u64 {
-        return Err(Error::new(
-            Kind::Integrity,
-            what,
-            format!("{} bytes is more than Wharf reads of such a thing", blob.size),
-        ));
-    }
-    cx.run(&what, async {
-        let mut stream = Checked::new(cx, place, blob).open(0).await?;
-        let mut bytes = Vec::with_capacity(blob.size as usize);
-        while let Some(chunk) = stream.try_next().await? {
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
-    })
-    .await
-}

@@ -44,6 +44,16 @@ impl Link {
         }
     }
 
+    /// The link as a QR code of half blocks, for a dark terminal; `margin` adds the quiet zone that cameras like.
+    pub fn code(&self, margin: bool) -> Result<String> {
+        use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+        let code = QrCode::with_error_correction_level(self.to_string(), EcLevel::L)
+            .map_err(|error| Error::failed("draw the QR code", error))?;
+        // A terminal's dark ground stands for the light of paper.
+        let mut drawing = code.render::<Dense1x2>();
+        Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(margin).build())
+    }
+
     /// The digest it is pinned to.
     pub fn digest(&self) -> Option<&Digest> {
         self.reference.digest()

@@ -1,6 +1,6 @@
 //! The use cases: the only thing that both front ends call.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
@@ -379,11 +379,6 @@ impl Portal {
         let asked: Vec<_> =
             sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
         stream::iter(asked).buffered(16).collect().await
-    }
-
-    /// Folder for things that can be fetched again.
-    pub fn cache_dir(&self) -> PathBuf {
-        self.config.cache_dir.clone()
     }
 }
 

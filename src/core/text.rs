@@ -66,6 +66,11 @@ pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
+/// The line, counted from 1, of a byte of `text`; where a parser names no place, the first.
+pub fn line_of(text: &str, at: Option<usize>) -> usize {
+    at.and_then(|at| text.get(..at)).map_or(1, |before| before.matches('\n').count() + 1)
+}
+
 /// A time as RFC 3339 in UTC; `seconds` since 1970.
 pub fn timestamp(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()

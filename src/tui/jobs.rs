@@ -190,7 +190,7 @@ impl Jobs {
             Effect::Link(target) => self.read(Slot::Link, move |post| async move {
                 let link = async {
                     let link = portal.link(&Context::default(), &resolve(&portal, &target)?, None, None).await?;
-                    let code = qr(&link.to_string()).unwrap_or_default();
+                    let code = link.code(false).unwrap_or_default();
                     Ok((link, code))
                 };
                 post.send(Msg::Link(link.await)).await;
@@ -384,12 +384,6 @@ async fn follow(portal: &Portal, backend: &str, id: &str, post: &Post) -> Result
         post.send(Msg::Log(bytes)).await;
     }
     Ok(())
-}
-
-fn qr(text: &str) -> Option<String> {
-    use qrcode::render::unicode::Dense1x2;
-    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::L).ok()?;
-    Some(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(false).build())
 }
 
 fn crashed(what: &str) -> Error {

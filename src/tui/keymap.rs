@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use crate::core::clean;
+use crate::core::{clean, text::line_of};
 
 /// The built-in keys.
 pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
@@ -113,9 +113,7 @@ impl Keymap {
         let file: File = match toml::from_str(text) {
             Ok(file) => file,
             Err(error) => {
-                let line = error
-                    .span()
-                    .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1));
+                let line = line_of(text, error.span().map(|span| span.start));
                 self.warnings
                     .push(format!("{name}:{line}: {}: the built-in keys are used", clean::line(error.message())));
                 return;

@@ -13,7 +13,7 @@ use super::theme::Theme;
 use crate::core::{
     error::Error,
     evidence::{Badge, Tone},
-    launch::Weight,
+    launch::{State, Weight},
     text,
 };
 
@@ -83,6 +83,16 @@ pub fn tone(tone: Tone) -> &'static str {
 /// Sign and word of a badge, in its colour.
 pub fn badge(badge: Badge, theme: &Theme) -> Span<'static> {
     Span::styled(format!("{} {}", badge.sign, badge.word), theme.style(tone(badge.tone)))
+}
+
+/// The role of a workload's state.
+pub fn state_role(state: &State) -> &'static str {
+    match state {
+        State::Running => "good",
+        State::Exited(0 | 143 | 137) => "dim",
+        State::Exited(_) => "bad",
+        _ => "caution",
+    }
 }
 
 /// The role of a risk's weight.

@@ -8,8 +8,9 @@ use super::Facts;
 use crate::core::{
     error::{During, Error, Result},
     form::{Answers, Field, FieldKind, Form},
-    launch::{Mount, Plan, Risk, label},
+    launch::{Plan, Risk, label},
     model::{Image, Pinned},
+    questions::{self, choice},
     reference::ImageRef,
 };
 
@@ -18,23 +19,10 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 
 /// The questions, with careful defaults for this image on this engine.
 pub fn form(image: &Image, facts: &Facts) -> Form {
-    let choice = |options: &[&str]| FieldKind::Choice(options.iter().map(ToString::to_string).collect());
     let mut fields = vec![
-        Field::new("name", "Name", "what the workload is called; empty lets the engine choose", FieldKind::Text, ""),
-        Field::new(
-            "command",
-            "Command",
-            "instead of the image's own; empty runs what the image says",
-            FieldKind::Words,
-            "",
-        ),
-        Field::new(
-            "env",
-            "Environment",
-            "NAME=value, separated by spaces; no secrets here, they show in the plan",
-            FieldKind::Words,
-            "",
-        ),
+        questions::name("what the workload is called; empty lets the engine choose", ""),
+        questions::command("instead of the image's own; empty runs what the image says"),
+        questions::environment(),
         Field::new(
             "terminal",
             "Terminal",
@@ -56,13 +44,7 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
             FieldKind::Words,
             "",
         ),
-        Field::new(
-            "mounts",
-            "Mounts",
-            "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted",
-            FieldKind::Words,
-            "",
-        ),
+        questions::mounts(),
         Field::new(
             "user",
             "User",
@@ -81,31 +63,13 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
         Field::new("remove", "Remove after", "remove it when it ends, with its logs", FieldKind::Flag, "no"),
     ];
     if facts.limits.0 {
-        fields.push(Field::new(
-            "memory",
-            "Memory",
-            "at most, like 512M or 2G; empty for no limit",
-            FieldKind::Size,
-            "2G",
-        ));
+        fields.push(questions::memory("at most, like 512M or 2G; empty for no limit", "2G"));
     }
     if facts.limits.2 {
-        fields.push(Field::new(
-            "cpus",
-            "Processors",
-            "at most this many",
-            FieldKind::Number { least: 1, most: 1024 },
-            "2",
-        ));
+        fields.push(questions::processors(1024));
     }
     if facts.limits.1 {
-        fields.push(Field::new(
-            "processes",
-            "Processes",
-            "at most this many",
-            FieldKind::Number { least: 1, most: 1_000_000 },
-            "512",
-        ));
+        fields.push(questions::processes());
     }
     Form { fields }
 }
@@ -146,11 +110,7 @@ pub fn image_name(pinned: &Pinned) -> String {
 pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Result<ContainerCreateBody> {
     let rights = answers.get("rights");
     let (exposed, bindings) = ports(&answers.words("ports"))?;
-    let mounts: Vec<String> = answers
-        .words("mounts")
-        .iter()
-        .map(|word| Mount::parse(word).map(|mount| mount.to_string()))
-        .collect::<Result<_>>()?;
+    let mounts: Vec<String> = questions::mounts_of(answers)?.iter().map(ToString::to_string).collect();
     let words = |key: &str| Some(answers.words(key)).filter(|words| !words.is_empty());
     let text = |key: &str| Some(answers.get(key).to_owned()).filter(|text| !text.is_empty());
     let host = HostConfig {
@@ -247,13 +207,13 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         risks.push(Risk::caution("whoever may use this engine is root on this host, in effect"));
     }
     risks.push(match answers.get("rights") {
-        "none" => Risk::fine("no capabilities, and it cannot gain privileges"),
+        "none" => questions::no_rights(),
         "service" => Risk::fine("six harmless capabilities, and it cannot gain privileges"),
         _ => Risk::caution("the engine's default capabilities (among them raw network access); it cannot gain more"),
     });
     risks.push(match answers.get("network") {
-        "none" => Risk::fine("no network"),
-        "host" => Risk::danger("shares this machine's network: it can reach services that listen on localhost only"),
+        "none" => questions::no_network(),
+        "host" => questions::host_network(),
         _ => Risk::fine("a network of its own that reaches out; nobody reaches in but through open ports"),
     });
     for port in answers.words("ports") {
@@ -261,11 +221,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
             risks.push(Risk::caution(format!("port {port} is open to other machines")));
         }
     }
-    let mounts = answers.words("mounts");
-    if mounts.is_empty() {
-        risks.push(Risk::fine("none of your files are mounted"));
-    }
-    risks.extend(mounts.iter().map(|mount| Mount::risk(mount)));
+    risks.extend(questions::mount_risks(answers));
     risks.push(match (answers.get("memory"), facts.limits.0) {
         (_, false) => {
             Risk::caution("this engine cannot set limits here (cgroup v1 without rights): it may use all memory")
@@ -278,9 +234,7 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         )),
     });
     risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
-    risks.push(Risk::caution(
-        "signature not checked, never scanned by Wharf: nothing is known about the image but its digest",
-    ));
+    risks.push(questions::image_risk(image));
     risks
 }
 

@@ -20,13 +20,12 @@ use crate::{
     core::{
         clean,
         config::Config,
-        copy::{Place, read_small},
         error::{During, Error, Result},
         evidence::Publisher,
-        manifest::{CONFIG_LIMIT, Manifest, Pieces, RawManifest, choose, describe},
+        fetch,
         model::{DiskFacts, Health, Image, ImageKind, Platform, RunConfig},
         portal::Source,
-        ports::{Catalog, Content},
+        ports::Catalog,
         progress::Context,
         reference::ImageRef,
         rows::Row,
@@ -73,38 +72,6 @@ impl Files {
         let what = format!("read {}", path.display());
         tokio::task::spawn_blocking(move || Layout::open(&path)).await.during(what)?
     }
-
-    async fn container(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        let what = format!("show {reference}");
-        let top = Content::manifest(self, cx, reference).await?;
-        let place = Place {
-            content: Arc::new(Self { name: self.name.clone(), root: self.root.clone(), everything: true }),
-            at: reference.clone(),
-        };
-        let manifest = match top.parse(&what)? {
-            Manifest::Index { manifests, .. } => {
-                let chosen =
-                    match (choose(&manifests, &platform.cloned().unwrap_or_else(Platform::host), &what), platform) {
-                        (Err(_), None) => {
-                            manifests.first().ok_or_else(|| Error::failed(&what, "the index is empty"))?
-                        }
-                        (chosen, _) => chosen?,
-                    };
-                self.by_digest(reference, &chosen.digest).await?
-            }
-            Manifest::Image { .. } => top.clone(),
-        };
-        let config = match manifest.parse(&what)? {
-            Manifest::Image { config, .. } => read_small(cx, &place, &config, CONFIG_LIMIT).await?,
-            Manifest::Index { .. } => Vec::new(),
-        };
-        describe(&Pieces { reference, top: &top, manifest: &manifest, config: &config }, &what)
-    }
-
-    async fn by_digest(&self, reference: &ImageRef, digest: &crate::core::digest::Digest) -> Result<RawManifest> {
-        let (path, _) = self.path(reference)?;
-        self.layout(path).await?.manifest(digest)
-    }
 }
 
 #[async_trait]
@@ -140,7 +107,7 @@ impl Catalog for Files {
             .hint("check the path"));
         }
         if layout::is_layout(path) {
-            return self.container(cx, reference, platform).await;
+            return fetch::image(cx, self, reference, platform).await;
         }
         let path = path.to_owned();
         let facts = tokio::task::spawn_blocking(move || header::inspect(&path)).await.during(&what)??;

@@ -4,12 +4,14 @@
 //! `wharf __inside FOLDER`. Everything here uses safe system call wrappers; any failure ends it before the program starts.
 
 use std::{
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    process::WaitOptions,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
@@ -38,8 +40,8 @@ pub struct Inside {
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// Sets everything up and becomes the program; returns only on failure.
-pub fn enter(inside: &Inside) -> Result<()> {
+/// Sets everything up, runs the program and gives its exit code.
+pub fn enter(inside: &Inside) -> Result<u8> {
     let what = "set up the sandbox";
     let root = &inside.root;
     let recursive = MountFlags::BIND | MountFlags::REC;
@@ -84,8 +86,22 @@ pub fn enter(inside: &Inside) -> Result<()> {
     for (name, value) in inside.environment.iter().filter_map(|pair| pair.split_once('=')) {
         command.env(name, value);
     }
-    // exec returns only when it failed.
-    Err(Error::failed(format!("start {program}"), command.exec()))
+    let child = command.spawn().during(format!("start {program}"))?;
+    reap(child.id(), what)
+}
+
+/// Process 1 of a sandbox: collects whatever ends until the program itself does; all others end with this process.
+///
+/// The program is not process 1, because the kernel gives that one no signal it has no handler for: it could not be
+/// asked to stop.
+fn reap(program: u32, what: &str) -> Result<u8> {
+    loop {
+        let ended = rustix::process::wait(WaitOptions::empty()).during(what)?;
+        if let Some((_, status)) = ended.filter(|(pid, _)| pid.as_raw_pid().cast_unsigned() == program) {
+            let signalled = status.terminating_signal().map(|signal| 128 + signal);
+            return Ok(status.exit_status().or(signalled).unwrap_or(1) as u8);
+        }
+    }
 }
 
 /// No capabilities, not even to be gained by a program that is marked for it.

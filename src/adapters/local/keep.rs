@@ -7,7 +7,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::process::{Resource, Rlimit};
+use rustix::{
+    process::{Resource, Rlimit},
+    thread::CpuSet,
+};
 
 use super::Spec;
 use crate::core::error::{During, Error, Result};
@@ -19,12 +22,7 @@ pub fn keep(folder: &Path) -> Result<()> {
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
     let log = File::options().create(true).append(true).open(folder.join("log")).during(&what)?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(Resource::Core, none);
-    if spec.memory > 0 {
-        rustix::process::setrlimit(Resource::As, Rlimit { current: Some(spec.memory), maximum: Some(spec.memory) })
-            .during(&what)?;
-    }
+    limit(&spec, &what)?;
     let (program, arguments) = spec.argv.split_first().ok_or_else(|| Error::failed(&what, "nothing to run"))?;
     let started = Command::new(program)
         .args(arguments)
@@ -44,6 +42,34 @@ pub fn keep(folder: &Path) -> Result<()> {
         }
     };
     write(folder, "exit", &code.to_string())
+}
+
+/// Sets the workload's limits on this process; what it starts inherits them.
+fn limit(spec: &Spec, what: &str) -> Result<()> {
+    let at_most =
+        |resource, most: u64| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    let _ = at_most(Resource::Core, 0);
+    if spec.memory > 0 {
+        at_most(Resource::As, spec.memory).during(what)?;
+    }
+    if spec.processes > 0 {
+        // The kernel counts all processes of a user: leave those that run already out.
+        let most = spec.processes.saturating_add(super::processes::of_this_user());
+        // One that is lower already stays.
+        let _ = at_most(Resource::Nproc, most);
+    }
+    if spec.processors > 0 {
+        let allowed = rustix::thread::sched_getaffinity(None).during(what)?;
+        let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+        let mut chosen = CpuSet::new();
+        // Not always the same ones, so that several workloads do not crowd them.
+        let begin = std::process::id() as usize;
+        for at in 0..all.len().min(spec.processors as usize) {
+            chosen.set(all[(begin + at) % all.len()]);
+        }
+        rustix::thread::sched_setaffinity(None, &chosen).during(what)?;
+    }
+    Ok(())
 }
 
 /// The written-down workload of a folder.

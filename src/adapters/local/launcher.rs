@@ -284,9 +284,8 @@ impl Launcher for Local {
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         let kept = self.find(id).await?;
         let Some(pid) = kept.pid else { return Ok(()) };
-        // The innermost process is asked first; when the sandbox ends, everything in it does.
-        let innermost = processes::family(pid).pop().unwrap_or(pid);
-        signal(innermost, Signal::TERM);
+        // The program is asked first; when its sandbox ends, everything in it does.
+        signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
         for _ in 0..100 {
             if kept.folder.join("exit").is_file() {
                 return Ok(());
@@ -350,6 +349,8 @@ impl Local {
             name: inside.hostname.clone(),
             inside: Some(inside),
             memory: answers.size("memory").unwrap_or(0),
+            processors: answers.get("cpus").parse().unwrap_or(0),
+            processes: answers.get("processes").parse().unwrap_or(0),
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
             key: key.to_owned(),

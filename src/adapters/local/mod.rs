@@ -78,6 +78,12 @@ pub struct Spec {
     pub inside: Option<inside::Inside>,
     /// Bytes of memory a single process may use; 0 for no limit.
     pub memory: u64,
+    /// Processors it may use; 0 for no limit.
+    #[serde(default)]
+    pub processors: u64,
+    /// Processes it may add to those of its user; 0 for no limit.
+    #[serde(default)]
+    pub processes: u64,
     /// How it is listed.
     pub name: String,
     /// As named by the person.

@@ -8,6 +8,7 @@ use crate::core::{
     form::{Answers, Field, FieldKind, Form},
     launch::{Mount, Risk},
     model::Image,
+    questions::{self, choice},
 };
 
 /// Where the root stands in a plan that has not been carried out.
@@ -19,30 +20,12 @@ const NOBODY: u32 = 65534;
 
 /// The questions.
 pub fn form(image: &Image) -> Form {
-    let choice = |options: &[&str]| FieldKind::Choice(options.iter().map(ToString::to_string).collect());
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     Form {
         fields: vec![
-            Field::new(
-                "name",
-                "Name",
-                "what the workload is called",
-                FieldKind::Text,
-                image.reference.title().split(':').next().unwrap_or(""),
-            ),
-            Field::new(
-                "command",
-                "Command",
-                "arguments for the image's program, or the whole command if it has none",
-                FieldKind::Words,
-                "",
-            ),
-            Field::new(
-                "env",
-                "Environment",
-                "NAME=value, separated by spaces; no secrets here, they show in the plan",
-                FieldKind::Words,
-                "",
-            ),
+            questions::name("what the workload is called", image.reference.title().split(':').next().unwrap_or("")),
+            questions::command("arguments for the image's program, or the whole command if it has none"),
+            questions::environment(),
             Field::new(
                 "network",
                 "Network",
@@ -50,21 +33,11 @@ pub fn form(image: &Image) -> Form {
                 choice(&["none", "host"]),
                 "none",
             ),
-            Field::new(
-                "mounts",
-                "Mounts",
-                "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted",
-                FieldKind::Words,
-                "",
-            ),
+            questions::mounts(),
             Field::new("writable", "Writable", "give it its own copy of the image to change", FieldKind::Flag, "no"),
-            Field::new(
-                "memory",
-                "Memory",
-                "at most for each process, like 512M or 2G; empty for no limit",
-                FieldKind::Size,
-                "",
-            ),
+            questions::memory("at most for each process, like 512M or 2G; empty for no limit", ""),
+            questions::processors(processors),
+            questions::processes(),
         ],
     }
 }
@@ -88,7 +61,7 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
         environment.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
     }
     environment.extend(answers.words("env"));
-    let mounts = answers.words("mounts").iter().map(|word| Mount::parse(word)).collect::<Result<_>>()?;
+    let mounts = questions::mounts_of(answers)?;
     Ok(Inside {
         root: root.to_owned(),
         writable: answers.is("writable"),
@@ -222,22 +195,20 @@ pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
     let user = if image.config.user.is_empty() { "root" } else { &image.config.user };
     let mut risks = vec![
         Risk::fine(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
-        Risk::fine("no capabilities, and it cannot gain privileges"),
-        if answers.get("network") == "host" {
-            Risk::danger("shares this machine's network: it can reach services that listen on localhost only")
-        } else {
-            Risk::fine("no network")
-        },
+        questions::no_rights(),
+        if answers.get("network") == "host" { questions::host_network() } else { questions::no_network() },
     ];
-    let mounts = answers.words("mounts");
-    if mounts.is_empty() {
-        risks.push(Risk::fine("none of your files are mounted"));
-    }
-    risks.extend(mounts.iter().map(|mount| Mount::risk(mount)));
+    risks.extend(questions::mount_risks(answers));
     risks.push(if answers.is("writable") {
         Risk::fine("it may change its own copy of the image")
     } else {
         Risk::fine("the image's files cannot be changed; /tmp can")
+    });
+    risks.push(Risk::fine(format!("at most {} processors", answers.get("cpus"))));
+    risks.push(if rustix::process::geteuid().is_root() {
+        Risk::caution("no limit of processes: the kernel lets root have any number")
+    } else {
+        Risk::fine(format!("at most {} processes more than you have now", answers.get("processes")))
     });
     risks.push(if answers.get("memory").is_empty() {
         Risk::caution("no memory limit")
@@ -248,9 +219,7 @@ pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
         "isolation is a user namespace ({}): the kernel is shared with this host",
         runtime.word()
     )));
-    risks.push(Risk::caution(
-        "signature not checked, never scanned by Wharf: nothing is known about the image but its digest",
-    ));
+    risks.push(questions::image_risk(image));
     risks
 }
 

@@ -1,6 +1,6 @@
 //! Processes by `/proc`: who is whose child, what they use. (proc(5).)
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
 
 /// One process, as far as needed.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,24 @@ pub fn family(pid: u32) -> Vec<u32> {
         at += 1;
     }
     all
+}
+
+/// The program in a sandbox that `pid` started: below the sandbox's own process 1, which does not hear polite signals.
+pub fn program(pid: u32) -> Option<u32> {
+    let parents: HashMap<u32, u32> = family(pid).into_iter().filter_map(|pid| Some((pid, stat(pid)?.parent))).collect();
+    let child = |of: u32| parents.iter().filter(|(_, parent)| **parent == of).map(|(pid, _)| *pid).min();
+    child(child(pid)?)
+}
+
+/// Processes and threads of this user.
+pub fn of_this_user() -> u64 {
+    let own = rustix::process::getuid().as_raw();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.metadata().is_ok_and(|meta| meta.uid() == own))
+        .filter_map(|entry| fs::read_dir(entry.path().join("task")).ok())
+        .map(|tasks| tasks.count() as u64)
+        .sum()
 }
 
 /// Processor time in nanoseconds, memory in bytes, and number of processes of a family.

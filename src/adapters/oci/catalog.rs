@@ -14,11 +14,11 @@ use super::{
 use crate::{
     adapters::http,
     core::{
-        copy::{Place, read_small},
         error::{Error, Kind, Result},
-        manifest::{CONFIG_LIMIT, Descriptor, Manifest, Pieces, RawManifest, choose, describe},
+        fetch,
+        manifest::{Descriptor, Manifest, RawManifest},
         model::{Health, Image, Platform},
-        ports::{Catalog, Content},
+        ports::Catalog,
         progress::Context,
         reference::{self, ImageRef, Name},
         rows::Row,
@@ -120,49 +120,6 @@ impl Oci {
             Err(error) => Ok(Row { note: error.why, name, ..Row::default() }),
         }
     }
-
-    /// Top manifest, the platform's manifest and its configuration, all checked.
-    async fn fetch(
-        &self,
-        cx: &Context,
-        at: &ImageRef,
-        platform: Option<&Platform>,
-    ) -> Result<(RawManifest, RawManifest, Vec<u8>)> {
-        let what = format!("show {at}");
-        let top = self.manifest(cx, at).await?;
-        let manifest = match top.parse(&what)? {
-            Manifest::Index { manifests, .. } => {
-                let wanted = platform.cloned().unwrap_or_else(Platform::host);
-                // Without a wish, an image that does not fit this machine can still be looked at.
-                let entry = match (choose(&manifests, &wanted, &what), platform) {
-                    (Err(_), None) => manifests
-                        .iter()
-                        .find(|entry| entry.platform.as_ref().is_some_and(|p| p.os != "unknown"))
-                        .or(manifests.first()),
-                    (chosen, _) => Some(chosen?),
-                };
-                let entry = entry.ok_or_else(|| Error::failed(&what, "the index is empty"))?;
-                self.manifest(cx, &at.with_digest(&entry.digest)).await?
-            }
-            Manifest::Image { .. } => top.clone(),
-        };
-        let config = match manifest.parse(&what)? {
-            Manifest::Image { config, .. } => read_small(cx, &self.place(at), &config, CONFIG_LIMIT).await?,
-            Manifest::Index { .. } => Vec::new(),
-        };
-        Ok((top, manifest, config))
-    }
-
-    fn place(&self, at: &ImageRef) -> Place {
-        Place {
-            content: std::sync::Arc::new(Self {
-                registry: self.registry.clone(),
-                name: self.name.clone(),
-                repositories: Vec::new(),
-            }),
-            at: at.clone(),
-        }
-    }
 }
 
 #[async_trait]
@@ -191,8 +148,7 @@ impl Catalog for Oci {
     }
 
     async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        let (top, manifest, config) = self.fetch(cx, reference, platform).await?;
-        describe(&Pieces { reference, top: &top, manifest: &manifest, config: &config }, &format!("show {reference}"))
+        fetch::image(cx, self, reference, platform).await
     }
 
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {

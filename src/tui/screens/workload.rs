@@ -12,13 +12,13 @@ use crate::{
     core::{
         clean,
         error::Error,
-        launch::{State, Usage, Workload},
+        launch::{Usage, Workload},
         text,
     },
     tui::{
         action::Action,
         theme::Theme,
-        widgets::{below, fit, put, row, sparkline, tone},
+        widgets::{below, fit, put, row, sparkline, state_role, tone},
     },
 };
 
@@ -117,19 +117,13 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let workload = &self.workload;
         let (sign, word) = workload.state.words();
-        let role = match workload.state {
-            State::Running => "good",
-            State::Exited(0 | 143 | 137) => "dim",
-            State::Exited(_) => "bad",
-            _ => "caution",
-        };
         let age = workload.created.map(|created| format!(" · {}", text::ago(created, now))).unwrap_or_default();
         put(
             frame,
             row(area, 0),
             Line::from(vec![
                 Span::styled(format!(" {} ", workload.name), theme.style("title")),
-                Span::styled(format!("{sign} {word}"), theme.style(role)),
+                Span::styled(format!("{sign} {word}"), theme.style(state_role(&workload.state))),
                 Span::styled(format!(" on {}{age} · {}", workload.backend, workload.note), theme.style("dim")),
             ]),
         );

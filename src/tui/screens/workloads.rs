@@ -7,15 +7,11 @@ use ratatui::{
 };
 
 use crate::{
-    core::{
-        error::Error,
-        launch::{State, Workload},
-        text,
-    },
+    core::{error::Error, launch::Workload, text},
     tui::{
         list::Position,
         theme::Theme,
-        widgets::{above, below, fit, put, row, select},
+        widgets::{above, below, fit, put, row, select, state_role},
     },
 };
 
@@ -28,17 +24,6 @@ pub struct Page {
     pub failed: Vec<(String, Error)>,
     /// Where one stands.
     pub at: Position,
-}
-
-/// The role of a state.
-pub fn role(state: &State) -> &'static str {
-    match state {
-        State::Running => "good",
-        State::Exited(0) => "dim",
-        State::Exited(143 | 137) => "dim",
-        State::Exited(_) => "bad",
-        _ => "caution",
-    }
 }
 
 impl Page {
@@ -112,7 +97,7 @@ impl Page {
             let age = workload.created.map(|created| text::age(created, now)).unwrap_or_default();
             let line = Line::from(vec![
                 Span::styled(format!(" {}", cell(&workload.name, name)), theme.style("text")),
-                Span::styled(cell(&format!("{sign} {word}"), 12), theme.style(role(&workload.state))),
+                Span::styled(cell(&format!("{sign} {word}"), 12), theme.style(state_role(&workload.state))),
                 Span::styled(cell(&workload.backend, backend), theme.style("dim")),
                 Span::styled(cell(&age, 9), theme.style("dim")),
                 Span::styled(cell(&workload.image_words(), image), theme.style("text")),
