@@ -4,6 +4,8 @@
 //! effects run beside it (`jobs`). A program in which nothing happens draws nothing and never wakes.
 
 pub mod action;
+pub mod answer;
+pub mod arrive;
 pub mod commands;
 pub mod hints;
 pub mod input;

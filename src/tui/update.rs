@@ -5,17 +5,14 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     action::Action,
-    commands, hints,
+    answer, arrive, commands, hints,
     keymap::Key,
     msg::{Effect, Msg, Slot, Target},
-    popups::{
-        Ask, Popup, Sure,
-        pick::{Outcome, Purpose},
-    },
+    popups::{Ask, Popup},
     screens::{console, image, workload},
     state::{Screen, State, is_press},
 };
-use crate::core::{error::Kind, form::FieldKind, launch::Workload, link::Link, text};
+use crate::core::{form::FieldKind, launch::Workload, text};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -30,7 +27,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.quit = true;
             Vec::new()
         }
-        other => arrived(state, other),
+        other => arrive::arrived(state, other),
     };
     settle(state, &mut effects);
     effects
@@ -75,7 +72,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     state.notice = None;
     if !state.popups.is_empty() {
-        return popup_key(state, key);
+        return answer::key(state, key);
     }
     if let Some(Screen::Console(page)) = state.stack.last() {
         if page.ended.is_some() || console::leaves(&key) {
@@ -153,145 +150,6 @@ fn move_catalog(state: &mut State, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-fn popup_key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    match state.popups.last_mut() {
-        Some(Popup::Pick(pick)) => match pick.key(&key) {
-            Outcome::Stay => Vec::new(),
-            Outcome::Close => {
-                state.popups.pop();
-                Vec::new()
-            }
-            Outcome::Chosen(values) => {
-                let purpose = pick.purpose.clone();
-                state.popups.pop();
-                chosen(state, purpose, values)
-            }
-        },
-        Some(Popup::Line { input, ask, .. }) => match key.code {
-            KeyCode::Esc => {
-                state.popups.pop();
-                Vec::new()
-            }
-            KeyCode::Enter => {
-                let (text, ask) = (input.text.trim().to_owned(), ask.clone());
-                state.popups.pop();
-                answered(state, ask, text)
-            }
-            _ => {
-                input.key(&key);
-                Vec::new()
-            }
-        },
-        Some(Popup::Confirm { sure, .. }) => {
-            let sure = sure.clone();
-            state.popups.pop();
-            if key.code == KeyCode::Char('y') { confirmed(state, sure) } else { Vec::new() }
-        }
-        Some(Popup::Text { copy, top, text, .. }) => match key.code {
-            KeyCode::Char('c') if copy.is_some() => {
-                let text = copy.clone().unwrap_or_default();
-                state.say("copied, where the terminal allows it");
-                vec![Effect::Copy(text)]
-            }
-            KeyCode::Char('j') | KeyCode::Down => {
-                *top = (*top + 1).min(text.lines().count() as u16);
-                Vec::new()
-            }
-            KeyCode::Char('k') | KeyCode::Up => {
-                *top = top.saturating_sub(1);
-                Vec::new()
-            }
-            _ => {
-                state.popups.pop();
-                Vec::new()
-            }
-        },
-        None => Vec::new(),
-    }
-}
-
-fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<Effect> {
-    let first = values.first().cloned().unwrap_or_default();
-    match purpose {
-        Purpose::Command => match Action::named(&first) {
-            Some(action) => commands::run(state, action),
-            None => Vec::new(),
-        },
-        Purpose::Facet => {
-            for facet in &values {
-                state.catalog.toggle(facet);
-            }
-            state.catalog.typed()
-        }
-        Purpose::Filter => {
-            state.catalog.input = super::input::Input::new(first);
-            state.catalog.typed()
-        }
-        Purpose::Theme => {
-            state.theme.clone_from(&first);
-            vec![Effect::Theme(first)]
-        }
-        Purpose::Share(target) => values
-            .into_iter()
-            .map(|project| {
-                let job = state.job(format!("share {} into {project}", target.words()));
-                state.say("sharing: 3 shows how far it is");
-                Effect::Share { job, target: target.clone(), project }
-            })
-            .collect(),
-    }
-}
-
-fn answered(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    match ask {
-        Ask::FilterName => {
-            let filter = state.catalog.input.text.clone();
-            state.catalog.saved.retain(|(name, _)| *name != text);
-            state.catalog.saved.push((text.clone(), filter.clone()));
-            state.say(format!("kept as '{text}': F uses it"));
-            vec![Effect::SaveFilter(text, filter)]
-        }
-        Ask::Link => match text.parse::<Link>() {
-            Ok(link) => {
-                let mut page = image::Page::new(Target::Reference(link.reference.clone()));
-                page.from_link = vec![(true, "opened from a link".into())];
-                state.stack.push(Screen::Image(Box::new(page)));
-                vec![Effect::OpenLink(link)]
-            }
-            Err(error) => {
-                state.fail(&error);
-                Vec::new()
-            }
-        },
-        Ask::Project(target) => chosen(state, Purpose::Share(target), vec![text]),
-    }
-}
-
-fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
-    match sure {
-        Sure::Quit => {
-            state.quit = true;
-            state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
-        }
-        Sure::Remove(backend, id) => {
-            if matches!(state.stack.last(), Some(Screen::Workload(_))) {
-                let mut effects = commands::back(state);
-                effects.extend(remove(state, backend, id));
-                return effects;
-            }
-            remove(state, backend, id)
-        }
-    }
-}
-
-fn remove(state: &mut State, backend: String, id: String) -> Vec<Effect> {
-    let job = state.job(format!("remove {id} on {backend}"));
-    vec![Effect::Remove { job, backend, id }]
-}
-
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text),
@@ -308,7 +166,7 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
                 }
             }
             Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
-                return answered(state, Ask::Link, text.trim().to_owned());
+                return answer::answered(state, Ask::Link, text.trim().to_owned());
             }
             Some(Screen::Catalog) => {
                 state.catalog.typing = true;
@@ -353,229 +211,6 @@ fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {
             let (columns, rows) = console::inner(size);
             vec![Effect::Resize(columns, rows)]
         }
-        _ => Vec::new(),
-    }
-}
-
-/// The topmost screen of a kind: an answer belongs to it also while another one covers it.
-macro_rules! topmost {
-    ($state:expr, $kind:path) => {
-        $state.stack.iter_mut().rev().find_map(|screen| match screen {
-            $kind(page) => Some(page),
-            _ => None,
-        })
-    };
-}
-
-/// An answer came. One for a screen that is gone changes nothing.
-fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
-    let now = state.now;
-    match msg {
-        Msg::Cached(Ok(lists)) => return state.catalog.cached(lists),
-        Msg::Cached(Err(error)) => {
-            state.catalog.begun = true;
-            state.fail(&error);
-        }
-        Msg::Filters(filters) => state.catalog.saved = filters,
-        Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
-        Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
-        Msg::Found { number, order, hits } => state.catalog.found(number, order, hits),
-        Msg::Image(result) => return image_arrived(state, *result),
-        Msg::Opened(result) => match *result {
-            Ok(opened) => {
-                if let Some(page) = topmost!(state, Screen::Image) {
-                    let mut words = match opened.moved {
-                        Some(true) => vec![(
-                            false,
-                            format!(
-                                "the tag has moved since, to {}",
-                                opened.now_at.as_ref().map_or("", |digest| digest.short())
-                            ),
-                        )],
-                        Some(false) => vec![(true, "the tag still points here".to_owned())],
-                        None => vec![(false, "the tag is gone, or there was none".to_owned())],
-                    };
-                    if opened.expired {
-                        words.push((false, "the link is past its date".to_owned()));
-                    }
-                    page.from_link.extend(words);
-                }
-                return image_arrived(state, Ok(opened.image));
-            }
-            Err(error) => return image_arrived(state, Err(error)),
-        },
-        Msg::Tags(result) => {
-            if let Some(page) = topmost!(state, Screen::Image) {
-                // Newest first: that is what people look for.
-                page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
-            }
-        }
-        Msg::Version(version) => {
-            if let Some(page) = topmost!(state, Screen::Image) {
-                page.versions.retain(|known| known.tag != version.tag);
-                page.versions.push(version);
-            }
-        }
-        Msg::Form(result) => {
-            if let Some(page) = topmost!(state, Screen::Launch) {
-                match result {
-                    Ok((backend, form)) if backend == page.backend_name() => {
-                        // Answers that the new backend asks for too are kept.
-                        page.answers
-                            .0
-                            .retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
-                        page.form = Some(form);
-                        page.error = None;
-                        return commands::replan(state);
-                    }
-                    Ok(_) => {}
-                    // A backend that is not there is no choice: take the next one, unless the person chose this one.
-                    Err(error) if !page.chosen && page.form.is_none() && page.backend + 1 < page.backends.len() => {
-                        let gone = page.backend_name();
-                        page.backend += 1;
-                        let (backend, image) = (page.backend_name(), Box::new(page.image.clone()));
-                        state.say(format!("{gone} cannot: {}", error.why));
-                        return vec![Effect::Form { backend, image }];
-                    }
-                    Err(error) => page.error = Some(error),
-                }
-            }
-        }
-        Msg::Plan(result) => {
-            if let Some(page) = topmost!(state, Screen::Launch) {
-                match *result {
-                    Ok(plan) => {
-                        page.error = None;
-                        page.plan = Some(plan);
-                    }
-                    Err(error) => page.error = Some(error),
-                }
-            }
-        }
-        Msg::Workloads(all, failed) => {
-            if let Some(page) = topmost!(state, Screen::Workload) {
-                let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
-                if let Some(news) = all.iter().find(same) {
-                    page.workload = news.clone();
-                }
-            }
-            if let Some(page) = topmost!(state, Screen::Workloads) {
-                page.arrived(all, failed);
-            }
-        }
-        Msg::Log(bytes) => {
-            if let Some(page) = topmost!(state, Screen::Workload) {
-                page.output(&bytes);
-            }
-        }
-        Msg::LogEnd(result) => {
-            if let Some(page) = topmost!(state, Screen::Workload) {
-                let rest = std::mem::take(&mut page.rest);
-                if !rest.is_empty() {
-                    page.output(format!("{rest}\n").as_bytes());
-                }
-                page.ended = Some(result);
-            }
-            return vec![Effect::Workloads];
-        }
-        Msg::Usage(result) => {
-            if let (Some(page), Ok(usage)) = (topmost!(state, Screen::Workload), result) {
-                page.reading(usage);
-            }
-        }
-        Msg::Terminal(bytes) => {
-            if let Some(page) = topmost!(state, Screen::Console) {
-                page.parser.process(&bytes);
-            }
-        }
-        Msg::TerminalEnd(result) => {
-            if let Some(page) = topmost!(state, Screen::Console) {
-                page.ended = Some(result);
-            }
-        }
-        Msg::Health(health, store) => {
-            if let Some(page) = topmost!(state, Screen::Sources) {
-                page.health = Some(health);
-                page.store = store;
-            }
-        }
-        Msg::Link(Ok((link, code))) => {
-            let link = link.to_string();
-            state.popups.push(Popup::Text {
-                title: "Link, copied where the terminal allows it".into(),
-                text: format!("{link}\n\n{code}"),
-                copy: Some(link.clone()),
-                top: 0,
-            });
-            return vec![Effect::Copy(link)];
-        }
-        Msg::Link(Err(error)) => state.fail(&error),
-        Msg::JobNote(id, note) => {
-            if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
-                job.note = note;
-            }
-        }
-        Msg::JobDone(id, result) => return job_done(state, id, result),
-        _ => {}
-    }
-    Vec::new()
-}
-
-fn image_arrived(state: &mut State, result: crate::core::error::Result<crate::core::model::Image>) -> Vec<Effect> {
-    let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
-    match result {
-        Ok(image) => {
-            let reference = image.reference.clone();
-            page.image = Some(image);
-            page.error = None;
-            if page.launch_next {
-                page.launch_next = false;
-                let mut effects = vec![Effect::Tags(reference)];
-                effects.extend(commands::run(state, Action::Launch));
-                return effects;
-            }
-            vec![Effect::Tags(reference)]
-        }
-        Err(error) => {
-            page.error = Some(error);
-            Vec::new()
-        }
-    }
-}
-
-fn job_done(state: &mut State, id: u64, result: crate::core::error::Result<(String, Option<Workload>)>) -> Vec<Effect> {
-    match &result {
-        Ok((words, _)) => state.say(words.clone()),
-        Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
-        Err(error) => {
-            let error = error.clone();
-            state.fail(&error);
-        }
-    }
-    let (ended, workload) = match result {
-        Ok((words, workload)) => (Ok(words), workload),
-        Err(error) => (Err(error), None),
-    };
-    let failed = ended.is_err();
-    if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
-        job.ended = Some(ended);
-    }
-    // Whoever waited on the launch screen goes on to what was launched.
-    if let Some(Screen::Launch(page)) = state.stack.last_mut() {
-        if page.job == Some(id) {
-            page.job = None;
-            if let Some(workload) = workload {
-                state.stack.pop();
-                return commands::open_workload(state, workload);
-            }
-            if failed {
-                // The next try is a new launch with a plan of its own.
-                return commands::replan(state);
-            }
-        }
-    }
-    match state.screen() {
-        Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],
         _ => Vec::new(),
     }
 }

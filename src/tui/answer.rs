@@ -1,0 +1,159 @@
+//! Popups: their keys, and what an answer does.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::{
+    action::Action,
+    commands,
+    input::Input,
+    msg::{Effect, Target},
+    popups::{
+        Ask, Popup, Sure,
+        pick::{Outcome, Purpose},
+    },
+    screens::image,
+    state::{Screen, State},
+};
+use crate::core::link::Link;
+
+/// A key while a popup is open.
+pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    match state.popups.last_mut() {
+        Some(Popup::Pick(pick)) => match pick.key(&key) {
+            Outcome::Stay => Vec::new(),
+            Outcome::Close => {
+                state.popups.pop();
+                Vec::new()
+            }
+            Outcome::Chosen(values) => {
+                let purpose = pick.purpose.clone();
+                state.popups.pop();
+                chosen(state, purpose, values)
+            }
+        },
+        Some(Popup::Line { input, ask, .. }) => match key.code {
+            KeyCode::Esc => {
+                state.popups.pop();
+                Vec::new()
+            }
+            KeyCode::Enter => {
+                let (text, ask) = (input.text.trim().to_owned(), ask.clone());
+                state.popups.pop();
+                answered(state, ask, text)
+            }
+            _ => {
+                input.key(&key);
+                Vec::new()
+            }
+        },
+        Some(Popup::Confirm { sure, .. }) => {
+            let sure = sure.clone();
+            state.popups.pop();
+            if key.code == KeyCode::Char('y') { confirmed(state, sure) } else { Vec::new() }
+        }
+        Some(Popup::Text { copy, top, text, .. }) => match key.code {
+            KeyCode::Char('c') if copy.is_some() => {
+                let text = copy.clone().unwrap_or_default();
+                state.say("copied, where the terminal allows it");
+                vec![Effect::Copy(text)]
+            }
+            KeyCode::Char('j') | KeyCode::Down => {
+                *top = (*top + 1).min(text.lines().count() as u16);
+                Vec::new()
+            }
+            KeyCode::Char('k') | KeyCode::Up => {
+                *top = top.saturating_sub(1);
+                Vec::new()
+            }
+            _ => {
+                state.popups.pop();
+                Vec::new()
+            }
+        },
+        None => Vec::new(),
+    }
+}
+
+/// Something was chosen from a list.
+pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<Effect> {
+    let first = values.first().cloned().unwrap_or_default();
+    match purpose {
+        Purpose::Command => match Action::named(&first) {
+            Some(action) => commands::run(state, action),
+            None => Vec::new(),
+        },
+        Purpose::Facet => {
+            for facet in &values {
+                state.catalog.toggle(facet);
+            }
+            state.catalog.typed()
+        }
+        Purpose::Filter => {
+            state.catalog.input = Input::new(first);
+            state.catalog.typed()
+        }
+        Purpose::Theme => {
+            state.theme.clone_from(&first);
+            vec![Effect::Theme(first)]
+        }
+        Purpose::Share(target) => values
+            .into_iter()
+            .map(|project| {
+                let job = state.job(format!("share {} into {project}", target.words()));
+                state.say("sharing: 3 shows how far it is");
+                Effect::Share { job, target: target.clone(), project }
+            })
+            .collect(),
+    }
+}
+
+/// A line was typed.
+pub fn answered(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    match ask {
+        Ask::FilterName => {
+            let filter = state.catalog.input.text.clone();
+            state.catalog.saved.retain(|(name, _)| *name != text);
+            state.catalog.saved.push((text.clone(), filter.clone()));
+            state.say(format!("kept as '{text}': F uses it"));
+            vec![Effect::SaveFilter(text, filter)]
+        }
+        Ask::Link => match text.parse::<Link>() {
+            Ok(link) => {
+                let mut page = image::Page::new(Target::Reference(link.reference.clone()));
+                page.from_link = vec![(true, "opened from a link".into())];
+                state.stack.push(Screen::Image(Box::new(page)));
+                vec![Effect::OpenLink(link)]
+            }
+            Err(error) => {
+                state.fail(&error);
+                Vec::new()
+            }
+        },
+        Ask::Project(target) => chosen(state, Purpose::Share(target), vec![text]),
+    }
+}
+
+fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
+    match sure {
+        Sure::Quit => {
+            state.quit = true;
+            state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
+        }
+        Sure::Remove(backend, id) => {
+            if matches!(state.stack.last(), Some(Screen::Workload(_))) {
+                let mut effects = commands::back(state);
+                effects.extend(remove(state, backend, id));
+                return effects;
+            }
+            remove(state, backend, id)
+        }
+    }
+}
+
+fn remove(state: &mut State, backend: String, id: String) -> Vec<Effect> {
+    let job = state.job(format!("remove {id} on {backend}"));
+    vec![Effect::Remove { job, backend, id }]
+}

@@ -1,0 +1,237 @@
+//! Answers: what jobs and sources sent is put where it belongs.
+
+use super::{
+    action::Action,
+    commands,
+    msg::{Effect, Msg},
+    popups::Popup,
+    state::{Screen, State},
+};
+use crate::core::{
+    error::{Kind, Result},
+    launch::Workload,
+    model::Image,
+};
+
+/// The topmost screen of a kind: an answer belongs to it also while another one covers it.
+macro_rules! topmost {
+    ($state:expr, $kind:path) => {
+        $state.stack.iter_mut().rev().find_map(|screen| match screen {
+            $kind(page) => Some(page),
+            _ => None,
+        })
+    };
+}
+
+/// An answer came. One for a screen that is gone changes nothing.
+pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let now = state.now;
+    match msg {
+        Msg::Cached(Ok(lists)) => return state.catalog.cached(lists),
+        Msg::Cached(Err(error)) => {
+            state.catalog.begun = true;
+            state.fail(&error);
+        }
+        Msg::Filters(filters) => state.catalog.saved = filters,
+        Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
+        Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
+        Msg::Found { number, order, hits } => state.catalog.found(number, order, hits),
+        Msg::Image(result) => return image_arrived(state, *result),
+        Msg::Opened(result) => match *result {
+            Ok(opened) => {
+                if let Some(page) = topmost!(state, Screen::Image) {
+                    let mut words = match opened.moved {
+                        Some(true) => vec![(
+                            false,
+                            format!(
+                                "the tag has moved since, to {}",
+                                opened.now_at.as_ref().map_or("", |digest| digest.short())
+                            ),
+                        )],
+                        Some(false) => vec![(true, "the tag still points here".to_owned())],
+                        None => vec![(false, "the tag is gone, or there was none".to_owned())],
+                    };
+                    if opened.expired {
+                        words.push((false, "the link is past its date".to_owned()));
+                    }
+                    page.from_link.extend(words);
+                }
+                return image_arrived(state, Ok(opened.image));
+            }
+            Err(error) => return image_arrived(state, Err(error)),
+        },
+        Msg::Tags(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                // Newest first: that is what people look for.
+                page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
+            }
+        }
+        Msg::Version(version) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.versions.retain(|known| known.tag != version.tag);
+                page.versions.push(version);
+            }
+        }
+        Msg::Form(result) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                match result {
+                    Ok((backend, form)) if backend == page.backend_name() => {
+                        // Answers that the new backend asks for too are kept.
+                        page.answers
+                            .0
+                            .retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
+                        page.form = Some(form);
+                        page.error = None;
+                        return commands::replan(state);
+                    }
+                    Ok(_) => {}
+                    // A backend that is not there is no choice: take the next one, unless the person chose this one.
+                    Err(error) if !page.chosen && page.form.is_none() && page.backend + 1 < page.backends.len() => {
+                        let gone = page.backend_name();
+                        page.backend += 1;
+                        let (backend, image) = (page.backend_name(), Box::new(page.image.clone()));
+                        state.say(format!("{gone} cannot: {}", error.why));
+                        return vec![Effect::Form { backend, image }];
+                    }
+                    Err(error) => page.error = Some(error),
+                }
+            }
+        }
+        Msg::Plan(result) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                match *result {
+                    Ok(plan) => {
+                        page.error = None;
+                        page.plan = Some(plan);
+                    }
+                    Err(error) => page.error = Some(error),
+                }
+            }
+        }
+        Msg::Workloads(all, failed) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
+                if let Some(news) = all.iter().find(same) {
+                    page.workload = news.clone();
+                }
+            }
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.arrived(all, failed);
+            }
+        }
+        Msg::Log(bytes) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                page.output(&bytes);
+            }
+        }
+        Msg::LogEnd(result) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                let rest = std::mem::take(&mut page.rest);
+                if !rest.is_empty() {
+                    page.output(format!("{rest}\n").as_bytes());
+                }
+                page.ended = Some(result);
+            }
+            return vec![Effect::Workloads];
+        }
+        Msg::Usage(result) => {
+            if let (Some(page), Ok(usage)) = (topmost!(state, Screen::Workload), result) {
+                page.reading(usage);
+            }
+        }
+        Msg::Terminal(bytes) => {
+            if let Some(page) = topmost!(state, Screen::Console) {
+                page.parser.process(&bytes);
+            }
+        }
+        Msg::TerminalEnd(result) => {
+            if let Some(page) = topmost!(state, Screen::Console) {
+                page.ended = Some(result);
+            }
+        }
+        Msg::Health(health, store) => {
+            if let Some(page) = topmost!(state, Screen::Sources) {
+                page.health = Some(health);
+                page.store = store;
+            }
+        }
+        Msg::Link(Ok((link, code))) => {
+            let link = link.to_string();
+            state.popups.push(Popup::Text {
+                title: "Link, copied where the terminal allows it".into(),
+                text: format!("{link}\n\n{code}"),
+                copy: Some(link.clone()),
+                top: 0,
+            });
+            return vec![Effect::Copy(link)];
+        }
+        Msg::Link(Err(error)) => state.fail(&error),
+        Msg::JobNote(id, note) => {
+            if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
+                job.note = note;
+            }
+        }
+        Msg::JobDone(id, result) => return job_done(state, id, result),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
+    let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
+    match result {
+        Ok(image) => {
+            let reference = image.reference.clone();
+            page.image = Some(image);
+            page.error = None;
+            if page.launch_next {
+                page.launch_next = false;
+                let mut effects = vec![Effect::Tags(reference)];
+                effects.extend(commands::run(state, Action::Launch));
+                return effects;
+            }
+            vec![Effect::Tags(reference)]
+        }
+        Err(error) => {
+            page.error = Some(error);
+            Vec::new()
+        }
+    }
+}
+
+fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>)>) -> Vec<Effect> {
+    match &result {
+        Ok((words, _)) => state.say(words.clone()),
+        Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
+        Err(error) => {
+            let error = error.clone();
+            state.fail(&error);
+        }
+    }
+    let (ended, workload) = match result {
+        Ok((words, workload)) => (Ok(words), workload),
+        Err(error) => (Err(error), None),
+    };
+    let failed = ended.is_err();
+    if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
+        job.ended = Some(ended);
+    }
+    // Whoever waited on the launch screen goes on to what was launched.
+    if let Some(Screen::Launch(page)) = state.stack.last_mut() {
+        if page.job == Some(id) {
+            page.job = None;
+            if let Some(workload) = workload {
+                state.stack.pop();
+                return commands::open_workload(state, workload);
+            }
+            if failed {
+                // The next try is a new launch with a plan of its own.
+                return commands::replan(state);
+            }
+        }
+    }
+    match state.screen() {
+        Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,225 @@
+//! Drawing the list.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::{Catalog, Feed};
+use crate::{
+    core::{
+        evidence::{Scan, Signature},
+        ports::Listing,
+        query::Query,
+        rows::RowView,
+        search, text,
+    },
+    tui::{
+        theme::Theme,
+        widgets::{above, aged, below, fit, put, row, select, tone},
+    },
+};
+
+impl Catalog {
+    /// Draws the list.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+        self.filter_line(frame, row(area, 0), theme);
+        let failed: Vec<&Feed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
+        let shown_failures = (failed.len() as u16).min(area.height / 4);
+        let list = above(below(area, 1), shown_failures);
+        let columns = Columns::new(list.width as usize, self.sets.len() > 1 || self.feeds.len() > 1);
+        put(frame, row(list, 0), Line::styled(columns.head(), theme.style("dim")));
+        let lines = below(list, 1);
+        let height = lines.height as usize;
+        if self.hits.is_empty() {
+            self.empty(frame, lines, theme);
+        }
+        let top = self.at.window(self.hits.len(), height);
+        let query = Query::parse(&self.input.text);
+        for number in 0..height {
+            let position = top + number;
+            let Some((source, view)) = self.view_of(position) else { break };
+            let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
+            let line = columns.line(source, &view, &query, marked, theme, now);
+            put(frame, row(lines, number as u16), select(line, position == self.at.selected, theme));
+        }
+        for (number, feed) in failed.iter().take(shown_failures as usize).enumerate() {
+            let Some(error) = &feed.error else { continue };
+            let age = feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, now)));
+            let line = fit(&format!("✗ {}{age}: {}: {}", feed.source, error.why, error.hint), area.width as usize);
+            put(frame, row(area, area.height - shown_failures + number as u16), Line::styled(line, theme.style("bad")));
+        }
+    }
+
+    fn filter_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let total: usize = self.sets.iter().map(|(_, rows)| rows.len()).sum();
+        let mut right = if self.input.text.is_empty() {
+            format!("by {}", self.sort.word())
+        } else {
+            format!("{} of {} fit", text::count(self.hits.len() as u64), text::count(total as u64))
+        };
+        if !self.marked.is_empty() {
+            right = format!("{} marked · {right}", self.marked.len());
+        }
+        let right_width = right.chars().count();
+        let room = (area.width as usize).saturating_sub(right_width + 4);
+        let left = if self.typing || !self.input.text.is_empty() {
+            Line::from(vec![
+                Span::styled("/ ", theme.style("key")),
+                Span::styled(fit(&self.input.text, room), theme.style("text")),
+            ])
+        } else {
+            Line::from(Span::styled(fit("  press / to filter", room + 2), theme.style("dim")))
+        };
+        let mut spans = left.spans;
+        spans.push(Span::styled(format!(" {right}"), theme.style("dim")));
+        put(frame, area, Line::from(spans));
+        if self.typing && area.height > 0 {
+            let before: String = self.input.text.chars().take(self.input.cursor).collect();
+            let column = 2 + unicode_width::UnicodeWidthStr::width(before.as_str()) as u16;
+            if column < area.width {
+                frame.set_cursor_position((area.x + column, area.y));
+            }
+        }
+    }
+
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let loading = self.feeds.iter().any(|feed| feed.loading);
+        let searchers: Vec<&str> = self
+            .feeds
+            .iter()
+            .filter(|feed| feed.listing == Listing::SearchOnly)
+            .map(|feed| feed.source.as_str())
+            .collect();
+        let words = Query::parse(&self.input.text).words.join(" ");
+        let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
+            vec!["asking the sources…".into()]
+        } else if self.input.text.is_empty() {
+            vec!["no images yet: 4 shows the sources and what is missing".into()]
+        } else if !searchers.is_empty() && words != self.asked && words.len() > 1 {
+            vec!["nothing here fits".into(), format!("enter also searches {} for '{words}'", searchers.join(", "))]
+        } else {
+            vec!["nothing fits: backspace removes a letter, esc clears the filter".into()]
+        };
+        for (number, line) in lines.into_iter().enumerate() {
+            put(frame, row(area, number as u16 + 1), Line::styled(format!("  {line}"), theme.style("dim")));
+        }
+    }
+}
+
+/// Columns by the room there is; the name never goes.
+struct Columns {
+    source: usize,
+    name: usize,
+    tags: usize,
+    trust: usize,
+    size: usize,
+    age: usize,
+}
+
+impl Columns {
+    fn new(width: usize, several: bool) -> Self {
+        let mut columns = Self { source: if several { 15 } else { 0 }, name: 0, tags: 18, trust: 13, size: 9, age: 9 };
+        // The least useful columns go first where it is narrow.
+        if width < 100 {
+            columns.age = 0;
+        }
+        if width < 84 {
+            columns.size = 0;
+        }
+        if width < 60 {
+            columns.trust = 2;
+        }
+        if width < 50 {
+            columns.source = 0;
+        }
+        if width < 40 {
+            columns.tags = 0;
+        }
+        let gaps = [columns.source, columns.tags, columns.trust, columns.size, columns.age]
+            .iter()
+            .map(|width| if *width > 0 { width + 1 } else { 0 })
+            .sum::<usize>();
+        columns.name = width.saturating_sub(gaps + 2);
+        columns
+    }
+
+    fn head(&self) -> String {
+        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
+        format!(
+            "  {}{}{}{}{}{}",
+            cell("NAME", self.name),
+            cell("TAG", self.tags),
+            cell("SOURCE", self.source),
+            cell("TRUST", self.trust),
+            cell("SIZE", self.size),
+            cell("CHANGED", self.age)
+        )
+    }
+
+    fn line(
+        &self,
+        source: &str,
+        view: &RowView<'_>,
+        query: &Query,
+        marked: bool,
+        theme: &Theme,
+        now: i64,
+    ) -> Line<'static> {
+        let mut spans = vec![Span::styled(if marked { "● " } else { "  " }, theme.style("key"))];
+        spans.extend(name_spans(view.name, query, self.name, theme));
+        let mut cell = |text: String, width: usize, role: &str| {
+            if width > 0 {
+                spans.push(Span::styled(format!(" {}", fit(&text, width)), theme.style(role)));
+            }
+        };
+        let favourite = view.favourite_tag().unwrap_or("");
+        let tags =
+            if view.tag_count > 1 { format!("{favourite} +{}", view.tag_count - 1) } else { favourite.to_owned() };
+        cell(tags, self.tags, "text");
+        cell(source.to_owned(), self.source, "dim");
+        let trust = trust(view);
+        cell(
+            if self.trust > 2 { format!("{} {}", trust.sign, trust.word) } else { trust.sign.to_owned() },
+            self.trust,
+            tone(trust.tone),
+        );
+        cell(view.size.map(text::size).unwrap_or_default(), self.size, "dim");
+        cell(view.updated.map(|updated| text::age(updated, now)).unwrap_or_default(), self.age, "dim");
+        Line::from(spans)
+    }
+}
+
+/// The one badge of a row: the publisher if the source names one, else that nothing was checked.
+fn trust(view: &RowView<'_>) -> crate::core::evidence::Badge {
+    let publisher = view.publisher.badge();
+    let (signature, scan) = (Signature::default().badge(), Scan::default().badge());
+    if publisher.word.ends_with("unknown") {
+        if signature.tone == scan.tone { signature } else { scan }
+    } else {
+        publisher
+    }
+}
+
+/// The name, with the characters that matched set apart.
+fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Span<'static>> {
+    let shown = fit(name, width);
+    if query.words.is_empty() {
+        return vec![Span::styled(shown, theme.style("text"))];
+    }
+    let matched = search::matched(name, query);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut run = String::new();
+    let mut run_matched = false;
+    for (at, c) in shown.chars().enumerate() {
+        let is_match = matched.binary_search(&at).is_ok();
+        if is_match != run_matched && !run.is_empty() {
+            spans.push(Span::styled(std::mem::take(&mut run), theme.style(if run_matched { "match" } else { "text" })));
+        }
+        run_matched = is_match;
+        run.push(c);
+    }
+    spans.push(Span::styled(run, theme.style(if run_matched { "match" } else { "text" })));
+    spans
+}
