@@ -1,5 +1,6 @@
 //! The command line: one file for every group of verbs, all on the same `Portal` as the screens.
 
+mod ask;
 mod copy;
 mod images;
 mod launch;
@@ -15,6 +16,8 @@ use crate::{
     core::{
         error::{Error, Result},
         portal::Portal,
+        progress::Context,
+        sign_in::SignIn,
     },
 };
 
@@ -32,10 +35,20 @@ pub fn alone(verb: &Verb) -> Option<Result<()>> {
     }
 }
 
-/// Carries out a verb; gives the exit code.
+/// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
 pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
-    let json = cli.json;
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
+    let first = carry_out(portal, verb, cli.json).await;
+    let Err(error) = &first else { return first };
+    let Some(source) = portal.sign_in_for(error).filter(|_| ask::is_there() && !matches!(verb, Verb::Login(_))) else {
+        return first;
+    };
+    output::remark(&format!("{}: {}", error.what, error.why));
+    portal.sign_in(&Context::default(), ask::asker(), SignIn { source, ..SignIn::default() }).await?;
+    carry_out(portal, verb, cli.json).await
+}
+
+async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
     match verb {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,
@@ -56,7 +69,7 @@ pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
         }
         Verb::Sources => sources::list(portal, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
-        Verb::Logout(args) => sources::logout(portal, &args.source, json),
+        Verb::Logout(args) => sources::logout(portal, &args.source, json).await,
         Verb::Doctor => sources::doctor(portal, json).await,
         Verb::Completions { .. } | Verb::Man => Ok(0),
     }

@@ -1,16 +1,16 @@
 //! `wharf sources`, `doctor`, `login`, `logout`.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::Read;
 
-use super::output;
+use super::{ask, output};
 use crate::{
     args::Login,
     core::{
         error::{During, Error, Result},
         portal::Portal,
         progress::Context,
-        reference::ImageRef,
         secret::Secret,
+        sign_in::SignIn,
     },
 };
 
@@ -86,12 +86,11 @@ pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     let (store, refused) = tokio::task::spawn_blocking(move || (vault.describe(), vault.refused()))
         .await
         .during("look for a secret store")?;
-    let none = store.starts_with("none");
     findings.push(finding(
         "secret store",
-        !none,
+        portal.vault.lasting(),
         store,
-        "agree to a file that only you can read: WHARF_SECRET_FILE=yes",
+        "'wharf login' asks whether a file that only you can read may keep them",
     ));
     for why in refused {
         findings.push(finding("secret store", true, format!("not used: {why}"), ""));
@@ -126,98 +125,39 @@ pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// The registry host that a source's name or a host stands for.
-fn host(portal: &Portal, source: &str) -> Result<String> {
-    let known = portal.sources.iter().find(|known| known.name == source);
-    let reference = match known {
-        Some(known) => known.catalog.reference("x", Some("x"))?,
-        None => format!("oci://{source}/x").parse()?,
-    };
-    match reference {
-        ImageRef::Oci(name) => Ok(name.host),
-        _ => Err(Error::unsupported(format!("sign in to {source}"), "one does not sign in there")),
-    }
-}
-
 /// Asks for account and password, tries them, and keeps them.
 pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
-    let host = host(portal, &args.source)?;
-    let written =
-        portal.config.sources.iter().find(|source| source.name == args.source).and_then(|source| source.user.clone());
-    let user = match args.user.clone().or(written) {
-        Some(user) => user,
-        None => ask("account: ", false).during(&what)?,
-    };
-    let password = if args.password_stdin {
+    let secret = if args.password_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).during(&what)?;
-        text.trim_end_matches(['\r', '\n']).to_owned()
+        Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
     } else {
-        ask("password: ", true).during(&what)?
+        None
     };
-    let vault = portal.vault.clone();
-    let secret = Secret::new(password);
-    let (place, account) = (host.clone(), user.clone());
-    let before = {
-        let (vault, place) = (vault.clone(), place.clone());
-        tokio::task::spawn_blocking(move || vault.get(&place)).await.during(&what)??
-    };
-    let keep = vault.clone();
-    tokio::task::spawn_blocking(move || keep.set(&place, &account, &secret)).await.during(&what)??;
-    // What was kept is what is tried: the same way every later call goes.
-    let source = match portal.sources.iter().find(|source| source.name == args.source) {
-        Some(source) => source.clone(),
-        None => portal.source_of(&format!("oci://{host}/x:x").parse()?)?,
-    };
-    let cx = Context::default();
-    if let Err(error) = cx.run(&what, source.catalog.health(&cx)).await {
-        tokio::task::spawn_blocking(move || match before {
-            Some((account, secret)) => vault.set(&host, &account, &secret),
-            None => vault.delete(&host),
-        })
-        .await
-        .during(&what)??;
-        return Err(error.during(what).hint("nothing was kept; check account and password"));
+    let wanted = SignIn { source: args.source.clone(), account: args.user.clone(), secret };
+    let signed = portal.sign_in(&Context::default(), ask::asker(), wanted).await?;
+    if !signed.lasting && !ask::is_there() {
+        return Err(Error::unsupported(what, "it works, but no secret store does: nothing was kept")
+            .hint("agree to a file that only you can read: WHARF_SECRET_FILE=yes, or secret_file = true"));
     }
-    let store = portal.vault.describe();
     if json {
-        output::json(&serde_json::json!({"source": args.source, "host": host, "account": user, "store": store}))?;
+        output::json(&signed)?;
+    } else if signed.lasting {
+        output::line(&format!("signed in to {} as {}; kept in: {}", signed.host, signed.account, signed.store))?;
     } else {
-        output::line(&format!("signed in to {host} as {user}; kept in: {store}"))?;
+        output::line(&format!("{} takes it, and nothing was kept: you are asked each time", signed.host))?;
     }
     Ok(0)
 }
 
 /// Forgets an account.
-pub fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
-    let host = host(portal, source)?;
-    portal.vault.delete(&host)?;
+pub async fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
+    let host = portal.sign_out(source).await?;
     if json {
         output::json(&serde_json::json!({"host": host, "done": "forgotten"}))?;
     } else {
         output::line(&format!("forgot how to sign in to {host}"))?;
     }
     Ok(0)
-}
-
-/// Asks at the terminal; a secret is not shown.
-fn ask(question: &str, secret: bool) -> Result<String> {
-    let stdin = std::io::stdin();
-    eprint!("{question}");
-    let _ = std::io::stderr().flush();
-    let saved = if secret && stdin.is_terminal() { rustix::termios::tcgetattr(&stdin).ok() } else { None };
-    if let Some(saved) = &saved {
-        let mut quiet = saved.clone();
-        quiet.local_modes.remove(rustix::termios::LocalModes::ECHO);
-        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &quiet);
-    }
-    let mut text = String::new();
-    let read = stdin.lock().read_line(&mut text);
-    if let Some(saved) = &saved {
-        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, saved);
-        eprintln!();
-    }
-    read.during("read the answer")?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

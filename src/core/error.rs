@@ -73,6 +73,8 @@ pub struct Error {
     pub why: String,
     /// What the person can do about it; may be empty.
     pub hint: String,
+    /// The host that wants a sign-in, where that is the reason.
+    pub sign_in: Option<String>,
 }
 
 /// What every fallible call of Wharf returns.
@@ -81,7 +83,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` while doing `what`, because of `why`.
     pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: why.into(), hint: String::new() }
+        Self { kind, what: what.into(), why: why.into(), hint: String::new(), sign_in: None }
     }
 
     /// A plain failure.
@@ -113,6 +115,13 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// The same error, which a sign-in at `host` may heal.
+    #[must_use]
+    pub fn sign_in_at(mut self, host: Option<String>) -> Self {
+        self.sign_in = host;
         self
     }
 

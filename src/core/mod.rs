@@ -21,4 +21,5 @@ pub mod reference;
 pub mod rows;
 pub mod search;
 pub mod secret;
+pub mod sign_in;
 pub mod text;

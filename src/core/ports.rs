@@ -235,6 +235,18 @@ pub trait Vault: Send + Sync {
     fn refused(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Whether what is kept outlives the program.
+    fn lasting(&self) -> bool {
+        true
+    }
+    /// Keeps secrets in a file that only the person can read, from now on: they agreed to it.
+    fn agree(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Grows whenever a secret is kept or forgotten, so that whoever remembers one asks again.
+    fn generation(&self) -> u64 {
+        0
+    }
     /// The secret of `account` at `place`.
     fn get(&self, place: &str) -> Result<Option<(String, Secret)>>;
     /// Keeps a secret.
@@ -243,13 +255,31 @@ pub trait Vault: Send + Sync {
     fn delete(&self, place: &str) -> Result<()>;
 }
 
-/// The core asks the person; the front ends answer.
+/// What the core may ask the person while it works; the front ends put it into words on their screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The question itself.
+    pub words: String,
+    /// What sort of answer.
+    pub kind: QuestionKind,
+}
+
+/// What sort of answer a question takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuestionKind {
+    /// A line of text.
+    Text,
+    /// A secret, typed without echo.
+    Secret,
+    /// Yes or no; the answer is `yes` or anything else.
+    Confirm,
+}
+
+/// The core asks the person; the front ends answer. Not answering is [`Error::cancelled`].
 #[async_trait]
 pub trait Asker: Send + Sync {
-    /// A secret, typed without echo.
-    async fn secret(&self, question: &str) -> Result<Secret>;
-    /// Yes or no.
-    async fn confirm(&self, question: &str) -> Result<bool>;
+    /// Asks, and waits for the answer.
+    async fn ask(&self, question: Question) -> Result<Secret>;
 }
 
 /// An error for a port that a place does not offer.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -43,7 +43,9 @@ pub struct Registry {
     settled: AtomicBool,
     tokens: Mutex<HashMap<String, (Secret, Instant)>>,
     limits: Mutex<Option<String>>,
-    account: tokio::sync::OnceCell<Option<Credentials>>,
+    account: Mutex<Option<Option<Credentials>>>,
+    /// The vault's generation that everything above was learnt under.
+    generation: AtomicU64,
 }
 
 #[derive(Deserialize)]
@@ -86,7 +88,8 @@ impl Registry {
             settled: AtomicBool::new(false),
             tokens: Mutex::default(),
             limits: Mutex::default(),
-            account: tokio::sync::OnceCell::new(),
+            account: Mutex::default(),
+            generation: AtomicU64::new(0),
         }
     }
 
@@ -113,12 +116,29 @@ impl Registry {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The credentials in use here, looked up once.
+    /// The credentials in use here, looked up once for the registry as a whole.
     pub async fn account(&self, repository: &str) -> Option<Credentials> {
-        if repository.is_empty() {
-            return self.account.get_or_init(|| credentials::find(&self.vault, &self.host, "")).await.clone();
+        if !repository.is_empty() {
+            return credentials::find(&self.vault, &self.host, repository).await;
         }
-        credentials::find(&self.vault, &self.host, repository).await
+        let known = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known {
+            return known;
+        }
+        let found = credentials::find(&self.vault, &self.host, "").await;
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        found
+    }
+
+    /// Somebody signed in or out since: what was learnt with the old credentials is worth nothing.
+    fn forget_if_changed(&self) {
+        let now = self.vault.generation();
+        if self.generation.swap(now, Ordering::AcqRel) != now {
+            *self.account.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.basic.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.settled.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Sends a request that can be sent again: signs in when asked, waits when told, retries what a retry may heal.
@@ -157,6 +177,7 @@ impl Registry {
         scopes: &Scopes,
         make: &impl Fn() -> Result<RequestBuilder>,
     ) -> Result<Response> {
+        self.forget_if_changed();
         let first = self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))?;
         self.note_limits(&first);
         if first.status() != StatusCode::UNAUTHORIZED {
@@ -170,6 +191,7 @@ impl Registry {
 
     /// Makes sure a token for `scopes` is at hand before a body is streamed that cannot be sent twice.
     pub async fn prepare(&self, what: &str, scopes: &Scopes) -> Result<()> {
+        self.forget_if_changed();
         if self.settled.load(Ordering::Relaxed) || self.cached(scopes).is_some() {
             return Ok(());
         }
@@ -249,7 +271,8 @@ impl Registry {
         if !response.status().is_success() {
             let status = response.status();
             let said = said(response).await;
-            return Err(http::refused(what, status, &said));
+            let host = (status == StatusCode::UNAUTHORIZED).then(|| self.host.clone());
+            return Err(http::refused(what, status, &said).sign_in_at(host));
         }
         let token: Token = http::json(response, &format!("{what}: token server")).await?;
         let text = if token.token.is_empty() { token.access_token } else { token.token };
@@ -325,8 +348,9 @@ pub async fn success(what: &str, response: Response) -> Result<Response> {
         return Ok(response);
     }
     let wait = retry_after(&response);
+    let host = super::host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
     let said = said(response).await;
-    let mut error = http::refused(what, status, &said);
+    let mut error = http::refused(what, status, &said).sign_in_at(host);
     if let (429, Some(wait)) = (status.as_u16(), wait) {
         error = error.hint(format!("it asks to wait {} s; signing in usually raises the limit", wait.as_secs()));
     }

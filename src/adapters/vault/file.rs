@@ -20,6 +20,11 @@ pub struct File {
 }
 
 impl File {
+    /// Whether the file was made before: the person agreed to it then.
+    pub fn is_there(state_dir: &Path) -> bool {
+        state_dir.join("secrets/secrets.json").is_file()
+    }
+
     /// Makes the folder if it is missing and refuses one that others can look into.
     pub fn open(state_dir: &Path) -> Result<Self> {
         let folder = state_dir.join("secrets");

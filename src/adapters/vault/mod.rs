@@ -6,100 +6,176 @@
 mod file;
 mod stores;
 
-use std::{path::Path, sync::OnceLock, time::Duration};
-
-use crate::core::{
-    error::{Error, Kind, Result},
-    ports::Vault,
-    secret::Secret,
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
+
+use crate::core::{error::Result, ports::Vault, secret::Secret};
 
 /// How long a bus may take to answer.
 const BUS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The first store that works.
 pub struct Keeper {
-    state_dir: std::path::PathBuf,
+    state_dir: PathBuf,
     file_agreed: bool,
-    chosen: OnceLock<(Box<dyn Vault>, Vec<String>)>,
+    chosen: RwLock<Option<Chosen>>,
+    generation: AtomicU64,
 }
 
-impl Keeper {
-    /// A keeper that looks for its store when it is first needed: nobody waits for a bus at start.
-    pub fn new(state_dir: &Path, file_agreed: bool) -> Self {
-        Self { state_dir: state_dir.to_owned(), file_agreed, chosen: OnceLock::new() }
-    }
-
-    fn store(&self) -> &dyn Vault {
-        &*self.chosen.get_or_init(|| choose(&self.state_dir, self.file_agreed)).0
-    }
+#[derive(Clone)]
+struct Chosen {
+    store: Store,
+    refused: Vec<String>,
 }
 
-fn choose(state_dir: &Path, file_agreed: bool) -> (Box<dyn Vault>, Vec<String>) {
-    let mut refused = Vec::new();
-    match stores::secret_service(BUS_PATIENCE) {
-        Ok(store) => return (store, refused),
-        Err(why) => refused.push(format!("Secret Service: {why}")),
-    }
-    match stores::kernel() {
-        Ok(store) => return (store, refused),
-        Err(why) => refused.push(format!("kernel keyring: {why}")),
-    }
-    if !file_agreed {
-        refused.push("file: you have not agreed to it (secret_file = true, or WHARF_SECRET_FILE=yes)".into());
-        return (Box::new(Nowhere), refused);
-    }
-    match file::File::open(state_dir) {
-        Ok(store) => (Box::new(store), refused),
-        Err(error) => {
-            refused.push(format!("file: {}", error.why));
-            (Box::new(Nowhere), refused)
+#[derive(Clone)]
+enum Store {
+    /// Outlives the program.
+    Lasting(Arc<dyn Vault>),
+    /// Does not.
+    Memory(Arc<Memory>),
+}
+
+impl Store {
+    fn vault(&self) -> &dyn Vault {
+        match self {
+            Self::Lasting(store) => &**store,
+            Self::Memory(store) => &**store,
         }
     }
 }
 
-impl Vault for Keeper {
-    fn describe(&self) -> String {
-        self.store().describe()
+impl Keeper {
+    /// A keeper that looks for its store when it is first needed: nobody waits for a bus at start.
+    ///
+    /// A secret file that is there already was agreed to when it was made.
+    pub fn new(state_dir: &Path, file_agreed: bool) -> Self {
+        Self {
+            state_dir: state_dir.to_owned(),
+            file_agreed: file_agreed || file::File::is_there(state_dir),
+            chosen: RwLock::default(),
+            generation: AtomicU64::new(0),
+        }
     }
 
-    fn refused(&self) -> Vec<String> {
-        self.store();
-        self.chosen.get().map(|(_, refused)| refused.clone()).unwrap_or_default()
+    fn chosen(&self) -> Chosen {
+        let known = self.chosen.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.unwrap_or_else(|| {
+            let mut chosen = self.chosen.write().unwrap_or_else(PoisonError::into_inner);
+            chosen.get_or_insert_with(|| choose(&self.state_dir, self.file_agreed)).clone()
+        })
     }
 
-    fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
-        self.store().get(place)
-    }
-
-    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
-        self.store().set(place, account, secret)
-    }
-
-    fn delete(&self, place: &str) -> Result<()> {
-        self.store().delete(place)
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
-/// No store at all: Wharf asks each time.
-struct Nowhere;
+fn choose(state_dir: &Path, file_agreed: bool) -> Chosen {
+    let mut refused = Vec::new();
+    match stores::secret_service(BUS_PATIENCE) {
+        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
+        Err(why) => refused.push(format!("Secret Service: {why}")),
+    }
+    match stores::kernel() {
+        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
+        Err(why) => refused.push(format!("kernel keyring: {why}")),
+    }
+    if file_agreed {
+        match file::File::open(state_dir) {
+            Ok(store) => return Chosen { store: Store::Lasting(Arc::new(store)), refused },
+            Err(error) => refused.push(format!("file: {}", error.why)),
+        }
+    } else {
+        refused.push("file: you have not agreed to it ('wharf login' asks, or secret_file = true)".into());
+    }
+    Chosen { store: Store::Memory(Arc::default()), refused }
+}
 
-impl Vault for Nowhere {
+impl Vault for Keeper {
+    fn describe(&self) -> String {
+        self.chosen().store.vault().describe()
+    }
+
+    fn refused(&self) -> Vec<String> {
+        self.chosen().refused
+    }
+
+    fn lasting(&self) -> bool {
+        self.chosen().store.vault().lasting()
+    }
+
+    /// What was kept until the end of the program only moves into the file.
+    fn agree(&self) -> Result<()> {
+        let before = self.chosen();
+        let Store::Memory(memory) = before.store else { return Ok(()) };
+        let file = file::File::open(&self.state_dir)?;
+        for (place, (account, secret)) in memory.all().iter() {
+            file.set(place, account, secret)?;
+        }
+        *self.chosen.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Chosen { store: Store::Lasting(Arc::new(file)), refused: before.refused });
+        Ok(())
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
+        self.chosen().store.vault().get(place)
+    }
+
+    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
+        let kept = self.chosen().store.vault().set(place, account, secret);
+        self.changed();
+        kept
+    }
+
+    fn delete(&self, place: &str) -> Result<()> {
+        let gone = self.chosen().store.vault().delete(place);
+        self.changed();
+        gone
+    }
+}
+
+/// No store that lasts: what is typed is kept until the program ends, and asked for again the next time.
+#[derive(Default)]
+struct Memory(Mutex<BTreeMap<String, (String, Secret)>>);
+
+impl Memory {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, (String, Secret)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault for Memory {
     fn describe(&self) -> String {
         "none: you are asked each time".into()
     }
 
-    fn get(&self, _place: &str) -> Result<Option<(String, Secret)>> {
-        Ok(None)
+    fn lasting(&self) -> bool {
+        false
     }
 
-    fn set(&self, place: &str, _account: &str, _secret: &Secret) -> Result<()> {
-        Err(Error::new(Kind::Unsupported, format!("keep the secret of {place}"), "no secret store works here").hint(
-            "agree to a file that only you can read: WHARF_SECRET_FILE=yes, or secret_file = true in the configuration",
-        ))
+    fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
+        Ok(self.all().get(place).cloned())
     }
 
-    fn delete(&self, _place: &str) -> Result<()> {
+    fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
+        self.all().insert(place.to_owned(), (account.to_owned(), secret.clone()));
+        Ok(())
+    }
+
+    fn delete(&self, place: &str) -> Result<()> {
+        self.all().remove(place);
         Ok(())
     }
 }

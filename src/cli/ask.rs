@@ -1,0 +1,62 @@
+//! Asking the person at the terminal.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use async_trait::async_trait;
+
+use crate::core::{
+    clean,
+    error::{During, Error, Result},
+    ports::{Asker, Question, QuestionKind},
+    secret::Secret,
+    sign_in::Nobody,
+};
+
+/// Asks on standard error and reads standard input; a secret is not shown.
+pub struct Terminal;
+
+/// Whoever can be asked: the terminal if there is one, else nobody.
+pub fn asker() -> &'static dyn Asker {
+    if is_there() { &Terminal } else { &Nobody }
+}
+
+/// Whether somebody sits at the other end.
+pub fn is_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+#[async_trait]
+impl Asker for Terminal {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        tokio::task::spawn_blocking(move || read(&question)).await.during("ask")?
+    }
+}
+
+fn read(question: &Question) -> Result<Secret> {
+    let ending = if question.kind == QuestionKind::Confirm { " [y/N] " } else { ": " };
+    eprint!("{}{ending}", clean::line(&question.words));
+    let _ = std::io::stderr().flush();
+    let stdin = std::io::stdin();
+    let saved =
+        if question.kind == QuestionKind::Secret { rustix::termios::tcgetattr(&stdin).ok() } else { None };
+    if let Some(saved) = &saved {
+        let mut quiet = saved.clone();
+        quiet.local_modes.remove(rustix::termios::LocalModes::ECHO);
+        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &quiet);
+    }
+    let mut text = String::new();
+    let read = stdin.lock().read_line(&mut text);
+    if let Some(saved) = &saved {
+        let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, saved);
+        eprintln!();
+    }
+    if read.during("read the answer")? == 0 {
+        return Err(Error::cancelled("ask"));
+    }
+    let answer = text.trim_end_matches(['\r', '\n']);
+    Ok(Secret::new(match question.kind {
+        QuestionKind::Confirm if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => "yes",
+        QuestionKind::Confirm => "no",
+        _ => answer,
+    }))
+}

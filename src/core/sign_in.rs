@@ -1,0 +1,136 @@
+//! Signing in to the places that hold images, and out again.
+
+use super::{
+    error::{During, Error, Kind, Result},
+    portal::{Portal, Source},
+    ports::{Asker, Question, QuestionKind},
+    progress::Context,
+    reference::ImageRef,
+    secret::Secret,
+};
+
+/// What is known before anybody is asked.
+#[derive(Debug, Clone, Default)]
+pub struct SignIn {
+    /// A source's name, or a registry's host.
+    pub source: String,
+    /// The account.
+    pub account: Option<String>,
+    /// Its password or token.
+    pub secret: Option<Secret>,
+}
+
+/// A sign-in that was tried and works.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SignedIn {
+    /// The host.
+    pub host: String,
+    /// The account.
+    pub account: String,
+    /// Where the secret is kept, in words.
+    pub store: String,
+    /// Whether it outlives the program.
+    pub lasting: bool,
+}
+
+impl Portal {
+    /// The registry host that a source's name or a host stands for, and the source.
+    fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
+        let written = self.sources.iter().find(|source| source.name == name).cloned();
+        let reference: ImageRef = match &written {
+            Some(source) => source.catalog.reference("x", Some("x"))?,
+            None => format!("oci://{name}/x").parse()?,
+        };
+        match &reference {
+            ImageRef::Oci(at) => {
+                let host = at.host.clone();
+                Ok((host, written.map_or_else(|| self.source_of(&reference), Ok)?))
+            }
+            _ => Err(Error::unsupported(format!("sign in to {name}"), "one does not sign in there")),
+        }
+    }
+
+    /// The name under which the sign-in that `error` asks for is done: a source's, else the host.
+    pub fn sign_in_for(&self, error: &Error) -> Option<String> {
+        let host = error.sign_in.as_ref()?;
+        let source = self.sources.iter().find(|source| {
+            source.address.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == host)
+        });
+        Some(source.map_or_else(|| host.clone(), |source| source.name.clone()))
+    }
+
+    /// Asks for what is not known, keeps it, tries it, and forgets it again if it does not work.
+    ///
+    /// Where nothing lasting can keep secrets, the person is asked whether a file may.
+    pub async fn sign_in(&self, cx: &Context, asker: &dyn Asker, wanted: SignIn) -> Result<SignedIn> {
+        let what = format!("sign in to {}", wanted.source);
+        let (host, source) = self.place_to_sign_in(&wanted.source)?;
+        let written = self.config.sources.iter().find(|known| known.name == wanted.source);
+        let account = match wanted.account.or_else(|| written.and_then(|known| known.user.clone())) {
+            Some(account) => account,
+            None => ask(asker, format!("account at {host}"), QuestionKind::Text).await?.reveal().to_owned(),
+        };
+        let secret = match wanted.secret {
+            Some(secret) => secret,
+            None => ask(asker, format!("password of {account} at {host}"), QuestionKind::Secret).await?,
+        };
+        let before = self.vault_get(&host, &what).await?;
+        self.vault_set(&host, &account, &secret, &what).await?;
+        // What was kept is what is tried: the same way every later call goes.
+        if let Err(error) = cx.run(&what, source.catalog.health(cx)).await {
+            match before {
+                Some((account, secret)) => self.vault_set(&host, &account, &secret, &what).await?,
+                None => self.vault_delete(&host, &what).await?,
+            }
+            return Err(error.during(what).hint("nothing was kept; check account and password"));
+        }
+        if !self.vault.lasting() {
+            let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
+            // Nobody there to ask, or no answer: it is kept until the program ends.
+            if ask(asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
+                let vault = self.vault.clone();
+                tokio::task::spawn_blocking(move || vault.agree()).await.during(&what)??;
+            }
+        }
+        Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting() })
+    }
+
+    /// Forgets an account; gives the host.
+    pub async fn sign_out(&self, name: &str) -> Result<String> {
+        let (host, _) = self.place_to_sign_in(name)?;
+        self.vault_delete(&host, &format!("sign out of {name}")).await?;
+        Ok(host)
+    }
+
+    // Secret stores may block on a bus: they are kept off the runtime's threads.
+
+    async fn vault_get(&self, host: &str, what: &str) -> Result<Option<(String, Secret)>> {
+        let (vault, host) = (self.vault.clone(), host.to_owned());
+        tokio::task::spawn_blocking(move || vault.get(&host)).await.during(what)?
+    }
+
+    async fn vault_set(&self, host: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
+        let (vault, host, account, secret) = (self.vault.clone(), host.to_owned(), account.to_owned(), secret.clone());
+        tokio::task::spawn_blocking(move || vault.set(&host, &account, &secret)).await.during(what)?
+    }
+
+    async fn vault_delete(&self, host: &str, what: &str) -> Result<()> {
+        let (vault, host) = (self.vault.clone(), host.to_owned());
+        tokio::task::spawn_blocking(move || vault.delete(&host)).await.during(what)?
+    }
+}
+
+async fn ask(asker: &dyn Asker, words: String, kind: QuestionKind) -> Result<Secret> {
+    asker.ask(Question { words, kind }).await
+}
+
+/// For work that nobody watches: every question is an error that says so.
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl Asker for Nobody {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        Err(Error::new(Kind::NotAllowed, format!("ask for the {}", question.words), "nobody is there to answer")
+            .hint("run it in a terminal, or give the answer with the call"))
+    }
+}
