@@ -121,6 +121,7 @@ pub fn build(config: Config) -> Result<Portal> {
         sources: parts.sources,
         launchers: parts.launchers,
         findings: parts.findings,
+        learnt: std::sync::Mutex::default(),
         cache,
         vault,
         open,

@@ -37,8 +37,7 @@ fn read(question: &Question) -> Result<Secret> {
     eprint!("{}{ending}", clean::line(&question.words));
     let _ = std::io::stderr().flush();
     let stdin = std::io::stdin();
-    let saved =
-        if question.kind == QuestionKind::Secret { rustix::termios::tcgetattr(&stdin).ok() } else { None };
+    let saved = if question.kind == QuestionKind::Secret { rustix::termios::tcgetattr(&stdin).ok() } else { None };
     if let Some(saved) = &saved {
         let mut quiet = saved.clone();
         quiet.local_modes.remove(rustix::termios::LocalModes::ECHO);

@@ -3,9 +3,11 @@
 pub mod clean;
 pub mod config;
 pub mod copy;
+pub mod details;
 pub mod digest;
 pub mod error;
 pub mod evidence;
+pub mod facets;
 pub mod fetch;
 pub mod form;
 pub mod launch;

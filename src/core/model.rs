@@ -229,6 +229,8 @@ pub struct Version {
     pub created: Option<i64>,
     /// Bytes to fetch.
     pub size: Option<u64>,
+    /// What it is built for.
+    pub platforms: Vec<Platform>,
 }
 
 /// Who I am at a source and how it is.

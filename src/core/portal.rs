@@ -1,6 +1,9 @@
 //! The use cases: the only thing that both front ends call.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
@@ -8,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     config::Config,
     copy::{self, Options, Outcome, Place},
+    details::{Learnt, enrich},
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Workload},
@@ -69,6 +73,8 @@ pub struct Portal {
     pub open: Opener,
     /// What was looked for at start and found or not.
     pub findings: Vec<Finding>,
+    /// What was learnt about rows, by source.
+    pub learnt: Mutex<HashMap<String, Learnt>>,
 }
 
 /// What a link points to now.
@@ -169,11 +175,16 @@ impl Portal {
             rows
         };
         let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
-        let (fetched, rows) = tokio::join!(fetch, gather);
+        let (fetched, mut rows) = tokio::join!(fetch, gather);
         fetched?;
-        let set = tokio::task::spawn_blocking(move || Arc::new(RowSet::build(rows)))
-            .await
-            .map_err(|error| Error::failed(&what, error))?;
+        let old = self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default();
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
+        let set = tokio::task::spawn_blocking(move || {
+            enrich(&mut rows, &learnt.unwrap_or_default(), &old);
+            Arc::new(RowSet::build(rows))
+        })
+        .await
+        .map_err(|error| Error::failed(&what, error))?;
         if source.catalog.listing() == Listing::Whole && query.is_none() {
             if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
                 tracing::warn!(%error, "the list was not kept");
@@ -212,6 +223,7 @@ impl Portal {
                         digest: None,
                         created: None,
                         size: None,
+                        platforms: Vec::new(),
                     })
                 }
             })
@@ -221,6 +233,16 @@ impl Portal {
             })
             .await;
         Ok(())
+    }
+
+    /// Looks at one row of a source; what it tells is remembered for the next list.
+    pub async fn look(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<Version> {
+        let catalog = &self.source(source)?.catalog;
+        let at = catalog.reference(name, Some(tag))?;
+        let version = cx.run("look at an image", catalog.version(cx, &at)).await?;
+        let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
+        Ok(version)
     }
 
     /// The questions a backend asks about an image.

@@ -65,7 +65,13 @@ pub trait Catalog: Send + Sync {
             digest: image.pinned.map(|pinned| pinned.digest),
             created: image.created,
             size: Some(image.size),
+            platforms: image.platforms.into_iter().map(|entry| entry.platform).collect(),
         })
+    }
+
+    /// Whether a look at one image is cheap: it counts against no limit, so that rows on the screen may be looked at.
+    fn looks_are_cheap(&self) -> bool {
+        false
     }
 
     /// Who I am there and how it is.
@@ -219,6 +225,8 @@ pub trait Cache: Send + Sync {
     async fn heads(&self) -> Result<Vec<CachedRows>>;
     /// The last list of every source.
     async fn load(&self) -> Result<Vec<CachedRows>>;
+    /// The last list of one source.
+    async fn last(&self, source: &str) -> Result<Option<CachedRows>>;
     /// Keeps a source's list.
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()>;
     /// Named filters.

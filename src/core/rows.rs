@@ -98,12 +98,13 @@ impl<'a> RowView<'a> {
 
     /// The tag to show and launch: `latest` if it is there, else the last one.
     pub fn favourite_tag(&self) -> Option<&'a str> {
-        self.tags
-            .split(' ')
-            .find(|tag| *tag == "latest")
-            .or_else(|| self.tags.rsplit(' ').next())
-            .filter(|tag| !tag.is_empty())
+        favourite(self.tags.split(' ').filter(|tag| !tag.is_empty()))
     }
+}
+
+/// Of an image's tags the one to show and launch: `latest` if it is there, else the last one.
+pub fn favourite<'a>(tags: impl DoubleEndedIterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    tags.clone().find(|tag| *tag == "latest").or_else(|| tags.into_iter().next_back())
 }
 
 /// First path part of a name, after a registry host if it starts with one.

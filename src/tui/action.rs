@@ -30,7 +30,7 @@ actions! {
     NextPane = "next-pane", "next pane", "Go to the next pane";
     PreviousPane = "previous-pane", "previous pane", "Go to the previous pane";
     Filter = "filter", "filter", "Type words to narrow the list";
-    Facets = "facets", "facets", "Narrow the list by source, kind or project";
+    Facets = "facets", "facets", "Narrow the list by source, kind, platform or project";
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
     Sort = "sort", "sort", "Sort by name, source, newest, largest";
@@ -39,6 +39,9 @@ actions! {
     Launch = "launch", "launch", "Launch this image";
     Share = "share", "share", "Share this image into projects";
     Link = "link", "link", "Make a link to this image";
+    CopyTo = "copy-to", "copy", "Copy this image to an engine, a registry or a file";
+    Platform = "platform", "platform", "Choose the platform that is shown, shared and launched";
+    SignIn = "sign-in", "sign in", "Sign in to a registry";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";
     Left = "left", "less", "Choose the one before";

@@ -14,7 +14,7 @@ use super::{
     screens::image,
     state::{Screen, State},
 };
-use crate::core::link::Link;
+use crate::core::{link::Link, secret::Secret};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -33,13 +33,19 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         },
         Some(Popup::Line { input, ask, .. }) => match key.code {
             KeyCode::Esc => {
+                let ask = ask.clone();
                 state.popups.pop();
-                Vec::new()
+                match ask {
+                    Ask::Question(id, _) => vec![Effect::Answer(id, None)],
+                    Ask::FilterName | Ask::Link => Vec::new(),
+                }
             }
             KeyCode::Enter => {
-                let (text, ask) = (input.text.trim().to_owned(), ask.clone());
+                let ask = ask.clone();
+                // A password may begin or end with a space.
+                let text = if matches!(ask, Ask::Question(..)) { &input.text } else { input.text.trim() }.to_owned();
                 state.popups.pop();
-                answered(state, ask, text)
+                answered(state, &ask, text)
             }
             _ => {
                 input.key(&key);
@@ -49,7 +55,12 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Some(Popup::Confirm { sure, .. }) => {
             let sure = sure.clone();
             state.popups.pop();
-            if key.code == KeyCode::Char('y') { confirmed(state, sure) } else { Vec::new() }
+            let yes = matches!(key.code, KeyCode::Char('y' | 'Y'));
+            match sure {
+                Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
+                sure if yes => confirmed(state, sure),
+                _ => Vec::new(),
+            }
         }
         Some(Popup::Text { copy, top, text, .. }) => match key.code {
             KeyCode::Char('c') if copy.is_some() => {
@@ -96,19 +107,32 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
             state.theme.clone_from(&first);
             vec![Effect::Theme(first)]
         }
-        Purpose::Share(target) => values
+        Purpose::Share(target, platform) => values
             .into_iter()
             .map(|project| {
                 let job = state.job(format!("share {} into {project}", target.words()));
                 state.say("sharing: 3 shows how far it is");
-                Effect::Share { job, target: target.clone(), project }
+                Effect::Share { job, target: target.clone(), platform: platform.clone(), project }
             })
             .collect(),
+        Purpose::CopyTo(target, platform) => {
+            let job = state.job(format!("copy {} to {first}", target.words()));
+            state.say("copying: 3 shows how far it is");
+            vec![Effect::CopyTo { job, target, platform, destination: first }]
+        }
+        Purpose::Platform => match state.stack.last_mut() {
+            Some(Screen::Image(page)) => page.choose_platform(first),
+            _ => Vec::new(),
+        },
+        Purpose::SignIn => commands::sign_in_to(state, first),
     }
 }
 
 /// A line was typed.
-pub fn answered(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
+pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
+    if let Ask::Question(id, _) = ask {
+        return vec![Effect::Answer(*id, Some(Secret::new(text)))];
+    }
     if text.is_empty() {
         return Vec::new();
     }
@@ -132,7 +156,7 @@ pub fn answered(state: &mut State, ask: Ask, text: String) -> Vec<Effect> {
                 Vec::new()
             }
         },
-        Ask::Project(target) => chosen(state, Purpose::Share(target), vec![text]),
+        Ask::Question(..) => Vec::new(),
     }
 }
 
@@ -150,6 +174,7 @@ fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
             }
             remove(state, backend, id)
         }
+        Sure::Question(_) => Vec::new(),
     }
 }
 

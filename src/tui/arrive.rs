@@ -3,14 +3,16 @@
 use super::{
     action::Action,
     commands,
+    input::Input,
     msg::{Effect, Msg},
-    popups::Popup,
+    popups::{Ask, Popup, Sure},
     state::{Screen, State},
 };
 use crate::core::{
     error::{Kind, Result},
     launch::Workload,
     model::Image,
+    ports::QuestionKind,
 };
 
 /// The topmost screen of a kind: an answer belongs to it also while another one covers it.
@@ -166,6 +168,16 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             return vec![Effect::Copy(link)];
         }
         Msg::Link(Err(error)) => state.fail(&error),
+        Msg::Facets(counted) => commands::facets(state, counted),
+        Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
+        Msg::Question(id, question) => state.popups.push(match question.kind {
+            QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
+            kind => Popup::Line {
+                title: question.words,
+                input: Input::default(),
+                ask: Ask::Question(id, kind == QuestionKind::Secret),
+            },
+        }),
         Msg::JobNote(id, note) => {
             if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
                 job.note = note;
@@ -213,6 +225,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         Err(error) => (Err(error), None),
     };
     let failed = ended.is_err();
+    let signed_in = state.signing_in.take_if(|(job, _)| *job == id).filter(|_| !failed);
     if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
         job.ended = Some(ended);
     }
@@ -229,6 +242,9 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
                 return commands::replan(state);
             }
         }
+    }
+    if let Some((_, source)) = signed_in {
+        return commands::after_sign_in(state, &source);
     }
     match state.screen() {
         Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],

@@ -11,10 +11,10 @@ use super::{
         pick::{Item, Pick, Purpose},
     },
     screens::{console, image, launch, sources, workloads},
-    state::{Screen, State},
+    state::{Screen, SourceLine, State},
     update,
 };
-use crate::core::{launch::Workload, reference::ImageRef, text};
+use crate::core::{launch::Workload, model::Platform, ports::Listing, reference::ImageRef, text};
 
 /// Carries out an action; one that means nothing here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -50,6 +50,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
+        Action::SignIn => sign_in(state),
         Action::OpenLink => {
             state.popups.push(Popup::Line {
                 title: "Paste a link".into(),
@@ -87,7 +88,7 @@ fn movement(state: &mut State, action: Action) -> bool {
     match state.stack.last_mut() {
         Some(Screen::Catalog) => state.catalog.at.go(action, found, page),
         Some(Screen::Image(screen)) => {
-            let count = screen.count();
+            let count = screen.count(state.size.0);
             screen.at.go(action, count, page)
         }
         Some(Screen::Launch(screen)) if screen.in_plan => {
@@ -226,14 +227,7 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             return state.catalog.refresh(&sources);
         }
         Action::Facets => {
-            let items = catalog
-                .facets()
-                .into_iter()
-                .map(|(facet, count)| Item::plain(facet, text::plural(count as u64, "image", "images")))
-                .collect();
-            let mut facets = Pick::new("Narrow by", Purpose::Facet, items);
-            facets.several = true;
-            return pick(state, facets);
+            return vec![catalog.facets()];
         }
         Action::SavedFilters => {
             if catalog.saved.is_empty() {
@@ -269,9 +263,13 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Share => {
             let targets = catalog.targets();
-            return targets.into_iter().rev().flat_map(|target| share(state, target)).collect();
+            return targets.into_iter().rev().flat_map(|target| share(state, target, None)).collect();
         }
-        Action::Link => return catalog.target().map(Effect::Link).into_iter().collect(),
+        Action::CopyTo => {
+            let Some(target) = catalog.target() else { return Vec::new() };
+            return copy_to(state, target, None);
+        }
+        Action::Link => return catalog.target().map(|target| Effect::Link(target, None)).into_iter().collect(),
         Action::CopyReference => return catalog.target().map(Effect::CopyReference).into_iter().collect(),
         _ => {}
     }
@@ -284,9 +282,9 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         Action::NextPane => page.turn(1),
         Action::PreviousPane => page.turn(image::Pane::ALL.len() - 1),
         Action::Refresh => {
-            let target = page.target();
-            **page = image::Page::new(target.clone());
-            return vec![Effect::Image { target, platform: None }];
+            let platform = page.platform.take();
+            **page = image::Page { platform, ..image::Page::new(page.target()) };
+            return vec![page.fetch()];
         }
         Action::Open => {
             // A version opens as a page of its own.
@@ -306,10 +304,25 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::Share => {
-            let target = page.target();
-            return share(state, target);
+            let (target, platform) = (page.target(), page.platform.clone());
+            return share(state, target, platform);
         }
-        Action::Link => return vec![Effect::Link(page.target())],
+        Action::CopyTo => {
+            let (target, platform) = (page.target(), page.platform.clone());
+            return copy_to(state, target, platform);
+        }
+        Action::Platform => {
+            let entries = page.image.iter().flat_map(|image| &image.platforms);
+            let host = Platform::host();
+            let items = entries
+                .map(|entry| {
+                    let note = if entry.platform.serves(&host) { "this machine" } else { "" };
+                    Item::plain(entry.platform.to_string(), note)
+                })
+                .collect();
+            return pick(state, Pick::new("Platform", Purpose::Platform, items));
+        }
+        Action::Link => return vec![Effect::Link(page.target(), page.platform.clone())],
         Action::CopyReference => return vec![Effect::CopyReference(page.target())],
         _ => {}
     }
@@ -317,7 +330,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 /// The share dialog: projects known from the source's list, or any that is typed.
-fn share(state: &mut State, target: Target) -> Vec<Effect> {
+fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
     let source = match &target {
         Target::Row { source, .. } => source.clone(),
         Target::Reference(ImageRef::Oci(name)) => state
@@ -346,8 +359,7 @@ fn share(state: &mut State, target: Target) -> Vec<Effect> {
         .map(|other| other.name.clone())
         .collect();
     for other in others {
-        let host = state.sources.iter().find(|known| known.name == other).map_or("", |known| known.address.as_str());
-        let host = host.split_once("://").map_or(host, |(_, host)| host).trim_end_matches('/').to_owned();
+        let host = state.sources.iter().find(|known| known.name == other).map_or("", SourceLine::host).to_owned();
         items.extend(state.catalog.projects(&other).into_iter().map(|project| Item {
             label: project.clone(),
             note: format!("on {other}"),
@@ -355,10 +367,118 @@ fn share(state: &mut State, target: Target) -> Vec<Effect> {
             disabled: None,
         }));
     }
-    let mut dialog = Pick::new(format!("Share {} into", target.words()), Purpose::Share(target), items);
+    let only = platform.as_ref().map_or_else(String::new, |platform| format!(" ({platform} only)"));
+    let title = format!("Share {}{only} into", target.words());
+    let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
     dialog.several = true;
     dialog.free = true;
     pick(state, dialog)
+}
+
+/// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
+fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
+    let (host, name, tag) = match &target {
+        Target::Row { source, name, tag } => {
+            let line = state.sources.iter().find(|known| known.name == *source);
+            let host = line.filter(|line| line.adapter == "oci").map_or("", SourceLine::host);
+            (host.to_owned(), name.clone(), tag.clone())
+        }
+        Target::Reference(reference) => match reference.name() {
+            Some(at) => (at.host.clone(), at.repository.clone(), at.tag.clone()),
+            None => {
+                let title = reference.title();
+                let (name, tag) = title.split_once(':').unwrap_or((&title, ""));
+                (String::new(), name.to_owned(), Some(tag.to_owned()))
+            }
+        },
+    };
+    let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(|| "latest".to_owned());
+    let base = name.rsplit('/').next().unwrap_or(&name).to_owned();
+    let of_source = |source: &SourceLine| {
+        let (words, value) = match source.adapter.as_str() {
+            "engine" => {
+                let full = if host.is_empty() { format!("localhost/{name}") } else { format!("{host}/{name}") };
+                (format!("into {}", source.name), format!("engine://{}/{full}:{tag}", source.name))
+            }
+            "files" if source.name != "starter" => {
+                (format!("into the folder {}", source.address), format!("file:{}/{base}:{tag}", source.address))
+            }
+            "oci" if source.host() != host => {
+                (format!("to {}", source.name), format!("oci://{}/{name}:{tag}", source.host()))
+            }
+            _ => return None,
+        };
+        Some(Item { label: words, note: value.clone(), value, disabled: None })
+    };
+    let items = state.sources.iter().filter_map(of_source).collect();
+    let only = platform.as_ref().map_or_else(String::new, |platform| format!(" ({platform} only)"));
+    let title = format!("Copy {}{only} (or type where to)", target.words());
+    let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
+    dialog.free = true;
+    pick(state, dialog)
+}
+
+/// Opens the choice of what to narrow the list by.
+pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
+    if !matches!(state.screen(), Screen::Catalog) || !state.popups.is_empty() {
+        return;
+    }
+    let items = counted
+        .into_iter()
+        .map(|(facet, count)| Item::plain(facet, text::plural(count as u64, "image", "images")))
+        .collect();
+    let mut facets = Pick::new("Narrow by", Purpose::Facet, items);
+    facets.several = true;
+    state.popups.push(Popup::Pick(facets));
+}
+
+/// Whether one signs in to a source.
+pub fn takes_sign_in(source: &SourceLine) -> bool {
+    matches!(source.adapter.as_str(), "oci" | "hub")
+}
+
+fn sign_in(state: &mut State) -> Vec<Effect> {
+    let refused = |name: &str| {
+        state
+            .catalog
+            .feeds
+            .iter()
+            .any(|feed| feed.source == name && feed.error.as_ref().is_some_and(|error| error.sign_in.is_some()))
+    };
+    let mut sources: Vec<&SourceLine> = state.sources.iter().filter(|source| takes_sign_in(source)).collect();
+    // Those that asked for it come first.
+    sources.sort_by_key(|source| !refused(&source.name));
+    let items: Vec<Item> = sources
+        .iter()
+        .map(|source| {
+            let note = if refused(&source.name) { "wants you to sign in" } else { source.address.as_str() };
+            Item::plain(source.name.clone(), note)
+        })
+        .collect();
+    match items.as_slice() {
+        [only] => sign_in_to(state, only.value.clone()),
+        _ => pick(state, Pick::new("Sign in to", Purpose::SignIn, items)),
+    }
+}
+
+/// Starts a sign-in; its questions come as popups.
+pub fn sign_in_to(state: &mut State, source: String) -> Vec<Effect> {
+    let job = state.job(format!("sign in to {source}"));
+    state.signing_in = Some((job, source.clone()));
+    vec![Effect::SignIn { job, source }]
+}
+
+/// Somebody signed in: what that source said before is asked again.
+pub fn after_sign_in(state: &mut State, source: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if state.sources.iter().any(|known| known.name == source && known.listing == Listing::Whole) {
+        state.catalog.loading(source);
+        effects.push(Effect::List { source: source.to_owned(), query: None });
+    }
+    if matches!(state.screen(), Screen::Sources(_)) {
+        effects.push(Effect::Health);
+    }
+    effects
 }
 
 fn on_launch(state: &mut State, action: Action) -> Vec<Effect> {

@@ -31,6 +31,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::Link,
             A::Facets,
             A::Workloads,
+            A::CopyTo,
             A::Sort,
             A::Mark,
             A::OpenLink,
@@ -39,14 +40,24 @@ fn offered(state: &State) -> &'static [Action] {
             A::Help,
             A::Quit,
         ],
-        Screen::Image(_) => {
-            &[A::NextPane, A::Launch, A::Share, A::Link, A::CopyReference, A::Open, A::Refresh, A::Back, A::Help]
-        }
+        Screen::Image(_) => &[
+            A::NextPane,
+            A::Launch,
+            A::Share,
+            A::Link,
+            A::CopyTo,
+            A::Platform,
+            A::CopyReference,
+            A::Open,
+            A::Refresh,
+            A::Back,
+            A::Help,
+        ],
         Screen::Launch(_) => &[A::Confirm, A::Open, A::Right, A::NextPane, A::Back, A::Help],
         Screen::Workloads(_) => &[A::Open, A::Shell, A::Attach, A::Stop, A::Remove, A::Catalog, A::Back, A::Help],
         Screen::Workload(_) => &[A::Shell, A::Attach, A::Stop, A::Remove, A::Last, A::Back, A::Help],
         Screen::Transfers(_) => &[A::Stop, A::Catalog, A::Back, A::Help],
-        Screen::Sources(_) => &[A::Refresh, A::Catalog, A::Back, A::Help],
+        Screen::Sources(_) => &[A::Refresh, A::SignIn, A::Catalog, A::Back, A::Help],
         Screen::Console(_) => &[],
     }
 }
@@ -57,10 +68,31 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
     match (state.screen(), action) {
         (
             Screen::Catalog,
-            Action::Open | Action::Launch | Action::Share | Action::Link | Action::CopyReference | Action::Mark,
+            Action::Open
+            | Action::Launch
+            | Action::Share
+            | Action::Link
+            | Action::CopyTo
+            | Action::CopyReference
+            | Action::Mark,
         ) if state.catalog.selected().is_none() => no("no image is selected"),
-        (Screen::Image(page), Action::Launch | Action::Share | Action::Link) if page.image.is_none() => {
+        (Screen::Image(page), Action::Launch | Action::Share | Action::Link | Action::CopyTo | Action::Platform)
+            if page.image.is_none() =>
+        {
             no("the image has not arrived")
+        }
+        (Screen::Image(page), Action::Platform)
+            if page.image.as_ref().is_some_and(|image| image.platforms.len() < 2) =>
+        {
+            no("it is built for one platform only")
+        }
+        (Screen::Image(page), Action::CopyTo) if page.image.as_ref().is_some_and(|image| image.disk.is_some()) => {
+            no("disk images are not copied yet")
+        }
+        (Screen::Catalog | Screen::Sources(_), Action::SignIn)
+            if !state.sources.iter().any(super::commands::takes_sign_in) =>
+        {
+            no("no source here takes a sign-in")
         }
         (Screen::Image(page), Action::Launch | Action::Link)
             if page.image.as_ref().is_some_and(|image| image.pinned.is_none()) =>

@@ -2,27 +2,34 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     msg::{Effect, Msg, Slot, Target},
+    prompter::{Prompter, Questions},
     update,
 };
 use crate::core::{
     copy::Options,
     error::{Error, Result},
+    facets,
     launch::Workload,
     portal::Portal,
     ports::Terminal,
     progress::{Context, Progress},
     reference::ImageRef,
     search,
+    sign_in::SignIn,
 };
 
 /// How often a shown workload is looked at again.
 const WATCH: Duration = Duration::from_secs(2);
+/// How long rows stand still before they are looked at.
+const GLANCE: Duration = Duration::from_millis(150);
+/// Looks at a time.
+const LOOKS: usize = 6;
 /// Progress is shown at most this often.
 const NOTES: Duration = Duration::from_millis(100);
 
@@ -43,6 +50,7 @@ pub struct Jobs {
     keys: Option<mpsc::Sender<bytes::Bytes>>,
     sizes: Option<mpsc::Sender<(u16, u16)>>,
     number: u64,
+    questions: Questions,
 }
 
 impl Jobs {
@@ -59,7 +67,12 @@ impl Jobs {
             keys: None,
             sizes: None,
             number: 0,
+            questions: Questions::default(),
         }
+    }
+
+    fn asker(&self) -> Prompter {
+        Prompter::new(Post { out: self.out.clone(), read: None }, self.questions.clone())
     }
 
     /// The next message that is not late.
@@ -147,6 +160,20 @@ impl Jobs {
                 };
                 let _ = tokio::join!(work, forward);
             }),
+            Effect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
+                let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
+                post.send(Msg::Facets(counted.unwrap_or_default())).await;
+            }),
+            Effect::Look(rows) => self.read(Slot::Look, move |post| async move {
+                // Whoever scrolls on is not there to read.
+                tokio::time::sleep(GLANCE).await;
+                let (portal, post, cx) = (&portal, &post, &Context::default());
+                let looks = rows.into_iter().map(|(source, name, tag)| async move {
+                    let version = portal.look(cx, &source, &name, &tag).await.ok();
+                    post.send(Msg::Looked(source, name, version)).await;
+                });
+                stream::iter(looks).for_each_concurrent(LOOKS, |look| look).await;
+            }),
             Effect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
                 let form = portal.form(&Context::default(), &backend, &image).await;
                 post.send(Msg::Form(form.map(|form| (backend, form)))).await;
@@ -187,9 +214,11 @@ impl Jobs {
                     tokio::join!(portal.health(&cx), tokio::task::spawn_blocking(move || vault.describe()));
                 post.send(Msg::Health(health, store.unwrap_or_default())).await;
             }),
-            Effect::Link(target) => self.read(Slot::Link, move |post| async move {
+            Effect::Link(target, platform) => self.read(Slot::Link, move |post| async move {
                 let link = async {
-                    let link = portal.link(&Context::default(), &resolve(&portal, &target)?, None, None).await?;
+                    let platform = platform.map(|platform| platform.parse()).transpose()?;
+                    let at = resolve(&portal, &target)?;
+                    let link = portal.link(&Context::default(), &at, platform.as_ref(), None).await?;
                     let code = link.code(false).unwrap_or_default();
                     Ok((link, code))
                 };
@@ -225,10 +254,26 @@ impl Jobs {
                     Some(workload),
                 ))
             }),
-            Effect::Share { job, target, project } => self.write(job, move |cx| async move {
-                let shared = portal.share(&cx, &resolve(&portal, &target)?, &project, &Options::default()).await?;
+            Effect::Share { job, target, platform, project } => self.write(job, move |cx| async move {
+                let options = of_platform(platform)?;
+                let shared = portal.share(&cx, &resolve(&portal, &target)?, &project, &options).await?;
                 Ok((format!("{}: {}", shared.destination, update::moved(&shared.outcome)), None))
             }),
+            Effect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
+                let to: ImageRef = destination.parse()?;
+                let outcome = portal.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
+                Ok((format!("{}: {}", to.spoken(), update::moved(&outcome)), None))
+            }),
+            Effect::SignIn { job, source } => {
+                let asker = self.asker();
+                self.write(job, move |cx| async move {
+                    let wanted = SignIn { source, ..SignIn::default() };
+                    let signed = portal.sign_in(&cx, &asker, wanted).await?;
+                    let kept = if signed.lasting { signed.store } else { "kept until Wharf ends".to_owned() };
+                    Ok((format!("signed in to {} as {} · {kept}", signed.host, signed.account), None))
+                });
+            }
+            Effect::Answer(id, answer) => self.questions.answer(id, answer),
             Effect::Stop { job, backend, id } => self.write(job, move |cx| async move {
                 portal.launcher(Some(&backend), None)?.stop(&cx, &id).await?;
                 Ok((format!("stopped {id}"), None))
@@ -359,13 +404,15 @@ impl Jobs {
 }
 
 /// Where a job puts its messages.
-struct Post {
+#[derive(Clone)]
+pub struct Post {
     out: mpsc::Sender<Delivery>,
     read: Option<(Slot, u64)>,
 }
 
 impl Post {
-    async fn send(&self, msg: Msg) {
+    /// Sends a message to the loop.
+    pub async fn send(&self, msg: Msg) {
         let _ = self.out.send(Delivery { msg, read: self.read }).await;
     }
 }
@@ -384,6 +431,12 @@ async fn follow(portal: &Portal, backend: &str, id: &str, post: &Post) -> Result
         post.send(Msg::Log(bytes)).await;
     }
     Ok(())
+}
+
+/// Everything, or one platform alone.
+fn of_platform(platform: Option<String>) -> Result<Options> {
+    let platforms = platform.map(|platform| Ok::<_, Error>(vec![platform.parse()?])).transpose()?;
+    Ok(Options { platforms, ..Options::default() })
 }
 
 fn crashed(what: &str) -> Error {

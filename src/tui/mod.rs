@@ -6,6 +6,7 @@
 pub mod action;
 pub mod answer;
 pub mod arrive;
+pub mod click;
 pub mod commands;
 pub mod hints;
 pub mod input;
@@ -14,6 +15,7 @@ pub mod keymap;
 pub mod list;
 pub mod msg;
 pub mod popups;
+pub mod prompter;
 pub mod screens;
 pub mod state;
 pub mod terminal;
@@ -59,6 +61,7 @@ pub fn state_of(portal: &Portal) -> State {
             address: source.address.clone(),
             origin: source.origin.clone(),
             listing: source.catalog.listing(),
+            cheap: source.catalog.looks_are_cheap(),
         })
         .collect();
     let backends = portal.launchers.iter().map(|launcher| launcher.name().to_owned()).collect();

@@ -12,12 +12,13 @@ use crate::core::{
     link::Link,
     model::{Health, Image, Version},
     portal::Opened,
-    ports::CachedRows,
+    ports::{CachedRows, Question},
     progress::Note,
     query::Query,
     reference::ImageRef,
     rows::RowSet,
     search::{RowId, Sort},
+    secret::Secret,
 };
 
 /// The lists of all sources, as search takes them.
@@ -99,6 +100,12 @@ pub enum Msg {
     Link(Result<(Link, String)>),
     /// What a link points to.
     Opened(Box<Result<Opened>>),
+    /// What the list can be narrowed by, and how many rows each choice leaves.
+    Facets(Vec<(String, usize)>),
+    /// What a look at one row told: source, name, and the version, unless it could not be had.
+    Looked(String, String, Option<Version>),
+    /// The core asks the person something, under a number.
+    Question(u64, Question),
     /// Saved filters.
     Filters(Vec<(String, String)>),
     /// News of a job.
@@ -135,8 +142,18 @@ pub enum Effect {
     Plan { backend: String, image: Box<Image>, answers: Answers },
     /// Carry out a plan, as job.
     Launch { job: u64, plan: Box<Plan> },
-    /// Share into a project, as job.
-    Share { job: u64, target: Target, project: String },
+    /// Share into a project, as job; only one platform where one was chosen.
+    Share { job: u64, target: Target, platform: Option<String>, project: String },
+    /// Copy to a reference, as job; only one platform where one was chosen.
+    CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
+    /// Sign in to a source, as job.
+    SignIn { job: u64, source: String },
+    /// Answer a question of the core, or not.
+    Answer(u64, Option<Secret>),
+    /// Count what the list can be narrowed by.
+    Facets(SharedSets),
+    /// Look at rows that are on the screen: source, name, tag.
+    Look(Vec<(String, String, String)>),
     /// List workloads; again every two seconds while the screen is open.
     Workloads,
     /// Follow a workload's output.
@@ -157,8 +174,8 @@ pub enum Effect {
     Leave(&'static [Slot]),
     /// Ask sources and backends how they are.
     Health,
-    /// Make a link.
-    Link(Target),
+    /// Make a link, to one platform where one was chosen.
+    Link(Target, Option<String>),
     /// Open a link.
     OpenLink(Link),
     /// Copy text to the clipboard, through the terminal.
@@ -182,6 +199,10 @@ pub enum Slot {
     Cache,
     /// A search.
     Search,
+    /// Counting facets.
+    Facets,
+    /// Looking at rows.
+    Look,
     /// An image page.
     Image,
     /// Tags.

@@ -45,6 +45,16 @@ pub struct SourceLine {
     pub origin: String,
     /// How it can be listed.
     pub listing: Listing,
+    /// Whether rows on the screen may be looked at without being asked to.
+    pub cheap: bool,
+}
+
+impl SourceLine {
+    /// Host and port of its address.
+    pub fn host(&self) -> &str {
+        let address = self.address.as_str();
+        address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/')
+    }
 }
 
 /// A write that runs or ran.
@@ -102,6 +112,8 @@ pub struct State {
     pub backends: Vec<String>,
     /// What was found at start.
     pub findings: Vec<Finding>,
+    /// The sign-in that runs: its job and its source.
+    pub signing_in: Option<(u64, String)>,
     /// Set when the program should end.
     pub quit: bool,
     next: u64,
@@ -125,6 +137,7 @@ impl State {
             sources,
             backends,
             findings: Vec::new(),
+            signing_in: None,
             quit: false,
             next: 0,
         }

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     action::Action,
-    answer, arrive, commands, hints,
+    answer, arrive, click, commands, hints,
     keymap::Key,
     msg::{Effect, Msg, Slot, Target},
     popups::{Ask, Popup},
@@ -21,7 +21,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Key(_) => Vec::new(),
         Msg::Paste(text) => paste(state, &text),
         Msg::Scroll(lines) => scroll(state, lines),
-        Msg::Click(column, line) => click(state, column, line),
+        Msg::Click(column, line) => click::click(state, column, line),
         Msg::Resize(columns, rows) => resize(state, (columns, rows)),
         Msg::Ended => {
             state.quit = true;
@@ -39,9 +39,12 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let jobs = state.jobs.len();
     let count = state.catalog.count();
     match state.stack.last_mut() {
-        Some(Screen::Catalog) => state.catalog.at.settle(count, page.saturating_sub(1)),
+        Some(Screen::Catalog) => {
+            state.catalog.at.settle(count, page.saturating_sub(1));
+            effects.extend(state.catalog.wants_looks(&state.sources, page));
+        }
         Some(Screen::Image(screen)) => {
-            let count = screen.count();
+            let count = screen.count(state.size.0);
             if screen.pane == image::Pane::Versions {
                 screen.at.settle(count, page.saturating_sub(2));
                 let unknown = screen.unknown_tags(page);
@@ -166,7 +169,7 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
                 }
             }
             Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
-                return answer::answered(state, Ask::Link, text.trim().to_owned());
+                return answer::answered(state, &Ask::Link, text.trim().to_owned());
             }
             Some(Screen::Catalog) => {
                 state.catalog.typing = true;
@@ -185,22 +188,6 @@ fn scroll(state: &mut State, lines: i16) -> Vec<Effect> {
     }
     let action = if lines > 0 { Action::Down } else { Action::Up };
     (0..lines.unsigned_abs()).flat_map(|_| commands::run(state, action)).collect()
-}
-
-/// A click selects a line of the list; one on the selected line opens it.
-fn click(state: &mut State, _column: u16, line: u16) -> Vec<Effect> {
-    if !state.popups.is_empty() || !matches!(state.screen(), Screen::Catalog) || line < 3 {
-        return Vec::new();
-    }
-    let at = &mut state.catalog.at;
-    let clicked = at.top + usize::from(line - 3);
-    if clicked == at.selected {
-        return commands::run(state, Action::Open);
-    }
-    if clicked < state.catalog.count() {
-        state.catalog.at.selected = clicked;
-    }
-    Vec::new()
 }
 
 fn resize(state: &mut State, size: (u16, u16)) -> Vec<Effect> {

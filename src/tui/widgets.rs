@@ -70,6 +70,28 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width.max(1) {
+            let rest = match line.rfind(' ') {
+                Some(at) if at * 3 > line.len() => line.split_off(at + 1),
+                _ => String::new(),
+            };
+            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
+            used = line.width();
+        }
+        line.push(c);
+        used += columns;
+    }
+    lines.push(line);
+    lines
+}
+
 /// The role of a badge's tone.
 pub fn tone(tone: Tone) -> &'static str {
     match tone {
@@ -136,12 +158,16 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     shown.iter().map(|value| BLOCKS[((value / most * 7.0).round().max(0.0) as usize).min(7)]).collect()
 }
 
-/// A framed box in the middle; gives its inside.
-pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
-    let whole = frame.area();
+/// Where a box of this size stands: in the middle of `whole`, and no larger.
+pub fn middle(whole: Rect, width: u16, height: u16) -> Rect {
     let width = width.min(whole.width);
     let height = height.min(whole.height);
-    let area = Rect::new(whole.x + (whole.width - width) / 2, whole.y + (whole.height - height) / 2, width, height);
+    Rect::new(whole.x + (whole.width - width) / 2, whole.y + (whole.height - height) / 2, width, height)
+}
+
+/// A framed box in the middle; gives its inside.
+pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
+    let area = middle(frame.area(), width, height);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style("border"))
@@ -182,6 +208,15 @@ mod tests {
         assert_eq!(fit("ab", 4), "ab  ");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit("abc", 1), "…");
+    }
+
+    #[test]
+    fn long_values_wrap_at_a_space_where_one_is_near() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("sha256:abcdef", 8), ["sha256:a", "bcdef"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("ab", 0), ["a", "b"]);
     }
 
     #[test]

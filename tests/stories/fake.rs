@@ -75,7 +75,13 @@ impl Catalog for Fake {
         Ok(vec!["1.0".into(), "latest".into()])
     }
     async fn version(&self, _cx: &Context, reference: &ImageRef) -> Result<Version> {
-        Ok(Version { tag: reference.tag().unwrap_or("").into(), digest: None, created: None, size: Some(7) })
+        Ok(Version {
+            tag: reference.tag().unwrap_or("").into(),
+            digest: None,
+            created: None,
+            size: Some(7),
+            platforms: Vec::new(),
+        })
     }
     async fn health(&self, _cx: &Context) -> Result<Health> {
         Ok(Health { reachable: true, ..Health::default() })
@@ -97,7 +103,10 @@ pub fn image(reference: ImageRef) -> Image {
         kind: ImageKind::Container,
         media_type: "application/vnd.oci.image.manifest.v1+json".into(),
         created: Some(1_700_000_000),
-        platforms: vec![PlatformEntry { platform, digest: digest.clone() }],
+        platforms: vec![
+            PlatformEntry { platform, digest: digest.clone() },
+            PlatformEntry { platform: "linux/arm64/v8".parse().unwrap(), digest: digest.clone() },
+        ],
         config: RunConfig {
             entrypoint: vec!["/opt/gromacs".into()],
             user: "1000".into(),
@@ -162,5 +171,6 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         vault: Arc::new(NoVault),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
+        learnt: std::sync::Mutex::default(),
     }
 }

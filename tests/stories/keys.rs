@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use wharf::{
     core::{
         error::{Error, Kind},
+        facets,
         form::{Field, FieldKind, Form},
         launch::{Plan, Risk},
         ports::Listing,
@@ -31,6 +32,7 @@ pub fn state() -> State {
         address: "https://lab.example/".into(),
         origin: "test".into(),
         listing: Listing::Whole,
+        cheap: true,
     };
     let hub = SourceLine {
         name: "hub".into(),
@@ -38,6 +40,7 @@ pub fn state() -> State {
         address: "https://hub.example/".into(),
         origin: "built in".into(),
         listing: Listing::SearchOnly,
+        cheap: false,
     };
     let mut state = State::new(vec![source, hub], vec!["docker".into(), "local".into()], Keymap::load(None));
     state.now = 1_764_000_000;
@@ -66,6 +69,7 @@ pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                 let hits = Arc::new(search::search(&sets.0, &query, &candidates));
                 others.extend(update(state, Msg::Found { number, order: Some(order), hits }));
             }
+            Effect::Facets(sets) => others.extend(update(state, Msg::Facets(facets::count(&sets.0)))),
             other => others.push(other),
         }
     }

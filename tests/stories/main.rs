@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod cli;
+mod dialogs;
 mod fake;
 mod keys;
 mod lab;

@@ -10,6 +10,7 @@ use wharf::{
         form::{Field, FieldKind, Form},
         launch::{State as Run, Usage, Workload},
         model::{Health, Version},
+        ports::{Question, QuestionKind},
         progress::Note,
         rows::{Row, RowSet},
     },
@@ -26,7 +27,7 @@ use crate::{fake, keys};
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (44, 14)];
 
-fn draw(state: &mut State, size: (u16, u16)) -> String {
+pub fn draw(state: &mut State, size: (u16, u16)) -> String {
     update(state, Msg::Resize(size.0, size.1));
     let printable = size.0 > 0;
     let theme = Theme::load("default", None, Depth::True);
@@ -97,6 +98,7 @@ fn pictures() -> Vec<(&'static str, State)> {
                 digest: Some(digest),
                 created: Some(1_700_000_000),
                 size: Some(35 << 20),
+                platforms: Vec::new(),
             }),
         );
         all.push((name, state));
@@ -211,11 +213,21 @@ fn pictures() -> Vec<(&'static str, State)> {
     ];
     update(&mut sources, Msg::Health(health, "kernel keyring".into()));
     all.push(("sources", sources));
-    for (name, keys) in [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s")] {
+    for (name, keys) in
+        [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s"), ("copy", "j C"), ("sign-in", "i")]
+    {
         let mut state = keys::state();
         keys::press(&mut state, keys);
         all.push((name, state));
     }
+    let mut platforms = page();
+    keys::press(&mut platforms, "p");
+    all.push(("platforms", platforms));
+    let mut password = keys::state();
+    let question = Question { words: "password of ada at lab.example".into(), kind: QuestionKind::Secret };
+    update(&mut password, Msg::Question(1, question));
+    keys::press(&mut password, "h u n t e r 2");
+    all.push(("password", password));
     all
 }
 

@@ -158,6 +158,11 @@ impl Catalog for Oci {
         }
     }
 
+    fn looks_are_cheap(&self) -> bool {
+        // Docker Hub counts every manifest that is read.
+        self.registry.host != reference::DOCKER_HUB
+    }
+
     async fn health(&self, _cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
         let url = self.registry.url("v2/")?;

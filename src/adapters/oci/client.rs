@@ -43,7 +43,7 @@ pub struct Registry {
     settled: AtomicBool,
     tokens: Mutex<HashMap<String, (Secret, Instant)>>,
     limits: Mutex<Option<String>>,
-    account: Mutex<Option<Option<Credentials>>>,
+    account: Mutex<Arc<tokio::sync::OnceCell<Option<Credentials>>>>,
     /// The vault's generation that everything above was learnt under.
     generation: AtomicU64,
 }
@@ -122,19 +122,14 @@ impl Registry {
             return credentials::find(&self.vault, &self.host, repository).await;
         }
         let known = self.account.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known {
-            return known;
-        }
-        let found = credentials::find(&self.vault, &self.host, "").await;
-        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
-        found
+        known.get_or_init(|| credentials::find(&self.vault, &self.host, "")).await.clone()
     }
 
     /// Somebody signed in or out since: what was learnt with the old credentials is worth nothing.
     fn forget_if_changed(&self) {
         let now = self.vault.generation();
         if self.generation.swap(now, Ordering::AcqRel) != now {
-            *self.account.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
             *self.basic.lock().unwrap_or_else(PoisonError::into_inner) = false;
             self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.settled.store(false, Ordering::Relaxed);

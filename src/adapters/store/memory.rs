@@ -30,6 +30,10 @@ impl Cache for Memory {
         Ok(self.rows.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
     }
 
+    async fn last(&self, source: &str) -> Result<Option<CachedRows>> {
+        Ok(self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned())
+    }
+
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
         let kept = CachedRows { source: source.to_owned(), total: rows.len(), rows: Arc::new(rows.clone()), fetched };
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), kept);

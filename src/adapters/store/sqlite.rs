@@ -65,9 +65,11 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    async fn lists(&self, query: &'static str) -> Result<Vec<CachedRows>> {
+    async fn lists(&self, query: &'static str, source: Option<&str>) -> Result<Vec<CachedRows>> {
         let what = "read the cached lists";
-        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let query = sqlx::query(query);
+        let query = if let Some(source) = source { query.bind(source.to_owned()) } else { query };
+        let rows = query.fetch_all(self.pool().await?).await.during(what)?;
         let mut all = Vec::new();
         for row in rows {
             let packed: &[u8] = row.try_get("rows").during(what)?;
@@ -152,11 +154,16 @@ pub fn is_network(folder: &Path) -> bool {
 #[async_trait]
 impl Cache for Sqlite {
     async fn heads(&self) -> Result<Vec<CachedRows>> {
-        self.lists("SELECT source, fetched, total, head AS rows FROM list ORDER BY source").await
+        self.lists("SELECT source, fetched, total, head AS rows FROM list ORDER BY source", None).await
     }
 
     async fn load(&self) -> Result<Vec<CachedRows>> {
-        self.lists("SELECT source, fetched, total, rows FROM list JOIN body USING (source) ORDER BY source").await
+        self.lists("SELECT source, fetched, total, rows FROM list JOIN body USING (source) ORDER BY source", None).await
+    }
+
+    async fn last(&self, source: &str) -> Result<Option<CachedRows>> {
+        let query = "SELECT source, fetched, total, rows FROM list JOIN body USING (source) WHERE source = ?";
+        Ok(self.lists(query, Some(source)).await?.pop())
     }
 
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {

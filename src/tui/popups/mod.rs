@@ -4,7 +4,7 @@ pub mod pick;
 pub mod view;
 
 use self::pick::Pick;
-use super::{input::Input, msg::Target};
+use super::input::Input;
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub enum Ask {
     FilterName,
     /// A link to open.
     Link,
-    /// A project that is not in the list.
-    Project(Target),
+    /// A question of the core, by its number; `true` for a secret, which is not shown.
+    Question(u64, bool),
 }
 
 /// What is done when the person says yes.
@@ -24,6 +24,8 @@ pub enum Sure {
     Quit,
     /// Remove a workload: backend, id.
     Remove(String, String),
+    /// A question of the core, by its number.
+    Question(u64),
 }
 
 /// One popup.

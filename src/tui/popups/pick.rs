@@ -16,8 +16,14 @@ pub enum Purpose {
     Filter,
     /// Use a theme.
     Theme,
-    /// Share an image into projects.
-    Share(Target),
+    /// Share an image, or one platform of it, into projects.
+    Share(Target, Option<String>),
+    /// Copy an image, or one platform of it, somewhere.
+    CopyTo(Target, Option<String>),
+    /// Show an image for another platform.
+    Platform,
+    /// Sign in to a source.
+    SignIn,
 }
 
 /// One line.
@@ -90,6 +96,26 @@ impl Pick {
             several: false,
             free: false,
         }
+    }
+
+    /// Columns and rows of its box.
+    pub fn size(&self) -> (u16, u16) {
+        (76, (self.items.len() as u16).saturating_add(5).clamp(8, 24))
+    }
+
+    /// A click on a line of the list: marks it where several can be chosen, else chooses it.
+    pub fn click(&mut self, line: usize, height: usize) -> Outcome {
+        let position = self.at.window(self.shown.len(), height) + line;
+        if position >= self.shown.len() {
+            return Outcome::Stay;
+        }
+        self.at.selected = position;
+        if self.several {
+            self.mark();
+            self.at.selected = position;
+            return Outcome::Stay;
+        }
+        self.choose()
     }
 
     /// Takes a key.

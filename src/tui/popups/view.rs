@@ -7,7 +7,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Popup, pick::Pick};
+use super::{Ask, Popup, pick::Pick};
 use crate::tui::{
     theme::Theme,
     widgets::{above, below, boxed, fit, put, row, select},
@@ -17,11 +17,13 @@ use crate::tui::{
 pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
     match popup {
         Popup::Pick(pick) => pick_view(pick, frame, theme),
-        Popup::Line { title, input, .. } => {
+        Popup::Line { title, input, ask } => {
             let inner = boxed(frame, 72, 4, title, theme);
-            put(frame, row(inner, 0), Line::styled(fit(&input.text, inner.width as usize), theme.style("text")));
+            let hidden = matches!(ask, Ask::Question(_, true));
+            let text = if hidden { "•".repeat(input.text.chars().count()) } else { input.text.clone() };
+            put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));
             put(frame, row(inner, 1), Line::styled("enter takes it, esc leaves", theme.style("dim")));
-            cursor(frame, inner, &input.text, input.cursor, 0);
+            cursor(frame, inner, &text, input.cursor, 0);
         }
         Popup::Confirm { question, .. } => {
             let inner = boxed(frame, (question.width() as u16 + 4).clamp(40, 100), 4, "Sure?", theme);
@@ -50,8 +52,8 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
 }
 
 fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
-    let height = (pick.items.len() as u16 + 5).clamp(8, 24);
-    let inner = boxed(frame, 76, height, &pick.title, theme);
+    let (width, height) = pick.size();
+    let inner = boxed(frame, width, height, &pick.title, theme);
     let width = inner.width as usize;
     put(
         frame,
@@ -81,7 +83,9 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
         put(frame, row(list, (number - top) as u16), select(line, number == pick.at.selected, theme));
     }
     if pick.shown.is_empty() {
-        let words = if pick.free && !pick.input.text.is_empty() {
+        let words = if pick.free && pick.items.is_empty() && pick.input.text.is_empty() {
+            "  nothing is listed here: type it".to_owned()
+        } else if pick.free && !pick.input.text.is_empty() {
             format!("  enter takes '{}' as it is", pick.input.text)
         } else {
             "  nothing fits".into()

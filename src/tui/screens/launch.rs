@@ -22,6 +22,15 @@ use crate::{
     },
 };
 
+/// Columns and rows of the form: beside the plan where there is room, else above it.
+pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
+    if area.width >= 100 {
+        (area.width * 2 / 5, area.height)
+    } else {
+        (area.width, (page.count() as u16 + 2).min(area.height / 2 + 2).min(area.height))
+    }
+}
+
 /// The page's state.
 #[derive(Debug)]
 pub struct Page {
@@ -140,12 +149,9 @@ impl Page {
 
     /// Draws the page.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let wide = area.width >= 100;
-        let form_width = if wide { area.width * 2 / 5 } else { area.width };
-        let form_height = if wide { area.height } else { (self.count() as u16 + 2).min(area.height / 2 + 2) };
-        let form_area = Rect::new(area.x, area.y, form_width, form_height.min(area.height));
-        self.form_view(frame, form_area, theme);
-        let plan_area = if wide {
+        let (form_width, form_height) = form_size(self, area);
+        self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);
+        let plan_area = if form_width < area.width {
             Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height)
         } else {
             below(area, form_height)

@@ -2,11 +2,15 @@
 
 mod view;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     core::{
         error::Error,
+        model::Version,
         ports::{CachedRows, Listing},
         query::Query,
         rows::{RowSet, RowView},
@@ -69,6 +73,8 @@ pub struct Catalog {
     number: u64,
     pending: Query,
     keep: Option<(String, String)>,
+    looks: HashMap<(String, String), Option<Version>>,
+    looking: Vec<(String, String, String)>,
 }
 
 impl Catalog {
@@ -100,12 +106,16 @@ impl Catalog {
             number: 0,
             pending: Query::default(),
             keep: None,
+            looks: HashMap::new(),
+            looking: Vec::new(),
         }
     }
 
     /// Asks all sources again.
     pub fn refresh(&mut self, sources: &[SourceLine]) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.looks.clear();
+        self.looking.clear();
         for source in sources.iter().filter(|source| source.listing == Listing::Whole) {
             self.loading(&source.name);
             effects.push(Effect::List { source: source.name.clone(), query: None });
@@ -135,7 +145,8 @@ impl Catalog {
             .collect()
     }
 
-    fn loading(&mut self, source: &str) {
+    /// Marks a source as being asked.
+    pub fn loading(&mut self, source: &str) {
         if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) {
             feed.loading = true;
         }
@@ -305,29 +316,32 @@ impl Catalog {
         self.at.go(crate::tui::action::Action::Down, self.count(), 1);
     }
 
-    /// Facets to choose from: sources, kinds, projects, with how many rows each has.
-    pub fn facets(&self) -> Vec<(String, usize)> {
-        let mut counts: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
-        for (source, rows) in self.sets.iter() {
-            *counts.entry(format!("source:{source}")).or_default() += rows.len();
-            for at in 0..rows.len() {
-                *counts.entry(format!("kind:{}", rows.kind(at).word())).or_default() += 1;
-                let project = crate::core::rows::project_of(rows.name(at));
-                if !project.is_empty() {
-                    *counts.entry(format!("project:{project}")).or_default() += 1;
-                }
-            }
+    /// The lists as they are, to count what they can be narrowed by.
+    pub fn facets(&self) -> Effect {
+        Effect::Facets(SharedSets(self.sets.clone()))
+    }
+
+    /// Rows on the screen that only a look can tell more about, unless they are being looked at.
+    pub fn wants_looks(&mut self, sources: &[SourceLine], height: usize) -> Option<Effect> {
+        let top = self.at.window(self.hits.len(), height);
+        let wanted: Vec<(String, String, String)> = (top..self.hits.len().min(top + height))
+            .filter_map(|position| self.view_of(position))
+            .filter(|(source, _)| sources.iter().any(|known| known.name == *source && known.cheap))
+            .filter_map(|(source, view)| {
+                Some((source.to_owned(), view.name.to_owned(), view.favourite_tag()?.to_owned()))
+            })
+            .filter(|(source, name, _)| !self.looks.contains_key(&(source.clone(), name.clone())))
+            .collect();
+        if wanted.iter().all(|one| self.looking.contains(one)) {
+            return None;
         }
-        let mut all: Vec<_> = counts.into_iter().collect();
-        // Sources and kinds first, then the projects with the most images.
-        all.sort_by_key(|(facet, count)| {
-            (
-                facet.starts_with("project:"),
-                if facet.starts_with("project:") { std::cmp::Reverse(*count) } else { std::cmp::Reverse(0) },
-            )
-        });
-        all.truncate(2000);
-        all
+        self.looking.clone_from(&wanted);
+        Some(Effect::Look(wanted))
+    }
+
+    /// Takes in what a look told.
+    pub fn looked(&mut self, source: String, name: String, version: Option<Version>) {
+        self.looks.insert((source, name), version);
     }
 
     /// Projects of a source, for the share dialog.

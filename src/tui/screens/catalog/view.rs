@@ -41,6 +41,13 @@ impl Catalog {
             let position = top + number;
             let Some((source, view)) = self.view_of(position) else { break };
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
+            // What a look told is newer than what the list says.
+            let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
+            let view = RowView {
+                size: look.and_then(|look| look.size).or(view.size),
+                updated: look.and_then(|look| look.created).or(view.updated),
+                ..view
+            };
             let line = columns.line(source, &view, &query, marked, theme, now);
             put(frame, row(lines, number as u16), select(line, position == self.at.selected, theme));
         }

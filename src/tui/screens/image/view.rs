@@ -1,4 +1,4 @@
-//! The image page: overview, versions, layers, trust, scan.
+//! Drawing the image page.
 
 use ratatui::{
     Frame,
@@ -6,143 +6,20 @@ use ratatui::{
     text::{Line, Span},
 };
 
+use super::{LABEL, Page, Pane, value_width};
 use crate::{
     core::{
-        error::Error,
         evidence::{Publisher, Scan, Signature},
-        form::join_words,
-        model::{Image, Version},
+        model::Image,
         text,
     },
     tui::{
-        list::Position,
-        msg::{Effect, Target},
         theme::Theme,
-        widgets::{badge, bar, below, fact, failure, fit, put, row, select},
+        widgets::{badge, bar, below, fact, failure, fit, put, row, select, wrap},
     },
 };
 
-/// The panes, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pane {
-    /// What it is.
-    Overview,
-    /// Its tags.
-    Versions,
-    /// Its layers.
-    Layers,
-    /// Signatures.
-    Trust,
-    /// Vulnerabilities.
-    Scan,
-}
-
-impl Pane {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Versions, Self::Layers, Self::Trust, Self::Scan];
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Overview => "Overview",
-            Self::Versions => "Versions",
-            Self::Layers => "Layers",
-            Self::Trust => "Trust",
-            Self::Scan => "Scan",
-        }
-    }
-}
-
-/// The page's state.
-#[derive(Debug)]
-pub struct Page {
-    /// What was asked for.
-    pub target: Target,
-    /// The image, once it came.
-    pub image: Option<Image>,
-    /// Why it did not.
-    pub error: Option<Error>,
-    /// Its tags, newest first.
-    pub tags: Option<Result<Vec<String>, Error>>,
-    /// Details of tags, as they come.
-    pub versions: Vec<Version>,
-    /// The shown pane.
-    pub pane: Pane,
-    /// Where one stands in it.
-    pub at: Position,
-    /// Words about the link it was opened from.
-    pub from_link: Vec<(bool, String)>,
-    /// The last versions asked for, so that they are not asked for again.
-    pub wanted: Option<Effect>,
-    /// Whether the launch screen opens as soon as the image is here.
-    pub launch_next: bool,
-}
-
 impl Page {
-    /// A page that waits for its image.
-    pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            image: None,
-            error: None,
-            tags: None,
-            versions: Vec::new(),
-            pane: Pane::Overview,
-            at: Position::default(),
-            from_link: Vec::new(),
-            wanted: None,
-            launch_next: false,
-        }
-    }
-
-    /// The image as actions take it.
-    pub fn target(&self) -> Target {
-        self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
-    }
-
-    /// What the header says: the last part of the name, and where it is.
-    pub fn title(&self) -> String {
-        self.target().words()
-    }
-
-    /// Goes to another pane.
-    pub fn turn(&mut self, steps: usize) {
-        let now = Pane::ALL.iter().position(|pane| *pane == self.pane).unwrap_or(0);
-        self.pane = Pane::ALL[(now + steps) % Pane::ALL.len()];
-        self.at = Position::default();
-    }
-
-    /// Number of lines of the shown pane.
-    pub fn count(&self) -> usize {
-        match (self.pane, &self.image) {
-            (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
-            (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
-            (Pane::Overview, Some(image)) => {
-                14 + image.annotations.len() + image.config.labels.len() + image.config.environment.len()
-            }
-            _ => 0,
-        }
-    }
-
-    /// The tag under the selection of the versions pane.
-    pub fn selected_tag(&self) -> Option<&String> {
-        match (self.pane, &self.tags) {
-            (Pane::Versions, Some(Ok(tags))) => tags.get(self.at.selected),
-            _ => None,
-        }
-    }
-
-    /// Tags on the screen whose details are not known yet.
-    pub fn unknown_tags(&self, height: usize) -> Vec<String> {
-        let Some(Ok(tags)) = &self.tags else { return Vec::new() };
-        let top = self.at.window(tags.len(), height);
-        tags.iter()
-            .skip(top)
-            .take(height)
-            .filter(|tag| !self.versions.iter().any(|version| version.tag == **tag))
-            .cloned()
-            .collect()
-    }
-
     /// Draws the page.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let mut tabs: Vec<Span<'static>> = vec![Span::raw(" ")];
@@ -168,7 +45,7 @@ impl Page {
             return;
         };
         match self.pane {
-            Pane::Overview => self.lines(frame, area, self.overview(image, theme, now), theme),
+            Pane::Overview => self.lines(frame, area, self.overview(image, area.width, theme, now), theme),
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
             Pane::Layers => self.lines(frame, area, layers(image, area.width as usize, theme), theme),
             Pane::Trust => self.lines(frame, area, trust(image, theme), theme),
@@ -184,80 +61,25 @@ impl Page {
         }
     }
 
-    fn overview(&self, image: &Image, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+    fn overview(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let mut lines: Vec<Line<'static>> = self
             .from_link
             .iter()
             .map(|(fine, words)| {
-                Line::styled(
-                    format!("{} {words}", if *fine { "✓" } else { "!" }),
-                    theme.style(if *fine { "good" } else { "caution" }),
-                )
+                let (sign, role) = if *fine { ("✓", "good") } else { ("!", "caution") };
+                Line::styled(format!("{sign} {words}"), theme.style(role))
             })
             .collect();
-        let mut add = |label: &str, value: String| {
-            if !value.is_empty() {
-                lines.push(fact(label, value, theme));
-            }
-        };
-        add("Reference", image.reference.to_string());
-        if let Some(pinned) = &image.pinned {
-            add("Digest", pinned.digest.to_string());
-            if pinned.manifest != pinned.digest {
-                add("Manifest", pinned.manifest.to_string());
-            }
+        for (label, value) in self.facts(image, now) {
+            let parts = wrap(&value, value_width(columns));
+            lines.extend(parts.into_iter().enumerate().map(|(number, part)| {
+                let label = if number == 0 { label } else { "" };
+                Line::from(vec![
+                    Span::styled(fit(label, LABEL), theme.style("dim")),
+                    Span::styled(part, theme.style("text")),
+                ])
+            }));
         }
-        add("Kind", format!("{} · {}", image.kind.word(), image.media_type));
-        add(
-            "Created",
-            image
-                .created
-                .map(|created| format!("{} · {}", text::timestamp(created), text::ago(created, now)))
-                .unwrap_or_default(),
-        );
-        add(
-            "Size",
-            format!("{} in {}", text::size(image.size), text::plural(image.layers.len() as u64, "layer", "layers")),
-        );
-        if let Some(disk) = &image.disk {
-            add(
-                "Disk",
-                format!(
-                    "{} {}",
-                    disk.format,
-                    disk.virtual_size.map(|size| format!("of {}", text::size(size))).unwrap_or_default()
-                ),
-            );
-            disk.warnings.iter().for_each(|warning| add("! Careful", warning.clone()));
-        }
-        let host = crate::core::model::Platform::host();
-        let platforms = image.platforms.iter().map(|entry| {
-            if entry.platform.serves(&host) {
-                format!("{} (this machine)", entry.platform)
-            } else {
-                entry.platform.to_string()
-            }
-        });
-        add("Platforms", platforms.collect::<Vec<_>>().join(", "));
-        let config = &image.config;
-        add("Entry point", join_words(&config.entrypoint));
-        add("Command", join_words(&config.command));
-        if image.disk.is_none() {
-            add(
-                "User",
-                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.clone() },
-            );
-        }
-        add("Directory", config.working_dir.clone());
-        add("Ports", config.ports.join(", "));
-        add("Volumes", config.volumes.join(", "));
-        config.environment.iter().for_each(|pair| add("Environment", pair.clone()));
-        image.annotations.iter().for_each(|(key, value)| add("Annotation", format!("{key} = {value}")));
-        config
-            .labels
-            .iter()
-            .filter(|(key, value)| image.annotations.get(*key) != Some(*value))
-            .for_each(|(key, value)| add("Label", format!("{key} = {value}")));
         lines
     }
 

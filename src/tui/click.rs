@@ -1,0 +1,81 @@
+//! The mouse: a click selects a line, one on the selected line opens it; tabs turn; popups choose.
+
+use ratatui::layout::Rect;
+
+use super::{
+    action::Action,
+    answer, commands,
+    msg::Effect,
+    popups::{Popup, pick::Outcome},
+    screens::{image, launch},
+    state::{Screen, State},
+    widgets,
+};
+
+/// A click at a column and a line of the terminal.
+pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
+    if !state.popups.is_empty() {
+        return popup(state, column, line);
+    }
+    let size = state.size;
+    let (count, jobs) = (state.catalog.count(), state.jobs.len());
+    let (position, clicked, count) = match state.stack.last_mut() {
+        Some(Screen::Catalog) => (&mut state.catalog.at, line.checked_sub(3), count),
+        Some(Screen::Image(page)) => {
+            if let (1, Some(pane)) = (line, image::pane_at(column)) {
+                page.pane = pane;
+                page.at = super::list::Position::default();
+                return Vec::new();
+            }
+            if page.pane != image::Pane::Versions {
+                return Vec::new();
+            }
+            let count = page.count(size.0);
+            (&mut page.at, line.checked_sub(4), count)
+        }
+        Some(Screen::Workloads(page)) => {
+            let count = page.all.as_ref().map_or(0, Vec::len);
+            (&mut page.at, line.checked_sub(2), count)
+        }
+        Some(Screen::Launch(page)) => {
+            page.in_plan = column >= launch::form_size(page, Rect::new(0, 1, size.0, size.1.saturating_sub(2))).0;
+            if page.in_plan {
+                return Vec::new();
+            }
+            let count = page.count();
+            (&mut page.at, line.checked_sub(1), count)
+        }
+        // Each job has two lines.
+        Some(Screen::Transfers(at)) => (at, line.checked_sub(1).map(|line| line / 2), jobs),
+        _ => return Vec::new(),
+    };
+    let Some(clicked) = clicked.map(|line| position.top + usize::from(line)).filter(|at| *at < count) else {
+        return Vec::new();
+    };
+    if clicked == position.selected {
+        return commands::run(state, Action::Open);
+    }
+    position.selected = clicked;
+    Vec::new()
+}
+
+fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
+    let whole = Rect::new(0, 0, state.size.0, state.size.1);
+    let Some(Popup::Pick(pick)) = state.popups.last_mut() else { return Vec::new() };
+    let (width, height) = pick.size();
+    let area = widgets::middle(whole, width, height);
+    if !area.contains((column, line).into()) {
+        return Vec::new();
+    }
+    // A frame, the line that is typed, the list, the hint, the frame again.
+    let Some(at) = line.checked_sub(area.y + 2).map(usize::from) else { return Vec::new() };
+    let height = usize::from(area.height.saturating_sub(4));
+    match if at < height { pick.click(at, height) } else { Outcome::Stay } {
+        Outcome::Chosen(values) => {
+            let purpose = pick.purpose.clone();
+            state.popups.pop();
+            answer::chosen(state, purpose, values)
+        }
+        Outcome::Stay | Outcome::Close => Vec::new(),
+    }
+}

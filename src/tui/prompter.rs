@@ -1,0 +1,61 @@
+//! Questions of the core on the screen: each waits under a number until the person answers, or does not.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::{jobs::Post, msg::Msg};
+use crate::core::{
+    error::{Error, Result},
+    ports::{Asker, Question},
+    secret::Secret,
+};
+
+/// The questions that wait.
+#[derive(Clone, Default)]
+pub struct Questions {
+    waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Secret>>>>,
+    next: Arc<AtomicU64>,
+}
+
+impl Questions {
+    /// Hands an answer to whoever asked; without one, the question was cancelled.
+    pub fn answer(&self, id: u64, answer: Option<Secret>) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let (Some(waiting), Some(answer)) = (waiting, answer) {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+/// Asks by popup.
+pub struct Prompter {
+    post: Post,
+    questions: Questions,
+}
+
+impl Prompter {
+    /// Sends its questions through `post`.
+    pub fn new(post: Post, questions: Questions) -> Self {
+        Self { post, questions }
+    }
+}
+
+#[async_trait]
+impl Asker for Prompter {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        let id = self.questions.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.questions.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        let what = question.words.clone();
+        self.post.send(Msg::Question(id, question)).await;
+        answer.await.map_err(|_| Error::cancelled(what))
+    }
+}

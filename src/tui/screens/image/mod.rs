@@ -1,0 +1,247 @@
+//! The image page: overview, versions, layers, trust, scan.
+
+mod view;
+
+use crate::{
+    core::{
+        error::Error,
+        form::join_words,
+        model::{Image, Version},
+        text,
+    },
+    tui::{
+        list::Position,
+        msg::{Effect, Target},
+        widgets::wrap,
+    },
+};
+
+/// Columns of a label in the overview.
+const LABEL: usize = 13;
+
+/// The panes, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pane {
+    /// What it is.
+    Overview,
+    /// Its tags.
+    Versions,
+    /// Its layers.
+    Layers,
+    /// Signatures.
+    Trust,
+    /// Vulnerabilities.
+    Scan,
+}
+
+impl Pane {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Versions, Self::Layers, Self::Trust, Self::Scan];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Versions => "Versions",
+            Self::Layers => "Layers",
+            Self::Trust => "Trust",
+            Self::Scan => "Scan",
+        }
+    }
+}
+
+/// Columns for the values of the overview.
+fn value_width(columns: u16) -> usize {
+    usize::from(columns).saturating_sub(LABEL).max(8)
+}
+
+/// The pane whose tab is at a column: a space, then each title between spaces, a space between tabs.
+pub fn pane_at(column: u16) -> Option<Pane> {
+    let mut begin = 1;
+    Pane::ALL.into_iter().find(|pane| {
+        let width = pane.title().len() as u16 + 2;
+        let hit = (begin..begin + width).contains(&column);
+        begin += width + 1;
+        hit
+    })
+}
+
+/// The page's state.
+#[derive(Debug)]
+pub struct Page {
+    /// What was asked for.
+    pub target: Target,
+    /// The image, once it came.
+    pub image: Option<Image>,
+    /// Why it did not.
+    pub error: Option<Error>,
+    /// Its tags, newest first.
+    pub tags: Option<Result<Vec<String>, Error>>,
+    /// Details of tags, as they come.
+    pub versions: Vec<Version>,
+    /// The shown pane.
+    pub pane: Pane,
+    /// Where one stands in it.
+    pub at: Position,
+    /// Words about the link it was opened from.
+    pub from_link: Vec<(bool, String)>,
+    /// The last versions asked for, so that they are not asked for again.
+    pub wanted: Option<Effect>,
+    /// Whether the launch screen opens as soon as the image is here.
+    pub launch_next: bool,
+    /// The platform the person chose, if they did.
+    pub platform: Option<String>,
+}
+
+impl Page {
+    /// A page that waits for its image.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            image: None,
+            error: None,
+            tags: None,
+            versions: Vec::new(),
+            pane: Pane::Overview,
+            at: Position::default(),
+            from_link: Vec::new(),
+            wanted: None,
+            launch_next: false,
+            platform: None,
+        }
+    }
+
+    /// The image as actions take it.
+    pub fn target(&self) -> Target {
+        self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
+    }
+
+    /// Asks for the image again, for the chosen platform.
+    pub fn fetch(&self) -> Effect {
+        Effect::Image { target: self.target(), platform: self.platform.clone() }
+    }
+
+    /// Shows the image for another platform.
+    pub fn choose_platform(&mut self, platform: String) -> Vec<Effect> {
+        self.platform = Some(platform);
+        vec![self.fetch()]
+    }
+
+    /// What the header says: the last part of the name, and where it is.
+    pub fn title(&self) -> String {
+        self.target().words()
+    }
+
+    /// Goes to another pane.
+    pub fn turn(&mut self, steps: usize) {
+        let now = Pane::ALL.iter().position(|pane| *pane == self.pane).unwrap_or(0);
+        self.pane = Pane::ALL[(now + steps) % Pane::ALL.len()];
+        self.at = Position::default();
+    }
+
+    /// Number of lines of the shown pane in so many columns.
+    pub fn count(&self, columns: u16) -> usize {
+        match (self.pane, &self.image) {
+            (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
+            (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
+            (Pane::Overview, Some(image)) => {
+                let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
+                self.from_link.len() + self.facts(image, 0).iter().map(lines).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The tag under the selection of the versions pane.
+    pub fn selected_tag(&self) -> Option<&String> {
+        match (self.pane, &self.tags) {
+            (Pane::Versions, Some(Ok(tags))) => tags.get(self.at.selected),
+            _ => None,
+        }
+    }
+
+    /// Tags on the screen whose details are not known yet.
+    pub fn unknown_tags(&self, height: usize) -> Vec<String> {
+        let Some(Ok(tags)) = &self.tags else { return Vec::new() };
+        let top = self.at.window(tags.len(), height);
+        tags.iter()
+            .skip(top)
+            .take(height)
+            .filter(|tag| !self.versions.iter().any(|version| version.tag == **tag))
+            .cloned()
+            .collect()
+    }
+
+    /// The overview as labels and values, in their order.
+    pub fn facts(&self, image: &Image, now: i64) -> Vec<(&'static str, String)> {
+        let mut facts: Vec<(&'static str, String)> = Vec::new();
+        let mut add = |label: &'static str, value: String| {
+            if !value.is_empty() {
+                facts.push((label, value));
+            }
+        };
+        add("Reference", image.reference.to_string());
+        if let Some(pinned) = &image.pinned {
+            add("Digest", pinned.digest.to_string());
+            if pinned.manifest != pinned.digest {
+                add("Manifest", pinned.manifest.to_string());
+            }
+        }
+        add("Kind", format!("{} · {}", image.kind.word(), image.media_type));
+        add(
+            "Created",
+            image
+                .created
+                .map(|created| format!("{} · {}", text::timestamp(created), text::ago(created, now)))
+                .unwrap_or_default(),
+        );
+        add(
+            "Size",
+            format!("{} in {}", text::size(image.size), text::plural(image.layers.len() as u64, "layer", "layers")),
+        );
+        if let Some(disk) = &image.disk {
+            add(
+                "Disk",
+                format!(
+                    "{} {}",
+                    disk.format,
+                    disk.virtual_size.map(|size| format!("of {}", text::size(size))).unwrap_or_default()
+                ),
+            );
+            disk.warnings.iter().for_each(|warning| add("! Careful", warning.clone()));
+        }
+        let host = crate::core::model::Platform::host();
+        let shown = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        let platforms = image.platforms.iter().map(|entry| {
+            let mut notes = Vec::new();
+            if Some(&entry.platform) == shown && image.platforms.len() > 1 {
+                notes.push("shown");
+            }
+            if entry.platform.serves(&host) {
+                notes.push("this machine");
+            }
+            let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+            format!("{}{notes}", entry.platform)
+        });
+        add("Platforms", platforms.collect::<Vec<_>>().join(", "));
+        let config = &image.config;
+        add("Entry point", join_words(&config.entrypoint));
+        add("Command", join_words(&config.command));
+        if image.disk.is_none() {
+            add(
+                "User",
+                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.clone() },
+            );
+        }
+        add("Directory", config.working_dir.clone());
+        add("Ports", config.ports.join(", "));
+        add("Volumes", config.volumes.join(", "));
+        config.environment.iter().for_each(|pair| add("Environment", pair.clone()));
+        image.annotations.iter().for_each(|(key, value)| add("Annotation", format!("{key} = {value}")));
+        config
+            .labels
+            .iter()
+            .filter(|(key, value)| image.annotations.get(*key) != Some(*value))
+            .for_each(|(key, value)| add("Label", format!("{key} = {value}")));
+        facts
+    }
+}
