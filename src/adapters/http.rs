@@ -96,7 +96,17 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
     } else {
         (last, "check the address and the network, then try again")
     };
-    Error::new(Kind::Unavailable, what, why).hint(hint)
+    let proxy = proxy_variable(std::env::vars().map(|(name, _)| name)).filter(|_| error.is_connect());
+    Error::new(Kind::Unavailable, what, why).hint(match proxy {
+        // The address may be that of the proxy, whose own may hold a password: only its variable is named.
+        Some(variable) => format!("{hint}; or the proxy that {variable} names (NO_PROXY goes around it)"),
+        None => hint.to_owned(),
+    })
+}
+
+/// The environment's variable that sends requests through a proxy, if there is one.
+fn proxy_variable(mut names: impl Iterator<Item = String>) -> Option<String> {
+    names.find(|name| matches!(name.to_ascii_uppercase().as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY"))
 }
 
 /// The error for a status, with what the server says, cleaned and cut.

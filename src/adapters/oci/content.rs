@@ -143,11 +143,7 @@ impl Content for Oci {
         let what = format!("write blob {} to {at}", blob.digest.short());
         let scopes = client::push(&name.repository);
         let start = self.registry.url(&format!("v2/{}/blobs/uploads/", name.repository))?;
-        let make = || Ok(self.registry.request(Method::POST, start.clone())?.header(header::CONTENT_LENGTH, 0));
-        let response = cx.run(&what, self.registry.send(&what, &scopes, make)).await?;
-        let response = success(&what, response).await?;
-        let mut upload =
-            location(&response, &start).ok_or_else(|| Error::failed(&what, "the registry gave no upload address"))?;
+        let mut upload = self.begin_upload(cx, &what, &scopes, &start).await?;
         let mut sent = 0;
         for attempt in 0..=RESUMES {
             match self.patch(&what, &scopes, &upload, blob, source, sent).await {
@@ -165,7 +161,13 @@ impl Content for Oci {
                 Err(error) => {
                     tracing::warn!(%error, attempt, "an upload broke; taking it up again");
                     tokio::time::sleep(Duration::from_millis(300 << attempt)).await;
-                    (upload, sent) = self.upload_state(cx, &what, &scopes, &upload).await?;
+                    (upload, sent) = match self.upload_state(cx, &what, &scopes, &upload).await {
+                        // docker-registry before 3.0 knows no way back into an upload that stopped in the middle.
+                        Err(error) if matches!(error.kind, Kind::NotFound | Kind::Failed) => {
+                            (self.begin_upload(cx, &what, &scopes, &start).await?, 0)
+                        }
+                        other => other?,
+                    };
                 }
             }
         }
@@ -257,6 +259,14 @@ impl Oci {
         }
         let response = success(what, answer?).await?;
         Ok(location(&response, upload).unwrap_or_else(|| upload.clone()))
+    }
+
+    /// Opens an upload; gives its address.
+    async fn begin_upload(&self, cx: &Context, what: &str, scopes: &client::Scopes, start: &Url) -> Result<Url> {
+        let make = || Ok(self.registry.request(Method::POST, start.clone())?.header(header::CONTENT_LENGTH, 0));
+        let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
+        let response = success(what, response).await?;
+        location(&response, start).ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
     }
 
     /// Where an upload stands: its address and the number of bytes the registry has.

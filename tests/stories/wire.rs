@@ -1,0 +1,74 @@
+//! A piece of wire between Wharf and a real server, which can be cut or made slow.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What happens to what Wharf sends.
+#[derive(Clone, Copy)]
+pub enum Fault {
+    /// After so many bytes the connection is cut, for the first so many connections that send as much.
+    Cut { after: u64, times: usize },
+    /// So many bytes a millisecond.
+    Slow(u64),
+}
+
+pub struct Wire {
+    /// Where to connect.
+    pub address: String,
+    /// Bytes that went through, from Wharf to the server.
+    pub sent: Arc<AtomicU64>,
+    /// Connections that were cut.
+    pub cuts: Arc<AtomicUsize>,
+}
+
+/// A wire to `target`.
+pub async fn to(target: &str, fault: Fault) -> Wire {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let wire = Wire { address: listener.local_addr().unwrap().to_string(), sent: Arc::default(), cuts: Arc::default() };
+    let (target, sent, cuts) = (target.to_owned(), wire.sent.clone(), wire.cuts.clone());
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = TcpStream::connect(&target).await else { return };
+            tokio::spawn(carry(near, far, fault, sent.clone(), cuts.clone()));
+        }
+    });
+    wire
+}
+
+async fn carry(near: TcpStream, far: TcpStream, fault: Fault, sent: Arc<AtomicU64>, cuts: Arc<AtomicUsize>) {
+    let (mut near_read, mut near_write) = near.into_split();
+    let (mut far_read, mut far_write) = far.into_split();
+    let back = tokio::spawn(async move { tokio::io::copy(&mut far_read, &mut near_write).await });
+    let mut here = 0;
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(count @ 1..) = near_read.read(&mut buffer).await {
+        if let Fault::Slow(rate) = fault {
+            tokio::time::sleep(Duration::from_millis(count as u64 / rate)).await;
+        }
+        if far_write.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+        here += count as u64;
+        sent.fetch_add(count as u64, Ordering::SeqCst);
+        if let Fault::Cut { after, times } = fault {
+            if here > after
+                && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1)).is_ok()
+            {
+                back.abort();
+                return;
+            }
+        }
+    }
+    let _ = far_write.shutdown().await;
+    let _ = back.await;
+}
