@@ -7,6 +7,7 @@ use super::{
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
     state::{Screen, State},
+    update,
 };
 use crate::core::{
     error::{Kind, Result},
@@ -37,7 +38,10 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Filters(filters) => state.catalog.saved = filters,
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
         Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
-        Msg::Found { number, order, hits } => state.catalog.found(number, order, hits),
+        Msg::Found { number, order, hits } => {
+            state.catalog.found(number, order, hits);
+            return update::resume(state);
+        }
         Msg::Image(result) => return image_arrived(state, *result),
         Msg::Opened(result) => match *result {
             Ok(opened) => {

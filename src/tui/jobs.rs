@@ -131,9 +131,9 @@ impl Jobs {
                         };
                         Msg::Found { number, order: fresh.then_some(order), hits }
                     });
-                    if let Ok(found) = work.await {
-                        post.send(found).await;
-                    }
+                    // Keys wait for the answer: there must be one.
+                    let nothing = |_| Msg::Found { number, order: None, hits: Arc::default() };
+                    post.send(work.await.unwrap_or_else(nothing)).await;
                 })
             }
             Effect::Image { target, platform } => self.read(Slot::Image, move |post| async move {

@@ -72,7 +72,33 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Keys that mean rows of the list wait until the list is what was asked for, and so do all keys after them.
+fn must_wait(state: &State, key: &KeyEvent) -> bool {
+    let catalog = &state.catalog;
+    let is_text = catalog.typing && !matches!(key.code, KeyCode::Enter | KeyCode::Down | KeyCode::Up | KeyCode::Esc);
+    matches!(state.screen(), Screen::Catalog)
+        && state.popups.is_empty()
+        && catalog.is_searching()
+        && (!catalog.waiting.is_empty() || !is_text)
+}
+
+/// The search has answered: the keys that waited for it.
+pub fn resume(state: &mut State) -> Vec<Effect> {
+    let mut waiting = std::mem::take(&mut state.catalog.waiting).into_iter();
+    let mut effects = Vec::new();
+    while !state.catalog.is_searching() {
+        let Some(key) = waiting.next() else { break };
+        effects.extend(key_pressed(state, key));
+    }
+    state.catalog.waiting.extend(waiting);
+    effects
+}
+
 fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if must_wait(state, &key) {
+        state.catalog.waiting.push(key);
+        return Vec::new();
+    }
     state.notice = None;
     if !state.popups.is_empty() {
         return answer::key(state, key);

@@ -150,6 +150,26 @@ fn enter_in_the_filter_also_asks_those_who_only_search_and_typing_does_not() {
 }
 
 #[test]
+fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
+    let mut state = state();
+    let mut search = None;
+    for key in ["/", "l", "a", "m", "enter", "l"] {
+        let event = if key == "enter" { KeyCode::Enter } else { KeyCode::Char(key.chars().next().unwrap()) };
+        for effect in update(&mut state, Msg::Key(KeyEvent::from(event))) {
+            match effect {
+                Effect::Search { .. } => search = Some(effect),
+                other => panic!("{other:?} came before the rows"),
+            }
+        }
+    }
+    let effects = run(&mut state, search.into_iter().collect());
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Image { target: Target::Row { name, .. }, .. } if name == "physics/lammps")),
+        "{effects:?}"
+    );
+}
+
+#[test]
 fn late_search_results_are_dropped() {
     let mut state = state();
     let late = Msg::Found { number: 0, order: None, hits: Arc::default() };

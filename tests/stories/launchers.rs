@@ -115,6 +115,34 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     launcher.stop(&cx, &made.id).await.unwrap();
     until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
     launcher.remove(&cx, &made.id).await.unwrap();
+    attached(&launcher, portal, &image).await;
+}
+
+/// A program with a terminal of its own is attached to, answers what is typed, and ends with it.
+async fn attached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
+    let cx = Context::default();
+    let name = launcher.name().to_owned();
+    let given = answers(&[("command", "/bin/sh"), ("terminal", "yes"), ("network", "none")]);
+    let plan = launcher.plan(&cx, image, &given).await.unwrap();
+    let made = launcher.launch(&cx, &plan, &supply(portal, image).await).await.unwrap();
+    until(launcher, &made.id, |state| *state == State::Running).await;
+    let mut terminal = launcher.terminal(&cx, &made.id, None, (80, 24)).await.unwrap();
+    let mut seen = String::new();
+    terminal.input.send("echo $((40+2))\r".into()).await.unwrap();
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(20), terminal.output.try_next()).await;
+        let bytes = next.unwrap_or_else(|_| panic!("{name}: nothing came after {seen:?}"));
+        seen.push_str(&String::from_utf8_lossy(&bytes.unwrap().expect("it has not ended")));
+        if seen.contains("42") {
+            break;
+        }
+    }
+    // A body in the request to attach would have been typed into the shell.
+    assert!(!seen.contains("{}"), "{name}: {seen:?}");
+    terminal.input.send("exit 3\r".into()).await.unwrap();
+    let ended = until(launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
+    assert_eq!(ended.state, State::Exited(3), "{name}");
+    launcher.remove(&cx, &made.id).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,9 +207,25 @@ async fn sandbox(runtime: Runtime) {
         "the image cannot be changed"
     );
     assert_eq!(run(&["stop", id]).status.code(), Some(0));
-    // A program that is process 1 of its sandbox does not hear the polite signal.
     let listed = lab::said(&run(&["workloads"]));
-    assert!(listed.contains("stopped") || listed.contains("killed"), "{listed}");
+    assert!(listed.contains("stopped"), "it was asked, not killed: {listed}");
+    // One that wants to tidy up may.
+    let script = "trap 'echo tidied; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
+    let tidy = run(&["launch", &alpine, "--on", "local", "--json", "--set", "name=tidy", "--", "sh", "-c", script]);
+    let tidy: serde_json::Value = serde_json::from_slice(&tidy.stdout).unwrap();
+    let tidy = tidy["id"].as_str().unwrap();
+    let began = Instant::now();
+    while !lab::said(&run(&["logs", tidy])).contains("ready") {
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+    assert_eq!(run(&["stop", tidy]).status.code(), Some(0));
+    assert!(lab::said(&run(&["logs", tidy])).contains("tidied"));
+    assert!(lab::said(&run(&["workloads"])).contains("exit 7"));
+    let one =
+        run(&["launch", &alpine, "--on", "local", "--follow", "--set", "cpus=1", "--", "cat", "/proc/self/status"]);
+    let status = lab::said(&one);
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default().trim();
+    assert!(allowed.parse::<u32>().is_ok(), "one processor: '{allowed}' {}", lab::complained(&one));
     // A private copy can be changed, the shared one stays as it was.
     let wrote = run(&[
         "launch",
@@ -215,6 +259,10 @@ async fn engine(name: &str, socket: &str, open: &str) {
     let portal = wharf::adapters::build(config).unwrap();
     let launcher = portal.launcher(Some(name), None).unwrap();
     story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
+    // It was pulled by digest, so the engine has no tag for it: its row opens all the same.
+    let row = portal.source(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
+    let image = portal.image(&Context::default(), &row, None).await.unwrap();
+    assert!(image.pinned.is_some(), "{name}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,15 +16,19 @@ struct Screen {
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     _master: Box<dyn MasterPty + Send>,
-    _home: Home,
+    home: Home,
 }
 
 impl Screen {
     fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+        Self::run(&[env!("CARGO_BIN_EXE_wharf")], columns, rows, variables)
+    }
+
+    fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let home = Home::new();
         let pair =
             native_pty_system().openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_wharf"));
+        let mut command = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
         command.env_clear();
         for (name, value) in [
             ("PATH", std::env::var("PATH").unwrap()),
@@ -50,7 +54,7 @@ impl Screen {
                 bytes.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self { parser, raw, writer: pair.master.take_writer().unwrap(), child, _master: pair.master, _home: home }
+        Self { parser, raw, writer: pair.master.take_writer().unwrap(), child, _master: pair.master, home }
     }
 
     fn text(&self) -> String {
@@ -152,6 +156,117 @@ fn a_share_runs_beside_the_screens_and_says_what_it_moved() {
     screen.until("moved");
     screen.keys("3");
     screen.until("share biology/samtools");
+}
+
+/// Answers of Wharf at a terminal, without a Secret Service or a kernel keyring that lasts.
+#[test]
+fn login_asks_for_what_it_needs_and_whether_a_file_may_keep_it() {
+    let auth = need!("WHARF_LAB_AUTH");
+    let registries = format!("http://{auth}");
+    let variables = [("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", registries.as_str())];
+    for (answer, outcome, kept) in [("y\r", "kept in: file", true), ("\r", "you are asked each time", false)] {
+        let mut screen = Screen::run(&[env!("CARGO_BIN_EXE_wharf"), "login", &auth], 100, 24, &variables);
+        screen.until("account at");
+        screen.keys("lab\r");
+        screen.until("password of lab");
+        screen.keys("labpass\r");
+        screen.until("only you can read?");
+        screen.keys(answer);
+        screen.until(outcome);
+        assert_eq!(screen.ended(), 0);
+        assert!(!screen.text().contains("labpass"), "the password is not shown");
+        let file = screen.home.path(".local/state/wharf/secrets/secrets.json");
+        assert_eq!(file.exists(), kept, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_verb_that_needs_a_sign_in_asks_for_it_and_goes_on() {
+    let auth = need!("WHARF_LAB_AUTH");
+    let registries = format!("http://{auth}");
+    let variables = [("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", registries.as_str())];
+    let image = format!("{auth}/nothing/here:1");
+    let mut screen = Screen::run(&[env!("CARGO_BIN_EXE_wharf"), "show", &image], 100, 24, &variables);
+    screen.until("wants you to sign in");
+    screen.until("account at");
+    screen.keys("lab\r");
+    screen.until("password of lab");
+    screen.keys("labpass\r");
+    screen.until("only you can read?");
+    screen.keys("\r");
+    screen.until("it is not there");
+    assert_eq!(screen.ended(), 6);
+}
+
+#[test]
+fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
+    let auth = need!("WHARF_LAB_AUTH");
+    let registries = format!("http://{auth}");
+    let mut screen = Screen::open(100, 30, &[("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", &registries)]);
+    screen.until("wants you to sign in");
+    screen.keys("i");
+    screen.until("account at");
+    screen.keys("lab\r");
+    screen.until("password of lab");
+    screen.keys("labpass");
+    screen.until("•••••••");
+    screen.keys("\r");
+    screen.until("only you can read?");
+    screen.keys("n");
+    screen.until("signed in to");
+    screen.keys("4");
+    screen.until("as lab");
+    let raw = String::from_utf8_lossy(&screen.raw.lock().unwrap().clone()).into_owned();
+    assert!(!raw.contains("labpass"));
+}
+
+#[test]
+fn other_screens_are_there_while_an_engine_launches() {
+    let (open, docker) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_DOCKER"));
+    let registries = format!("http://{open}");
+    let mut screen = Screen::open(120, 40, &[("WHARF_REGISTRIES", &registries), ("DOCKER_HOST", &docker)]);
+    screen.until("library/alpine");
+    screen.keys("/library alpine source:127\rl");
+    screen.until("‹ docker ›");
+    screen.until("Processors");
+    // Name, then a command that goes on for a while.
+    screen.keys("jj\r");
+    screen.until("enter take it");
+    screen.keys("sleep 300\r");
+    screen.until("\"sleep\"");
+    screen.keys("L\u{1b}");
+    screen.until("Digest");
+    screen.keys("1");
+    screen.until("Images");
+    screen.keys("3");
+    screen.until("launch alpine");
+    screen.until("is running on docker");
+    screen.keys("2");
+    screen.until("● running");
+    // Leave nothing behind.
+    screen.keys("xy");
+    screen.until("nothing runs");
+}
+
+#[test]
+fn a_panic_while_drawing_restores_the_terminal() {
+    let tests = std::env::current_exe().unwrap();
+    let only = [tests.to_str().unwrap(), "--exact", "pty::a_broken_frame", "--ignored", "--nocapture"];
+    let mut screen = Screen::run(&only, 80, 24, &[]);
+    screen.until("test result: FAILED");
+    assert_ne!(screen.ended(), 0);
+    assert!(String::from_utf8_lossy(&screen.raw.lock().unwrap()).contains("a mistake in a draw"));
+    assert!(screen.restored());
+}
+
+/// What the test above runs in a terminal of its own: it enters it as Wharf does, and fails in its second frame.
+#[test]
+#[ignore = "it fails by intention"]
+fn a_broken_frame() {
+    let _guard = wharf::tui::terminal::Guard::enter(true).unwrap();
+    let mut screen = ratatui::Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::stdout())).unwrap();
+    screen.draw(|_| {}).unwrap();
+    screen.draw(|_| panic!("a mistake in a draw")).unwrap();
 }
 
 #[test]

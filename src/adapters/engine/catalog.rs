@@ -10,7 +10,7 @@ use super::Engine;
 use crate::core::{
     clean,
     digest::Digest,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     evidence::Publisher,
     model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
     ports::Catalog,
@@ -70,10 +70,10 @@ impl Catalog for Engine {
     async fn image(&self, cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
         let what = format!("show {reference}");
         let name = self.local(reference)?;
-        let asked = spelled(name);
         cx.run(&what, async {
             let docker = self.docker().await?;
-            let image = docker.inspect_image(&asked).await.map_err(|error| self.words(&what, &error))?;
+            let image = self.inspect(name, &what).await?;
+            let asked = image.id.clone().unwrap_or_default();
             let history = docker.image_history(&asked).await.map_err(|error| self.words(&what, &error))?;
             // Newest first from the engine; the page shows the order of building.
             let steps: Vec<(String, u64)> = history
@@ -130,6 +130,28 @@ impl Engine {
         match reference {
             ImageRef::Engine(name) if name.host == self.name => Ok(name),
             _ => Err(Error::usage(format!("read {reference}"), format!("it is not in {}", self.name))),
+        }
+    }
+}
+
+impl Engine {
+    /// What the engine knows of a local image. One that was pulled by digest has no tag: its repository finds it.
+    pub(super) async fn inspect(&self, name: &Name, what: &str) -> Result<ImageInspect> {
+        let docker = self.docker().await?;
+        let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.words(what, &error));
+        match inspected {
+            Err(error) if error.kind == Kind::NotFound && name.tag.is_none() && name.digest.is_none() => {
+                let images = docker.list_images(None::<ListImagesOptions>).await;
+                let images = images.map_err(|error| self.words(what, &error))?;
+                let ours = |digest: &String| {
+                    digest.split_once('@').is_some_and(|(repository, _)| repository == name.repository)
+                };
+                let Some(found) = images.iter().find(|image| image.repo_digests.iter().any(ours)) else {
+                    return Err(error);
+                };
+                docker.inspect_image(&found.id).await.map_err(|error| self.words(what, &error))
+            }
+            other => other,
         }
     }
 }

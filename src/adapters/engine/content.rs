@@ -10,7 +10,7 @@ use bollard::query_parameters::ImportImageOptions;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::{fs, io::AsyncWriteExt};
 
-use super::{Engine, catalog::spelled};
+use super::Engine;
 use crate::{
     adapters::archive::{self, Contents, Index},
     core::{
@@ -19,7 +19,7 @@ use crate::{
         model::Platform,
         ports::{BlobSource, ByteStream, Content},
         progress::Context,
-        reference::ImageRef,
+        reference::{ImageRef, Name},
     },
 };
 
@@ -138,22 +138,21 @@ impl Engine {
     /// The image as an archive in our folder, exported once per image id.
     async fn exported(&self, cx: &Context, at: &ImageRef) -> Result<Arc<Contents>> {
         let what = format!("export {at}");
-        let name = spelled(self.local(at)?);
+        let name = self.local(at)?;
         let docker = self.docker().await?;
-        // A manifest digest of our own making is no name to the engine: fall back to the tag.
-        let image = match docker.inspect_image(&name).await {
+        let image = match self.inspect(name, &what).await {
             Ok(image) => image,
-            Err(error) => match self.local(at)?.tag.clone() {
-                Some(tag) => docker
-                    .inspect_image(&format!("{}:{tag}", self.local(at)?.repository))
-                    .await
-                    .map_err(|error| self.words(&what, &error))?,
-                None => return Err(self.words(&what, &error)),
-            },
+            // A manifest digest of our own making is no name to the engine: fall back to the tag.
+            Err(_) if name.tag.is_some() => self.inspect(&Name { digest: None, ..name.clone() }, &what).await?,
+            Err(error) => return Err(error),
         };
         let id = image.id.unwrap_or_default();
         let hex: String = id.rsplit(':').next().unwrap_or("").chars().filter(char::is_ascii_hexdigit).collect();
         let path = self.staging.join(format!("export-{hex}.tar"));
+        let known = self.exports.lock().unwrap_or_else(PoisonError::into_inner).get(&hex).cloned();
+        if let Some(known) = known.filter(|_| path.is_file()) {
+            return Ok(known);
+        }
         if fs::metadata(&path).await.is_err() {
             fs::create_dir_all(&self.staging).await.during(&what)?;
             forget_old(&self.staging).await;
@@ -174,7 +173,9 @@ impl Engine {
             fs::rename(&partial, &path).await.during(&what)?;
         }
         let contents = tokio::task::spawn_blocking(move || Index::scan(&path)?.contents()).await.during(&what)??;
-        Ok(Arc::new(contents))
+        let contents = Arc::new(contents);
+        self.exports.lock().unwrap_or_else(PoisonError::into_inner).insert(hex, contents.clone());
+        Ok(contents)
     }
 }
 

@@ -356,6 +356,7 @@ impl Engine {
             facts: self.facts.clone(),
             samples: std::sync::Mutex::default(),
             incoming: std::sync::Mutex::default(),
+            exports: std::sync::Mutex::default(),
             name: self.name.clone(),
             address: self.address.clone(),
             staging: self.staging.clone(),

@@ -18,7 +18,7 @@ use bollard::{API_DEFAULT_VERSION, Docker, errors::Error as EngineError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    adapters::{Parts, Surroundings, http},
+    adapters::{Parts, Surroundings, archive::Contents, http},
     core::{
         clean,
         config::{Config, SourceConfig},
@@ -42,6 +42,8 @@ pub struct Engine {
     facts: OnceCell<Facts>,
     samples: Mutex<HashMap<String, (u64, std::time::Instant)>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
+    /// Exported images by id, scanned.
+    exports: Mutex<HashMap<String, Arc<Contents>>>,
 }
 
 /// What an engine says of itself, as far as it decides how things are launched.
@@ -69,6 +71,7 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
         facts: OnceCell::new(),
         samples: Mutex::default(),
         incoming: Mutex::default(),
+        exports: Mutex::default(),
     });
     let source = Source {
         name: config.name.clone(),

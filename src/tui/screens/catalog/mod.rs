@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use crossterm::event::KeyEvent;
+
 use crate::{
     core::{
         error::Error,
@@ -73,6 +75,9 @@ pub struct Catalog {
     number: u64,
     pending: Query,
     keep: Option<(String, String)>,
+    /// Keys that came before the search had answered: they mean rows that are not there yet.
+    pub waiting: Vec<KeyEvent>,
+    searching: bool,
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
 }
@@ -106,6 +111,8 @@ impl Catalog {
             number: 0,
             pending: Query::default(),
             keep: None,
+            waiting: Vec::new(),
+            searching: false,
             looks: HashMap::new(),
             looking: Vec::new(),
         }
@@ -233,6 +240,7 @@ impl Catalog {
         let query = Query::parse(&self.input.text);
         let narrows = self.order.is_some() && !self.hits_of.is_empty() && query.narrows(&self.hits_of);
         self.pending = query.clone();
+        self.searching = true;
         Effect::Search {
             number: self.number,
             sets: SharedSets(self.sets.clone()),
@@ -248,6 +256,7 @@ impl Catalog {
         if number != self.number {
             return;
         }
+        self.searching = false;
         if order.is_some() {
             self.order = order;
         }
@@ -262,6 +271,11 @@ impl Catalog {
         self.at.selected =
             kept.unwrap_or(if self.keep.is_none() && self.input.text.is_empty() { self.at.selected } else { 0 });
         self.at.clamp(self.hits.len());
+    }
+
+    /// Whether what was typed has not been searched yet.
+    pub fn is_searching(&self) -> bool {
+        self.searching
     }
 
     /// How many rows fit.
