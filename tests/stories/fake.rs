@@ -24,6 +24,8 @@ use wharf::{
 pub enum Behaviour {
     /// Lists these.
     Rows(Vec<Row>),
+    /// Lists these, and never answers anything else.
+    ListsOnly(Vec<Row>),
     /// Never answers.
     Hangs,
     /// Fails.
@@ -45,7 +47,7 @@ pub fn row(name: &str, tags: &[&str]) -> Row {
 impl Catalog for Fake {
     async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
         match &self.behaviour {
-            Behaviour::Rows(rows) => {
+            Behaviour::Rows(rows) | Behaviour::ListsOnly(rows) => {
                 let _ = pages.send(rows.clone()).await;
                 Ok(())
             }
@@ -66,7 +68,7 @@ impl Catalog for Fake {
         reference.name().is_some_and(|name| name.host == format!("{}.example", self.name))
     }
     async fn image(&self, _cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
-        if matches!(self.behaviour, Behaviour::Hangs) {
+        if matches!(self.behaviour, Behaviour::Hangs | Behaviour::ListsOnly(_)) {
             std::future::pending::<()>().await;
         }
         Ok(image(reference.clone()))
@@ -82,6 +84,9 @@ impl Catalog for Fake {
             size: Some(7),
             platforms: Vec::new(),
         })
+    }
+    fn looks_are_cheap(&self) -> bool {
+        true
     }
     async fn health(&self, _cx: &Context) -> Result<Health> {
         Ok(Health { reachable: true, ..Health::default() })
