@@ -11,6 +11,7 @@ mod bad_input;
 mod cli;
 mod dialogs;
 mod fake;
+mod hostile;
 mod keys;
 mod lab;
 mod launchers;

@@ -1,7 +1,7 @@
 //! Images in folders: OCI layouts (folder or archive), disk images, SIF files; and the starter catalog.
 
 mod content;
-mod header;
+pub mod header;
 mod layout;
 mod scan;
 mod starter;

@@ -9,7 +9,7 @@ mod launcher;
 mod plan;
 mod processes;
 mod root;
-mod unpack;
+pub mod unpack;
 
 use std::path::PathBuf;
 

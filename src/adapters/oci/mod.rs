@@ -4,7 +4,7 @@
 //! with a token server, because it caches one scope where those calls need a set of them.
 
 mod catalog;
-mod challenge;
+pub mod challenge;
 mod client;
 mod content;
 pub mod credentials;

@@ -1,0 +1,206 @@
+//! What is done with bytes from outside, for fuzzers and for `tests/stories/hostile.rs`: nothing here may panic, hang or
+//! write outside of its folder, whatever the bytes are.
+
+use std::path::Path;
+
+use wharf::{
+    adapters::{archive::Index, files::header, local::unpack::Root, oci::challenge},
+    core::{
+        clean,
+        digest::Digest,
+        link::Link,
+        manifest::{Pieces, RawManifest, describe},
+        query::Query,
+        reference::ImageRef,
+        rows::RowSet,
+    },
+};
+
+/// A name, what is done with the bytes, and bytes to begin with.
+pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("text", text, seeds_of_text),
+    ("manifest", manifest, seeds_of_manifests),
+    ("rows", rows, seeds_of_rows),
+    ("header", disk_header, seeds_of_headers),
+    ("archive", archive, seeds_of_archives),
+    ("unpack", unpack, seeds_of_layers),
+];
+
+/// References, links, filters, challenges, and the cleaning of text.
+fn text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(reference) = text.parse::<ImageRef>() {
+        let again: ImageRef = reference.to_string().parse().expect("what is printed can be read");
+        assert_eq!(again, reference);
+    }
+    if let Ok(link) = text.parse::<Link>() {
+        let again: Link = link.to_string().parse().expect("a printed link can be read");
+        assert_eq!(again.reference, link.reference);
+    }
+    let _ = Query::parse(&text);
+    let _ = challenge::parse(&text);
+    let cleaned = clean::line(&text);
+    assert!(!cleaned.chars().any(|c| c.is_control()), "{cleaned:?}");
+    assert_eq!(clean::line(&cleaned), cleaned, "cleaning twice changes nothing");
+}
+
+/// A manifest, and a configuration behind the first line.
+fn manifest(bytes: &[u8]) {
+    let (top, config) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &b""[..]), |at| bytes.split_at(at));
+    let Ok(raw) = RawManifest::new(None, bytes::Bytes::copy_from_slice(top), "read") else { return };
+    let _ = raw.parse("read");
+    let reference: ImageRef = "r.example/a:1".parse().expect("a reference");
+    let _ = describe(&Pieces { reference: &reference, top: &raw, manifest: &raw, config }, "show");
+}
+
+/// A list as kept on disk.
+fn rows(bytes: &[u8]) {
+    if let Ok(set) = RowSet::from_bytes(bytes) {
+        for row in 0..set.len() {
+            let _ = set.get(row).and_then(|view| view.favourite_tag());
+        }
+        let _ = set.head(3).to_bytes();
+    }
+}
+
+/// The head of a disk image, with a size that its first bytes choose.
+fn disk_header(bytes: &[u8]) {
+    let size = bytes.first_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight));
+    let _ = header::read(bytes, bytes.len() as u64);
+    let _ = header::read(bytes, size);
+}
+
+/// An image archive.
+fn archive(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("image.tar");
+    std::fs::write(&path, bytes).expect("a file");
+    if let Ok(index) = Index::scan(&path) {
+        let _ = index.contents();
+    }
+}
+
+/// A layer, unpacked twice: the second time over what the first one left.
+fn unpack(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root");
+    std::fs::create_dir(&root).expect("a folder");
+    std::fs::write(folder.path().join("canary"), "alive").expect("a file");
+    for _ in 0..2 {
+        if let Ok(mut root) = Root::new(&root) {
+            let _ = root.apply(bytes, "unpack");
+        }
+    }
+    let names = |at: &Path| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(at).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(folder.path()), ["canary", "root"], "nothing appeared beside the root");
+    assert_eq!(std::fs::read(folder.path().join("canary")).expect("it is there"), b"alive");
+}
+
+fn seeds_of_text() -> Vec<Vec<u8>> {
+    let digest = Digest::of(b"x");
+    [
+        format!("oci://r.example:5000/physics/gromacs:2024.1@{digest}"),
+        format!(
+            "wharf:oci://r.example/a@{digest}?tag=1&platform=linux%2Farm64&from=Ada&until=2030-01-01T00%3A00%3A00Z"
+        ),
+        "file:/home/ada/images/x.tar:1.0".to_owned(),
+        "engine://docker/library/alpine:latest".to_owned(),
+        "gromacs:2024 source:lab kind:vm project:physics label:a=b".to_owned(),
+        r#"Bearer realm="https://auth.example/token",service="r",scope="repository:a:pull", Basic realm="x""#
+            .to_owned(),
+        "a\u{1b}[31mred\u{202e}\u{200b}".to_owned(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
+
+fn seeds_of_manifests() -> Vec<Vec<u8>> {
+    let digest = Digest::of(b"x");
+    let image = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{digest}","size":2}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{digest}","size":9}}],"annotations":{{"a":"b"}}}}
+{{"architecture":"amd64","os":"linux","config":{{"Entrypoint":["/x"],"Env":["A=b"],"Labels":{{"l":"v"}}}},"rootfs":{{"type":"layers","diff_ids":["{digest}"]}},"history":[{{"created":"2024-01-01T00:00:00Z","created_by":"RUN x"}}]}}"#
+    );
+    let index = format!(
+        r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{digest}","size":2,"platform":{{"os":"linux","architecture":"arm64","variant":"v8"}}}}]}}"#
+    );
+    vec![image.into_bytes(), index.into_bytes()]
+}
+
+fn seeds_of_rows() -> Vec<Vec<u8>> {
+    let row = |name: &str| wharf::core::rows::Row {
+        name: name.into(),
+        tags: vec!["1".into(), "latest".into()],
+        ..Default::default()
+    };
+    vec![RowSet::build(vec![row("a/b"), row("c")]).to_bytes(), RowSet::default().to_bytes()]
+}
+
+fn seeds_of_headers() -> Vec<Vec<u8>> {
+    let mut qcow = b"QFI\xfb\0\0\0\x03".to_vec();
+    qcow.resize(512, 0);
+    qcow[31] = 1;
+    let mut vmdk = b"KDMV\x01\0\0\0".to_vec();
+    vmdk.resize(512, 0);
+    let mut sif = b"#!/usr/bin/env run-singularity\n\0SIF_MAGIC\0".to_vec();
+    sif.resize(512, 0);
+    let text =
+        b"# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicSparse\"\nRW 4 SPARSE \"/etc/passwd\"\n".to_vec();
+    vec![qcow, vmdk, sif, text, vec![0; 512]]
+}
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, data) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, *data).expect("a seed");
+    }
+    builder.into_inner().expect("a seed")
+}
+
+fn seeds_of_archives() -> Vec<Vec<u8>> {
+    let config = br#"{"rootfs":{"diff_ids":[]}}"#;
+    let saved =
+        tar_of(&[("c.json", config), ("manifest.json", br#"[{"Config":"c.json","RepoTags":["a:1"],"Layers":[]}]"#)]);
+    let manifest = br#"{"schemaVersion":2,"layers":[],"config":{}}"#;
+    let digest = Digest::of(manifest);
+    let index = format!(r#"{{"manifests":[{{"digest":"{digest}","size":{}}}]}}"#, manifest.len());
+    let layout = tar_of(&[(&format!("blobs/sha256/{}", digest.hex()), manifest), ("index.json", index.as_bytes())]);
+    vec![saved, layout]
+}
+
+fn seeds_of_layers() -> Vec<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |kind: tar::EntryType, name: &str, target: &str, data: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+        header.as_mut_bytes()[157..157 + target.len()].copy_from_slice(target.as_bytes());
+        header.set_entry_type(kind);
+        header.set_mode(0o755);
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        builder.append(&header, data).expect("a seed");
+    };
+    add(tar::EntryType::Directory, "a/", "", b"");
+    add(tar::EntryType::Regular, "a/file", "", b"data");
+    add(tar::EntryType::Symlink, "a/link", "../../canary", b"");
+    add(tar::EntryType::Link, "a/hard", "a/file", b"");
+    add(tar::EntryType::Regular, "a/.wh.file", "", b"");
+    add(tar::EntryType::Regular, "a/.wh..wh..opq", "", b"");
+    add(tar::EntryType::Symlink, "up", "..", b"");
+    add(tar::EntryType::Regular, "up/canary", "", b"dead");
+    add(tar::EntryType::Char, "null", "", b"");
+    let plain = builder.into_inner().expect("a seed");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &plain).expect("a seed");
+    vec![plain, packed.finish().expect("a seed")]
+}
