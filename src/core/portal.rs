@@ -12,7 +12,7 @@ use super::{
     config::Config,
     copy::{self, Options, Outcome, Place},
     details::{Learnt, enrich},
-    error::{Error, Result},
+    error::{During, Error, Result},
     form::{Answers, Form},
     launch::{Plan, Workload},
     link::Link,
@@ -23,6 +23,9 @@ use super::{
     rows::{Row, RowSet},
     text,
 };
+
+/// The longest list that is written anew for what was learnt of a screenful of its rows.
+pub const LEARNING_LIST: usize = 100_000;
 
 /// One configured place that holds images.
 #[derive(Clone)]
@@ -243,6 +246,19 @@ impl Portal {
         let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
         learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
         Ok(version)
+    }
+
+    /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
+    ///
+    /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing one anew for a screenful is too much.
+    pub async fn learn(&self, source: &str) -> Result<Option<Arc<RowSet>>> {
+        let Some(kept) = self.cache.last(source).await? else { return Ok(None) };
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned();
+        let Some(learnt) = learnt.filter(|_| kept.rows.len() <= LEARNING_LIST) else { return Ok(None) };
+        let work = tokio::task::spawn_blocking(move || kept.rows.enriched(&learnt));
+        let Some(rows) = work.await.during("put what was learnt into the list")? else { return Ok(None) };
+        self.cache.save(source, &rows, kept.fetched).await?;
+        Ok(Some(Arc::new(rows)))
     }
 
     /// The questions a backend asks about an image.

@@ -6,6 +6,7 @@
 
 use super::{
     clean,
+    details::Learnt,
     digest::Digest,
     error::{Error, Result},
     evidence::Publisher,
@@ -159,35 +160,65 @@ impl RowSet {
     }
 
     fn push(&mut self, row: &Row) {
+        fn joined<'a>(items: impl Iterator<Item = &'a str>) -> String {
+            items.map(|item| clean::line(item).into_owned()).collect::<Vec<_>>().join(" ")
+        }
+        self.push_view(&RowView {
+            name: &clean::line(&row.name),
+            tags: &joined(row.tags.iter().map(String::as_str)),
+            digest: row.digest.as_ref().map_or("", Digest::as_str),
+            labels: &joined(row.labels.iter().map(String::as_str)),
+            platforms: &joined(row.platforms.iter().map(String::as_str)),
+            note: &clean::line(&row.note),
+            tag_count: row.tags.len(),
+            kind: row.kind,
+            publisher: row.publisher,
+            size: row.size,
+            updated: row.updated,
+        });
+    }
+
+    /// Adds a row whose text is clean.
+    fn push_view(&mut self, row: &RowView<'_>) {
         let start = self.text.len();
         let Ok(offset) = u32::try_from(start) else { return };
-        self.text.push_str(&clean::line(&row.name));
-        let name_len = self.text.len() - start;
-        let field = |set: &mut Self, items: &mut dyn Iterator<Item = &str>| {
-            set.text.push(FIELD);
-            for (index, item) in items.enumerate() {
-                if index > 0 {
-                    set.text.push(' ');
-                }
-                set.text.push_str(&clean::line(item));
-            }
-        };
-        field(self, &mut row.tags.iter().map(String::as_str));
-        field(self, &mut row.digest.iter().map(Digest::as_str));
-        field(self, &mut row.labels.iter().map(String::as_str));
-        field(self, &mut row.platforms.iter().map(String::as_str));
-        field(self, &mut std::iter::once(row.note.as_str()));
+        self.text.push_str(row.name);
+        for field in [row.tags, row.digest, row.labels, row.platforms, row.note] {
+            self.text.push(FIELD);
+            self.text.push_str(field);
+        }
+        let (name, rest) = self.text[start..].split_at(row.name.len());
         self.records.push(Record {
             start: offset,
-            name_len: name_len as u32,
-            tags: row.tags.len() as u32,
+            name_len: row.name.len() as u32,
+            tags: row.tag_count as u32,
             kind: row.kind as u8,
             publisher: row.publisher as u8,
             size: row.size.unwrap_or(u64::MAX),
             updated: row.updated.unwrap_or(i64::MIN),
-            name_mask: mask(&self.text[start..start + name_len]),
-            rest_mask: mask(&self.text[start + name_len..]),
+            name_mask: mask(name),
+            rest_mask: mask(rest),
         });
+    }
+
+    /// The same rows with what `learnt` tells of some of them, by name; `None` where it tells nothing new.
+    pub fn enriched(&self, learnt: &Learnt) -> Option<Self> {
+        let mut set = Self { text: String::with_capacity(self.text.len()), records: Vec::with_capacity(self.len()) };
+        let mut news = false;
+        for row in (0..self.len()).filter_map(|at| self.get(at)) {
+            let known = learnt.get(row.name).filter(|version| row.favourite_tag() == Some(version.tag.as_str()));
+            let platforms =
+                known.map(|known| known.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+            let told = RowView {
+                size: known.and_then(|known| known.size).or(row.size),
+                updated: known.and_then(|known| known.created).or(row.updated),
+                platforms: platforms.as_deref().unwrap_or(row.platforms),
+                ..row
+            };
+            news |= (told.size, told.updated, told.platforms) != (row.size, row.updated, row.platforms);
+            set.push_view(&told);
+        }
+        news.then_some(set)
     }
 
     /// The first `count` rows.
@@ -383,6 +414,28 @@ mod tests {
         assert_eq!((head.len(), head.whole(1)), (2, set.whole(1)));
         assert!(RowSet::from_bytes(&bytes[..20]).is_err());
         assert!(RowSet::from_bytes(b"WRW1\xff\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn what_was_learnt_of_a_row_is_put_into_the_list() {
+        let version = |tag: &str| crate::core::model::Version {
+            tag: tag.into(),
+            digest: None,
+            created: Some(9),
+            size: Some(8),
+            platforms: vec!["linux/arm64".parse().unwrap()],
+        };
+        let set = sample();
+        let learnt = Learnt::from([("physics/gromacs".to_owned(), version("latest"))]);
+        let richer = set.enriched(&learnt).unwrap();
+        let row = richer.get(2).unwrap();
+        assert_eq!(
+            (row.size, row.updated, row.platforms, row.tags),
+            (Some(8), Some(9), "linux/arm64", "2024.1 latest")
+        );
+        assert_eq!(richer.whole(0), set.whole(0), "the others stay");
+        assert!(richer.enriched(&learnt).is_none(), "it is known already");
+        assert!(set.enriched(&Learnt::from([("physics/gromacs".to_owned(), version("2024.1"))])).is_none());
     }
 
     #[test]

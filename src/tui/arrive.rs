@@ -174,6 +174,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Link(Err(error)) => state.fail(&error),
         Msg::Facets(counted) => commands::facets(state, counted),
         Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
+        Msg::Learnt(source, rows) => return state.catalog.learnt(&source, rows),
         Msg::Question(id, question) => state.popups.push(match question.kind {
             QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
             kind => Popup::Line {

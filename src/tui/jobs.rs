@@ -1,6 +1,10 @@
 //! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -167,12 +171,18 @@ impl Jobs {
             Effect::Look(rows) => self.read(Slot::Look, move |post| async move {
                 // Whoever scrolls on is not there to read.
                 tokio::time::sleep(GLANCE).await;
+                let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
                 let (portal, post, cx) = (&portal, &post, &Context::default());
                 let looks = rows.into_iter().map(|(source, name, tag)| async move {
                     let version = portal.look(cx, &source, &name, &tag).await.ok();
                     post.send(Msg::Looked(source, name, version)).await;
                 });
                 stream::iter(looks).for_each_concurrent(LOOKS, |look| look).await;
+                for source in sources {
+                    if let Ok(Some(rows)) = portal.learn(&source).await {
+                        post.send(Msg::Learnt(source, rows)).await;
+                    }
+                }
             }),
             Effect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
                 let form = portal.form(&Context::default(), &backend, &image).await;

@@ -8,7 +8,9 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 use super::{
+    action::Action,
     hints,
+    keymap::Key,
     popups::view as popup,
     screens::transfers,
     state::{Screen, State},
@@ -37,7 +39,10 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
 
 fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     match state.screen() {
-        Screen::Catalog => state.catalog.view(frame, area, theme, state.now),
+        Screen::Catalog => {
+            let key = state.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::words);
+            state.catalog.view(frame, area, theme, state.now, &format!("{key} signs in"));
+        }
         Screen::Image(page) => page.view(frame, area, theme, state.now),
         Screen::Launch(page) => page.view(frame, area, theme),
         Screen::Workloads(page) => page.view(frame, area, theme, state.now),

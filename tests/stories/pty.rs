@@ -225,7 +225,8 @@ fn other_screens_are_there_while_an_engine_launches() {
     let (open, docker) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_DOCKER"));
     let registries = format!("http://{open}");
     let mut screen = Screen::open(120, 40, &[("WHARF_REGISTRIES", &registries), ("DOCKER_HOST", &docker)]);
-    screen.until("library/alpine");
+    // The registry's own rows, not the engine's.
+    screen.until("team/nested/deep/tool");
     screen.keys("/library alpine source:127\rl");
     screen.until("‹ docker ›");
     screen.until("Processors");

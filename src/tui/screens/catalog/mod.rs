@@ -353,6 +353,17 @@ impl Catalog {
         Some(Effect::Look(wanted))
     }
 
+    /// Takes in a list that knows more than the one that is shown, unless that one is being asked for anew.
+    pub fn learnt(&mut self, source: &str, rows: Arc<RowSet>) -> Vec<Effect> {
+        match self.feeds.iter_mut().find(|feed| feed.source == source && !feed.loading) {
+            Some(feed) if feed.rows.len() == rows.len() => {
+                feed.rows = rows;
+                self.rebuild()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Takes in what a look told.
     pub fn looked(&mut self, source: String, name: String, version: Option<Version>) {
         self.looks.insert((source, name), version);

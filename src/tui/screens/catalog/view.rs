@@ -23,7 +23,7 @@ use crate::{
 
 impl Catalog {
     /// Draws the list.
-    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, sign_in: &str) {
         self.filter_line(frame, row(area, 0), theme);
         let failed: Vec<&Feed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
         let shown_failures = (failed.len() as u16).min(area.height / 4);
@@ -54,7 +54,9 @@ impl Catalog {
         for (number, feed) in failed.iter().take(shown_failures as usize).enumerate() {
             let Some(error) = &feed.error else { continue };
             let age = feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, now)));
-            let line = fit(&format!("✗ {}{age}: {}: {}", feed.source, error.why, error.hint), area.width as usize);
+            // Here a key does what the advice for the command line says.
+            let hint = if error.sign_in.is_some() { sign_in } else { &error.hint };
+            let line = fit(&format!("✗ {}{age}: {}: {hint}", feed.source, error.why), area.width as usize);
             put(frame, row(area, area.height - shown_failures + number as u16), Line::styled(line, theme.style("bad")));
         }
     }
