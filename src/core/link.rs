@@ -125,6 +125,8 @@ impl FromStr for Link {
                 _ => {}
             }
         }
+        // A tag inside the reference says the same as the field.
+        link.tag = link.tag.take().or_else(|| link.reference.tag().map(str::to_owned));
         if let (Some(tag), ImageRef::Oci(name) | ImageRef::Engine(name)) = (&link.tag, &mut link.reference) {
             if !super::reference::is_tag(tag) {
                 return Err(Error::usage(what, "'tag' is not a tag"));
@@ -151,6 +153,13 @@ mod tests {
         assert_eq!(link.sender.as_deref(), Some("Ada L"));
         assert!(!link.is_expired(0) && link.is_expired(i64::MAX));
         assert_eq!(link.to_string(), text);
+    }
+
+    #[test]
+    fn a_tag_inside_the_reference_is_kept() {
+        let link: Link = format!("wharf:oci://r.example/a/b:1.0@{DIGEST}").parse().unwrap();
+        assert_eq!(link.tag.as_deref(), Some("1.0"));
+        assert_eq!(link.to_string().parse::<Link>().unwrap(), link);
     }
 
     #[test]
