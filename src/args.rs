@@ -53,6 +53,12 @@ pub enum Verb {
     Remove(Workload),
     /// Share an image into projects of a registry, or print a link to it.
     Share(Share),
+    /// Show who may use an image of a cloud.
+    Shares(Shares),
+    /// Take a share back.
+    Revoke(Revoke),
+    /// List what other projects offer to yours; accept or reject it.
+    Offers(Offers),
     /// Show what a link points to, and whether its tag has moved since.
     Open(Open),
     /// Copy an image between registries, engines and OCI layouts.
@@ -178,7 +184,7 @@ pub struct Along {
 pub struct Share {
     /// The image.
     pub reference: String,
-    /// A project of the same registry, or HOST/PROJECT of another. May be given several times.
+    /// A project of the same registry or cloud, or HOST/PROJECT of another registry. May be given several times.
     #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present = "link")]
     pub to: Vec<String>,
     /// Print a link instead.
@@ -187,11 +193,51 @@ pub struct Share {
     /// With --link: when it ends, as a time or like 7d, 12h.
     #[arg(long, value_name = "WHEN", requires = "link")]
     pub until: Option<String>,
+    /// Print how it would be shared, and share nothing.
+    #[arg(long, conflicts_with = "link")]
+    pub plan: bool,
     /// With --link: also as a QR code.
     #[arg(long, requires = "link")]
     pub qr: bool,
     #[command(flatten)]
     pub along: Along,
+}
+
+/// `wharf shares`.
+#[derive(Debug, Args)]
+pub struct Shares {
+    /// The image.
+    pub reference: String,
+}
+
+/// `wharf revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The share's id, as 'wharf shares' shows it.
+    pub share: String,
+}
+
+/// `wharf offers`.
+#[derive(Debug, Args)]
+pub struct Offers {
+    /// What to do with one; without it, they are listed.
+    #[command(subcommand)]
+    pub answer: Option<Answer>,
+}
+
+/// The answers to an offer.
+#[derive(Debug, Subcommand)]
+pub enum Answer {
+    /// Accept an offer: it is in your project's list from now on.
+    Accept {
+        /// Its id.
+        id: String,
+    },
+    /// Reject an offer: it is in no list; by its id it stays usable.
+    Reject {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// `wharf open`.

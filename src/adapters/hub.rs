@@ -76,6 +76,7 @@ pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Resu
         origin: origin.to_owned(),
         catalog: hub,
         content,
+        sharer: None,
     })
 }
 

@@ -29,7 +29,7 @@ macro_rules! adapters {
     };
 }
 
-adapters! { files, engine, local, oci, hub }
+adapters! { files, engine, local, oci, hub, openstack }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

@@ -125,8 +125,17 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
     let asked: Vec<_> = wanted
         .into_iter()
         // A place that only searches has nothing to say without words.
-        .filter(|source| source.catalog.listing() == Listing::Whole || !words.is_empty())
-        .map(|source| ask(portal, cx, source, words))
+        .filter(|source| source.catalog.listing() != Listing::SearchOnly || !words.is_empty())
+        .flat_map(|source| {
+            let searched = match source.catalog.listing() {
+                Listing::Whole => vec![None],
+                Listing::SearchOnly => vec![Some(words)],
+                Listing::WholeAndMore if words.is_empty() => vec![None],
+                Listing::WholeAndMore => vec![None, Some(words)],
+            };
+            searched.into_iter().map(move |query| (source.clone(), query))
+        })
+        .map(|(source, query)| ask(portal, cx, source, query))
         .collect();
     let answers: Vec<_> = stream::iter(asked).buffered(16).collect().await;
     let mut sets = Vec::new();
@@ -141,8 +150,7 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
     (sets, failed)
 }
 
-async fn ask(portal: &Portal, cx: &Context, source: Source, words: &str) -> (String, Result<Arc<RowSet>>) {
-    let query = (source.catalog.listing() == Listing::SearchOnly).then_some(words);
+async fn ask(portal: &Portal, cx: &Context, source: Source, query: Option<&str>) -> (String, Result<Arc<RowSet>>) {
     let (out, _) = mpsc::channel(1);
     let answer = portal.list(cx, &source, query, out).await;
     (source.name, answer)

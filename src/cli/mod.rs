@@ -4,6 +4,7 @@ mod ask;
 mod copy;
 mod images;
 mod launch;
+mod offers;
 mod output;
 mod share;
 mod shell;
@@ -61,6 +62,9 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,
         Verb::Remove(args) => workloads::remove(portal, &args.id, json).await,
         Verb::Share(args) => share::share(portal, args, json).await,
+        Verb::Shares(args) => offers::shares(portal, &args.reference, json).await,
+        Verb::Revoke(args) => offers::revoke(portal, &args.share, json).await,
+        Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,
         Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.along, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,

@@ -61,6 +61,11 @@ pub fn report(error: &Error, json: bool) {
     }
 }
 
+/// The failure of one project of several, as JSON.
+pub fn failure(project: &str, error: &Error) -> serde_json::Value {
+    serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}})
+}
+
 /// A remark beside the results: a source that failed while others answered.
 pub fn remark(text: &str) {
     eprintln!("wharf: {text}");

@@ -1,6 +1,6 @@
 //! `wharf share` and `wharf open`.
 
-use super::{copy, output, show};
+use super::{copy, offers, output, show};
 use crate::{
     args::{Open, Share},
     core::{
@@ -18,6 +18,13 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     let reference: ImageRef = args.reference.parse()?;
     if args.link {
         return link(portal, args, &reference, json).await;
+    }
+    if portal.shares_by_grant(&reference) {
+        return grant(portal, args, &reference, json).await;
+    }
+    if args.plan {
+        return Err(Error::unsupported("plan a share", "a registry has one way: a copy inside it, by digest")
+            .hint("leave --plan out"));
     }
     let options = copy::options(&args.along)?;
     let mut results = Vec::new();
@@ -43,7 +50,49 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
                 if !json {
                     output::report(&error, false);
                 }
-                results.push(serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}}));
+                results.push(output::failure(project, &error));
+                first.get_or_insert(error.kind);
+            }
+        }
+    }
+    if json {
+        output::json(&results)?;
+    }
+    Ok(first.map_or(0, crate::core::error::Kind::exit_code))
+}
+
+/// Shares an image of a cloud with projects; each has a result of its own.
+async fn grant(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
+    let cx = Context::default();
+    let mut results = Vec::new();
+    let mut first = None;
+    for project in &args.to {
+        let answer = if args.plan {
+            portal.share_plan(&cx, reference, project).await.and_then(|plan| {
+                if !json {
+                    output::line(&format!("{project}: {}; the receiver {}", plan.cost, plan.receiver))?;
+                    plan.steps
+                        .iter()
+                        .enumerate()
+                        .try_for_each(|(at, step)| output::line(&format!("{}. {step}", at + 1)))?;
+                }
+                Ok(serde_json::json!({"project": project, "plan": plan}))
+            })
+        } else {
+            portal.grant(&cx, reference, project).await.and_then(|share| {
+                if !json {
+                    output::line(&offers::made(&share))?;
+                }
+                Ok(serde_json::json!({"project": project, "share": share}))
+            })
+        };
+        match answer {
+            Ok(result) => results.push(result),
+            Err(error) => {
+                if !json {
+                    output::report(&error, false);
+                }
+                results.push(output::failure(project, &error));
                 first.get_or_insert(error.kind);
             }
         }

@@ -77,7 +77,7 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     add("command", join_words(&config.command));
     add(
         "user",
-        if config.user.is_empty() && image.pinned.is_some() {
+        if config.user.is_empty() && image.disk.is_none() {
             "root (the image names none)".into()
         } else {
             config.user.clone()

@@ -23,5 +23,6 @@ pub mod reference;
 pub mod rows;
 pub mod search;
 pub mod secret;
+pub mod share;
 pub mod sign_in;
 pub mod text;

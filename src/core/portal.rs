@@ -17,7 +17,7 @@ use super::{
     launch::{Plan, Workload},
     link::Link,
     model::{Health, Image, Platform, Version},
-    ports::{Cache, Catalog, Content, Launcher, Listing, Supply, Vault, cannot},
+    ports::{Cache, Catalog, Content, Launcher, Listing, Sharer, Supply, Vault, cannot},
     progress::Context,
     reference::{ImageRef, Name},
     rows::{Row, RowSet},
@@ -42,6 +42,8 @@ pub struct Source {
     pub catalog: Arc<dyn Catalog>,
     /// Reads and writes manifests and blobs.
     pub content: Option<Arc<dyn Content>>,
+    /// Grants images to projects.
+    pub sharer: Option<Arc<dyn Sharer>>,
 }
 
 /// Makes a source for a reference that no configured source owns.
@@ -188,7 +190,7 @@ impl Portal {
         })
         .await
         .map_err(|error| Error::failed(&what, error))?;
-        if source.catalog.listing() == Listing::Whole && query.is_none() {
+        if source.catalog.listing() != Listing::SearchOnly && query.is_none() {
             if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
                 tracing::warn!(%error, "the list was not kept");
             }

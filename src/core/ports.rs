@@ -20,6 +20,7 @@ use super::{
     reference::ImageRef,
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
+    share::{Offer, Project, Share, SharePlan},
 };
 
 /// Bytes as they arrive.
@@ -32,6 +33,8 @@ pub enum Listing {
     Whole,
     /// It answers searches only.
     SearchOnly,
+    /// It lists what it shows by itself, and finds more by words.
+    WholeAndMore,
 }
 
 /// A place whose images can be listed and described.
@@ -203,6 +206,31 @@ pub trait Launcher: Send + Sync {
 
     /// Whether it answers, its version and who I am there.
     async fn health(&self, cx: &Context) -> Result<Health>;
+}
+
+/// A place whose images are shared by granting them to projects, which accept or reject.
+#[async_trait]
+pub trait Sharer: Send + Sync {
+    /// Projects that this person may see.
+    async fn projects(&self, cx: &Context) -> Result<Vec<Project>>;
+
+    /// How a share into a project, by name or id, would be made.
+    async fn plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan>;
+
+    /// Grants an image to a project; granted already is fine.
+    async fn share(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share>;
+
+    /// Who may use an image.
+    async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>>;
+
+    /// Takes a grant back; taken back already is fine.
+    async fn revoke(&self, cx: &Context, share: &str) -> Result<()>;
+
+    /// What waits for an answer of this person's project.
+    async fn offers(&self, cx: &Context) -> Result<Vec<Offer>>;
+
+    /// Answers an offer.
+    async fn answer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()>;
 }
 
 /// A list as kept on disk.

@@ -276,6 +276,9 @@ impl Name {
 impl ImageRef {
     fn file(rest: &str) -> Option<Self> {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
+        // One slash begins a path as well as several, and two would be read as the beginning of a host.
+        let trimmed = rest.trim_start_matches('/');
+        let rest = if rest.len() > trimmed.len() { &rest[rest.len() - trimmed.len() - 1..] } else { rest };
         // An `@` may be part of a file's name: it begins a digest only where one follows.
         let (rest, digest) = match rest.rsplit_once('@').map(|(rest, digest)| (rest, digest.parse())) {
             Some((rest, Ok(digest))) => (rest, Some(digest)),
@@ -381,6 +384,16 @@ mod tests {
         ] {
             let error = bad.parse::<ImageRef>().unwrap_err();
             assert_eq!(error.kind, crate::core::error::Kind::Usage, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4000))]
+        #[test]
+        fn what_is_printed_reads_back_the_same(text in "(file:/{0,4}|oci://|engine://|glance://|volume://)?[a-c0-2/:@._-]{1,24}(@sha256:[0-9a-f]{64})?") {
+            if let Ok(reference) = text.parse::<ImageRef>() {
+                proptest::prop_assert_eq!(reference.to_string().parse::<ImageRef>().unwrap(), reference);
+            }
         }
     }
 

@@ -38,6 +38,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Filters(filters) => state.catalog.saved = filters,
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
         Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
+        Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);
             return update::resume(state);

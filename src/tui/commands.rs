@@ -471,7 +471,7 @@ pub fn sign_in_to(state: &mut State, source: String) -> Vec<Effect> {
 /// Somebody signed in: what that source said before is asked again.
 pub fn after_sign_in(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if state.sources.iter().any(|known| known.name == source && known.listing == Listing::Whole) {
+    if state.sources.iter().any(|known| known.name == source && known.listing != Listing::SearchOnly) {
         state.catalog.loading(source);
         effects.push(Effect::List { source: source.to_owned(), query: None });
     }

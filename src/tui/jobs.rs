@@ -21,7 +21,7 @@ use crate::core::{
     facets,
     launch::Workload,
     portal::Portal,
-    ports::Terminal,
+    ports::{Listing, Terminal},
     progress::{Context, Progress},
     reference::ImageRef,
     search,
@@ -49,7 +49,7 @@ pub struct Jobs {
     out: mpsc::Sender<Delivery>,
     arriving: mpsc::Receiver<Delivery>,
     reads: HashMap<Slot, (u64, AbortHandle)>,
-    lists: HashMap<String, AbortHandle>,
+    lists: HashMap<(String, bool), AbortHandle>,
     writes: HashMap<u64, CancellationToken>,
     keys: Option<mpsc::Sender<bytes::Bytes>>,
     sizes: Option<mpsc::Sender<(u16, u16)>>,
@@ -325,26 +325,30 @@ impl Jobs {
         }
     }
 
-    /// Lists have a slot for each source.
+    /// Lists have a slot for each source, and one for what it finds by words beside its list.
     fn list(&mut self, source: String, query: Option<String>) {
         let portal = self.portal.clone();
         let post = Post { out: self.out.clone(), read: None };
         let name = source.clone();
+        let beside = query.is_some();
         let task = tokio::spawn(async move {
             let Ok(found) = portal.source(&name).cloned() else { return };
+            let more = query.is_some() && found.catalog.listing() == Listing::WholeAndMore;
             let (sender, mut growing) = mpsc::channel(2);
             let cx = Context::default();
             let work = std::panic::AssertUnwindSafe(portal.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
             let forward = async {
                 while let Some(rows) = growing.recv().await {
-                    post.send(Msg::Rows(name.clone(), rows)).await;
+                    if !more {
+                        post.send(Msg::Rows(name.clone(), rows)).await;
+                    }
                 }
             };
             let (listed, ()) = tokio::join!(work, forward);
             let listed = listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}"))));
-            post.send(Msg::Listed(name, listed)).await;
+            post.send(if more { Msg::More(name, listed) } else { Msg::Listed(name, listed) }).await;
         });
-        if let Some(older) = self.lists.insert(source, task.abort_handle()) {
+        if let Some(older) = self.lists.insert((source, beside), task.abort_handle()) {
             older.abort();
         }
     }

@@ -104,6 +104,8 @@ pub enum Msg {
     Facets(Vec<(String, usize)>),
     /// What a look at one row told: source, name, and the version, unless it could not be had.
     Looked(String, String, Option<Version>),
+    /// What a source found by words, beside what it lists.
+    More(String, Result<Arc<RowSet>>),
     /// A source's list, with what looks have told.
     Learnt(String, Arc<RowSet>),
     /// The core asks the person something, under a number.

@@ -169,6 +169,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
                 origin: "test".into(),
                 catalog: Arc::new(Fake { name: (*name).to_owned(), behaviour: behaviour.clone() }),
                 content: None,
+                sharer: None,
             })
             .collect(),
         launchers: Vec::new(),

@@ -80,6 +80,7 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
         origin: config.origin.clone(),
         catalog: engine.clone(),
         content: Some(engine.clone()),
+        sharer: None,
     };
     (source, engine)
 }

@@ -50,6 +50,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Sour
         origin: origin.to_owned(),
         catalog: files.clone(),
         content: Some(files),
+        sharer: None,
     }
 }
 

@@ -84,6 +84,7 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
         origin: origin.to_owned(),
         catalog: oci.clone(),
         content: Some(oci),
+        sharer: None,
     }
 }
 

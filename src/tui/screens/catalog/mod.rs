@@ -35,6 +35,8 @@ pub struct Feed {
     pub source: String,
     /// Its rows, perhaps old ones.
     pub rows: Arc<RowSet>,
+    /// Rows that it found by words, beside those it lists.
+    pub more: Arc<RowSet>,
     /// How many there are in all, while only the first have been read.
     pub total: usize,
     /// Seconds since 1970 when they were fetched; `None` for none or for growing ones.
@@ -88,6 +90,7 @@ impl Catalog {
         let feed = |source: &SourceLine| Feed {
             source: source.name.clone(),
             rows: Arc::default(),
+            more: Arc::default(),
             total: 0,
             fetched: None,
             loading: false,
@@ -123,7 +126,7 @@ impl Catalog {
         let mut effects = Vec::new();
         self.looks.clear();
         self.looking.clear();
-        for source in sources.iter().filter(|source| source.listing == Listing::Whole) {
+        for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly) {
             self.loading(&source.name);
             effects.push(Effect::List { source: source.name.clone(), query: None });
         }
@@ -137,12 +140,8 @@ impl Catalog {
             return Vec::new();
         }
         self.asked.clone_from(&words);
-        let searchers: Vec<String> = self
-            .feeds
-            .iter()
-            .filter(|feed| feed.listing == Listing::SearchOnly)
-            .map(|feed| feed.source.clone())
-            .collect();
+        let searchers: Vec<String> =
+            self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.clone()).collect();
         searchers
             .into_iter()
             .map(|source| {
@@ -205,13 +204,30 @@ impl Catalog {
         }
     }
 
+    /// Takes in what a source found by words, beside what it lists.
+    pub fn more(&mut self, source: &str, result: Result<Arc<RowSet>, Error>) -> Vec<Effect> {
+        let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) else { return Vec::new() };
+        feed.loading = false;
+        match result {
+            Ok(rows) if rows.is_empty() && feed.more.is_empty() => Vec::new(),
+            Ok(rows) => {
+                feed.more = rows;
+                self.rebuild()
+            }
+            Err(error) => {
+                feed.error = Some(error);
+                Vec::new()
+            }
+        }
+    }
+
     fn rebuild(&mut self) -> Vec<Effect> {
         self.keep = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned()));
         self.sets = Arc::new(
             self.feeds
                 .iter()
-                .filter(|feed| !feed.rows.is_empty())
-                .map(|feed| (feed.source.clone(), feed.rows.clone()))
+                .flat_map(|feed| [(feed.source.clone(), feed.rows.clone()), (feed.source.clone(), feed.more.clone())])
+                .filter(|(_, rows)| !rows.is_empty())
                 .collect(),
         );
         self.order = None;

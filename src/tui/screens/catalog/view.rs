@@ -95,12 +95,8 @@ impl Catalog {
 
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let loading = self.feeds.iter().any(|feed| feed.loading);
-        let searchers: Vec<&str> = self
-            .feeds
-            .iter()
-            .filter(|feed| feed.listing == Listing::SearchOnly)
-            .map(|feed| feed.source.as_str())
-            .collect();
+        let searchers: Vec<&str> =
+            self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
         let words = Query::parse(&self.input.text).words.join(" ");
         let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]

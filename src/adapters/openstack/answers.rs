@@ -1,0 +1,264 @@
+//! Answers of the services, as far as Wharf reads them. Names as in the API reference of each service.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::core::{
+    clean,
+    digest::Digest,
+    evidence::Publisher,
+    model::{DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig},
+    reference::ImageRef,
+    rows::Row,
+    text,
+};
+
+/// Properties that are shown under other words, or to nobody.
+const SHOWN: [&str; 14] = [
+    "architecture",
+    "os_type",
+    "os_distro",
+    "os_version",
+    "hw_firmware_type",
+    "instance_uuid",
+    "base_image_ref",
+    "self",
+    "file",
+    "schema",
+    "direct_url",
+    "locations",
+    "stores",
+    "block_device_mapping",
+];
+
+/// A page of `GET /v2/images`.
+#[derive(Debug, Deserialize)]
+pub struct ImagePage {
+    /// The images.
+    #[serde(default)]
+    pub images: Vec<GlanceImage>,
+}
+
+/// One image (Image API v2). What has no field of its own is a property.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct GlanceImage {
+    pub id: String,
+    pub name: Option<String>,
+    pub status: String,
+    pub visibility: String,
+    pub owner: Option<String>,
+    pub protected: bool,
+    pub size: Option<u64>,
+    pub virtual_size: Option<u64>,
+    pub disk_format: Option<String>,
+    pub container_format: Option<String>,
+    pub min_disk: u64,
+    pub min_ram: u64,
+    pub checksum: Option<String>,
+    pub os_hash_algo: Option<String>,
+    pub os_hash_value: Option<String>,
+    pub os_hidden: bool,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+    pub tags: Vec<String>,
+    #[serde(flatten)]
+    pub properties: BTreeMap<String, serde_json::Value>,
+}
+
+/// A project that an image is shared with (`/v2/images/ID/members`).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// The project's id.
+    pub member_id: String,
+    /// The image's id.
+    pub image_id: String,
+    /// `pending`, `accepted` or `rejected`.
+    pub status: String,
+    /// When it was shared.
+    pub created_at: Option<String>,
+}
+
+/// `GET /v2/images/ID/members`.
+#[derive(Debug, Deserialize)]
+pub struct Members {
+    /// All of them.
+    #[serde(default)]
+    pub members: Vec<Member>,
+}
+
+impl GlanceImage {
+    /// Its name, cleaned; its id where it has none.
+    pub fn title(&self) -> String {
+        let name = clean::short(self.name.as_deref().unwrap_or(""), 200);
+        if name.is_empty() { self.id.clone() } else { name }
+    }
+
+    /// A property as text, cleaned; empty where it is not there.
+    pub fn property(&self, name: &str) -> String {
+        match self.properties.get(name) {
+            Some(serde_json::Value::String(text)) => clean::short(text, 400),
+            Some(serde_json::Value::Null) | None => String::new(),
+            Some(other) => clean::short(&other.to_string(), 400),
+        }
+    }
+
+    /// The digest of its bytes, where the cloud keeps one that counts. `checksum` is MD5 and does not.
+    pub fn digest(&self) -> Option<Digest> {
+        format!("{}:{}", self.os_hash_algo.as_deref()?, self.os_hash_value.as_deref()?).parse().ok()
+    }
+
+    fn platform(&self) -> Option<Platform> {
+        let architecture = match self.property("architecture").as_str() {
+            "" => return None,
+            "x86_64" => "amd64".to_owned(),
+            "aarch64" => "arm64".to_owned(),
+            other => other.to_owned(),
+        };
+        let os = match self.property("os_type").as_str() {
+            "" => "linux".to_owned(),
+            other => other.to_owned(),
+        };
+        Some(Platform { os, architecture, variant: None })
+    }
+
+    fn system(&self) -> String {
+        format!("{} {}", self.property("os_distro"), self.property("os_version")).trim().to_owned()
+    }
+
+    /// What a person must know before launching it.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.status != "active" {
+            warnings.push(format!("it is {}, not active: it cannot be launched", clean::short(&self.status, 40)));
+        }
+        if self.digest().is_none() && self.checksum.is_some() {
+            warnings.push("the cloud keeps only an MD5 checksum of it, which proves nothing".to_owned());
+        }
+        if !self.property("block_device_mapping").is_empty() {
+            warnings.push("it is a snapshot of a server on volumes: its bytes are in a volume snapshot".to_owned());
+        }
+        if self.os_hidden {
+            warnings.push("its owner has hidden it: a newer one is meant to be used".to_owned());
+        }
+        warnings
+    }
+
+    /// The row of the list. `name` is unique in its source.
+    pub fn row(&self, name: String, pending: bool) -> Row {
+        let format = clean::short(self.disk_format.as_deref().unwrap_or("no format"), 20);
+        let mut note = vec![format!("{format} {}", clean::short(&self.visibility, 20))];
+        if pending {
+            note.push("offered to you".to_owned());
+        }
+        if self.status != "active" {
+            note.push(clean::short(&self.status, 20));
+        }
+        note.extend(Some(self.system()).filter(|system| !system.is_empty()));
+        let labels = [
+            ("visibility", self.visibility.clone()),
+            ("owner", self.owner.clone().unwrap_or_default()),
+            ("format", format),
+            ("os", self.property("os_distro")),
+            ("status", self.status.clone()),
+            ("offer", if pending { "pending".to_owned() } else { String::new() }),
+        ];
+        Row {
+            name,
+            kind: ImageKind::Vm,
+            tags: vec![self.id.clone()],
+            digest: self.digest(),
+            labels: labels
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(key, value)| format!("{key}={}", clean::short(&value, 80)))
+                .collect(),
+            platforms: self.platform().map(|platform| platform.to_string()).into_iter().collect(),
+            size: self.size,
+            updated: self.updated_at.as_deref().and_then(text::parse_timestamp),
+            publisher: Publisher::Unknown,
+            note: note.join(" · "),
+        }
+    }
+
+    /// The image page. `cloud` is the source's name; `project` the id of the project that looks.
+    pub fn image(&self, cloud: &str, project: &str) -> Image {
+        let reference = ImageRef::Glance { cloud: cloud.to_owned(), image: self.id.clone() };
+        let platform = self.platform();
+        let mut facts: BTreeMap<String, String> = BTreeMap::new();
+        let mut add = |key: &str, value: String| {
+            if !value.is_empty() {
+                facts.insert(key.to_owned(), value);
+            }
+        };
+        add("name", self.title());
+        add("status", clean::short(&self.status, 40));
+        add("visibility", clean::short(&self.visibility, 40));
+        let owner = clean::short(self.owner.as_deref().unwrap_or(""), 80);
+        add("owner", if owner == project { format!("{owner} (this project)") } else { owner });
+        add("protected", if self.protected { "yes: it cannot be deleted".into() } else { "no".into() });
+        add("container format", clean::short(self.container_format.as_deref().unwrap_or(""), 40));
+        if self.min_disk > 0 {
+            add("needs a disk of", format!("{} GiB", self.min_disk));
+        }
+        if self.min_ram > 0 {
+            add("needs memory of", format!("{} MiB", self.min_ram));
+        }
+        add("operating system", self.system());
+        add("firmware", self.property("hw_firmware_type"));
+        add("MD5 checksum", clean::short(self.checksum.as_deref().unwrap_or(""), 64));
+        add("snapshot of server", self.property("instance_uuid"));
+        add("made from image", self.property("base_image_ref"));
+        add(
+            "signature",
+            if self.property("img_signature").is_empty() {
+                String::new()
+            } else {
+                let (key, hash) = (self.property("img_signature_key_type"), self.property("img_signature_hash_method"));
+                format!("claimed, {key} with {hash}, not checked")
+            },
+        );
+        for name in self.properties.keys().filter(|name| !SHOWN.contains(&name.as_str())).take(60) {
+            let shown = clean::short(name, 100);
+            if !shown.starts_with("owner_specified.") && !shown.starts_with("img_signature") {
+                facts.insert(shown, self.property(name));
+            }
+        }
+        if !self.tags.is_empty() {
+            facts.insert(
+                "tags".into(),
+                self.tags.iter().map(|tag| clean::short(tag, 60)).collect::<Vec<_>>().join(", "),
+            );
+        }
+        Image {
+            pinned: self.digest().map(|digest| Pinned {
+                reference: reference.clone(),
+                digest: digest.clone(),
+                platform: platform.clone(),
+                manifest: digest,
+            }),
+            reference,
+            kind: ImageKind::Vm,
+            media_type: clean::short(self.disk_format.as_deref().unwrap_or("no format"), 40),
+            created: self.created_at.as_deref().and_then(text::parse_timestamp),
+            platforms: platform
+                .into_iter()
+                .zip(self.digest())
+                .map(|(platform, digest)| PlatformEntry { platform, digest })
+                .collect(),
+            config: RunConfig::default(),
+            annotations: facts,
+            layers: Vec::new(),
+            history: Vec::new(),
+            size: self.size.unwrap_or(0),
+            disk: Some(DiskFacts {
+                format: clean::short(self.disk_format.as_deref().unwrap_or("no format"), 40),
+                virtual_size: self.virtual_size,
+                warnings: self.warnings(),
+            }),
+            publisher: Publisher::Unknown,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Listing and describing a cloud's images.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::{
+    Images,
+    answers::{GlanceImage, ImagePage, Member},
+    cloud::{Request, Service},
+};
+use crate::core::{
+    error::{Error, Result},
+    model::{Health, Image, Platform},
+    ports::{Catalog, Listing},
+    progress::Context,
+    reference::ImageRef,
+    rows::Row,
+};
+
+/// The first page is small, so that something is on the screen; the others are as large as Glance makes them.
+const FIRST: usize = 50;
+const PAGE: usize = 1000;
+/// Pages of a list that never ends.
+const MOST_PAGES: usize = 10_000;
+
+/// From which end of the list a cursor comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Newest,
+    Oldest,
+}
+
+impl Images {
+    /// One page of images, after `marker`.
+    async fn page(
+        &self,
+        what: &str,
+        filter: &str,
+        end: End,
+        limit: usize,
+        marker: Option<&str>,
+    ) -> Result<Vec<GlanceImage>> {
+        let direction = if end == End::Newest { "desc" } else { "asc" };
+        let after = marker.map_or_else(String::new, |marker| format!("&marker={marker}"));
+        // The id decides between images of one second, so that the two cursors see one order.
+        let path = format!(
+            "images?limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}{after}"
+        );
+        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
+        Ok(page.images)
+    }
+
+    /// All images of a filter, a small page first, then from both ends until they meet.
+    async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let first = self.page(what, filter, End::Newest, FIRST, None).await?;
+        let full = first.len() == FIRST;
+        let last = first.last().map(|image| image.id.clone());
+        let _ = pages.send(names.named(&first, false)).await;
+        let Some(last) = last.filter(|_| full) else { return Ok(()) };
+        let down = self.walk(what, filter, End::Newest, Some(last), names, pages);
+        let up = self.walk(what, filter, End::Oldest, None, names, pages);
+        // Whoever first sees what the other has sent already ends both.
+        tokio::select! {
+            done = down => done,
+            done = up => done,
+        }
+    }
+
+    async fn walk(
+        &self,
+        what: &str,
+        filter: &str,
+        end: End,
+        mut marker: Option<String>,
+        names: &Naming,
+        pages: &mpsc::Sender<Vec<Row>>,
+    ) -> Result<()> {
+        for _ in 0..MOST_PAGES {
+            let page = self.page(what, filter, end, PAGE, marker.as_deref()).await?;
+            let fresh: Vec<GlanceImage> = page.iter().filter(|image| !names.knows(&image.id)).cloned().collect();
+            let met = fresh.len() < page.len() || page.len() < PAGE;
+            marker = page.last().map(|image| image.id.clone());
+            let _ = pages.send(names.named(&fresh, false)).await;
+            if met {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Images that other projects show to everybody who asks, by the words in their names.
+    async fn community(
+        &self,
+        cx: &Context,
+        what: &str,
+        words: &str,
+        names: &Naming,
+        pages: &mpsc::Sender<Vec<Row>>,
+    ) -> Result<()> {
+        let (sender, mut found) = mpsc::channel::<Vec<Row>>(16);
+        // One's own are in the list already.
+        let own = format!("owner={}", self.cloud.project().await?.0);
+        let list = async {
+            // The channel ends with the list.
+            let sender = sender;
+            self.all(what, "&visibility=community", names, &sender).await
+        };
+        let forward = async {
+            while let Some(rows) = found.recv().await {
+                let fits = |row: &Row| {
+                    !row.labels.contains(&own) && words.split(' ').all(|word| row.name.to_lowercase().contains(word))
+                };
+                let _ = pages.send(rows.into_iter().filter(fits).collect()).await;
+            }
+        };
+        tokio::join!(cx.unless_cancelled(what, list), forward).0
+    }
+
+    /// Images that were offered to this project and not answered. Administrators are shown everybody's offers, and
+    /// everybody their own shared images: only a membership of this project counts.
+    pub async fn offered(&self, what: &str) -> Result<Vec<GlanceImage>> {
+        let filter = "&visibility=shared&member_status=pending";
+        let (project, _) = self.cloud.project().await?;
+        let candidates = self.page(what, filter, End::Newest, PAGE, None).await?;
+        let asked = candidates.into_iter().filter(|image| image.owner.as_deref() != Some(&project)).map(|image| {
+            let path = format!("images/{}/members/{project}", image.id);
+            async move {
+                let member: Result<Member> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
+                member.is_ok_and(|member| member.status == "pending").then_some(image)
+            }
+        });
+        Ok(stream::iter(asked).buffered(8).filter_map(std::future::ready).collect().await)
+    }
+
+    /// The image that a reference means: by id, else the one of that name.
+    pub async fn find(&self, what: &str, wanted: &str) -> Result<GlanceImage> {
+        if is_id(wanted) {
+            return self.cloud.json(what, Service::Image, Request::get(&format!("images/{wanted}"))).await;
+        }
+        let name: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+        let path = format!("images?limit=3&name={name}&visibility=all");
+        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
+        match page.images.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(Error::not_found(what, format!("{} shows no image of that name", self.cloud.name))
+                .hint("check the name, or name it by its id")),
+            several => {
+                let ids: Vec<&str> = several.iter().map(|image| image.id.as_str()).collect();
+                Err(Error::usage(what, "several images have that name")
+                    .hint(format!("name one by its id: {}", ids.join(", "))))
+            }
+        }
+    }
+}
+
+/// Whether a text is an id as OpenStack makes them: a UUID.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// Gives every image a name of its own: people look for names, and clouds let many images have one.
+#[derive(Default)]
+struct Naming(std::sync::Mutex<(HashSet<String>, HashMap<String, usize>)>);
+
+impl Naming {
+    fn knows(&self, id: &str) -> bool {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0.contains(id)
+    }
+
+    /// The rows of images that were not named before.
+    fn named(&self, images: &[GlanceImage], pending: bool) -> Vec<Row> {
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (ids, names) = &mut *known;
+        let mut rows = Vec::new();
+        for image in images {
+            if !ids.insert(image.id.clone()) {
+                continue;
+            }
+            let title = image.title();
+            let same = names.entry(title.clone()).or_default();
+            *same += 1;
+            let name = if *same == 1 { title } else { format!("{title} {}", image.id.get(..8).unwrap_or(&image.id)) };
+            rows.push(image.row(name, pending));
+        }
+        rows
+    }
+}
+
+#[async_trait]
+impl Catalog for Images {
+    /// Community images are found by words: clouds may have thousands, and none of them is for this project.
+    fn listing(&self) -> Listing {
+        Listing::WholeAndMore
+    }
+
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let what = format!("list images of {}", self.cloud.name);
+        let naming = Naming::default();
+        if let Some(query) = query {
+            return Box::pin(self.community(cx, &what, &query.to_lowercase(), &naming, &pages)).await;
+        }
+        // What was offered and not accepted is in no list but its own.
+        let offered = cx.run(&what, self.offered(&what)).await?;
+        let _ = pages.send(naming.named(&offered, true)).await;
+        self.all(&what, "", &naming, &pages).await
+    }
+
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        // A row's tag is the image's id: that is what names it exactly.
+        Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image: tag.unwrap_or(name).to_owned() })
+    }
+
+    fn owns(&self, reference: &ImageRef) -> bool {
+        matches!(reference, ImageRef::Glance { cloud, .. } if *cloud == self.cloud.name)
+    }
+
+    async fn image(&self, _cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
+        let what = format!("show {reference}");
+        let ImageRef::Glance { image, .. } = reference else {
+            return Err(Error::usage(what, "it is not an image of a cloud"));
+        };
+        let found = self.find(&what, image).await?;
+        let (project, _) = self.cloud.project().await?;
+        Ok(found.image(&self.cloud.name, &project))
+    }
+
+    async fn tags(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        let what = format!("ask {}", self.cloud.name);
+        let (id, project) = cx.run(&what, self.cloud.project()).await?;
+        let _: ImagePage =
+            cx.run(&what, self.cloud.json(&what, Service::Image, Request::get("images?limit=1"))).await?;
+        let until = self.cloud.signed_in_until().await;
+        Ok(Health {
+            reachable: true,
+            account: self.cloud.account(),
+            credentials: "clouds.yaml".into(),
+            // Others need the id to share something with this project.
+            note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), until]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" · "),
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! `wharf shares`, `revoke` and `offers`.
+
+use super::output;
+use crate::{
+    args::{Answer, Offers},
+    core::{
+        error::Result,
+        portal::Portal,
+        progress::Context,
+        share::{Project, Share},
+        text,
+    },
+};
+
+/// A project in words: its name with the beginning of its id, or the id.
+pub fn words(project: &Project) -> String {
+    let short = project.id.get(..8).unwrap_or(&project.id);
+    if project.name.is_empty() { project.id.clone() } else { format!("{} ({short})", project.name) }
+}
+
+/// One line about a share that was made.
+pub fn made(share: &Share) -> String {
+    let (sign, word) = share.standing.words();
+    format!("{sign} {}: {word}", words(&share.project))
+}
+
+/// Who may use an image.
+pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
+    let found = portal.shares(&Context::default(), &reference.parse()?).await?;
+    if json {
+        output::json(&found)?;
+        return Ok(0);
+    }
+    if found.is_empty() {
+        output::line("it is shared with no project")?;
+        return Ok(0);
+    }
+    let now = text::now();
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|share| {
+            let (sign, word) = share.standing.words();
+            let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
+            vec![words(&share.project), format!("{sign} {word}"), age, share.id.clone()]
+        })
+        .collect();
+    output::table(&["PROJECT", "STANDS", "SINCE", "ID"], &rows)?;
+    Ok(0)
+}
+
+/// Takes a share back.
+pub async fn revoke(portal: &Portal, share: &str, json: bool) -> Result<u8> {
+    portal.revoke(&Context::default(), share).await?;
+    if json {
+        output::json(&serde_json::json!({"share": share, "done": "revoked"}))?;
+    } else {
+        output::line(&format!("revoked {share}: whoever launched it keeps what runs"))?;
+    }
+    Ok(0)
+}
+
+/// Lists offers, or answers one.
+pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
+    let cx = Context::default();
+    match &args.answer {
+        None => list(portal, &cx, json).await,
+        Some(Answer::Accept { id }) => answer(portal, &cx, id, true, json).await,
+        Some(Answer::Reject { id }) => answer(portal, &cx, id, false, json).await,
+    }
+}
+
+async fn answer(portal: &Portal, cx: &Context, id: &str, accept: bool, json: bool) -> Result<u8> {
+    portal.answer_offer(cx, id, accept).await?;
+    let done = if accept { "accepted" } else { "rejected" };
+    if json {
+        output::json(&serde_json::json!({"offer": id, "done": done}))?;
+    } else {
+        let after = if accept { "it is in your project's list now" } else { "it stays usable by its id" };
+        output::line(&format!("{done} {id}: {after}"))?;
+    }
+    Ok(0)
+}
+
+async fn list(portal: &Portal, cx: &Context, json: bool) -> Result<u8> {
+    let (offers, failed) = portal.offers(cx).await;
+    for (name, error) in &failed {
+        output::remark(&format!("{name}: {}", error.why));
+    }
+    if json {
+        output::json(&offers)?;
+    } else if offers.is_empty() {
+        output::line("nothing waits for an answer")?;
+    } else {
+        let now = text::now();
+        let rows: Vec<Vec<String>> = offers
+            .iter()
+            .map(|offer| {
+                let age = offer.since.map(|since| text::ago(since, now)).unwrap_or_default();
+                vec![offer.title.clone(), words(&offer.from), age, offer.note.clone(), offer.id.clone()]
+            })
+            .collect();
+        output::table(&["IMAGE", "FROM", "SINCE", "WHAT", "ID"], &rows)?;
+        output::line("wharf offers accept ID puts one into your list; without an answer it stays usable by its id")?;
+    }
+    match failed.into_iter().next() {
+        Some((_, error)) if offers.is_empty() => Err(error),
+        _ => Ok(0),
+    }
+}

@@ -1,0 +1,189 @@
+//! Shares and offers: who may use an image, and what waits for an answer.
+
+use serde::Serialize;
+
+use super::{
+    error::{Error, Result},
+    portal::{Portal, Source},
+    ports::{Sharer, cannot},
+    progress::Context,
+    reference::ImageRef,
+};
+
+/// A project of a cloud, as far as it can be seen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Project {
+    /// Its name; empty where only its id is known.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// How a share into a project will be made, before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SharePlan {
+    /// What is done, in order.
+    pub steps: Vec<String>,
+    /// What it costs: bytes that move, or none.
+    pub cost: String,
+    /// What the receiver must do.
+    pub receiver: String,
+}
+
+/// Where a share stands (`GET /v2/images/ID/members`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Nobody has answered; the receiver may use it by its id all the same.
+    Pending,
+    /// The receiver has it in its list.
+    Accepted,
+    /// The receiver does not want it in its list.
+    Rejected,
+    /// The cloud's own word for anything else.
+    Other(String),
+}
+
+impl Standing {
+    /// Sign and word.
+    pub fn words(&self) -> (&'static str, &str) {
+        match self {
+            Self::Pending => ("…", "pending"),
+            Self::Accepted => ("✓", "accepted"),
+            Self::Rejected => ("✗", "rejected"),
+            Self::Other(word) => ("?", word),
+        }
+    }
+}
+
+impl From<&str> for Standing {
+    fn from(word: &str) -> Self {
+        match word {
+            "pending" => Self::Pending,
+            "accepted" => Self::Accepted,
+            "rejected" => Self::Rejected,
+            other => Self::Other(super::clean::short(other, 40)),
+        }
+    }
+}
+
+/// A grant of an image to a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// What `wharf revoke` takes.
+    pub id: String,
+    /// The image.
+    pub reference: ImageRef,
+    /// The project.
+    pub project: Project,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Seconds since 1970 when it was made.
+    pub created: Option<i64>,
+}
+
+/// A share that waits for this person's project to answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Offer {
+    /// What `wharf offers accept` and `reject` take.
+    pub id: String,
+    /// The source it came through.
+    pub source: String,
+    /// What it is called.
+    pub title: String,
+    /// The image.
+    pub reference: ImageRef,
+    /// The project that offers it: id, and name where it can be seen.
+    pub from: Project,
+    /// Seconds since 1970 when it was made.
+    pub since: Option<i64>,
+    /// Format, size and the like.
+    pub note: String,
+    /// What happens without an answer.
+    pub ignored: String,
+}
+
+impl Portal {
+    /// The source of an image and the port through which it is shared.
+    fn sharer_of(&self, reference: &ImageRef) -> Result<(Source, std::sync::Arc<dyn Sharer>)> {
+        let source = self.source_of(reference)?;
+        let sharer = source.sharer.clone().ok_or_else(|| cannot(&source.name, "share from"))?;
+        Ok((source, sharer))
+    }
+
+    /// Whether images of this kind of reference are shared by grant, and not by copy.
+    pub fn shares_by_grant(&self, reference: &ImageRef) -> bool {
+        self.sharer_of(reference).is_ok()
+    }
+
+    /// How a share would be made.
+    pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan> {
+        let (_, sharer) = self.sharer_of(reference)?;
+        cx.run(&format!("plan a share of {reference}"), sharer.plan(cx, reference, project)).await
+    }
+
+    /// Grants an image to a project. Granting it again changes nothing.
+    pub async fn grant(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share> {
+        let (_, sharer) = self.sharer_of(reference)?;
+        cx.run(&format!("share {reference} to '{project}'"), sharer.share(cx, reference, project)).await
+    }
+
+    /// Who may use an image.
+    pub async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>> {
+        let (_, sharer) = self.sharer_of(reference)?;
+        cx.run(&format!("list shares of {reference}"), sharer.shares(cx, reference)).await
+    }
+
+    /// Takes a grant back; one that is gone is taken back already.
+    pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
+        let what = format!("revoke {share}");
+        let (source, _) = share
+            .split_once('/')
+            .ok_or_else(|| Error::usage(&what, "not the id of a share").hint("'wharf shares REF' shows them"))?;
+        let sharer = self.sharer(source, &what)?;
+        cx.run(&what, sharer.revoke(cx, share)).await
+    }
+
+    /// Projects of a source that this person may see.
+    pub async fn projects(&self, cx: &Context, source: &str) -> Result<Vec<Project>> {
+        let what = format!("list projects of {source}");
+        let sharer = self.sharer(source, &what)?;
+        cx.run(&what, sharer.projects(cx)).await
+    }
+
+    fn sharer(&self, source: &str, what: &str) -> Result<std::sync::Arc<dyn Sharer>> {
+        let source = self.source(source)?;
+        source.sharer.clone().ok_or_else(|| cannot(&source.name, what))
+    }
+
+    /// What waits for an answer, at every source; one that fails is an error beside the others' offers.
+    pub async fn offers(&self, cx: &Context) -> (Vec<Offer>, Vec<(String, Error)>) {
+        let asked = self.sources.iter().filter_map(|source| Some((source.name.clone(), source.sharer.clone()?))).map(
+            |(name, sharer)| async move {
+                let answer = cx.run(&format!("list offers of {name}"), sharer.offers(cx)).await;
+                (name, answer)
+            },
+        );
+        let answers: Vec<_> = futures_util::future::join_all(asked).await;
+        let mut offers = Vec::new();
+        let mut failed = Vec::new();
+        for (name, answer) in answers {
+            match answer {
+                Ok(more) => offers.extend(more),
+                Err(error) => failed.push((name, error)),
+            }
+        }
+        offers.sort_by_key(|offer: &Offer| std::cmp::Reverse(offer.since));
+        (offers, failed)
+    }
+
+    /// Accepts or rejects an offer. Answering again the same way changes nothing.
+    pub async fn answer_offer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()> {
+        let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
+        let (source, _) = offer
+            .split_once('/')
+            .ok_or_else(|| Error::usage(&what, "not the id of an offer").hint("'wharf offers' shows them"))?;
+        let sharer = self.sharer(source, &what)?;
+        cx.run(&what, sharer.answer(cx, offer, accept)).await
+    }
+}
