@@ -51,6 +51,10 @@ actions! {
     Remove = "remove", "remove", "Remove this workload with its logs";
     Shell = "shell", "shell", "Open a shell in this workload";
     Attach = "attach", "attach", "Attach to this workload's own terminal";
+    Accept = "accept", "accept", "Accept this offer: it is in your project's list from now on";
+    Reject = "reject", "reject", "Reject this offer: it is in no list";
+    Revoke = "revoke", "revoke", "Take this share back";
+    Offers = "offers", "offers", "Go to what other projects offer";
     Catalog = "catalog", "images", "Go to the images";
     Workloads = "workloads", "workloads", "Go to the workloads";
     Transfers = "transfers", "transfers", "Go to transfers and other running work";

@@ -175,6 +175,10 @@ fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
             remove(state, backend, id)
         }
         Sure::Question(_) => Vec::new(),
+        Sure::Revoke(share) => {
+            let job = state.job(format!("revoke {share}"));
+            vec![Effect::Revoke { job, share }]
+        }
     }
 }
 

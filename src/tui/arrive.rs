@@ -6,6 +6,7 @@ use super::{
     input::Input,
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
+    screens::image,
     state::{Screen, State},
     update,
 };
@@ -38,6 +39,17 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Filters(filters) => state.catalog.saved = filters,
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
         Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
+        Msg::Shares(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.shares = Some(result);
+            }
+        }
+        Msg::Offers(offers, failed) => {
+            if let Some(page) = topmost!(state, Screen::Offers) {
+                page.arrived(offers, failed);
+            }
+        }
+        Msg::Projects(source, projects) => commands::projects_arrived(state, &source, projects),
         Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);
@@ -199,16 +211,19 @@ fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
     let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
     match result {
         Ok(image) => {
-            let reference = image.reference.clone();
+            let more = image::beside(&image);
             page.image = Some(image);
             page.error = None;
+            if !page.panes().contains(&page.pane) {
+                page.pane = image::Pane::Overview;
+            }
             if page.launch_next {
                 page.launch_next = false;
-                let mut effects = vec![Effect::Tags(reference)];
+                let mut effects: Vec<Effect> = more.into_iter().collect();
                 effects.extend(commands::run(state, Action::Launch));
                 return effects;
             }
-            vec![Effect::Tags(reference)]
+            more.into_iter().collect()
         }
         Err(error) => {
             page.error = Some(error);
@@ -254,6 +269,8 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     }
     match state.screen() {
         Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],
+        Screen::Offers(_) => vec![Effect::Offers],
+        Screen::Image(page) => page.reads_shares().into_iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -22,12 +22,12 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     let (position, clicked, count) = match state.stack.last_mut() {
         Some(Screen::Catalog) => (&mut state.catalog.at, line.checked_sub(3), count),
         Some(Screen::Image(page)) => {
-            if let (1, Some(pane)) = (line, image::pane_at(column)) {
+            if let (1, Some(pane)) = (line, image::pane_at(&page.panes(), column)) {
                 page.pane = pane;
                 page.at = super::list::Position::default();
                 return Vec::new();
             }
-            if page.pane != image::Pane::Versions {
+            if !matches!(page.pane, image::Pane::Versions | image::Pane::Shares) {
                 return Vec::new();
             }
             let count = page.count(size.0);
@@ -44,6 +44,10 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
             }
             let count = page.count();
             (&mut page.at, line.checked_sub(1), count)
+        }
+        Some(Screen::Offers(page)) => {
+            let count = page.all.as_ref().map_or(0, Vec::len);
+            (&mut page.at, line.checked_sub(2), count)
         }
         // Each job has two lines.
         Some(Screen::Transfers(at)) => (at, line.checked_sub(1).map(|line| line / 2), jobs),

@@ -10,11 +10,13 @@ use super::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
     },
-    screens::{console, image, launch, sources, workloads},
+    screens::{console, image, launch, offers, sources, workloads},
     state::{Screen, SourceLine, State},
     update,
 };
-use crate::core::{launch::Workload, model::Platform, ports::Listing, reference::ImageRef, text};
+use crate::core::{
+    error::Result, launch::Workload, model::Platform, ports::Listing, reference::ImageRef, share::Project, text,
+};
 
 /// Carries out an action; one that means nothing here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -49,6 +51,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             state.stack.push(Screen::Transfers(Position::default()));
             Vec::new()
         }
+        Action::Offers => open(state, Screen::Offers(offers::Page::default()), Effect::Offers),
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
         Action::SignIn => sign_in(state),
         Action::OpenLink => {
@@ -73,6 +76,7 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
             (Action::Stop, Some(job)) => vec![Effect::Cancel(job.id)],
             _ => Vec::new(),
         },
+        Screen::Offers(_) => on_offers(state, action),
         Screen::Sources(_) if action == Action::Refresh => {
             state.stack.pop();
             run(state, Action::Sources)
@@ -107,6 +111,10 @@ fn movement(state: &mut State, action: Action) -> bool {
         }
         Some(Screen::Workload(screen)) => screen.go(action, page),
         Some(Screen::Transfers(at)) => at.go(action, jobs, page),
+        Some(Screen::Offers(screen)) => {
+            let count = screen.all.as_ref().map_or(0, Vec::len);
+            screen.at.go(action, count, page)
+        }
         Some(Screen::Sources(screen)) => screen.at.go(action, findings, page),
         _ => false,
     }
@@ -152,6 +160,7 @@ fn resume(state: &State) -> Vec<Effect> {
     match state.screen() {
         Screen::Workloads(_) => vec![Effect::Workloads],
         Screen::Workload(page) => watch(&page.workload, false),
+        Screen::Offers(_) => vec![Effect::Offers],
         _ => Vec::new(),
     }
 }
@@ -322,6 +331,14 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 .collect();
             return pick(state, Pick::new("Platform", Purpose::Platform, items));
         }
+        Action::Revoke => {
+            if let Some(share) = page.selected_share() {
+                let name = if share.project.name.is_empty() { &share.project.id } else { &share.project.name };
+                let question = format!("Take it back from {name}? What it launched keeps running.");
+                let sure = Sure::Revoke(share.id.clone());
+                state.popups.push(Popup::Confirm { question, sure });
+            }
+        }
         Action::Link => return vec![Effect::Link(page.target(), page.platform.clone())],
         Action::CopyReference => return vec![Effect::CopyReference(page.target())],
         _ => {}
@@ -341,6 +358,17 @@ fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Eff
             .unwrap_or_default(),
         Target::Reference(_) => String::new(),
     };
+    if let Some(cloud) = cloud_of(state, &target) {
+        let mut dialog = Pick::new(
+            format!("Share {} with projects: no bytes move, they accept it", target.words()),
+            Purpose::Share(target, None),
+            Vec::new(),
+        );
+        dialog.several = true;
+        dialog.free = true;
+        pick(state, dialog);
+        return vec![Effect::Projects(cloud)];
+    }
     let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
     if !is_registry {
         state.say("only images in registries are shared into projects: copy it to one first (wharf copy)");
@@ -373,6 +401,66 @@ fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Eff
     dialog.several = true;
     dialog.free = true;
     pick(state, dialog)
+}
+
+/// The cloud that an image is in, if it is in one.
+fn cloud_of(state: &State, target: &Target) -> Option<String> {
+    match target {
+        Target::Row { source, .. } => {
+            let known = state.sources.iter().find(|known| known.name == *source)?;
+            (known.adapter == "openstack").then(|| source.clone())
+        }
+        Target::Reference(ImageRef::Glance { cloud, .. }) => Some(cloud.clone()),
+        Target::Reference(_) => None,
+    }
+}
+
+/// Projects for the share dialog, if it is still open.
+pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Project>>) {
+    let clouds: Vec<Option<String>> = state
+        .popups
+        .iter()
+        .map(|popup| match popup {
+            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud_of(state, target),
+            _ => None,
+        })
+        .collect();
+    let Ok(projects) = projects else { return };
+    for (popup, cloud) in state.popups.iter_mut().zip(clouds) {
+        if let (Popup::Pick(dialog), Some(cloud)) = (popup, cloud) {
+            if cloud == source && dialog.items.is_empty() {
+                let item = |project: &Project| Item {
+                    label: project.name.clone(),
+                    note: project.id.clone(),
+                    value: project.id.clone(),
+                    disabled: None,
+                };
+                dialog.items = projects.iter().map(item).collect();
+                dialog.narrow();
+            }
+        }
+    }
+}
+
+fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
+    let Screen::Offers(page) = state.screen() else { return Vec::new() };
+    if action == Action::Refresh {
+        return vec![Effect::Offers];
+    }
+    let Some(offer) = page.selected().cloned() else { return Vec::new() };
+    match action {
+        Action::Open => {
+            let target = Target::Reference(offer.reference);
+            state.stack.push(Screen::Image(Box::new(image::Page::new(target.clone()))));
+            vec![Effect::Image { target, platform: None }]
+        }
+        Action::Accept | Action::Reject => {
+            let accept = action == Action::Accept;
+            let job = state.job(format!("{} {}", action.words(), offer.title));
+            vec![Effect::AnswerOffer { job, offer: offer.id, accept }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.

@@ -47,6 +47,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::Link,
             A::CopyTo,
             A::Platform,
+            A::Revoke,
             A::CopyReference,
             A::Open,
             A::Refresh,
@@ -57,6 +58,7 @@ fn offered(state: &State) -> &'static [Action] {
         Screen::Workloads(_) => &[A::Open, A::Shell, A::Attach, A::Stop, A::Remove, A::Catalog, A::Back, A::Help],
         Screen::Workload(_) => &[A::Shell, A::Attach, A::Stop, A::Remove, A::Last, A::Back, A::Help],
         Screen::Transfers(_) => &[A::Stop, A::Catalog, A::Back, A::Help],
+        Screen::Offers(_) => &[A::Accept, A::Reject, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Sources(_) => &[A::Refresh, A::SignIn, A::Catalog, A::Back, A::Help],
         Screen::Console(_) => &[],
     }
@@ -85,6 +87,12 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             if page.image.as_ref().is_some_and(|image| image.platforms.len() < 2) =>
         {
             no("it is built for one platform only")
+        }
+        (Screen::Image(page), Action::Revoke) if page.selected_share().is_none() => {
+            no("choose a share in the Shares pane first")
+        }
+        (Screen::Offers(page), Action::Accept | Action::Reject | Action::Open) if page.selected().is_none() => {
+            no("nothing waits for an answer")
         }
         (Screen::Image(page), Action::CopyTo) if page.image.as_ref().is_some_and(|image| image.disk.is_some()) => {
             no("disk images are not copied yet")

@@ -164,6 +164,26 @@ impl Jobs {
                 };
                 let _ = tokio::join!(work, forward);
             }),
+            Effect::Shares(reference) => self.read(Slot::Shares, move |post| async move {
+                post.send(Msg::Shares(portal.shares(&Context::default(), &reference).await)).await;
+            }),
+            Effect::Offers => self.read(Slot::Offers, move |post| async move {
+                let (offers, failed) = portal.offers(&Context::default()).await;
+                post.send(Msg::Offers(offers, failed)).await;
+            }),
+            Effect::Projects(source) => self.read(Slot::Projects, move |post| async move {
+                let projects = portal.projects(&Context::default(), &source).await;
+                post.send(Msg::Projects(source, projects)).await;
+            }),
+            Effect::Revoke { job, share } => self.write(job, move |cx| async move {
+                portal.revoke(&cx, &share).await?;
+                Ok((format!("revoked {share}"), None))
+            }),
+            Effect::AnswerOffer { job, offer, accept } => self.write(job, move |cx| async move {
+                portal.answer_offer(&cx, &offer, accept).await?;
+                let done = if accept { "accepted: it is in your list now" } else { "rejected" };
+                Ok((done.to_owned(), None))
+            }),
             Effect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
                 let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
                 post.send(Msg::Facets(counted.unwrap_or_default())).await;
@@ -265,8 +285,14 @@ impl Jobs {
                 ))
             }),
             Effect::Share { job, target, platform, project } => self.write(job, move |cx| async move {
+                let at = resolve(&portal, &target)?;
+                if portal.shares_by_grant(&at) {
+                    let share = portal.grant(&cx, &at, &project).await?;
+                    let (_, word) = share.standing.words();
+                    return Ok((format!("shared with {}: {word}", share.project.id), None));
+                }
                 let options = of_platform(platform)?;
-                let shared = portal.share(&cx, &resolve(&portal, &target)?, &project, &options).await?;
+                let shared = portal.share(&cx, &at, &project, &options).await?;
                 Ok((format!("{}: {}", shared.destination, update::moved(&shared.outcome)), None))
             }),
             Effect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {

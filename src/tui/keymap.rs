@@ -11,7 +11,9 @@ use crate::core::{clean, text::line_of};
 pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
 
 /// Where keys mean something; a scope falls back on `list` and `global`.
-pub const SCOPES: [&str; 8] = ["global", "list", "catalog", "image", "launch", "workloads", "workload", "transfers"];
+pub const SCOPES: [&str; 10] = [
+    "global", "list", "catalog", "image", "launch", "workloads", "workload", "transfers", "offers", "sources",
+];
 
 type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
@@ -120,7 +122,7 @@ impl Keymap {
             }
         };
         for (scope, actions) in file {
-            if !SCOPES.contains(&scope.as_str()) && scope != "sources" {
+            if !SCOPES.contains(&scope.as_str()) {
                 self.warnings.push(format!("{name}: [{scope}] is no scope of keys"));
                 continue;
             }

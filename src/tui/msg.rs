@@ -19,6 +19,7 @@ use crate::core::{
     rows::RowSet,
     search::{RowId, Sort},
     secret::Secret,
+    share::{Offer, Project, Share},
 };
 
 /// The lists of all sources, as search takes them.
@@ -106,6 +107,12 @@ pub enum Msg {
     Looked(String, String, Option<Version>),
     /// What a source found by words, beside what it lists.
     More(String, Result<Arc<RowSet>>),
+    /// Who may use the image of the page.
+    Shares(Result<Vec<Share>>),
+    /// What other projects offer, and the sources that did not answer.
+    Offers(Vec<Offer>, Vec<(String, Error)>),
+    /// Projects of a source, for the share dialog.
+    Projects(String, Result<Vec<Project>>),
     /// A source's list, with what looks have told.
     Learnt(String, Arc<RowSet>),
     /// The core asks the person something, under a number.
@@ -150,6 +157,16 @@ pub enum Effect {
     Share { job: u64, target: Target, platform: Option<String>, project: String },
     /// Copy to a reference, as job; only one platform where one was chosen.
     CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
+    /// Ask who may use an image.
+    Shares(ImageRef),
+    /// Take a share back, as job.
+    Revoke { job: u64, share: String },
+    /// Ask what other projects offer.
+    Offers,
+    /// Answer an offer, as job.
+    AnswerOffer { job: u64, offer: String, accept: bool },
+    /// Ask which projects of a source can be seen.
+    Projects(String),
     /// Sign in to a source, as job.
     SignIn { job: u64, source: String },
     /// Answer a question of the core, or not.
@@ -203,6 +220,12 @@ pub enum Slot {
     Cache,
     /// A search.
     Search,
+    /// Shares of an image.
+    Shares,
+    /// Offers.
+    Offers,
+    /// Projects.
+    Projects,
     /// Counting facets.
     Facets,
     /// Looking at rows.

@@ -7,7 +7,7 @@ use super::{
     list::Position,
     msg::Effect,
     popups::Popup,
-    screens::{catalog, console, image, launch, sources, workload, workloads},
+    screens::{catalog, console, image, launch, offers, sources, workload, workloads},
 };
 use crate::core::{error::Error, portal::Finding, ports::Listing, progress::Note};
 
@@ -30,6 +30,8 @@ pub enum Screen {
     Transfers(Position),
     /// Sources and backends.
     Sources(sources::Page),
+    /// What other projects offer.
+    Offers(offers::Page),
 }
 
 /// What is known of a source without asking it.
@@ -172,6 +174,7 @@ impl State {
             Screen::Console(_) => "console",
             Screen::Transfers(_) => "transfers",
             Screen::Sources(_) => "sources",
+            Screen::Offers(_) => "offers",
         }
     }
 

@@ -45,7 +45,9 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
         }
         Some(Screen::Image(screen)) => {
             let count = screen.count(state.size.0);
-            if screen.pane == image::Pane::Versions {
+            if screen.pane == image::Pane::Shares {
+                screen.at.settle(count, page.saturating_sub(2));
+            } else if screen.pane == image::Pane::Versions {
                 screen.at.settle(count, page.saturating_sub(2));
                 let unknown = screen.unknown_tags(page);
                 if let (false, Target::Reference(reference)) = (unknown.is_empty(), screen.target()) {
@@ -60,6 +62,10 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
             }
         }
         Some(Screen::Workloads(screen)) => {
+            let count = screen.all.as_ref().map_or(0, Vec::len);
+            screen.at.settle(count, page);
+        }
+        Some(Screen::Offers(screen)) => {
             let count = screen.all.as_ref().map_or(0, Vec::len);
             screen.at.settle(count, page);
         }
@@ -249,7 +255,8 @@ pub fn workload_page(workload: Workload) -> Screen {
 pub fn slots(screen: &Screen) -> &'static [Slot] {
     match screen {
         Screen::Catalog | Screen::Transfers(_) => &[],
-        Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Link],
+        Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link],
+        Screen::Offers(_) => &[Slot::Offers],
         Screen::Launch(_) => &[Slot::Form, Slot::Plan],
         Screen::Workloads(_) => &[Slot::Workloads],
         Screen::Workload(_) => &[Slot::Logs, Slot::Usage, Slot::Workloads],

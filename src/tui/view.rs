@@ -49,6 +49,7 @@ fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Workload(page) => page.view(frame, area, theme, state.now),
         Screen::Console(page) => page.view(frame, area, theme),
         Screen::Transfers(at) => transfers::view(frame, area, &state.jobs, at, theme, state.now),
+        Screen::Offers(page) => page.view(frame, area, theme, state.now),
         Screen::Sources(page) => page.view(frame, area, &state.sources, &state.findings, theme),
     }
 }
@@ -70,6 +71,10 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
         Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
         Screen::Sources(_) => ("Sources".to_owned(), String::new()),
+        Screen::Offers(page) => (
+            "Offers".to_owned(),
+            page.all.as_ref().map_or_else(String::new, |all| format!("{} waiting", all.len())),
+        ),
     };
     let work = match state.running() {
         0 => String::new(),

@@ -26,6 +26,8 @@ pub enum Sure {
     Remove(String, String),
     /// A question of the core, by its number.
     Question(u64),
+    /// Take a share back: its id.
+    Revoke(String),
 }
 
 /// One popup.

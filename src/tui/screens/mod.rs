@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod console;
 pub mod image;
 pub mod launch;
+pub mod offers;
 pub mod sources;
 pub mod transfers;
 pub mod workload;

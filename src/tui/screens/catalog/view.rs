@@ -10,6 +10,7 @@ use super::{Catalog, Feed};
 use crate::{
     core::{
         evidence::{Scan, Signature},
+        model::ImageKind,
         ports::Listing,
         query::Query,
         rows::RowView,
@@ -180,8 +181,12 @@ impl Columns {
             }
         };
         let favourite = view.favourite_tag().unwrap_or("");
-        let tags =
-            if view.tag_count > 1 { format!("{favourite} +{}", view.tag_count - 1) } else { favourite.to_owned() };
+        let tags = match view.tag_count {
+            // An image of a cloud has an id for a tag, which tells nobody anything.
+            _ if view.kind != ImageKind::Container && !view.note.is_empty() => view.note.to_owned(),
+            0 | 1 => favourite.to_owned(),
+            more => format!("{favourite} +{}", more - 1),
+        };
         cell(tags, self.tags, "text");
         cell(source.to_owned(), self.source, "dim");
         let trust = trust(view);

@@ -7,6 +7,8 @@ use crate::{
         error::Error,
         form::join_words,
         model::{Image, Version},
+        reference::ImageRef,
+        share::Share,
         text,
     },
     tui::{
@@ -28,6 +30,8 @@ pub enum Pane {
     Versions,
     /// Its layers.
     Layers,
+    /// Who may use it.
+    Shares,
     /// Signatures.
     Trust,
     /// Vulnerabilities.
@@ -36,16 +40,27 @@ pub enum Pane {
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Versions, Self::Layers, Self::Trust, Self::Scan];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan];
 
     fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Versions => "Versions",
             Self::Layers => "Layers",
+            Self::Shares => "Shares",
             Self::Trust => "Trust",
             Self::Scan => "Scan",
         }
+    }
+}
+
+/// What to read beside an image: its tags, or who may use it.
+pub fn beside(image: &Image) -> Option<Effect> {
+    match (&image.reference, &image.disk) {
+        (ImageRef::Glance { .. }, _) => Some(Effect::Shares(image.reference.clone())),
+        (_, Some(_)) => None,
+        _ => Some(Effect::Tags(image.reference.clone())),
     }
 }
 
@@ -55,9 +70,9 @@ fn value_width(columns: u16) -> usize {
 }
 
 /// The pane whose tab is at a column: a space, then each title between spaces, a space between tabs.
-pub fn pane_at(column: u16) -> Option<Pane> {
+pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
     let mut begin = 1;
-    Pane::ALL.into_iter().find(|pane| {
+    panes.iter().copied().find(|pane| {
         let width = pane.title().len() as u16 + 2;
         let hit = (begin..begin + width).contains(&column);
         begin += width + 1;
@@ -90,6 +105,8 @@ pub struct Page {
     pub launch_next: bool,
     /// The platform the person chose, if they did.
     pub platform: Option<String>,
+    /// Who may use it, for images of clouds.
+    pub shares: Option<Result<Vec<Share>, Error>>,
 }
 
 impl Page {
@@ -107,6 +124,7 @@ impl Page {
             wanted: None,
             launch_next: false,
             platform: None,
+            shares: None,
         }
     }
 
@@ -133,15 +151,45 @@ impl Page {
 
     /// Goes to another pane.
     pub fn turn(&mut self, steps: usize) {
-        let now = Pane::ALL.iter().position(|pane| *pane == self.pane).unwrap_or(0);
-        self.pane = Pane::ALL[(now + steps) % Pane::ALL.len()];
+        let panes = self.panes();
+        let now = panes.iter().position(|pane| *pane == self.pane).unwrap_or(0);
+        let next = (now + steps % panes.len().max(1)) % panes.len().max(1);
+        self.pane = panes.get(next).copied().unwrap_or(Pane::Overview);
         self.at = Position::default();
+    }
+
+    /// The panes that mean something for this image.
+    pub fn panes(&self) -> Vec<Pane> {
+        let of_cloud = matches!(&self.image, Some(image) if matches!(image.reference, ImageRef::Glance { .. }));
+        let is_file = self.image.as_ref().is_some_and(|image| image.disk.is_some());
+        Pane::ALL
+            .into_iter()
+            .filter(|pane| match pane {
+                Pane::Versions | Pane::Layers => !is_file,
+                Pane::Shares => of_cloud,
+                _ => true,
+            })
+            .collect()
+    }
+
+    /// What to read again when a share may have changed.
+    pub fn reads_shares(&self) -> Option<Effect> {
+        self.shares.is_some().then(|| self.image.as_ref().map(|image| Effect::Shares(image.reference.clone())))?
+    }
+
+    /// The share under the selection.
+    pub fn selected_share(&self) -> Option<&Share> {
+        match (self.pane, &self.shares) {
+            (Pane::Shares, Some(Ok(shares))) => shares.get(self.at.selected),
+            _ => None,
+        }
     }
 
     /// Number of lines of the shown pane in so many columns.
     pub fn count(&self, columns: u16) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
+            (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
             (Pane::Overview, Some(image)) => {
                 let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
@@ -194,10 +242,9 @@ impl Page {
                 .map(|created| format!("{} · {}", text::timestamp(created), text::ago(created, now)))
                 .unwrap_or_default(),
         );
-        add(
-            "Size",
-            format!("{} in {}", text::size(image.size), text::plural(image.layers.len() as u64, "layer", "layers")),
-        );
+        let layers = text::plural(image.layers.len() as u64, "layer", "layers");
+        let size = text::size(image.size);
+        add("Size", if image.disk.is_some() { size } else { format!("{size} in {layers}") });
         if let Some(disk) = &image.disk {
             add(
                 "Disk",
@@ -236,7 +283,8 @@ impl Page {
         add("Ports", config.ports.join(", "));
         add("Volumes", config.volumes.join(", "));
         config.environment.iter().for_each(|pair| add("Environment", pair.clone()));
-        image.annotations.iter().for_each(|(key, value)| add("Annotation", format!("{key} = {value}")));
+        let property = if image.disk.is_some() { "Property" } else { "Annotation" };
+        image.annotations.iter().for_each(|(key, value)| add(property, format!("{key} = {value}")));
         config
             .labels
             .iter()

@@ -23,7 +23,7 @@ impl Page {
     /// Draws the page.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let mut tabs: Vec<Span<'static>> = vec![Span::raw(" ")];
-        for pane in Pane::ALL {
+        for pane in self.panes() {
             let style = if pane == self.pane { theme.style("selected") } else { theme.style("dim") };
             tabs.push(Span::styled(format!(" {} ", pane.title()), style));
             tabs.push(Span::raw(" "));
@@ -48,6 +48,7 @@ impl Page {
             Pane::Overview => self.lines(frame, area, self.overview(image, area.width, theme, now), theme),
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
             Pane::Layers => self.lines(frame, area, layers(image, area.width as usize, theme), theme),
+            Pane::Shares => self.shares_pane(frame, area, theme, now),
             Pane::Trust => self.lines(frame, area, trust(image, theme), theme),
             Pane::Scan => self.lines(frame, area, scan(theme), theme),
         }
@@ -81,6 +82,38 @@ impl Page {
             }));
         }
         lines
+    }
+
+    fn shares_pane(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+        let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
+        let shares = match &self.shares {
+            None => return put(frame, row(area, 0), dim("asking…")),
+            Some(Err(error)) => {
+                let lines = failure(error, theme).into_iter().enumerate();
+                return lines.for_each(|(number, line)| put(frame, row(area, number as u16), line));
+            }
+            Some(Ok(shares)) if shares.is_empty() => {
+                put(frame, row(area, 0), Line::styled("  it is shared with no project", theme.style("text")));
+                return put(frame, row(area, 1), dim("s shares it: no bytes move, the other project accepts it"));
+            }
+            Some(Ok(shares)) => shares,
+        };
+        let width = (area.width as usize).saturating_sub(30).clamp(8, 50);
+        let head = format!("  {} {} SINCE", fit("PROJECT", width), fit("STANDS", 12));
+        put(frame, row(area, 0), Line::styled(head, theme.style("dim")));
+        let area = below(area, 1);
+        let top = self.at.window(shares.len(), area.height as usize);
+        for (number, share) in shares.iter().enumerate().skip(top).take(area.height as usize) {
+            let (sign, word) = share.standing.words();
+            let name = if share.project.name.is_empty() { &share.project.id } else { &share.project.name };
+            let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
+            let line = Line::from(vec![
+                Span::styled(format!("  {} ", fit(name, width)), theme.style("text")),
+                Span::styled(fit(&format!("{sign} {word}"), 12), theme.style("text")),
+                Span::styled(format!(" {age}"), theme.style("dim")),
+            ]);
+            put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
+        }
     }
 
     fn versions_pane(&self, frame: &mut Frame<'_>, area: Rect, image: &Image, theme: &Theme, now: i64) {

@@ -1,0 +1,91 @@
+//! What other projects offer to this person's: accept it, reject it, or know what happens without an answer.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use crate::{
+    core::{
+        error::Error,
+        share::{Offer, Project},
+        text,
+    },
+    tui::{
+        list::Position,
+        theme::Theme,
+        widgets::{above, below, fit, put, row, select},
+    },
+};
+
+/// The screen's state.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// What waits, once it is known.
+    pub all: Option<Vec<Offer>>,
+    /// Sources that did not answer.
+    pub failed: Vec<(String, Error)>,
+    /// Where one stands.
+    pub at: Position,
+}
+
+/// A project in words: its name with the beginning of its id, or the id.
+pub fn project_words(project: &Project) -> String {
+    let short = project.id.get(..8).unwrap_or(&project.id);
+    if project.name.is_empty() { project.id.clone() } else { format!("{} ({short})", project.name) }
+}
+
+impl Page {
+    /// The selected offer.
+    pub fn selected(&self) -> Option<&Offer> {
+        self.all.as_ref()?.get(self.at.selected)
+    }
+
+    /// Takes news in.
+    pub fn arrived(&mut self, all: Vec<Offer>, failed: Vec<(String, Error)>) {
+        self.at.clamp(all.len());
+        self.all = Some(all);
+        self.failed = failed;
+    }
+
+    /// Draws the list.
+    pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
+        let failures = (self.failed.len() as u16).min(area.height / 4);
+        for (number, (name, error)) in self.failed.iter().take(failures as usize).enumerate() {
+            let line = fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize);
+            let place = row(area, area.height - failures + number as u16);
+            put(frame, place, Line::styled(line, theme.style("bad")));
+        }
+        let area = above(area, failures);
+        let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
+        let Some(all) = &self.all else { return put(frame, row(area, 1), dim("asking the clouds…")) };
+        if all.is_empty() {
+            put(frame, row(area, 1), Line::styled("  nothing waits for an answer", theme.style("text")));
+            return put(frame, row(area, 2), dim("what other projects share with yours shows here until it is answered"));
+        }
+        let width = area.width as usize;
+        let (from, since, cloud) = (26.min(width / 3), 10, if width > 80 { 16 } else { 0 });
+        let name = width.saturating_sub(from + since + cloud + 5);
+        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
+        let head =
+            format!(" {}{}{}{}", cell("IMAGE", name), cell("FROM", from), cell("CLOUD", cloud), cell("SINCE", since));
+        put(frame, row(area, 0), Line::styled(head, theme.style("dim")));
+        let lines = above(below(area, 1), 2);
+        let top = self.at.window(all.len(), lines.height as usize);
+        for (number, offer) in all.iter().enumerate().skip(top).take(lines.height as usize) {
+            let age = offer.since.map(|since| text::age(since, now)).unwrap_or_default();
+            let line = Line::from(vec![
+                Span::styled(format!(" {}", cell(&format!("{} {}", offer.title, offer.note), name)), theme.style("text")),
+                Span::styled(cell(&project_words(&offer.from), from), theme.style("text")),
+                Span::styled(cell(&offer.source, cloud), theme.style("dim")),
+                Span::styled(cell(&age, since), theme.style("dim")),
+            ]);
+            put(frame, row(lines, (number - top) as u16), select(line, number == self.at.selected, theme));
+        }
+        if let Some(offer) = self.selected() {
+            let words = format!("without an answer {}", offer.ignored);
+            put(frame, row(area, area.height.saturating_sub(1)), dim(&words));
+        }
+    }
+}
