@@ -49,6 +49,12 @@ pub enum Verb {
     Console(Workload),
     /// Stop a workload.
     Stop(Workload),
+    /// Start a workload again that was stopped.
+    Start(Workload),
+    /// Start a running workload anew.
+    Reboot(Workload),
+    /// Make an image of a server as it is now, and share it.
+    Snapshot(Snapshot),
     /// Stop and remove a workload.
     Remove(Workload),
     /// Share an image into projects of a registry, or print a link to it.
@@ -140,6 +146,18 @@ pub struct Launch {
 pub struct Workload {
     /// Its id or name, or the beginning of one.
     pub id: String,
+}
+
+/// `wharf snapshot`.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// Its id or name, or the beginning of one.
+    pub id: String,
+    /// What the image is called; asked for again, the same name is the same image.
+    pub name: String,
+    /// Projects to share it with.
+    #[arg(long, value_name = "PROJECT", num_args = 1..)]
+    pub to: Vec<String>,
 }
 
 /// `wharf logs`.

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::output;
 use crate::{
-    args::Exec,
+    args::{Exec, Snapshot},
     core::{
         error::{During, Result},
         launch::Workload,
@@ -145,6 +145,35 @@ pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id).await?;
     launcher.stop(&Context::default(), &workload.id).await?;
     said(&workload, "stopped", json)
+}
+
+/// Starts a workload that was stopped, or one that runs anew.
+pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
+    let (launcher, workload) = find(portal, id).await?;
+    launcher.start(&Context::default(), &workload.id, again).await?;
+    said(&workload, if again { "rebooted" } else { "started" }, json)
+}
+
+/// Makes an image of a server, then shares it. Every step can be repeated: after a crash, the same call goes on.
+pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
+    let (launcher, workload) = find(portal, &args.id).await?;
+    let cx = output::context();
+    let image = launcher.snapshot(&cx, &workload.id, &args.name).await?;
+    if !json {
+        output::line(&format!("✓ {} is {image}", args.name))?;
+    }
+    let mut shares = Vec::new();
+    for project in &args.to {
+        let share = portal.grant(&cx, &image, project).await?;
+        if !json {
+            output::line(&super::offers::made(&share))?;
+        }
+        shares.push(share);
+    }
+    if json {
+        output::json(&serde_json::json!({"image": image, "name": args.name, "shares": shares}))?;
+    }
+    Ok(0)
 }
 
 /// Stops and removes a workload.

@@ -281,9 +281,8 @@ impl Portal {
     pub async fn launch(&self, cx: &Context, plan: &Plan) -> Result<Workload> {
         let launcher = self.launcher(Some(&plan.backend), None)?;
         let source = self.source_of(&plan.image.reference)?;
-        let content = source.content.clone().ok_or_else(|| cannot(&source.name, "launch from"))?;
         let credentials = source.catalog.credentials(&plan.image.reference).await;
-        let supply = Supply { image: plan.image.clone(), content, credentials };
+        let supply = Supply { image: plan.image.clone(), content: source.content.clone(), credentials };
         cx.unless_cancelled(&format!("launch on {}", plan.backend), launcher.launch(cx, plan, &supply)).await
     }
 
@@ -314,6 +313,8 @@ impl Portal {
                 .filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id)))
                 .collect();
         }
+        // Two sign-ins of one project see the same server: either will do.
+        fits.dedup_by(|other, first| other.id == first.id);
         match fits.as_slice() {
             [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
             [] => {

@@ -140,10 +140,17 @@ pub trait Content: Send + Sync {
 pub struct Supply {
     /// The image, pinned.
     pub image: Pinned,
-    /// Where its bytes are.
-    pub content: Arc<dyn Content>,
+    /// Where its bytes are; `None` for images that their own cloud launches.
+    pub content: Option<Arc<dyn Content>>,
     /// What an engine needs to pull it by itself.
     pub credentials: Option<Credentials>,
+}
+
+impl Supply {
+    /// Where its bytes are, for whoever needs them.
+    pub fn bytes(&self) -> Result<Arc<dyn Content>> {
+        self.content.clone().ok_or_else(|| cannot(&self.image.reference.to_string(), "read the bytes of"))
+    }
 }
 
 /// A terminal connected to a workload.
@@ -200,6 +207,16 @@ pub trait Launcher: Send + Sync {
 
     /// Stops it; one that stands still is stopped already.
     async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
+
+    /// Starts it after it was stopped, or once more with `again`.
+    async fn start(&self, _cx: &Context, id: &str, _again: bool) -> Result<()> {
+        Err(cannot(self.name(), &format!("start {id} on")))
+    }
+
+    /// Makes an image of it as it is now, under `name`. Asked for again under the same name, it is the same image.
+    async fn snapshot(&self, _cx: &Context, id: &str, _name: &str) -> Result<ImageRef> {
+        Err(cannot(self.name(), &format!("take a snapshot of {id} on")))
+    }
 
     /// Removes it; one that is gone is removed already.
     async fn remove(&self, cx: &Context, id: &str) -> Result<()>;

@@ -71,10 +71,9 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
         Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
         Screen::Sources(_) => ("Sources".to_owned(), String::new()),
-        Screen::Offers(page) => (
-            "Offers".to_owned(),
-            page.all.as_ref().map_or_else(String::new, |all| format!("{} waiting", all.len())),
-        ),
+        Screen::Offers(page) => {
+            ("Offers".to_owned(), page.all.as_ref().map_or_else(String::new, |all| format!("{} waiting", all.len())))
+        }
     };
     let work = match state.running() {
         0 => String::new(),

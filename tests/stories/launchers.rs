@@ -30,7 +30,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
     let reference = image.pinned.clone().unwrap().reference;
     Supply {
         image: image.pinned.clone().unwrap(),
-        content: portal.place(&reference).unwrap().content,
+        content: Some(portal.place(&reference).unwrap().content),
         credentials: None,
     }
 }

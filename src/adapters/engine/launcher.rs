@@ -361,14 +361,14 @@ impl Engine {
             address: self.address.clone(),
             staging: self.staging.clone(),
         };
-        let from = Place { content: supply.content.clone(), at: plan.image.reference.with_digest(&plan.image.digest) };
+        let from = Place { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.digest) };
         // Only this machine's platform travels, so that the engine cannot choose another.
         let options = Options {
             platforms: plan.image.platform.clone().map(|platform| vec![platform]),
             attachments: false,
             ..Options::default()
         };
-        let manifest = supply.content.manifest(cx, &from.at.with_digest(&plan.image.manifest)).await?;
+        let manifest = from.content.manifest(cx, &from.at.with_digest(&plan.image.manifest)).await?;
         copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
         let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;

@@ -25,14 +25,15 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Result<Path
         return Ok(root.join("root"));
     }
     let at = supply.image.reference.with_digest(&supply.image.manifest);
-    let manifest = supply.content.manifest(cx, &at).await?;
+    let content = supply.bytes()?;
+    let manifest = content.manifest(cx, &at).await?;
     supply.image.manifest.matches(&manifest.digest, &what)?;
     let Manifest::Image { layers, .. } = manifest.parse(&what)? else {
         return Err(Error::failed(what, "not a single image"));
     };
     cx.progress.total(layers.iter().map(|layer| layer.size).sum());
     let working = roots.join(format!("{}.{}.partial", supply.image.manifest.hex(), std::process::id()));
-    let place = Place { content: supply.content.clone(), at };
+    let place = Place { content, at };
     let unpacked = cx.unless_cancelled(&what, unpack_all(cx, &working, &place, layers, &what)).await;
     if let Err(error) = unpacked {
         let _ = tokio::fs::remove_dir_all(&working).await;

@@ -6,6 +6,8 @@
 mod answers;
 mod catalog;
 mod cloud;
+mod plan;
+mod servers;
 mod sharing;
 mod words;
 
@@ -102,8 +104,9 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             origin: written.origin.clone(),
             catalog: images.clone(),
             content: None,
-            sharer: Some(images),
+            sharer: Some(images.clone()),
         });
+        parts.launchers.push(images);
     }
     Ok(())
 }

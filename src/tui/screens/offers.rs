@@ -62,7 +62,11 @@ impl Page {
         let Some(all) = &self.all else { return put(frame, row(area, 1), dim("asking the clouds…")) };
         if all.is_empty() {
             put(frame, row(area, 1), Line::styled("  nothing waits for an answer", theme.style("text")));
-            return put(frame, row(area, 2), dim("what other projects share with yours shows here until it is answered"));
+            return put(
+                frame,
+                row(area, 2),
+                dim("what other projects share with yours shows here until it is answered"),
+            );
         }
         let width = area.width as usize;
         let (from, since, cloud) = (26.min(width / 3), 10, if width > 80 { 16 } else { 0 });
@@ -76,7 +80,10 @@ impl Page {
         for (number, offer) in all.iter().enumerate().skip(top).take(lines.height as usize) {
             let age = offer.since.map(|since| text::age(since, now)).unwrap_or_default();
             let line = Line::from(vec![
-                Span::styled(format!(" {}", cell(&format!("{} {}", offer.title, offer.note), name)), theme.style("text")),
+                Span::styled(
+                    format!(" {}", cell(&format!("{} {}", offer.title, offer.note), name)),
+                    theme.style("text"),
+                ),
                 Span::styled(cell(&project_words(&offer.from), from), theme.style("text")),
                 Span::styled(cell(&offer.source, cloud), theme.style("dim")),
                 Span::styled(cell(&age, since), theme.style("dim")),

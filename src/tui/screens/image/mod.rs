@@ -40,8 +40,7 @@ pub enum Pane {
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan];
+    pub const ALL: [Self; 6] = [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan];
 
     fn title(self) -> &'static str {
         match self {

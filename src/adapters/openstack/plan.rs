@@ -1,0 +1,240 @@
+//! The form of a server, and the plan made of its answers. Pure: the request is what is shown and what is sent.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
+
+use super::{
+    answers::{Flavor, Flavors, KeyPairs, Limits, Networks, Zones},
+    servers::CREATE,
+};
+use crate::core::{
+    clean,
+    error::{During, Error, Result},
+    form::{Answers, Field, FieldKind, Form},
+    launch::{Plan, Risk, label},
+    model::Image,
+    questions, text,
+};
+
+/// No network, key or zone.
+const NONE: &str = "none";
+
+/// What a cloud offers this project.
+pub struct Facts {
+    /// Sizes of servers.
+    pub flavors: Flavors,
+    /// Networks.
+    pub networks: Networks,
+    /// The person's keys.
+    pub keys: KeyPairs,
+    /// Availability zones.
+    pub zones: Zones,
+}
+
+impl Facts {
+    /// Flavors that are large enough for the image, the smallest first.
+    fn fitting(&self, image: &Image) -> Vec<&Flavor> {
+        let needs = |name: &str| {
+            let text = image.annotations.get(name).map_or("", String::as_str);
+            text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let (disk, memory) = (needs("needs a disk of"), needs("needs memory of"));
+        let mut fitting: Vec<&Flavor> = self
+            .flavors
+            .flavors
+            .iter()
+            // A flavor with disk 0 takes the image's own size.
+            .filter(|flavor| flavor.ram >= memory && (flavor.disk == 0 || flavor.disk >= disk))
+            .collect();
+        fitting.sort_by_key(|flavor| (flavor.ram, flavor.vcpus, flavor.disk));
+        fitting
+    }
+}
+
+/// The questions, with careful defaults: the smallest flavor that fits, no network, the machine's own disk.
+pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
+    let fitting = facts.fitting(image);
+    let Some(smallest) = fitting.first() else {
+        return Err(Error::unsupported("ask for a server", "no flavor of this cloud is large enough for the image")
+            .hint("ask whoever runs the cloud for a larger flavor"));
+    };
+    let choice = |first: Option<&str>, names: Vec<String>| {
+        FieldKind::Choice(first.map(str::to_owned).into_iter().chain(names).collect())
+    };
+    let names = |all: Vec<&str>| all.into_iter().map(|name| clean::short(name, 100)).collect::<Vec<_>>();
+    let zones = facts.zones.zones.iter().filter(|zone| zone.state.available).map(|zone| zone.name.as_str());
+    let default_name = image.annotations.get("name").map_or("server", String::as_str);
+    let default_name: String =
+        default_name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    Ok(Form {
+        fields: vec![
+            questions::name("what the server is called", &default_name),
+            Field::new(
+                "flavor",
+                "Flavor",
+                "how large it is; only those that fit the image are shown",
+                choice(None, names(fitting.iter().map(|flavor| flavor.name.as_str()).collect())),
+                clean::short(&smallest.name, 100),
+            ),
+            Field::new(
+                "network",
+                "Network",
+                "none cannot talk to anyone, and nobody can sign in",
+                choice(
+                    Some(NONE),
+                    names(facts.networks.networks.iter().map(|network| network.name.as_str()).collect()),
+                ),
+                NONE,
+            ),
+            Field::new(
+                "key",
+                "Key pair",
+                "whose public key may sign in by ssh, if the image asks the cloud for it",
+                choice(Some(NONE), names(facts.keys.keypairs.iter().map(|key| key.keypair.name.as_str()).collect())),
+                NONE,
+            ),
+            Field::new(
+                "groups",
+                "Security",
+                "names of security groups, which say who may reach it",
+                FieldKind::Words,
+                "default",
+            ),
+            Field::new(
+                "volume",
+                "Volume",
+                "boot from a new volume of so many GiB; 0 boots from the server's own disk",
+                FieldKind::Number { least: 0, most: 100_000 },
+                "0",
+            ),
+            Field::new(
+                "data",
+                "User data",
+                "for cloud-init, in one line; no secrets here, they show in the plan",
+                FieldKind::Text,
+                "",
+            ),
+            Field::new("zone", "Zone", "availability zone", choice(Some("any"), names(zones.collect())), "any"),
+        ],
+    })
+}
+
+/// Makes the plan. `answers` are checked against the form already.
+pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>, answers: Answers) -> Result<Plan> {
+    let what = format!("plan on {backend}");
+    let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no hash"))?;
+    let id = pinned.reference.title();
+    let named =
+        |missing: &str| Error::not_found(&what, format!("there is no {missing}")).hint("choose one of the form's");
+    let flavor = facts
+        .fitting(image)
+        .into_iter()
+        .find(|flavor| flavor.name == answers.get("flavor"))
+        .ok_or_else(|| named("such flavor"))?;
+    let key = launch_key();
+    let mut server = json!({
+        "name": answers.get("name"),
+        "flavorRef": flavor.id,
+        "networks": "none",
+        "metadata": {
+            label::WHARF: env!("CARGO_PKG_VERSION"),
+            label::REFERENCE: pinned.reference.to_string(),
+            // Nova keeps at most 255 characters of a value.
+            label::DIGEST: pinned.digest.to_string(),
+            label::KEY: key,
+        },
+    });
+    let volume: u64 = answers.get("volume").parse().unwrap_or(0);
+    if let Some(server) = server.as_object_mut() {
+        if volume > 0 {
+            let disk = json!([{"boot_index": 0, "uuid": id, "source_type": "image", "destination_type": "volume",
+                "volume_size": volume, "delete_on_termination": true}]);
+            server.insert("block_device_mapping_v2".into(), disk);
+        } else {
+            server.insert("imageRef".into(), json!(id));
+        }
+        if answers.get("network") != NONE {
+            let network = facts.networks.networks.iter().find(|network| network.name == answers.get("network"));
+            let network = network.ok_or_else(|| named("such network"))?;
+            server.insert("networks".into(), json!([{"uuid": network.id}]));
+            let groups: Vec<_> = answers.words("groups").into_iter().map(|name| json!({"name": name})).collect();
+            server.insert("security_groups".into(), json!(groups));
+        }
+        for (key, field) in [("key_name", "key"), ("availability_zone", "zone")] {
+            if !matches!(answers.get(field), NONE | "any" | "") {
+                server.insert(key.into(), json!(answers.get(field)));
+            }
+        }
+        if !answers.get("data").is_empty() {
+            server.insert("user_data".into(), json!(STANDARD.encode(answers.get("data"))));
+        }
+    }
+    let request = json!({"server": server});
+    serde_json::to_string(&request).during(&what)?;
+    Ok(Plan {
+        backend: backend.to_owned(),
+        steps: vec![
+            format!("compare the image's hash with {}", pinned.digest.short()),
+            format!("POST /v2.1/servers (compute {CREATE})"),
+            "wait until it runs".to_owned(),
+        ],
+        risks: risks(&answers, flavor, limits, volume),
+        image: pinned,
+        answers,
+        request,
+        idempotency_key: key,
+    })
+}
+
+/// What the launch may do, in words, and what it takes from the project's quota.
+fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u64) -> Vec<Risk> {
+    let mut risks = vec![Risk::fine("isolation is a virtual machine: it has a kernel of its own")];
+    risks.push(if answers.get("network") == NONE {
+        questions::no_network()
+    } else {
+        Risk::caution(format!("it is on the network {}, open as its security groups say", answers.get("network")))
+    });
+    if answers.get("network") != NONE && answers.get("key") == NONE {
+        risks.push(Risk::caution("without a key pair nobody can sign in, unless the image has a password of its own"));
+    }
+    if volume > 0 {
+        risks.push(Risk::caution("booting from a volume, the cloud checks no signature of the image"));
+        risks.push(Risk::caution(format!(
+            "the volume of {volume} GiB counts against the project's quota; it goes with the server"
+        )));
+    }
+    match limits {
+        Some(limits) => {
+            for (what, (used, most), more) in [
+                ("servers", limits.instances, 1),
+                ("processors", limits.cores, flavor.vcpus),
+                ("MiB of memory", limits.memory, flavor.ram),
+            ] {
+                let after = used + more;
+                let line = format!("quota: {after} of {} {what} after it ({used} before)", text_of(most));
+                risks.push(if most >= 0 && after > u64::try_from(most).unwrap_or(0) {
+                    Risk::danger(format!("{line}: the cloud will refuse it"))
+                } else {
+                    Risk::fine(line)
+                });
+            }
+        }
+        None => risks.push(Risk::caution("the cloud does not tell this project's quota")),
+    }
+    risks.push(Risk::caution(
+        "signature not checked, never scanned by Wharf: nothing is known about the image but its hash",
+    ));
+    risks
+}
+
+fn text_of(most: i64) -> String {
+    u64::try_from(most).map_or_else(|_| "any number of".to_owned(), text::count)
+}
+
+fn launch_key() -> String {
+    use std::{
+        collections::hash_map::RandomState,
+        hash::{BuildHasher, Hasher},
+    };
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}

@@ -1,0 +1,382 @@
+//! Servers (Compute API v2.1): launching an image as one, and everything after.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use http::Method;
+use serde_json::json;
+
+use super::{
+    Images,
+    answers::{Limits, LimitsAnswer, Server, ServerAnswer, Servers},
+    catalog::is_id,
+    cloud::{Body, Request, Service},
+    plan,
+};
+use crate::core::{
+    clean,
+    error::{Error, Kind, Result},
+    form::{Answers, Form},
+    launch::{Plan, State, Usage, Workload, label},
+    model::{Health, Image, ImageKind},
+    ports::{ByteStream, Catalog, Launcher, Supply, Terminal},
+    progress::Context,
+    reference::ImageRef,
+    text,
+};
+
+/// How often a server that is being made, or whose console is followed, is looked at.
+const WATCH: Duration = Duration::from_secs(2);
+/// Servers of a project that are listed.
+const MOST_SERVERS: usize = 1000;
+/// The microversion of `POST /servers`: from it on, "no network" can be said.
+pub const CREATE: &str = "2.37";
+/// The microversion of `createImage` that tells the image's id.
+const SNAPSHOT: &str = "2.45";
+
+impl Images {
+    async fn server(&self, what: &str, id: &str) -> Result<Server> {
+        if !is_id(id) {
+            return Err(Error::usage(what, "not the id of a server"));
+        }
+        let path = format!("servers/{id}");
+        let answer: ServerAnswer = self.cloud.json(what, Service::Compute, Request::get(&path)).await?;
+        Ok(answer.server)
+    }
+
+    async fn servers(&self, what: &str) -> Result<Vec<Server>> {
+        let path = format!("servers/detail?limit={MOST_SERVERS}");
+        let answer: Servers = self.cloud.json(what, Service::Compute, Request::get(&path)).await?;
+        Ok(answer.servers)
+    }
+
+    async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
+        if !is_id(id) {
+            return Err(Error::usage(what, "not the id of a server"));
+        }
+        let path = format!("servers/{id}/action");
+        let request = Request { version, ..Request::new(Method::POST, &path, Body::Json(action)) };
+        self.cloud.send(what, Service::Compute, request).await
+    }
+
+    async fn limits(&self, what: &str) -> Result<Limits> {
+        let answer: LimitsAnswer = self.cloud.json(what, Service::Compute, Request::get("limits")).await?;
+        Ok(answer.limits.absolute)
+    }
+
+    /// Waits until a server that is being made runs; its states are the progress, its fault is the error.
+    async fn until_running(&self, cx: &Context, what: &str, id: &str) -> Result<Server> {
+        loop {
+            let server = self.server(what, id).await?;
+            cx.progress.phase(server.state_words());
+            match server.status.as_str() {
+                "ACTIVE" => return Ok(server),
+                "ERROR" => {
+                    let why = server.fault_words();
+                    let why = if why.is_empty() { "the cloud gave up on it and says no more".to_owned() } else { why };
+                    return Err(Error::failed(what, why)
+                        .hint(format!("it is kept as {id}: 'wharf remove {id}' removes it; try a smaller flavor")));
+                }
+                _ => tokio::time::sleep(WATCH / 4).await,
+            }
+        }
+    }
+
+    fn workload(&self, server: &Server) -> Workload {
+        let labelled = |key: &str| clean::short(server.metadata.get(key).map_or("", String::as_str), 300);
+        let image = labelled(label::REFERENCE);
+        Workload {
+            id: server.id.clone(),
+            backend: self.cloud.name.clone(),
+            name: clean::short(&server.name, 80),
+            image: if image.is_empty() {
+                server.image_id().map_or_else(
+                    || "a volume".to_owned(),
+                    |image| ImageRef::Glance { cloud: self.cloud.name.clone(), image }.to_string(),
+                )
+            } else {
+                image
+            },
+            digest: labelled(label::DIGEST),
+            state: match server.status.as_str() {
+                "ACTIVE" => State::Running,
+                "PAUSED" | "SUSPENDED" => State::Paused,
+                "BUILD" => State::Created,
+                // A server that was shut off is there to be started again, as a container that was stopped.
+                "SHUTOFF" => State::Exited(143),
+                other => State::Other(clean::short(&other.to_lowercase(), 20)),
+            },
+            created: server.created.as_deref().and_then(text::parse_timestamp),
+            note: [server.address_words(), server.fault_words()]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · "),
+        }
+    }
+}
+
+#[async_trait]
+impl Launcher for Images {
+    fn name(&self) -> &str {
+        &self.cloud.name
+    }
+
+    fn describe(&self) -> String {
+        format!("servers on {}", self.cloud.address())
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        let what = format!("launch {} on {}", image.reference, self.cloud.name);
+        match &image.reference {
+            ImageRef::Glance { cloud, .. } if *cloud == self.cloud.name => {}
+            _ if image.kind == ImageKind::Container => {
+                return Err(Error::unsupported(what, "a server boots a disk image, not a container image"));
+            }
+            _ => {
+                return Err(Error::unsupported(what, "the image is not in this cloud")
+                    .hint("upload it there first: wharf push FILE glance://CLOUD/NAME"));
+            }
+        }
+        if image.pinned.is_none() {
+            return Err(Error::unsupported(
+                what,
+                "the cloud keeps no hash of it: nothing says that it is what was looked at",
+            )
+            .hint("ask its owner to upload it again"));
+        }
+        Ok(())
+    }
+
+    async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
+        let facts = self.facts(&format!("ask {}", self.cloud.name)).await?;
+        plan::form(image, &facts)
+    }
+
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        let what = format!("plan on {}", self.cloud.name);
+        let (facts, limits) = tokio::join!(self.facts(&what), self.limits(&what));
+        let facts = facts?;
+        let answers = plan::form(image, &facts)?.check(answers)?;
+        // A cloud that keeps its limits to itself still launches.
+        plan::plan(&self.cloud.name, image, &facts, limits.ok().as_ref(), answers)
+    }
+
+    async fn launch(&self, cx: &Context, plan: &Plan, _supply: &Supply) -> Result<Workload> {
+        let what = format!("launch on {}", self.cloud.name);
+        let already = self
+            .servers(&what)
+            .await?
+            .into_iter()
+            .find(|server| server.metadata.get(label::KEY).is_some_and(|key| *key == plan.idempotency_key));
+        let id = match already {
+            Some(server) => server.id,
+            None => {
+                // What was looked at is what is launched: the cloud must still say the same hash.
+                let ImageRef::Glance { image, .. } = &plan.image.reference else {
+                    return Err(Error::usage(what, "it is not an image of a cloud"));
+                };
+                let now = self.find(&what, image).await?;
+                match now.digest() {
+                    Some(digest) => plan.image.digest.matches(&digest, &what)?,
+                    None => return Err(Error::new(Kind::Integrity, what, "the cloud no longer keeps its hash")),
+                }
+                cx.progress.phase("asking for a server");
+                let body = Body::Json(plan.request.clone());
+                let request = Request::new(Method::POST, "servers", body).at(CREATE);
+                let made: ServerAnswer = self.cloud.json(&what, Service::Compute, request).await?;
+                made.server.id
+            }
+        };
+        let server = self.until_running(cx, &what, &id).await?;
+        Ok(self.workload(&server))
+    }
+
+    async fn workloads(&self, _cx: &Context) -> Result<Vec<Workload>> {
+        let what = format!("list servers of {}", self.cloud.name);
+        match self.servers(&what).await {
+            Ok(servers) => Ok(servers.iter().map(|server| self.workload(server)).collect()),
+            // A cloud without servers has none.
+            Err(error) if error.kind == Kind::Unsupported => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
+        let what = format!("read the console of {id}");
+        let first = self.console(&what, id).await?;
+        let (images, id) = (Self { cloud: self.cloud.clone() }, id.to_owned());
+        let begin = (Some(first.clone()), first, images, id, what);
+        Ok(Box::pin(stream::try_unfold(begin, move |(now, mut seen, images, id, what)| async move {
+            if let Some(now) = now {
+                return Ok(Some((Bytes::from(now), (None, seen, images, id, what))));
+            }
+            if !follow {
+                return Ok(None);
+            }
+            loop {
+                tokio::time::sleep(WATCH).await;
+                let whole = images.console(&what, &id).await?;
+                // The console is a window on the last lines: what is new stands behind what was seen.
+                let news = whole.strip_prefix(&seen).map_or(whole.clone(), str::to_owned);
+                if news.is_empty() {
+                    if images.server(&what, &id).await?.status != "ACTIVE" {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+                seen = whole;
+                return Ok(Some((Bytes::from(news), (None, seen, images, id, what))));
+            }
+        })))
+    }
+
+    async fn terminal(
+        &self,
+        _cx: &Context,
+        id: &str,
+        command: Option<Vec<String>>,
+        _size: (u16, u16),
+    ) -> Result<Terminal> {
+        let what = format!("open a terminal in {id}");
+        if command.is_some() {
+            return Err(Error::unsupported(what, "nobody but the server itself starts a program in it")
+                .hint("sign in with ssh, if it has a network and your key"));
+        }
+        let console = self.act(&what, id, None, json!({"os-getVNCConsole": {"type": "novnc"}})).await;
+        let url = console.ok().and_then(|body| {
+            let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
+            answer.pointer("/console/url").and_then(serde_json::Value::as_str).map(|url| clean::short(url, 400))
+        });
+        Err(Error::unsupported(what, "a server's console is a picture, which no terminal shows").hint(match url {
+            Some(url) => format!("open it in a browser: {url}"),
+            None => "its log is the console's text: 'wharf logs' follows it".to_owned(),
+        }))
+    }
+
+    async fn exec(&self, _cx: &Context, id: &str, _command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        Err(Error::unsupported(format!("run a command in {id}"), "nobody but the server itself starts a program in it")
+            .hint("sign in with ssh, if it has a network and your key"))
+    }
+
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Usage> {
+        Err(Error::unsupported(format!("measure {id}"), "clouds show that to administrators only"))
+    }
+
+    async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("stop {id}");
+        if self.server(&what, id).await?.status == "SHUTOFF" {
+            return Ok(());
+        }
+        self.act(&what, id, None, json!({"os-stop": null})).await?;
+        for _ in 0..60 {
+            if self.server(&what, id).await?.status == "SHUTOFF" {
+                return Ok(());
+            }
+            tokio::time::sleep(WATCH / 4).await;
+        }
+        Err(Error::new(Kind::Unavailable, what, "it does not shut off").hint("look at its console: wharf logs"))
+    }
+
+    async fn start(&self, _cx: &Context, id: &str, again: bool) -> Result<()> {
+        let what = format!("{} {id}", if again { "reboot" } else { "start" });
+        let action = if again { json!({"reboot": {"type": "SOFT"}}) } else { json!({"os-start": null}) };
+        if !again && self.server(&what, id).await?.status == "ACTIVE" {
+            return Ok(());
+        }
+        self.act(&what, id, None, action).await.map(|_| ())
+    }
+
+    async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
+        let what = format!("take a snapshot of {id}");
+        // Begun already, before a crash or a lost line: the same name of the same server is that snapshot.
+        let title: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let path = format!("images?limit=10&name={title}");
+        let known: super::answers::ImagePage = self.cloud.json(&what, Service::Image, Request::get(&path)).await?;
+        let earlier = known.images.into_iter().find(|image| image.property("instance_uuid") == id);
+        let image = match earlier {
+            Some(image) => image.id,
+            None => {
+                let made = self.act(&what, id, Some(SNAPSHOT), json!({"createImage": {"name": name}})).await?;
+                let answer: serde_json::Value =
+                    serde_json::from_slice(&made).map_err(|error| Error::failed(&what, error))?;
+                let id = answer.get("image_id").and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+                if !is_id(&id) {
+                    return Err(Error::failed(what, "the cloud names no image for it"));
+                }
+                id
+            }
+        };
+        loop {
+            let now = self.find(&what, &image).await?;
+            cx.progress.phase(format!("the snapshot is {}", clean::short(&now.status, 20)));
+            match now.status.as_str() {
+                "active" => return Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image }),
+                "killed" | "deleted" | "pending_delete" => {
+                    return Err(Error::failed(what, "the cloud gave up on it").hint("try again"));
+                }
+                _ => tokio::time::sleep(WATCH / 4).await,
+            }
+        }
+    }
+
+    async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("remove {id}");
+        if !is_id(id) {
+            return Err(Error::usage(what, "not the id of a server"));
+        }
+        let path = format!("servers/{id}");
+        match self.cloud.send(&what, Service::Compute, Request::new(Method::DELETE, &path, Body::None)).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            other => other?,
+        };
+        // Gone when it is no longer shown.
+        for _ in 0..60 {
+            match self.server(&what, id).await {
+                Err(error) if error.kind == Kind::NotFound => return Ok(()),
+                _ => tokio::time::sleep(WATCH / 4).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        let mut health = Catalog::health(self, cx).await?;
+        if let Ok(limits) = self.limits("ask for the quota").await {
+            health.note = format!("{} of {} servers in use", limits.instances.0, limits.instances.1);
+        }
+        Ok(health)
+    }
+}
+
+impl Images {
+    async fn console(&self, what: &str, id: &str) -> Result<String> {
+        let answer = self.act(what, id, None, json!({"os-getConsoleOutput": {}})).await?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer).map_err(|error| Error::failed(what, error))?;
+        let text = answer.get("output").and_then(serde_json::Value::as_str).unwrap_or("");
+        let mut text = text.to_owned();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Ok(text)
+    }
+
+    /// What the form of a server is made of, asked at the same time.
+    async fn facts(&self, what: &str) -> Result<plan::Facts> {
+        let flavors = self.cloud.json(what, Service::Compute, Request::get("flavors/detail?limit=1000"));
+        let networks = self.cloud.json(what, Service::Network, Request::get("networks?limit=1000"));
+        let keys = self.cloud.json(what, Service::Compute, Request::get("os-keypairs"));
+        let zones = self.cloud.json(what, Service::Compute, Request::get("os-availability-zone"));
+        let (flavors, networks, keys, zones) =
+            tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones));
+        Ok(plan::Facts {
+            flavors: flavors?,
+            // Each of these may be closed to a person who can still launch.
+            networks: networks.unwrap_or_default(),
+            keys: keys.unwrap_or_default(),
+            zones: zones.unwrap_or_default(),
+        })
+    }
+}
