@@ -77,6 +77,7 @@ pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Resu
         catalog: hub,
         content,
         sharer: None,
+        disks: None,
     })
 }
 

@@ -30,7 +30,9 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
         None => reference.title().split(':').next().unwrap_or("image").to_owned(),
     };
     let mut to = file_reference(&file);
-    if to.parse::<ImageRef>()?.tag().is_none() {
+    // A disk image is one file, without versions in it.
+    let is_disk = matches!(reference, ImageRef::Glance { .. });
+    if !is_disk && to.parse::<ImageRef>()?.tag().is_none() {
         to = format!("{to}:{tag}");
     }
     copy(portal, &args.reference, &to, &args.along, json).await
@@ -40,7 +42,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bool) -> Result<u8> {
     let from: ImageRef = from.parse()?;
     let mut to: ImageRef = to.parse()?;
-    if to.tag().is_none() {
+    if !Portal::moves_disk(&from, &to) && to.tag().is_none() {
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }
     let started = std::time::Instant::now();

@@ -5,6 +5,7 @@ pub mod config;
 pub mod copy;
 pub mod details;
 pub mod digest;
+pub mod disk;
 pub mod error;
 pub mod evidence;
 pub mod facets;

@@ -185,6 +185,8 @@ pub struct DiskFacts {
     pub virtual_size: Option<u64>,
     /// Things in the header that a careful person wants to know, in words.
     pub warnings: Vec<String>,
+    /// Whether the header names other files: whoever follows it reads what it should not.
+    pub refers: bool,
 }
 
 /// An image as the image page shows it.

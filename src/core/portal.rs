@@ -17,7 +17,7 @@ use super::{
     launch::{Plan, Workload},
     link::Link,
     model::{Health, Image, Platform, Version},
-    ports::{Cache, Catalog, Content, Launcher, Listing, Sharer, Supply, Vault, cannot},
+    ports::{Cache, Catalog, Content, Disks, Launcher, Listing, Sharer, Supply, Vault, cannot},
     progress::Context,
     reference::{ImageRef, Name},
     rows::{Row, RowSet},
@@ -44,6 +44,8 @@ pub struct Source {
     pub content: Option<Arc<dyn Content>>,
     /// Grants images to projects.
     pub sharer: Option<Arc<dyn Sharer>>,
+    /// Sends and fetches disk images.
+    pub disks: Option<Arc<dyn Disks>>,
 }
 
 /// Makes a source for a reference that no configured source owns.
@@ -368,6 +370,9 @@ impl Portal {
 
     /// Copies an image between any two places.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        if Self::moves_disk(from, to) {
+            return self.move_disk(cx, from, to).await;
+        }
         copy::copy(cx, &self.place(from)?, &self.place(to)?, options).await
     }
 

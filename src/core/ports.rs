@@ -2,7 +2,7 @@
 //!
 //! All are `dyn`-safe. Every call takes a [`Context`]: deadline, cancellation, lossy progress.
 
-use std::{pin::Pin, sync::Arc};
+use std::{path::Path, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +10,9 @@ use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::{
+    copy::Outcome,
     digest::Digest,
+    disk::Upload,
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
@@ -223,6 +225,16 @@ pub trait Launcher: Send + Sync {
 
     /// Whether it answers, its version and who I am there.
     async fn health(&self, cx: &Context) -> Result<Health>;
+}
+
+/// A place that keeps disk images whose bytes can be sent and fetched.
+#[async_trait]
+pub trait Disks: Send + Sync {
+    /// Sends a file; one that is there already is not sent again. Nothing half-made is left behind.
+    async fn upload(&self, cx: &Context, upload: &Upload) -> Result<Outcome>;
+
+    /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
+    async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
 }
 
 /// A place whose images are shared by granting them to projects, which accept or reject.

@@ -170,6 +170,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
                 catalog: Arc::new(Fake { name: (*name).to_owned(), behaviour: behaviour.clone() }),
                 content: None,
                 sharer: None,
+                disks: None,
             })
             .collect(),
         launchers: Vec::new(),

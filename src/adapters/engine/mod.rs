@@ -81,6 +81,7 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
         catalog: engine.clone(),
         content: Some(engine.clone()),
         sharer: None,
+        disks: None,
     };
     (source, engine)
 }

@@ -35,6 +35,8 @@ pub struct Facts {
     pub details: BTreeMap<String, String>,
     /// What a careful person wants to know.
     pub warnings: Vec<String>,
+    /// Whether it names other files.
+    pub refers: bool,
 }
 
 /// Reads the head of `path` and says what it is. Every file is something: without a signature it is `raw`.
@@ -63,6 +65,7 @@ pub fn read(head: &[u8], size: u64) -> Facts {
         modified: None,
         details: BTreeMap::new(),
         warnings: Vec::new(),
+        refers: false,
     };
     if head.starts_with(b"QFI\xfb") {
         qcow2(head, &mut facts);
@@ -116,6 +119,7 @@ fn qcow2(head: &[u8], facts: &mut Facts) {
             .and_then(|start| head.get(start..start.checked_add(length.min(1023) as usize)?));
         let name = name
             .map_or_else(|| "outside the header".to_owned(), |name| clean::short(&String::from_utf8_lossy(name), 200));
+        facts.refers = true;
         facts.warnings.push(format!("it names a backing file: {name}"));
     }
     if big32(head, 32).is_some_and(|method| method != 0) {
@@ -130,6 +134,7 @@ fn qcow2(head: &[u8], facts: &mut Facts) {
             facts.warnings.push("it is marked corrupt".into());
         }
         if features & 4 != 0 {
+            facts.refers = true;
             facts.warnings.push("it keeps its data in an external file".into());
         }
     }
@@ -159,12 +164,14 @@ fn extents(description: &[u8], facts: &mut Facts) {
         if let ["RW" | "RDONLY" | "NOACCESS", count, kind, name, ..] = words.as_slice() {
             sectors = sectors.saturating_add(count.parse().unwrap_or(0));
             if !kind.starts_with("SPARSE") || facts.virtual_size.is_none() {
+                facts.refers = true;
                 facts
                     .warnings
                     .push(format!("its data is in another file: {}", clean::short(name.trim_matches('"'), 120)));
             }
         }
         if let Some(parent) = line.strip_prefix("parentFileNameHint=") {
+            facts.refers = true;
             facts.warnings.push(format!("it names a parent disk: {}", clean::short(parent.trim_matches('"'), 120)));
         }
     }

@@ -51,6 +51,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Sour
         catalog: files.clone(),
         content: Some(files),
         sharer: None,
+        disks: None,
     }
 }
 
@@ -145,7 +146,12 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
         layers: Vec::new(),
         history: Vec::new(),
         size: facts.size,
-        disk: Some(DiskFacts { format: facts.format, virtual_size: facts.virtual_size, warnings: facts.warnings }),
+        disk: Some(DiskFacts {
+            format: facts.format,
+            virtual_size: facts.virtual_size,
+            warnings: facts.warnings,
+            refers: facts.refers,
+        }),
         publisher: Publisher::Unknown,
     }
 }

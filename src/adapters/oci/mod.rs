@@ -85,6 +85,7 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
         catalog: oci.clone(),
         content: Some(oci),
         sharer: None,
+        disks: None,
     }
 }
 

@@ -458,6 +458,7 @@ impl GlanceImage {
                 format: clean::short(self.disk_format.as_deref().unwrap_or("no format"), 40),
                 virtual_size: self.virtual_size,
                 warnings: self.warnings(),
+                refers: false,
             }),
             publisher: Publisher::Unknown,
         }

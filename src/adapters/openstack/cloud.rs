@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::words;
+use crate::adapters::http as http_shared;
 use crate::core::{
     clean,
     error::{During, Error, Result},
@@ -151,6 +152,17 @@ impl Cloud {
         Ok(project.map_or_else(Default::default, |project| {
             (project.id.unwrap_or_default(), clean::short(&project.name.unwrap_or_default(), 100))
         }))
+    }
+
+    /// The token in force, for requests whose bodies are streams.
+    pub async fn token(&self, what: &str) -> Result<SecretString> {
+        self.session().await?.get_auth_token().ok_or_else(|| Error::failed(what, "there is no token"))
+    }
+
+    /// A client for streams: with deadlines for every step, and none for the whole.
+    pub fn bytes_client(&self, what: &str) -> Result<reqwest::Client> {
+        let authorities = self.config.cacert.iter().map(std::path::PathBuf::from).collect();
+        http_shared::client(&http_shared::Tls { authorities, identity: None }, what)
     }
 
     /// How long this sign-in lasts, in words.

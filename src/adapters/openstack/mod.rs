@@ -6,6 +6,7 @@
 mod answers;
 mod catalog;
 mod cloud;
+mod disks;
 mod plan;
 mod servers;
 mod sharing;
@@ -105,6 +106,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             catalog: images.clone(),
             content: None,
             sharer: Some(images.clone()),
+            disks: Some(images.clone()),
         });
         parts.launchers.push(images);
     }
