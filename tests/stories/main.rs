@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod cli;
+mod clouds;
 mod dialogs;
 mod fake;
 mod hostile;

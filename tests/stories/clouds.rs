@@ -1,0 +1,231 @@
+//! A real cloud: alice (physics) and bob (biology) share, accept, launch and snapshot; both sides see the same.
+//!
+//! The program itself, in a home of its own, against the OpenStack of `tests/lab/openstack`.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::lab::{self, Home, need};
+
+/// One person's program: only their cloud is configured.
+struct Person<'a> {
+    home: Home,
+    clouds: &'a str,
+}
+
+impl<'a> Person<'a> {
+    fn new(cloud: &str, clouds: &'a str) -> Self {
+        let home = Home::new();
+        let folder = home.path(".config/wharf");
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = format!("[[source]]\nname = \"site\"\ntype = \"openstack\"\nurl = \"{cloud}\"\n");
+        std::fs::write(folder.join("wharf.toml"), source).unwrap();
+        Self { home, clouds }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.home.wharf(arguments);
+        command.env("OS_CLIENT_CONFIG_FILE", self.clouds);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What a call that must work says, as JSON.
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::said(&output)))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let all = self.json(&["images", "--source", "site"]);
+        all.as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn project(&self) -> String {
+        let sources = self.json(&["sources"]);
+        let note = sources[0]["health"]["note"].as_str().unwrap_or_else(|| panic!("{sources}")).to_owned();
+        note.split(' ').nth(2).unwrap().to_owned()
+    }
+}
+
+/// What `openstack` itself says, so that both sides are seen to agree.
+fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
+    // Debian's own Python: the packages are not installed for any other.
+    let mut command = Command::new("/usr/bin/openstack");
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("OS_CLIENT_CONFIG_FILE", clouds).env("HOME", "/nonexistent");
+    let output = command.args(["--os-cloud", cloud]).args(arguments).args(["-f", "json"]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::complained(&output)))
+}
+
+/// A disk with a boot sector, and bytes of its own in each run.
+fn disk(path: &Path) {
+    let mut bytes = vec![0; 3 << 20];
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let stamp = format!("{:?}", std::time::SystemTime::now());
+    bytes[1024..1024 + stamp.len()].copy_from_slice(stamp.as_bytes());
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_image_is_uploaded_shared_accepted_launched_and_its_snapshot_comes_back() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let file = alice.home.path("story.raw");
+    disk(&file);
+    let file = file.display().to_string();
+    // Uploaded once, however often it is sent.
+    let first = alice.json(&["push", &file, "glance://site/story"]);
+    let again = alice.json(&["push", &file, "glance://site/story"]);
+    assert_eq!((&again["outcome"]["digest"], &again["outcome"]["moved"]), (&first["outcome"]["digest"], &0.into()));
+    let shown = alice.json(&["show", "glance://site/story"]);
+    assert_eq!(shown["pinned"]["digest"], first["outcome"]["digest"], "the cloud's hash is ours");
+    assert_eq!((&shown["kind"], &shown["annotations"]["visibility"]), (&"vm".into(), &"private".into()));
+    let id = shown["reference"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    // Before it is shared bob sees nothing of it.
+    let hidden = bob.run(&["show", &format!("glance://site/{id}")]);
+    assert_eq!(hidden.status.code(), Some(6), "{}", lab::complained(&hidden));
+    assert!(!bob.names().contains(&"story".to_owned()));
+    // The plan says what will be done and does nothing.
+    let biology = bob.project();
+    let planned = alice.run(&["share", "glance://site/story", "--to", &biology, "--plan"]);
+    assert!(lab::said(&planned).contains("private → shared") && lab::said(&planned).contains("no bytes move"));
+    assert_eq!(alice.json(&["shares", "glance://site/story"]), serde_json::json!([]));
+    // Shared with two projects, of which one cannot be named: a result for each.
+    let shared = alice.run(&["share", "glance://site/story", "--to", &biology, "no-such-project", "--json"]);
+    assert_eq!(shared.status.code(), Some(6), "{}", lab::complained(&shared));
+    let results: serde_json::Value = serde_json::from_slice(&shared.stdout).unwrap();
+    assert_eq!(
+        (&results[0]["share"]["standing"], &results[1]["error"]["kind"]),
+        (&"pending".into(), &"not-found".into())
+    );
+    // An offer for bob, in his list and marked; both accept.
+    let offers = bob.json(&["offers"]);
+    let offer = offers.as_array().unwrap().iter().find(|offer| offer["title"] == "story").unwrap();
+    assert!(bob.names().contains(&"story".to_owned()));
+    let accepted = bob.run(&["offers", "accept", offer["id"].as_str().unwrap()]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", lab::complained(&accepted));
+    assert!(!bob.json(&["offers"]).as_array().unwrap().iter().any(|offer| offer["title"] == "story"));
+    let members = openstack(&clouds, "alice", &["image", "member", "list", &id]);
+    assert_eq!((&members[0]["Member ID"], &members[0]["Status"]), (&biology.as_str().into(), &"accepted".into()));
+    assert_eq!(alice.json(&["shares", "glance://site/story"])[0]["standing"], "accepted");
+    // Bob launches it: the plan names the hash and the quota, the server runs, its console is read.
+    let image = format!("glance://site/{id}");
+    let plan = bob.json(&["launch", &image, "--on", "site", "--plan"]);
+    assert_eq!(plan["image"]["digest"], first["outcome"]["digest"]);
+    assert_eq!((&plan["request"]["server"]["networks"], &plan["answers"]["flavor"]), (&"none".into(), &"tiny".into()));
+    assert!(plan["risks"].as_array().unwrap().iter().any(|risk| risk["text"].as_str().unwrap().contains("quota")));
+    let server = bob.json(&["launch", &image, "--on", "site", "--set", "name=story-server"]);
+    assert_eq!(server["state"], "running", "{server}");
+    let server = server["id"].as_str().unwrap();
+    let shown = openstack(&clouds, "bob", &["server", "show", server]);
+    assert_eq!((&shown["status"], &shown["name"]), (&"ACTIVE".into(), &"story-server".into()));
+    assert!(lab::said(&bob.run(&["logs", server])).contains("CONSOLE"));
+    let entered = bob.run(&["exec", server, "--", "ls"]);
+    assert!(lab::complained(&entered).contains("ssh"), "{}", lab::complained(&entered));
+    // Stopped, started, and a snapshot that goes back to alice; asked for twice it is one image.
+    assert_eq!(bob.run(&["stop", server]).status.code(), Some(0));
+    assert!(lab::said(&bob.run(&["workloads"])).contains("stopped"));
+    assert_eq!(bob.run(&["start", server]).status.code(), Some(0));
+    let physics = alice.project();
+    let snapshot = bob.json(&["snapshot", server, "story-snapshot", "--to", &physics]);
+    let repeated = bob.json(&["snapshot", server, "story-snapshot", "--to", &physics]);
+    assert_eq!(snapshot["image"], repeated["image"]);
+    let lineage = bob.json(&["show", snapshot["image"].as_str().unwrap()]);
+    assert_eq!(lineage["annotations"]["made from image"], id.as_str());
+    assert!(alice.json(&["offers"]).as_array().unwrap().iter().any(|offer| offer["title"] == "story-snapshot"));
+    // Taken back, and the bytes come down as they went up.
+    let back = alice.home.path("back.raw");
+    alice.json(&["pull", &image, back.to_str().unwrap()]);
+    assert_eq!(std::fs::read(back).unwrap(), std::fs::read(&file).unwrap());
+    let share = alice.json(&["shares", "glance://site/story"])[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(alice.run(&["revoke", &share]).status.code(), Some(0));
+    assert_eq!(alice.run(&["revoke", &share]).status.code(), Some(0), "taken back is taken back");
+    assert_eq!(bob.run(&["show", &image]).status.code(), Some(6));
+    assert_eq!(bob.run(&["remove", server]).status.code(), Some(0));
+    assert_eq!(bob.run(&["remove", server]).status.code(), Some(6), "it is in no list any more");
+}
+
+#[test]
+fn community_images_are_found_by_words_and_shared_with_nobody() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    assert!(!alice.names().contains(&"alpine-3.19-community".to_owned()), "they are not in the plain list");
+    let found = alice.json(&["images", "alpine", "--source", "site"]);
+    assert_eq!(found[0]["name"], "alpine-3.19-community", "{found}");
+    let refused = alice.run(&["share", "glance://site/debian-12", "--to", &alice.project()]);
+    assert!(lab::complained(&refused).contains("public already"), "{}", lab::complained(&refused));
+}
+
+#[test]
+fn a_disk_that_names_other_files_is_not_sent_to_a_cloud() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    let mut head = vec![0; 1 << 16];
+    head[..4].copy_from_slice(b"QFI\xfb");
+    head[4..8].copy_from_slice(&3_u32.to_be_bytes());
+    head[8..16].copy_from_slice(&200_u64.to_be_bytes());
+    head[16..20].copy_from_slice(&11_u32.to_be_bytes());
+    head[24..32].copy_from_slice(&(1_u64 << 30).to_be_bytes());
+    head[200..211].copy_from_slice(b"/etc/passwd");
+    let file = alice.home.path("evil.qcow2");
+    std::fs::write(&file, head).unwrap();
+    let refused = alice.run(&["push", file.to_str().unwrap(), "glance://site/evil"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", lab::complained(&refused));
+    assert!(lab::complained(&refused).contains("/etc/passwd"));
+    assert!(!alice.names().contains(&"evil".to_owned()));
+}
+
+#[test]
+fn a_wrong_secret_and_a_cloud_that_does_not_answer_are_told_apart() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let home = tempfile::tempdir().unwrap();
+    let change = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&clouds).unwrap().replace(from, to);
+        let path = home.path().join("clouds.yaml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let written = std::fs::read_to_string(&clouds).unwrap();
+    let line = |key: &str| written.lines().find(|line| line.trim_start().starts_with(key)).unwrap().to_owned();
+    let ask = |clouds: &str| {
+        let sources = Person::new("alice", clouds).json(&["sources"]);
+        sources[0]["error"].clone()
+    };
+    let wrong = ask(&change(&line("password:"), "      password: wrong"));
+    assert_eq!(wrong["kind"], "not-allowed", "{wrong}");
+    assert!(!wrong.to_string().contains("wrong\""), "the secret is not shown: {wrong}");
+    let dead = ask(&change(&line("auth_url:"), "      auth_url: http://127.0.0.1:1/v3"));
+    assert_eq!(dead["kind"], "unavailable", "{dead}");
+    // A broken file is a finding, not the end.
+    let broken = home.path().join("broken.yaml");
+    std::fs::write(&broken, "clouds: [\n").unwrap();
+    let home = Home::new();
+    let mut doctor = home.wharf(&["doctor"]);
+    let said = lab::said(&doctor.env("OS_CLIENT_CONFIG_FILE", &broken).output().unwrap());
+    assert!(said.contains("✗ OpenStack clouds"), "{said}");
+}
+
+#[test]
+fn no_token_is_left_on_disk() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    alice.names();
+    fn all(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() { all(&entry.path(), found) } else { found.push(entry.path()) }
+        }
+    }
+    let mut files = Vec::new();
+    all(alice.home.folder.path(), &mut files);
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        // Fernet tokens begin like this.
+        assert!(!bytes.windows(6).any(|part| part == b"gAAAAA"), "{}", file.display());
+    }
+}
