@@ -220,6 +220,16 @@ pub struct Image {
     pub publisher: Publisher,
 }
 
+impl Image {
+    /// What to call it in titles: its reference's last part, or the name that a cloud has for an id.
+    pub fn title(&self) -> String {
+        match (&self.reference, self.annotations.get("name")) {
+            (ImageRef::Glance { cloud, .. }, Some(name)) => format!("{name} on {cloud}"),
+            (reference, _) => reference.title(),
+        }
+    }
+}
+
 /// One version of an image: a tag and what it points to, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {

@@ -359,11 +359,12 @@ fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Eff
         Target::Reference(_) => String::new(),
     };
     if let Some(cloud) = cloud_of(state, &target) {
-        let mut dialog = Pick::new(
-            format!("Share {} with projects: no bytes move, they accept it", target.words()),
-            Purpose::Share(target, None),
-            Vec::new(),
-        );
+        let name = match state.screen() {
+            Screen::Image(page) => page.title(),
+            _ => target.words(),
+        };
+        let title = format!("Share {name}: no bytes move, they accept it");
+        let mut dialog = Pick::new(title, Purpose::Share(target, None), Vec::new());
         dialog.several = true;
         dialog.free = true;
         pick(state, dialog);
@@ -584,7 +585,7 @@ fn on_launch(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Confirm => {
             if let Some(plan) = page.plan.clone() {
-                let title = format!("launch {} on {}", page.image.reference.title(), plan.backend);
+                let title = format!("launch {} on {}", page.image.title(), plan.backend);
                 let job = state.job(title);
                 if let Some(Screen::Launch(page)) = state.stack.last_mut() {
                     page.job = Some(job);

@@ -146,8 +146,14 @@ pub fn of(state: &State) -> Vec<Hint> {
         return vec![hint("enter", "take it"), hint("esc", "leave it")];
     }
     let scope = state.scope();
+    // Images that are shared by copy have no shares to take back.
+    let fits = |action: &&Action| match state.screen() {
+        Screen::Image(page) => **action != Action::Revoke || page.panes().contains(&Pane::Shares),
+        _ => true,
+    };
     offered(state)
         .iter()
+        .filter(fits)
         .filter_map(|action| {
             let key = state.keymap.key(scope, *action)?.words();
             Some(Hint { action: *action, key, words: action.words(), disabled: disabled(state, *action) })

@@ -58,9 +58,7 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let (title, detail) = match state.screen() {
         Screen::Catalog => ("Images".to_owned(), state.catalog.summary(state.now)),
         Screen::Image(page) => (page.title(), String::new()),
-        Screen::Launch(page) => {
-            (format!("Launch {}", page.image.reference.title()), "check the plan, then L".to_owned())
-        }
+        Screen::Launch(page) => (format!("Launch {}", page.image.title()), "check the plan, then L".to_owned()),
         Screen::Workloads(page) => (
             "Workloads".to_owned(),
             page.all.as_ref().map_or_else(String::new, |all| {

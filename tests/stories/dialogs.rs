@@ -159,3 +159,39 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
     press(&mut state, "enter");
     assert_eq!(state.catalog.input.text, "project:physics");
 }
+
+#[test]
+fn offers_are_answered_with_one_key_and_asked_for_again() {
+    use wharf::core::share::{Offer, Project};
+    let mut state = state();
+    assert_eq!(press(&mut state, "5"), [Effect::Offers]);
+    assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
+    let offer = Offer {
+        id: "site/x".into(),
+        source: "site".into(),
+        title: "snap".into(),
+        reference: "glance://site/x".parse().unwrap(),
+        from: Project { name: "biology".into(), id: "b".into() },
+        since: None,
+        note: String::new(),
+        ignored: "it stays usable by its id".into(),
+    };
+    update(&mut state, Msg::Offers(vec![offer], Vec::new()));
+    let effects = press(&mut state, "a");
+    let [Effect::AnswerOffer { job, accept: true, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(update(&mut state, Msg::JobDone(*job, Ok(("accepted".into(), None)))), [Effect::Offers]);
+    assert!(matches!(press(&mut state, "x").as_slice(), [Effect::AnswerOffer { accept: false, .. }]));
+}
+
+#[test]
+fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
+    use wharf::core::share::Project;
+    let mut state = state();
+    state.sources[0].adapter = "openstack".into();
+    assert_eq!(press(&mut state, "j s"), [Effect::Projects("lab".into())]);
+    let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
+    update(&mut state, Msg::Projects("lab".into(), Ok(projects)));
+    assert_eq!(labels(&state), [format!("biology = {}", "b".repeat(32))]);
+    let effects = press(&mut state, "enter");
+    assert!(matches!(effects.as_slice(), [Effect::Share { project, .. }] if *project == "b".repeat(32)), "{effects:?}");
+}

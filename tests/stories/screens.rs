@@ -13,6 +13,7 @@ use wharf::{
         ports::{Question, QuestionKind},
         progress::Note,
         rows::{Row, RowSet},
+        share::{Offer, Project, Share, Standing},
     },
     tui::{
         msg::Msg,
@@ -220,6 +221,70 @@ fn pictures() -> Vec<(&'static str, State)> {
         keys::press(&mut state, keys);
         all.push((name, state));
     }
+    let mut cloud = keys::state();
+    let mut site = cloud.sources[0].clone();
+    (site.name, site.adapter, site.cheap) = ("site".into(), "openstack".into(), false);
+    cloud.sources.push(site);
+    let reference: wharf::core::reference::ImageRef =
+        "glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap();
+    keys::press(&mut cloud, "j enter");
+    let mut disk = fake::image(reference.clone());
+    disk.kind = wharf::core::model::ImageKind::Vm;
+    disk.platforms.truncate(1);
+    (disk.layers, disk.history, disk.config) = Default::default();
+    disk.media_type = "qcow2".into();
+    disk.annotations = [("name", "ubuntu-22.04"), ("visibility", "shared"), ("needs a disk of", "1 GiB")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    disk.disk = Some(wharf::core::model::DiskFacts {
+        format: "qcow2".into(),
+        virtual_size: Some(64 << 20),
+        warnings: vec!["it is queued, not active: it cannot be launched".into()],
+        refers: false,
+    });
+    update(&mut cloud, Msg::Image(Box::new(Ok(disk))));
+    let project = |name: &str, id: char| Project { name: name.into(), id: id.to_string().repeat(32) };
+    let share = |project: Project, standing: Standing| Share {
+        id: format!("site/x/{}", project.id),
+        reference: reference.clone(),
+        project,
+        standing,
+        created: Some(1_763_999_000),
+    };
+    let shares = vec![share(project("biology", 'b'), Standing::Accepted), share(project("", 'c'), Standing::Pending)];
+    update(&mut cloud, Msg::Shares(Ok(shares)));
+    all.push(("cloud-image", cloud));
+    let mut shared = keys::state();
+    std::mem::swap(&mut shared, &mut all.last_mut().unwrap().1);
+    keys::press(&mut shared, "tab");
+    let copy = draw(&mut shared, (80, 24));
+    assert!(copy.contains("biology") && copy.contains("accepted"), "{copy}");
+    keys::press(&mut shared, "x");
+    assert!(draw(&mut shared, (80, 24)).contains("Take it back from biology?"));
+    keys::press(&mut shared, "enter");
+    all.last_mut().unwrap().1 = shared;
+    let mut offers = keys::state();
+    keys::press(&mut offers, "5");
+    let offer = |title: &str, from: Project| Offer {
+        id: "site/x".into(),
+        source: "site".into(),
+        title: title.into(),
+        reference: reference.clone(),
+        from,
+        since: Some(1_763_999_000),
+        note: "qcow2 2.31 MiB".into(),
+        ignored: "it stays usable by its id, and is in no list".into(),
+    };
+    let waiting = vec![offer("snap-1", project("biology", 'b')), offer("debian-13", project("", 'c'))];
+    let broken =
+        Error::new(Kind::NotAllowed, "list offers of other", "the cloud does not take this account and secret")
+            .hint("check clouds.yaml");
+    update(&mut offers, Msg::Offers(waiting, vec![("other".into(), broken)]));
+    all.push(("offers", offers));
+    let mut none = keys::state();
+    keys::press(&mut none, "5");
+    update(&mut none, Msg::Offers(Vec::new(), Vec::new()));
+    all.push(("offers-none", none));
     let mut platforms = page();
     keys::press(&mut platforms, "p");
     all.push(("platforms", platforms));

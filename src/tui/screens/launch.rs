@@ -13,6 +13,7 @@ use crate::{
         form::{Answers, Field, FieldKind, Form},
         launch::Plan,
         model::Image,
+        reference::ImageRef,
     },
     tui::{
         input::Input,
@@ -65,10 +66,15 @@ pub struct Page {
 impl Page {
     /// A page for an image.
     pub fn new(image: Image, backends: Vec<String>) -> Self {
+        // A cloud's image is launched by that cloud.
+        let own = match &image.reference {
+            ImageRef::Glance { cloud, .. } => backends.iter().position(|name| name == cloud),
+            _ => None,
+        };
         Self {
             image,
             backends,
-            backend: 0,
+            backend: own.unwrap_or(0),
             form: None,
             answers: Answers::default(),
             plan: None,

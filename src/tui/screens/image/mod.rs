@@ -145,7 +145,10 @@ impl Page {
 
     /// What the header says: the last part of the name, and where it is.
     pub fn title(&self) -> String {
-        self.target().words()
+        match &self.image {
+            Some(image) if matches!(image.reference, ImageRef::Glance { .. }) => image.title(),
+            _ => self.target().words(),
+        }
     }
 
     /// Goes to another pane.
