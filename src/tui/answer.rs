@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{
     action::Action,
-    commands,
+    commands, dialogs,
     input::Input,
     msg::{Effect, Target},
     popups::{
@@ -124,7 +124,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
             Some(Screen::Image(page)) => page.choose_platform(first),
             _ => Vec::new(),
         },
-        Purpose::SignIn => commands::sign_in_to(state, first),
+        Purpose::SignIn => dialogs::sign_in_to(state, first),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     action::Action,
-    commands,
+    commands, dialogs,
     input::Input,
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
@@ -49,7 +49,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 page.arrived(offers, failed);
             }
         }
-        Msg::Projects(source, projects) => commands::projects_arrived(state, &source, projects),
+        Msg::Projects(source, projects) => dialogs::projects_arrived(state, &source, projects),
         Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);
@@ -185,7 +185,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             return vec![Effect::Copy(link)];
         }
         Msg::Link(Err(error)) => state.fail(&error),
-        Msg::Facets(counted) => commands::facets(state, counted),
+        Msg::Facets(counted) => dialogs::facets(state, counted),
         Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
         Msg::Learnt(source, rows) => return state.catalog.learnt(&source, rows),
         Msg::Question(id, question) => state.popups.push(match question.kind {
@@ -265,7 +265,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         }
     }
     if let Some((_, source)) = signed_in {
-        return commands::after_sign_in(state, &source);
+        return dialogs::after_sign_in(state, &source);
     }
     match state.screen() {
         Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],

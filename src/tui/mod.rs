@@ -8,6 +8,7 @@ pub mod answer;
 pub mod arrive;
 pub mod click;
 pub mod commands;
+pub mod dialogs;
 pub mod hints;
 pub mod input;
 pub mod jobs;
