@@ -1,7 +1,6 @@
 //! Shared HTTP: one way to build a client, to bound an answer, and to say in words what went wrong.
 
 use std::{
-    error::Error as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -59,14 +58,14 @@ pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
     Client::builder().unix_socket(socket).connect_timeout(Duration::from_secs(5)).no_proxy().build().during(what)
 }
 
+/// What an error says and what it says of its causes, the deepest last.
+pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+}
+
 /// Says in words why a request got no answer.
 pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
-    let mut causes = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        causes.push(inner.to_string());
-        cause = inner.source();
-    }
+    let causes = causes(error);
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));

@@ -3,25 +3,13 @@
 use super::output;
 use crate::{
     args::{Answer, Offers},
-    core::{
-        error::Result,
-        portal::Portal,
-        progress::Context,
-        share::{Project, Share},
-        text,
-    },
+    core::{error::Result, portal::Portal, progress::Context, share::Share, text},
 };
-
-/// A project in words: its name with the beginning of its id, or the id.
-pub fn words(project: &Project) -> String {
-    let short = project.id.get(..8).unwrap_or(&project.id);
-    if project.name.is_empty() { project.id.clone() } else { format!("{} ({short})", project.name) }
-}
 
 /// One line about a share that was made.
 pub fn made(share: &Share) -> String {
     let (sign, word) = share.standing.words();
-    format!("{sign} {}: {word}", words(&share.project))
+    format!("{sign} {}: {word}", share.project.words())
 }
 
 /// Who may use an image.
@@ -41,7 +29,7 @@ pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> 
         .map(|share| {
             let (sign, word) = share.standing.words();
             let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
-            vec![words(&share.project), format!("{sign} {word}"), age, share.id.clone()]
+            vec![share.project.words(), format!("{sign} {word}"), age, share.id.clone()]
         })
         .collect();
     output::table(&["PROJECT", "STANDS", "SINCE", "ID"], &rows)?;
@@ -96,7 +84,7 @@ async fn list(portal: &Portal, cx: &Context, json: bool) -> Result<u8> {
             .iter()
             .map(|offer| {
                 let age = offer.since.map(|since| text::ago(since, now)).unwrap_or_default();
-                vec![offer.title.clone(), words(&offer.from), age, offer.note.clone(), offer.id.clone()]
+                vec![offer.title.clone(), offer.from.words(), age, offer.note.clone(), offer.id.clone()]
             })
             .collect();
         output::table(&["IMAGE", "FROM", "SINCE", "WHAT", "ID"], &rows)?;

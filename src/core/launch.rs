@@ -211,6 +211,15 @@ pub struct Usage {
     pub processes: u64,
 }
 
+/// A new idempotency key: random enough to tell two launches apart; it guards nothing.
+pub fn key() -> String {
+    use std::{
+        collections::hash_map::RandomState,
+        hash::{BuildHasher, Hasher},
+    };
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 /// Labels under which Wharf's workloads are found again.
 pub mod label {
     /// Marks a workload as launched by Wharf; the value is the program's version.

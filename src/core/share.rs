@@ -19,6 +19,19 @@ pub struct Project {
     pub id: String,
 }
 
+impl Project {
+    /// Its name with the beginning of its id; its id where it has no name.
+    pub fn words(&self) -> String {
+        let short = self.id.get(..8).unwrap_or(&self.id);
+        if self.name.is_empty() { self.id.clone() } else { format!("{} ({short})", self.name) }
+    }
+
+    /// Its name, else its id.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
 /// How a share into a project will be made, before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SharePlan {

@@ -332,7 +332,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Revoke => {
             if let Some(share) = page.selected_share() {
-                let name = if share.project.name.is_empty() { &share.project.id } else { &share.project.name };
+                let name = share.project.title();
                 let question = format!("Take it back from {name}? What it launched keeps running.");
                 let sure = Sure::Revoke(share.id.clone());
                 state.popups.push(Popup::Confirm { question, sure });

@@ -56,6 +56,21 @@ fn portal(home: &Home, hosts: &[&str]) -> std::sync::Arc<Portal> {
     lab::portal(home, hosts.iter().map(|host| lab::registry(host, host)).collect())
 }
 
+/// A context that is cancelled when some bytes have moved and most have not.
+fn cancelled_in_the_middle() -> Context {
+    let (progress, mut notes) = Progress::channel();
+    let cx = Context { progress, ..Context::default() };
+    let cancel = cx.cancel.clone();
+    tokio::spawn(async move {
+        while notes.changed().await.is_ok() {
+            if notes.borrow_and_update().done > 1 << 20 {
+                cancel.cancel();
+            }
+        }
+    });
+    cx
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_upload_is_taken_up_again() {
     let open = need!("WHARF_LAB_OPEN");
@@ -82,17 +97,7 @@ async fn a_cancelled_copy_ends_at_once_and_leaves_no_image() {
     let from = layout(&home, 32 << 20);
     let portal = portal(&home, &[&wire.address, &open]);
     let to: ImageRef = format!("{}/cancelled/copy:1", wire.address).parse().unwrap();
-    let (progress, mut notes) = Progress::channel();
-    let cx = Context { progress, ..Context::default() };
-    let cancel = cx.cancel.clone();
-    tokio::spawn(async move {
-        // In the middle: some bytes have moved, most have not.
-        while notes.changed().await.is_ok() {
-            if notes.borrow_and_update().done > 1 << 20 {
-                cancel.cancel();
-            }
-        }
-    });
+    let cx = cancelled_in_the_middle();
     let began = std::time::Instant::now();
     let error = portal.copy(&cx, &from, &to, &Options::default()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Cancelled, "{error}");
@@ -114,16 +119,7 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
     portal.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
     let folder: PathBuf = home.path("down");
     let to: ImageRef = format!("file:{}:1", folder.display()).parse().unwrap();
-    let (progress, mut notes) = Progress::channel();
-    let cx = Context { progress, ..Context::default() };
-    let cancel = cx.cancel.clone();
-    tokio::spawn(async move {
-        while notes.changed().await.is_ok() {
-            if notes.borrow_and_update().done > 1 << 20 {
-                cancel.cancel();
-            }
-        }
-    });
+    let cx = cancelled_in_the_middle();
     match portal.copy(&cx, &there, &to, &Options::default()).await {
         Err(error) => {
             assert_eq!(error.kind, Kind::Cancelled, "{error}");

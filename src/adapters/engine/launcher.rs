@@ -20,7 +20,7 @@ use crate::core::{
     digest::Digest,
     error::{Error, Kind, Result},
     form::{Answers, Form},
-    launch::{Plan, State, Usage, Workload, label},
+    launch::{self, Plan, State, Usage, Workload, label},
     model::{Health, Image, ImageKind, Platform},
     ports::{ByteStream, Catalog, Launcher, Supply, Terminal},
     progress::Context,
@@ -76,7 +76,7 @@ impl Launcher for Engine {
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let facts = self.facts().await?;
         let answers = plan::form(image, facts).check(answers)?;
-        plan::plan(&self.name, image, facts, answers, launch_key())
+        plan::plan(&self.name, image, facts, answers, launch::key())
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
@@ -454,13 +454,4 @@ struct Port {
     ip: Option<String>,
     private_port: u16,
     public_port: Option<u16>,
-}
-
-fn launch_key() -> String {
-    use std::{
-        collections::hash_map::RandomState,
-        hash::{BuildHasher, Hasher},
-    };
-    // Random enough to tell two launches apart; it guards nothing.
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

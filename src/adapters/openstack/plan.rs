@@ -11,7 +11,7 @@ use crate::core::{
     clean,
     error::{During, Error, Result},
     form::{Answers, Field, FieldKind, Form},
-    launch::{Plan, Risk, label},
+    launch::{self, Plan, Risk, label},
     model::Image,
     questions, text,
 };
@@ -131,7 +131,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
         .into_iter()
         .find(|flavor| flavor.name == answers.get("flavor"))
         .ok_or_else(|| named("such flavor"))?;
-    let key = launch_key();
+    let key = launch::key();
     let mut server = json!({
         "name": answers.get("name"),
         "flavorRef": flavor.id,
@@ -229,12 +229,4 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
 
 fn text_of(most: i64) -> String {
     u64::try_from(most).map_or_else(|_| "any number of".to_owned(), text::count)
-}
-
-fn launch_key() -> String {
-    use std::{
-        collections::hash_map::RandomState,
-        hash::{BuildHasher, Hasher},
-    };
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -1,7 +1,5 @@
 //! What went wrong in a cloud, in words: which cloud, which service, why, and what to do.
 
-use std::error::Error as _;
-
 use openstack_sdk::{OpenStackError, RestError, api::ApiError};
 
 use super::cloud::{Cloud, Service};
@@ -19,12 +17,7 @@ pub fn of_sign_in(cloud: &str, error: &OpenStackError) -> Error {
     if let Some(answer) = transport_of(error) {
         return http::no_answer(&what, answer);
     }
-    let mut causes = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        causes.push(inner.to_string());
-        cause = inner.source();
-    }
+    let causes = http::causes(error);
     let all = causes.join(": ").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
     if says(&["401", "unauthorized", "requires authentication", "no authentication information"]) {
@@ -46,14 +39,8 @@ pub fn of_sign_in(cloud: &str, error: &OpenStackError) -> Error {
 }
 
 fn transport_of(error: &OpenStackError) -> Option<&reqwest::Error> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(found) = inner.downcast_ref::<reqwest::Error>() {
-            return Some(found);
-        }
-        cause = inner.source();
-    }
-    None
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// A service that is not in the catalogue.

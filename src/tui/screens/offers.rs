@@ -7,11 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    core::{
-        error::Error,
-        share::{Offer, Project},
-        text,
-    },
+    core::{error::Error, share::Offer, text},
     tui::{
         list::Position,
         theme::Theme,
@@ -28,12 +24,6 @@ pub struct Page {
     pub failed: Vec<(String, Error)>,
     /// Where one stands.
     pub at: Position,
-}
-
-/// A project in words: its name with the beginning of its id, or the id.
-pub fn project_words(project: &Project) -> String {
-    let short = project.id.get(..8).unwrap_or(&project.id);
-    if project.name.is_empty() { project.id.clone() } else { format!("{} ({short})", project.name) }
 }
 
 impl Page {
@@ -84,7 +74,7 @@ impl Page {
                     format!(" {}", cell(&format!("{} {}", offer.title, offer.note), name)),
                     theme.style("text"),
                 ),
-                Span::styled(cell(&project_words(&offer.from), from), theme.style("text")),
+                Span::styled(cell(&offer.from.words(), from), theme.style("text")),
                 Span::styled(cell(&offer.source, cloud), theme.style("dim")),
                 Span::styled(cell(&age, since), theme.style("dim")),
             ]);

@@ -105,10 +105,9 @@ impl Page {
         let top = self.at.window(shares.len(), area.height as usize);
         for (number, share) in shares.iter().enumerate().skip(top).take(area.height as usize) {
             let (sign, word) = share.standing.words();
-            let name = if share.project.name.is_empty() { &share.project.id } else { &share.project.name };
             let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
             let line = Line::from(vec![
-                Span::styled(format!("  {} ", fit(name, width)), theme.style("text")),
+                Span::styled(format!("  {} ", fit(share.project.title(), width)), theme.style("text")),
                 Span::styled(fit(&format!("{sign} {word}"), 12), theme.style("text")),
                 Span::styled(format!(" {age}"), theme.style("dim")),
             ]);
