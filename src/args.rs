@@ -98,7 +98,7 @@ pub struct Images {
     /// Only this source.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// Only this kind: container, vm, sif or volume.
+    /// Only this kind: container, vm, sif, volume, snapshot or backup.
     #[arg(long)]
     pub kind: Option<String>,
     /// Use the last lists instead of asking.
@@ -199,12 +199,16 @@ pub struct Along {
 
 /// `wharf share`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Share {
     /// The image.
     pub reference: String,
     /// A project of the same registry or cloud, or HOST/PROJECT of another registry. May be given several times.
-    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present = "link")]
+    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present_any = ["link", "give"])]
     pub to: Vec<String>,
+    /// Give a volume to whoever gets its key, which is shown once. You lose the volume when it is taken.
+    #[arg(long, conflicts_with_all = ["to", "link"])]
+    pub give: bool,
     /// Print a link instead.
     #[arg(long, conflicts_with = "to")]
     pub link: bool,
@@ -246,8 +250,14 @@ pub struct Offers {
 /// The answers to an offer.
 #[derive(Debug, Subcommand)]
 pub enum Answer {
-    /// Accept an offer: it is in your project's list from now on.
+    /// Accept an offer: it is in your project's list from now on. For CLOUD/transfer/ID the volume's key is asked for
+    /// (or read from standard input), and the volume is your project's.
     Accept {
+        /// Its id.
+        id: String,
+    },
+    /// Take back a volume that you give and nobody has taken.
+    Cancel {
         /// Its id.
         id: String,
     },

@@ -4,7 +4,7 @@
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
 //! args     the command line's types                 config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
-//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub }`,
+//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, openstack }`,
 //!          and the helpers they share: `http`, `exec`, `archive`
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
@@ -38,6 +38,16 @@
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
 //!   gets; one that wants to write gets its own copy. `unshare` needs a helper inside: that is this program again.
 //! - **No session keyring is joined** for the kernel's secret store: a keyring that Wharf joins ends with Wharf.
+//! - **A person's agreement to the secret file is that file**: it is made when they say yes, and nothing else is written.
+//! - **A registry forgets what it learnt when somebody signs in** ([`core::ports::Vault::generation`]).
+//! - **What a look at a row tells is kept in the list** ([`core::details`]): registries list names and tags only.
+//! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
+//! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
+//! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
+//! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
+//!   name, and its generated calls would be most of our build.
+//! - **A cloud's list is read from both ends**, in pages of 1000; offers that nobody accepted are asked for apart.
+//! - **A question of the core is a message with a number** ([`tui::prompter`]): messages stay plain data.
 //! - **One task reads the terminal's events**: polled with another waker, crossterm's stream never wakes again.
 //!
 //! # Refused

@@ -1,9 +1,20 @@
 //! `wharf shares`, `revoke` and `offers`.
 
-use super::output;
+use std::io::Read;
+
+use super::{ask, output};
 use crate::{
     args::{Answer, Offers},
-    core::{error::Result, portal::Portal, progress::Context, share::Share, text},
+    core::{
+        error::{During, Result},
+        portal::Portal,
+        ports::{Question, QuestionKind},
+        progress::Context,
+        reference::ImageRef,
+        secret::Secret,
+        share::Share,
+        text,
+    },
 };
 
 /// One line about a share that was made.
@@ -52,9 +63,58 @@ pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
     let cx = Context::default();
     match &args.answer {
         None => list(portal, &cx, json).await,
+        Some(Answer::Accept { id }) if id.contains("/transfer/") => take(portal, &cx, id, json).await,
         Some(Answer::Accept { id }) => answer(portal, &cx, id, true, json).await,
+        Some(Answer::Cancel { id }) => cancel(portal, &cx, id, json).await,
         Some(Answer::Reject { id }) => answer(portal, &cx, id, false, json).await,
     }
+}
+
+/// Takes a volume with the key that its giver handed over.
+async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
+    let key = if ask::is_there() {
+        let question = Question { words: format!("key of {id}"), kind: QuestionKind::Secret };
+        ask::asker().ask(question).await?
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).during("read the key")?;
+        Secret::new(text.trim())
+    };
+    let volume = portal.take(cx, id, &key).await?;
+    if json {
+        output::json(&serde_json::json!({"offer": id, "done": "accepted", "volume": volume}))?;
+    } else {
+        output::line(&format!("{volume} is your project's now"))?;
+    }
+    Ok(0)
+}
+
+/// Gives a volume away; the key is printed once.
+pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
+    let given = portal.give(&Context::default(), reference).await?;
+    if json {
+        let object = serde_json::json!({"id": given.id, "transfer": given.transfer, "title": given.title, "key": given.key.reveal()});
+        output::json(&object)?;
+        return Ok(0);
+    }
+    output::line(&format!("{} waits for whoever has this key; when it is taken, this project loses it", given.title))?;
+    output::line(&format!("transfer  {}", given.transfer))?;
+    output::line(&format!("key       {}", given.key.reveal()))?;
+    output::line(
+        "The key is shown this once. Its taker runs: wharf offers accept CLOUD/transfer/ID, and types the key",
+    )?;
+    output::line(&format!("wharf offers cancel {} takes it back", given.id))?;
+    Ok(0)
+}
+
+async fn cancel(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
+    portal.answer_offer(cx, id, false).await?;
+    if json {
+        output::json(&serde_json::json!({"offer": id, "done": "cancelled"}))?;
+    } else {
+        output::line(&format!("took {id} back: its key opens nothing any more"))?;
+    }
+    Ok(0)
 }
 
 async fn answer(portal: &Portal, cx: &Context, id: &str, accept: bool, json: bool) -> Result<u8> {
@@ -84,7 +144,8 @@ async fn list(portal: &Portal, cx: &Context, json: bool) -> Result<u8> {
             .iter()
             .map(|offer| {
                 let age = offer.since.map(|since| text::ago(since, now)).unwrap_or_default();
-                vec![offer.title.clone(), offer.from.words(), age, offer.note.clone(), offer.id.clone()]
+                let from = if offer.outgoing { "you".to_owned() } else { offer.from.words() };
+                vec![offer.title.clone(), from, age, offer.note.clone(), offer.id.clone()]
             })
             .collect();
         output::table(&["IMAGE", "FROM", "SINCE", "WHAT", "ID"], &rows)?;

@@ -19,6 +19,9 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     if args.link {
         return link(portal, args, &reference, json).await;
     }
+    if args.give {
+        return offers::give(portal, &reference, json).await;
+    }
     if portal.shares_by_grant(&reference) {
         return grant(portal, args, &reference, json).await;
     }

@@ -24,11 +24,15 @@ pub enum ImageKind {
     Sif,
     /// A block volume.
     Volume,
+    /// A snapshot of a block volume.
+    Snapshot,
+    /// A backup of a block volume.
+    Backup,
 }
 
 impl ImageKind {
     /// All kinds, in the order of menus.
-    pub const ALL: [Self; 4] = [Self::Container, Self::Vm, Self::Sif, Self::Volume];
+    pub const ALL: [Self; 6] = [Self::Container, Self::Vm, Self::Sif, Self::Volume, Self::Snapshot, Self::Backup];
 
     /// The word in lists, filters and JSON.
     pub fn word(self) -> &'static str {
@@ -37,6 +41,8 @@ impl ImageKind {
             Self::Vm => "vm",
             Self::Sif => "sif",
             Self::Volume => "volume",
+            Self::Snapshot => "snapshot",
+            Self::Backup => "backup",
         }
     }
 }
@@ -45,7 +51,8 @@ impl FromStr for ImageKind {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| {
-            Error::usage(format!("kind '{text}'"), "not a kind of image").hint("use container, vm, sif or volume")
+            Error::usage(format!("kind '{text}'"), "not a kind of image")
+                .hint("use container, vm, sif, volume, snapshot or backup")
         })
     }
 }
@@ -224,7 +231,9 @@ impl Image {
     /// What to call it in titles: its reference's last part, or the name that a cloud has for an id.
     pub fn title(&self) -> String {
         match (&self.reference, self.annotations.get("name")) {
-            (ImageRef::Glance { cloud, .. }, Some(name)) => format!("{name} on {cloud}"),
+            (ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. }, Some(name)) => {
+                format!("{name} on {cloud}")
+            }
             (reference, _) => reference.title(),
         }
     }

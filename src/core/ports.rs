@@ -22,7 +22,7 @@ use super::{
     reference::ImageRef,
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
-    share::{Offer, Project, Share, SharePlan},
+    share::{Given, Offer, Project, Share, SharePlan},
 };
 
 /// Bytes as they arrive.
@@ -258,7 +258,13 @@ pub trait Sharer: Send + Sync {
     /// What waits for an answer of this person's project.
     async fn offers(&self, cx: &Context) -> Result<Vec<Offer>>;
 
-    /// Answers an offer.
+    /// Offers something that moves to whoever gets its key.
+    async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given>;
+
+    /// Takes what was given, with its key.
+    async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef>;
+
+    /// Answers an offer; rejecting one of one's own takes it back.
     async fn answer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()>;
 }
 

@@ -8,6 +8,7 @@ use super::{
     ports::{Sharer, cannot},
     progress::Context,
     reference::ImageRef,
+    secret::Secret,
 };
 
 /// A project of a cloud, as far as it can be seen.
@@ -114,6 +115,21 @@ pub struct Offer {
     pub note: String,
     /// What happens without an answer.
     pub ignored: String,
+    /// Whether this project itself offers it, and waits for another's answer.
+    pub outgoing: bool,
+}
+
+/// A volume that is being given away: what its taker needs. The key is shown once and kept nowhere.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// What `wharf offers cancel` takes.
+    pub id: String,
+    /// The cloud's id of the transfer, which the taker needs beside the key.
+    pub transfer: String,
+    /// The volume.
+    pub title: String,
+    /// The key that the taker needs.
+    pub key: Secret,
 }
 
 impl Portal {
@@ -188,6 +204,20 @@ impl Portal {
         }
         offers.sort_by_key(|offer: &Offer| std::cmp::Reverse(offer.since));
         (offers, failed)
+    }
+
+    /// Offers a volume to whoever gets its key. It is lost to this project once it is taken.
+    pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
+        let (_, sharer) = self.sharer_of(reference)?;
+        cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await
+    }
+
+    /// Takes a volume that was given to whoever has the key: `SOURCE/transfer/ID`.
+    pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
+        let what = format!("take {offer}");
+        let (source, _) = offer.split_once('/').unwrap_or((offer, ""));
+        let sharer = self.sharer(source, &what)?;
+        cx.run(&what, sharer.take(cx, offer, key)).await
     }
 
     /// Accepts or rejects an offer. Answering again the same way changes nothing.

@@ -91,6 +91,9 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         (Screen::Image(page), Action::Revoke) if page.selected_share().is_none() => {
             no("choose a share in the Shares pane first")
         }
+        (Screen::Offers(page), Action::Accept) if page.selected().is_some_and(|offer| offer.outgoing) => {
+            no("it is your own: x takes it back")
+        }
         (Screen::Offers(page), Action::Accept | Action::Reject | Action::Open) if page.selected().is_none() => {
             no("nothing waits for an answer")
         }

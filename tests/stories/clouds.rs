@@ -229,3 +229,43 @@ fn no_token_is_left_on_disk() {
         assert!(!bytes.windows(6).any(|part| part == b"gAAAAA"), "{}", file.display());
     }
 }
+
+#[test]
+fn a_volume_goes_from_one_project_to_the_other_with_a_key_that_is_shown_once() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let made = openstack(&clouds, "alice", &["volume", "create", "--size", "1", "story-volume"]);
+    let id = made["id"].as_str().unwrap();
+    let volume = format!("volume://site/{id}");
+    let began = std::time::Instant::now();
+    while alice.json(&["show", &volume])["annotations"]["status"] != "available" {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60));
+    }
+    assert!(alice.names().contains(&"story-volume".to_owned()), "volumes are rows too");
+    let given = alice.json(&["share", &volume, "--give"]);
+    let (key, transfer) = (given["key"].as_str().unwrap(), given["transfer"].as_str().unwrap());
+    let again = alice.run(&["share", &volume, "--give"]);
+    assert!(lab::complained(&again).contains("given away already"), "{}", lab::complained(&again));
+    let offers = lab::said(&alice.run(&["offers", "--json"]));
+    assert!(offers.contains(transfer) && !offers.contains(key), "the key is in no list: {offers}");
+    let take = |key: &str| {
+        use std::io::Write;
+        let mut command = bob.command(&["offers", "accept", &format!("site/transfer/{transfer}"), "--json"]);
+        let pipe = std::process::Stdio::piped;
+        let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{key}").unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let wrong = take("0123456789abcdef");
+    assert_eq!(wrong.status.code(), Some(7), "{}", lab::complained(&wrong));
+    let taken = take(key);
+    assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
+    assert_eq!(openstack(&clouds, "bob", &["volume", "show", id])["name"], "story-volume");
+    assert_eq!(alice.run(&["show", &volume]).status.code(), Some(6), "the giver has lost it");
+    // Given and taken back: the key opens nothing.
+    let given = bob.json(&["share", &volume, "--give"]);
+    let offer = given["id"].as_str().unwrap();
+    assert_eq!(bob.run(&["offers", "cancel", offer]).status.code(), Some(0));
+    assert_eq!(bob.run(&["offers", "cancel", offer]).status.code(), Some(0));
+    assert_eq!(bob.json(&["show", &volume])["annotations"]["status"], "available");
+}

@@ -175,6 +175,7 @@ fn offers_are_answered_with_one_key_and_asked_for_again() {
         since: None,
         note: String::new(),
         ignored: "it stays usable by its id".into(),
+        outgoing: false,
     };
     update(&mut state, Msg::Offers(vec![offer], Vec::new()));
     let effects = press(&mut state, "a");

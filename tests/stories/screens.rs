@@ -274,6 +274,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         since: Some(1_763_999_000),
         note: "qcow2 2.31 MiB".into(),
         ignored: "it stays usable by its id, and is in no list".into(),
+        outgoing: false,
     };
     let waiting = vec![offer("snap-1", project("biology", 'b')), offer("debian-13", project("", 'c'))];
     let broken =

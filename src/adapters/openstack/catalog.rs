@@ -205,22 +205,28 @@ impl Catalog for Images {
         // What was offered and not accepted is in no list but its own.
         let offered = cx.run(&what, self.offered(&what)).await?;
         let _ = pages.send(naming.named(&offered, true)).await;
-        self.all(&what, "", &naming, &pages).await
+        let (images, blocks) = tokio::join!(self.all(&what, "", &naming, &pages), self.blocks(&what));
+        images?;
+        let _ = pages.send(blocks).await;
+        Ok(())
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        if let Some(block) = tag.and_then(|tag| self.block_reference(tag)) {
+            return Ok(block);
+        }
         // A row's tag is the image's id: that is what names it exactly.
         Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image: tag.unwrap_or(name).to_owned() })
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {
-        matches!(reference, ImageRef::Glance { cloud, .. } if *cloud == self.cloud.name)
+        matches!(reference, ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } if *cloud == self.cloud.name)
     }
 
     async fn image(&self, _cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
         let what = format!("show {reference}");
         let ImageRef::Glance { image, .. } = reference else {
-            return Err(Error::usage(what, "it is not an image of a cloud"));
+            return self.block(&what, reference).await;
         };
         let found = self.find(&what, image).await?;
         let (project, _) = self.cloud.project().await?;

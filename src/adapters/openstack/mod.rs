@@ -10,6 +10,7 @@ mod disks;
 mod plan;
 mod servers;
 mod sharing;
+mod volumes;
 mod words;
 
 use std::{path::PathBuf, sync::Arc};

@@ -16,7 +16,8 @@ use crate::core::{
     ports::Sharer,
     progress::Context,
     reference::ImageRef,
-    share::{Offer, Project, Share, SharePlan, Standing},
+    secret::Secret,
+    share::{Given, Offer, Project, Share, SharePlan, Standing},
     text,
 };
 
@@ -91,6 +92,14 @@ fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
     match (parts.next(), parts.next(), parts.next()) {
         (Some(image), project, None) if super::catalog::is_id(image) => Ok((image, project)),
         _ => Err(Error::usage(what, "not an id that Wharf gave out").hint("copy it from the list")),
+    }
+}
+
+/// The cloud's id in `CLOUD/transfer/ID`.
+fn transfer_of<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
+    match offer.split('/').collect::<Vec<_>>().as_slice() {
+        [_, "transfer", id] if super::catalog::is_id(id) => Ok(id),
+        _ => Err(Error::usage(what, "not the id of a volume that is given").hint("write CLOUD/transfer/ID")),
     }
 }
 
@@ -210,14 +219,34 @@ impl Sharer for Images {
                     image.size.map(text::size).unwrap_or_default()
                 ),
                 ignored: "it stays usable by its id, and is in no list".into(),
+                outgoing: false,
             }
         };
-        Ok(images.into_iter().map(offer).collect())
+        let (id, name) = self.cloud.project().await?;
+        let given = self.given(&what, &Project { name, id }).await?;
+        Ok(images.into_iter().map(offer).chain(given).collect())
+    }
+
+    async fn give(&self, _cx: &Context, reference: &ImageRef) -> Result<Given> {
+        self.give_volume(&format!("give {reference}"), reference).await
+    }
+
+    async fn take(&self, _cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
+        let what = format!("take {offer}");
+        self.take_volume(&what, transfer_of(offer, &what)?, key).await
     }
 
     async fn answer(&self, _cx: &Context, offer: &str, accept: bool) -> Result<()> {
         let status = if accept { "accepted" } else { "rejected" };
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
+        if offer.contains("/transfer/") {
+            if accept {
+                return Err(
+                    Error::usage(what, "a volume is taken with its key").hint("wharf offers accept asks for it")
+                );
+            }
+            return self.cancel_transfer(&what, transfer_of(offer, &what)?).await;
+        }
         let (image, _) = parts(offer, &what)?;
         let (project, _) = self.cloud.project().await?;
         let path = format!("images/{image}/members/{project}");

@@ -26,6 +26,10 @@ pub struct Page {
     pub at: Position,
 }
 
+fn giver(offer: &Offer) -> String {
+    if offer.outgoing { "you".to_owned() } else { offer.from.words() }
+}
+
 impl Page {
     /// The selected offer.
     pub fn selected(&self) -> Option<&Offer> {
@@ -74,7 +78,7 @@ impl Page {
                     format!(" {}", cell(&format!("{} {}", offer.title, offer.note), name)),
                     theme.style("text"),
                 ),
-                Span::styled(cell(&offer.from.words(), from), theme.style("text")),
+                Span::styled(cell(&giver(offer), from), theme.style("text")),
                 Span::styled(cell(&offer.source, cloud), theme.style("dim")),
                 Span::styled(cell(&age, since), theme.style("dim")),
             ]);

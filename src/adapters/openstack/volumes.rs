@@ -1,0 +1,374 @@
+//! Volumes, their snapshots and backups (Block Storage API v3): as rows of the list, and given to another project.
+//!
+//! A transfer moves a volume: whoever accepts it owns it, and whoever gave it no longer sees it. It is accepted with a
+//! key that the cloud tells once, to the giver; so the key is what is handed over, and no list shows it.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Images,
+    catalog::is_id,
+    cloud::{Body, Request, Service},
+};
+use crate::core::{
+    clean,
+    error::{Error, Kind, Result},
+    evidence::Publisher,
+    model::{DiskFacts, Image, ImageKind, RunConfig},
+    reference::ImageRef,
+    rows::Row,
+    secret::Secret,
+    share::{Given, Offer, Project},
+    text,
+};
+
+/// From it on snapshots go along with a volume.
+const WITH_SNAPSHOTS: &str = "3.55";
+/// The most that one page of each list holds.
+const PAGE: usize = 1000;
+
+/// What a project keeps on block storage. `size` is in GiB.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Block {
+    id: String,
+    name: Option<String>,
+    status: String,
+    size: u64,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+    volume_type: Option<String>,
+    bootable: String,
+    encrypted: bool,
+    multiattach: bool,
+    attachments: Vec<Attachment>,
+    /// Of a snapshot or a backup.
+    volume_id: Option<String>,
+    /// Of a volume that was made from one.
+    snapshot_id: Option<String>,
+    source_volid: Option<String>,
+    volume_image_metadata: BTreeMap<String, serde_json::Value>,
+}
+
+/// Where a volume is in use.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Attachment {
+    server_id: String,
+}
+
+/// The lists, which differ in their names only.
+const LISTS: [(&str, ImageKind); 3] =
+    [("volumes", ImageKind::Volume), ("snapshots", ImageKind::Snapshot), ("backups", ImageKind::Backup)];
+
+/// Cinder's times are in UTC and do not say so.
+fn time(text: Option<&str>) -> Option<i64> {
+    let text = text?;
+    let whole = if text.ends_with('Z') || text.contains('+') { text.to_owned() } else { format!("{text}Z") };
+    text::parse_timestamp(&whole)
+}
+
+impl Block {
+    fn title(&self) -> String {
+        let name = clean::short(self.name.as_deref().unwrap_or(""), 200);
+        if name.is_empty() { self.id.clone() } else { name }
+    }
+
+    fn row(&self, kind: ImageKind, list: &str, name: String) -> Row {
+        let mut note = vec![format!("{} GiB {}", self.size, clean::short(&self.status, 30))];
+        if self.bootable == "true" {
+            note.push("bootable".into());
+        }
+        if !self.attachments.is_empty() {
+            note.push("in use".into());
+        }
+        Row {
+            name,
+            kind,
+            tags: vec![format!("{list}/{}", self.id)],
+            labels: vec![format!("status={}", clean::short(&self.status, 30))],
+            size: self.size.checked_mul(1 << 30),
+            updated: time(self.updated_at.as_deref()).or(time(self.created_at.as_deref())),
+            note: note.join(" · "),
+            ..Row::default()
+        }
+    }
+
+    fn image(&self, reference: ImageRef, kind: ImageKind) -> Image {
+        let mut facts: BTreeMap<String, String> = BTreeMap::new();
+        let mut add = |key: &str, value: String| {
+            if !value.is_empty() {
+                facts.insert(key.to_owned(), value);
+            }
+        };
+        let text = |value: &Option<String>| clean::short(value.as_deref().unwrap_or(""), 100);
+        let yes = |flag: bool| if flag { "yes".to_owned() } else { String::new() };
+        add("name", self.title());
+        add("status", clean::short(&self.status, 40));
+        add("type", text(&self.volume_type));
+        add("bootable", yes(self.bootable == "true"));
+        add("encrypted", yes(self.encrypted));
+        add("may be in several servers", yes(self.multiattach));
+        add("of volume", text(&self.volume_id));
+        add("made from snapshot", text(&self.snapshot_id));
+        add("made from volume", text(&self.source_volid));
+        let servers: Vec<String> = self.attachments.iter().map(|one| clean::short(&one.server_id, 80)).collect();
+        add("in use by server", servers.join(", "));
+        let image = |key: &str| {
+            let value = self.volume_image_metadata.get(key).and_then(serde_json::Value::as_str);
+            clean::short(value.unwrap_or(""), 100)
+        };
+        add("made from image", [image("image_name"), image("image_id")].join(" ").trim().to_owned());
+        let size = self.size.saturating_mul(1 << 30);
+        Image {
+            reference,
+            kind,
+            pinned: None,
+            media_type: "block storage".into(),
+            created: time(self.created_at.as_deref()),
+            platforms: Vec::new(),
+            config: RunConfig::default(),
+            annotations: facts,
+            layers: Vec::new(),
+            history: Vec::new(),
+            size,
+            disk: Some(DiskFacts {
+                format: kind.word().to_owned(),
+                virtual_size: Some(size),
+                warnings: Vec::new(),
+                refers: false,
+            }),
+            publisher: Publisher::Unknown,
+        }
+    }
+}
+
+/// A transfer. The key is in the answer to its making and nowhere else.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Transfer {
+    id: String,
+    name: Option<String>,
+    volume_id: String,
+    created_at: Option<String>,
+    auth_key: Option<Key>,
+}
+
+/// A key that cannot be printed by accident.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+struct Key(Secret);
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct TransferAnswer {
+    transfer: Transfer,
+}
+
+#[derive(Debug, Deserialize)]
+struct Transfers {
+    #[serde(default)]
+    transfers: Vec<Transfer>,
+}
+
+impl Images {
+    /// The project's volumes, snapshots and backups. A cloud that has no such service has none.
+    pub async fn blocks(&self, what: &str) -> Vec<Row> {
+        let asked = LISTS.map(|(list, kind)| async move {
+            let path = format!("{list}/detail?limit={PAGE}");
+            let answer: Result<BTreeMap<String, serde_json::Value>> =
+                self.cloud.json(what, Service::Volume, Request::get(&path)).await;
+            let found = match answer {
+                Ok(mut answer) => answer.remove(list).and_then(|all| serde_json::from_value::<Vec<Block>>(all).ok()),
+                Err(error) => {
+                    tracing::info!(%error, list, "left out of the list");
+                    None
+                }
+            };
+            let mut names: BTreeMap<String, usize> = BTreeMap::new();
+            let row_of = |block: Block| {
+                let title = block.title();
+                let same = names.entry(title.clone()).or_default();
+                *same += 1;
+                let name = if *same == 1 { title } else { format!("{title} {}", block.id.get(..8).unwrap_or("")) };
+                block.row(kind, list, name)
+            };
+            found.unwrap_or_default().into_iter().map(row_of).collect::<Vec<Row>>()
+        });
+        futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// The reference behind a row's tag, if the row is of block storage.
+    pub fn block_reference(&self, tag: &str) -> Option<ImageRef> {
+        let (list, id) = tag.split_once('/')?;
+        let volume = if list == "volumes" { id.to_owned() } else { tag.to_owned() };
+        LISTS
+            .iter()
+            .any(|(known, _)| *known == list)
+            .then(|| ImageRef::Volume { cloud: self.cloud.name.clone(), volume })
+    }
+
+    /// What a reference to block storage means: by id, or a volume by its name.
+    pub async fn block(&self, what: &str, reference: &ImageRef) -> Result<Image> {
+        let ImageRef::Volume { volume, .. } = reference else {
+            return Err(Error::usage(what, "it is not on block storage"));
+        };
+        let (list, id) = volume.split_once('/').unwrap_or(("volumes", volume));
+        let kind = LISTS.iter().find(|(known, _)| *known == list).map(|(_, kind)| *kind);
+        let Some(kind) = kind else {
+            return Err(Error::usage(what, "not a kind of block storage").hint("use volumes/, snapshots/ or backups/"));
+        };
+        let found = self.find_block(what, list, id).await?;
+        let volume = if list == "volumes" { found.id.clone() } else { format!("{list}/{}", found.id) };
+        Ok(found.image(ImageRef::Volume { cloud: self.cloud.name.clone(), volume }, kind))
+    }
+
+    async fn find_block(&self, what: &str, list: &str, wanted: &str) -> Result<Block> {
+        let one = list.trim_end_matches('s');
+        let read = |value: Option<serde_json::Value>| {
+            serde_json::from_value::<Block>(value.unwrap_or_default()).map_err(|error| Error::failed(what, error))
+        };
+        if is_id(wanted) {
+            let path = format!("{list}/{wanted}");
+            let mut answer: BTreeMap<String, serde_json::Value> =
+                self.cloud.json(what, Service::Volume, Request::get(&path)).await?;
+            return read(answer.remove(one));
+        }
+        let name: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
+        let path = format!("{list}/detail?limit=3&name={name}");
+        let mut answer: BTreeMap<String, Vec<serde_json::Value>> = self
+            .cloud
+            .json::<BTreeMap<String, serde_json::Value>>(what, Service::Volume, Request::get(&path))
+            .await?
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.as_array()?.clone())))
+            .collect();
+        let mut all = answer.remove(list).unwrap_or_default();
+        match all.len() {
+            1 => read(all.pop()),
+            0 => Err(Error::not_found(what, format!("{} shows no {one} of that name", self.cloud.name))
+                .hint("check the name, or name it by its id")),
+            _ => Err(Error::usage(what, format!("several {list} have that name")).hint("name one by its id")),
+        }
+    }
+
+    /// Offers a volume to whoever has the key. The volume is lost to this project when it is accepted.
+    pub async fn give_volume(&self, what: &str, reference: &ImageRef) -> Result<Given> {
+        let ImageRef::Volume { volume, .. } = reference else {
+            return Err(
+                Error::usage(what, "only volumes are given away").hint("share an image: wharf share REF --to PROJECT")
+            );
+        };
+        if volume.contains('/') {
+            return Err(Error::usage(what, "snapshots and backups go along with their volume, not alone"));
+        }
+        let found = self.find_block(what, "volumes", volume).await?;
+        if found.status == "awaiting-transfer" {
+            return Err(Error::usage(what, "it is being given away already").hint(
+                "'wharf offers' shows it; 'wharf offers cancel ID' takes it back, and then the key can be made anew",
+            ));
+        }
+        if found.status != "available" {
+            return Err(Error::usage(
+                what,
+                format!("it is {}: only an available volume can be given", clean::short(&found.status, 30)),
+            )
+            .hint("stop the server that uses it and detach it first"));
+        }
+        let body = Body::Json(json!({"transfer": {"volume_id": found.id, "name": found.title()}}));
+        let request = Request::new(Method::POST, "volume-transfers", body).at(WITH_SNAPSHOTS);
+        let made: TransferAnswer = self.cloud.json(what, Service::Volume, request).await?;
+        let key = made.transfer.auth_key.ok_or_else(|| Error::failed(what, "the cloud tells no key"))?;
+        Ok(Given {
+            id: format!("{}/transfer/{}", self.cloud.name, made.transfer.id),
+            transfer: made.transfer.id,
+            title: found.title(),
+            key: key.0,
+        })
+    }
+
+    /// Volumes that this project gives away and nobody has taken yet.
+    pub async fn given(&self, what: &str, project: &Project) -> Result<Vec<Offer>> {
+        let request = Request::get("volume-transfers/detail").at(WITH_SNAPSHOTS);
+        let answer: Result<Transfers> = self.cloud.json(what, Service::Volume, request).await;
+        let found = match answer {
+            Ok(found) => found.transfers,
+            // No block storage, or one that is too old: nothing is given.
+            Err(error) if matches!(error.kind, Kind::Unsupported | Kind::NotFound) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let offer = |transfer: Transfer| Offer {
+            id: format!("{}/transfer/{}", self.cloud.name, transfer.id),
+            source: self.cloud.name.clone(),
+            title: clean::short(transfer.name.as_deref().unwrap_or("volume"), 100),
+            reference: ImageRef::Volume { cloud: self.cloud.name.clone(), volume: transfer.volume_id },
+            from: project.clone(),
+            since: time(transfer.created_at.as_deref()),
+            note: "volume, given by this project".into(),
+            ignored: "it stays here and cannot be used; clouds let such an offer stand for ever".into(),
+            outgoing: true,
+        };
+        Ok(found.into_iter().map(offer).collect())
+    }
+
+    /// Takes a volume that was given, with the key that the giver handed over.
+    pub async fn take_volume(&self, what: &str, transfer: &str, key: &Secret) -> Result<ImageRef> {
+        let path = format!("volume-transfers/{transfer}/accept");
+        let body = Body::Json(json!({"accept": {"auth_key": key.reveal()}}));
+        let request = Request::new(Method::POST, &path, body).at(WITH_SNAPSHOTS);
+        let taken: Result<TransferAnswer> = self.cloud.json(what, Service::Volume, request).await;
+        match taken {
+            Ok(taken) => Ok(ImageRef::Volume { cloud: self.cloud.name.clone(), volume: taken.transfer.volume_id }),
+            Err(error) if error.why.contains("auth_key") || error.why.contains("auth key") => {
+                Err(Error::new(Kind::NotAllowed, what, "the key does not fit")
+                    .hint("ask the giver for the key; it was shown once, when the volume was given"))
+            }
+            Err(error) if error.kind == Kind::NotFound => {
+                Err(error.hint("check the id; it may have been taken or taken back"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a gift back; taken back already is fine.
+    pub async fn cancel_transfer(&self, what: &str, transfer: &str) -> Result<()> {
+        let path = format!("volume-transfers/{transfer}");
+        let request = Request::new(Method::DELETE, &path, Body::None).at(WITH_SNAPSHOTS);
+        match self.cloud.send(what, Service::Volume, request).await {
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cinders_times_are_in_utc_though_they_do_not_say_so() {
+        assert_eq!(time(Some("2026-11-24T07:57:22.382779")), time(Some("2026-11-24T07:57:22Z")));
+        assert_eq!((time(None), time(Some("soon"))), (None, None));
+    }
+
+    #[test]
+    fn a_transfers_key_does_not_show_in_debug_output() {
+        let transfer: Transfer = serde_json::from_str(r#"{"id": "x", "auth_key": "46ca709f313b07a8"}"#).unwrap();
+        assert!(!format!("{transfer:?}").contains("46ca"));
+    }
+}
