@@ -13,7 +13,7 @@ use super::{
     model::ImageKind,
 };
 
-const MAGIC: &[u8; 4] = b"WRW1";
+const MAGIC: &[u8; 4] = b"WRW2";
 const FIELD: char = '\u{1f}';
 const RECORD: usize = 48;
 /// The most rows a source may have; more are cut off and said to be.
@@ -122,11 +122,14 @@ pub fn mask(text: &str) -> u64 {
     text.bytes().fold(0, |mask, byte| mask | bit(byte))
 }
 
+/// In a mask: the text has capital letters, so that a search must fold them.
+pub const CAPITALS: u64 = 1 << 42;
+
 /// The bit of one byte.
 pub fn bit(byte: u8) -> u64 {
     match byte {
         b'a'..=b'z' => 1 << (byte - b'a'),
-        b'A'..=b'Z' => 1 << (byte - b'A'),
+        b'A'..=b'Z' => 1 << (byte - b'A') | CAPITALS,
         b'0'..=b'9' => 1 << (26 + byte - b'0'),
         b'-' => 1 << 36,
         b'.' => 1 << 37,
@@ -413,7 +416,7 @@ mod tests {
         let head = RowSet::from_bytes(&set.head(2).to_bytes()).unwrap();
         assert_eq!((head.len(), head.whole(1)), (2, set.whole(1)));
         assert!(RowSet::from_bytes(&bytes[..20]).is_err());
-        assert!(RowSet::from_bytes(b"WRW1\xff\xff\xff\xff").is_err());
+        assert!(RowSet::from_bytes(b"WRW2\xff\xff\xff\xff").is_err());
     }
 
     #[test]

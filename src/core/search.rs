@@ -7,10 +7,11 @@
 use std::{sync::Arc, thread};
 
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
+use memchr::memmem::Finder;
 
 use super::{
     query::Query,
-    rows::{RowSet, mask},
+    rows::{CAPITALS, RowSet, mask},
 };
 
 /// How many of the best rows the fuzzy matcher scores.
@@ -146,8 +147,15 @@ struct Scan<'a> {
     sets: &'a Sets,
     query: &'a Query,
     allowed: Vec<bool>,
-    words: Vec<(&'a [u8], u64)>,
+    words: Vec<Word<'a>>,
     beside: Vec<(&'a str, u64)>,
+}
+
+/// A word to look for, and what it takes to look quickly.
+struct Word<'a> {
+    letters: &'a [u8],
+    mask: u64,
+    finder: Finder<'a>,
 }
 
 impl<'a> Scan<'a> {
@@ -163,7 +171,11 @@ impl<'a> Scan<'a> {
             sets,
             query,
             allowed,
-            words: query.words.iter().map(|word| (word.as_bytes(), mask(word))).collect(),
+            words: query
+                .words
+                .iter()
+                .map(|word| Word { letters: word.as_bytes(), mask: mask(word), finder: Finder::new(word.as_bytes()) })
+                .collect(),
             beside: query.beside.iter().map(|text| (text.as_str(), mask(text))).collect(),
         }
     }
@@ -187,10 +199,8 @@ impl<'a> Scan<'a> {
         let row = id.row as usize;
         let (in_name, in_rest) = set.masks(row);
         // The mask first: it needs no text.
-        for (_, wanted) in &self.words {
-            if wanted & !in_name != 0 && wanted & !in_rest != 0 {
-                return None;
-            }
+        if self.words.iter().any(|word| word.mask & !in_name != 0 && word.mask & !in_rest != 0) {
+            return None;
         }
         if self.query.kind.is_some_and(|kind| kind != set.kind(row))
             || self.beside.iter().any(|(_, wanted)| wanted & !in_rest != 0)
@@ -206,10 +216,11 @@ impl<'a> Scan<'a> {
             return None;
         }
         let mut worst = RANKS - 1;
-        for (word, wanted) in &self.words {
-            let by_name = if wanted & !in_name == 0 { rank_name(name.as_bytes(), word) } else { None };
+        for word in &self.words {
+            let by_name = if word.mask & !in_name == 0 { rank_name(name.as_bytes(), word, in_name) } else { None };
             let rank = by_name.or_else(|| {
-                (word.len() > 1 && wanted & !in_rest == 0 && contains_folded(rest().as_bytes(), word)).then_some(0)
+                let beside = word.letters.len() > 1 && word.mask & !in_rest == 0;
+                (beside && contains_folded(rest().as_bytes(), word.letters)).then_some(0)
             })?;
             worst = worst.min(rank);
         }
@@ -219,8 +230,11 @@ impl<'a> Scan<'a> {
 
 /// 7 the last path part starts with the word, 6 a part starts with it, 5 a piece after a sign does,
 /// 4 it is somewhere in one piece, 3 to 1 its letters are there in order, the closer the better.
-fn rank_name(name: &[u8], word: &[u8]) -> Option<usize> {
-    if let Some(at) = find_folded(name, word) {
+fn rank_name(name: &[u8], word: &Word<'_>, mask: u64) -> Option<usize> {
+    // Most names have no capitals: they are searched as they are, many bytes at a time.
+    let plain = mask & CAPITALS == 0;
+    let found = if plain { word.finder.find(name) } else { find_folded(name, word.letters) };
+    if let Some(at) = found {
         return Some(match at.checked_sub(1).map(|before| name[before]) {
             None => {
                 if name.contains(&b'/') {
@@ -240,14 +254,20 @@ fn rank_name(name: &[u8], word: &[u8]) -> Option<usize> {
             Some(_) => 4,
         });
     }
-    let mut rest = name.iter().enumerate();
-    let (mut first, mut last) = (None, 0);
-    for wanted in word {
-        let (at, _) = rest.find(|(_, byte)| byte.to_ascii_lowercase() == *wanted)?;
-        first.get_or_insert(at);
-        last = at;
+    let next = |letter: u8, rest: &[u8]| {
+        if plain {
+            memchr::memchr(letter, rest)
+        } else {
+            rest.iter().position(|byte| byte.to_ascii_lowercase() == letter)
+        }
+    };
+    let mut at = 0;
+    let mut first = None;
+    for letter in word.letters {
+        at += next(*letter, &name[at..])? + 1;
+        first.get_or_insert(at - 1);
     }
-    let gaps = (last + 1).saturating_sub(first.unwrap_or(0)).saturating_sub(word.len());
+    let gaps = at.saturating_sub(first.unwrap_or(0)).saturating_sub(word.letters.len());
     Some(match gaps {
         0..=3 => 3,
         4..=9 => 2,
@@ -343,7 +363,7 @@ mod tests {
     proptest::proptest! {
         /// Masks, threads and ranks only order rows: they never hide one that the matcher itself would find.
         #[test]
-        fn a_row_is_found_exactly_when_the_matcher_finds_it(names in proptest::collection::vec("[a-c/.-]{1,12}", 1..40), word in "[a-c.-]{1,4}") {
+        fn a_row_is_found_exactly_when_the_matcher_finds_it(names in proptest::collection::vec("[a-cA-C/.-]{1,12}", 1..40), word in "[a-c.-]{1,4}") {
             let set = Arc::new(RowSet::build(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()));
             let sets = vec![("s".to_owned(), set.clone())];
             let found = search(&sets, &Query { words: vec![word.clone()], ..Query::default() }, &order(&sets, Sort::Name));

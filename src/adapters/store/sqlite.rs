@@ -175,7 +175,10 @@ impl Cache for Sqlite {
         query.execute(&mut *transaction).await.during(what)?;
         let query = sqlx::query("INSERT OR REPLACE INTO body (source, rows) VALUES (?, ?)").bind(source);
         query.bind(rows.to_bytes()).execute(&mut *transaction).await.during(what)?;
-        transaction.commit().await.during(what)
+        transaction.commit().await.during(what)?;
+        // Emptied now, the log need not be read by the next start, which shows its first frame from this.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(self.pool().await?).await;
+        Ok(())
     }
 
     async fn filters(&self) -> Result<Vec<(String, String)>> {
