@@ -135,6 +135,10 @@ impl Catalog for Hub {
         self.registry.catalog.version(cx, reference).await
     }
 
+    fn sign_in_place(&self) -> Option<String> {
+        self.registry.catalog.sign_in_place()
+    }
+
     async fn health(&self, cx: &Context) -> Result<Health> {
         self.registry.catalog.health(cx).await
     }

@@ -74,6 +74,11 @@ pub trait Catalog: Send + Sync {
         })
     }
 
+    /// The place of this source's secret in the vault, where one signs in there.
+    fn sign_in_place(&self) -> Option<String> {
+        None
+    }
+
     /// Whether a look at one image is cheap: it counts against no limit, so that rows on the screen may be looked at.
     fn looks_are_cheap(&self) -> bool {
         false

@@ -34,29 +34,24 @@ pub struct SignedIn {
 }
 
 impl Portal {
-    /// The registry host that a source's name or a host stands for, and the source.
+    /// The place in the vault that a source's name or a registry's host stands for, and the source.
     fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
-        let written = self.sources.iter().find(|source| source.name == name).cloned();
-        let reference: ImageRef = match &written {
-            Some(source) => source.catalog.reference("x", Some("x"))?,
-            None => format!("oci://{name}/x").parse()?,
+        let source = match self.sources.iter().find(|source| source.name == name) {
+            Some(source) => source.clone(),
+            None => self.source_of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
         };
-        match &reference {
-            ImageRef::Oci(at) => {
-                let host = at.host.clone();
-                Ok((host, written.map_or_else(|| self.source_of(&reference), Ok)?))
-            }
-            _ => Err(Error::unsupported(format!("sign in to {name}"), "one does not sign in there")),
-        }
+        let place = source
+            .catalog
+            .sign_in_place()
+            .ok_or_else(|| Error::unsupported(format!("sign in to {name}"), "one does not sign in there"))?;
+        Ok((place, source))
     }
 
     /// The name under which the sign-in that `error` asks for is done: a source's, else the host.
     pub fn sign_in_for(&self, error: &Error) -> Option<String> {
-        let host = error.sign_in.as_ref()?;
-        let source = self.sources.iter().find(|source| {
-            source.address.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == host)
-        });
-        Some(source.map_or_else(|| host.clone(), |source| source.name.clone()))
+        let place = error.sign_in.as_ref()?;
+        let source = self.sources.iter().find(|source| source.catalog.sign_in_place().as_ref() == Some(place));
+        Some(source.map_or_else(|| place.clone(), |source| source.name.clone()))
     }
 
     /// Asks for what is not known, keeps it, tries it, and forgets it again if it does not work.

@@ -167,7 +167,7 @@ pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
 
 /// Whether one signs in to a source.
 pub fn takes_sign_in(source: &SourceLine) -> bool {
-    matches!(source.adapter.as_str(), "oci" | "hub")
+    matches!(source.adapter.as_str(), "oci" | "hub" | "openstack")
 }
 
 /// Chooses where to sign in.

@@ -248,6 +248,27 @@ async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() 
     assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
 }
 
+#[tokio::test]
+async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let asked = AtomicUsize::new(0);
+    let realm =
+        server(|_| http("200 OK", "Content-Type: application/json\r\n", r#"{"token":"t","expires_in":300}"#)).await;
+    let host = server(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => http(
+            "401 Unauthorized",
+            &format!("WWW-Authenticate: Bearer realm=\"http://{realm}/token\",service=\"x\"\r\n"),
+            "",
+        ),
+        _ => http("200 OK", "RateLimit-Limit: 200;w=21600\r\nRateLimit-Remaining: 199;w=21600\r\n", "{}"),
+    })
+    .await;
+    let home = Home::new();
+    let portal = lab::portal(&home, vec![lab::registry("hublike", &host)]);
+    let health = portal.sources[0].catalog.health(&Context::default()).await.unwrap();
+    assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
+}
+
 /// Hub's search as its interface is published; Hub itself cannot be had in a test.
 #[tokio::test]
 async fn hub_answers_searches_with_publishers_and_counts() {

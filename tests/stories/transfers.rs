@@ -16,7 +16,7 @@ use crate::{
     wire::{self, Fault},
 };
 
-/// A layout with one layer of `size` bytes that no compression shrinks.
+/// A layout with one layer of `size` bytes that no compression shrinks and no registry has seen.
 fn layout(home: &Home, size: usize) -> ImageRef {
     let folder = home.path("big");
     let blobs = folder.join("blobs/sha256");
@@ -26,7 +26,8 @@ fn layout(home: &Home, size: usize) -> ImageRef {
         std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
         digest
     };
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut state = u64::try_from(now.as_nanos()).unwrap() | 1;
     let mut layer = Vec::with_capacity(size);
     while layer.len() < size {
         state ^= state << 13;
@@ -78,10 +79,11 @@ async fn a_broken_upload_is_taken_up_again() {
     let home = Home::new();
     let from = layout(&home, 24 << 20);
     let portal = portal(&home, &[&wire.address, &open]);
-    let to: ImageRef = format!("{}/cut/upload:1", wire.address).parse().unwrap();
+    let repository = lab::fresh("cut/upload");
+    let to: ImageRef = format!("{}/{repository}:1", wire.address).parse().unwrap();
     let outcome = portal.copy(&Context::default(), &from, &to, &Options::default()).await.unwrap();
     assert_eq!(wire.cuts.load(Ordering::SeqCst), 2, "it was cut twice");
-    let there: ImageRef = format!("{open}/cut/upload:1").parse().unwrap();
+    let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
     let image = portal.image(&Context::default(), &there, None).await.unwrap();
     assert_eq!(image.pinned.unwrap().digest, outcome.digest);
     // Debian's registry knows no way back into a broken upload: each cut costs what was sent before it, and no more.
@@ -96,13 +98,14 @@ async fn a_cancelled_copy_ends_at_once_and_leaves_no_image() {
     let home = Home::new();
     let from = layout(&home, 32 << 20);
     let portal = portal(&home, &[&wire.address, &open]);
-    let to: ImageRef = format!("{}/cancelled/copy:1", wire.address).parse().unwrap();
+    let repository = lab::fresh("cancelled/copy");
+    let to: ImageRef = format!("{}/{repository}:1", wire.address).parse().unwrap();
     let cx = cancelled_in_the_middle();
     let began = std::time::Instant::now();
     let error = portal.copy(&cx, &from, &to, &Options::default()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Cancelled, "{error}");
     assert!(began.elapsed() < Duration::from_secs(20), "32 MiB at that rate take more than 30 s");
-    let there: ImageRef = format!("{open}/cancelled/copy:1").parse().unwrap();
+    let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
     let error = portal.image(&Context::default(), &there, None).await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error}");
     // Trying again, on a line that works, ends what was begun.

@@ -158,18 +158,32 @@ impl Catalog for Oci {
         }
     }
 
+    fn sign_in_place(&self) -> Option<String> {
+        Some(self.registry.host.clone())
+    }
+
     fn looks_are_cheap(&self) -> bool {
         // Docker Hub counts every manifest that is read.
         self.registry.host != reference::DOCKER_HUB
     }
 
-    async fn health(&self, _cx: &Context) -> Result<Health> {
+    async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
         let url = self.registry.url("v2/")?;
         let response =
             self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, url.clone())).await?;
         let account = self.registry.account("").await;
         success(&what, response).await?;
+        if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
+            // Docker's own way to ask how many pulls are left: a HEAD of this image counts as none.
+            let probe = Name {
+                host: self.registry.host.clone(),
+                repository: "ratelimitpreview/test".into(),
+                tag: None,
+                digest: None,
+            };
+            let _ = self.has_manifest(cx, &probe, "latest").await;
+        }
         let note = self.registry.limits().unwrap_or_default();
         Ok(Health {
             reachable: true,

@@ -181,7 +181,9 @@ impl Registry {
         if !self.sign_in(what, scopes, &first).await? {
             return Ok(first);
         }
-        self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))
+        let second = self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))?;
+        self.note_limits(&second);
+        Ok(second)
     }
 
     /// Makes sure a token for `scopes` is at hand before a body is streamed that cannot be sent twice.
@@ -344,6 +346,8 @@ pub async fn success(what: &str, response: Response) -> Result<Response> {
     }
     let wait = retry_after(&response);
     let host = super::host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
+    // Docker Hub answers under another name than people sign in to.
+    let host = host.map(|host| credentials::host_of(&host).to_owned());
     let said = said(response).await;
     let mut error = http::refused(what, status, &said).sign_in_at(host);
     if let (429, Some(wait)) = (status.as_u16(), wait) {

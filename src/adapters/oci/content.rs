@@ -287,7 +287,7 @@ impl Oci {
         Ok((location(&response, upload).unwrap_or_else(|| upload.clone()), if last == 0 { 0 } else { last + 1 }))
     }
 
-    async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {
+    pub(super) async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {
         let what = format!("look for {selector}");
         let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
         let accept = ALL_TYPES.join(", ");

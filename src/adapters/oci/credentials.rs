@@ -73,7 +73,7 @@ fn read(path: &PathBuf) -> Option<AuthFile> {
 }
 
 /// The host a key of such a file stands for; Docker writes its own hub as a URL.
-fn host_of(key: &str) -> &str {
+pub fn host_of(key: &str) -> &str {
     let bare = key.trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or(bare);
     if host == "index.docker.io" || host == "registry-1.docker.io" { DOCKER_HUB } else { host }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{GlanceImage, ImagePage, Member},
-    cloud::{Request, Service},
+    cloud::{Cloud, Request, Service},
 };
 use crate::core::{
     error::{Error, Result},
@@ -235,6 +235,10 @@ impl Catalog for Images {
 
     async fn tags(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+
+    fn sign_in_place(&self) -> Option<String> {
+        Some(Cloud::place(&self.cloud.name))
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
