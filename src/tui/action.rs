@@ -60,7 +60,7 @@ actions! {
     Transfers = "transfers", "transfers", "Go to transfers and other running work";
     Sources = "sources", "sources", "Go to the sources and what was found here";
     Themes = "themes", "theme", "Choose another theme";
-    Mouse = "mouse", "mouse", "Turn the mouse on or off (off lets the terminal select text)";
+    Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";
     Palette = "palette", "all commands", "Find a command by name";
     Help = "help", "help", "Show the keys";
     Quit = "quit", "quit", "Leave Wharf";

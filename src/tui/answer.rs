@@ -65,7 +65,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Some(Popup::Text { copy, top, text, .. }) => match key.code {
             KeyCode::Char('c') if copy.is_some() => {
                 let text = copy.clone().unwrap_or_default();
-                state.say("copied, where the terminal allows it");
+                state.done("copied, where the terminal allows it");
                 vec![Effect::Copy(text)]
             }
             KeyCode::Char('j') | KeyCode::Down => {
@@ -141,7 +141,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             let filter = state.catalog.input.text.clone();
             state.catalog.saved.retain(|(name, _)| *name != text);
             state.catalog.saved.push((text.clone(), filter.clone()));
-            state.say(format!("kept as '{text}': F uses it"));
+            state.done(format!("kept as '{text}': F uses it"));
             vec![Effect::SaveFilter(text, filter)]
         }
         Ask::Link => match text.parse::<Link>() {

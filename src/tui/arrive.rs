@@ -234,7 +234,7 @@ fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
 
 fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>)>) -> Vec<Effect> {
     match &result {
-        Ok((words, _)) => state.say(words.clone()),
+        Ok((words, _)) => state.done(words.clone()),
         Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
         Err(error) => {
             let error = error.clone();

@@ -117,7 +117,7 @@ where
     let warnings: Vec<String> =
         [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     if let Some(first) = warnings.first() {
-        state.notice = Some(state::Notice { text: first.clone(), bad: true });
+        state.notice = Some(state::Notice { text: first.clone(), tone: state::Tone::Failed });
     }
     for warning in warnings {
         state.findings.push(crate::core::portal::Finding {
@@ -209,7 +209,7 @@ fn perform(
             Effect::CopyReference(target) => match jobs.resolve(&target) {
                 Ok(reference) => {
                     terminal::copy(&reference.spoken());
-                    state.say(format!("copied {}", reference.spoken()));
+                    state.done(format!("copied {}", reference.spoken()));
                 }
                 Err(error) => state.fail(&error),
             },
@@ -217,7 +217,7 @@ fn perform(
             Effect::Theme(name) => {
                 *theme = Theme::load(&name, folder, depth);
                 if let Some(warning) = theme.warnings.first() {
-                    state.notice = Some(state::Notice { text: warning.clone(), bad: true });
+                    state.notice = Some(state::Notice { text: warning.clone(), tone: state::Tone::Failed });
                 }
             }
             other => jobs.start(other),

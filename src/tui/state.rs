@@ -79,8 +79,19 @@ pub struct Job {
 pub struct Notice {
     /// The line.
     pub text: String,
-    /// Whether something failed.
-    pub bad: bool,
+    /// What kind of line it is.
+    pub tone: Tone,
+}
+
+/// What kind of line a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something was done.
+    Done,
+    /// Something to know; nothing happened.
+    Told,
+    /// Something failed.
+    Failed,
 }
 
 /// The whole state.
@@ -191,13 +202,18 @@ impl State {
 
     /// Says something at the bottom.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), bad: false });
+        self.notice = Some(Notice { text: text.into(), tone: Tone::Told });
+    }
+
+    /// Says that something was done.
+    pub fn done(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), tone: Tone::Done });
     }
 
     /// Says that something failed.
     pub fn fail(&mut self, error: &Error) {
         if error.kind != crate::core::error::Kind::Cancelled {
-            self.notice = Some(Notice { text: error.to_string(), bad: true });
+            self.notice = Some(Notice { text: error.to_string(), tone: Tone::Failed });
         }
     }
 

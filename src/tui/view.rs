@@ -13,7 +13,7 @@ use super::{
     keymap::Key,
     popups::view as popup,
     screens::transfers,
-    state::{Screen, State},
+    state::{Screen, State, Tone},
     theme::Theme,
     widgets::{above, below, fit, put, row},
 };
@@ -93,8 +93,11 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
 /// The notice until the next key, else the keys that matter here.
 fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     if let Some(notice) = &state.notice {
-        let role = if notice.bad { "bad" } else { "good" };
-        let sign = if notice.bad { "✗" } else { "✓" };
+        let (sign, role) = match notice.tone {
+            Tone::Done => ("✓", "good"),
+            Tone::Told => ("·", "text"),
+            Tone::Failed => ("✗", "bad"),
+        };
         return put(
             frame,
             area,

@@ -222,8 +222,9 @@ fn a_secret_that_clouds_yaml_lacks_is_kept_by_login_and_used_from_then_on() {
     let secret = written.lines().find_map(|line| line.trim().strip_prefix("password: ")).unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clouds.yaml").display().to_string();
-    let without: Vec<&str> = written.lines().filter(|line| !line.trim_start().starts_with("password:")).collect();
-    std::fs::write(&path, without.join("\n")).unwrap();
+    // Neither the secret nor the account is written there.
+    let lacks = |line: &&str| !["password:", "username:"].iter().any(|key| line.trim_start().starts_with(key));
+    std::fs::write(&path, written.lines().filter(lacks).collect::<Vec<_>>().join("\n")).unwrap();
     let alice = Person::new("alice", &path);
     let asked = alice.json(&["sources"])[0]["error"].clone();
     assert!(asked["hint"].as_str().unwrap().contains("wharf login site"), "{asked}");

@@ -112,19 +112,35 @@ impl Cloud {
 
     /// The session: signed in once, renewed by the library when the cloud says 401. Tokens stay in memory.
     pub async fn session(&self) -> Result<&AsyncOpenStack> {
-        self.session
-            .get_or_try_init(|| async {
-                AsyncOpenStack::builder(&self.config)
-                    // Its cache would leave tokens in clear on disk.
-                    .disable_auth_cache(true)
-                    .auth_helper(Answers { place: Self::place(&self.name), vault: self.vault.clone() })
-                    .http_connect_timeout(Duration::from_secs(5))
-                    .http_timeout(ANSWER)
-                    .connect()
-                    .await
-                    .map_err(|error| words::of_sign_in(&self.name, &error))
-            })
+        // On the heap: it is large, and needed once.
+        self.session.get_or_try_init(|| Box::pin(self.sign_in())).await
+    }
+
+    async fn sign_in(&self) -> Result<AsyncOpenStack> {
+        AsyncOpenStack::builder(&self.completed().await)
+            // Its cache would leave tokens in clear on disk.
+            .disable_auth_cache(true)
+            .auth_helper(Answers { place: Self::place(&self.name), vault: self.vault.clone() })
+            .http_connect_timeout(Duration::from_secs(5))
+            .http_timeout(ANSWER)
+            .connect()
             .await
+            .map_err(|error| words::of_sign_in(&self.name, &error))
+    }
+
+    /// The configuration with the account that was kept by a sign-in, where the file names none.
+    async fn completed(&self) -> CloudConfig {
+        let mut config = self.config.clone();
+        let auth = config.auth.get_or_insert_default();
+        let by_password = config.auth_type.as_deref().is_none_or(|kind| kind.contains("password"));
+        let named = auth.username.is_some() || auth.user_id.is_some() || auth.application_credential_id.is_some();
+        if by_password && !named && auth.token.is_none() {
+            let (vault, place) = (self.vault.clone(), Self::place(&self.name));
+            // Secret stores may block on a bus.
+            let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
+            auth.username = kept.ok().and_then(Result::ok).flatten().map(|(account, _)| account);
+        }
+        config
     }
 
     /// The root of a service; ends with a slash. Asked for once.

@@ -72,11 +72,12 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         }
     };
     let found = || {
-        let source = |(name, _, origin): &(String, CloudConfig, String)| SourceConfig {
+        let source = |(name, cloud, origin): &(String, CloudConfig, String)| SourceConfig {
             name: clean::short(&name.replace(|c: char| c.is_whitespace() || c == '/' || c == ':', "-"), 60),
             adapter: "openstack".into(),
             url: name.clone(),
             origin: origin.clone(),
+            user: cloud.auth.as_ref().and_then(|auth| auth.username.clone().or(auth.user_id.clone())),
             ..SourceConfig::default()
         };
         known.iter().map(source).collect()
