@@ -63,13 +63,18 @@ pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
 }
 
+const CLIENT_CERTIFICATE: &str = "try again; if your site gave you a certificate, name it as 'client_certificate' and \
+     'client_key' for this source, or put it into certs.d";
+
 /// Says in words why a request got no answer.
 pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
     let causes = causes(error);
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    let (why, hint) = if says(&[
+    let (why, hint) = if says(&["fatal alert"]) && says(&["certificate", "unknownca", "accessdenied"]) {
+        (format!("it wants a client certificate that it trusts ({last})"), CLIENT_CERTIFICATE)
+    } else if says(&[
         "unknownissuer",
         "unknown issuer",
         "self-signed",
@@ -92,6 +97,9 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
         ("it did not answer in time".to_owned(), "check the address and the network, then try again")
     } else if says(&["connection reset", "closed before", "incomplete", "unexpected eof", "broken pipe"]) {
         ("the connection broke".to_owned(), "try again")
+    } else if says(&["connection closed", "channel closed"]) {
+        // So it ends too when a server's demand for a certificate is overtaken by its hanging up.
+        ("it closed the connection".to_owned(), CLIENT_CERTIFICATE)
     } else {
         (last, "check the address and the network, then try again")
     };
