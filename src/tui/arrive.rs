@@ -246,7 +246,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         Err(error) => (Err(error), None),
     };
     let failed = ended.is_err();
-    let signed_in = state.signing_in.take_if(|(job, _)| *job == id).filter(|_| !failed);
+    let changed = state.changing.iter().position(|(job, _)| *job == id).map(|at| state.changing.swap_remove(at).1);
     if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
         job.ended = Some(ended);
     }
@@ -264,13 +264,15 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
             }
         }
     }
-    if let Some((_, source)) = signed_in {
-        return dialogs::after_sign_in(state, &source);
-    }
-    match state.screen() {
-        Screen::Workloads(_) | Screen::Workload(_) => vec![Effect::Workloads],
-        Screen::Offers(_) => vec![Effect::Offers],
-        Screen::Image(page) => page.reads_shares().into_iter().collect(),
+    let mut effects = match changed {
+        Some(source) if !failed => dialogs::after_change(state, &source),
         _ => Vec::new(),
+    };
+    match state.screen() {
+        Screen::Workloads(_) | Screen::Workload(_) => effects.push(Effect::Workloads),
+        Screen::Offers(_) => effects.push(Effect::Offers),
+        Screen::Image(page) => effects.extend(page.reads_shares()),
+        _ => {}
     }
+    effects
 }

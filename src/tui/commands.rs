@@ -360,6 +360,7 @@ fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Accept | Action::Reject => {
             let accept = action == Action::Accept;
             let job = state.job(format!("{} {}", action.words(), offer.title));
+            state.changing.push((job, offer.source));
             vec![Effect::AnswerOffer { job, offer: offer.id, accept }]
         }
         _ => Vec::new(),

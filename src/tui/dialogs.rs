@@ -198,12 +198,12 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
 /// Starts a sign-in; its questions come as popups.
 pub fn sign_in_to(state: &mut State, source: String) -> Vec<Effect> {
     let job = state.job(format!("sign in to {source}"));
-    state.signing_in = Some((job, source.clone()));
+    state.changing.push((job, source.clone()));
     vec![Effect::SignIn { job, source }]
 }
 
-/// Somebody signed in: what that source said before is asked again.
-pub fn after_sign_in(state: &mut State, source: &str) -> Vec<Effect> {
+/// A sign-in or an answer changed what a source lists: it is asked again.
+pub fn after_change(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     if state.sources.iter().any(|known| known.name == source && known.listing != Listing::SearchOnly) {
         state.catalog.loading(source);

@@ -125,8 +125,8 @@ pub struct State {
     pub backends: Vec<String>,
     /// What was found at start.
     pub findings: Vec<Finding>,
-    /// The sign-in that runs: its job and its source.
-    pub signing_in: Option<(u64, String)>,
+    /// Jobs whose good end changes what a source lists, and that source.
+    pub changing: Vec<(u64, String)>,
     /// Set when the program should end.
     pub quit: bool,
     next: u64,
@@ -150,7 +150,7 @@ impl State {
             sources,
             backends,
             findings: Vec::new(),
-            signing_in: None,
+            changing: Vec::new(),
             quit: false,
             next: 0,
         }

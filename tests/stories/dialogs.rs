@@ -161,14 +161,14 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
 }
 
 #[test]
-fn offers_are_answered_with_one_key_and_asked_for_again() {
+fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
     use wharf::core::share::{Offer, Project};
     let mut state = state();
     assert_eq!(press(&mut state, "5"), [Effect::Offers]);
     assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
     let offer = Offer {
         id: "site/x".into(),
-        source: "site".into(),
+        source: "lab".into(),
         title: "snap".into(),
         reference: "glance://site/x".parse().unwrap(),
         from: Project { name: "biology".into(), id: "b".into() },
@@ -180,7 +180,8 @@ fn offers_are_answered_with_one_key_and_asked_for_again() {
     update(&mut state, Msg::Offers(vec![offer], Vec::new()));
     let effects = press(&mut state, "a");
     let [Effect::AnswerOffer { job, accept: true, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-    assert_eq!(update(&mut state, Msg::JobDone(*job, Ok(("accepted".into(), None)))), [Effect::Offers]);
+    let after = update(&mut state, Msg::JobDone(*job, Ok(("accepted".into(), None))));
+    assert_eq!(after, [Effect::List { source: "lab".into(), query: None }, Effect::Offers]);
     assert!(matches!(press(&mut state, "x").as_slice(), [Effect::AnswerOffer { accept: false, .. }]));
 }
 
