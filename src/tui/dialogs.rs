@@ -143,7 +143,9 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
         };
         Some(Item { label: words, note: value.clone(), value, disabled: None })
     };
-    let items = state.sources.iter().filter_map(of_source).collect();
+    let here = format!("file:./{base}:{tag}");
+    let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
+    let items = state.sources.iter().filter_map(of_source).chain([here]).collect();
     let only = platform.as_ref().map_or_else(String::new, |platform| format!(" ({platform} only)"));
     let title = format!("Copy {}{only} (or type where to)", target.words());
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);

@@ -54,6 +54,7 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
             "into docker = engine://docker/lab.example/physics/gromacs:latest",
             "into the folder /home/ada/images = file:/home/ada/images/gromacs:latest",
             "to site = oci://site.example/physics/gromacs:latest",
+            "into a folder here = file:./gromacs:latest",
         ]
     );
     let effects = press(&mut state, "enter");
