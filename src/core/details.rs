@@ -13,9 +13,14 @@ use super::{
 /// Images of one source by name, as looked at under one tag each.
 pub type Learnt = HashMap<String, Version>;
 
-/// Adds to rows what they do not tell: from `learnt`, else from the same row of the `old` list.
+/// Whether a row tells nothing but names.
+pub fn is_bare(row: &Row) -> bool {
+    row.size.is_none() && row.updated.is_none() && row.platforms.is_empty()
+}
+
+/// Adds to bare rows what they do not tell: from `learnt`, else from the same row of the `old` list.
 pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
-    for row in rows.iter_mut().filter(|row| row.size.is_none() && row.updated.is_none() && row.platforms.is_empty()) {
+    for row in rows.iter_mut().filter(|row| is_bare(row)) {
         let Some(tag) = favourite(row.tags.iter().map(String::as_str)) else { continue };
         if let Some(version) = learnt.get(&row.name).filter(|version| version.tag == tag) {
             row.size = version.size;

@@ -20,6 +20,15 @@ impl Digest {
         hasher.finish()
     }
 
+    fn written(algorithm: &str, bytes: &[u8]) -> Self {
+        use fmt::Write as _;
+        let mut text = format!("{algorithm}:");
+        for byte in bytes {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
     /// The whole text, `algorithm:hex`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -98,25 +107,53 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A running SHA-256.
-#[derive(Clone, Default)]
-pub struct Hasher(sha2::Sha256);
+/// A running SHA-256, unless another algorithm was asked for.
+#[derive(Clone)]
+pub struct Hasher(Algorithm);
+
+#[derive(Clone)]
+enum Algorithm {
+    Sha256(sha2::Sha256),
+    Sha512(sha2::Sha512),
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Algorithm::Sha256(sha2::Sha256::default()))
+    }
+}
 
 impl Hasher {
+    /// One of an algorithm by its name: `sha256`, else `sha512`.
+    pub fn of(algorithm: &str) -> Self {
+        if algorithm == "sha256" { Self::default() } else { Self(Algorithm::Sha512(sha2::Sha512::default())) }
+    }
+
     /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        match &mut self.0 {
+            Algorithm::Sha256(hasher) => hasher.update(bytes),
+            Algorithm::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// Adds everything that `reader` has.
+    pub fn read(&mut self, mut reader: impl std::io::Read) -> std::io::Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => self.update(&buffer[..count]),
+            }
+        }
     }
 
     /// The digest of everything added.
     pub fn finish(self) -> Digest {
-        use fmt::Write as _;
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for byte in self.0.finalize() {
-            let _ = write!(text, "{byte:02x}");
+        match self.0 {
+            Algorithm::Sha256(hasher) => Digest::written("sha256", &hasher.finalize()),
+            Algorithm::Sha512(hasher) => Digest::written("sha512", &hasher.finalize()),
         }
-        Digest(text)
     }
 }
 
@@ -135,5 +172,8 @@ mod tests {
     #[test]
     fn the_empty_digest_is_the_published_one() {
         assert_eq!(Digest::of(b"").short(), "e3b0c44298fc");
+        let long = Hasher::of("sha512").finish();
+        assert_eq!((long.algorithm(), long.short()), ("sha512", "cf83e1357eef"));
+        assert!(long.as_str().parse::<Digest>().is_ok());
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     config::Config,
     copy::{self, Options, Outcome, Place},
-    details::{Learnt, enrich},
+    details::{Learnt, enrich, is_bare},
     error::{During, Error, Result},
     form::{Answers, Form},
     launch::{Plan, Workload},
@@ -184,7 +184,12 @@ impl Portal {
         let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
         let (fetched, mut rows) = tokio::join!(fetch, gather);
         fetched?;
-        let old = self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default();
+        // The kept list is read only where it can tell more.
+        let old = if rows.iter().any(is_bare) {
+            self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default()
+        } else {
+            Arc::default()
+        };
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
         let set = tokio::task::spawn_blocking(move || {
             enrich(&mut rows, &learnt.unwrap_or_default(), &old);

@@ -4,7 +4,6 @@ use super::{
     error::Result,
     form::{Answers, Field, FieldKind},
     launch::{Mount, Risk},
-    model::Image,
 };
 
 /// Most processes a workload may have, unless a person says otherwise: enough to work, too few to stop a machine.
@@ -86,7 +85,9 @@ pub fn no_rights() -> Risk {
     Risk::fine("no capabilities, and it cannot gain privileges")
 }
 
-/// What is known of the image itself.
-pub fn image_risk(_image: &Image) -> Risk {
-    Risk::caution("signature not checked, never scanned by Wharf: nothing is known about the image but its digest")
+/// What is known of the image itself: nothing but its `digest`, or what the place calls it.
+pub fn image_risk(digest: &str) -> Risk {
+    Risk::caution(format!(
+        "signature not checked, never scanned by Wharf: nothing is known about the image but its {digest}"
+    ))
 }

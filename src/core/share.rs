@@ -1,10 +1,12 @@
 //! Shares and offers: who may use an image, and what waits for an answer.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
     error::{Error, Result},
-    portal::{Portal, Source},
+    portal::Portal,
     ports::{Sharer, cannot},
     progress::Context,
     reference::ImageRef,
@@ -133,11 +135,20 @@ pub struct Given {
 }
 
 impl Portal {
-    /// The source of an image and the port through which it is shared.
-    fn sharer_of(&self, reference: &ImageRef) -> Result<(Source, std::sync::Arc<dyn Sharer>)> {
+    /// The port through which an image is shared.
+    fn sharer_of(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.source_of(reference)?;
-        let sharer = source.sharer.clone().ok_or_else(|| cannot(&source.name, "share from"))?;
-        Ok((source, sharer))
+        source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
+    }
+
+    /// The port behind an id that begins with its source: a share's, or an offer's.
+    fn sharer_behind(&self, id: &str, what: &str, unlike: &str, hint: &str) -> Result<Arc<dyn Sharer>> {
+        let (source, _) = id.split_once('/').ok_or_else(|| Error::usage(what, unlike).hint(hint))?;
+        self.sharer(source, what)
+    }
+
+    fn sharer_of_offer(&self, offer: &str, what: &str) -> Result<Arc<dyn Sharer>> {
+        self.sharer_behind(offer, what, "not the id of an offer", "'wharf offers' shows them")
     }
 
     /// Whether images of this kind of reference are shared by grant, and not by copy.
@@ -147,29 +158,26 @@ impl Portal {
 
     /// How a share would be made.
     pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan> {
-        let (_, sharer) = self.sharer_of(reference)?;
+        let sharer = self.sharer_of(reference)?;
         cx.run(&format!("plan a share of {reference}"), sharer.plan(cx, reference, project)).await
     }
 
     /// Grants an image to a project. Granting it again changes nothing.
     pub async fn grant(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share> {
-        let (_, sharer) = self.sharer_of(reference)?;
+        let sharer = self.sharer_of(reference)?;
         cx.run(&format!("share {reference} to '{project}'"), sharer.share(cx, reference, project)).await
     }
 
     /// Who may use an image.
     pub async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>> {
-        let (_, sharer) = self.sharer_of(reference)?;
+        let sharer = self.sharer_of(reference)?;
         cx.run(&format!("list shares of {reference}"), sharer.shares(cx, reference)).await
     }
 
     /// Takes a grant back; one that is gone is taken back already.
     pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
         let what = format!("revoke {share}");
-        let (source, _) = share
-            .split_once('/')
-            .ok_or_else(|| Error::usage(&what, "not the id of a share").hint("'wharf shares REF' shows them"))?;
-        let sharer = self.sharer(source, &what)?;
+        let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
         cx.run(&what, sharer.revoke(cx, share)).await
     }
 
@@ -180,7 +188,7 @@ impl Portal {
         cx.run(&what, sharer.projects(cx)).await
     }
 
-    fn sharer(&self, source: &str, what: &str) -> Result<std::sync::Arc<dyn Sharer>> {
+    fn sharer(&self, source: &str, what: &str) -> Result<Arc<dyn Sharer>> {
         let source = self.source(source)?;
         source.sharer.clone().ok_or_else(|| cannot(&source.name, what))
     }
@@ -208,25 +216,21 @@ impl Portal {
 
     /// Offers a volume to whoever gets its key. It is lost to this project once it is taken.
     pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
-        let (_, sharer) = self.sharer_of(reference)?;
+        let sharer = self.sharer_of(reference)?;
         cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await
     }
 
     /// Takes a volume that was given to whoever has the key: `SOURCE/transfer/ID`.
     pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
-        let (source, _) = offer.split_once('/').unwrap_or((offer, ""));
-        let sharer = self.sharer(source, &what)?;
+        let sharer = self.sharer_of_offer(offer, &what)?;
         cx.run(&what, sharer.take(cx, offer, key)).await
     }
 
     /// Accepts or rejects an offer. Answering again the same way changes nothing.
     pub async fn answer_offer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()> {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
-        let (source, _) = offer
-            .split_once('/')
-            .ok_or_else(|| Error::usage(&what, "not the id of an offer").hint("'wharf offers' shows them"))?;
-        let sharer = self.sharer(source, &what)?;
+        let sharer = self.sharer_of_offer(offer, &what)?;
         cx.run(&what, sharer.answer(cx, offer, accept)).await
     }
 }

@@ -174,15 +174,8 @@ fn hash_file(path: &Path, bytes: u64) -> Result<Hasher> {
         return Ok(hasher);
     }
     let what = format!("read {}", path.display());
-    let mut file = std::fs::File::open(path).during(&what)?.take(bytes);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer).during(&what)?;
-        if count == 0 {
-            return Ok(hasher);
-        }
-        hasher.update(&buffer[..count]);
-    }
+    hasher.read(std::fs::File::open(path).during(&what)?.take(bytes)).during(&what)?;
+    Ok(hasher)
 }
 
 fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::core::{
     clean,
-    digest::Digest,
+    digest::{Digest, Hasher},
     evidence::Publisher,
     model::{DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig},
     reference::ImageRef,
@@ -290,11 +290,29 @@ impl From<RawLimits> for Limits {
     }
 }
 
+/// What something is called: its name, cleaned; its id where it has none.
+pub fn title(name: Option<&str>, id: &str) -> String {
+    let name = clean::short(name.unwrap_or(""), 200);
+    if name.is_empty() { id.to_owned() } else { name }
+}
+
+/// Gives everything of a list a name of its own: people look for names, and clouds let many things have one.
+#[derive(Default)]
+pub struct Names(BTreeMap<String, usize>);
+
+impl Names {
+    /// The title for the first that has it, with the beginning of its id for the others.
+    pub fn unique(&mut self, title: String, id: &str) -> String {
+        let same = self.0.entry(title.clone()).or_default();
+        *same += 1;
+        if *same == 1 { title } else { format!("{title} {}", id.get(..8).unwrap_or(id)) }
+    }
+}
+
 impl GlanceImage {
-    /// Its name, cleaned; its id where it has none.
+    /// What it is called.
     pub fn title(&self) -> String {
-        let name = clean::short(self.name.as_deref().unwrap_or(""), 200);
-        if name.is_empty() { self.id.clone() } else { name }
+        title(self.name.as_deref(), &self.id)
     }
 
     /// A property as text, cleaned; empty where it is not there.
@@ -309,6 +327,11 @@ impl GlanceImage {
     /// The digest of its bytes, where the cloud keeps one that counts. `checksum` is MD5 and does not.
     pub fn digest(&self) -> Option<Digest> {
         format!("{}:{}", self.os_hash_algo.as_deref()?, self.os_hash_value.as_deref()?).parse().ok()
+    }
+
+    /// A hasher for its bytes; clouds hash with SHA-512 unless they say otherwise.
+    pub fn hasher(&self) -> Hasher {
+        Hasher::of(self.os_hash_algo.as_deref().unwrap_or("sha512"))
     }
 
     fn platform(&self) -> Option<Platform> {

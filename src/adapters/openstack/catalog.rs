@@ -1,6 +1,6 @@
 //! Listing and describing a cloud's images.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{GlanceImage, ImagePage, Member},
-    cloud::{Cloud, Request, Service},
+    answers::{GlanceImage, ImagePage, Member, Names},
+    cloud::{Cloud, Request, Service, query},
 };
 use crate::core::{
     error::{Error, Result},
@@ -135,15 +135,19 @@ impl Images {
         Ok(stream::iter(asked).buffered(8).filter_map(std::future::ready).collect().await)
     }
 
+    /// The images of a name; `more` narrows the request.
+    pub async fn named(&self, what: &str, name: &str, more: &str) -> Result<Vec<GlanceImage>> {
+        let path = format!("images?{more}&name={}", query(name));
+        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
+        Ok(page.images)
+    }
+
     /// The image that a reference means: by id, else the one of that name.
     pub async fn find(&self, what: &str, wanted: &str) -> Result<GlanceImage> {
         if is_id(wanted) {
             return self.cloud.json(what, Service::Image, Request::get(&format!("images/{wanted}"))).await;
         }
-        let name: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-        let path = format!("images?limit=3&name={name}&visibility=all");
-        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
-        match page.images.as_slice() {
+        match self.named(what, wanted, "limit=3&visibility=all").await?.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(Error::not_found(what, format!("{} shows no image of that name", self.cloud.name))
                 .hint("check the name, or name it by its id")),
@@ -161,9 +165,9 @@ pub fn is_id(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// Gives every image a name of its own: people look for names, and clouds let many images have one.
+/// Ids and names of the images that were sent to the list.
 #[derive(Default)]
-struct Naming(std::sync::Mutex<(HashSet<String>, HashMap<String, usize>)>);
+struct Naming(std::sync::Mutex<(HashSet<String>, Names)>);
 
 impl Naming {
     fn knows(&self, id: &str) -> bool {
@@ -179,11 +183,7 @@ impl Naming {
             if !ids.insert(image.id.clone()) {
                 continue;
             }
-            let title = image.title();
-            let same = names.entry(title.clone()).or_default();
-            *same += 1;
-            let name = if *same == 1 { title } else { format!("{title} {}", image.id.get(..8).unwrap_or(&image.id)) };
-            rows.push(image.row(name, pending));
+            rows.push(image.row(names.unique(image.title(), &image.id), pending));
         }
         rows
     }

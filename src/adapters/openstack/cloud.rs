@@ -271,17 +271,16 @@ impl<'a> Request<'a> {
     }
 }
 
+/// A text as the value of a query.
+pub fn query(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// Answers the library's questions from the vault; what is not there is asked for by `wharf login`.
 #[derive(Clone)]
 struct Answers {
     place: String,
     vault: Arc<dyn Vault>,
-}
-
-impl Answers {
-    fn kept(&self) -> Option<(String, crate::core::secret::Secret)> {
-        self.vault.get(&self.place).ok().flatten()
-    }
 }
 
 #[async_trait]
@@ -290,14 +289,13 @@ impl AuthHelper for Answers {
         Box::new(self.clone())
     }
 
-    async fn get(&self, key: String, _connection: Option<String>) -> Result<String, AuthHelperError> {
-        match self.kept() {
-            Some((account, _)) if key.contains("user") => Ok(account),
-            _ => Err(AuthHelperError::NotSupported),
-        }
+    /// Only secrets are asked for: no way to sign in demands an account, see [`Cloud::completed`].
+    async fn get(&self, _key: String, _connection: Option<String>) -> Result<String, AuthHelperError> {
+        Err(AuthHelperError::NotSupported)
     }
 
     async fn get_secret(&self, _key: String, _connection: Option<String>) -> Result<SecretString, AuthHelperError> {
-        self.kept().map(|(_, secret)| secret.reveal().to_owned().into()).ok_or(AuthHelperError::NotSupported)
+        let kept = self.vault.get(&self.place).ok().flatten();
+        kept.map(|(_, secret)| secret.reveal().to_owned().into()).ok_or(AuthHelperError::NotSupported)
     }
 }

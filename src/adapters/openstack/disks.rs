@@ -11,19 +11,18 @@ use http::Method;
 use reqwest::Body as HttpBody;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use sha2::{Digest as _, Sha256, Sha512};
 use tokio::{fs, io::AsyncWriteExt};
 
 use super::{
     Images,
-    answers::{GlanceImage, ImagePage},
+    answers::GlanceImage,
     cloud::{Body, Request, Service},
 };
 use crate::{
     adapters::http as shared,
     core::{
         copy::Outcome,
-        digest::Digest,
+        digest::{Digest, Hasher},
         disk::Upload,
         error::{During, Error, Kind, Result},
         ports::Disks,
@@ -34,32 +33,6 @@ use crate::{
 
 /// Bytes read or written at a time.
 const PIECE: usize = 1 << 20;
-
-/// The two hashes that clouds use.
-#[derive(Clone, Default)]
-struct Hashes {
-    short: Sha256,
-    long: Sha512,
-}
-
-impl Hashes {
-    fn update(&mut self, bytes: &[u8], algorithm: Option<&str>) {
-        match algorithm {
-            Some("sha256") => self.short.update(bytes),
-            _ => self.long.update(bytes),
-        }
-    }
-
-    fn digest(self, algorithm: Option<&str>, what: &str) -> Result<Digest> {
-        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        match algorithm {
-            Some("sha256") => format!("sha256:{}", hex(&self.short.finalize())),
-            _ => format!("sha512:{}", hex(&self.long.finalize())),
-        }
-        .parse()
-        .map_err(|error: Error| error.during(what))
-    }
-}
 
 impl Images {
     /// A client for bytes: its deadlines are for every step, not for the whole.
@@ -74,26 +47,17 @@ impl Images {
 
     /// An image of this name that is this file already: sending it again would make a second one.
     async fn sent_already(&self, what: &str, upload: &Upload) -> Result<Option<GlanceImage>> {
-        let title: String = url::form_urlencoded::byte_serialize(upload.name.as_bytes()).collect();
-        let path = format!("images?limit=20&status=active&name={title}");
-        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
+        let known = self.named(what, &upload.name, "limit=20&status=active").await?;
         let (project, _) = self.cloud.project().await?;
-        let same = page.images.into_iter().find(|image| {
+        let same = known.into_iter().find(|image| {
             image.owner.as_deref() == Some(&project) && image.size == Some(upload.size) && image.digest().is_some()
         });
         let Some(image) = same else { return Ok(None) };
-        let (file, algorithm) = (upload.file.clone(), image.os_hash_algo.clone());
+        let (file, mut hasher) = (upload.file.clone(), image.hasher());
         let task = what.to_owned();
         let digest = tokio::task::spawn_blocking(move || {
-            let mut hashes = Hashes::default();
-            let mut reader = std::fs::File::open(file).during(&task)?;
-            let mut buffer = vec![0; PIECE];
-            loop {
-                match std::io::Read::read(&mut reader, &mut buffer).during(&task)? {
-                    0 => return hashes.digest(algorithm.as_deref(), &task),
-                    count => hashes.update(&buffer[..count], algorithm.as_deref()),
-                }
-            }
+            hasher.read(std::fs::File::open(file).during(&task)?).during(&task)?;
+            Ok::<_, Error>(hasher.finish())
         })
         .await
         .during(what)??;
@@ -102,11 +66,11 @@ impl Images {
 
     async fn send_bytes(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
         let file = fs::File::open(&upload.file).await.during(what)?;
-        let hashes: Arc<Mutex<Hashes>> = Arc::default();
-        let (hashing, progress) = (hashes.clone(), cx.progress.clone());
+        let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
+        let (hashing, progress) = (hasher.clone(), cx.progress.clone());
         let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).inspect(move |chunk| {
             if let Ok(chunk) = chunk {
-                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(chunk, None);
+                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(chunk);
                 progress.add(chunk.len() as u64);
             }
         });
@@ -117,8 +81,8 @@ impl Images {
             .body(HttpBody::wrap_stream(stream));
         let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
         self.good(what, answer).await?;
-        let hashes = hashes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        hashes.digest(None, what)
+        let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(hasher.finish())
     }
 
     async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
@@ -207,16 +171,15 @@ impl Images {
         let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
         let mut stream = shared::stream(self.good(what, answer).await?, what.to_owned());
         let mut file = fs::File::create(partial).await.during(what)?;
-        let mut hashes = Hashes::default();
-        let algorithm = image.os_hash_algo.as_deref();
+        let mut hasher = image.hasher();
         while let Some(chunk) = stream.try_next().await? {
-            hashes.update(&chunk, algorithm);
+            hasher.update(&chunk);
             file.write_all(&chunk).await.during(what)?;
             cx.progress.add(chunk.len() as u64);
         }
         file.flush().await.during(what)?;
         file.sync_all().await.during(what)?;
-        hashes.digest(algorithm, what)
+        Ok(hasher.finish())
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::core::{
     clean,
-    error::{During, Error, Result},
+    error::{Error, Result},
     form::{Answers, Field, FieldKind, Form},
     launch::{self, Plan, Risk, label},
     model::Image,
@@ -170,7 +170,6 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
         }
     }
     let request = json!({"server": server});
-    serde_json::to_string(&request).during(&what)?;
     Ok(Plan {
         backend: backend.to_owned(),
         steps: vec![
@@ -221,9 +220,7 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
         }
         None => risks.push(Risk::caution("the cloud does not tell this project's quota")),
     }
-    risks.push(Risk::caution(
-        "signature not checked, never scanned by Wharf: nothing is known about the image but its hash",
-    ));
+    risks.push(questions::image_risk("hash"));
     risks
 }
 

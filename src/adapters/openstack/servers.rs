@@ -36,12 +36,14 @@ pub const CREATE: &str = "2.37";
 /// The microversion of `createImage` that tells the image's id.
 const SNAPSHOT: &str = "2.45";
 
+/// The path of a server; an id from outside is checked first.
+fn path(what: &str, id: &str) -> Result<String> {
+    if is_id(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
+}
+
 impl Images {
     async fn server(&self, what: &str, id: &str) -> Result<Server> {
-        if !is_id(id) {
-            return Err(Error::usage(what, "not the id of a server"));
-        }
-        let path = format!("servers/{id}");
+        let path = path(what, id)?;
         let answer: ServerAnswer = self.cloud.json(what, Service::Compute, Request::get(&path)).await?;
         Ok(answer.server)
     }
@@ -53,10 +55,7 @@ impl Images {
     }
 
     async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
-        if !is_id(id) {
-            return Err(Error::usage(what, "not the id of a server"));
-        }
-        let path = format!("servers/{id}/action");
+        let path = format!("{}/action", path(what, id)?);
         let request = Request { version, ..Request::new(Method::POST, &path, Body::Json(action)) };
         self.cloud.send(what, Service::Compute, request).await
     }
@@ -292,10 +291,8 @@ impl Launcher for Images {
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
         let what = format!("take a snapshot of {id}");
         // Begun already, before a crash or a lost line: the same name of the same server is that snapshot.
-        let title: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-        let path = format!("images?limit=10&name={title}");
-        let known: super::answers::ImagePage = self.cloud.json(&what, Service::Image, Request::get(&path)).await?;
-        let earlier = known.images.into_iter().find(|image| image.property("instance_uuid") == id);
+        let known = self.named(&what, name, "limit=10").await?;
+        let earlier = known.into_iter().find(|image| image.property("instance_uuid") == id);
         let image = match earlier {
             Some(image) => image.id,
             None => {
@@ -324,10 +321,7 @@ impl Launcher for Images {
 
     async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
-        if !is_id(id) {
-            return Err(Error::usage(what, "not the id of a server"));
-        }
-        let path = format!("servers/{id}");
+        let path = path(&what, id)?;
         match self.cloud.send(&what, Service::Compute, Request::new(Method::DELETE, &path, Body::None)).await {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             other => other?,

@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::{
     Images,
+    answers::{self, Names},
     catalog::is_id,
-    cloud::{Body, Request, Service},
+    cloud::{Body, Request, Service, query},
 };
 use crate::core::{
     clean,
@@ -74,8 +75,7 @@ fn time(text: Option<&str>) -> Option<i64> {
 
 impl Block {
     fn title(&self) -> String {
-        let name = clean::short(self.name.as_deref().unwrap_or(""), 200);
-        if name.is_empty() { self.id.clone() } else { name }
+        answers::title(self.name.as_deref(), &self.id)
     }
 
     fn row(&self, kind: ImageKind, list: &str, name: String) -> Row {
@@ -200,14 +200,8 @@ impl Images {
                     None
                 }
             };
-            let mut names: BTreeMap<String, usize> = BTreeMap::new();
-            let row_of = |block: Block| {
-                let title = block.title();
-                let same = names.entry(title.clone()).or_default();
-                *same += 1;
-                let name = if *same == 1 { title } else { format!("{title} {}", block.id.get(..8).unwrap_or("")) };
-                block.row(kind, list, name)
-            };
+            let mut names = Names::default();
+            let row_of = |block: Block| block.row(kind, list, names.unique(block.title(), &block.id));
             found.unwrap_or_default().into_iter().map(row_of).collect::<Vec<Row>>()
         });
         futures_util::future::join_all(asked).await.into_iter().flatten().collect()
@@ -249,8 +243,7 @@ impl Images {
                 self.cloud.json(what, Service::Volume, Request::get(&path)).await?;
             return read(answer.remove(one));
         }
-        let name: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-        let path = format!("{list}/detail?limit=3&name={name}");
+        let path = format!("{list}/detail?limit=3&name={}", query(wanted));
         let mut answer: BTreeMap<String, Vec<serde_json::Value>> = self
             .cloud
             .json::<BTreeMap<String, serde_json::Value>>(what, Service::Volume, Request::get(&path))

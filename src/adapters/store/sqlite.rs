@@ -153,6 +153,10 @@ pub fn is_network(folder: &Path) -> bool {
 
 #[async_trait]
 impl Cache for Sqlite {
+    async fn open(&self) -> Result<()> {
+        self.pool().await.map(|_| ())
+    }
+
     async fn heads(&self) -> Result<Vec<CachedRows>> {
         self.lists("SELECT source, fetched, total, head AS rows FROM list ORDER BY source", None).await
     }
