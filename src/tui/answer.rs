@@ -55,12 +55,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Some(Popup::Confirm { sure, .. }) => {
             let sure = sure.clone();
             state.popups.pop();
-            let yes = matches!(key.code, KeyCode::Char('y' | 'Y'));
-            match sure {
-                Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
-                sure if yes => confirmed(state, sure),
-                _ => Vec::new(),
-            }
+            confirmed(state, sure, matches!(key.code, KeyCode::Char('y' | 'Y')))
         }
         Some(Popup::Text { copy, top, text, .. }) => match key.code {
             KeyCode::Char('c') if copy.is_some() => {
@@ -130,13 +125,9 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
 
 /// A line was typed.
 pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
-    if let Ask::Question(id, _) = ask {
-        return vec![Effect::Answer(*id, Some(Secret::new(text)))];
-    }
-    if text.is_empty() {
-        return Vec::new();
-    }
     match ask {
+        Ask::Question(id, _) => vec![Effect::Answer(*id, Some(Secret::new(text)))],
+        _ if text.is_empty() => Vec::new(),
         Ask::FilterName => {
             let filter = state.catalog.input.text.clone();
             state.catalog.saved.retain(|(name, _)| *name != text);
@@ -156,12 +147,13 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
                 Vec::new()
             }
         },
-        Ask::Question(..) => Vec::new(),
     }
 }
 
-fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
+fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
     match sure {
+        Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
+        _ if !yes => Vec::new(),
         Sure::Quit => {
             state.quit = true;
             state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
@@ -174,7 +166,6 @@ fn confirmed(state: &mut State, sure: Sure) -> Vec<Effect> {
             }
             remove(state, backend, id)
         }
-        Sure::Question(_) => Vec::new(),
         Sure::Revoke(share) => {
             let job = state.job(format!("revoke {share}"));
             vec![Effect::Revoke { job, share }]

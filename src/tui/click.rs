@@ -18,48 +18,28 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         return popup(state, column, line);
     }
     let size = state.size;
-    let (count, jobs) = (state.catalog.count(), state.jobs.len());
-    let (position, clicked, count) = match state.stack.last_mut() {
-        Some(Screen::Catalog) => (&mut state.catalog.at, line.checked_sub(3), count),
+    match state.stack.last_mut() {
         Some(Screen::Image(page)) => {
             if let (1, Some(pane)) = (line, image::pane_at(&page.panes(), column)) {
                 page.pane = pane;
                 page.at = super::list::Position::default();
                 return Vec::new();
             }
-            if !matches!(page.pane, image::Pane::Versions | image::Pane::Shares) {
-                return Vec::new();
-            }
-            let count = page.count(size.0);
-            (&mut page.at, line.checked_sub(4), count)
-        }
-        Some(Screen::Workloads(page)) => {
-            let count = page.all.as_ref().map_or(0, Vec::len);
-            (&mut page.at, line.checked_sub(2), count)
         }
         Some(Screen::Launch(page)) => {
             page.in_plan = column >= launch::form_size(page, Rect::new(0, 1, size.0, size.1.saturating_sub(2))).0;
             if page.in_plan {
                 return Vec::new();
             }
-            let count = page.count();
-            (&mut page.at, line.checked_sub(1), count)
         }
-        Some(Screen::Offers(page)) => {
-            let count = page.all.as_ref().map_or(0, Vec::len);
-            (&mut page.at, line.checked_sub(2), count)
-        }
-        // Each job has two lines.
-        Some(Screen::Transfers(at)) => (at, line.checked_sub(1).map(|line| line / 2), jobs),
-        _ => return Vec::new(),
-    };
-    let Some(clicked) = clicked.map(|line| position.top + usize::from(line)).filter(|at| *at < count) else {
-        return Vec::new();
-    };
-    if clicked == position.selected {
+        _ => {}
+    }
+    let Some(list) = state.list() else { return Vec::new() };
+    let Some(clicked) = list.at_line(line) else { return Vec::new() };
+    if clicked == list.at.selected {
         return commands::run(state, Action::Open);
     }
-    position.selected = clicked;
+    list.at.selected = clicked;
     Vec::new()
 }
 

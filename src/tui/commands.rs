@@ -85,36 +85,15 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
 
 fn movement(state: &mut State, action: Action) -> bool {
     let page = state.page();
-    let jobs = state.jobs.len();
-    let (found, findings) = (state.catalog.count(), state.findings.len() + state.sources.len() * 4 + 8);
     match state.stack.last_mut() {
-        Some(Screen::Catalog) => state.catalog.at.go(action, found, page),
-        Some(Screen::Image(screen)) => {
-            let count = screen.count(state.size.0);
-            screen.at.go(action, count, page)
-        }
         Some(Screen::Launch(screen)) if screen.in_plan => {
             let mut at = Position { selected: usize::from(screen.plan_top), top: 0 };
             let moved = at.go(action, 400, page);
             screen.plan_top = at.selected as u16;
             moved
         }
-        Some(Screen::Launch(screen)) => {
-            let count = screen.count();
-            screen.at.go(action, count, page)
-        }
-        Some(Screen::Workloads(screen)) => {
-            let count = screen.all.as_ref().map_or(0, Vec::len);
-            screen.at.go(action, count, page)
-        }
         Some(Screen::Workload(screen)) => screen.go(action, page),
-        Some(Screen::Transfers(at)) => at.go(action, jobs, page),
-        Some(Screen::Offers(screen)) => {
-            let count = screen.all.as_ref().map_or(0, Vec::len);
-            screen.at.go(action, count, page)
-        }
-        Some(Screen::Sources(screen)) => screen.at.go(action, findings, page),
-        _ => false,
+        _ => state.list().is_some_and(|list| list.at.go(action, list.count, page)),
     }
 }
 
@@ -224,6 +203,12 @@ fn palette(state: &mut State) -> Vec<Effect> {
     pick(state, Pick::new("Commands", Purpose::Command, items))
 }
 
+/// Opens the page of an image, and the launch screen behind it if that is what was wanted.
+fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
+    state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
+    vec![Effect::Image { target, platform: None }]
+}
+
 fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
     let catalog = &mut state.catalog;
     match action {
@@ -264,10 +249,7 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Open | Action::Launch => {
             let Some(target) = catalog.target() else { return Vec::new() };
-            let mut page = image::Page::new(target.clone());
-            page.launch_next = action == Action::Launch;
-            state.stack.push(Screen::Image(Box::new(page)));
-            return vec![Effect::Image { target, platform: None }];
+            return open_image(state, target, action == Action::Launch);
         }
         Action::Share => {
             let targets = catalog.targets();
@@ -297,9 +279,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => {
             // A version opens as a page of its own.
             if let (Some(tag), Target::Reference(reference)) = (page.selected_tag().cloned(), page.target()) {
-                let target = Target::Reference(reference.with_tag(&tag));
-                state.stack.push(Screen::Image(Box::new(image::Page::new(target.clone()))));
-                return vec![Effect::Image { target, platform: None }];
+                return open_image(state, Target::Reference(reference.with_tag(&tag)), false);
             }
         }
         Action::Launch => {
@@ -352,11 +332,7 @@ fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
     }
     let Some(offer) = page.selected().cloned() else { return Vec::new() };
     match action {
-        Action::Open => {
-            let target = Target::Reference(offer.reference);
-            state.stack.push(Screen::Image(Box::new(image::Page::new(target.clone()))));
-            vec![Effect::Image { target, platform: None }]
-        }
+        Action::Open => open_image(state, Target::Reference(offer.reference), false),
         Action::Accept | Action::Reject => {
             let accept = action == Action::Accept;
             let job = state.job(format!("{} {}", action.words(), offer.title));

@@ -61,12 +61,16 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
             disabled: None,
         }));
     }
-    let only = platform.as_ref().map_or_else(String::new, |platform| format!(" ({platform} only)"));
-    let title = format!("Share {}{only} into", target.words());
+    let title = format!("Share {}{} into", target.words(), only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
     dialog.several = true;
     dialog.free = true;
     pick(state, dialog)
+}
+
+/// That one platform of an image is meant.
+fn only(platform: Option<&str>) -> String {
+    platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
 }
 
 /// The cloud that an image is in, if it is in one.
@@ -74,7 +78,7 @@ fn cloud_of(state: &State, target: &Target) -> Option<String> {
     match target {
         Target::Row { source, .. } => {
             let known = state.sources.iter().find(|known| known.name == *source)?;
-            (known.adapter == "openstack").then(|| source.clone())
+            known.grants.then(|| source.clone())
         }
         Target::Reference(ImageRef::Glance { cloud, .. }) => Some(cloud.clone()),
         Target::Reference(_) => None,
@@ -146,8 +150,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
     let items = state.sources.iter().filter_map(of_source).chain([here]).collect();
-    let only = platform.as_ref().map_or_else(String::new, |platform| format!(" ({platform} only)"));
-    let title = format!("Copy {}{only} (or type where to)", target.words());
+    let title = format!("Copy {}{} (or type where to)", target.words(), only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
     pick(state, dialog)
@@ -167,11 +170,6 @@ pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
     state.popups.push(Popup::Pick(facets));
 }
 
-/// Whether one signs in to a source.
-pub fn takes_sign_in(source: &SourceLine) -> bool {
-    matches!(source.adapter.as_str(), "oci" | "hub" | "openstack")
-}
-
 /// Chooses where to sign in.
 pub fn sign_in(state: &mut State) -> Vec<Effect> {
     let refused = |name: &str| {
@@ -181,7 +179,7 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
             .iter()
             .any(|feed| feed.source == name && feed.error.as_ref().is_some_and(|error| error.sign_in.is_some()))
     };
-    let mut sources: Vec<&SourceLine> = state.sources.iter().filter(|source| takes_sign_in(source)).collect();
+    let mut sources: Vec<&SourceLine> = state.sources.iter().filter(|source| source.signs_in).collect();
     // Those that asked for it come first.
     sources.sort_by_key(|source| !refused(&source.name));
     let items: Vec<Item> = sources

@@ -101,7 +101,7 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             no("disk images are not copied yet")
         }
         (Screen::Catalog | Screen::Sources(_), Action::SignIn)
-            if !state.sources.iter().any(super::dialogs::takes_sign_in) =>
+            if !state.sources.iter().any(|source| source.signs_in) =>
         {
             no("no source here takes a sign-in")
         }

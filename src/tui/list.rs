@@ -11,6 +11,34 @@ pub struct Position {
     pub top: usize,
 }
 
+/// What a screen lets one go through.
+pub struct Shown<'a> {
+    /// Where one stands.
+    pub at: &'a mut Position,
+    /// How many there are.
+    pub count: usize,
+    /// Lines of the terminal above the first.
+    pub above: u16,
+    /// Lines of the terminal that each takes.
+    pub each: u16,
+    /// Whether one of them is chosen; a text only scrolls.
+    pub chosen: bool,
+}
+
+impl Shown<'_> {
+    /// Keeps what is chosen inside and in sight; a page has two lines above it.
+    pub fn settle(self, page: usize) {
+        let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);
+        if self.chosen { self.at.settle(self.count, height) } else { self.at.clamp(self.count) }
+    }
+
+    /// The one that stands on a line of the terminal.
+    pub fn at_line(&self, line: u16) -> Option<usize> {
+        let line = line.checked_sub(self.above).filter(|_| self.chosen)?;
+        Some(self.at.top + usize::from(line / self.each)).filter(|at| *at < self.count)
+    }
+}
+
 impl Position {
     /// Moves by an action; `false` if it is no movement.
     pub fn go(&mut self, action: Action, count: usize, page: usize) -> bool {

@@ -63,6 +63,8 @@ pub fn state_of(portal: &Portal) -> State {
             origin: source.origin.clone(),
             listing: source.catalog.listing(),
             cheap: source.catalog.looks_are_cheap(),
+            signs_in: source.catalog.sign_in_place().is_some(),
+            grants: source.sharer.is_some(),
         })
         .collect();
     let backends = portal.launchers.iter().map(|launcher| launcher.name().to_owned()).collect();
@@ -87,7 +89,7 @@ pub async fn run(portal: Portal) -> Result<()> {
     // The cache is opened while the terminal is set up: the first frame is made from it.
     let cache = portal.cache.clone();
     tokio::spawn(async move {
-        let _ = cache.heads().await;
+        let _ = cache.open().await;
     });
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;

@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 
 use super::{
     keymap::Keymap,
-    list::Position,
+    list::{Position, Shown},
     msg::Effect,
     popups::Popup,
     screens::{catalog, console, image, launch, offers, sources, workload, workloads},
@@ -49,6 +49,10 @@ pub struct SourceLine {
     pub listing: Listing,
     /// Whether rows on the screen may be looked at without being asked to.
     pub cheap: bool,
+    /// Whether one signs in there.
+    pub signs_in: bool,
+    /// Whether its images are shared by grant, and not by copy.
+    pub grants: bool,
 }
 
 impl SourceLine {
@@ -198,6 +202,34 @@ impl State {
                 Screen::Console(_) => true,
                 _ => false,
             }
+    }
+
+    /// What the shown screen lets one go through: a list, or a text that scrolls.
+    pub fn list(&mut self) -> Option<Shown<'_>> {
+        let line = |at, count, above| Shown { at, count, above, each: 1, chosen: true };
+        match self.stack.last_mut()? {
+            Screen::Catalog => {
+                let count = self.catalog.count();
+                Some(line(&mut self.catalog.at, count, 3))
+            }
+            Screen::Image(page) => {
+                let count = page.count(self.size.0);
+                let chosen = matches!(page.pane, image::Pane::Versions | image::Pane::Shares);
+                Some(Shown { chosen, ..line(&mut page.at, count, 4) })
+            }
+            Screen::Launch(page) => {
+                let count = page.count();
+                Some(line(&mut page.at, count, 1))
+            }
+            Screen::Workloads(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
+            Screen::Offers(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
+            Screen::Transfers(at) => Some(Shown { each: 2, ..line(at, self.jobs.len(), 1) }),
+            Screen::Sources(page) => {
+                let count = self.findings.len() + self.sources.len() * 4 + 8;
+                Some(Shown { chosen: false, ..line(&mut page.at, count, 1) })
+            }
+            Screen::Workload(_) | Screen::Console(_) => None,
+        }
     }
 
     /// Says something at the bottom.

@@ -36,43 +36,20 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 /// After every message: positions inside their lists, details for what is on the screen.
 fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let page = state.page();
-    let jobs = state.jobs.len();
-    let count = state.catalog.count();
+    if let Some(list) = state.list() {
+        list.settle(page);
+    }
     match state.stack.last_mut() {
-        Some(Screen::Catalog) => {
-            state.catalog.at.settle(count, page.saturating_sub(1));
-            effects.extend(state.catalog.wants_looks(&state.sources, page));
-        }
-        Some(Screen::Image(screen)) => {
-            let count = screen.count(state.size.0);
-            if screen.pane == image::Pane::Shares {
-                screen.at.settle(count, page.saturating_sub(2));
-            } else if screen.pane == image::Pane::Versions {
-                screen.at.settle(count, page.saturating_sub(2));
-                let unknown = screen.unknown_tags(page);
-                if let (false, Target::Reference(reference)) = (unknown.is_empty(), screen.target()) {
-                    let effect = Effect::Versions(reference, unknown);
-                    if screen.wanted.as_ref() != Some(&effect) {
-                        screen.wanted = Some(effect.clone());
-                        effects.push(effect);
-                    }
+        Some(Screen::Catalog) => effects.extend(state.catalog.wants_looks(&state.sources, page)),
+        Some(Screen::Image(screen)) if screen.pane == image::Pane::Versions => {
+            let unknown = screen.unknown_tags(page);
+            if let (false, Target::Reference(reference)) = (unknown.is_empty(), screen.target()) {
+                let effect = Effect::Versions(reference, unknown);
+                if screen.wanted.as_ref() != Some(&effect) {
+                    screen.wanted = Some(effect.clone());
+                    effects.push(effect);
                 }
-            } else {
-                screen.at.clamp(count);
             }
-        }
-        Some(Screen::Workloads(screen)) => {
-            let count = screen.all.as_ref().map_or(0, Vec::len);
-            screen.at.settle(count, page);
-        }
-        Some(Screen::Offers(screen)) => {
-            let count = screen.all.as_ref().map_or(0, Vec::len);
-            screen.at.settle(count, page);
-        }
-        Some(Screen::Transfers(at)) => at.settle(jobs, page / 2),
-        Some(Screen::Launch(screen)) => {
-            let count = screen.count();
-            screen.at.settle(count, page);
         }
         _ => {}
     }
@@ -167,22 +144,16 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             state.catalog.typing = false;
             state.catalog.ask_searchers()
         }
-        KeyCode::Down => move_catalog(state, Action::Down),
-        KeyCode::Up => move_catalog(state, Action::Up),
-        KeyCode::PageDown => move_catalog(state, Action::PageDown),
-        KeyCode::PageUp => move_catalog(state, Action::PageUp),
+        KeyCode::Down => commands::run(state, Action::Down),
+        KeyCode::Up => commands::run(state, Action::Up),
+        KeyCode::PageDown => commands::run(state, Action::PageDown),
+        KeyCode::PageUp => commands::run(state, Action::PageUp),
         _ => {
             let before = state.catalog.input.text.clone();
             state.catalog.input.key(&key);
             if state.catalog.input.text == before { Vec::new() } else { state.catalog.typed() }
         }
     }
-}
-
-fn move_catalog(state: &mut State, action: Action) -> Vec<Effect> {
-    let (count, page) = (state.catalog.count(), state.page());
-    state.catalog.at.go(action, count, page);
-    Vec::new()
 }
 
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {

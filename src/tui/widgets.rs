@@ -70,6 +70,21 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// A cell of a table with the gap behind it; nothing where the column is left out.
+pub fn cell(text: &str, width: usize) -> String {
+    if width > 0 { format!("{} ", fit(text, width)) } else { String::new() }
+}
+
+/// Sources that did not answer, at the bottom of `area`, in a quarter of it at most; gives what is left above.
+pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
+    let shown = (failed.len() as u16).min(area.height / 4);
+    for (number, (name, error)) in failed.iter().take(shown as usize).enumerate() {
+        let line = fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize);
+        put(frame, row(area, area.height - shown + number as u16), Line::styled(line, theme.style("bad")));
+    }
+    above(area, shown)
+}
+
 /// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();

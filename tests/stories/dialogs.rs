@@ -191,6 +191,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     use wharf::core::share::Project;
     let mut state = state();
     state.sources[0].adapter = "openstack".into();
+    state.sources[0].grants = true;
     assert_eq!(press(&mut state, "j s"), [Effect::Projects("lab".into())]);
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
     update(&mut state, Msg::Projects("lab".into(), Ok(projects)));

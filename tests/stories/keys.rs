@@ -33,6 +33,8 @@ pub fn state() -> State {
         origin: "test".into(),
         listing: Listing::Whole,
         cheap: true,
+        signs_in: true,
+        grants: false,
     };
     let hub = SourceLine {
         name: "hub".into(),
@@ -41,6 +43,8 @@ pub fn state() -> State {
         origin: "built in".into(),
         listing: Listing::SearchOnly,
         cheap: false,
+        signs_in: true,
+        grants: false,
     };
     let mut state = State::new(vec![source, hub], vec!["docker".into(), "local".into()], Keymap::load(None));
     state.now = 1_764_000_000;

@@ -11,7 +11,7 @@ use crate::{
     tui::{
         list::Position,
         theme::Theme,
-        widgets::{above, below, fit, put, row, select},
+        widgets::{above, below, cell, failures, put, row, select},
     },
 };
 
@@ -45,13 +45,7 @@ impl Page {
 
     /// Draws the list.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
-        let failures = (self.failed.len() as u16).min(area.height / 4);
-        for (number, (name, error)) in self.failed.iter().take(failures as usize).enumerate() {
-            let line = fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize);
-            let place = row(area, area.height - failures + number as u16);
-            put(frame, place, Line::styled(line, theme.style("bad")));
-        }
-        let area = above(area, failures);
+        let area = failures(frame, area, &self.failed, theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
         let Some(all) = &self.all else { return put(frame, row(area, 1), dim("asking the clouds…")) };
         if all.is_empty() {
@@ -65,7 +59,6 @@ impl Page {
         let width = area.width as usize;
         let (from, since, cloud) = (26.min(width / 3), 10, if width > 80 { 16 } else { 0 });
         let name = width.saturating_sub(from + since + cloud + 5);
-        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
         let head =
             format!(" {}{}{}{}", cell("IMAGE", name), cell("FROM", from), cell("CLOUD", cloud), cell("SINCE", since));
         put(frame, row(area, 0), Line::styled(head, theme.style("dim")));

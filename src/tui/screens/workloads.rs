@@ -11,7 +11,7 @@ use crate::{
     tui::{
         list::Position,
         theme::Theme,
-        widgets::{above, below, fit, put, row, select, state_role},
+        widgets::{below, cell, failures, put, row, select, state_role},
     },
 };
 
@@ -47,18 +47,7 @@ impl Page {
 
     /// Draws the list.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
-        let failures = (self.failed.len() as u16).min(area.height / 4);
-        for (number, (name, error)) in self.failed.iter().take(failures as usize).enumerate() {
-            put(
-                frame,
-                row(area, area.height - failures + number as u16),
-                Line::styled(
-                    fit(&format!("✗ {name}: {}: {}", error.why, error.hint), area.width as usize),
-                    theme.style("bad"),
-                ),
-            );
-        }
-        let area = above(area, failures);
+        let area = failures(frame, area, &self.failed, theme);
         let Some(all) = &self.all else {
             return put(frame, row(area, 1), Line::styled("  asking the backends…", theme.style("dim")));
         };
@@ -74,7 +63,6 @@ impl Page {
         let name = (width / 5).clamp(8, 24);
         let backend = if width > 70 { 12 } else { 0 };
         let image = width.saturating_sub(name + backend + 12 + 9 + 6);
-        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
         put(
             frame,
             row(area, 0),

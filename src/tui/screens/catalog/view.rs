@@ -18,7 +18,7 @@ use crate::{
     },
     tui::{
         theme::Theme,
-        widgets::{above, aged, below, fit, put, row, select, tone},
+        widgets::{above, aged, below, cell, fit, put, row, select, tone},
     },
 };
 
@@ -152,7 +152,6 @@ impl Columns {
     }
 
     fn head(&self) -> String {
-        let cell = |text: &str, width: usize| if width > 0 { format!("{} ", fit(text, width)) } else { String::new() };
         format!(
             "  {}{}{}{}{}{}",
             cell("NAME", self.name),
