@@ -1,6 +1,6 @@
 //! Asking the person at the terminal.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 use async_trait::async_trait;
 
@@ -23,6 +23,13 @@ pub fn asker() -> &'static dyn Asker {
 /// Whether somebody sits at the other end.
 pub fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// A secret from a pipe: everything that comes, without the line's end.
+pub fn piped(what: &str) -> Result<Secret> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).during(what)?;
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
 #[async_trait]

@@ -1,12 +1,10 @@
 //! `wharf shares`, `revoke` and `offers`.
 
-use std::io::Read;
-
 use super::{ask, output};
 use crate::{
     args::{Answer, Offers},
     core::{
-        error::{During, Result},
+        error::Result,
         portal::Portal,
         ports::{Question, QuestionKind},
         progress::Context,
@@ -76,9 +74,7 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
         let question = Question { words: format!("key of {id}"), kind: QuestionKind::Secret };
         ask::asker().ask(question).await?
     } else {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).during("read the key")?;
-        Secret::new(text.trim())
+        Secret::new(ask::piped("read the key")?.reveal().trim())
     };
     let volume = portal.take(cx, id, &key).await?;
     if json {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::{
-    error::{During, Error, Result},
+    error::{During, Error, Kind, Result},
     progress::{Context, Note, Progress},
     text,
 };
@@ -61,9 +61,40 @@ pub fn report(error: &Error, json: bool) {
     }
 }
 
-/// The failure of one project of several, as JSON.
-pub fn failure(project: &str, error: &Error) -> serde_json::Value {
-    serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}})
+/// What was done for each of several projects: said as it comes, or all at the end as JSON.
+pub struct Results {
+    json: bool,
+    all: Vec<serde_json::Value>,
+    first: Option<Kind>,
+}
+
+impl Results {
+    /// None yet.
+    pub fn new(json: bool) -> Self {
+        Self { json, all: Vec::new(), first: None }
+    }
+
+    /// Adds that of one project: an object, or why there is none.
+    pub fn add(&mut self, project: &str, result: Result<serde_json::Value>) {
+        self.all.push(match result {
+            Ok(object) => object,
+            Err(error) => {
+                if !self.json {
+                    report(&error, false);
+                }
+                self.first.get_or_insert(error.kind);
+                serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}})
+            }
+        });
+    }
+
+    /// Prints what is left to print; gives the exit code, that of the first failure.
+    pub fn finish(self) -> Result<u8> {
+        if self.json {
+            json(&self.all)?;
+        }
+        Ok(self.first.map_or(0, Kind::exit_code))
+    }
 }
 
 /// A remark beside the results: a source that failed while others answered.

@@ -30,45 +30,29 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
             .hint("leave --plan out"));
     }
     let options = copy::options(&args.along)?;
-    let mut results = Vec::new();
-    let mut first = None;
+    let mut results = output::Results::new(json);
     for project in &args.to {
-        let cx = output::context();
-        match portal.share(&cx, &reference, project, &options).await {
-            Ok(shared) => {
-                if !json {
-                    let outcome = &shared.outcome;
-                    output::line(&format!(
-                        "✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)",
-                        shared.destination,
-                        text::size(outcome.moved),
-                        text::size(outcome.spared),
-                        outcome.attachments
-                    ))?;
-                    outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
-                }
-                results.push(serde_json::json!({"project": project, "shared": shared}));
-            }
-            Err(error) => {
-                if !json {
-                    output::report(&error, false);
-                }
-                results.push(output::failure(project, &error));
-                first.get_or_insert(error.kind);
-            }
+        let shared = portal.share(&output::context(), &reference, project, &options).await;
+        if let (Ok(shared), false) = (&shared, json) {
+            let outcome = &shared.outcome;
+            output::line(&format!(
+                "✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)",
+                shared.destination,
+                text::size(outcome.moved),
+                text::size(outcome.spared),
+                outcome.attachments
+            ))?;
+            outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
         }
+        results.add(project, shared.map(|shared| serde_json::json!({"project": project, "shared": shared})));
     }
-    if json {
-        output::json(&results)?;
-    }
-    Ok(first.map_or(0, crate::core::error::Kind::exit_code))
+    results.finish()
 }
 
 /// Shares an image of a cloud with projects; each has a result of its own.
 async fn grant(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
     let cx = Context::default();
-    let mut results = Vec::new();
-    let mut first = None;
+    let mut results = output::Results::new(json);
     for project in &args.to {
         let answer = if args.plan {
             portal.share_plan(&cx, reference, project).await.and_then(|plan| {
@@ -89,21 +73,9 @@ async fn grant(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) 
                 Ok(serde_json::json!({"project": project, "share": share}))
             })
         };
-        match answer {
-            Ok(result) => results.push(result),
-            Err(error) => {
-                if !json {
-                    output::report(&error, false);
-                }
-                results.push(output::failure(project, &error));
-                first.get_or_insert(error.kind);
-            }
-        }
+        results.add(project, answer);
     }
-    if json {
-        output::json(&results)?;
-    }
-    Ok(first.map_or(0, crate::core::error::Kind::exit_code))
+    results.finish()
 }
 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {

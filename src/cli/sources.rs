@@ -1,7 +1,5 @@
 //! `wharf sources`, `doctor`, `login`, `logout`.
 
-use std::io::Read;
-
 use super::{ask, output};
 use crate::{
     args::Login,
@@ -9,7 +7,6 @@ use crate::{
         error::{During, Error, Result},
         portal::Portal,
         progress::Context,
-        secret::Secret,
         sign_in::SignIn,
     },
 };
@@ -128,13 +125,7 @@ pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
 /// Asks for account and password, tries them, and keeps them.
 pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
-    let secret = if args.password_stdin {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).during(&what)?;
-        Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
-    } else {
-        None
-    };
+    let secret = args.password_stdin.then(|| ask::piped(&what)).transpose()?;
     let wanted = SignIn { source: args.source.clone(), account: args.user.clone(), secret };
     let signed = portal.sign_in(&Context::default(), ask::asker(), wanted).await?;
     if !signed.lasting && !ask::is_there() {

@@ -1,5 +1,7 @@
 //! Writes a cache with many rows, for the benchmark. usage: rows FOLDER COUNT
 
+mod tools;
+
 use wharf::{
     adapters::store::sqlite::Sqlite,
     core::{
@@ -15,21 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: rows FOLDER COUNT".into());
     };
     let count: usize = count.parse()?;
-    let tools = [
-        "gromacs",
-        "samtools",
-        "lammps",
-        "pytorch",
-        "alpine",
-        "openfoam",
-        "quantum-espresso",
-        "blast",
-        "namd",
-        "cp2k",
-        "relion",
-    ];
     let rows = (0..count).map(|number| Row {
-        name: format!("project{:03}/{}-{number:07}", number % 997, tools[number % tools.len()]),
+        name: format!("project{:03}/{}-{number:07}", number % 997, tools::TOOLS[number % tools::TOOLS.len()]),
         tags: vec![format!("{}.{}", 2020 + number % 6, number % 10), "latest".into()],
         size: Some((number as u64 % 4000) << 20),
         ..Row::default()

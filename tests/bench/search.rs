@@ -3,6 +3,8 @@
 //! All look at the same names with the same query, score and sort what fits, on all processors. Figures are the
 //! median of several runs, in milliseconds.
 
+mod tools;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -15,20 +17,6 @@ use wharf::core::{
     search::{self, Sort},
 };
 
-const TOOLS: [&str; 11] = [
-    "gromacs",
-    "samtools",
-    "lammps",
-    "pytorch",
-    "alpine",
-    "openfoam",
-    "quantum-espresso",
-    "blast",
-    "namd",
-    "cp2k",
-    "relion",
-];
-
 /// A name with its place, for nucleo, which gives back what it was given.
 struct Named<'a>((usize, &'a String));
 
@@ -39,7 +27,12 @@ impl AsRef<str> for Named<'_> {
 }
 
 fn name(number: usize) -> String {
-    format!("registry{}.example.org/project{:03}/{}-{number:07}", number % 3, number % 997, TOOLS[number % TOOLS.len()])
+    format!(
+        "registry{}.example.org/project{:03}/{}-{number:07}",
+        number % 3,
+        number % 997,
+        tools::TOOLS[number % tools::TOOLS.len()]
+    )
 }
 
 fn median(mut runs: Vec<Duration>) -> f64 {

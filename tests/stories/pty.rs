@@ -96,6 +96,16 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Answers what a sign-in asks for.
+    fn types_the_account_of_the_lab(&mut self) {
+        self.until("account at");
+        self.keys("lab\r");
+        self.until("password of lab");
+        self.keys("labpass\r");
+    }
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -177,10 +187,7 @@ fn login_asks_for_what_it_needs_and_whether_a_file_may_keep_it() {
     let variables = [("WHARF_DISCOVER", "no"), ("WHARF_REGISTRIES", registries.as_str())];
     for (answer, outcome, kept) in [("y\r", "kept in: file", true), ("\r", "you are asked each time", false)] {
         let mut screen = Screen::run(&[env!("CARGO_BIN_EXE_wharf"), "login", &auth], 100, 24, &variables);
-        screen.until("account at");
-        screen.keys("lab\r");
-        screen.until("password of lab");
-        screen.keys("labpass\r");
+        screen.types_the_account_of_the_lab();
         screen.until("only you can read?");
         screen.keys(answer);
         screen.until(outcome);
@@ -202,10 +209,7 @@ fn a_verb_that_needs_a_sign_in_asks_for_it_and_goes_on() {
     let image = format!("{auth}/nothing/here:1");
     let mut screen = Screen::run(&[env!("CARGO_BIN_EXE_wharf"), "show", &image], 100, 24, &variables);
     screen.until("wants you to sign in");
-    screen.until("account at");
-    screen.keys("lab\r");
-    screen.until("password of lab");
-    screen.keys("labpass\r");
+    screen.types_the_account_of_the_lab();
     screen.until("only you can read?");
     screen.keys("\r");
     screen.until("it is not there");

@@ -1,0 +1,16 @@
+//! Names that the benchmarks make their images of.
+
+/// They go round.
+pub const TOOLS: [&str; 11] = [
+    "gromacs",
+    "samtools",
+    "lammps",
+    "pytorch",
+    "alpine",
+    "openfoam",
+    "quantum-espresso",
+    "blast",
+    "namd",
+    "cp2k",
+    "relion",
+];
