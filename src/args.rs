@@ -203,11 +203,18 @@ pub struct Along {
 pub struct Share {
     /// The image.
     pub reference: String,
-    /// A project of the same registry or cloud, or HOST/PROJECT of another registry. May be given several times.
-    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present_any = ["link", "give"])]
+    /// A project of the same registry or cloud, HOST/PROJECT of another registry, or CLOUD/PROJECT of another cloud.
+    /// May be given several times.
+    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present_any = ["link", "give", "community", "public"])]
     pub to: Vec<String>,
+    /// Share an image of a cloud with everybody there who looks for it or has its id.
+    #[arg(long, conflicts_with = "link")]
+    pub community: bool,
+    /// Put an image of a cloud into everybody's list. Needs a role that few have.
+    #[arg(long, conflicts_with_all = ["link", "community"])]
+    pub public: bool,
     /// Give a volume to whoever gets its key, which is shown once. You lose the volume when it is taken.
-    #[arg(long, conflicts_with_all = ["to", "link"])]
+    #[arg(long, conflicts_with_all = ["to", "link", "community", "public"])]
     pub give: bool,
     /// Print a link instead.
     #[arg(long, conflicts_with = "to")]
@@ -300,7 +307,8 @@ pub struct Pull {
 /// `wharf push`.
 #[derive(Debug, Args)]
 pub struct Push {
-    /// An OCI layout folder, or an archive, with :TAG if it holds several.
+    /// An OCI layout folder, or an archive, with :TAG if it holds several; a disk image; or a URL, which the cloud
+    /// fetches by itself.
     pub file: String,
     /// Where to.
     pub reference: String,

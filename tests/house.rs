@@ -28,8 +28,15 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     const EFFECTS: &[&str] =
         &["ratatui", "crossterm", "reqwest", "sqlx", "bollard", "openstack_sdk", "std::process", "tokio::process"];
     let rooms = |rooms: &[&str]| rooms.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let shared =
-        ["core", "adapters::http", "adapters::exec", "adapters::archive", "adapters::Parts", "adapters::Surroundings"];
+    let shared = [
+        "core",
+        "adapters::http",
+        "adapters::exec",
+        "adapters::archive",
+        "adapters::header",
+        "adapters::Parts",
+        "adapters::Surroundings",
+    ];
     match file.split('/').collect::<Vec<_>>().as_slice() {
         ["core", ..] => (rooms(&["core"]), EFFECTS),
         ["config.rs"] => (rooms(&["core"]), &["ratatui", "reqwest"]),

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod exec;
+pub mod header;
 pub mod http;
 pub mod store;
 pub mod vault;

@@ -1,6 +1,9 @@
 //! Asking the person at the terminal.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::{
+    io::{BufRead, IsTerminal, Read, Write},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -16,8 +19,8 @@ use crate::core::{
 pub struct Terminal;
 
 /// Whoever can be asked: the terminal if there is one, else nobody.
-pub fn asker() -> &'static dyn Asker {
-    if is_there() { &Terminal } else { &Nobody }
+pub fn asker() -> Arc<dyn Asker> {
+    if is_there() { Arc::new(Terminal) } else { Arc::new(Nobody) }
 }
 
 /// Whether somebody sits at the other end.

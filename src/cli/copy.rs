@@ -40,8 +40,18 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 
 /// Copies an image between any two places.
 pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bool) -> Result<u8> {
-    let from: ImageRef = from.parse()?;
     let mut to: ImageRef = to.parse()?;
+    if Portal::is_on_the_web(from) {
+        let outcome = portal.import(&output::context(), from, &to).await?;
+        if json {
+            output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
+        } else {
+            output::line(&format!("{to}\n{}", outcome.digest))?;
+            output::remark("the cloud fetched it by itself");
+        }
+        return Ok(0);
+    }
+    let from: ImageRef = from.parse()?;
     if !Portal::moves_disk(&from, &to) && to.tag().is_none() {
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }

@@ -10,16 +10,9 @@ use crate::{
         progress::Context,
         reference::ImageRef,
         secret::Secret,
-        share::Share,
         text,
     },
 };
-
-/// One line about a share that was made.
-pub fn made(share: &Share) -> String {
-    let (sign, word) = share.standing.words();
-    format!("{sign} {}: {word}", share.project.words())
-}
 
 /// Who may use an image.
 pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {

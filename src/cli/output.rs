@@ -93,7 +93,12 @@ impl Results {
         if self.json {
             json(&self.all)?;
         }
-        Ok(self.first.map_or(0, Kind::exit_code))
+        Ok(self.taken().1)
+    }
+
+    /// All of them as JSON, and the exit code.
+    pub fn taken(self) -> (Vec<serde_json::Value>, u8) {
+        (self.all, self.first.map_or(0, Kind::exit_code))
     }
 }
 

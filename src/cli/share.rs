@@ -10,6 +10,7 @@ use crate::{
         progress::Context,
         reference::ImageRef,
         text,
+        ways::{Receiver, Shared},
     },
 };
 
@@ -22,60 +23,57 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     if args.give {
         return offers::give(portal, &reference, json).await;
     }
-    if portal.shares_by_grant(&reference) {
-        return grant(portal, args, &reference, json).await;
-    }
-    if args.plan {
-        return Err(Error::unsupported("plan a share", "a registry has one way: a copy inside it, by digest")
-            .hint("leave --plan out"));
-    }
+    let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
+    let receivers = args.to.iter().map(|project| Receiver::Project(project.clone())).chain(everybody);
     let options = copy::options(&args.along)?;
     let mut results = output::Results::new(json);
-    for project in &args.to {
-        let shared = portal.share(&output::context(), &reference, project, &options).await;
-        if let (Ok(shared), false) = (&shared, json) {
-            let outcome = &shared.outcome;
-            output::line(&format!(
-                "✓ {project}: {} ({} moved, {} were there or mounted, {} attachments)",
-                shared.destination,
-                text::size(outcome.moved),
-                text::size(outcome.spared),
-                outcome.attachments
-            ))?;
-            outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
-        }
-        results.add(project, shared.map(|shared| serde_json::json!({"project": project, "shared": shared})));
+    // One after the other: many at once would only wait for each other in the cloud.
+    for to in receivers {
+        let name = to.to_string();
+        let answer = if args.plan {
+            plan(portal, &reference, &to, json).await
+        } else {
+            let shared = portal.share_to(&output::context(), &reference, &to, &options).await;
+            shared.and_then(|shared| said(&shared, json).map(|()| result(&name, &shared)))
+        };
+        results.add(&name, answer);
     }
     results.finish()
 }
 
-/// Shares an image of a cloud with projects; each has a result of its own.
-async fn grant(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
-    let cx = Context::default();
-    let mut results = output::Results::new(json);
-    for project in &args.to {
-        let answer = if args.plan {
-            portal.share_plan(&cx, reference, project).await.and_then(|plan| {
-                if !json {
-                    output::line(&format!("{project}: {}; the receiver {}", plan.cost, plan.receiver))?;
-                    plan.steps
-                        .iter()
-                        .enumerate()
-                        .try_for_each(|(at, step)| output::line(&format!("{}. {step}", at + 1)))?;
-                }
-                Ok(serde_json::json!({"project": project, "plan": plan}))
-            })
-        } else {
-            portal.grant(&cx, reference, project).await.and_then(|share| {
-                if !json {
-                    output::line(&offers::made(&share))?;
-                }
-                Ok(serde_json::json!({"project": project, "share": share}))
-            })
-        };
-        results.add(project, answer);
+/// What was done, in one line.
+fn said(shared: &Shared, json: bool) -> Result<()> {
+    if json {
+        return Ok(());
     }
-    results.finish()
+    output::line(&shared.words())?;
+    if let Shared::Shared(copied) = shared {
+        copied.outcome.left.iter().for_each(|left| output::remark(&format!("left behind: {left}")));
+    }
+    Ok(())
+}
+
+/// The result of one receiver, as JSON.
+pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
+    let mut result = serde_json::json!({"project": project});
+    if let (Some(result), Ok(serde_json::Value::Object(shared))) =
+        (result.as_object_mut(), serde_json::to_value(shared))
+    {
+        result.extend(shared);
+    }
+    result
+}
+
+/// How it would be shared.
+async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
+    let plan = portal.share_plan(&output::context(), reference, to).await?;
+    if !json {
+        output::line(&format!("{to}: {}", plan.cost))?;
+        output::line(&format!("   needs {}", plan.rights))?;
+        output::line(&format!("   the receiver {}", plan.receiver))?;
+        plan.steps.iter().enumerate().try_for_each(|(at, step)| output::line(&format!("   {}. {step}", at + 1)))?;
+    }
+    Ok(serde_json::json!({"project": to.to_string(), "plan": plan}))
 }
 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {

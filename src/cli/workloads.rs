@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use tokio::io::AsyncReadExt;
 
-use super::output;
+use super::{output, share};
 use crate::{
     args::{Exec, Snapshot},
     core::{
@@ -16,6 +16,7 @@ use crate::{
         ports::Launcher,
         progress::Context,
         text,
+        ways::Receiver,
     },
 };
 
@@ -154,26 +155,23 @@ pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
-/// Makes an image of a server, then shares it. Every step can be repeated: after a crash, the same call goes on.
+/// Makes an image of a workload, then shares it. Every step can be repeated: after a crash, the same call goes on.
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id).await?;
-    let cx = output::context();
-    let image = launcher.snapshot(&cx, &workload.id, &args.name).await?;
-    if !json {
-        output::line(&format!("✓ {} is {image}", args.name))?;
+    let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
+    let (image, shares) = portal.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
+    let line = |text: &str| if json { Ok(()) } else { output::line(text) };
+    line(&format!("✓ {} is {image}", args.name))?;
+    let mut results = output::Results::new(json);
+    for (project, shared) in args.to.iter().zip(shares) {
+        let said = shared.and_then(|shared| line(&shared.words()).map(|()| share::result(project, &shared)));
+        results.add(project, said);
     }
-    let mut shares = Vec::new();
-    for project in &args.to {
-        let share = portal.grant(&cx, &image, project).await?;
-        if !json {
-            output::line(&super::offers::made(&share))?;
-        }
-        shares.push(share);
-    }
+    let (shares, code) = results.taken();
     if json {
         output::json(&serde_json::json!({"image": image, "name": args.name, "shares": shares}))?;
     }
-    Ok(0)
+    Ok(code)
 }
 
 /// Stops and removes a workload.

@@ -24,7 +24,55 @@ pub struct Upload {
     pub size: u64,
 }
 
+/// A disk image that a cloud fetches from the web by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// What it will be called.
+    pub name: String,
+    /// Where the cloud fetches it: `http` or `https`, without account or password.
+    pub url: String,
+}
+
+/// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
+pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {
+    if !refers {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Denied, what, warnings.join("; "))
+        .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"))
+}
+
+/// The name that a URL's last part suggests.
+pub fn name_of_url(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or("");
+    let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
+    super::clean::short(if stem.is_empty() { "image" } else { stem }, 100)
+}
+
 impl Portal {
+    /// Whether a text names something on the web.
+    pub fn is_on_the_web(text: &str) -> bool {
+        text.starts_with("https://") || text.starts_with("http://")
+    }
+
+    /// Lets a cloud fetch a disk image from the web by itself: its bytes do not go through this machine.
+    pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Outcome> {
+        let what = format!("import {} into {to}", super::clean::short(url, 200));
+        let ImageRef::Glance { image: name, .. } = to else {
+            return Err(Error::unsupported(what, "only clouds fetch from the web by themselves")
+                .hint("download it, then push the file"));
+        };
+        let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
+        if authority.is_empty() || authority.contains('@') {
+            return Err(Error::usage(what, "a URL with a host, and without an account or password, is needed")
+                .hint("what needs a password is downloaded first, then pushed as a file"));
+        }
+        let cloud = self.source_of(to)?;
+        let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "import into"))?;
+        disks.import(cx, &Import { name: name.clone(), url: url.to_owned() }).await.map(|(_, outcome)| outcome)
+    }
+
     /// Whether a copy between these is one of a disk image.
     pub fn moves_disk(from: &ImageRef, to: &ImageRef) -> bool {
         matches!(from, ImageRef::Glance { .. }) || matches!(to, ImageRef::Glance { .. })
@@ -32,6 +80,11 @@ impl Portal {
 
     /// Copies a disk image: a file into a cloud, or a cloud's image into a file.
     pub async fn move_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Outcome> {
+        self.moved_disk(cx, from, to).await.map(|(_, outcome)| outcome)
+    }
+
+    /// The same; the image's reference too, by id where it is in a cloud now.
+    async fn moved_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<(ImageRef, Outcome)> {
         let what = format!("copy {from} to {to}");
         match (from, to) {
             (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) => {
@@ -41,11 +94,7 @@ impl Portal {
                     return Err(Error::unsupported(what, "it is not a disk image")
                         .hint("clouds boot qcow2, raw and vmdk disks"));
                 };
-                if disk.refers {
-                    // A server that followed such a header would read files of its own host.
-                    return Err(Error::new(Kind::Denied, what, disk.warnings.join("; "))
-                        .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"));
-                }
+                refuse_references(&what, disk.refers, &disk.warnings)?;
                 let upload = Upload { name: name.clone(), file: path.into(), format: disk.format, size: image.size };
                 let cloud = self.source_of(to)?;
                 let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "upload to"))?;
@@ -54,10 +103,36 @@ impl Portal {
             (ImageRef::Glance { .. }, ImageRef::File { path, .. }) => {
                 let cloud = self.source_of(from)?;
                 let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "download from"))?;
-                disks.download(cx, from, std::path::Path::new(path)).await
+                Ok((to.clone(), disks.download(cx, from, std::path::Path::new(path)).await?))
             }
+            (ImageRef::Glance { .. }, ImageRef::Glance { .. }) => self.between_clouds(cx, from, to).await,
             _ => Err(Error::unsupported(what, "disk images move between files and clouds only")
                 .hint("wharf pull it into a file, then wharf push that file")),
         }
+    }
+
+    /// Copies an image from one cloud into another, by way of a file of this machine that stays until it is done: a
+    /// copy that was broken off goes on with what had arrived.
+    pub(super) async fn between_clouds(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        to: &ImageRef,
+    ) -> Result<(ImageRef, Outcome)> {
+        let what = format!("copy {from} to {to}");
+        let pinned = self.image(cx, from, None).await?.pinned;
+        let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;
+        let folder = self.config.cache_dir.join("moving");
+        let path = folder.join(format!("{}.disk", pinned.digest.hex()));
+        let file = ImageRef::File { path: path.display().to_string(), tag: None, digest: None };
+        if !path.exists() {
+            cx.unless_cancelled(&what, Box::pin(self.move_disk(cx, &pinned.reference, &file))).await?;
+        }
+        let (there, outcome) = Box::pin(self.moved_disk(cx, &file, to)).await?;
+        let _ = tokio::fs::remove_file(&path).await;
+        if outcome.digest.algorithm() == pinned.digest.algorithm() {
+            pinned.digest.matches(&outcome.digest, &what)?;
+        }
+        Ok((there, outcome))
     }
 }

@@ -27,3 +27,4 @@ pub mod secret;
 pub mod share;
 pub mod sign_in;
 pub mod text;
+pub mod ways;

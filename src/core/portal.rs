@@ -19,7 +19,7 @@ use super::{
     model::{Health, Image, Platform, Version},
     ports::{Cache, Catalog, Content, Disks, Launcher, Listing, Sharer, Supply, Vault, cannot},
     progress::Context,
-    reference::{ImageRef, Name},
+    reference::ImageRef,
     rows::{Row, RowSet},
     text,
 };
@@ -95,17 +95,6 @@ pub struct Opened {
     pub now_at: Option<super::digest::Digest>,
     /// Whether the link is past its date.
     pub expired: bool,
-}
-
-/// The result of a share into one project.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Shared {
-    /// The project.
-    pub project: String,
-    /// Where the image is now.
-    pub destination: String,
-    /// What was done.
-    pub outcome: Outcome,
 }
 
 impl Portal {
@@ -381,42 +370,6 @@ impl Portal {
         copy::copy(cx, &self.place(from)?, &self.place(to)?, options).await
     }
 
-    /// Where a share of `reference` into `project` goes: the same registry, or `host/project` of another.
-    pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
-        let what = format!("share {reference} to '{project}'");
-        let ImageRef::Oci(name) = reference else {
-            return Err(Error::unsupported(what, "only images in registries are shared into projects so far")
-                .hint("copy it to a registry first: wharf copy"));
-        };
-        let (host, path) = match project.split_once('/') {
-            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
-            _ => (name.host.as_str(), project),
-        };
-        let to = Name {
-            host: host.to_owned(),
-            repository: format!("{}/{}", path.trim_matches('/'), name.base()),
-            tag: name.tag.clone(),
-            digest: None,
-        };
-        // Reading it back applies the grammar of references.
-        let to: ImageRef = format!("oci://{to}").parse().map_err(|error: Error| error.during(&what))?;
-        if to.name().map(|to| (&to.host, &to.repository)) == Some((&name.host, &name.repository)) {
-            return Err(Error::usage(what, "it is in that project already"));
-        }
-        Ok(to)
-    }
-
-    /// Copies an image by digest into a project of a registry.
-    pub async fn share(&self, cx: &Context, reference: &ImageRef, project: &str, options: &Options) -> Result<Shared> {
-        let to = Self::destination(reference, project)?;
-        let from = self.place(reference)?;
-        // The tag is resolved once: what was looked at is what is shared.
-        let top = cx.run(&format!("read {reference}"), from.content.manifest(cx, reference)).await?;
-        let pinned = Place { at: reference.with_digest(&top.digest), ..from };
-        let outcome = copy::copy(cx, &pinned, &self.place(&to)?, options).await?;
-        Ok(Shared { project: project.to_owned(), destination: to.to_string(), outcome })
-    }
-
     /// Health of every source and backend, asked at the same time.
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
         let sources = self
@@ -460,25 +413,5 @@ impl Asked {
             Self::Source(catalog) => catalog.health(cx).await,
             Self::Backend(launcher) => launcher.health(cx).await,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
-        let share = |reference: &str, project: &str| {
-            Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
-        };
-        assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
-        assert_eq!(
-            share("r.example/physics/gromacs:1", "other.example:5000/deep/path").unwrap(),
-            "oci://other.example:5000/deep/path/gromacs:1"
-        );
-        assert!(share("r.example/physics/gromacs:1", "physics").is_err());
-        assert!(share("r.example/physics/gromacs:1", "../etc").is_err());
-        assert!(share("file:/tmp/x", "physics").is_err());
     }
 }

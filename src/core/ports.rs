@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     copy::Outcome,
     digest::Digest,
-    disk::Upload,
+    disk::{Import, Upload},
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
@@ -23,6 +23,7 @@ use super::{
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
     share::{Given, Offer, Project, Share, SharePlan},
+    ways::Receiver,
 };
 
 /// Bytes as they arrive.
@@ -77,6 +78,16 @@ pub trait Catalog: Send + Sync {
     /// The place of this source's secret in the vault, where one signs in there.
     fn sign_in_place(&self) -> Option<String> {
         None
+    }
+
+    /// Whether a sign-in there takes an account and a secret that are kept.
+    fn keeps_a_secret(&self) -> bool {
+        true
+    }
+
+    /// Signs in with what was kept, and asks the person for what is good for one time only.
+    async fn sign_in(&self, cx: &Context, _asker: Arc<dyn Asker>) -> Result<()> {
+        cx.run("sign in", self.health(cx)).await.map(|_| ())
     }
 
     /// Whether a look at one image is cheap: it counts against no limit, so that rows on the screen may be looked at.
@@ -236,7 +247,10 @@ pub trait Launcher: Send + Sync {
 #[async_trait]
 pub trait Disks: Send + Sync {
     /// Sends a file; one that is there already is not sent again. Nothing half-made is left behind.
-    async fn upload(&self, cx: &Context, upload: &Upload) -> Result<Outcome>;
+    async fn upload(&self, cx: &Context, upload: &Upload) -> Result<(ImageRef, Outcome)>;
+
+    /// Lets the place fetch an image by itself; what is there already from there is not fetched again.
+    async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
 
     /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
@@ -248,11 +262,17 @@ pub trait Sharer: Send + Sync {
     /// Projects that this person may see.
     async fn projects(&self, cx: &Context) -> Result<Vec<Project>>;
 
-    /// How a share into a project, by name or id, would be made.
-    async fn plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan>;
+    /// The project that this person works in.
+    async fn own(&self, cx: &Context) -> Result<Project>;
 
-    /// Grants an image to a project; granted already is fine.
-    async fn share(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share>;
+    /// How a share would be made. Sends nothing.
+    async fn plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan>;
+
+    /// Grants an image; granted already is fine. Of something else than an image, it grants an image made of it.
+    async fn share(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<Share>;
+
+    /// The image itself, or one that is made of a volume; made already is fine.
+    async fn image_of(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef>;
 
     /// Who may use an image.
     async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>>;

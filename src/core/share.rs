@@ -42,6 +42,8 @@ pub struct SharePlan {
     pub steps: Vec<String>,
     /// What it costs: bytes that move, or none.
     pub cost: String,
+    /// Which rights it needs.
+    pub rights: String,
     /// What the receiver must do.
     pub receiver: String,
 }
@@ -136,7 +138,7 @@ pub struct Given {
 
 impl Portal {
     /// The port through which an image is shared.
-    fn sharer_of(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
+    pub(super) fn sharer_of(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.source_of(reference)?;
         source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
     }
@@ -154,18 +156,6 @@ impl Portal {
     /// Whether images of this kind of reference are shared by grant, and not by copy.
     pub fn shares_by_grant(&self, reference: &ImageRef) -> bool {
         self.sharer_of(reference).is_ok()
-    }
-
-    /// How a share would be made.
-    pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan> {
-        let sharer = self.sharer_of(reference)?;
-        cx.run(&format!("plan a share of {reference}"), sharer.plan(cx, reference, project)).await
-    }
-
-    /// Grants an image to a project. Granting it again changes nothing.
-    pub async fn grant(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share> {
-        let sharer = self.sharer_of(reference)?;
-        cx.run(&format!("share {reference} to '{project}'"), sharer.share(cx, reference, project)).await
     }
 
     /// Who may use an image.

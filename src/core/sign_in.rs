@@ -1,5 +1,7 @@
 //! Signing in to the places that hold images, and out again.
 
+use std::sync::Arc;
+
 use super::{
     error::{During, Error, Kind, Result},
     portal::{Portal, Source},
@@ -57,22 +59,36 @@ impl Portal {
     /// Asks for what is not known, keeps it, tries it, and forgets it again if it does not work.
     ///
     /// Where nothing lasting can keep secrets, the person is asked whether a file may.
-    pub async fn sign_in(&self, cx: &Context, asker: &dyn Asker, wanted: SignIn) -> Result<SignedIn> {
+    pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
         let what = format!("sign in to {}", wanted.source);
         let (host, source) = self.place_to_sign_in(&wanted.source)?;
         let written = self.config.sources.iter().find(|known| known.name == wanted.source);
-        let account = match wanted.account.or_else(|| written.and_then(|known| known.user.clone())) {
+        let account = wanted.account.or_else(|| written.and_then(|known| known.user.clone()));
+        if !source.catalog.keeps_a_secret() {
+            // All that could be kept is in a file already.
+            let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;
+            signed.map_err(|error| error.during(what))?;
+            return Ok(SignedIn {
+                host: source.name,
+                account: account.unwrap_or_default(),
+                store: "until Wharf ends".to_owned(),
+                lasting: false,
+            });
+        }
+        let account = match account {
             Some(account) => account,
-            None => ask(asker, format!("account at {host}"), QuestionKind::Text).await?.reveal().to_owned(),
+            None => {
+                ask(&*asker, format!("account at {}", wanted.source), QuestionKind::Text).await?.reveal().to_owned()
+            }
         };
         let secret = match wanted.secret {
             Some(secret) => secret,
-            None => ask(asker, format!("password of {account} at {host}"), QuestionKind::Secret).await?,
+            None => ask(&*asker, format!("password of {account} at {}", wanted.source), QuestionKind::Secret).await?,
         };
         let before = self.vault_get(&host, &what).await?;
         self.vault_set(&host, &account, &secret, &what).await?;
         // What was kept is what is tried: the same way every later call goes.
-        if let Err(error) = cx.run(&what, source.catalog.health(cx)).await {
+        if let Err(error) = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker.clone())).await {
             match before {
                 Some((account, secret)) => self.vault_set(&host, &account, &secret, &what).await?,
                 None => self.vault_delete(&host, &what).await?,
@@ -82,7 +98,7 @@ impl Portal {
         if !self.vault.lasting() {
             let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
             // Nobody there to ask, or no answer: it is kept until the program ends.
-            if ask(asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
+            if ask(&*asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
                 let vault = self.vault.clone();
                 tokio::task::spawn_blocking(move || vault.agree()).await.during(&what)??;
             }

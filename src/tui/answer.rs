@@ -6,15 +6,16 @@ use super::{
     action::Action,
     commands, dialogs,
     input::Input,
-    msg::{Effect, Target},
+    msg::{Effect, Slot, Target},
     popups::{
-        Ask, Popup, Sure,
+        Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
     },
     screens::image,
+    sharing,
     state::{Screen, State},
 };
-use crate::core::{link::Link, secret::Secret};
+use crate::core::{link::Link, portal::Portal, secret::Secret};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -37,13 +38,15 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 state.popups.pop();
                 match ask {
                     Ask::Question(id, _) => vec![Effect::Answer(id, None)],
-                    Ask::FilterName | Ask::Link => Vec::new(),
+                    _ => Vec::new(),
                 }
             }
             KeyCode::Enter => {
                 let ask = ask.clone();
                 // A password may begin or end with a space.
-                let text = if matches!(ask, Ask::Question(..)) { &input.text } else { input.text.trim() }.to_owned();
+                let text =
+                    if matches!(ask, Ask::Question(..) | Ask::GiftKey(..)) { &input.text } else { input.text.trim() }
+                        .to_owned();
                 state.popups.pop();
                 answered(state, &ask, text)
             }
@@ -57,6 +60,18 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             state.popups.pop();
             confirmed(state, sure, matches!(key.code, KeyCode::Char('y' | 'Y')))
         }
+        Some(Popup::Agree(agree)) => match agree.key(&key) {
+            agree::Outcome::Stay => Vec::new(),
+            agree::Outcome::Close => {
+                state.popups.pop();
+                vec![Effect::Leave(&[Slot::SharePlans])]
+            }
+            agree::Outcome::Go(receivers) => {
+                let (target, platform) = (agree.target.clone(), agree.platform.clone());
+                state.popups.pop();
+                sharing::agreed(state, &target, platform.as_deref(), receivers)
+            }
+        },
         Some(Popup::Text { copy, top, text, .. }) => match key.code {
             KeyCode::Char('c') if copy.is_some() => {
                 let text = copy.clone().unwrap_or_default();
@@ -102,14 +117,10 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
             state.theme.clone_from(&first);
             vec![Effect::Theme(first)]
         }
-        Purpose::Share(target, platform) => values
-            .into_iter()
-            .map(|project| {
-                let job = state.job(format!("share {} into {project}", target.words()));
-                state.say("sharing: 3 shows how far it is");
-                Effect::Share { job, target: target.clone(), platform: platform.clone(), project }
-            })
-            .collect(),
+        Purpose::Share(target, platform) => sharing::chosen(state, target, platform, &values),
+        Purpose::TakeAt(transfer, key) => sharing::take_at(state, &first, &transfer, key),
+        Purpose::Snapshot(backend, id, name) => sharing::snapshot_for(state, backend, id, name, &values),
+        Purpose::Import(url) => dialogs::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));
             state.say("copying: 3 shows how far it is");
@@ -128,6 +139,14 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
     match ask {
         Ask::Question(id, _) => vec![Effect::Answer(*id, Some(Secret::new(text)))],
         _ if text.is_empty() => Vec::new(),
+        Ask::Gift => sharing::gift_pasted(state, &text),
+        Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),
+        Ask::SnapshotName(backend, id) => sharing::snapshot_named(state, backend.clone(), id.clone(), text),
+        Ask::Web if !Portal::is_on_the_web(&text) => {
+            state.say("a URL begins with https:// or http://");
+            Vec::new()
+        }
+        Ask::Web => dialogs::import_into(state, text),
         Ask::FilterName => {
             let filter = state.catalog.input.text.clone();
             state.catalog.saved.retain(|(name, _)| *name != text);
@@ -158,6 +177,7 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
             state.quit = true;
             state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
         }
+        Sure::Give(target) => sharing::give(state, target),
         Sure::Remove(backend, id) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
                 let mut effects = commands::back(state);

@@ -7,6 +7,7 @@ use super::{
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
     screens::image,
+    sharing,
     state::{Screen, State},
     update,
 };
@@ -49,7 +50,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 page.arrived(offers, failed);
             }
         }
-        Msg::Projects(source, projects) => dialogs::projects_arrived(state, &source, projects),
+        Msg::Projects(source, projects) => sharing::projects_arrived(state, &source, projects),
+        Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
+        Msg::Given(given) => sharing::given(state, &given),
         Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);

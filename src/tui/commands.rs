@@ -11,6 +11,7 @@ use super::{
         pick::{Item, Pick, Purpose},
     },
     screens::{console, image, launch, offers, sources, workloads},
+    sharing,
     state::{Screen, State},
     update,
 };
@@ -253,7 +254,11 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Share => {
             let targets = catalog.targets();
-            return targets.into_iter().rev().flat_map(|target| dialogs::share(state, target, None)).collect();
+            return targets.into_iter().rev().flat_map(|target| sharing::share(state, target, None)).collect();
+        }
+        Action::Import => {
+            let title = "URL of a disk image (the cloud fetches it by itself)".to_owned();
+            state.popups.push(Popup::Line { title, input: super::input::Input::default(), ask: Ask::Web });
         }
         Action::CopyTo => {
             let Some(target) = catalog.target() else { return Vec::new() };
@@ -293,7 +298,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Share => {
             let (target, platform) = (page.target(), page.platform.clone());
-            return dialogs::share(state, target, platform);
+            return sharing::share(state, target, platform);
         }
         Action::CopyTo => {
             let (target, platform) = (page.target(), page.platform.clone());
@@ -327,8 +332,10 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
 
 fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
     let Screen::Offers(page) = state.screen() else { return Vec::new() };
-    if action == Action::Refresh {
-        return vec![Effect::Offers];
+    match action {
+        Action::Refresh => return vec![Effect::Offers],
+        Action::Take => return sharing::take(state),
+        _ => {}
     }
     let Some(offer) = page.selected().cloned() else { return Vec::new() };
     match action {
@@ -401,6 +408,12 @@ fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
             let job = state.job(format!("stop {} on {backend}", workload.name));
             vec![Effect::Stop { job, backend, id }]
         }
+        Action::Start | Action::Restart => {
+            let again = action == Action::Restart;
+            let job = state.job(format!("{} {} on {backend}", action.words(), workload.name));
+            vec![Effect::Start { job, backend, id, again }]
+        }
+        Action::Snapshot => sharing::snapshot(state, &workload),
         Action::Remove => {
             let running = if workload.state.is_live() { "It still runs. " } else { "" };
             state.popups.push(Popup::Confirm {

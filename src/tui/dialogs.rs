@@ -1,4 +1,4 @@
-//! Dialogs that need more than a line: sharing, copying, narrowing the list, signing in.
+//! Dialogs that need more than a line: copying, importing, narrowing the list, signing in.
 
 use super::{
     commands::pick,
@@ -7,110 +7,10 @@ use super::{
         Popup,
         pick::{Item, Pick, Purpose},
     },
+    sharing,
     state::{Screen, SourceLine, State},
 };
-use crate::core::{error::Result, ports::Listing, reference::ImageRef, share::Project, text};
-
-/// The share dialog: projects known from the source's list, or any that is typed.
-pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
-    let source = match &target {
-        Target::Row { source, .. } => source.clone(),
-        Target::Reference(ImageRef::Oci(name)) => state
-            .sources
-            .iter()
-            .find(|source| source.address.contains(&name.host))
-            .map(|source| source.name.clone())
-            .unwrap_or_default(),
-        Target::Reference(_) => String::new(),
-    };
-    if let Some(cloud) = cloud_of(state, &target) {
-        let name = match state.screen() {
-            Screen::Image(page) => page.title(),
-            _ => target.words(),
-        };
-        let title = format!("Share {name}: no bytes move, they accept it");
-        let mut dialog = Pick::new(title, Purpose::Share(target, None), Vec::new());
-        dialog.several = true;
-        dialog.free = true;
-        pick(state, dialog);
-        return vec![Effect::Projects(cloud)];
-    }
-    let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
-    if !is_registry {
-        state.say("only images in registries are shared into projects: copy it to one first (wharf copy)");
-        return Vec::new();
-    }
-    let mut items: Vec<Item> = state
-        .catalog
-        .projects(&source)
-        .into_iter()
-        .map(|project| Item::plain(project, format!("on {source}")))
-        .collect();
-    let others: Vec<String> = state
-        .sources
-        .iter()
-        .filter(|other| other.adapter == "oci" && other.name != source)
-        .map(|other| other.name.clone())
-        .collect();
-    for other in others {
-        let host = state.sources.iter().find(|known| known.name == other).map_or("", SourceLine::host).to_owned();
-        items.extend(state.catalog.projects(&other).into_iter().map(|project| Item {
-            label: project.clone(),
-            note: format!("on {other}"),
-            value: format!("{host}/{project}"),
-            disabled: None,
-        }));
-    }
-    let title = format!("Share {}{} into", target.words(), only(platform.as_deref()));
-    let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
-    dialog.several = true;
-    dialog.free = true;
-    pick(state, dialog)
-}
-
-/// That one platform of an image is meant.
-fn only(platform: Option<&str>) -> String {
-    platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
-}
-
-/// The cloud that an image is in, if it is in one.
-fn cloud_of(state: &State, target: &Target) -> Option<String> {
-    match target {
-        Target::Row { source, .. } => {
-            let known = state.sources.iter().find(|known| known.name == *source)?;
-            known.grants.then(|| source.clone())
-        }
-        Target::Reference(ImageRef::Glance { cloud, .. }) => Some(cloud.clone()),
-        Target::Reference(_) => None,
-    }
-}
-
-/// Projects for the share dialog, if it is still open.
-pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Project>>) {
-    let clouds: Vec<Option<String>> = state
-        .popups
-        .iter()
-        .map(|popup| match popup {
-            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud_of(state, target),
-            _ => None,
-        })
-        .collect();
-    let Ok(projects) = projects else { return };
-    for (popup, cloud) in state.popups.iter_mut().zip(clouds) {
-        if let (Popup::Pick(dialog), Some(cloud)) = (popup, cloud) {
-            if cloud == source && dialog.items.is_empty() {
-                let item = |project: &Project| Item {
-                    label: project.name.clone(),
-                    note: project.id.clone(),
-                    value: project.id.clone(),
-                    disabled: None,
-                };
-                dialog.items = projects.iter().map(item).collect();
-                dialog.narrow();
-            }
-        }
-    }
-}
+use crate::core::{disk, model::ImageKind, ports::Listing, reference::ImageRef, text};
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
 pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
@@ -129,6 +29,12 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
             }
         },
     };
+    if let Some(items) = disk_destinations(state, &target, &name) {
+        let mut dialog =
+            Pick::new(format!("Copy {} (or type where to)", target.words()), Purpose::CopyTo(target, None), items);
+        dialog.free = true;
+        return pick(state, dialog);
+    }
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(|| "latest".to_owned());
     let base = name.rsplit('/').next().unwrap_or(&name).to_owned();
     let of_source = |source: &SourceLine| {
@@ -150,10 +56,73 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
     let items = state.sources.iter().filter_map(of_source).chain([here]).collect();
-    let title = format!("Copy {}{} (or type where to)", target.words(), only(platform.as_deref()));
+    let title = format!("Copy {}{} (or type where to)", target.words(), sharing::only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
     pick(state, dialog)
+}
+
+/// Where a disk image can go: clouds other than its own, and a file here. `None` for other images.
+fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<Item>> {
+    let (kind, home) = match target {
+        Target::Row { source, name, .. } => (state.catalog.kind_of(source, name)?, source.clone()),
+        Target::Reference(ImageRef::Glance { cloud, .. }) => (ImageKind::Vm, cloud.clone()),
+        Target::Reference(ImageRef::File { .. }) => match state.screen() {
+            Screen::Image(page) => (page.image.as_ref()?.kind, String::new()),
+            _ => return None,
+        },
+        Target::Reference(_) => return None,
+    };
+    if kind != ImageKind::Vm {
+        return None;
+    }
+    let name = match state.screen() {
+        Screen::Image(page) => page.image.as_ref().and_then(|image| image.annotations.get("name").cloned()),
+        _ => None,
+    }
+    .unwrap_or_else(|| name.rsplit('/').next().unwrap_or(name).to_owned());
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    let mut items: Vec<Item> = state
+        .sources
+        .iter()
+        .filter(|known| known.grants && known.name != home)
+        .map(|known| {
+            let value = format!("glance://{}/{stem}", known.name);
+            Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
+        })
+        .collect();
+    let of_cloud = state.sources.iter().any(|known| known.grants && known.name == home);
+    if of_cloud {
+        let value = format!("file:./{name}");
+        items.push(Item { label: "into a file here".into(), note: value.clone(), value, disabled: None });
+    }
+    Some(items)
+}
+
+/// A URL was typed: which cloud fetches it.
+pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
+    let name = disk::name_of_url(&url);
+    let items: Vec<Item> = state
+        .sources
+        .iter()
+        .filter(|source| source.grants)
+        .map(|source| {
+            let value = format!("glance://{}/{name}", source.name);
+            Item { label: source.name.clone(), note: value.clone(), value, disabled: None }
+        })
+        .collect();
+    let mut dialog = Pick::new("Into which cloud (or type glance://CLOUD/NAME)", Purpose::Import(url), items);
+    dialog.free = true;
+    pick(state, dialog)
+}
+
+/// A cloud fetches an image.
+pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect> {
+    let job = state.job(format!("fetch {}", disk::name_of_url(&url)));
+    let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
+    state.changing.push((job, cloud));
+    state.say("the cloud fetches it: 3 shows how far it is");
+    vec![Effect::Import { job, url, destination }]
 }
 
 /// Opens the choice of what to narrow the list by.

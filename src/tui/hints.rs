@@ -5,6 +5,7 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
+use crate::core::model::ImageKind;
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::Sort,
             A::Mark,
             A::OpenLink,
+            A::Import,
             A::Sources,
             A::Palette,
             A::Help,
@@ -55,10 +57,24 @@ fn offered(state: &State) -> &'static [Action] {
             A::Help,
         ],
         Screen::Launch(_) => &[A::Confirm, A::Open, A::Right, A::NextPane, A::Back, A::Help],
-        Screen::Workloads(_) => &[A::Open, A::Shell, A::Attach, A::Stop, A::Remove, A::Catalog, A::Back, A::Help],
-        Screen::Workload(_) => &[A::Shell, A::Attach, A::Stop, A::Remove, A::Last, A::Back, A::Help],
+        Screen::Workloads(_) => &[
+            A::Open,
+            A::Shell,
+            A::Attach,
+            A::Stop,
+            A::Start,
+            A::Remove,
+            A::Snapshot,
+            A::Restart,
+            A::Catalog,
+            A::Back,
+            A::Help,
+        ],
+        Screen::Workload(_) => {
+            &[A::Shell, A::Attach, A::Stop, A::Start, A::Remove, A::Snapshot, A::Restart, A::Last, A::Back, A::Help]
+        }
         Screen::Transfers(_) => &[A::Stop, A::Catalog, A::Back, A::Help],
-        Screen::Offers(_) => &[A::Accept, A::Reject, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
+        Screen::Offers(_) => &[A::Accept, A::Reject, A::Take, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Sources(_) => &[A::Refresh, A::SignIn, A::Catalog, A::Back, A::Help],
         Screen::Console(_) => &[],
     }
@@ -97,8 +113,15 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         (Screen::Offers(page), Action::Accept | Action::Reject | Action::Open) if page.selected().is_none() => {
             no("nothing waits for an answer")
         }
-        (Screen::Image(page), Action::CopyTo) if page.image.as_ref().is_some_and(|image| image.disk.is_some()) => {
-            no("disk images are not copied yet")
+        (Screen::Image(page), Action::CopyTo)
+            if page.image.as_ref().is_some_and(|image| image.disk.is_some() && image.kind != ImageKind::Vm) =>
+        {
+            no("only disk images of machines are copied; s shares a volume as an image")
+        }
+        (Screen::Offers(_), Action::Take) | (Screen::Catalog, Action::Import)
+            if !state.sources.iter().any(|source| source.grants) =>
+        {
+            no("no cloud is configured here")
         }
         (Screen::Catalog | Screen::Sources(_), Action::SignIn)
             if !state.sources.iter().any(|source| source.signs_in) =>
@@ -115,8 +138,17 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         }
         (Screen::Launch(page), Action::Confirm) if page.job.is_some() => no("it is being launched"),
         (Screen::Launch(page), Action::Confirm) if page.plan.is_none() => no("there is no plan yet"),
-        (Screen::Workloads(page), Action::Open | Action::Remove) if page.selected().is_none() => {
-            no("nothing is selected")
+        (
+            Screen::Workloads(page),
+            Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot,
+        ) if page.selected().is_none() => no("nothing is selected"),
+        (Screen::Workloads(page), Action::Start)
+            if page.selected().is_some_and(|workload| workload.state.is_live()) =>
+        {
+            no("it runs already: R starts it anew")
+        }
+        (Screen::Workload(page), Action::Start) if page.workload.state.is_live() => {
+            no("it runs already: R starts it anew")
         }
         (Screen::Workloads(page), Action::Shell | Action::Attach | Action::Stop)
             if !page.selected().is_some_and(|workload| workload.state.is_live()) =>

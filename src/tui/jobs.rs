@@ -175,6 +175,40 @@ impl Jobs {
                 let projects = portal.projects(&Context::default(), &source).await;
                 post.send(Msg::Projects(source, projects)).await;
             }),
+            Effect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
+                let cx = Context::default();
+                let plans = async {
+                    let at = &resolve(&portal, &target)?;
+                    let (portal, cx) = (&portal, &cx);
+                    let plans = to.clone().into_iter().map(|to| async move {
+                        let plan = portal.share_plan(cx, at, &to).await;
+                        (to, plan)
+                    });
+                    Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
+                };
+                let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
+                let plans = plans.await.unwrap_or_else(failed);
+                post.send(Msg::SharePlans(target, plans)).await;
+            }),
+            Effect::Give { job, target } => {
+                let post = Post { out: self.out.clone(), read: None };
+                self.write(job, move |cx| async move {
+                    let given = portal.give(&cx, &resolve(&portal, &target)?).await?;
+                    let words = format!("{} waits for whoever has its key", given.title);
+                    // Once, to the screen: it is written down nowhere.
+                    post.send(Msg::Given(given)).await;
+                    Ok((words, None))
+                });
+            }
+            Effect::Take { job, offer, key } => self.write(job, move |cx| async move {
+                let volume = portal.take(&cx, &offer, &key).await?;
+                Ok((format!("{volume} is your project's now"), None))
+            }),
+            Effect::Import { job, url, destination } => self.write(job, move |cx| async move {
+                let to: ImageRef = destination.parse()?;
+                let outcome = portal.import(&cx, &url, &to).await?;
+                Ok((format!("{to} is there: {}", outcome.digest.short()), None))
+            }),
             Effect::Revoke { job, share } => self.write(job, move |cx| async move {
                 portal.revoke(&cx, &share).await?;
                 Ok((format!("revoked {share}"), None))
@@ -284,16 +318,10 @@ impl Jobs {
                     Some(workload),
                 ))
             }),
-            Effect::Share { job, target, platform, project } => self.write(job, move |cx| async move {
+            Effect::Share { job, target, platform, to } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                if portal.shares_by_grant(&at) {
-                    let share = portal.grant(&cx, &at, &project).await?;
-                    let (_, word) = share.standing.words();
-                    return Ok((format!("shared with {}: {word}", share.project.id), None));
-                }
-                let options = of_platform(platform)?;
-                let shared = portal.share(&cx, &at, &project, &options).await?;
-                Ok((format!("{}: {}", shared.destination, update::moved(&shared.outcome)), None))
+                let shared = portal.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
+                Ok((format!("shared: {}", shared.words()), None))
             }),
             Effect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
@@ -304,7 +332,7 @@ impl Jobs {
                 let asker = self.asker();
                 self.write(job, move |cx| async move {
                     let wanted = SignIn { source, ..SignIn::default() };
-                    let signed = portal.sign_in(&cx, &asker, wanted).await?;
+                    let signed = portal.sign_in(&cx, Arc::new(asker), wanted).await?;
                     let kept = if signed.lasting { signed.store } else { "kept until Wharf ends".to_owned() };
                     Ok((format!("signed in to {} as {} · {kept}", signed.host, signed.account), None))
                 });
@@ -313,6 +341,20 @@ impl Jobs {
             Effect::Stop { job, backend, id } => self.write(job, move |cx| async move {
                 portal.launcher(Some(&backend), None)?.stop(&cx, &id).await?;
                 Ok((format!("stopped {id}"), None))
+            }),
+            Effect::Start { job, backend, id, again } => self.write(job, move |cx| async move {
+                portal.launcher(Some(&backend), None)?.start(&cx, &id, again).await?;
+                Ok((format!("{} {id}", if again { "restarted" } else { "started" }), None))
+            }),
+            Effect::Snapshot { job, backend, id, name, to } => self.write(job, move |cx| async move {
+                let (image, shares) = portal.snapshot(&cx, &backend, &id, &name, &to).await?;
+                let (done, failed): (Vec<_>, Vec<_>) = shares.into_iter().partition(Result::is_ok);
+                match failed.into_iter().find_map(Result::err) {
+                    // The image is there: the same again tries the rest.
+                    Some(error) => Err(error.during(format!("{image} is made, and shared with {}", done.len()))),
+                    None if to.is_empty() => Ok((format!("{name} is {image}"), None)),
+                    None => Ok((format!("{name} is {image}, shared with {}", done.len()), None)),
+                }
             }),
             Effect::Remove { job, backend, id } => self.write(job, move |cx| async move {
                 portal.launcher(Some(&backend), None)?.remove(&cx, &id).await?;

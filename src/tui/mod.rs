@@ -18,6 +18,7 @@ pub mod msg;
 pub mod popups;
 pub mod prompter;
 pub mod screens;
+pub mod sharing;
 pub mod state;
 pub mod terminal;
 pub mod theme;

@@ -19,7 +19,8 @@ use crate::core::{
     rows::RowSet,
     search::{RowId, Sort},
     secret::Secret,
-    share::{Offer, Project, Share},
+    share::{Given, Offer, Project, Share, SharePlan},
+    ways::Receiver,
 };
 
 /// The lists of all sources, as search takes them.
@@ -113,6 +114,10 @@ pub enum Msg {
     Offers(Vec<Offer>, Vec<(String, Error)>),
     /// Projects of a source, for the share dialog.
     Projects(String, Result<Vec<Project>>),
+    /// How something would be shared with each.
+    SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    /// A volume is being given away; its key is shown this once.
+    Given(Given),
     /// A source's list, with what looks have told.
     Learnt(String, Arc<RowSet>),
     /// The core asks the person something, under a number.
@@ -153,8 +158,16 @@ pub enum Effect {
     Plan { backend: String, image: Box<Image>, answers: Answers },
     /// Carry out a plan, as job.
     Launch { job: u64, plan: Box<Plan> },
-    /// Share into a project, as job; only one platform where one was chosen.
-    Share { job: u64, target: Target, platform: Option<String>, project: String },
+    /// Plan a share with each of these.
+    SharePlans(Target, Vec<Receiver>),
+    /// Share, as job; only one platform where one was chosen.
+    Share { job: u64, target: Target, platform: Option<String>, to: Receiver },
+    /// Give a volume away, as job.
+    Give { job: u64, target: Target },
+    /// Take a volume that was given, as job.
+    Take { job: u64, offer: String, key: Secret },
+    /// Let a cloud fetch an image from the web, as job.
+    Import { job: u64, url: String, destination: String },
     /// Copy to a reference, as job; only one platform where one was chosen.
     CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
     /// Ask who may use an image.
@@ -183,6 +196,10 @@ pub enum Effect {
     Usage { backend: String, id: String },
     /// Stop it, as job.
     Stop { job: u64, backend: String, id: String },
+    /// Start it, or with `again` once more, as job.
+    Start { job: u64, backend: String, id: String, again: bool },
+    /// Make an image of it and share that, as job.
+    Snapshot { job: u64, backend: String, id: String, name: String, to: Vec<Receiver> },
     /// Remove it, as job.
     Remove { job: u64, backend: String, id: String },
     /// Open a terminal in it.
@@ -226,6 +243,8 @@ pub enum Slot {
     Offers,
     /// Projects.
     Projects,
+    /// Plans of shares.
+    SharePlans,
     /// Counting facets.
     Facets,
     /// Looking at rows.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use wharf::{
-    adapters::{archive::Index, files::header, local::unpack::Root, oci::challenge},
+    adapters::{archive::Index, header, local::unpack::Root, oci::challenge},
     core::{
         clean,
         digest::Digest,

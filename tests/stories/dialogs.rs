@@ -1,10 +1,16 @@
 //! Dialogs and the mouse: `update` without a terminal, a network or a clock.
 
+use std::sync::Arc;
+
 use wharf::{
     core::{
-        model::Version,
+        error::{Error, Kind},
+        model::{ImageKind, Version},
         ports::{Question, QuestionKind},
+        rows::RowSet,
         secret::Secret,
+        share::{Given, Project},
+        ways::Receiver,
     },
     tui::{
         msg::{Effect, Msg, Target},
@@ -25,6 +31,17 @@ fn on_image_page() -> State {
     press(&mut state, "j enter");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     update(&mut state, Msg::Image(Box::new(Ok(image))));
+    state
+}
+
+/// Two clouds, lab and other.
+fn with_clouds() -> State {
+    let mut state = state();
+    state.sources[0].adapter = "openstack".into();
+    state.sources[0].grants = true;
+    let mut other = state.sources[0].clone();
+    other.name = "other".into();
+    state.sources.push(other);
     state
 }
 
@@ -77,7 +94,8 @@ fn a_chosen_platform_is_what_is_shown_shared_and_linked() {
     let effects = press(&mut state, "down enter");
     assert!(matches!(effects.as_slice(), [Effect::Image { platform, .. }] if *platform == arm), "{effects:?}");
     assert!(matches!(press(&mut state, "y").as_slice(), [Effect::Link(_, platform)] if *platform == arm));
-    let effects = press(&mut state, "s c h e m enter");
+    let asked = press(&mut state, "s c h e m enter");
+    let effects = crate::keys::agree(&mut state, &asked);
     assert!(matches!(effects.as_slice(), [Effect::Share { platform, .. }] if *platform == arm), "{effects:?}");
 }
 
@@ -163,7 +181,7 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
 
 #[test]
 fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
-    use wharf::core::share::{Offer, Project};
+    use wharf::core::share::Offer;
     let mut state = state();
     assert_eq!(press(&mut state, "5"), [Effect::Offers]);
     assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
@@ -188,14 +206,122 @@ fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
 
 #[test]
 fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
-    use wharf::core::share::Project;
-    let mut state = state();
-    state.sources[0].adapter = "openstack".into();
-    state.sources[0].grants = true;
+    let mut state = with_clouds();
     assert_eq!(press(&mut state, "j s"), [Effect::Projects("lab".into())]);
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
     update(&mut state, Msg::Projects("lab".into(), Ok(projects)));
-    assert_eq!(labels(&state), [format!("biology = {}", "b".repeat(32))]);
+    let biology = "b".repeat(32);
+    assert_eq!(
+        labels(&state),
+        [
+            format!("biology = {biology}"),
+            "everybody who looks for it = :community".into(),
+            "everybody, in their lists = :public".into(),
+            "copy to other = other/".into(),
+        ]
+    );
+    let asked = press(&mut state, "_ _ enter");
+    let [Effect::SharePlans(target, to)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(to, &[Receiver::Project(biology.clone()), Receiver::Community]);
+    // One of them cannot: the others still can, and it says why.
+    let refused = Error::new(Kind::NotFound, "plan a share", "you may not see it").hint("ask for its id");
+    let plans = vec![(to[0].clone(), Ok(fake::share_plan())), (to[1].clone(), Err(refused))];
+    update(&mut state, Msg::SharePlans(target.clone(), plans));
+    let drawn = crate::screens::draw(&mut state, (120, 30));
+    for words in
+        ["no bytes move", "membership", "accepts it", "1. PATCH", "✗ everybody who looks for it", "ask for its id"]
+    {
+        assert!(drawn.contains(words), "{words} is missing:\n{drawn}");
+    }
     let effects = press(&mut state, "enter");
-    assert!(matches!(effects.as_slice(), [Effect::Share { project, .. }] if *project == "b".repeat(32)), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Share { to: Receiver::Project(project), .. }] if *project == biology),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
+    let mut state = with_clouds();
+    let mut volume = fake::row("data", &["volumes/2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55"]);
+    volume.kind = ImageKind::Volume;
+    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(RowSet::build(vec![volume])))));
+    crate::keys::run(&mut state, effects);
+    assert_eq!(press(&mut state, "s"), [Effect::Projects("lab".into())]);
+    assert_eq!(labels(&state)[0], "give it away = :give");
+    assert!(press(&mut state, "enter").is_empty());
+    assert!(crate::screens::draw(&mut state, (100, 24)).contains("You lose it"));
+    assert!(press(&mut state, "enter").is_empty(), "the careful answer is the default");
+    press(&mut state, "s enter");
+    let effects = press(&mut state, "y");
+    let [Effect::Give { job, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let job = *job;
+    let given = Given {
+        id: "lab/transfer/x".into(),
+        transfer: "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".into(),
+        title: "data".into(),
+        key: Secret::new("0123abcd"),
+    };
+    update(&mut state, Msg::Given(given));
+    assert!(crate::screens::draw(&mut state, (100, 24)).contains("0123abcd"));
+    let copied = press(&mut state, "c");
+    assert_eq!(copied, [Effect::Copy("transfer 9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55 key 0123abcd".into())]);
+    press(&mut state, "esc");
+    let after = update(&mut state, Msg::JobDone(job, Ok(("it waits".into(), None))));
+    assert!(after.contains(&Effect::List { source: "lab".into(), query: None }), "{after:?}");
+    assert!(!crate::screens::draw(&mut state, (100, 24)).contains("0123abcd"));
+}
+
+#[test]
+fn a_gift_is_taken_with_the_line_that_its_giver_sent() {
+    let mut state = with_clouds();
+    press(&mut state, "5 t");
+    update(&mut state, Msg::Paste("transfer 9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55 key 0123abcd".into()));
+    assert!(press(&mut state, "enter").is_empty(), "there are two clouds: which one?");
+    let effects = press(&mut state, "down enter");
+    let [Effect::Take { offer, key, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((offer.as_str(), key.reveal()), ("other/transfer/9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55", "0123abcd"));
+    // Without the key, that is asked for and not shown.
+    press(&mut state, "t");
+    update(&mut state, Msg::Paste("lab/transfer/9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".into()));
+    press(&mut state, "enter q w e");
+    assert!(!crate::screens::draw(&mut state, (100, 24)).contains("qwe"));
+    let effects = press(&mut state, "enter");
+    assert!(matches!(effects.as_slice(), [Effect::Take { key, .. }] if key.reveal() == "qwe"), "{effects:?}");
+    press(&mut state, "t n o enter");
+    assert!(state.notice.as_ref().unwrap().text.contains("no transfer in it"));
+}
+
+#[test]
+fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
+    let mut state = with_clouds();
+    press(&mut state, "2");
+    let workload = fake::workload("lab", "web");
+    update(&mut state, Msg::Workloads(vec![workload], Vec::new()));
+    assert!(matches!(press(&mut state, "R").as_slice(), [Effect::Start { again: true, .. }]));
+    assert!(press(&mut state, "S").is_empty(), "it runs already");
+    press(&mut state, "I enter");
+    update(&mut state, Msg::Projects("lab".into(), Ok(vec![Project { name: "biology".into(), id: "b".into() }])));
+    assert_eq!(labels(&state), ["biology = b", "nobody = :nobody"]);
+    let effects = press(&mut state, "enter");
+    let [Effect::Snapshot { backend, name, to, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((backend.as_str(), name.as_str()), ("lab", "web-2025-11-24"));
+    assert_eq!(to, &[Receiver::Project("b".into())]);
+}
+
+#[test]
+fn a_cloud_fetches_from_the_web_what_is_typed() {
+    let mut state = with_clouds();
+    press(&mut state, "u");
+    update(&mut state, Msg::Paste("ftp://x".into()));
+    press(&mut state, "enter");
+    assert!(state.notice.as_ref().unwrap().text.contains("https://"));
+    press(&mut state, "u");
+    update(&mut state, Msg::Paste("https://images.example/debian-12.qcow2".into()));
+    press(&mut state, "enter");
+    assert_eq!(labels(&state), ["lab = glance://lab/debian-12", "other = glance://other/debian-12"]);
+    let effects = press(&mut state, "enter");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Import { destination, .. }] if destination == "glance://lab/debian-12")
+    );
 }

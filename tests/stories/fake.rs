@@ -43,6 +43,31 @@ pub fn row(name: &str, tags: &[&str]) -> Row {
     Row { name: name.into(), tags: tags.iter().map(ToString::to_string).collect(), ..Row::default() }
 }
 
+pub fn workload(backend: &str, name: &str) -> wharf::core::launch::Workload {
+    wharf::core::launch::Workload {
+        id: format!("{name}-id"),
+        backend: backend.into(),
+        name: name.into(),
+        image: "lab.example/physics/gromacs:latest".into(),
+        digest: String::new(),
+        state: wharf::core::launch::State::Running,
+        created: None,
+        note: String::new(),
+    }
+}
+
+pub fn share_plan() -> wharf::core::share::SharePlan {
+    wharf::core::share::SharePlan {
+        steps: vec![
+            "PATCH /v2/images/4f0e: visibility private → shared".into(),
+            "POST /v2/images/4f0e/members: b10".into(),
+        ],
+        cost: "no bytes move".into(),
+        rights: "a membership of the project that owns it".into(),
+        receiver: "may use it by its id at once, and accepts it to see it in its list".into(),
+    }
+}
+
 #[async_trait]
 impl Catalog for Fake {
     async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {

@@ -12,6 +12,7 @@ use wharf::{
         ports::Listing,
         rows::RowSet,
         search,
+        ways::Receiver,
     },
     tui::{
         keymap::Keymap,
@@ -60,6 +61,15 @@ pub fn state() -> State {
     let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
     run(&mut state, effects);
     state
+}
+
+/// Answers the plans that were asked for, and agrees to them.
+pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
+    let Some(Effect::SharePlans(target, to)) = asked.last() else { panic!("no plan is asked for: {asked:?}") };
+    assert!(press(state, "enter").is_empty(), "without a plan nothing is shared");
+    let plans = to.iter().map(|to| (to.clone(), Ok(fake::share_plan()))).collect();
+    update(state, Msg::SharePlans(target.clone(), plans));
+    press(state, "enter")
 }
 
 /// Does the searches among the effects, as the jobs would; gives back the others.
@@ -300,7 +310,8 @@ fn sharing_several_marked_images_into_several_projects() {
     let mut state = state();
     press(&mut state, "_ _ s");
     assert_eq!(state.popups.len(), 2, "one dialog for each image");
-    let first = press(&mut state, "_ _ enter");
+    let asked = press(&mut state, "_ _ enter");
+    let first = agree(&mut state, &asked);
     assert_eq!(first.iter().filter(|effect| matches!(effect, Effect::Share { .. })).count(), 2);
     assert_eq!(state.running(), 2);
 }
@@ -309,14 +320,17 @@ fn sharing_several_marked_images_into_several_projects() {
 fn a_project_that_is_not_listed_can_be_typed() {
     let mut state = state();
     press(&mut state, "j s");
-    let effects = press(&mut state, "c h e m enter");
-    assert!(matches!(effects.as_slice(), [Effect::Share { project, .. }] if project == "chem"));
+    let asked = press(&mut state, "c h e m enter");
+    let effects = agree(&mut state, &asked);
+    assert!(matches!(effects.as_slice(), [Effect::Share { to: Receiver::Project(project), .. }] if project == "chem"));
 }
 
 #[test]
 fn quitting_during_work_asks_first() {
     let mut state = state();
-    press(&mut state, "j s c h e m enter q");
+    let asked = press(&mut state, "j s c h e m enter");
+    agree(&mut state, &asked);
+    press(&mut state, "q");
     assert!(!state.quit && matches!(state.popups.last(), Some(Popup::Confirm { .. })));
     press(&mut state, "enter");
     assert!(!state.quit, "the careful answer is the default");

@@ -13,10 +13,11 @@ use wharf::{
         ports::{Question, QuestionKind},
         progress::Note,
         rows::{Row, RowSet},
-        share::{Offer, Project, Share, Standing},
+        share::{Given, Offer, Project, Share, Standing},
+        ways::Receiver,
     },
     tui::{
-        msg::Msg,
+        msg::{Effect, Msg},
         state::State,
         theme::{Depth, Theme},
         update::update,
@@ -184,7 +185,8 @@ fn pictures() -> Vec<(&'static str, State)> {
     }
     all.push(("workload", one));
     let mut jobs = keys::state();
-    keys::press(&mut jobs, "j s c h e m enter");
+    let asked = keys::press(&mut jobs, "j s c h e m enter");
+    keys::agree(&mut jobs, &asked);
     let id = jobs.jobs[0].id;
     update(
         &mut jobs,
@@ -263,6 +265,31 @@ fn pictures() -> Vec<(&'static str, State)> {
     assert!(draw(&mut shared, (80, 24)).contains("Take it back from biology?"));
     keys::press(&mut shared, "enter");
     all.last_mut().unwrap().1 = shared;
+    let mut plan = keys::state();
+    plan.sources[0].grants = true;
+    keys::press(&mut plan, "j s");
+    let known = ["biology", "chemistry"].map(|name| project(name, name.chars().next().unwrap()));
+    update(&mut plan, Msg::Projects("lab".into(), Ok(known.to_vec())));
+    all.push(("share-cloud", plan));
+    let mut plan = keys::state();
+    plan.sources[0].grants = true;
+    keys::press(&mut plan, "j s");
+    let asked = keys::press(&mut plan, "n o b o d y enter");
+    let [Effect::SharePlans(target, _)] = asked.as_slice() else { panic!("{asked:?}") };
+    let unseen = Error::new(Kind::NotFound, "plan a share", "you may not see a project called 'nobody' on lab")
+        .hint("ask the other project for its id and give that");
+    let to = |name: &str| Receiver::Project(name.into());
+    let mut other = fake::share_plan();
+    other.steps[1] = "POST /v2/images/4f0e/members: c20".into();
+    let plans =
+        vec![(to("biology"), Ok(fake::share_plan())), (to("chemistry"), Ok(other)), (to("nobody"), Err(unseen))];
+    update(&mut plan, Msg::SharePlans(target.clone(), plans));
+    all.push(("share-plan", plan));
+    let mut gift = keys::state();
+    let key = wharf::core::secret::Secret::new("46ca709f313b07a8");
+    let (id, transfer) = ("site/transfer/x".to_owned(), "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".to_owned());
+    update(&mut gift, Msg::Given(Given { id, transfer, title: "data".into(), key }));
+    all.push(("gift", gift));
     let mut offers = keys::state();
     keys::press(&mut offers, "5");
     let offer = |title: &str, from: Project| Offer {

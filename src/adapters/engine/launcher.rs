@@ -235,6 +235,14 @@ impl Launcher for Engine {
         }
     }
 
+    async fn start(&self, cx: &Context, id: &str, again: bool) -> Result<()> {
+        self.start_container(cx, id, again).await
+    }
+
+    async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
+        self.commit(cx, id, name).await
+    }
+
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
         let what = format!("remove {id}");
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();

@@ -4,6 +4,7 @@ mod catalog;
 mod content;
 mod discover;
 mod launcher;
+mod life;
 mod plan;
 mod terminal;
 

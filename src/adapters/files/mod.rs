@@ -1,7 +1,6 @@
 //! Images in folders: OCI layouts (folder or archive), disk images, SIF files; and the starter catalog.
 
 mod content;
-pub mod header;
 mod layout;
 mod scan;
 mod starter;
@@ -16,7 +15,7 @@ use tokio::sync::mpsc;
 
 use self::layout::Layout;
 use crate::{
-    adapters::{Parts, Surroundings},
+    adapters::{Parts, Surroundings, header},
     core::{
         clean,
         config::Config,

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::{
-    header, is_disk,
+    is_disk,
     layout::{self, Layout},
 };
-use crate::core::{
-    error::{Error, Result},
-    model::ImageKind,
-    rows::Row,
+use crate::{
+    adapters::header,
+    core::{
+        error::{Error, Result},
+        model::ImageKind,
+        rows::Row,
+    },
 };
 
 /// More entries than a person keeps in one folder.

@@ -1,6 +1,6 @@
 //! Listing and describing a cloud's images.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -14,7 +14,7 @@ use super::{
 use crate::core::{
     error::{Error, Result},
     model::{Health, Image, Platform},
-    ports::{Catalog, Listing},
+    ports::{Asker, Catalog, Listing},
     progress::Context,
     reference::ImageRef,
     rows::Row,
@@ -241,6 +241,14 @@ impl Catalog for Images {
         Some(Cloud::place(&self.cloud.name))
     }
 
+    fn keeps_a_secret(&self) -> bool {
+        self.cloud.wants_secret()
+    }
+
+    async fn sign_in(&self, _cx: &Context, asker: Arc<dyn Asker>) -> Result<()> {
+        self.cloud.sign_in(Some(asker)).await.map(|_| ())
+    }
+
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.cloud.name);
         let (id, project) = cx.run(&what, self.cloud.project()).await?;
@@ -250,7 +258,7 @@ impl Catalog for Images {
         Ok(Health {
             reachable: true,
             account: self.cloud.account(),
-            credentials: "clouds.yaml".into(),
+            credentials: self.cloud.credentials().into(),
             // Others need the id to share something with this project.
             note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), until]
                 .into_iter()

@@ -13,7 +13,7 @@ use openstack_sdk::{
     types::ServiceType,
 };
 use secrecy::SecretString;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell, RwLock};
 use url::Url;
 
 use super::words;
@@ -21,10 +21,13 @@ use crate::adapters::http as http_shared;
 use crate::core::{
     clean,
     error::{During, Error, Result},
-    ports::Vault,
+    ports::{Asker, Question, QuestionKind, Vault},
+    secret::Secret,
     text,
 };
 
+/// Before a long transfer the sign-in must last at least this long, or it is renewed.
+const LONG: Duration = Duration::from_secs(30 * 60);
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -77,19 +80,33 @@ pub struct Cloud {
     pub name: String,
     config: CloudConfig,
     vault: Arc<dyn Vault>,
-    session: OnceCell<AsyncOpenStack>,
+    session: RwLock<Option<Arc<AsyncOpenStack>>>,
+    /// Held while somebody signs in, so that many calls at once sign in once.
+    signing: Mutex<()>,
     endpoints: [OnceCell<Url>; 5],
 }
 
 impl Cloud {
     /// A cloud that is asked when it is first needed.
     pub fn new(name: String, config: CloudConfig, vault: Arc<dyn Vault>) -> Self {
-        Self { name, config, vault, session: OnceCell::new(), endpoints: Default::default() }
+        Self {
+            name,
+            config,
+            vault,
+            session: RwLock::default(),
+            signing: Mutex::default(),
+            endpoints: Default::default(),
+        }
     }
 
     /// The address of its identity service, as the file says.
     pub fn address(&self) -> String {
         self.config.auth.as_ref().and_then(|auth| auth.auth_url.clone()).unwrap_or_default()
+    }
+
+    /// Where the credentials come from, in words.
+    pub fn credentials(&self) -> &'static str {
+        if self.wants_secret() { "the secret that was kept by a sign-in" } else { "clouds.yaml" }
     }
 
     /// The account, as far as the file tells without asking.
@@ -111,21 +128,73 @@ impl Cloud {
     }
 
     /// The session: signed in once, renewed by the library when the cloud says 401. Tokens stay in memory.
-    pub async fn session(&self) -> Result<&AsyncOpenStack> {
-        // On the heap: it is large, and needed once.
-        self.session.get_or_try_init(|| Box::pin(self.sign_in())).await
+    pub async fn session(&self) -> Result<Arc<AsyncOpenStack>> {
+        if let Some(session) = self.session.read().await.clone() {
+            return Ok(session);
+        }
+        let _once = self.signing.lock().await;
+        if let Some(session) = self.session.read().await.clone() {
+            return Ok(session);
+        }
+        self.enter(None).await
     }
 
-    async fn sign_in(&self) -> Result<AsyncOpenStack> {
-        AsyncOpenStack::builder(&self.completed().await)
-            // Its cache would leave tokens in clear on disk.
-            .disable_auth_cache(true)
-            .auth_helper(Answers { place: Self::place(&self.name), vault: self.vault.clone() })
-            .http_connect_timeout(Duration::from_secs(5))
-            .http_timeout(ANSWER)
-            .connect()
-            .await
-            .map_err(|error| words::of_sign_in(&self.name, &error))
+    /// Signs in anew; `asker` answers what neither file nor vault knows, a one-time passcode for example.
+    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<AsyncOpenStack>> {
+        let _once = self.signing.lock().await;
+        self.enter(asker).await
+    }
+
+    /// Makes the sign-in last at least half an hour, where the cloud allows it: a long transfer must not outlive it.
+    pub async fn renewed(&self) -> Result<()> {
+        self.renewed_for(LONG).await
+    }
+
+    async fn renewed_for(&self, least: Duration) -> Result<()> {
+        let session = self.session().await?;
+        let left = session.get_auth_info().map_or(0, |info| info.token.expires_at.timestamp() - text::now());
+        if u64::try_from(left).unwrap_or(0) >= least.as_secs() {
+            return Ok(());
+        }
+        match self.sign_in(None).await {
+            Ok(_) => Ok(()),
+            // One who must be asked again is asked when it is over; until then the old one serves.
+            Err(error) if left > 60 => {
+                tracing::warn!(%error, left, "the sign-in could not be renewed");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn enter(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<AsyncOpenStack>> {
+        let config = self.completed().await;
+        let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
+        // On the heap: it is large, and needed seldom.
+        let connecting = Box::pin(
+            AsyncOpenStack::builder(&config)
+                // Its cache would leave tokens in clear on disk.
+                .disable_auth_cache(true)
+                .auth_helper(answers)
+                .http_connect_timeout(Duration::from_secs(5))
+                .http_timeout(ANSWER)
+                .connect(),
+        );
+        let session = Arc::new(connecting.await.map_err(|error| words::of_sign_in(&self.name, &error))?);
+        *self.session.write().await = Some(session.clone());
+        Ok(session)
+    }
+
+    /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
+    pub fn wants_secret(&self) -> bool {
+        let auth = self.config.auth.clone().unwrap_or_default();
+        let methods = self.config.auth_methods.clone().unwrap_or_default();
+        let kind = self.config.auth_type.as_deref().unwrap_or("password");
+        let by = |word: &str| kind.contains(word) || methods.iter().any(|method| method.contains(word));
+        (by("password") && auth.password.is_none())
+            || (by("application") && auth.application_credential_secret.is_none())
+            || (kind.contains("token") && auth.token.is_none() && auth.access_token.is_none())
+            || (by("clientcredentials") && auth.client_secret.is_none())
     }
 
     /// The configuration with the account that was kept by a sign-in, where the file names none.
@@ -276,11 +345,32 @@ pub fn query(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// Answers the library's questions from the vault; what is not there is asked for by `wharf login`.
+/// Answers the library's questions: from the vault, else by asking the person where somebody is there.
 #[derive(Clone)]
 struct Answers {
-    place: String,
+    cloud: String,
     vault: Arc<dyn Vault>,
+    asker: Option<Arc<dyn Asker>>,
+}
+
+impl Answers {
+    async fn ask(&self, key: &str, kind: QuestionKind) -> Result<Secret, AuthHelperError> {
+        let missing = || AuthHelperError::Other(format!("{NOT_KNOWN} {key}"));
+        let asker = self.asker.as_ref().ok_or_else(missing)?;
+        let words = format!("{} for {}", word_of(key), self.cloud);
+        asker.ask(Question { words, kind }).await.map_err(|_| missing())
+    }
+}
+
+/// What an answer that nobody gave is called; the error of the sign-in is made from it.
+pub const NOT_KNOWN: &str = "auth helper: nobody told the";
+
+/// What people call a key of the library.
+pub fn word_of(key: &str) -> String {
+    match key {
+        "passcode" => "one-time passcode".to_owned(),
+        other => clean::short(&other.replace('_', " "), 60),
+    }
 }
 
 #[async_trait]
@@ -289,13 +379,19 @@ impl AuthHelper for Answers {
         Box::new(self.clone())
     }
 
-    /// Only secrets are asked for: no way to sign in demands an account, see [`Cloud::completed`].
-    async fn get(&self, _key: String, _connection: Option<String>) -> Result<String, AuthHelperError> {
-        Err(AuthHelperError::NotSupported)
+    async fn get(&self, key: String, _connection: Option<String>) -> Result<String, AuthHelperError> {
+        self.ask(&key, QuestionKind::Text).await.map(|answer| answer.reveal().to_owned())
     }
 
-    async fn get_secret(&self, _key: String, _connection: Option<String>) -> Result<SecretString, AuthHelperError> {
-        let kept = self.vault.get(&self.place).ok().flatten();
-        kept.map(|(_, secret)| secret.reveal().to_owned().into()).ok_or(AuthHelperError::NotSupported)
+    async fn get_secret(&self, key: String, _connection: Option<String>) -> Result<SecretString, AuthHelperError> {
+        // A passcode is good for one time only: keeping one would be keeping nothing.
+        if key != "passcode" {
+            let (vault, place) = (self.vault.clone(), Cloud::place(&self.cloud));
+            let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
+            if let Some((_, secret)) = kept.ok().and_then(Result::ok).flatten() {
+                return Ok(secret.reveal().to_owned().into());
+            }
+        }
+        self.ask(&key, QuestionKind::Secret).await.map(|answer| answer.reveal().to_owned().into())
     }
 }

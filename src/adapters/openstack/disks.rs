@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,7 +12,10 @@ use http::Method;
 use reqwest::Body as HttpBody;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tokio::{fs, io::AsyncWriteExt};
+use tokio::{
+    fs,
+    io::{AsyncSeekExt, AsyncWriteExt},
+};
 
 use super::{
     Images,
@@ -19,11 +23,12 @@ use super::{
     cloud::{Body, Request, Service},
 };
 use crate::{
-    adapters::http as shared,
+    adapters::{header, http as shared},
     core::{
+        clean,
         copy::Outcome,
         digest::{Digest, Hasher},
-        disk::Upload,
+        disk::{Import, Upload, refuse_references},
         error::{During, Error, Kind, Result},
         ports::Disks,
         progress::Context,
@@ -33,6 +38,20 @@ use crate::{
 
 /// Bytes read or written at a time.
 const PIECE: usize = 1 << 20;
+/// How often a transfer is begun whose connection breaks.
+const TRIES: usize = 4;
+/// Between looks at an image that changes its state, and how often it is looked at after a broken upload.
+const PAUSE: Duration = Duration::from_millis(500);
+const NOTICES: usize = 60;
+/// What is read of an image to know what it is.
+const HEAD: usize = 64 << 10;
+/// The property that says where an image was fetched from, so that it is not fetched twice.
+const ORIGIN: &str = "wharf_imported_from";
+
+fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
+    hasher.read(std::fs::File::open(file).during(what)?).during(what)?;
+    Ok(hasher.finish())
+}
 
 impl Images {
     /// A client for bytes: its deadlines are for every step, not for the whole.
@@ -53,18 +72,13 @@ impl Images {
             image.owner.as_deref() == Some(&project) && image.size == Some(upload.size) && image.digest().is_some()
         });
         let Some(image) = same else { return Ok(None) };
-        let (file, mut hasher) = (upload.file.clone(), image.hasher());
-        let task = what.to_owned();
-        let digest = tokio::task::spawn_blocking(move || {
-            hasher.read(std::fs::File::open(file).during(&task)?).during(&task)?;
-            Ok::<_, Error>(hasher.finish())
-        })
-        .await
-        .during(what)??;
+        let (file, hasher, task) = (upload.file.clone(), image.hasher(), what.to_owned());
+        let digest = tokio::task::spawn_blocking(move || hash(&file, hasher, &task)).await.during(what)??;
         Ok((Some(digest) == image.digest()).then_some(image))
     }
 
-    async fn send_bytes(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
+    /// Sends the bytes of a file once; what was sent is hashed along.
+    async fn send_once(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
         let file = fs::File::open(&upload.file).await.during(what)?;
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
         let (hashing, progress) = (hasher.clone(), cx.progress.clone());
@@ -85,6 +99,43 @@ impl Images {
         Ok(hasher.finish())
     }
 
+    /// Sends the bytes of a file. Glance cannot go back into a broken upload: it is sent again from its beginning.
+    async fn send_bytes(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
+        for again in 1.. {
+            let broken = match self.send_once(cx, what, id, upload).await {
+                Err(error) if again < TRIES && error.kind == Kind::Unavailable => error,
+                done => return done,
+            };
+            tracing::info!(%broken, again, "sending again");
+            cx.progress.phase("the connection broke: sending it again");
+            if self.ready_again(what, id).await? {
+                // All of it had arrived; only the answer was lost.
+                let (file, task) = (upload.file.clone(), what.to_owned());
+                return tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task))
+                    .await
+                    .during(what)?;
+            }
+            cx.progress.set(0, Some(upload.size));
+        }
+        Err(Error::failed(what, "it was not sent"))
+    }
+
+    /// Waits until the cloud has noticed that an upload broke; `true` if it had arrived whole.
+    async fn ready_again(&self, what: &str, id: &str) -> Result<bool> {
+        for _ in 0..NOTICES {
+            match self.find(what, id).await {
+                Ok(image) if image.status == "active" => return Ok(true),
+                Ok(image) if image.status == "queued" => return Ok(false),
+                Ok(_) => {}
+                Err(error) if error.kind == Kind::Unavailable => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(Error::new(Kind::Unavailable, what, "the connection broke, and the cloud has not noticed it yet")
+            .hint("try again"))
+    }
+
     async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
         let status = answer.status();
         if status.is_success() {
@@ -102,19 +153,20 @@ impl Images {
 
 #[async_trait]
 impl Disks for Images {
-    async fn upload(&self, cx: &Context, upload: &Upload) -> Result<Outcome> {
+    async fn upload(&self, cx: &Context, upload: &Upload) -> Result<(ImageRef, Outcome)> {
         let what = format!("upload {} to {}", upload.file.display(), self.cloud.name);
         cx.progress.total(upload.size);
         cx.progress.phase("looking whether it is there");
         if let Some(image) = self.sent_already(&what, upload).await? {
             cx.progress.spare(upload.size);
             let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash"))?;
-            return Ok(outcome(digest, 0, upload.size));
+            return Ok((self.image_ref(&image.id), outcome(digest, 0, upload.size)));
         }
         let body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare", "visibility": "private"});
         let made: GlanceImage =
             self.cloud.json(&what, Service::Image, Request::new(Method::POST, "images", Body::Json(body))).await?;
         cx.progress.phase("uploading");
+        self.cloud.renewed().await?;
         let sent = cx.unless_cancelled(&what, self.send_bytes(cx, &what, &made.id, upload)).await;
         let ours = match sent {
             Ok(digest) => digest,
@@ -131,8 +183,18 @@ impl Disks for Images {
                 self.forget(&what, &made.id).await;
                 Err(Error::new(Kind::Integrity, what, "the cloud has other bytes than were sent").hint("try again"))
             }
-            digest => Ok(outcome(digest.unwrap_or(ours), upload.size, 0)),
+            digest => Ok((self.image_ref(&made.id), outcome(digest.unwrap_or(ours), upload.size, 0))),
         }
+    }
+
+    async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)> {
+        let what = format!("import {} into {}", clean::short(&import.url, 200), self.cloud.name);
+        let done = cx.unless_cancelled(&what, self.fetched_by_cloud(cx, &what, import)).await;
+        let (image, fresh) = done?;
+        let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
+        let size = image.size.unwrap_or(0);
+        let outcome = if fresh { outcome(digest, size, 0) } else { outcome(digest, 0, size) };
+        Ok((self.image_ref(&image.id), outcome))
     }
 
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome> {
@@ -148,6 +210,7 @@ impl Disks for Images {
         let size = image.size.unwrap_or(0);
         cx.progress.total(size);
         cx.progress.phase("downloading");
+        self.cloud.renewed().await?;
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).await.during(&what)?;
         }
@@ -166,21 +229,174 @@ impl Disks for Images {
 }
 
 impl Images {
+    /// Fetches the bytes; after a broken connection it goes on where it was.
     async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
-        let request = self.bytes_request(what, Method::GET, &format!("images/{}/file", image.id)).await?;
-        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
-        let mut stream = shared::stream(self.good(what, answer).await?, what.to_owned());
         let mut file = fs::File::create(partial).await.during(what)?;
-        let mut hasher = image.hasher();
-        while let Some(chunk) = stream.try_next().await? {
-            hasher.update(&chunk);
-            file.write_all(&chunk).await.during(what)?;
-            cx.progress.add(chunk.len() as u64);
+        let (mut hasher, mut arrived) = (image.hasher(), 0);
+        for again in 1.. {
+            match self.receive_from(cx, what, image, &mut file, &mut hasher, &mut arrived).await {
+                Err(error) if again < TRIES && error.kind == Kind::Unavailable => {
+                    tracing::info!(%error, again, arrived, "fetching the rest");
+                    cx.progress.phase("the connection broke: fetching the rest");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => {
+                    done?;
+                    break;
+                }
+            }
         }
         file.flush().await.during(what)?;
         file.sync_all().await.during(what)?;
         Ok(hasher.finish())
     }
+
+    async fn receive_from(
+        &self,
+        cx: &Context,
+        what: &str,
+        image: &GlanceImage,
+        file: &mut fs::File,
+        hasher: &mut Hasher,
+        arrived: &mut u64,
+    ) -> Result<()> {
+        let mut request = self.bytes_request(what, Method::GET, &format!("images/{}/file", image.id)).await?;
+        if *arrived > 0 {
+            request = request.header("Range", format!("bytes={arrived}-"));
+        }
+        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
+        let answer = self.good(what, answer).await?;
+        if *arrived > 0 && answer.status() != reqwest::StatusCode::PARTIAL_CONTENT {
+            // It gives the whole only: all is taken anew.
+            file.set_len(0).await.during(what)?;
+            file.rewind().await.during(what)?;
+            (*hasher, *arrived) = (image.hasher(), 0);
+            cx.progress.set(0, image.size);
+        }
+        let mut stream = shared::stream(answer, what.to_owned());
+        while let Some(chunk) = stream.try_next().await? {
+            file.write_all(&chunk).await.during(what)?;
+            hasher.update(&chunk);
+            *arrived += chunk.len() as u64;
+            cx.progress.add(chunk.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Has the cloud fetch an image (Image API v2, "Interoperable image import", `web-download`); `true` if it is new.
+    async fn fetched_by_cloud(&self, cx: &Context, what: &str, import: &Import) -> Result<(GlanceImage, bool)> {
+        let methods: serde_json::Value = self.cloud.json(what, Service::Image, Request::get("info/import")).await?;
+        let offered = methods.pointer("/import-methods/value").and_then(serde_json::Value::as_array);
+        if !offered.is_some_and(|methods| methods.iter().any(|method| method == "web-download")) {
+            return Err(Error::unsupported(what, format!("{} fetches nothing from the web", self.cloud.name))
+                .hint("download it, then push the file"));
+        }
+        let known = self.named(what, &import.name, "limit=20&status=active").await?;
+        if let Some(image) = known.into_iter().find(|image| image.property(ORIGIN) == import.url) {
+            return Ok((image, false));
+        }
+        cx.progress.phase("looking at its header");
+        let format = self.format_on_the_web(what, &import.url).await?;
+        let body = json!({"name": import.name, "disk_format": format, "container_format": "bare",
+            "visibility": "private", ORIGIN: import.url});
+        let made: GlanceImage =
+            self.cloud.json(what, Service::Image, Request::new(Method::POST, "images", Body::Json(body))).await?;
+        let fetched = self.fetch_into(cx, what, &made.id, import).await;
+        match fetched {
+            Ok(image) => Ok((image, true)),
+            Err(error) => {
+                self.forget(what, &made.id).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch_into(&self, cx: &Context, what: &str, id: &str, import: &Import) -> Result<GlanceImage> {
+        let path = format!("images/{id}/import");
+        let body = Body::Json(json!({"method": {"name": "web-download", "uri": import.url}}));
+        self.cloud.send(what, Service::Image, Request::new(Method::POST, &path, body)).await?;
+        let mut begun = false;
+        let image = loop {
+            let now = self.find(what, id).await?;
+            cx.progress.phase(format!("the cloud fetches it: {}", clean::short(&now.status, 20)));
+            begun |= now.status == "importing";
+            match now.status.as_str() {
+                "active" => break now,
+                "queued" if begun || !now.property("os_glance_failed_import").is_empty() => {
+                    return Err(Error::failed(what, self.why_not_fetched(what, id).await)
+                        .hint("check that the cloud may reach the address, or download it and push the file"));
+                }
+                "killed" | "deleted" => return Err(Error::failed(what, "the cloud gave up on it")),
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        };
+        // What the cloud has is what counts, not what the server showed to us.
+        let request = self.bytes_request(what, Method::GET, &format!("images/{id}/file")).await?;
+        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
+        let head = begin_of(what, self.good(what, answer).await?).await?;
+        let facts = header::read(&head, image.size.unwrap_or(0));
+        refuse_references(what, facts.refers, &facts.warnings)?;
+        let claimed = image.disk_format.as_deref().unwrap_or("");
+        if facts.format != claimed && !(facts.format == "raw" && claimed == "iso") {
+            return Err(Error::new(Kind::Denied, what, format!("it is {}, not {claimed} as it seemed", facts.format))
+                .hint("download it, look at it, then push the file"));
+        }
+        Ok(image)
+    }
+
+    /// What the tasks of an image say about a failed import.
+    async fn why_not_fetched(&self, what: &str, id: &str) -> String {
+        let path = format!("images/{id}/tasks");
+        let tasks: Result<serde_json::Value> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
+        let tasks = tasks.unwrap_or_default();
+        let said = tasks.get("tasks").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let said = said.filter_map(|task| task.get("message")?.as_str()).find(|words| !words.is_empty());
+        let said = said.map(|words| clean::short(words, 200)).unwrap_or_default();
+        if said.is_empty() { "the cloud could not fetch it, and does not say why".to_owned() } else { said }
+    }
+
+    /// What the image behind a URL is: by its header; by its name where only the cloud reaches it.
+    async fn format_on_the_web(&self, what: &str, url: &str) -> Result<String> {
+        let request = self.cloud.bytes_client(what)?.get(url).header("Range", format!("bytes=0-{}", HEAD - 1));
+        let answer = tokio::time::timeout(Duration::from_secs(15), request.send()).await;
+        if let Ok(Ok(answer)) = answer {
+            if !answer.status().is_success() {
+                return Err(shared::refused(what, answer.status(), ""));
+            }
+            let whole = answer
+                .headers()
+                .get("content-range")
+                .and_then(|range| range.to_str().ok()?.rsplit('/').next()?.parse().ok())
+                .or(answer.content_length());
+            let head = begin_of(what, answer).await?;
+            let facts = header::read(&head, whole.unwrap_or(head.len() as u64));
+            refuse_references(what, facts.refers, &facts.warnings)?;
+            return Ok(facts.format);
+        }
+        let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
+        match path.rsplit('.').next() {
+            Some(format @ ("qcow2" | "raw" | "vmdk" | "iso")) => Ok(format.to_owned()),
+            Some("img") => Ok("raw".to_owned()),
+            _ => {
+                Err(Error::new(Kind::Unavailable, what, "this machine does not reach it, and its name tells no format")
+                    .hint("download it where it can be reached, then push the file"))
+            }
+        }
+    }
+}
+
+/// The first bytes of an answer.
+async fn begin_of(what: &str, answer: reqwest::Response) -> Result<Vec<u8>> {
+    let mut stream = shared::stream(answer, what.to_owned());
+    let mut head = Vec::with_capacity(HEAD);
+    while let Some(chunk) = stream.try_next().await? {
+        head.extend_from_slice(&chunk);
+        if head.len() >= HEAD {
+            head.truncate(HEAD);
+            break;
+        }
+    }
+    Ok(head)
 }
 
 fn outcome(digest: Digest, moved: u64, spared: u64) -> Outcome {

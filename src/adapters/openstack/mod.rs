@@ -31,6 +31,14 @@ use crate::{
 /// What a cloud shows as a source.
 pub struct Images {
     cloud: Arc<Cloud>,
+    /// Held while an image is made of a volume: many who want it at once get one.
+    making: tokio::sync::Mutex<()>,
+}
+
+impl Images {
+    fn new(cloud: Arc<Cloud>) -> Self {
+        Self { cloud, making: tokio::sync::Mutex::default() }
+    }
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -99,7 +107,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             .hint(format!("'url' is the name of one of: {}", names.join(", "))));
         };
         let cloud = Arc::new(Cloud::new(written.name.clone(), cloud.clone(), around.vault.clone()));
-        let images = Arc::new(Images { cloud: cloud.clone() });
+        let images = Arc::new(Images::new(cloud.clone()));
         parts.sources.push(Source {
             name: written.name.clone(),
             adapter: "openstack",

@@ -83,6 +83,21 @@ impl Images {
         }
     }
 
+    /// Waits until an image that the cloud makes by itself is whole.
+    pub async fn until_whole(&self, cx: &Context, what: &str, image: &str) -> Result<ImageRef> {
+        loop {
+            let now = self.find(what, image).await?;
+            cx.progress.phase(format!("the image is {}", clean::short(&now.status, 20)));
+            match now.status.as_str() {
+                "active" => return Ok(self.image_ref(image)),
+                "killed" | "deleted" | "pending_delete" => {
+                    return Err(Error::failed(what, "the cloud gave up on it").hint("try again"));
+                }
+                _ => tokio::time::sleep(WATCH / 4).await,
+            }
+        }
+    }
+
     fn workload(&self, server: &Server) -> Workload {
         let labelled = |key: &str| clean::short(server.metadata.get(key).map_or("", String::as_str), 300);
         let image = labelled(label::REFERENCE);
@@ -206,7 +221,7 @@ impl Launcher for Images {
     async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
         let what = format!("read the console of {id}");
         let first = self.console(&what, id).await?;
-        let (images, id) = (Self { cloud: self.cloud.clone() }, id.to_owned());
+        let (images, id) = (Self::new(self.cloud.clone()), id.to_owned());
         let begin = (Some(first.clone()), first, images, id, what);
         Ok(Box::pin(stream::try_unfold(begin, move |(now, mut seen, images, id, what)| async move {
             if let Some(now) = now {
@@ -306,17 +321,7 @@ impl Launcher for Images {
                 id
             }
         };
-        loop {
-            let now = self.find(&what, &image).await?;
-            cx.progress.phase(format!("the snapshot is {}", clean::short(&now.status, 20)));
-            match now.status.as_str() {
-                "active" => return Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image }),
-                "killed" | "deleted" | "pending_delete" => {
-                    return Err(Error::failed(what, "the cloud gave up on it").hint("try again"));
-                }
-                _ => tokio::time::sleep(WATCH / 4).await,
-            }
-        }
+        self.until_whole(cx, &what, &image).await
     }
 
     async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {

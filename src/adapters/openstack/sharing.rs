@@ -19,6 +19,7 @@ use crate::core::{
     secret::Secret,
     share::{Given, Offer, Project, Share, SharePlan, Standing},
     text,
+    ways::Receiver,
 };
 
 #[derive(Debug, Deserialize)]
@@ -35,20 +36,101 @@ struct KeystoneProject {
 }
 
 impl Images {
-    /// An image of this cloud that is ours to share.
-    async fn shareable(&self, what: &str, reference: &ImageRef) -> Result<GlanceImage> {
+    /// The reference of an image of this cloud.
+    pub fn image_ref(&self, id: &str) -> ImageRef {
+        ImageRef::Glance { cloud: self.cloud.name.clone(), image: id.to_owned() }
+    }
+
+    /// An image of this cloud that can be shared with whom it is not shared yet.
+    async fn shareable(&self, what: &str, reference: &ImageRef, to: &Receiver) -> Result<GlanceImage> {
         let ImageRef::Glance { image, .. } = reference else {
             return Err(Error::usage(what, "it is not an image of a cloud"));
         };
         let found = self.find(what, image).await?;
-        match found.visibility.as_str() {
-            "public" | "community" => Err(Error::usage(
+        let already = match to {
+            Receiver::Project(_) => matches!(found.visibility.as_str(), "public" | "community"),
+            Receiver::Community => found.visibility == "public",
+            Receiver::Public => false,
+        };
+        if already {
+            return Err(Error::usage(
                 what,
                 format!("it is {} already: every project of {} may use it", found.visibility, self.cloud.name),
             )
-            .hint("send its name or a link instead")),
-            _ => Ok(found),
+            .hint("send its name or a link instead"));
         }
+        Ok(found)
+    }
+
+    /// Makes everybody see an image, or takes that back.
+    async fn set_visibility(&self, what: &str, image: &GlanceImage, visibility: &str) -> Result<()> {
+        if image.visibility == visibility {
+            return Ok(());
+        }
+        let change = json!([{"op": "replace", "path": "/visibility", "value": visibility}]);
+        let path = format!("images/{}", image.id);
+        let request = Request::new(Method::PATCH, &path, Body::ImagePatch(change));
+        self.cloud.send(what, Service::Image, request).await.map(|_| ())
+    }
+
+    /// The grant that everybody has.
+    fn share_of_everybody(&self, image: &str, visibility: &str) -> Share {
+        Share {
+            id: format!("{}/{image}/{visibility}", self.cloud.name),
+            reference: self.image_ref(image),
+            project: Project { name: "everybody".to_owned(), id: visibility.to_owned() },
+            standing: Standing::Accepted,
+            created: None,
+        }
+    }
+
+    /// Adds a project to an image; one that is there already stays as it is.
+    async fn add_member(&self, what: &str, image: &GlanceImage, project: Project) -> Result<Share> {
+        if image.owner.as_deref() == Some(&project.id) {
+            return Err(Error::usage(what, "it belongs to that project"));
+        }
+        self.set_visibility(what, image, "shared").await?;
+        let path = format!("images/{}/members", image.id);
+        let body = Body::Json(json!({"member": project.id}));
+        let made: Result<Member> = self.cloud.json(what, Service::Image, Request::new(Method::POST, &path, body)).await;
+        let member = match made {
+            Ok(member) => member,
+            // It is a member already: how it stands is what was asked for. (409 is the only plain failure here.)
+            Err(error) if error.kind == Kind::Failed => {
+                let path = format!("images/{}/members/{}", image.id, project.id);
+                let known: Result<Member> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
+                known.map_err(|_| error)?
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(self.share_of(&image.id, &member, &[project]))
+    }
+
+    /// The steps that share an image which stands at `visibility`; `image` is its id, or what it will be called.
+    async fn steps(
+        &self,
+        cx: &Context,
+        what: &str,
+        image: &str,
+        visibility: &str,
+        to: &Receiver,
+    ) -> Result<(Vec<String>, &'static str)> {
+        let turn = |wanted: &str| format!("PATCH /v2/images/{image}: visibility {visibility} → {wanted}");
+        Ok(match to {
+            Receiver::Project(wanted) => {
+                let project = self.project_named(cx, what, wanted).await?;
+                let mut steps = Vec::new();
+                if visibility != "shared" {
+                    steps.push(turn("shared"));
+                }
+                steps.push(format!("POST /v2/images/{image}/members: {}", project.id));
+                (steps, "may use it by its id at once, and accepts it to see it in its list")
+            }
+            Receiver::Community => {
+                (vec![turn("community")], "finds it by searching for it, or by its id; it is in no list by itself")
+            }
+            Receiver::Public => (vec![turn("public")], "has it in its list at once, as every project has"),
+        })
     }
 
     /// The project that a name or an id means.
@@ -73,7 +155,7 @@ impl Images {
             names.iter().find(|project| project.id == member.member_id).map_or("", |project| project.name.as_str());
         Share {
             id: format!("{}/{image}/{}", self.cloud.name, member.member_id),
-            reference: ImageRef::Glance { cloud: self.cloud.name.clone(), image: image.to_owned() },
+            reference: self.image_ref(image),
             project: Project { name: name.to_owned(), id: clean::short(&member.member_id, 80) },
             standing: Standing::from(member.status.as_str()),
             created: member.created_at.as_deref().and_then(text::parse_timestamp),
@@ -125,51 +207,57 @@ impl Sharer for Images {
         Ok(projects)
     }
 
-    async fn plan(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<SharePlan> {
-        let what = format!("plan a share of {reference}");
-        let image = self.shareable(&what, reference).await?;
-        let project = self.project_named(cx, &what, project).await?;
-        let mut steps = Vec::new();
-        if image.visibility != "shared" {
-            steps.push(format!("PATCH /v2/images/{}: visibility {} → shared", image.id, image.visibility));
-        }
-        steps.push(format!("POST /v2/images/{}/members: {}", image.id, project.id));
-        Ok(SharePlan {
-            steps,
-            cost: "no bytes move".into(),
-            receiver: "may use it by its id at once, and accepts it to see it in its list".into(),
-        })
+    async fn own(&self, _cx: &Context) -> Result<Project> {
+        let (id, name) = self.cloud.project().await?;
+        Ok(Project { name, id })
     }
 
-    async fn share(&self, cx: &Context, reference: &ImageRef, project: &str) -> Result<Share> {
-        let what = format!("share {reference} to '{project}'");
-        let image = self.shareable(&what, reference).await?;
-        let project = self.project_named(cx, &what, project).await?;
-        if image.owner.as_deref() == Some(&project.id) {
-            return Err(Error::usage(what, "it belongs to that project"));
-        }
-        if image.visibility != "shared" {
-            let change = json!([{"op": "replace", "path": "/visibility", "value": "shared"}]);
-            let path = format!("images/{}", image.id);
-            self.cloud
-                .send(&what, Service::Image, Request::new(Method::PATCH, &path, Body::ImagePatch(change)))
-                .await?;
-        }
-        let path = format!("images/{}/members", image.id);
-        let body = Body::Json(json!({"member": project.id}));
-        let made: Result<Member> =
-            self.cloud.json(&what, Service::Image, Request::new(Method::POST, &path, body)).await;
-        let member = match made {
-            Ok(member) => member,
-            // It is a member already: how it stands is what was asked for. (409 is the only plain failure here.)
-            Err(error) if error.kind == Kind::Failed => {
-                let path = format!("images/{}/members/{}", image.id, project.id);
-                let known: Result<Member> = self.cloud.json(&what, Service::Image, Request::get(&path)).await;
-                known.map_err(|_| error)?
-            }
-            Err(error) => return Err(error),
+    async fn plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
+        let what = format!("plan a share of {reference}");
+        let mut rights = match to {
+            Receiver::Public => "the role that may publish images, usually an administrator's".to_owned(),
+            _ => "a membership of the project that owns it".to_owned(),
         };
-        Ok(self.share_of(&image.id, &member, &[project]))
+        let (before, name, visibility, cost) = if let ImageRef::Volume { .. } = reference {
+            let (steps, name, cost) = self.plan_of_image(&what, reference).await?;
+            (steps, name, "private".to_owned(), cost)
+        } else {
+            let image = self.shareable(&what, reference, to).await?;
+            let (own, _) = self.cloud.project().await?;
+            if image.owner.as_deref().is_some_and(|owner| owner != own) {
+                rights.push_str("; it belongs to another project than yours: the cloud will refuse it to members");
+            }
+            (Vec::new(), image.id.clone(), image.visibility.clone(), "no bytes move".to_owned())
+        };
+        let (steps, receiver) = self.steps(cx, &what, &name, &visibility, to).await?;
+        Ok(SharePlan { steps: [before, steps].concat(), cost, rights, receiver: receiver.to_owned() })
+    }
+
+    async fn share(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<Share> {
+        let what = format!("share {reference} to '{to}'");
+        // Whoever cannot be named is found out before anything is made for them.
+        let project = match to {
+            Receiver::Project(wanted) => Some(self.project_named(cx, &what, wanted).await?),
+            _ => None,
+        };
+        let reference = self.image_of(cx, reference).await?;
+        let image = self.shareable(&what, &reference, to).await?;
+        let visibility = match (to, project) {
+            (_, Some(project)) => return self.add_member(&what, &image, project).await,
+            (Receiver::Public, None) => "public",
+            (_, None) => "community",
+        };
+        self.set_visibility(&what, &image, visibility).await?;
+        Ok(self.share_of_everybody(&image.id, visibility))
+    }
+
+    async fn image_of(&self, cx: &Context, reference: &ImageRef) -> Result<ImageRef> {
+        match reference {
+            ImageRef::Volume { .. } => {
+                self.image_of_volume(cx, &format!("make an image of {reference}"), reference).await
+            }
+            _ => Ok(reference.clone()),
+        }
     }
 
     async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>> {
@@ -178,8 +266,10 @@ impl Sharer for Images {
             return Err(Error::usage(what, "it is not an image of a cloud"));
         };
         let image = self.find(&what, image).await?;
-        if image.visibility != "shared" {
-            return Ok(Vec::new());
+        match image.visibility.as_str() {
+            "shared" => {}
+            everybody @ ("community" | "public") => return Ok(vec![self.share_of_everybody(&image.id, everybody)]),
+            _ => return Ok(Vec::new()),
         }
         let path = format!("images/{}/members", image.id);
         let found: Members = self.cloud.json(&what, Service::Image, Request::get(&path)).await?;
@@ -192,6 +282,14 @@ impl Sharer for Images {
         let (image, Some(project)) = parts(share, &what)? else {
             return Err(Error::usage(what, "it names no project").hint("'wharf shares REF' shows the whole id"));
         };
+        if matches!(project, "community" | "public") {
+            // Projects that it was shared with before keep their shares.
+            let found = self.find(&what, image).await?;
+            return match found.visibility.as_str() {
+                "community" | "public" => self.set_visibility(&what, &found, "shared").await,
+                _ => Ok(()),
+            };
+        }
         let path = format!("images/{image}/members/{project}");
         match self.cloud.send(&what, Service::Image, Request::new(Method::DELETE, &path, Body::None)).await {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
@@ -210,7 +308,7 @@ impl Sharer for Images {
                 id: format!("{}/{}", self.cloud.name, image.id),
                 source: self.cloud.name.clone(),
                 title: image.title(),
-                reference: ImageRef::Glance { cloud: self.cloud.name.clone(), image: image.id.clone() },
+                reference: self.image_ref(&image.id),
                 from: Project { name: name.to_owned(), id: owner },
                 since: image.updated_at.as_deref().and_then(text::parse_timestamp),
                 note: format!(

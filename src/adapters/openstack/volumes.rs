@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     Images,
-    answers::{self, Names},
+    answers::{self, GlanceImage, Names},
     catalog::is_id,
     cloud::{Body, Request, Service, query},
 };
@@ -20,6 +20,7 @@ use crate::core::{
     error::{Error, Kind, Result},
     evidence::Publisher,
     model::{DiskFacts, Image, ImageKind, RunConfig},
+    progress::Context,
     reference::ImageRef,
     rows::Row,
     secret::Secret,
@@ -29,6 +30,8 @@ use crate::core::{
 
 /// From it on snapshots go along with a volume.
 const WITH_SNAPSHOTS: &str = "3.55";
+/// From it on encrypted volumes can be given.
+const WITH_KEYS: &str = "3.70";
 /// The most that one page of each list holds.
 const PAGE: usize = 1000;
 
@@ -260,6 +263,75 @@ impl Images {
         }
     }
 
+    /// A volume that an image can be made of, and what that image is called.
+    async fn volume_to_copy(&self, what: &str, reference: &ImageRef) -> Result<(Block, String)> {
+        let ImageRef::Volume { volume, .. } = reference else { return Err(Error::usage(what, "it is no volume")) };
+        if volume.contains('/') {
+            return Err(Error::unsupported(what, "only volumes are made into images")
+                .hint("make a volume of the snapshot or backup first"));
+        }
+        let found = self.find_block(what, "volumes", volume).await?;
+        if found.encrypted {
+            return Err(Error::unsupported(what, "it is encrypted: no other project could read an image of it")
+                .hint("give the volume itself: its key goes along"));
+        }
+        if found.status != "available" {
+            let why = format!("it is {}: only a volume at rest is copied whole", clean::short(&found.status, 30));
+            return Err(Error::usage(what, why).hint("stop the server that uses it and detach it first"));
+        }
+        let name = format!("{} of volume {}", found.title(), found.id.get(..8).unwrap_or(&found.id));
+        Ok((found, name))
+    }
+
+    /// The steps that make an image of a volume, what it will be called, and what that costs.
+    pub async fn plan_of_image(&self, what: &str, reference: &ImageRef) -> Result<(Vec<String>, String, String)> {
+        let (found, name) = self.volume_to_copy(what, reference).await?;
+        let step = format!("POST /v3/volumes/{}/action: os-volume_upload_image, as '{name}'", found.id);
+        let cost = format!("the cloud copies {} GiB once, however many projects get it", found.size);
+        Ok((vec![step, "wait until the image is whole".to_owned()], format!("'{name}'"), cost))
+    }
+
+    /// Makes an image of a volume. Asked for again it is the same image, also while it is being made.
+    pub async fn image_of_volume(&self, cx: &Context, what: &str, reference: &ImageRef) -> Result<ImageRef> {
+        let id = {
+            // Twenty projects at once need one image.
+            let _one = self.making.lock().await;
+            let ImageRef::Volume { volume, .. } = reference else { return Err(Error::usage(what, "it is no volume")) };
+            let known = self.made_of(what, volume).await?;
+            match known {
+                Some(id) => id,
+                None => {
+                    let (found, name) = self.volume_to_copy(what, reference).await?;
+                    let action = json!({"os-volume_upload_image":
+                        {"image_name": name, "container_format": "bare", "disk_format": "qcow2", "force": false}});
+                    let path = format!("volumes/{}/action", found.id);
+                    let request = Request::new(Method::POST, &path, Body::Json(action));
+                    let made: serde_json::Value = self.cloud.json(what, Service::Volume, request).await?;
+                    let id = made.pointer("/os-volume_upload_image/image_id").and_then(serde_json::Value::as_str);
+                    let id = id.unwrap_or("").to_owned();
+                    if !is_id(&id) {
+                        return Err(Error::failed(what, "the cloud names no image for it"));
+                    }
+                    id
+                }
+            }
+        };
+        self.until_whole(cx, what, &id).await
+    }
+
+    /// The image that was made of a volume before, unless that failed.
+    async fn made_of(&self, what: &str, volume: &str) -> Result<Option<String>> {
+        let found = self.find_block(what, "volumes", volume).await?;
+        let name = format!("{} of volume {}", found.title(), found.id.get(..8).unwrap_or(&found.id));
+        let (project, _) = self.cloud.project().await?;
+        let known = self.named(what, &name, "limit=20").await?;
+        let usable = |image: &GlanceImage| {
+            image.owner.as_deref() == Some(&project)
+                && matches!(image.status.as_str(), "active" | "queued" | "saving" | "uploading")
+        };
+        Ok(known.into_iter().find(usable).map(|image| image.id))
+    }
+
     /// Offers a volume to whoever has the key. The volume is lost to this project when it is accepted.
     pub async fn give_volume(&self, what: &str, reference: &ImageRef) -> Result<Given> {
         let ImageRef::Volume { volume, .. } = reference else {
@@ -284,7 +356,9 @@ impl Images {
             .hint("stop the server that uses it and detach it first"));
         }
         let body = Body::Json(json!({"transfer": {"volume_id": found.id, "name": found.title()}}));
-        let request = Request::new(Method::POST, "volume-transfers", body).at(WITH_SNAPSHOTS);
+        // The key of an encrypted volume goes along only where the cloud knows how.
+        let version = if found.encrypted { WITH_KEYS } else { WITH_SNAPSHOTS };
+        let request = Request::new(Method::POST, "volume-transfers", body).at(version);
         let made: TransferAnswer = self.cloud.json(what, Service::Volume, request).await?;
         let key = made.transfer.auth_key.ok_or_else(|| Error::failed(what, "the cloud tells no key"))?;
         Ok(Given {

@@ -2,7 +2,7 @@
 
 use openstack_sdk::{OpenStackError, RestError, api::ApiError};
 
-use super::cloud::{Cloud, Service};
+use super::cloud::{Cloud, NOT_KNOWN, Service, word_of};
 use crate::{
     adapters::http,
     core::{
@@ -23,6 +23,12 @@ pub fn of_sign_in(cloud: &str, error: &OpenStackError) -> Error {
     if says(&["401", "unauthorized", "requires authentication", "no authentication information"]) {
         return Error::new(Kind::NotAllowed, what, "the cloud does not take this account and secret")
             .hint("check the account, the secret and the project in clouds.yaml")
+            .sign_in_at(Some(Cloud::place(cloud)));
+    }
+    if let Some(key) = all.split_once(NOT_KNOWN).and_then(|(_, key)| key.split_whitespace().next()) {
+        let word = word_of(key);
+        return Error::new(Kind::NotAllowed, what, format!("it asks for the {word}, which nobody has given"))
+            .hint(format!("run 'wharf login {cloud}', or put the secret into secure.yaml"))
             .sign_in_at(Some(Cloud::place(cloud)));
     }
     if says(&["auth helper", "auth_helper", "unknown error in the authentication helper"]) {

@@ -1,10 +1,11 @@
 //! Popups: choosing from a list, typing a line, confirming, reading.
 
+pub mod agree;
 pub mod pick;
 pub mod view;
 
-use self::pick::Pick;
-use super::input::Input;
+use self::{agree::Agree, pick::Pick};
+use super::{input::Input, msg::Target};
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,14 @@ pub enum Ask {
     Link,
     /// A question of the core, by its number; `true` for a secret, which is not shown.
     Question(u64, bool),
+    /// What the giver of a volume has sent.
+    Gift,
+    /// The key of a gift: its cloud and its transfer.
+    GiftKey(String, String),
+    /// What the image of a workload will be called: backend, id.
+    SnapshotName(String, String),
+    /// Where a disk image is on the web.
+    Web,
 }
 
 /// What is done when the person says yes.
@@ -28,6 +37,8 @@ pub enum Sure {
     Question(u64),
     /// Take a share back: its id.
     Revoke(String),
+    /// Give a volume away.
+    Give(Target),
 }
 
 /// One popup.
@@ -39,6 +50,8 @@ pub enum Popup {
     Line { title: String, input: Input, ask: Ask },
     /// Yes or no; the careful answer is the default.
     Confirm { question: String, sure: Sure },
+    /// How something will be shared, to be agreed to.
+    Agree(Box<Agree>),
     /// Something to read, which can be copied.
     Text { title: String, text: String, copy: Option<String>, top: u16 },
 }

@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 
-use crate::tui::{action::Action, input::Input, list::Position, msg::Target};
+use crate::{
+    core::secret::Secret,
+    tui::{action::Action, input::Input, list::Position, msg::Target},
+};
 
 /// What the choice is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,12 @@ pub enum Purpose {
     Platform,
     /// Sign in to a source.
     SignIn,
+    /// Take a gift at a cloud: the transfer, and its key if it was sent along.
+    TakeAt(String, Option<Secret>),
+    /// Make an image of a workload, and share it: backend, id, name.
+    Snapshot(String, String, String),
+    /// Fetch an image from the web into a cloud.
+    Import(String),
 }
 
 /// One line.
@@ -105,8 +114,8 @@ impl Pick {
 
     /// A click on a line of the list: marks it where several can be chosen, else chooses it.
     pub fn click(&mut self, line: usize, height: usize) -> Outcome {
-        let position = self.at.window(self.shown.len(), height) + line;
-        if position >= self.shown.len() {
+        let position = self.at.window(self.count(), height) + line;
+        if position >= self.count() {
             return Outcome::Stay;
         }
         self.at.selected = position;
@@ -123,10 +132,10 @@ impl Pick {
         match key.code {
             KeyCode::Esc => return Outcome::Close,
             KeyCode::Enter => return self.choose(),
-            KeyCode::Down | KeyCode::Tab => _ = self.at.go(Action::Down, self.shown.len(), 1),
-            KeyCode::Up | KeyCode::BackTab => _ = self.at.go(Action::Up, self.shown.len(), 1),
-            KeyCode::PageDown => _ = self.at.go(Action::PageDown, self.shown.len(), 10),
-            KeyCode::PageUp => _ = self.at.go(Action::PageUp, self.shown.len(), 10),
+            KeyCode::Down | KeyCode::Tab => _ = self.at.go(Action::Down, self.count(), 1),
+            KeyCode::Up | KeyCode::BackTab => _ = self.at.go(Action::Up, self.count(), 1),
+            KeyCode::PageDown => _ = self.at.go(Action::PageDown, self.count(), 10),
+            KeyCode::PageUp => _ = self.at.go(Action::PageUp, self.count(), 10),
             KeyCode::Char(' ') if self.several => self.mark(),
             _ => {
                 if self.input.key(key) {
@@ -143,22 +152,33 @@ impl Pick {
                 Some(at) => _ = self.marked.remove(at),
                 None => self.marked.push(item),
             }
-            self.at.go(Action::Down, self.shown.len(), 1);
+            self.at.go(Action::Down, self.count(), 1);
         }
+    }
+
+    /// What was typed, where it may be chosen as it is and no line is exactly that.
+    pub fn typed(&self) -> Option<&str> {
+        let text = self.input.text.trim();
+        let is = |item: &Item| item.label == text || item.value == text;
+        (self.free && !text.is_empty() && !self.items.iter().any(is)).then_some(text)
+    }
+
+    /// Lines to choose from: those that fit, and what was typed as it is.
+    pub fn count(&self) -> usize {
+        self.shown.len() + usize::from(self.typed().is_some())
     }
 
     fn choose(&self) -> Outcome {
         let value =
             |item: &usize| self.items.get(*item).filter(|item| item.disabled.is_none()).map(|item| item.value.clone());
         if !self.marked.is_empty() {
-            return Outcome::Chosen(self.marked.iter().filter_map(value).collect());
+            // Whoever types one more beside what is marked means both.
+            let typed = self.typed().filter(|_| self.at.selected == self.shown.len()).map(str::to_owned);
+            return Outcome::Chosen(self.marked.iter().filter_map(value).chain(typed).collect());
         }
         match self.shown.get(self.at.selected) {
             Some(item) => value(item).map_or(Outcome::Stay, |value| Outcome::Chosen(vec![value])),
-            None if self.free && !self.input.text.trim().is_empty() => {
-                Outcome::Chosen(vec![self.input.text.trim().to_owned()])
-            }
-            None => Outcome::Stay,
+            None => self.typed().map_or(Outcome::Stay, |typed| Outcome::Chosen(vec![typed.to_owned()])),
         }
     }
 
@@ -171,14 +191,10 @@ impl Pick {
             .iter()
             .enumerate()
             .filter_map(|(index, item)| {
-                Some((
-                    if text.is_empty() {
-                        0
-                    } else {
-                        matcher.fuzzy_match(&format!("{} {}", item.label, item.note), text)?
-                    },
-                    index,
-                ))
+                // A note is found by a piece of it: letters scattered over a sentence mean nothing.
+                let noted = || item.note.to_lowercase().contains(&text.to_lowercase()).then_some(0);
+                let score = if text.is_empty() { 0 } else { matcher.fuzzy_match(&item.label, text).or_else(noted)? };
+                Some((score, index))
             })
             .collect();
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
@@ -213,7 +229,13 @@ mod tests {
     fn typing_narrows_space_marks_enter_chooses() {
         assert_eq!(press(&mut pick(), "bio⏎"), Outcome::Chosen(vec!["biology".into()]));
         assert_eq!(press(&mut pick(), "  ⏎"), Outcome::Chosen(vec!["physics".into(), "biology".into()]));
+        assert_eq!(press(&mut pick(), " new-one⏎"), Outcome::Chosen(vec!["physics".into(), "new-one".into()]));
         assert_eq!(press(&mut pick(), "new-one⏎"), Outcome::Chosen(vec!["new-one".into()]));
+        // What fits in part does not take the place of what was typed.
+        let mut partly = pick();
+        press(&mut partly, "bio");
+        partly.key(&KeyEvent::from(KeyCode::Down));
+        assert_eq!(press(&mut partly, "⏎"), Outcome::Chosen(vec!["bio".into()]));
         assert_eq!(pick().key(&KeyEvent::from(KeyCode::Esc)), Outcome::Close);
     }
 }

@@ -7,10 +7,14 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::{Ask, Popup, pick::Pick};
+use super::{
+    Ask, Popup,
+    agree::{Agree, Role},
+    pick::Pick,
+};
 use crate::tui::{
     theme::Theme,
-    widgets::{above, below, boxed, fit, put, row, select},
+    widgets::{above, below, boxed, fit, put, row, select, wrap},
 };
 
 /// Draws the top popup.
@@ -19,7 +23,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         Popup::Pick(pick) => pick_view(pick, frame, theme),
         Popup::Line { title, input, ask } => {
             let inner = boxed(frame, 72, 4, title, theme);
-            let hidden = matches!(ask, Ask::Question(_, true));
+            let hidden = matches!(ask, Ask::Question(_, true) | Ask::GiftKey(..));
             let text = if hidden { "•".repeat(input.text.chars().count()) } else { input.text.clone() };
             put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));
             put(frame, row(inner, 1), Line::styled("enter takes it, esc leaves", theme.style("dim")));
@@ -39,6 +43,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
                 ]),
             );
         }
+        Popup::Agree(agree) => agree_view(agree, frame, theme),
         Popup::Text { title, text, copy, top } => {
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0) as u16;
             let inner = boxed(frame, (longest + 4).clamp(30, 110), text.lines().count() as u16 + 3, title, theme);
@@ -49,6 +54,35 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
         }
     }
+}
+
+/// Columns of the text in the box of a plan.
+const PLAN: usize = 84;
+
+fn agree_view(agree: &Agree, frame: &mut Frame<'_>, theme: &Theme) {
+    let width = PLAN.min(usize::from(frame.area().width).saturating_sub(4)).max(10);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (role, text) in agree.lines() {
+        let (indent, style) = match role {
+            Role::Head => (0, "title"),
+            Role::Fact => (2, "text"),
+            Role::Step => (2, "dim"),
+            Role::Failed => (0, "bad"),
+        };
+        // What runs on stands under what it goes on from.
+        for (number, part) in wrap(&text, width.saturating_sub(indent + 2)).into_iter().enumerate() {
+            let more = if number > 0 { 2 } else { 0 };
+            lines.push(Line::styled(format!("{}{part}", " ".repeat(indent + more)), theme.style(style)));
+        }
+    }
+    let inner = boxed(frame, width as u16 + 4, (lines.len() as u16).saturating_add(3), &agree.title, theme);
+    frame.render_widget(Paragraph::new(lines).scroll((agree.top, 0)), above(inner, 1));
+    let hint = match agree.possible() {
+        None => "esc leaves",
+        Some(none) if none.is_empty() => "it can be shared with none of them · esc leaves",
+        Some(_) => "enter shares it · esc leaves · j k scroll",
+    };
+    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style("dim")));
 }
 
 fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
@@ -65,7 +99,7 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     );
     cursor(frame, inner, &pick.input.text, pick.input.cursor, 2);
     let list = above(below(inner, 1), 1);
-    let top = pick.at.window(pick.shown.len(), list.height as usize);
+    let top = pick.at.window(pick.count(), list.height as usize);
     for (number, index) in pick.shown.iter().enumerate().skip(top).take(list.height as usize) {
         let Some(item) = pick.items.get(*index) else { continue };
         let mark = if pick.marked.contains(index) { "● " } else { "  " };
@@ -82,13 +116,17 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
         ]);
         put(frame, row(list, (number - top) as u16), select(line, number == pick.at.selected, theme));
     }
-    if pick.shown.is_empty() {
+    if let Some(typed) = pick.typed() {
+        let number = pick.shown.len();
+        let line = Line::styled(fit(&format!("  '{typed}' as it is"), width), theme.style("text"));
+        if let Some(place) = number.checked_sub(top) {
+            put(frame, row(list, place as u16), select(line, number == pick.at.selected, theme));
+        }
+    } else if pick.shown.is_empty() {
         let words = if pick.free && pick.items.is_empty() && pick.input.text.is_empty() {
-            "  nothing is listed here: type it".to_owned()
-        } else if pick.free && !pick.input.text.is_empty() {
-            format!("  enter takes '{}' as it is", pick.input.text)
+            "  nothing is listed here: type it"
         } else {
-            "  nothing fits".into()
+            "  nothing fits"
         };
         put(frame, row(list, 0), Line::styled(words, theme.style("dim")));
     }

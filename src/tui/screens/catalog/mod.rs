@@ -12,7 +12,7 @@ use crossterm::event::KeyEvent;
 use crate::{
     core::{
         error::Error,
-        model::Version,
+        model::{ImageKind, Version},
         ports::{CachedRows, Listing},
         query::Query,
         rows::{RowSet, RowView},
@@ -383,6 +383,12 @@ impl Catalog {
     /// Takes in what a look told.
     pub fn looked(&mut self, source: String, name: String, version: Option<Version>) {
         self.looks.insert((source, name), version);
+    }
+
+    /// What sort of thing a row is.
+    pub fn kind_of(&self, source: &str, name: &str) -> Option<ImageKind> {
+        let of = |(_, rows): &(String, Arc<RowSet>)| rows.find(name).map(|row| rows.kind(row));
+        self.sets.iter().filter(|(known, _)| known == source).find_map(of)
     }
 
     /// Projects of a source, for the share dialog.

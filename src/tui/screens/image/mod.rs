@@ -146,7 +146,9 @@ impl Page {
     /// What the header says: the last part of the name, and where it is.
     pub fn title(&self) -> String {
         match &self.image {
-            Some(image) if matches!(image.reference, ImageRef::Glance { .. }) => image.title(),
+            Some(image) if matches!(image.reference, ImageRef::Glance { .. } | ImageRef::Volume { .. }) => {
+                image.title()
+            }
             _ => self.target().words(),
         }
     }

@@ -1,0 +1,125 @@
+//! How something will be shared, shown before it is done: what it costs, what it needs, what the receivers must do.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use crate::{
+    core::{error::Result, share::SharePlan, ways::Receiver},
+    tui::msg::Target,
+};
+
+/// Steps that are shown for each receiver, where there are few; of many, those of the first.
+const FEW: usize = 3;
+
+/// The popup's state.
+#[derive(Debug)]
+pub struct Agree {
+    /// What is shared, in words.
+    pub title: String,
+    /// What is shared.
+    pub target: Target,
+    /// The platform, where one was chosen.
+    pub platform: Option<String>,
+    /// The plans, once they are made.
+    pub plans: Option<Vec<(Receiver, Result<SharePlan>)>>,
+    /// First shown line.
+    pub top: u16,
+}
+
+/// What a line is, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Whom it is for.
+    Head,
+    /// A fact.
+    Fact,
+    /// A step.
+    Step,
+    /// Something that cannot be done.
+    Failed,
+}
+
+/// What a key did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to report.
+    Stay,
+    /// Close, and share nothing.
+    Close,
+    /// Share with these.
+    Go(Vec<Receiver>),
+}
+
+impl Agree {
+    /// Takes a key.
+    pub fn key(&mut self, key: &KeyEvent) -> Outcome {
+        match key.code {
+            KeyCode::Char('j') | KeyCode::Down => {
+                self.top = (self.top + 1).min(self.lines().len().saturating_sub(1) as u16);
+                Outcome::Stay
+            }
+            KeyCode::Char('k') | KeyCode::Up => {
+                self.top = self.top.saturating_sub(1);
+                Outcome::Stay
+            }
+            KeyCode::Enter | KeyCode::Char('y' | 'Y') => match self.possible() {
+                None => Outcome::Stay,
+                Some(none) if none.is_empty() => Outcome::Close,
+                Some(receivers) => Outcome::Go(receivers),
+            },
+            _ => Outcome::Close,
+        }
+    }
+
+    /// Those that it can be shared with; `None` while nothing is known.
+    pub fn possible(&self) -> Option<Vec<Receiver>> {
+        let plans = self.plans.as_ref()?;
+        Some(plans.iter().filter(|(_, plan)| plan.is_ok()).map(|(receiver, _)| receiver.clone()).collect())
+    }
+
+    /// What is shown, line by line. Receivers for whom everything is alike stand together.
+    pub fn lines(&self) -> Vec<(Role, String)> {
+        let Some(plans) = &self.plans else { return vec![(Role::Fact, "working out the cheapest way…".to_owned())] };
+        let mut lines = Vec::new();
+        let mut groups: Vec<(&SharePlan, Vec<(&Receiver, &SharePlan)>)> = Vec::new();
+        for (receiver, plan) in plans.iter().filter_map(|(receiver, plan)| Some((receiver, plan.as_ref().ok()?))) {
+            let alike = |first: &SharePlan| {
+                (&first.cost, &first.rights, &first.receiver) == (&plan.cost, &plan.rights, &plan.receiver)
+            };
+            match groups.iter_mut().find(|(first, _)| alike(first)) {
+                Some((_, members)) => members.push((receiver, plan)),
+                None => groups.push((plan, vec![(receiver, plan)])),
+            }
+        }
+        for (plan, members) in groups {
+            let names: Vec<String> = members.iter().map(|(receiver, _)| name(receiver)).collect();
+            lines.push((Role::Head, names.join(", ")));
+            lines.push((Role::Fact, format!("costs     {}", plan.cost)));
+            lines.push((Role::Fact, format!("needs     {}", plan.rights)));
+            lines.push((Role::Fact, format!("receiver  {}", plan.receiver)));
+            let shown = if members.len() <= FEW { members.len() } else { 1 };
+            let mut steps: Vec<&String> = Vec::new();
+            for step in members.iter().take(shown).flat_map(|(_, plan)| &plan.steps) {
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+            }
+            lines.extend(steps.iter().enumerate().map(|(at, step)| (Role::Step, format!("{}. {step}", at + 1))));
+            if members.len() > shown {
+                lines.push((Role::Step, format!("and the last step for the other {}", members.len() - shown)));
+            }
+        }
+        for (receiver, error) in plans.iter().filter_map(|(receiver, plan)| Some((receiver, plan.as_ref().err()?))) {
+            lines.push((Role::Failed, format!("✗ {}: {}: {}", name(receiver), error.why, error.hint)));
+        }
+        lines
+    }
+}
+
+/// A receiver as people say it.
+pub fn name(receiver: &Receiver) -> String {
+    match receiver {
+        Receiver::Project(project) => project.strip_suffix('/').unwrap_or(project).to_owned(),
+        Receiver::Community => "everybody who looks for it".to_owned(),
+        Receiver::Public => "everybody, in their lists".to_owned(),
+    }
+}

@@ -1,0 +1,342 @@
+//! Sharing on the screen: with whom, by which way, at what cost; giving and taking volumes; snapshots and who gets them.
+
+use super::{
+    commands::pick,
+    input::Input,
+    msg::{Effect, Target},
+    popups::{
+        Ask, Popup, Sure,
+        agree::{self, Agree},
+        pick::{Item, Pick, Purpose},
+    },
+    state::{Screen, SourceLine, State},
+};
+use crate::core::{
+    error::Result,
+    launch::Workload,
+    model::ImageKind,
+    reference::ImageRef,
+    secret::Secret,
+    share::{Given, Project, SharePlan},
+    text,
+    ways::Receiver,
+};
+
+/// The choice that gives a volume away.
+const GIVE: &str = ":give";
+/// The choice that keeps a snapshot to oneself.
+const NOBODY: &str = ":nobody";
+
+fn item(label: &str, note: &str, value: &str) -> Item {
+    Item { label: label.to_owned(), note: note.to_owned(), value: value.to_owned(), disabled: None }
+}
+
+/// What sort of thing is shared, as far as the list or the page knows.
+fn kind_of(state: &State, target: &Target) -> ImageKind {
+    match target {
+        Target::Row { source, name, .. } => state.catalog.kind_of(source, name).unwrap_or_default(),
+        Target::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("snapshots/") => ImageKind::Snapshot,
+        Target::Reference(ImageRef::Volume { volume, .. }) if volume.starts_with("backups/") => ImageKind::Backup,
+        Target::Reference(ImageRef::Volume { .. }) => ImageKind::Volume,
+        Target::Reference(ImageRef::Glance { .. }) => ImageKind::Vm,
+        Target::Reference(_) => ImageKind::Container,
+    }
+}
+
+/// The cloud that an image is in, if it is in one.
+fn cloud_of(state: &State, target: &Target) -> Option<String> {
+    match target {
+        Target::Row { source, .. } => {
+            let known = state.sources.iter().find(|known| known.name == *source)?;
+            known.grants.then(|| source.clone())
+        }
+        Target::Reference(ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. }) => Some(cloud.clone()),
+        Target::Reference(_) => None,
+    }
+}
+
+/// Clouds other than this one.
+fn other_clouds(state: &State, cloud: &str) -> Vec<Item> {
+    let others = state.sources.iter().filter(|known| known.grants && known.name != cloud);
+    let there = |known: &SourceLine| {
+        item(&format!("copy to {}", known.name), "into your project there", &format!("{}/", known.name))
+    };
+    others.map(there).collect()
+}
+
+/// What to call it in titles.
+fn title_of(state: &State, target: &Target) -> String {
+    match state.screen() {
+        Screen::Image(page) => page.title(),
+        _ => target.words(),
+    }
+}
+
+/// The share dialog: projects, everybody, other clouds, or any project that is typed.
+pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
+    let Some(cloud) = cloud_of(state, &target) else { return share_by_copy(state, target, platform) };
+    let kind = kind_of(state, &target);
+    if matches!(kind, ImageKind::Snapshot | ImageKind::Backup) {
+        state.say("snapshots and backups are not shared: make a volume of it, or share the volume itself");
+        return Vec::new();
+    }
+    let community = "community: found by words or id, in no list";
+    let mut items = vec![item("everybody who looks for it", community, &Receiver::Community.to_string())];
+    if kind == ImageKind::Volume {
+        items.insert(0, item("give it away", "you lose it; its key is shown once", GIVE));
+    } else {
+        let public = "public: needs a role that few have";
+        items.push(item("everybody, in their lists", public, &Receiver::Public.to_string()));
+    }
+    items.extend(other_clouds(state, &cloud));
+    let mut title = format!("Share {} with", title_of(state, &target));
+    if kind == ImageKind::Volume {
+        title.push_str(" (projects get an image of it)");
+    }
+    let mut dialog = Pick::new(title, Purpose::Share(target, None), items);
+    dialog.several = true;
+    dialog.free = true;
+    pick(state, dialog);
+    vec![Effect::Projects(cloud)]
+}
+
+/// That one platform of an image is meant.
+pub fn only(platform: Option<&str>) -> String {
+    platform.map_or_else(String::new, |platform| format!(" ({platform} only)"))
+}
+
+/// Projects known from the registries' lists, or any that is typed.
+fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
+    let source = match &target {
+        Target::Row { source, .. } => source.clone(),
+        Target::Reference(ImageRef::Oci(name)) => state
+            .sources
+            .iter()
+            .find(|source| source.address.contains(&name.host))
+            .map(|source| source.name.clone())
+            .unwrap_or_default(),
+        Target::Reference(_) => String::new(),
+    };
+    let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
+    if !is_registry {
+        state.say("only images in registries and clouds are shared into projects: copy it to one first (C)");
+        return Vec::new();
+    }
+    let mut items: Vec<Item> = state
+        .catalog
+        .projects(&source)
+        .into_iter()
+        .map(|project| Item::plain(project, format!("on {source}")))
+        .collect();
+    let others = state.sources.iter().filter(|other| other.adapter == "oci" && other.name != source);
+    for other in others {
+        let host = other.host();
+        items.extend(
+            state
+                .catalog
+                .projects(&other.name)
+                .into_iter()
+                .map(|project| item(&project, &format!("on {}", other.name), &format!("{host}/{project}"))),
+        );
+    }
+    let title = format!("Share {}{} into", target.words(), only(platform.as_deref()));
+    let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
+    dialog.several = true;
+    dialog.free = true;
+    pick(state, dialog)
+}
+
+/// Projects for a dialog that asks for them, if it is still open.
+pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Project>>) {
+    let clouds: Vec<Option<String>> = state
+        .popups
+        .iter()
+        .map(|popup| match popup {
+            Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud_of(state, target),
+            Popup::Pick(Pick { purpose: Purpose::Snapshot(backend, ..), .. }) => Some(backend.clone()),
+            _ => None,
+        })
+        .collect();
+    let Ok(projects) = projects else { return };
+    for (popup, cloud) in state.popups.iter_mut().zip(clouds) {
+        let Popup::Pick(dialog) = popup else { continue };
+        if cloud.as_deref() != Some(source) {
+            continue;
+        }
+        let known: Vec<String> = dialog.items.iter().map(|item| item.value.clone()).collect();
+        let new = projects.iter().filter(|project| !known.contains(&project.id));
+        let new: Vec<Item> = new.map(|project| item(&project.name, &project.id, &project.id)).collect();
+        // Projects come first: they are what most people look for. What was marked stays marked.
+        dialog.marked.iter_mut().for_each(|at| *at += new.len());
+        dialog.items.splice(0..0, new);
+        dialog.narrow();
+    }
+}
+
+/// Receivers were chosen: the plan is made and shown.
+pub fn chosen(state: &mut State, target: Target, platform: Option<String>, values: &[String]) -> Vec<Effect> {
+    if values.iter().any(|value| value == GIVE) {
+        let title = title_of(state, &target);
+        let question = format!("Give {title} away? You lose it, with its snapshots, when it is taken.");
+        state.popups.push(Popup::Confirm { question, sure: Sure::Give(target) });
+        return Vec::new();
+    }
+    let to: Vec<Receiver> = values.iter().map(|value| Receiver::from(value.as_str())).collect();
+    let title = format!("Share {}{}?", title_of(state, &target), only(platform.as_deref()));
+    let agree = Agree { title, target: target.clone(), platform, plans: None, top: 0 };
+    state.popups.push(Popup::Agree(Box::new(agree)));
+    vec![Effect::SharePlans(target, to)]
+}
+
+/// Plans came, for the popup that waits for them.
+pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<SharePlan>)>) {
+    let waiting = state.popups.iter_mut().rev().find_map(|popup| match popup {
+        Popup::Agree(agree) if agree.target == *target && agree.plans.is_none() => Some(agree),
+        _ => None,
+    });
+    if let Some(agree) = waiting {
+        agree.plans = Some(plans);
+    }
+}
+
+/// The plan was agreed to.
+pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Vec<Receiver>) -> Vec<Effect> {
+    let words = target.words();
+    state.say("sharing: 3 shows how far it is");
+    to.into_iter()
+        .map(|to| {
+            let job = state.job(format!("share {words} with {}", agree::name(&to)));
+            Effect::Share { job, target: target.clone(), platform: platform.map(str::to_owned), to }
+        })
+        .collect()
+}
+
+/// A volume is given away.
+pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
+    let job = state.job(format!("give {} away", target.words()));
+    if let Some(cloud) = cloud_of(state, &target) {
+        state.changing.push((job, cloud));
+    }
+    vec![Effect::Give { job, target }]
+}
+
+/// The key of a gift, shown this once.
+pub fn given(state: &mut State, given: &Given) {
+    let sent = format!("transfer {} key {}", given.transfer, given.key.reveal());
+    let text = format!(
+        "Whoever has both of these takes {}; it is yours until then.\nThe key is shown this once.\n\n  transfer  {}\n  key       {}\n\n\
+         Send the line that c copies. It is pasted into: offers (5), t\nor into: wharf offers accept CLOUD/transfer/ID\n\
+         The offers screen (5) takes it back.",
+        given.title,
+        given.transfer,
+        given.key.reveal()
+    );
+    state.popups.push(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0 });
+}
+
+/// Asks what the giver of a volume has sent.
+pub fn take(state: &mut State) -> Vec<Effect> {
+    let title = "Paste what the giver sent (transfer … key …)".to_owned();
+    state.popups.push(Popup::Line { title, input: Input::default(), ask: Ask::Gift });
+    Vec::new()
+}
+
+/// The transfer, the key if it is there, and the cloud if it is named, in what a giver has sent.
+fn parts_of_gift(sent: &str) -> Option<(String, Option<Secret>, Option<String>)> {
+    let words: Vec<&str> = sent.split_whitespace().collect();
+    let is_id = |word: &str| word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let at = words.iter().position(|word| is_id(word.rsplit('/').next().unwrap_or("")))?;
+    let (path, id) = words[at].rsplit_once('/').unwrap_or(("", words[at]));
+    let key = words.iter().position(|word| *word == "key").and_then(|at| words.get(at + 1));
+    // The line may hold the key alone behind the transfer.
+    let key = key.or_else(|| words.get(at + 1).filter(|word| **word != "key"));
+    let cloud = path.split('/').next().filter(|cloud| !cloud.is_empty()).map(str::to_owned);
+    Some((id.to_owned(), key.map(|key| Secret::new(*key)), cloud))
+}
+
+/// What the giver sent was pasted.
+pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
+    let Some((transfer, key, cloud)) = parts_of_gift(sent) else {
+        state.say("there is no transfer in it: ask the giver for the whole line");
+        return Vec::new();
+    };
+    let clouds: Vec<String> =
+        state.sources.iter().filter(|source| source.grants).map(|source| source.name.clone()).collect();
+    let named = cloud.filter(|cloud| clouds.contains(cloud));
+    match (named, clouds.as_slice()) {
+        (Some(cloud), _) => take_at(state, &cloud, &transfer, key),
+        (None, [only]) => take_at(state, only, &transfer, key),
+        (None, []) => {
+            state.say("no cloud is configured here");
+            Vec::new()
+        }
+        (None, several) => {
+            let items = several.iter().map(|cloud| Item::plain(cloud.clone(), "")).collect();
+            pick(state, Pick::new("In which cloud is it?", Purpose::TakeAt(transfer, key), items))
+        }
+    }
+}
+
+/// The cloud of a gift is known; without the key, that is asked for.
+pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secret>) -> Vec<Effect> {
+    let Some(key) = key else {
+        let ask = Ask::GiftKey(cloud.to_owned(), transfer.to_owned());
+        let title = format!("Key of the transfer {}", transfer.get(..8).unwrap_or(transfer));
+        state.popups.push(Popup::Line { title, input: Input::default(), ask });
+        return Vec::new();
+    };
+    let job = state.job(format!("take a volume on {cloud}"));
+    state.changing.push((job, cloud.to_owned()));
+    vec![Effect::Take { job, offer: format!("{cloud}/transfer/{transfer}"), key }]
+}
+
+/// Asks what the image of a workload is called. The same name later goes on with what was begun.
+pub fn snapshot(state: &mut State, workload: &Workload) -> Vec<Effect> {
+    let day = text::timestamp(state.now);
+    let name = format!("{}-{}", workload.name, day.split('T').next().unwrap_or_default());
+    let ask = Ask::SnapshotName(workload.backend.clone(), workload.id.clone());
+    let title = "Name of the image (one that was begun under this name goes on)".to_owned();
+    state.popups.push(Popup::Line { title, input: Input::new(name), ask });
+    Vec::new()
+}
+
+/// Asks who gets the image of a workload.
+pub fn snapshot_named(state: &mut State, backend: String, id: String, name: String) -> Vec<Effect> {
+    let grants = state.sources.iter().any(|source| source.name == backend && source.grants);
+    if !grants {
+        return snapshot_for(state, backend, id, name, &[]);
+    }
+    let items = vec![item("nobody", "it stays in your project", NOBODY)];
+    let mut dialog = Pick::new(format!("Share {name} with"), Purpose::Snapshot(backend.clone(), id, name), items);
+    dialog.several = true;
+    dialog.free = true;
+    pick(state, dialog);
+    vec![Effect::Projects(backend)]
+}
+
+/// Makes the image of a workload and shares it.
+pub fn snapshot_for(state: &mut State, backend: String, id: String, name: String, to: &[String]) -> Vec<Effect> {
+    let to: Vec<Receiver> =
+        to.iter().filter(|value| *value != NOBODY).map(|value| Receiver::from(value.as_str())).collect();
+    let job = state.job(format!("make the image {name} on {backend}"));
+    state.changing.push((job, backend.clone()));
+    state.say("making the image: 3 shows how far it is");
+    vec![Effect::Snapshot { job, backend, id, name, to }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_giver_sends_is_understood_in_every_form() {
+        let id = "2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55";
+        let (transfer, key, cloud) = parts_of_gift(&format!("transfer {id} key 0123abcd")).unwrap();
+        assert_eq!((transfer.as_str(), key.unwrap().reveal(), cloud), (id, "0123abcd", None));
+        let (_, key, cloud) = parts_of_gift(&format!("site/transfer/{id}")).unwrap();
+        assert_eq!((key, cloud.as_deref()), (None, Some("site")));
+        let (_, key, _) = parts_of_gift(&format!("{id} 0123abcd")).unwrap();
+        assert_eq!(key.unwrap().reveal(), "0123abcd");
+        assert!(parts_of_gift("transfer").is_none());
+    }
+}
