@@ -9,7 +9,7 @@ use crate::{
         ports::{Question, QuestionKind},
         progress::Context,
         reference::ImageRef,
-        secret::Secret,
+        share::Gift,
         text,
     },
 };
@@ -67,8 +67,9 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
         let question = Question { words: format!("key of {id}"), kind: QuestionKind::Secret };
         ask::asker().ask(question).await?
     } else {
-        Secret::new(ask::piped("read the key")?.reveal().trim())
+        ask::piped("read the key")?
     };
+    let key = Gift::key_in(&key);
     let volume = portal.take(cx, id, &key).await?;
     if json {
         output::json(&serde_json::json!({"offer": id, "done": "accepted", "volume": volume}))?;
@@ -90,8 +91,9 @@ pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u
     output::line(&format!("transfer  {}", given.transfer))?;
     output::line(&format!("key       {}", given.key.reveal()))?;
     output::line(
-        "The key is shown this once. Its taker runs: wharf offers accept CLOUD/transfer/ID, and types the key",
+        "The key is shown this once. Its taker runs the following, or presses t in the offers, and gives both:",
     )?;
+    output::line(&format!("wharf offers accept CLOUD/transfer/{}", given.transfer))?;
     output::line(&format!("wharf offers cancel {} takes it back", given.id))?;
     Ok(0)
 }

@@ -183,8 +183,8 @@ pub struct RunConfig {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What the header of a disk image file says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the header of a disk image file says, or the cloud that keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DiskFacts {
     /// `qcow2`, `raw`, `vmdk`, `sif`, …
     pub format: String,
@@ -194,6 +194,10 @@ pub struct DiskFacts {
     pub warnings: Vec<String>,
     /// Whether the header names other files: whoever follows it reads what it should not.
     pub refers: bool,
+    /// The smallest disk that a machine needs for it, bytes; 0 where nobody says.
+    pub least_disk: u64,
+    /// The least memory that a machine needs, bytes; 0 where nobody says.
+    pub least_memory: u64,
 }
 
 /// An image as the image page shows it.

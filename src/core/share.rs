@@ -136,6 +136,48 @@ pub struct Given {
     pub key: Secret,
 }
 
+impl Given {
+    /// What the giver sends to the taker, in one line.
+    pub fn line(&self) -> String {
+        format!("transfer {} key {}", self.transfer, self.key.reveal())
+    }
+}
+
+/// What a taker got from a giver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gift {
+    /// The cloud's id of the transfer.
+    pub transfer: String,
+    /// Its key, if that was sent along.
+    pub key: Option<Secret>,
+    /// The cloud, if it was named; the giver may call it otherwise than the taker.
+    pub cloud: Option<String>,
+}
+
+impl Gift {
+    /// Reads what was sent: the whole line, the transfer and the key, or the transfer alone.
+    pub fn read(sent: &str) -> Option<Self> {
+        let words: Vec<&str> = sent.split_whitespace().collect();
+        let is_id = |word: &str| word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let at = words.iter().position(|word| is_id(word.rsplit('/').next().unwrap_or("")))?;
+        let named = words.get(at)?;
+        let (path, transfer) = named.rsplit_once('/').unwrap_or(("", named));
+        let behind = |at: usize| words.get(at + 1).filter(|word| **word != "key");
+        let key = words.iter().position(|word| *word == "key").and_then(behind).or_else(|| behind(at));
+        let cloud = path.split('/').next().filter(|cloud| !cloud.is_empty());
+        Some(Self {
+            transfer: transfer.to_owned(),
+            key: key.map(|key| Secret::new(*key)),
+            cloud: cloud.map(str::to_owned),
+        })
+    }
+
+    /// The key in what was typed where a key was asked for: all of it, or the key of the whole line.
+    pub fn key_in(typed: &Secret) -> Secret {
+        Self::read(typed.reveal()).and_then(|gift| gift.key).unwrap_or_else(|| Secret::new(typed.reveal().trim()))
+    }
+}
+
 impl Portal {
     /// The port through which an image is shared.
     pub(super) fn sharer_of(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
@@ -222,5 +264,28 @@ impl Portal {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
         let sharer = self.sharer_of_offer(offer, &what)?;
         cx.run(&what, sharer.answer(cx, offer, accept)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_giver_sends_is_understood_in_every_form() {
+        let id = "2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55";
+        let read = |sent: &str| Gift::read(sent).unwrap();
+        let gift = |key: Option<&str>, cloud: Option<&str>| Gift {
+            transfer: id.into(),
+            key: key.map(Secret::new),
+            cloud: cloud.map(str::to_owned),
+        };
+        assert_eq!(read(&format!("transfer {id} key 0123abcd")), gift(Some("0123abcd"), None));
+        assert_eq!(read(&format!("{id} 0123abcd")), gift(Some("0123abcd"), None));
+        assert_eq!(read(&format!("site/transfer/{id}")), gift(None, Some("site")));
+        assert_eq!(read(&format!("transfer {id} key")), gift(None, None));
+        assert!(Gift::read("transfer").is_none());
+        assert_eq!(Gift::key_in(&Secret::new(format!("transfer {id} key 0123abcd"))), Secret::new("0123abcd"));
+        assert_eq!(Gift::key_in(&Secret::new("0123abcd\n")), Secret::new("0123abcd"));
     }
 }

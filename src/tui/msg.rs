@@ -41,11 +41,17 @@ impl Target {
     /// What to call it before it is resolved.
     pub fn words(&self) -> String {
         match self {
-            Self::Row { name, tag: Some(tag), .. } => format!("{name}:{tag}"),
+            // What clouds call by an id is called by its name.
+            Self::Row { name, tag: Some(tag), .. } if !is_id(tag) => format!("{name}:{tag}"),
             Self::Row { name, .. } => name.clone(),
             Self::Reference(reference) => reference.spoken(),
         }
     }
+}
+
+fn is_id(tag: &str) -> bool {
+    let last = tag.rsplit('/').next().unwrap_or(tag);
+    last.len() == 36 && last.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Health of one source or backend: name, kind, answer.

@@ -17,7 +17,7 @@ use crate::core::{
     model::ImageKind,
     reference::ImageRef,
     secret::Secret,
-    share::{Given, Project, SharePlan},
+    share::{Gift, Given, Project, SharePlan},
     text,
     ways::Receiver,
 };
@@ -222,14 +222,15 @@ pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
 
 /// The key of a gift, shown this once.
 pub fn given(state: &mut State, given: &Given) {
-    let sent = format!("transfer {} key {}", given.transfer, given.key.reveal());
+    let sent = given.line();
     let text = format!(
         "Whoever has both of these takes {}; it is yours until then.\nThe key is shown this once.\n\n  transfer  {}\n  key       {}\n\n\
-         Send the line that c copies. It is pasted into: offers (5), t\nor into: wharf offers accept CLOUD/transfer/ID\n\
-         The offers screen (5) takes it back.",
+         Send the line that c copies. It is pasted into the offers (5, t), or typed\nwhere 'wharf offers accept {}' asks for it.\n\
+         Until somebody takes it, the offers (5, x) take it back.",
         given.title,
         given.transfer,
-        given.key.reveal()
+        given.key.reveal(),
+        given.id
     );
     state.popups.push(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0 });
 }
@@ -241,22 +242,9 @@ pub fn take(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The transfer, the key if it is there, and the cloud if it is named, in what a giver has sent.
-fn parts_of_gift(sent: &str) -> Option<(String, Option<Secret>, Option<String>)> {
-    let words: Vec<&str> = sent.split_whitespace().collect();
-    let is_id = |word: &str| word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let at = words.iter().position(|word| is_id(word.rsplit('/').next().unwrap_or("")))?;
-    let (path, id) = words[at].rsplit_once('/').unwrap_or(("", words[at]));
-    let key = words.iter().position(|word| *word == "key").and_then(|at| words.get(at + 1));
-    // The line may hold the key alone behind the transfer.
-    let key = key.or_else(|| words.get(at + 1).filter(|word| **word != "key"));
-    let cloud = path.split('/').next().filter(|cloud| !cloud.is_empty()).map(str::to_owned);
-    Some((id.to_owned(), key.map(|key| Secret::new(*key)), cloud))
-}
-
 /// What the giver sent was pasted.
 pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
-    let Some((transfer, key, cloud)) = parts_of_gift(sent) else {
+    let Some(Gift { transfer, key, cloud }) = Gift::read(sent) else {
         state.say("there is no transfer in it: ask the giver for the whole line");
         return Vec::new();
     };
@@ -322,21 +310,4 @@ pub fn snapshot_for(state: &mut State, backend: String, id: String, name: String
     state.changing.push((job, backend.clone()));
     state.say("making the image: 3 shows how far it is");
     vec![Effect::Snapshot { job, backend, id, name, to }]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_giver_sends_is_understood_in_every_form() {
-        let id = "2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55";
-        let (transfer, key, cloud) = parts_of_gift(&format!("transfer {id} key 0123abcd")).unwrap();
-        assert_eq!((transfer.as_str(), key.unwrap().reveal(), cloud), (id, "0123abcd", None));
-        let (_, key, cloud) = parts_of_gift(&format!("site/transfer/{id}")).unwrap();
-        assert_eq!((key, cloud.as_deref()), (None, Some("site")));
-        let (_, key, _) = parts_of_gift(&format!("{id} 0123abcd")).unwrap();
-        assert_eq!(key.unwrap().reveal(), "0123abcd");
-        assert!(parts_of_gift("transfer").is_none());
-    }
 }

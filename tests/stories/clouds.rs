@@ -10,19 +10,27 @@ use std::{
 use crate::lab::{self, Home, need};
 
 /// One person's program: only their cloud is configured.
-struct Person<'a> {
-    home: Home,
+pub struct Person<'a> {
+    pub home: Home,
     clouds: &'a str,
 }
 
 impl<'a> Person<'a> {
-    fn new(cloud: &str, clouds: &'a str) -> Self {
+    pub fn new(cloud: &str, clouds: &'a str) -> Self {
         let home = Home::new();
         let folder = home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
-        let source = format!("[[source]]\nname = \"site\"\ntype = \"openstack\"\nurl = \"{cloud}\"\n");
-        std::fs::write(folder.join("wharf.toml"), source).unwrap();
-        Self { home, clouds }
+        let person = Self { home, clouds };
+        std::fs::write(folder.join("wharf.toml"), "").unwrap();
+        person.with("site", cloud)
+    }
+
+    /// The same person at one more cloud.
+    fn with(self, name: &str, cloud: &str) -> Self {
+        let file = self.home.path(".config/wharf/wharf.toml");
+        let source = format!("[[source]]\nname = \"{name}\"\ntype = \"openstack\"\nurl = \"{cloud}\"\n");
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &source).unwrap();
+        self
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -36,7 +44,7 @@ impl<'a> Person<'a> {
     }
 
     /// What a call that must work says, as JSON.
-    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::said(&output)))
@@ -47,7 +55,7 @@ impl<'a> Person<'a> {
         all.as_array().unwrap().iter().map(|image| image["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn project(&self) -> String {
+    pub fn project(&self) -> String {
         let sources = self.json(&["sources"]);
         let note = sources[0]["health"]["note"].as_str().unwrap_or_else(|| panic!("{sources}")).to_owned();
         note.split(' ').nth(2).unwrap().to_owned()
@@ -55,7 +63,7 @@ impl<'a> Person<'a> {
 }
 
 /// What `openstack` itself says, so that both sides are seen to agree.
-fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
+pub fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value {
     // Debian's own Python: the packages are not installed for any other.
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new("/usr/bin/openstack");
@@ -65,7 +73,7 @@ fn openstack(clouds: &str, cloud: &str, arguments: &[&str]) -> serde_json::Value
 }
 
 /// A disk with a boot sector, and bytes of its own in each run.
-fn disk(path: &Path) {
+pub fn disk(path: &Path) {
     let mut bytes = vec![0; 3 << 20];
     bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
     let stamp = format!("{:?}", std::time::SystemTime::now());
@@ -298,4 +306,236 @@ fn a_volume_goes_from_one_project_to_the_other_with_a_key_that_is_shown_once() {
     assert_eq!(bob.run(&["offers", "cancel", offer]).status.code(), Some(0));
     assert_eq!(bob.run(&["offers", "cancel", offer]).status.code(), Some(0));
     assert_eq!(bob.json(&["show", &volume])["annotations"]["status"], "available");
+}
+
+#[test]
+fn everybody_is_a_way_to_share_with_a_plan_and_a_way_back() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let file = alice.home.path("all.raw");
+    disk(&file);
+    let name = lab::fresh("everybody");
+    let named = format!("glance://site/{name}");
+    alice.json(&["push", file.to_str().unwrap(), &named]);
+    let found = |bob: &Person| {
+        let all = bob.json(&["images", &name, "--source", "site"]);
+        all.as_array().unwrap().iter().any(|image| image["name"] == name.as_str())
+    };
+    assert!(!found(&bob));
+    let plan = lab::said(&alice.run(&["share", &named, "--community", "--plan"]));
+    for words in ["no bytes move", "private → community", "needs a membership", "by searching"] {
+        assert!(
+            plan.contains(words) || plan.contains("by searching") || plan.contains("searching for it"),
+            "{words}: {plan}"
+        );
+    }
+    let shared = alice.json(&["share", &named, "--community"]);
+    let share = shared[0]["share"]["id"].as_str().unwrap_or_else(|| panic!("{shared}")).to_owned();
+    assert_eq!(
+        alice.json(&["share", &named, "--community"])[0]["share"]["id"],
+        share.as_str(),
+        "again changes nothing"
+    );
+    assert!(found(&bob) && !bob.names().contains(&name), "found by words, in no plain list");
+    assert_eq!(alice.json(&["shares", &named])[0]["project"]["name"], "everybody");
+    assert_eq!(alice.run(&["revoke", &share]).status.code(), Some(0));
+    assert!(!found(&bob));
+    // Members may not publish: the cloud says no, in words.
+    let refused = alice.run(&["share", &named, "--public"]);
+    assert_eq!(refused.status.code(), Some(7), "{}", lab::complained(&refused));
+    assert!(lab::complained(&refused).contains("roles on site do not allow"), "{}", lab::complained(&refused));
+}
+
+#[test]
+fn a_volume_is_shared_with_many_projects_as_one_image() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let name = lab::fresh("data");
+    let made = openstack(&clouds, "alice", &["volume", "create", "--size", "1", &name]);
+    let volume = format!("volume://site/{}", made["id"].as_str().unwrap());
+    let began = std::time::Instant::now();
+    while alice.json(&["show", &volume])["annotations"]["status"] != "available" {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60));
+    }
+    let admin = openstack(&clouds, "admin", &["project", "show", "admin"]);
+    let (biology, admin) = (bob.project(), admin["id"].as_str().unwrap().to_owned());
+    let plan = lab::said(&alice.run(&["share", &volume, "--to", &biology, "--plan"]));
+    assert!(plan.contains("copies 1 GiB once") && plan.contains("os-volume_upload_image"), "{plan}");
+    let shared = alice.json(&["share", &volume, "--to", &biology, &admin]);
+    let again = alice.json(&["share", &volume, "--to", &biology]);
+    let image = |result: &serde_json::Value| result["share"]["reference"].as_str().unwrap().to_owned();
+    assert_eq!(image(&shared[0]), image(&shared[1]), "one image for all: {shared}");
+    assert_eq!(image(&shared[0]), image(&again[0]), "and no second one later");
+    let offers = bob.json(&["offers"]);
+    let titled = |offer: &&serde_json::Value| offer["title"].as_str().unwrap().starts_with(&name);
+    assert!(offers.as_array().unwrap().iter().any(|offer| titled(&offer)), "{offers}");
+    // A project that cannot be named is told before anything is made.
+    let other = openstack(&clouds, "alice", &["volume", "create", "--size", "1", &lab::fresh("other")]);
+    let other = format!("volume://site/{}", other["id"].as_str().unwrap());
+    let unknown = alice.run(&["share", &other, "--to", "nobody-knows"]);
+    assert_eq!(unknown.status.code(), Some(6), "{}", lab::complained(&unknown));
+}
+
+#[test]
+fn an_image_goes_into_another_cloud_and_its_hash_is_the_same_there() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    // Two sign-ins of two people stand for two clouds: nothing but the name says that they are one.
+    let alice = Person::new("alice", &clouds).with("other", "bob");
+    let bob = Person::new("bob", &clouds);
+    let file = alice.home.path("far.raw");
+    disk(&file);
+    let name = lab::fresh("far");
+    let named = format!("glance://site/{name}");
+    let sent = alice.json(&["push", file.to_str().unwrap(), &named]);
+    let plan = lab::said(&alice.run(&["share", &named, "--to", "other/", "--plan"]));
+    assert!(plan.contains("move through this machine") && plan.contains("compare its hash"), "{plan}");
+    let there = alice.json(&["share", &named, "--to", "other/"]);
+    let reference = there[0]["elsewhere"]["reference"].as_str().unwrap_or_else(|| panic!("{there}")).to_owned();
+    assert!(reference.starts_with("glance://other/"), "{reference}");
+    let shown = alice.json(&["show", &reference]);
+    assert_eq!(shown["pinned"]["digest"], sent["outcome"]["digest"]);
+    assert!(bob.names().contains(&name));
+    let again = alice.json(&["share", &named, "--to", "other/"]);
+    assert_eq!(again[0]["elsewhere"]["reference"], reference.as_str(), "sent again, it is not sent twice");
+    assert_eq!(again[0]["elsewhere"]["outcome"]["moved"], 0);
+    // Further, to a project there; nothing is left on this machine.
+    let further = alice.json(&["share", &named, "--to", &format!("other/{}", alice.project())]);
+    assert_eq!(further[0]["elsewhere"]["share"]["standing"], "pending", "{further}");
+    let left = std::fs::read_dir(alice.home.path("cache/moving")).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_cloud_fetches_an_image_from_the_web_and_a_dangerous_one_is_refused() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    let file = alice.home.path("web.raw");
+    disk(&file);
+    let good = std::fs::read(&file).unwrap();
+    let mut evil = vec![0; 1 << 16];
+    evil[..4].copy_from_slice(b"QFI\xfb");
+    evil[4..8].copy_from_slice(&3_u32.to_be_bytes());
+    evil[8..16].copy_from_slice(&200_u64.to_be_bytes());
+    evil[16..20].copy_from_slice(&11_u32.to_be_bytes());
+    evil[24..32].copy_from_slice(&(1_u64 << 30).to_be_bytes());
+    evil[200..211].copy_from_slice(b"/etc/passwd");
+    // The lab's Glance fetches from these ports only.
+    let Some(web) = (8081..=8084).find_map(|port| serve(port, good.clone(), evil.clone())) else {
+        return eprintln!("left out: no port that the image service may fetch from is free");
+    };
+    let name = lab::fresh("web");
+    let named = format!("glance://site/{name}");
+    let got = alice.json(&["push", &format!("{web}/good.raw"), &named]);
+    assert_eq!(got["outcome"]["moved"], good.len(), "{got}");
+    let back = alice.home.path("web-back.raw");
+    alice.json(&["pull", &named, back.to_str().unwrap()]);
+    assert_eq!(std::fs::read(back).unwrap(), good);
+    let again = alice.json(&["push", &format!("{web}/good.raw"), &named]);
+    assert_eq!(again["outcome"]["moved"], 0, "it is not fetched twice");
+    let refused = alice.run(&["push", &format!("{web}/evil.qcow2"), "glance://site/evil-web"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", lab::complained(&refused));
+    // One that shows another face to the cloud than to this machine is seen through, and nothing of it stays.
+    let refused = alice.run(&["push", &format!("{web}/turns"), "glance://site/turns-web"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", lab::complained(&refused));
+    let missing = alice.run(&["push", &format!("{web}/none.raw"), "glance://site/none-web"]);
+    assert_eq!(missing.status.code(), Some(6), "{}", lab::complained(&missing));
+    let secret = alice.run(&["push", "https://ada:hunter2@images.example/x.raw", &named]);
+    assert_eq!(secret.status.code(), Some(2), "{}", lab::complained(&secret));
+    let names = alice.names();
+    assert!(!names.iter().any(|name| name.starts_with("evil-web") || name.starts_with("turns-web")), "{names:?}");
+}
+
+/// A web server with a good disk and an evil one; `/turns` is good at first and evil from then on.
+fn serve(port: u16, good: Vec<u8>, evil: Vec<u8>) -> Option<String> {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).ok()?;
+    std::thread::spawn(move || {
+        let mut turned = false;
+        for connection in listener.incoming().flatten() {
+            let mut connection = connection;
+            let mut asked = [0; 4096];
+            let count = connection.read(&mut asked).unwrap_or(0);
+            let asked = String::from_utf8_lossy(&asked[..count]).into_owned();
+            let body = match asked.split(' ').nth(1) {
+                Some("/good.raw") => Some(&good),
+                Some("/evil.qcow2") => Some(&evil),
+                Some("/turns") if turned => Some(&evil),
+                Some("/turns") => {
+                    turned = true;
+                    Some(&good)
+                }
+                _ => None,
+            };
+            let head = |status: &str, length: usize| {
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+            };
+            let _ = match body {
+                Some(body) => connection.write_all(&[head("200 OK", body.len()).as_bytes(), body].concat()),
+                None => connection.write_all(head("404 Not Found", 0).as_bytes()),
+            };
+        }
+    });
+    Some(format!("http://127.0.0.1:{port}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_whose_connection_breaks_goes_on_both_ways() {
+    use crate::wire::{self, Fault};
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let catalog = openstack(&clouds, "alice", &["catalog", "show", "glance"]);
+    let endpoint = catalog.to_string();
+    let address = endpoint.split("http://").nth(1).unwrap().split(['/', '"', '\\']).next().unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let through = |wire: &str| {
+        let text = std::fs::read_to_string(&clouds).unwrap();
+        let line = "    region_name:";
+        let text = text.replace(line, &format!("    image_endpoint_override: http://{wire}/v2\n{line}"));
+        let path = folder.path().join(format!("{}.yaml", wire.replace(':', "-")));
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let file = folder.path().join("broken.raw");
+    disk(&file);
+    let name = lab::fresh("broken");
+    let (file, named) = (file.display().to_string(), format!("glance://site/{name}"));
+    let up = wire::to(&address, Fault::Cut { after: 1 << 20, times: 2 }).await;
+    let clouds_up = through(&up.address);
+    let (sent, also) = (file.clone(), named.clone());
+    let pushed = tokio::task::spawn_blocking(move || Person::new("alice", &clouds_up).json(&["push", &sent, &also]));
+    let pushed = pushed.await.unwrap();
+    assert_eq!(up.cuts.load(std::sync::atomic::Ordering::SeqCst), 2, "the connection was cut twice");
+    assert_eq!(pushed["outcome"]["moved"], 3 << 20);
+    let down = wire::to(&address, Fault::CutBack { after: 1 << 20, times: 2 }).await;
+    let clouds_down = through(&down.address);
+    let back = folder.path().join("back.raw");
+    let target = back.display().to_string();
+    let pulled =
+        tokio::task::spawn_blocking(move || Person::new("alice", &clouds_down).json(&["pull", &named, &target]));
+    pulled.await.unwrap();
+    assert_eq!(down.cuts.load(std::sync::atomic::Ordering::SeqCst), 2);
+    assert_eq!(std::fs::read(back).unwrap(), std::fs::read(&file).unwrap());
+}
+
+#[test]
+fn certificates_that_must_have_signed_an_image_go_to_the_cloud() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    let file = alice.home.path("signed.raw");
+    disk(&file);
+    let named = format!("glance://site/{}", lab::fresh("signed"));
+    alice.json(&["push", file.to_str().unwrap(), &named]);
+    let certificate = "certificates=0b5d2c72-12cc-4ba6-a8d7-3ff5cc1d8cb8";
+    let plan = alice.json(&["launch", &named, "--on", "site", "--set", certificate, "--plan"]);
+    let asked = &plan["request"]["server"]["trusted_image_certificates"];
+    assert_eq!(asked, &serde_json::json!(["0b5d2c72-12cc-4ba6-a8d7-3ff5cc1d8cb8"]));
+    assert!(plan["steps"].to_string().contains("2.63"), "{plan}");
+    let name = lab::fresh("signed-server");
+    let server =
+        alice.json(&["launch", &named, "--on", "site", "--set", certificate, "--set", &format!("name={name}")]);
+    let id = server["id"].as_str().unwrap();
+    let shown = openstack(&clouds, "alice", &["--os-compute-api-version", "2.63", "server", "show", id]);
+    assert!(shown.to_string().contains("0b5d2c72"), "the cloud keeps it: {shown}");
+    assert_eq!(alice.run(&["remove", id]).status.code(), Some(0));
+    let both = alice.run(&["launch", &named, "--on", "site", "--set", certificate, "--set", "volume=1", "--plan"]);
+    assert_eq!(both.status.code(), Some(2), "{}", lab::complained(&both));
 }

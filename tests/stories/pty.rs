@@ -106,6 +106,115 @@ impl Screen {
     }
 }
 
+/// A clouds.yaml that has one cloud only, changed as one wants it.
+fn cloud_alone(clouds: &str, name: &str, change: impl Fn(String) -> String) -> tempfile::TempDir {
+    let whole = std::fs::read_to_string(clouds).unwrap();
+    let begin = whole.find(&format!("  {name}:\n")).unwrap();
+    let block = &whole[begin..];
+    let inner = block.lines().skip(1).take_while(|line| line.starts_with("    "));
+    let block: String = inner.map(|line| format!("{line}\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("clouds.yaml"), format!("clouds:\n  site:\n{}", change(block))).unwrap();
+    folder
+}
+
+fn at_cloud(folder: &tempfile::TempDir) -> Screen {
+    let path = folder.path().join("clouds.yaml").display().to_string();
+    let variables = [("OS_CLIENT_CONFIG_FILE", path.as_str()), ("DOCKER_HOST", "unix:///nonexistent")];
+    Screen::open(120, 40, &variables)
+}
+
+#[test]
+fn both_sides_of_a_share_see_the_same_on_their_screens() {
+    use crate::clouds::{Person, disk, openstack};
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let file = alice.home.path("screen.raw");
+    disk(&file);
+    let name = lab::fresh("screen");
+    let named = format!("glance://site/{name}");
+    alice.json(&["push", file.to_str().unwrap(), &named]);
+    let id = alice.json(&["show", &named])["reference"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let (physics, biology) = (alice.project(), bob.project());
+    let (hers, his) = (cloud_alone(&clouds, "alice", |block| block), cloud_alone(&clouds, "bob", |block| block));
+    let (mut hers, mut his) = (at_cloud(&hers), at_cloud(&his));
+    // Alice shares it: the plan first.
+    hers.until("site");
+    hers.keys(&format!("/{name}\r"));
+    hers.until("1 of");
+    hers.keys("s");
+    hers.until("everybody who looks for it");
+    hers.keys(&format!("{biology}\r"));
+    hers.until("visibility private");
+    hers.keys("\r");
+    hers.until("pending");
+    // Bob sees the offer, accepts it, boots it, reads its console.
+    his.until("site");
+    his.keys("5");
+    his.until(&name);
+    his.keys("a");
+    his.until("accepted");
+    let members = openstack(&clouds, "alice", &["image", "member", "list", &id]);
+    assert_eq!(members[0]["Status"], "accepted");
+    his.keys(&format!("1/{name}\r"));
+    his.until("1 of");
+    his.keys("l");
+    his.until("Flavor");
+    his.until("quota:");
+    his.keys("L");
+    his.until("CONSOLE");
+    // A snapshot goes back to alice, who sees it in her offers.
+    his.keys("I");
+    his.until("Name of the image");
+    let snapshot = lab::fresh("shot");
+    his.keys(&format!("\u{15}{snapshot}\r"));
+    his.until("nobody");
+    his.keys(&format!("{physics}\r"));
+    his.until("shared with 1");
+    hers.keys("5");
+    hers.until(&snapshot);
+    // Nothing is left running.
+    his.keys("xy");
+    his.until("removed");
+}
+
+#[test]
+fn a_cloud_that_wants_a_one_time_passcode_asks_for_it_on_the_screen() {
+    use crate::clouds::openstack;
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let kept = openstack(&clouds, "admin", &["credential", "list", "--type", "totp"]);
+    if kept.as_array().unwrap().is_empty() {
+        openstack(&clouds, "admin", &["credential", "create", "--type", "totp", "bob", secret]);
+    }
+    let by_passcode = |block: String| {
+        let kept = block.lines().filter(|line| !line.trim_start().starts_with("password:"));
+        format!("    auth_type: v3totp\n{}\n", kept.collect::<Vec<_>>().join("\n"))
+    };
+    let folder = cloud_alone(&clouds, "bob", by_passcode);
+    let mut screen = at_cloud(&folder);
+    screen.until("asks for the one-time passcode");
+    screen.keys("i");
+    screen.until("Sign in to");
+    screen.keys("\r");
+    screen.until("one-time passcode for site");
+    screen.keys("000000\r");
+    screen.until("does not take this account");
+    screen.keys("i");
+    screen.until("Sign in to");
+    screen.keys("\r");
+    screen.until("one-time passcode for site");
+    let code = "import base64,hmac,struct,sys,time; k=base64.b32decode(sys.argv[1]); \
+        d=hmac.new(k,struct.pack('>Q',int(time.time())//30),'sha1').digest(); o=d[-1]&15; \
+        print('%06d' % ((struct.unpack('>I',d[o:o+4])[0]&0x7fffffff)%1000000))";
+    let code = std::process::Command::new("/usr/bin/python3").args(["-c", code, secret]).output().unwrap();
+    let code = String::from_utf8(code.stdout).unwrap();
+    screen.keys(&format!("{}\r", code.trim()));
+    screen.until("signed in to site");
+    screen.until("debian-12");
+    assert!(!screen.text().contains(code.trim()));
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -171,6 +280,8 @@ fn a_share_runs_beside_the_screens_and_says_what_it_moved() {
     screen.keys("s");
     screen.until("Share biology/samtools");
     screen.keys("pty-project\r");
+    screen.until("no bytes move");
+    screen.keys("\r");
     screen.until("moved");
     screen.keys("3");
     screen.until("share biology/samtools");

@@ -243,6 +243,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         virtual_size: Some(64 << 20),
         warnings: vec!["it is queued, not active: it cannot be launched".into()],
         refers: false,
+        ..wharf::core::model::DiskFacts::default()
     });
     update(&mut cloud, Msg::Image(Box::new(Ok(disk))));
     let project = |name: &str, id: char| Project { name: name.into(), id: id.to_string().repeat(32) };

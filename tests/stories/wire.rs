@@ -18,6 +18,8 @@ use tokio::{
 pub enum Fault {
     /// After so many bytes the connection is cut, for the first so many connections that send as much.
     Cut { after: u64, times: usize },
+    /// The same for what the server sends.
+    CutBack { after: u64, times: usize },
     /// So many bytes a millisecond.
     Slow(u64),
 }
@@ -45,10 +47,29 @@ pub async fn to(target: &str, fault: Fault) -> Wire {
     wire
 }
 
+/// Whether one more connection is to be cut.
+fn one_more(cuts: &AtomicUsize, times: usize) -> bool {
+    cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1)).is_ok()
+}
+
 async fn carry(near: TcpStream, far: TcpStream, fault: Fault, sent: Arc<AtomicU64>, cuts: Arc<AtomicUsize>) {
     let (mut near_read, mut near_write) = near.into_split();
     let (mut far_read, mut far_write) = far.into_split();
-    let back = tokio::spawn(async move { tokio::io::copy(&mut far_read, &mut near_write).await });
+    let (back_cuts, mut came) = (cuts.clone(), 0);
+    let back = tokio::spawn(async move {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = far_read.read(&mut buffer).await {
+            came += count as u64;
+            if let Fault::CutBack { after, times } = fault {
+                if came > after && one_more(&back_cuts, times) {
+                    return;
+                }
+            }
+            if near_write.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+        }
+    });
     let mut here = 0;
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count @ 1..) = near_read.read(&mut buffer).await {
@@ -61,9 +82,7 @@ async fn carry(near: TcpStream, far: TcpStream, fault: Fault, sent: Arc<AtomicU6
         here += count as u64;
         sent.fetch_add(count as u64, Ordering::SeqCst);
         if let Fault::Cut { after, times } = fault {
-            if here > after
-                && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| (n < times).then_some(n + 1)).is_ok()
-            {
+            if here > after && one_more(&cuts, times) {
                 back.abort();
                 return;
             }

@@ -150,6 +150,7 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
             virtual_size: facts.virtual_size,
             warnings: facts.warnings,
             refers: facts.refers,
+            ..DiskFacts::default()
         }),
         publisher: Publisher::Unknown,
     }

@@ -61,7 +61,8 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
 /// A source for a reference to a registry that nobody configured: always https, unless Docker's or Podman's own files say otherwise.
 pub fn open(reference: &ImageRef, vault: &Arc<dyn Vault>) -> Result<Source> {
     let ImageRef::Oci(name) = reference else {
-        return Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image"));
+        return Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
+            .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing"));
     };
     let what = format!("open {reference}");
     let (host, address) = match name.host.as_str() {

@@ -367,7 +367,7 @@ pub const NOT_KNOWN: &str = "auth helper: nobody told the";
 
 /// What people call a key of the library.
 pub fn word_of(key: &str) -> String {
-    match key {
+    match key.trim_end_matches(':') {
         "passcode" => "one-time passcode".to_owned(),
         other => clean::short(&other.replace('_', " "), 60),
     }
@@ -393,5 +393,36 @@ impl AuthHelper for Answers {
             }
         }
         self.ask(&key, QuestionKind::Secret).await.map(|answer| answer.reveal().to_owned().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::vault::Keeper;
+
+    /// Against the lab's Keystone, where it is up.
+    #[tokio::test]
+    async fn a_sign_in_that_would_end_too_soon_is_renewed_and_one_that_lasts_is_kept() {
+        let Some(file) = std::env::var("WHARF_LAB_CLOUDS").ok().filter(|file| !file.is_empty()) else {
+            return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
+        };
+        let files = openstack_sdk::config::ConfigFile::new_with_user_specified_configs(
+            Some(std::path::PathBuf::from(file)),
+            None::<std::path::PathBuf>,
+        )
+        .unwrap();
+        let config = files.get_cloud_config("alice").unwrap().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cloud = Cloud::new("site".into(), config, Arc::new(Keeper::new(folder.path(), false)));
+        let token = || async {
+            use secrecy::ExposeSecret;
+            cloud.token("look").await.unwrap().expose_secret().to_owned()
+        };
+        let first = token().await;
+        cloud.renewed_for(Duration::from_secs(60)).await.unwrap();
+        assert_eq!(token().await, first, "it lasts long enough");
+        cloud.renewed_for(Duration::from_secs(1_000_000)).await.unwrap();
+        assert_ne!(token().await, first);
     }
 }

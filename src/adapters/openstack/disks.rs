@@ -23,12 +23,12 @@ use super::{
     cloud::{Body, Request, Service},
 };
 use crate::{
-    adapters::{header, http as shared},
+    adapters::http as shared,
     core::{
         clean,
         copy::Outcome,
         digest::{Digest, Hasher},
-        disk::{Import, Upload, refuse_references},
+        disk::{Import, Upload},
         error::{During, Error, Kind, Result},
         ports::Disks,
         progress::Context,
@@ -41,12 +41,8 @@ const PIECE: usize = 1 << 20;
 /// How often a transfer is begun whose connection breaks.
 const TRIES: usize = 4;
 /// Between looks at an image that changes its state, and how often it is looked at after a broken upload.
-const PAUSE: Duration = Duration::from_millis(500);
+pub const PAUSE: Duration = Duration::from_millis(500);
 const NOTICES: usize = 60;
-/// What is read of an image to know what it is.
-const HEAD: usize = 64 << 10;
-/// The property that says where an image was fetched from, so that it is not fetched twice.
-const ORIGIN: &str = "wharf_imported_from";
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
     hasher.read(std::fs::File::open(file).during(what)?).during(what)?;
@@ -55,7 +51,7 @@ fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
 
 impl Images {
     /// A client for bytes: its deadlines are for every step, not for the whole.
-    async fn bytes_request(&self, what: &str, method: Method, path: &str) -> Result<reqwest::RequestBuilder> {
+    pub async fn bytes_request(&self, what: &str, method: Method, path: &str) -> Result<reqwest::RequestBuilder> {
         let url = self.cloud.endpoint(Service::Image).await?.join(path).during(what)?;
         let token = self.cloud.token(what).await?;
         let client = self.cloud.bytes_client(what)?;
@@ -136,7 +132,7 @@ impl Images {
             .hint("try again"))
     }
 
-    async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
+    pub async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
@@ -145,7 +141,7 @@ impl Images {
         Err(super::words::of_refusal(what, &self.cloud.name, Service::Image, status.as_u16(), &body))
     }
 
-    async fn forget(&self, what: &str, id: &str) {
+    pub async fn forget(&self, what: &str, id: &str) {
         let path = format!("images/{id}");
         let _ = self.cloud.send(what, Service::Image, Request::new(Method::DELETE, &path, Body::None)).await;
     }
@@ -282,121 +278,6 @@ impl Images {
         }
         Ok(())
     }
-
-    /// Has the cloud fetch an image (Image API v2, "Interoperable image import", `web-download`); `true` if it is new.
-    async fn fetched_by_cloud(&self, cx: &Context, what: &str, import: &Import) -> Result<(GlanceImage, bool)> {
-        let methods: serde_json::Value = self.cloud.json(what, Service::Image, Request::get("info/import")).await?;
-        let offered = methods.pointer("/import-methods/value").and_then(serde_json::Value::as_array);
-        if !offered.is_some_and(|methods| methods.iter().any(|method| method == "web-download")) {
-            return Err(Error::unsupported(what, format!("{} fetches nothing from the web", self.cloud.name))
-                .hint("download it, then push the file"));
-        }
-        let known = self.named(what, &import.name, "limit=20&status=active").await?;
-        if let Some(image) = known.into_iter().find(|image| image.property(ORIGIN) == import.url) {
-            return Ok((image, false));
-        }
-        cx.progress.phase("looking at its header");
-        let format = self.format_on_the_web(what, &import.url).await?;
-        let body = json!({"name": import.name, "disk_format": format, "container_format": "bare",
-            "visibility": "private", ORIGIN: import.url});
-        let made: GlanceImage =
-            self.cloud.json(what, Service::Image, Request::new(Method::POST, "images", Body::Json(body))).await?;
-        let fetched = self.fetch_into(cx, what, &made.id, import).await;
-        match fetched {
-            Ok(image) => Ok((image, true)),
-            Err(error) => {
-                self.forget(what, &made.id).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn fetch_into(&self, cx: &Context, what: &str, id: &str, import: &Import) -> Result<GlanceImage> {
-        let path = format!("images/{id}/import");
-        let body = Body::Json(json!({"method": {"name": "web-download", "uri": import.url}}));
-        self.cloud.send(what, Service::Image, Request::new(Method::POST, &path, body)).await?;
-        let mut begun = false;
-        let image = loop {
-            let now = self.find(what, id).await?;
-            cx.progress.phase(format!("the cloud fetches it: {}", clean::short(&now.status, 20)));
-            begun |= now.status == "importing";
-            match now.status.as_str() {
-                "active" => break now,
-                "queued" if begun || !now.property("os_glance_failed_import").is_empty() => {
-                    return Err(Error::failed(what, self.why_not_fetched(what, id).await)
-                        .hint("check that the cloud may reach the address, or download it and push the file"));
-                }
-                "killed" | "deleted" => return Err(Error::failed(what, "the cloud gave up on it")),
-                _ => tokio::time::sleep(PAUSE).await,
-            }
-        };
-        // What the cloud has is what counts, not what the server showed to us.
-        let request = self.bytes_request(what, Method::GET, &format!("images/{id}/file")).await?;
-        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
-        let head = begin_of(what, self.good(what, answer).await?).await?;
-        let facts = header::read(&head, image.size.unwrap_or(0));
-        refuse_references(what, facts.refers, &facts.warnings)?;
-        let claimed = image.disk_format.as_deref().unwrap_or("");
-        if facts.format != claimed && !(facts.format == "raw" && claimed == "iso") {
-            return Err(Error::new(Kind::Denied, what, format!("it is {}, not {claimed} as it seemed", facts.format))
-                .hint("download it, look at it, then push the file"));
-        }
-        Ok(image)
-    }
-
-    /// What the tasks of an image say about a failed import.
-    async fn why_not_fetched(&self, what: &str, id: &str) -> String {
-        let path = format!("images/{id}/tasks");
-        let tasks: Result<serde_json::Value> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
-        let tasks = tasks.unwrap_or_default();
-        let said = tasks.get("tasks").and_then(serde_json::Value::as_array).into_iter().flatten();
-        let said = said.filter_map(|task| task.get("message")?.as_str()).find(|words| !words.is_empty());
-        let said = said.map(|words| clean::short(words, 200)).unwrap_or_default();
-        if said.is_empty() { "the cloud could not fetch it, and does not say why".to_owned() } else { said }
-    }
-
-    /// What the image behind a URL is: by its header; by its name where only the cloud reaches it.
-    async fn format_on_the_web(&self, what: &str, url: &str) -> Result<String> {
-        let request = self.cloud.bytes_client(what)?.get(url).header("Range", format!("bytes=0-{}", HEAD - 1));
-        let answer = tokio::time::timeout(Duration::from_secs(15), request.send()).await;
-        if let Ok(Ok(answer)) = answer {
-            if !answer.status().is_success() {
-                return Err(shared::refused(what, answer.status(), ""));
-            }
-            let whole = answer
-                .headers()
-                .get("content-range")
-                .and_then(|range| range.to_str().ok()?.rsplit('/').next()?.parse().ok())
-                .or(answer.content_length());
-            let head = begin_of(what, answer).await?;
-            let facts = header::read(&head, whole.unwrap_or(head.len() as u64));
-            refuse_references(what, facts.refers, &facts.warnings)?;
-            return Ok(facts.format);
-        }
-        let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
-        match path.rsplit('.').next() {
-            Some(format @ ("qcow2" | "raw" | "vmdk" | "iso")) => Ok(format.to_owned()),
-            Some("img") => Ok("raw".to_owned()),
-            _ => {
-                Err(Error::new(Kind::Unavailable, what, "this machine does not reach it, and its name tells no format")
-                    .hint("download it where it can be reached, then push the file"))
-            }
-        }
-    }
-}
-
-/// The first bytes of an answer.
-async fn begin_of(what: &str, answer: reqwest::Response) -> Result<Vec<u8>> {
-    let mut stream = shared::stream(answer, what.to_owned());
-    let mut head = Vec::with_capacity(HEAD);
-    while let Some(chunk) = stream.try_next().await? {
-        head.extend_from_slice(&chunk);
-        if head.len() >= HEAD {
-            head.truncate(HEAD);
-            break;
-        }
-    }
-    Ok(head)
 }
 
 fn outcome(digest: Digest, moved: u64, spared: u64) -> Outcome {

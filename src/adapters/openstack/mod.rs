@@ -7,9 +7,11 @@ mod answers;
 mod catalog;
 mod cloud;
 mod disks;
+mod import;
 mod plan;
 mod servers;
 mod sharing;
+mod transfers;
 mod volumes;
 mod words;
 
@@ -33,11 +35,13 @@ pub struct Images {
     cloud: Arc<Cloud>,
     /// Held while an image is made of a volume: many who want it at once get one.
     making: tokio::sync::Mutex<()>,
+    /// What the form of a server offered last.
+    offered_now: tokio::sync::Mutex<Option<(std::time::Instant, Arc<plan::Facts>)>>,
 }
 
 impl Images {
     fn new(cloud: Arc<Cloud>) -> Self {
-        Self { cloud, making: tokio::sync::Mutex::default() }
+        Self { cloud, making: tokio::sync::Mutex::default(), offered_now: tokio::sync::Mutex::default() }
     }
 }
 

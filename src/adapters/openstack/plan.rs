@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     answers::{Flavor, Flavors, KeyPairs, Limits, Networks, Zones},
-    servers::CREATE,
+    servers::{CERTIFIED, CREATE},
 };
 use crate::core::{
     clean,
@@ -34,11 +34,8 @@ pub struct Facts {
 impl Facts {
     /// Flavors that are large enough for the image, the smallest first.
     fn fitting(&self, image: &Image) -> Vec<&Flavor> {
-        let needs = |name: &str| {
-            let text = image.annotations.get(name).map_or("", String::as_str);
-            text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0)
-        };
-        let (disk, memory) = (needs("needs a disk of"), needs("needs memory of"));
+        let needs = image.disk.clone().unwrap_or_default();
+        let (disk, memory) = (needs.least_disk.div_ceil(1 << 30), needs.least_memory.div_ceil(1 << 20));
         let mut fitting: Vec<&Flavor> = self
             .flavors
             .flavors
@@ -114,6 +111,13 @@ pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
                 FieldKind::Text,
                 "",
             ),
+            Field::new(
+                "certificates",
+                "Certificates",
+                "ids of certificates that must have signed the image; the cloud checks it at boot, from its own disk only",
+                FieldKind::Words,
+                "",
+            ),
             Field::new("zone", "Zone", "availability zone", choice(Some("any"), names(zones.collect())), "any"),
         ],
     })
@@ -145,6 +149,12 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
         },
     });
     let volume: u64 = answers.get("volume").parse().unwrap_or(0);
+    let certificates = answers.words("certificates");
+    if volume > 0 && !certificates.is_empty() {
+        return Err(Error::usage(&what, "clouds check no certificates of what boots from a volume")
+            .hint("leave the certificates out, or boot from the server's own disk"));
+    }
+    let version = if certificates.is_empty() { CREATE } else { CERTIFIED };
     if let Some(server) = server.as_object_mut() {
         if volume > 0 {
             let disk = json!([{"boot_index": 0, "uuid": id, "source_type": "image", "destination_type": "volume",
@@ -165,6 +175,9 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
                 server.insert(key.into(), json!(answers.get(field)));
             }
         }
+        if !certificates.is_empty() {
+            server.insert("trusted_image_certificates".into(), json!(certificates));
+        }
         if !answers.get("data").is_empty() {
             server.insert("user_data".into(), json!(STANDARD.encode(answers.get("data"))));
         }
@@ -174,7 +187,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
         backend: backend.to_owned(),
         steps: vec![
             format!("compare the image's hash with {}", pinned.digest.short()),
-            format!("POST /v2.1/servers (compute {CREATE})"),
+            format!("POST /v2.1/servers (compute {version})"),
             "wait until it runs".to_owned(),
         ],
         risks: risks(&answers, flavor, limits, volume),
@@ -195,6 +208,9 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
     });
     if answers.get("network") != NONE && answers.get("key") == NONE {
         risks.push(Risk::caution("without a key pair nobody can sign in, unless the image has a password of its own"));
+    }
+    if !answers.get("certificates").is_empty() {
+        risks.push(Risk::fine("the cloud boots it only if one of the named certificates has signed it"));
     }
     if volume > 0 {
         risks.push(Risk::caution("booting from a volume, the cloud checks no signature of the image"));

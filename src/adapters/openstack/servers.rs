@@ -1,6 +1,9 @@
 //! Servers (Compute API v2.1): launching an image as one, and everything after.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,10 +32,14 @@ use crate::core::{
 
 /// How often a server that is being made, or whose console is followed, is looked at.
 const WATCH: Duration = Duration::from_secs(2);
+/// How long what a form offers is taken for what the cloud offers.
+const FORM: Duration = Duration::from_secs(60);
 /// Servers of a project that are listed.
 const MOST_SERVERS: usize = 1000;
 /// The microversion of `POST /servers`: from it on, "no network" can be said.
 pub const CREATE: &str = "2.37";
+/// From it on certificates can be named that must have signed the image.
+pub const CERTIFIED: &str = "2.63";
 /// The microversion of `createImage` that tells the image's id.
 const SNAPSHOT: &str = "2.45";
 
@@ -166,12 +173,14 @@ impl Launcher for Images {
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
         let facts = self.facts(&format!("ask {}", self.cloud.name)).await?;
-        plan::form(image, &facts)
+        let form = plan::form(image, &facts);
+        *self.offered_now.lock().await = Some((Instant::now(), facts));
+        form
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = format!("plan on {}", self.cloud.name);
-        let (facts, limits) = tokio::join!(self.facts(&what), self.limits(&what));
+        let (facts, limits) = tokio::join!(self.facts_of_form(&what), self.limits(&what));
         let facts = facts?;
         let answers = plan::form(image, &facts)?.check(answers)?;
         // A cloud that keeps its limits to itself still launches.
@@ -199,7 +208,9 @@ impl Launcher for Images {
                 }
                 cx.progress.phase("asking for a server");
                 let body = Body::Json(plan.request.clone());
-                let request = Request::new(Method::POST, "servers", body).at(CREATE);
+                let certified = plan.request.pointer("/server/trusted_image_certificates").is_some();
+                let version = if certified { CERTIFIED } else { CREATE };
+                let request = Request::new(Method::POST, "servers", body).at(version);
                 let made: ServerAnswer = self.cloud.json(&what, Service::Compute, request).await?;
                 made.server.id
             }
@@ -362,20 +373,33 @@ impl Images {
         Ok(text)
     }
 
+    /// What the form was made of: each answer in it makes a plan, and need not ask the cloud for all of it again.
+    async fn facts_of_form(&self, what: &str) -> Result<Arc<plan::Facts>> {
+        let mut kept = self.offered_now.lock().await;
+        match &*kept {
+            Some((when, facts)) if when.elapsed() < FORM => Ok(facts.clone()),
+            _ => {
+                let facts = self.facts(what).await?;
+                *kept = Some((Instant::now(), facts.clone()));
+                Ok(facts)
+            }
+        }
+    }
+
     /// What the form of a server is made of, asked at the same time.
-    async fn facts(&self, what: &str) -> Result<plan::Facts> {
+    async fn facts(&self, what: &str) -> Result<Arc<plan::Facts>> {
         let flavors = self.cloud.json(what, Service::Compute, Request::get("flavors/detail?limit=1000"));
         let networks = self.cloud.json(what, Service::Network, Request::get("networks?limit=1000"));
         let keys = self.cloud.json(what, Service::Compute, Request::get("os-keypairs"));
         let zones = self.cloud.json(what, Service::Compute, Request::get("os-availability-zone"));
         let (flavors, networks, keys, zones) =
             tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones));
-        Ok(plan::Facts {
+        Ok(Arc::new(plan::Facts {
             flavors: flavors?,
             // Each of these may be closed to a person who can still launch.
             networks: networks.unwrap_or_default(),
             keys: keys.unwrap_or_default(),
             zones: zones.unwrap_or_default(),
-        })
+        }))
     }
 }

@@ -1,0 +1,208 @@
+//! Servers and what they are made of (Compute API v2.1, Networking API v2.0).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::core::clean;
+
+/// `GET /servers/ID`, and the answer to `POST /servers`.
+#[derive(Debug, Deserialize)]
+pub struct ServerAnswer {
+    /// The server.
+    pub server: Server,
+}
+
+/// `GET /servers/detail`.
+#[derive(Debug, Deserialize)]
+pub struct Servers {
+    /// All of the project.
+    #[serde(default)]
+    pub servers: Vec<Server>,
+}
+
+/// A server (Compute API v2.1). The answer to its making has little more than the id.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    pub created: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+    /// An object with an id, or an empty text for a server that booted from a volume.
+    pub image: serde_json::Value,
+    pub addresses: BTreeMap<String, Vec<Address>>,
+    pub fault: Option<Fault>,
+    #[serde(rename = "OS-EXT-STS:task_state")]
+    pub task: Option<String>,
+}
+
+/// An address of a server.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Address {
+    pub addr: String,
+}
+
+/// Why a server is in error.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Fault {
+    pub message: String,
+}
+
+impl Server {
+    /// Where it stands, in words.
+    pub fn state_words(&self) -> String {
+        let status = clean::short(&self.status.to_lowercase(), 20);
+        match self.task.as_deref().filter(|task| !task.is_empty()) {
+            Some(task) => format!("{status}: {}", clean::short(&task.replace('_', " "), 40)),
+            None => status,
+        }
+    }
+
+    /// Why it failed; empty if it did not.
+    pub fn fault_words(&self) -> String {
+        clean::short(self.fault.as_ref().map_or("", |fault| &fault.message), 300)
+    }
+
+    /// Its addresses.
+    pub fn address_words(&self) -> String {
+        let all = self.addresses.values().flatten().map(|address| clean::short(&address.addr, 60));
+        all.take(4).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The image it booted from.
+    pub fn image_id(&self) -> Option<String> {
+        self.image.get("id").and_then(serde_json::Value::as_str).map(|id| clean::short(id, 80))
+    }
+}
+
+/// `GET /flavors/detail`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Flavors {
+    pub flavors: Vec<Flavor>,
+}
+
+/// A size of servers: memory in MiB, disk in GiB.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Flavor {
+    pub id: String,
+    pub name: String,
+    pub ram: u64,
+    pub vcpus: u64,
+    pub disk: u64,
+}
+
+/// `GET /v2.0/networks`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Networks {
+    pub networks: Vec<Network>,
+}
+
+/// A network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Network {
+    pub id: String,
+    pub name: String,
+}
+
+/// `GET /os-keypairs`: each wrapped once more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct KeyPairs {
+    pub keypairs: Vec<KeyPairAnswer>,
+}
+
+/// One of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct KeyPairAnswer {
+    pub keypair: KeyPair,
+}
+
+/// A public key that the cloud keeps.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct KeyPair {
+    pub name: String,
+}
+
+/// `GET /os-availability-zone`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Zones {
+    #[serde(rename = "availabilityZoneInfo")]
+    pub zones: Vec<Zone>,
+}
+
+/// An availability zone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Zone {
+    #[serde(rename = "zoneName")]
+    pub name: String,
+    #[serde(rename = "zoneState")]
+    pub state: ZoneState,
+}
+
+/// Whether it takes servers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ZoneState {
+    pub available: bool,
+}
+
+/// `GET /limits`.
+#[derive(Debug, Deserialize)]
+pub struct LimitsAnswer {
+    /// The limits.
+    pub limits: LimitsBody,
+}
+
+/// Their body.
+#[derive(Debug, Deserialize)]
+pub struct LimitsBody {
+    /// Of the project; the others are of the interface.
+    pub absolute: Limits,
+}
+
+/// What of the project's quota is used, and how much there is; -1 for no limit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "RawLimits")]
+pub struct Limits {
+    /// Servers.
+    pub instances: (u64, i64),
+    /// Processors.
+    pub cores: (u64, i64),
+    /// Memory in MiB.
+    pub memory: (u64, i64),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawLimits {
+    max_total_instances: i64,
+    total_instances_used: u64,
+    max_total_cores: i64,
+    total_cores_used: u64,
+    #[serde(rename = "maxTotalRAMSize")]
+    max_memory: i64,
+    #[serde(rename = "totalRAMUsed")]
+    used_memory: u64,
+}
+
+impl From<RawLimits> for Limits {
+    fn from(raw: RawLimits) -> Self {
+        Self {
+            instances: (raw.total_instances_used, raw.max_total_instances),
+            cores: (raw.total_cores_used, raw.max_total_cores),
+            memory: (raw.used_memory, raw.max_memory),
+        }
+    }
+}
