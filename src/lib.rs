@@ -28,6 +28,7 @@
 //!
 //! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
 //!   versions. Rows are packed ([`core::rows`]): one string and one table for a source, written to SQLite as one value.
+//! - **The first frame needs no database** ([`adapters::store`]): the first rows of each list are small files of their own.
 //! - **The fuzzy matcher scores, it does not scan** ([`core::search`]): a letter mask rejects most rows, a byte scan
 //!   ranks the rest, `fuzzy-matcher` orders the best thousand.
 //! - **Our own registry client** ([`adapters::oci`]): `oci-client` cannot list or mount on registries with a token server.

@@ -311,10 +311,6 @@ pub struct CachedRows {
 pub trait Cache: Send + Sync {
     /// The first rows of the last list of every source: a screenful, at once.
     async fn heads(&self) -> Result<Vec<CachedRows>>;
-    /// Makes it ready for the first read.
-    async fn open(&self) -> Result<()> {
-        Ok(())
-    }
     /// The last list of every source.
     async fn load(&self) -> Result<Vec<CachedRows>>;
     /// The last list of one source.

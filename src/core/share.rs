@@ -213,11 +213,13 @@ impl Portal {
         cx.run(&what, sharer.revoke(cx, share)).await
     }
 
-    /// Projects of a source that this person may see.
+    /// Projects of a source that this person may see, without their own: what it has needs no share.
     pub async fn projects(&self, cx: &Context, source: &str) -> Result<Vec<Project>> {
         let what = format!("list projects of {source}");
         let sharer = self.sharer(source, &what)?;
-        cx.run(&what, sharer.projects(cx)).await
+        let (projects, own) = tokio::join!(cx.run(&what, sharer.projects(cx)), cx.run(&what, sharer.own(cx)));
+        let own = own?.id;
+        Ok(projects?.into_iter().filter(|project| project.id != own).collect())
     }
 
     fn sharer(&self, source: &str, what: &str) -> Result<Arc<dyn Sharer>> {

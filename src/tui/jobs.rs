@@ -30,6 +30,10 @@ use crate::core::{
 
 /// How often a shown workload is looked at again.
 const WATCH: Duration = Duration::from_secs(2);
+/// How long the first frame has the machine to itself.
+const FIRST_FRAME: Duration = Duration::from_millis(10);
+/// Rows that are searched at once, without a thread of their own.
+const FEW_ROWS: usize = 2000;
 /// How long rows stand still before they are looked at.
 const GLANCE: Duration = Duration::from_millis(150);
 /// Looks at a time.
@@ -112,8 +116,9 @@ impl Jobs {
         let portal = self.portal.clone();
         match effect {
             Effect::LoadCache => self.read(Slot::Cache, move |post| async move {
-                // A screenful first: it is there before the rest has been read.
+                // A screenful first. The rest is read when that is drawn: it would only get in its way.
                 post.send(Msg::Cached(portal.cache.heads().await)).await;
+                tokio::time::sleep(FIRST_FRAME).await;
                 post.send(Msg::Cached(portal.cache.load().await)).await;
                 let mut filters = portal.cache.filters().await.unwrap_or_default();
                 filters.extend(portal.config.filters.clone());
@@ -122,7 +127,8 @@ impl Jobs {
             Effect::List { source, query } => self.list(source, query),
             Effect::Search { number, sets, query, sort, order, from } => {
                 self.read(Slot::Search, move |post| async move {
-                    let work = tokio::task::spawn_blocking(move || {
+                    let rows: usize = sets.0.iter().map(|(_, rows)| rows.len()).sum();
+                    let work = move || {
                         let (order, fresh) = match order {
                             Some(order) => (order.0, false),
                             None => (Arc::new(search::order(&sets.0, sort)), true),
@@ -134,10 +140,13 @@ impl Jobs {
                             Arc::new(search::search(&sets.0, &query, &candidates))
                         };
                         Msg::Found { number, order: fresh.then_some(order), hits }
-                    });
+                    };
+                    if rows <= FEW_ROWS {
+                        return post.send(work()).await;
+                    }
                     // Keys wait for the answer: there must be one.
                     let nothing = |_| Msg::Found { number, order: None, hits: Arc::default() };
-                    post.send(work.await.unwrap_or_else(nothing)).await;
+                    post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
                 })
             }
             Effect::Image { target, platform } => self.read(Slot::Image, move |post| async move {

@@ -87,11 +87,6 @@ pub fn state_of(portal: &Portal) -> State {
 
 /// Opens the portal on this terminal.
 pub async fn run(portal: Portal) -> Result<()> {
-    // The cache is opened while the terminal is set up: the first frame is made from it.
-    let cache = portal.cache.clone();
-    tokio::spawn(async move {
-        let _ = cache.open().await;
-    });
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(

@@ -1,4 +1,5 @@
 //! What Wharf remembers between runs.
 
+pub mod heads;
 pub mod memory;
 pub mod sqlite;

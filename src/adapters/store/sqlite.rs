@@ -17,6 +17,7 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
+use super::heads::Heads;
 use crate::core::{
     error::{During, Error, Result},
     ports::{Cache, CachedRows},
@@ -24,13 +25,9 @@ use crate::core::{
 };
 
 /// The layout of the file; kept in SQLite's own `user_version`.
-const VERSION: i64 = 1;
-/// Rows in a head: more than any screen shows at once.
-const HEAD: usize = 300;
+const VERSION: i64 = 2;
 const SCHEMA: &str = "
-    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, total INTEGER NOT NULL,
-                       head BLOB NOT NULL) STRICT;
-    CREATE TABLE body (source TEXT PRIMARY KEY, rows BLOB NOT NULL) STRICT;
+    CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
 ";
 
@@ -38,12 +35,14 @@ const SCHEMA: &str = "
 pub struct Sqlite {
     path: PathBuf,
     pool: OnceCell<SqlitePool>,
+    heads: Heads,
 }
 
 impl Sqlite {
     /// The cache in `path`.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, pool: OnceCell::new() }
+        let heads = Heads::new(path.with_file_name("heads"));
+        Self { path, pool: OnceCell::new(), heads }
     }
 
     async fn pool(&self) -> Result<&SqlitePool> {
@@ -56,6 +55,7 @@ impl Sqlite {
                         let aside = self.path.with_extension("damaged");
                         tracing::warn!(%error, aside = %aside.display(), "the cache cannot be used; starting a new one");
                         std::fs::rename(&self.path, aside).during("set the cache aside")?;
+                        self.heads.forget();
                         open(&self.path).await
                     }
                 }
@@ -78,7 +78,7 @@ impl Sqlite {
                 Ok(rows) => all.push(CachedRows {
                     source: row.try_get("source").during(what)?,
                     fetched: row.try_get("fetched").during(what)?,
-                    total: row.try_get::<i64, _>("total").during(what)?.try_into().unwrap_or(rows.len()),
+                    total: rows.len(),
                     rows: Arc::new(rows),
                 }),
                 Err(error) => tracing::warn!(%error, "a cached list was dropped"),
@@ -121,7 +121,7 @@ async fn open(path: &Path) -> Result<SqlitePool> {
             for statement in SCHEMA.split_inclusive(';').map(str::trim).filter(|statement| !statement.is_empty()) {
                 sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.during(&what)?;
             }
-            sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await.during(&what)?;
+            sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await.during(&what)?;
             transaction.commit().await.during(&what)?;
             Ok(pool)
         }
@@ -153,34 +153,28 @@ pub fn is_network(folder: &Path) -> bool {
 
 #[async_trait]
 impl Cache for Sqlite {
-    async fn open(&self) -> Result<()> {
-        self.pool().await.map(|_| ())
-    }
-
     async fn heads(&self) -> Result<Vec<CachedRows>> {
-        self.lists("SELECT source, fetched, total, head AS rows FROM list ORDER BY source", None).await
+        Ok(self.heads.read())
     }
 
     async fn load(&self) -> Result<Vec<CachedRows>> {
-        self.lists("SELECT source, fetched, total, rows FROM list JOIN body USING (source) ORDER BY source", None).await
+        self.lists("SELECT source, fetched, rows FROM list ORDER BY source", None).await
     }
 
     async fn last(&self, source: &str) -> Result<Option<CachedRows>> {
-        let query = "SELECT source, fetched, total, rows FROM list JOIN body USING (source) WHERE source = ?";
+        let query = "SELECT source, fetched, rows FROM list WHERE source = ?";
         Ok(self.lists(query, Some(source)).await?.pop())
     }
 
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
         let what = "keep a list";
         let mut transaction = self.pool().await?.begin().await.during(what)?;
-        let list = "INSERT OR REPLACE INTO list (source, fetched, total, head) VALUES (?, ?, ?, ?)";
-        let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let query = sqlx::query(list).bind(source).bind(fetched).bind(total).bind(rows.head(HEAD).to_bytes());
+        let query = sqlx::query("INSERT OR REPLACE INTO list (source, fetched, rows) VALUES (?, ?, ?)");
+        let query = query.bind(source).bind(fetched).bind(rows.to_bytes());
         query.execute(&mut *transaction).await.during(what)?;
-        let query = sqlx::query("INSERT OR REPLACE INTO body (source, rows) VALUES (?, ?)").bind(source);
-        query.bind(rows.to_bytes()).execute(&mut *transaction).await.during(what)?;
         transaction.commit().await.during(what)?;
-        // Emptied now, the log need not be read by the next start, which shows its first frame from this.
+        self.heads.write(source, rows, fetched)?;
+        // Emptied now, the log need not be read by the next start.
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(self.pool().await?).await;
         Ok(())
     }
@@ -239,8 +233,9 @@ mod tests {
         assert!(cache.load().await.unwrap().is_empty());
         assert!(folder.path().join("cache.damaged").is_file());
         cache.save("good", &set("x"), 1).await.unwrap();
-        let broken = sqlx::query("INSERT INTO list (source, fetched, total, head) VALUES ('bad', 1, 1, x'00')");
+        let broken = sqlx::query("INSERT INTO list (source, fetched, rows) VALUES ('bad', 1, x'00')");
         broken.execute(cache.pool().await.unwrap()).await.unwrap();
+        assert_eq!(cache.load().await.unwrap().len(), 1);
         assert_eq!(cache.heads().await.unwrap().len(), 1);
     }
 

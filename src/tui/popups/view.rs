@@ -118,7 +118,7 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     }
     if let Some(typed) = pick.typed() {
         let number = pick.shown.len();
-        let line = Line::styled(fit(&format!("  '{typed}' as it is"), width), theme.style("text"));
+        let line = Line::styled(fit(&format!("  '{typed}', as typed"), width), theme.style("text"));
         if let Some(place) = number.checked_sub(top) {
             put(frame, row(list, place as u16), select(line, number == pick.at.selected, theme));
         }

@@ -162,9 +162,8 @@ impl Catalog {
     pub fn cached(&mut self, lists: Vec<CachedRows>) -> Vec<Effect> {
         self.begun = true;
         for list in lists {
-            let newer = |feed: &Feed| {
-                feed.rows.is_empty() || feed.fetched == Some(list.fetched) && feed.rows.len() < feed.total
-            };
+            // A head gives way to the whole list, whenever that was fetched.
+            let newer = |feed: &Feed| feed.rows.is_empty() || feed.fetched.is_some() && feed.rows.len() < feed.total;
             if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && newer(feed)) {
                 feed.rows = list.rows;
                 feed.total = list.total;

@@ -1,0 +1,124 @@
+//! The first rows of every list, each in a small file of its own: the first frame is made of them, before the database
+//! with all rows is even opened.
+//!
+//! A file holds the source's name, when its list was fetched, how many rows that had, and the rows. It appears whole or
+//! not at all, and one that cannot be read is as good as none.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::core::{
+    digest::Digest,
+    error::{During, Result},
+    ports::CachedRows,
+    rows::RowSet,
+};
+
+/// Rows in a head: more than any screen shows at once.
+const ROWS: usize = 300;
+/// More sources than a person has.
+const MOST: usize = 1000;
+
+/// A folder of heads.
+pub struct Heads(PathBuf);
+
+impl Heads {
+    /// The heads in `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// All of them, by the names of their sources.
+    pub fn read(&self) -> Vec<CachedRows> {
+        let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
+        let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_none()).take(MOST);
+        let mut heads: Vec<CachedRows> = files.filter_map(|path| parse(&fs::read(path).ok()?)).collect();
+        heads.sort_by(|one, other| one.source.cmp(&other.source));
+        heads
+    }
+
+    /// Keeps the first rows of a list.
+    pub fn write(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
+        let what = "keep the first rows of a list";
+        fs::create_dir_all(&self.0).during(what)?;
+        let path = self.path(source);
+        let partial = path.with_extension(format!("{}.partial", std::process::id()));
+        fs::write(&partial, bytes(source, rows, fetched)).and_then(|()| fs::rename(&partial, path)).during(what)
+    }
+
+    /// Forgets all of them.
+    pub fn forget(&self) {
+        match fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the first rows of the lists stay");
+            }
+            _ => {}
+        }
+    }
+
+    fn path(&self, source: &str) -> PathBuf {
+        self.0.join(Path::new(Digest::of(source.as_bytes()).hex()))
+    }
+}
+
+fn bytes(source: &str, rows: &RowSet, fetched: i64) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(&(source.len() as u32).to_le_bytes());
+    out.extend_from_slice(source.as_bytes());
+    out.extend_from_slice(&fetched.to_le_bytes());
+    out.extend_from_slice(&(rows.len() as u64).to_le_bytes());
+    out.extend_from_slice(&rows.head(ROWS).to_bytes());
+    out
+}
+
+/// Reads what [`bytes`] wrote; anything else is nothing.
+fn parse(bytes: &[u8]) -> Option<CachedRows> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (source, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let (fetched, rest) = rest.split_first_chunk::<8>()?;
+    let (total, rest) = rest.split_first_chunk::<8>()?;
+    let rows = RowSet::from_bytes(rest).ok()?;
+    Some(CachedRows {
+        source: std::str::from_utf8(source).ok()?.to_owned(),
+        fetched: i64::from_le_bytes(*fetched),
+        total: usize::try_from(u64::from_le_bytes(*total)).ok()?.max(rows.len()),
+        rows: Arc::new(rows),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::rows::Row;
+
+    #[test]
+    fn a_head_is_the_first_rows_and_tells_how_many_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let heads = Heads::new(folder.path().join("heads"));
+        assert!(heads.read().is_empty());
+        let rows = (0..500).map(|number| Row { name: format!("image-{number:03}"), ..Row::default() });
+        heads.write("lab/one", &RowSet::build(rows.collect()), 7).unwrap();
+        heads.write("another", &RowSet::build(Vec::new()), 8).unwrap();
+        let read = heads.read();
+        let seen: Vec<_> = read.iter().map(|head| (head.source.as_str(), head.fetched, head.total)).collect();
+        assert_eq!(seen, [("another", 8, 0), ("lab/one", 7, 500)]);
+        assert_eq!((read[1].rows.len(), read[1].rows.name(0)), (ROWS, "image-000"));
+        heads.forget();
+        assert!(heads.read().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_head_is_left_out() {
+        let rows = RowSet::build(vec![Row { name: "x".into(), ..Row::default() }]);
+        let good = bytes("lab", &rows, 1);
+        assert!(parse(&good).is_some());
+        for cut in 0..good.len() {
+            // Cut anywhere it is nothing, or at least no lie about its source; it never panics.
+            assert!(parse(&good[..cut]).is_none_or(|head| head.source == "lab"));
+        }
+        assert!(parse(&[0xff; 64]).is_none());
+    }
+}
