@@ -47,6 +47,9 @@
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
 //!   name, and its generated calls would be most of our build.
+//! - **A share is planned before it is made** ([`core::ways`]): steps, cost, rights, what the receiver does.
+//! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
+//! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.
 //! - **A cloud's list is read from both ends**, in pages of 1000; offers that nobody accepted are asked for apart.
 //! - **A question of the core is a message with a number** ([`tui::prompter`]): messages stay plain data.
 //! - **One task reads the terminal's events**: polled with another waker, crossterm's stream never wakes again.

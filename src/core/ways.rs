@@ -199,16 +199,16 @@ impl Portal {
             format!("download {size} from {here}, and compare its hash"),
             format!("look at its header, and upload it to {}", there.name),
         ];
-        let mut receiver = "finds it in its list".to_owned();
+        let mut receiver = "finds it in its list";
         if !project.is_empty() {
             steps.push(format!("share it there with {project}"));
-            receiver = "accepts it to see it in its list".to_owned();
+            receiver = "accepts it to see it in its list";
         }
         Ok(SharePlan {
             steps,
             cost: format!("{size} move through this machine, twice"),
             rights: format!("to upload images to {}", there.name),
-            receiver,
+            receiver: receiver.to_owned(),
         })
     }
 

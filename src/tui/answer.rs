@@ -29,7 +29,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             Outcome::Chosen(values) => {
                 let purpose = pick.purpose.clone();
                 state.popups.pop();
-                chosen(state, purpose, values)
+                chosen(state, purpose, &values)
             }
         },
         Some(Popup::Line { input, ask, .. }) => match key.code {
@@ -96,7 +96,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 /// Something was chosen from a list.
-pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<Effect> {
+pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Effect> {
     let first = values.first().cloned().unwrap_or_default();
     match purpose {
         Purpose::Command => match Action::named(&first) {
@@ -104,7 +104,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
             None => Vec::new(),
         },
         Purpose::Facet => {
-            for facet in &values {
+            for facet in values {
                 state.catalog.toggle(facet);
             }
             state.catalog.typed()
@@ -117,9 +117,9 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: Vec<String>) -> Vec<E
             state.theme.clone_from(&first);
             vec![Effect::Theme(first)]
         }
-        Purpose::Share(target, platform) => sharing::chosen(state, target, platform, &values),
+        Purpose::Share(target, platform) => sharing::chosen(state, target, platform, values),
         Purpose::TakeAt(transfer, key) => sharing::take_at(state, &first, &transfer, key),
-        Purpose::Snapshot(backend, id, name) => sharing::snapshot_for(state, backend, id, name, &values),
+        Purpose::Snapshot(backend, id, name) => sharing::snapshot_for(state, backend, id, name, values),
         Purpose::Import(url) => dialogs::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));

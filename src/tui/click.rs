@@ -58,7 +58,7 @@ fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         Outcome::Chosen(values) => {
             let purpose = pick.purpose.clone();
             state.popups.pop();
-            answer::chosen(state, purpose, values)
+            answer::chosen(state, purpose, &values)
         }
         Outcome::Stay | Outcome::Close => Vec::new(),
     }

@@ -309,6 +309,34 @@ fn a_volume_goes_from_one_project_to_the_other_with_a_key_that_is_shown_once() {
 }
 
 #[test]
+fn an_encrypted_volume_is_given_with_its_key_and_is_not_made_into_an_image() {
+    use std::io::Write;
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));
+    let name = lab::fresh("locked");
+    let made = openstack(&clouds, "alice", &["volume", "create", "--size", "1", "--type", "luks", &name]);
+    let id = made["id"].as_str().unwrap();
+    let volume = format!("volume://site/{id}");
+    let began = std::time::Instant::now();
+    while alice.json(&["show", &volume])["annotations"]["status"] != "available" {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60));
+    }
+    assert_eq!(alice.json(&["show", &volume])["annotations"]["encrypted"], "yes");
+    let refused = alice.run(&["share", &volume, "--to", &bob.project(), "--plan"]);
+    assert!(lab::complained(&refused).contains("give the volume itself"), "{}", lab::complained(&refused));
+    let given = alice.json(&["share", &volume, "--give"]);
+    let (transfer, key) = (given["transfer"].as_str().unwrap(), given["key"].as_str().unwrap());
+    let mut command = bob.command(&["offers", "accept", &format!("site/transfer/{transfer}"), "--json"]);
+    let pipe = std::process::Stdio::piped;
+    let mut child = command.stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
+    // The whole line, as the giver sends it.
+    writeln!(child.stdin.take().unwrap(), "transfer {transfer} key {key}").unwrap();
+    let taken = child.wait_with_output().unwrap();
+    assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
+    assert_eq!(openstack(&clouds, "bob", &["volume", "show", id])["name"], name.as_str());
+}
+
+#[test]
 fn everybody_is_a_way_to_share_with_a_plan_and_a_way_back() {
     let clouds = need!("WHARF_LAB_CLOUDS");
     let (alice, bob) = (Person::new("alice", &clouds), Person::new("bob", &clouds));

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{GlanceImage, ImagePage, Member, Names},
-    cloud::{Cloud, Request, Service, query},
+    cloud::Cloud,
+    service::{Request, Service, query},
 };
 use crate::core::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     model::{Health, Image, Platform},
     ports::{Asker, Catalog, Listing},
     progress::Context,
@@ -255,12 +256,17 @@ impl Catalog for Images {
         let _: ImagePage =
             cx.run(&what, self.cloud.json(&what, Service::Image, Request::get("images?limit=1"))).await?;
         let until = self.cloud.signed_in_until().await;
+        // A list without volumes looks as if there were none: whoever wonders finds the reason here.
+        let volumes: Result<serde_json::Value> =
+            cx.run(&what, self.cloud.json(&what, Service::Volume, Request::get("volumes?limit=1"))).await;
+        let volumes = volumes.err().filter(|error| error.kind != Kind::Unsupported);
+        let volumes = volumes.map(|error| format!("volumes are not shown: {}", error.why));
         Ok(Health {
             reachable: true,
             account: self.cloud.account(),
             credentials: self.cloud.credentials().into(),
             // Others need the id to share something with this project.
-            note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), until]
+            note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), until, volumes]
                 .into_iter()
                 .flatten()
                 .collect::<Vec<_>>()

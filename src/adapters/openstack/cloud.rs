@@ -2,77 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use http::Method;
-use openstack_sdk::{
-    AsyncOpenStack,
-    api::AsyncClient,
-    auth::auth_helper::{AuthHelper, AuthHelperError},
-    config::CloudConfig,
-    types::ServiceType,
-};
+use openstack_sdk::{AsyncOpenStack, api::AsyncClient, config::CloudConfig};
 use secrecy::SecretString;
 use tokio::sync::{Mutex, OnceCell, RwLock};
 use url::Url;
 
-use super::words;
+use super::{
+    asking::Answers,
+    service::{Body, Request, Service, query},
+    words,
+};
 use crate::adapters::http as http_shared;
 use crate::core::{
     clean,
     error::{During, Error, Result},
-    ports::{Asker, Question, QuestionKind, Vault},
-    secret::Secret,
+    ports::{Asker, Vault},
     text,
 };
 
 /// Before a long transfer the sign-in must last at least this long, or it is renewed.
 const LONG: Duration = Duration::from_secs(30 * 60);
+/// Entries of a page: what the services give at most, as they come.
+const PAGE: usize = 1000;
+/// Pages of a list that never ends.
+const MOST_PAGES: usize = 1000;
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
-
-/// The services that are asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// Keystone.
-    Identity,
-    /// Glance.
-    Image,
-    /// Nova.
-    Compute,
-    /// Cinder.
-    Volume,
-    /// Neutron.
-    Network,
-}
-
-impl Service {
-    fn kind(self) -> ServiceType {
-        match self {
-            Self::Identity => ServiceType::Identity,
-            Self::Image => ServiceType::Image,
-            Self::Compute => ServiceType::Compute,
-            Self::Volume => ServiceType::BlockStorage,
-            Self::Network => ServiceType::Network,
-        }
-    }
-
-    /// What people call it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Image => "image",
-            Self::Compute => "compute",
-            Self::Volume => "volume",
-            Self::Network => "network",
-        }
-    }
-
-    /// Its name in the header that chooses a microversion.
-    fn header(self) -> &'static str {
-        if self == Self::Volume { "volume" } else { self.word() }
-    }
-}
 
 /// A cloud.
 pub struct Cloud {
@@ -285,6 +241,35 @@ impl Cloud {
         Err(words::of_refusal(what, &self.name, service, status.as_u16(), answer.body()))
     }
 
+    /// A whole list, page by page: `path` has no limit yet, `key` holds the entries, the last one's id is the marker.
+    pub async fn all<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        service: Service,
+        path: &str,
+        key: &str,
+        id: impl Fn(&T) -> &str,
+    ) -> Result<Vec<T>> {
+        let mut all: Vec<T> = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let after = all.last().map_or_else(String::new, |last| format!("&marker={}", query(id(last))));
+            let path = format!("{path}?limit={PAGE}{after}");
+            let mut answer: std::collections::BTreeMap<String, serde_json::Value> =
+                self.json(what, service, Request::get(&path)).await?;
+            let page = answer.remove(key).unwrap_or_default();
+            let page: Vec<T> = serde_json::from_value(page).map_err(|error| {
+                Error::failed(what, format!("the list of {} is not what it should be ({error})", self.name))
+                    .hint("tell whoever runs the cloud")
+            })?;
+            let whole = page.len() < PAGE;
+            all.extend(page);
+            if whole {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
     /// The same, read as JSON.
     pub async fn json<T: serde::de::DeserializeOwned>(
         &self,
@@ -297,102 +282,6 @@ impl Cloud {
             Error::failed(what, format!("the answer of {} is not what it should be ({error})", self.name))
                 .hint("tell whoever runs the cloud")
         })
-    }
-}
-
-/// A request below the root of a service.
-pub struct Request<'a> {
-    /// How.
-    pub method: Method,
-    /// Path and query, without a slash before it.
-    pub path: &'a str,
-    /// The microversion to ask for.
-    pub version: Option<&'a str>,
-    /// What is sent along.
-    pub body: Body,
-}
-
-/// What is sent along.
-pub enum Body {
-    /// Nothing.
-    None,
-    /// JSON.
-    Json(serde_json::Value),
-    /// A patch of an image's properties, which has a type of its own.
-    ImagePatch(serde_json::Value),
-}
-
-impl<'a> Request<'a> {
-    /// Reads.
-    pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, version: None, body: Body::None }
-    }
-
-    /// Writes.
-    pub fn new(method: Method, path: &'a str, body: Body) -> Self {
-        Self { method, path, version: None, body }
-    }
-
-    /// The same, at a microversion.
-    #[must_use]
-    pub fn at(self, version: &'a str) -> Self {
-        Self { version: Some(version), ..self }
-    }
-}
-
-/// A text as the value of a query.
-pub fn query(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
-/// Answers the library's questions: from the vault, else by asking the person where somebody is there.
-#[derive(Clone)]
-struct Answers {
-    cloud: String,
-    vault: Arc<dyn Vault>,
-    asker: Option<Arc<dyn Asker>>,
-}
-
-impl Answers {
-    async fn ask(&self, key: &str, kind: QuestionKind) -> Result<Secret, AuthHelperError> {
-        let missing = || AuthHelperError::Other(format!("{NOT_KNOWN} {key}"));
-        let asker = self.asker.as_ref().ok_or_else(missing)?;
-        let words = format!("{} for {}", word_of(key), self.cloud);
-        asker.ask(Question { words, kind }).await.map_err(|_| missing())
-    }
-}
-
-/// What an answer that nobody gave is called; the error of the sign-in is made from it.
-pub const NOT_KNOWN: &str = "auth helper: nobody told the";
-
-/// What people call a key of the library.
-pub fn word_of(key: &str) -> String {
-    match key.trim_end_matches(':') {
-        "passcode" => "one-time passcode".to_owned(),
-        other => clean::short(&other.replace('_', " "), 60),
-    }
-}
-
-#[async_trait]
-impl AuthHelper for Answers {
-    fn clone_box(&self) -> Box<dyn AuthHelper> {
-        Box::new(self.clone())
-    }
-
-    async fn get(&self, key: String, _connection: Option<String>) -> Result<String, AuthHelperError> {
-        self.ask(&key, QuestionKind::Text).await.map(|answer| answer.reveal().to_owned())
-    }
-
-    async fn get_secret(&self, key: String, _connection: Option<String>) -> Result<SecretString, AuthHelperError> {
-        // A passcode is good for one time only: keeping one would be keeping nothing.
-        if key != "passcode" {
-            let (vault, place) = (self.vault.clone(), Cloud::place(&self.cloud));
-            let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
-            if let Some((_, secret)) = kept.ok().and_then(Result::ok).flatten() {
-                return Ok(secret.reveal().to_owned().into());
-            }
-        }
-        self.ask(&key, QuestionKind::Secret).await.map(|answer| answer.reveal().to_owned().into())
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     Images,
     answers::GlanceImage,
-    cloud::{Body, Request, Service},
+    service::{Body, Request, Service},
 };
 use crate::{
     adapters::http as shared,

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::{
     Images,
     answers::GlanceImage,
-    cloud::{Body, Request, Service},
     disks::PAUSE,
+    service::{Body, Request, Service},
 };
 use crate::{
     adapters::{header, http as shared},

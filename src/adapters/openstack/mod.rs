@@ -4,12 +4,14 @@
 //! on endpoints that are IP addresses, and its generated calls would be most of our build.
 
 mod answers;
+mod asking;
 mod catalog;
 mod cloud;
 mod disks;
 mod import;
 mod plan;
 mod servers;
+mod service;
 mod sharing;
 mod transfers;
 mod volumes;

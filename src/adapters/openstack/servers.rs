@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::{
     Images,
-    answers::{Limits, LimitsAnswer, Server, ServerAnswer, Servers},
+    answers::{Limits, LimitsAnswer, Server, ServerAnswer},
     catalog::is_id,
-    cloud::{Body, Request, Service},
     plan,
+    service::{Body, Request, Service},
 };
 use crate::core::{
     clean,
@@ -34,8 +34,6 @@ use crate::core::{
 const WATCH: Duration = Duration::from_secs(2);
 /// How long what a form offers is taken for what the cloud offers.
 const FORM: Duration = Duration::from_secs(60);
-/// Servers of a project that are listed.
-const MOST_SERVERS: usize = 1000;
 /// The microversion of `POST /servers`: from it on, "no network" can be said.
 pub const CREATE: &str = "2.37";
 /// From it on certificates can be named that must have signed the image.
@@ -56,9 +54,7 @@ impl Images {
     }
 
     async fn servers(&self, what: &str) -> Result<Vec<Server>> {
-        let path = format!("servers/detail?limit={MOST_SERVERS}");
-        let answer: Servers = self.cloud.json(what, Service::Compute, Request::get(&path)).await?;
-        Ok(answer.servers)
+        self.cloud.all(what, Service::Compute, "servers/detail", "servers", |server: &Server| server.id.as_str()).await
     }
 
     async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {

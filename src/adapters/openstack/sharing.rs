@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Images,
     answers::{GlanceImage, Member, Members},
-    cloud::{Body, Request, Service},
+    service::{Body, Request, Service},
 };
 use crate::core::{
     clean,

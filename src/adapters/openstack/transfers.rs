@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Images,
-    cloud::{Body, Request, Service},
+    service::{Body, Request, Service},
     volumes::time,
 };
 use crate::core::{

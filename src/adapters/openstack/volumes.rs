@@ -10,7 +10,7 @@ use super::{
     Images,
     answers::{self, GlanceImage, Names},
     catalog::is_id,
-    cloud::{Body, Request, Service, query},
+    service::{Body, Request, Service, query},
 };
 use crate::core::{
     clean,
@@ -22,9 +22,6 @@ use crate::core::{
     rows::Row,
     text,
 };
-
-/// The most that one page of each list holds.
-const PAGE: usize = 1000;
 
 /// What a project keeps on block storage. `size` is in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -146,19 +143,15 @@ impl Images {
     /// The project's volumes, snapshots and backups. A cloud that has no such service has none.
     pub async fn blocks(&self, what: &str) -> Vec<Row> {
         let asked = LISTS.map(|(list, kind)| async move {
-            let path = format!("{list}/detail?limit={PAGE}");
-            let answer: Result<BTreeMap<String, serde_json::Value>> =
-                self.cloud.json(what, Service::Volume, Request::get(&path)).await;
-            let found = match answer {
-                Ok(mut answer) => answer.remove(list).and_then(|all| serde_json::from_value::<Vec<Block>>(all).ok()),
-                Err(error) => {
-                    tracing::info!(%error, list, "left out of the list");
-                    None
-                }
-            };
+            let path = format!("{list}/detail");
+            let found = self.cloud.all(what, Service::Volume, &path, list, |block: &Block| block.id.as_str()).await;
+            let found = found.unwrap_or_else(|error| {
+                tracing::info!(%error, list, "left out of the list");
+                Vec::new()
+            });
             let mut names = Names::default();
             let row_of = |block: Block| block.row(kind, list, names.unique(block.title(), &block.id));
-            found.unwrap_or_default().into_iter().map(row_of).collect::<Vec<Row>>()
+            found.into_iter().map(row_of).collect::<Vec<Row>>()
         });
         futures_util::future::join_all(asked).await.into_iter().flatten().collect()
     }

@@ -2,7 +2,11 @@
 
 use openstack_sdk::{OpenStackError, RestError, api::ApiError};
 
-use super::cloud::{Cloud, NOT_KNOWN, Service, word_of};
+use super::{
+    asking::{NOT_KNOWN, word_of},
+    cloud::Cloud,
+    service::Service,
+};
 use crate::{
     adapters::http,
     core::{

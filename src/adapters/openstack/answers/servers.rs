@@ -13,14 +13,6 @@ pub struct ServerAnswer {
     pub server: Server,
 }
 
-/// `GET /servers/detail`.
-#[derive(Debug, Deserialize)]
-pub struct Servers {
-    /// All of the project.
-    #[serde(default)]
-    pub servers: Vec<Server>,
-}
-
 /// A server (Compute API v2.1). The answer to its making has little more than the id.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

@@ -1,0 +1,229 @@
+//! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
+
+mod effects;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, TryStreamExt};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    msg::{Msg, Slot, Target},
+    prompter::{Prompter, Questions},
+};
+use crate::core::{
+    error::{Error, Result},
+    launch::Workload,
+    portal::Portal,
+    ports::{Listing, Terminal},
+    progress::{Context, Progress},
+    reference::ImageRef,
+};
+
+/// Progress is shown at most this often.
+const NOTES: Duration = Duration::from_millis(100);
+
+/// A message, and the read it came from: an older read of the same slot is dropped.
+pub struct Delivery {
+    msg: Msg,
+    read: Option<(Slot, u64)>,
+}
+
+/// Everything that runs beside the loop.
+pub struct Jobs {
+    portal: Arc<Portal>,
+    out: mpsc::Sender<Delivery>,
+    arriving: mpsc::Receiver<Delivery>,
+    reads: HashMap<Slot, (u64, AbortHandle)>,
+    lists: HashMap<(String, bool), AbortHandle>,
+    writes: HashMap<u64, CancellationToken>,
+    keys: Option<mpsc::Sender<bytes::Bytes>>,
+    sizes: Option<mpsc::Sender<(u16, u16)>>,
+    number: u64,
+    questions: Questions,
+}
+
+impl Jobs {
+    /// Nothing runs yet.
+    pub fn new(portal: Arc<Portal>) -> Self {
+        let (out, arriving) = mpsc::channel(256);
+        Self {
+            portal,
+            out,
+            arriving,
+            reads: HashMap::new(),
+            lists: HashMap::new(),
+            writes: HashMap::new(),
+            keys: None,
+            sizes: None,
+            number: 0,
+            questions: Questions::default(),
+        }
+    }
+
+    fn asker(&self) -> Prompter {
+        Prompter::new(Post { out: self.out.clone(), read: None }, self.questions.clone())
+    }
+
+    /// The next message that is not late.
+    pub async fn next(&mut self) -> Msg {
+        loop {
+            let Some(delivery) = self.arriving.recv().await else { return std::future::pending().await };
+            if let Some(msg) = self.timely(delivery) {
+                return msg;
+            }
+        }
+    }
+
+    /// The next message if one is there already.
+    pub fn ready(&mut self) -> Option<Msg> {
+        loop {
+            let delivery = self.arriving.try_recv().ok()?;
+            if let Some(msg) = self.timely(delivery) {
+                return Some(msg);
+            }
+        }
+    }
+
+    /// Late answers are dropped here and nowhere else.
+    fn timely(&self, delivery: Delivery) -> Option<Msg> {
+        match delivery.read {
+            Some((slot, number)) if self.reads.get(&slot).map(|(newest, _)| *newest) != Some(number) => None,
+            _ => Some(delivery.msg),
+        }
+    }
+
+    /// The reference that a target stands for.
+    pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
+        effects::resolve(&self.portal, target)
+    }
+
+    fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {
+        self.end(slot);
+        self.number += 1;
+        let number = self.number;
+        let task = tokio::spawn(work(Post { out: self.out.clone(), read: Some((slot, number)) }));
+        self.reads.insert(slot, (number, task.abort_handle()));
+    }
+
+    fn end(&mut self, slot: Slot) {
+        if let Some((_, task)) = self.reads.remove(&slot) {
+            task.abort();
+        }
+        if slot == Slot::Terminal {
+            self.keys = None;
+            self.sizes = None;
+        }
+    }
+
+    /// Lists have a slot for each source, and one for what it finds by words beside its list.
+    fn list(&mut self, source: String, query: Option<String>) {
+        let portal = self.portal.clone();
+        let post = Post { out: self.out.clone(), read: None };
+        let name = source.clone();
+        let beside = query.is_some();
+        let task = tokio::spawn(async move {
+            let Ok(found) = portal.source(&name).cloned() else { return };
+            let more = query.is_some() && found.catalog.listing() == Listing::WholeAndMore;
+            let (sender, mut growing) = mpsc::channel(2);
+            let cx = Context::default();
+            let work = std::panic::AssertUnwindSafe(portal.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
+            let forward = async {
+                while let Some(rows) = growing.recv().await {
+                    if !more {
+                        post.send(Msg::Rows(name.clone(), rows)).await;
+                    }
+                }
+            };
+            let (listed, ()) = tokio::join!(work, forward);
+            let listed = listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}"))));
+            post.send(if more { Msg::More(name, listed) } else { Msg::Listed(name, listed) }).await;
+        });
+        if let Some(older) = self.lists.insert((source, beside), task.abort_handle()) {
+            older.abort();
+        }
+    }
+
+    fn write<F>(&mut self, job: u64, work: impl FnOnce(Context) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
+    {
+        let (progress, mut notes) = Progress::channel();
+        let cx = Context { progress, ..Context::default() };
+        self.writes.insert(job, cx.cancel.clone());
+        let post = Post { out: self.out.clone(), read: None };
+        tokio::spawn(async move {
+            let work = std::panic::AssertUnwindSafe(work(cx)).catch_unwind();
+            tokio::pin!(work);
+            let done = loop {
+                tokio::select! {
+                    biased;
+                    done = &mut work => break done,
+                    Ok(()) = notes.changed() => {
+                        let note = notes.borrow_and_update().clone();
+                        post.send(Msg::JobNote(job, note)).await;
+                        tokio::select! {
+                            done = &mut work => break done,
+                            () = tokio::time::sleep(NOTES) => {}
+                        }
+                    }
+                }
+            };
+            post.send(Msg::JobDone(job, done.unwrap_or_else(|_| Err(crashed("run a task"))))).await;
+        });
+    }
+
+    fn terminal(&mut self, backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16)) {
+        let portal = self.portal.clone();
+        let (keys, mut typed) = mpsc::channel::<bytes::Bytes>(256);
+        let (sizes, mut resized) = mpsc::channel(4);
+        self.read(Slot::Terminal, move |post| async move {
+            let opened = match portal.launcher(Some(&backend), None) {
+                Ok(launcher) => launcher.terminal(&Context::default(), &id, command, size).await,
+                Err(error) => Err(error),
+            };
+            let ended = match opened {
+                Err(error) => Err(error),
+                Ok(Terminal { mut output, input, resize }) => loop {
+                    tokio::select! {
+                        chunk = output.try_next() => match chunk {
+                            Ok(Some(bytes)) => post.send(Msg::Terminal(bytes)).await,
+                            Ok(None) => break Ok(()),
+                            Err(error) => break Err(error),
+                        },
+                        Some(bytes) = typed.recv() => { let _ = input.send(bytes).await; }
+                        Some(size) = resized.recv() => { let _ = resize.try_send(size); }
+                    }
+                },
+            };
+            post.send(Msg::TerminalEnd(ended)).await;
+        });
+        self.keys = Some(keys);
+        self.sizes = Some(sizes);
+    }
+
+    /// Asks all writes to stop, at the end.
+    pub fn cancel_all(&self) {
+        self.writes.values().for_each(CancellationToken::cancel);
+    }
+}
+
+/// Where a job puts its messages.
+#[derive(Clone)]
+pub struct Post {
+    out: mpsc::Sender<Delivery>,
+    read: Option<(Slot, u64)>,
+}
+
+impl Post {
+    /// Sends a message to the loop.
+    pub async fn send(&self, msg: Msg) {
+        let _ = self.out.send(Delivery { msg, read: self.read }).await;
+    }
+}
+
+fn crashed(what: &str) -> Error {
+    Error::failed(what, "Wharf made a mistake here")
+        .hint("run it again with WHARF_LOG=debug and report what the log says")
+}
