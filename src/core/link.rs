@@ -170,6 +170,9 @@ mod tests {
             "wharf:",
             &format!("wharf:oci://h/a@{DIGEST}?until=soon"),
             &format!("wharf:oci://h/a@{DIGEST}?tag=..%2F.."),
+            // Found by fuzzing: the end of such a path was lost when the link was written again.
+            "wharf:file:a\n?x",
+            "wharf:file:a ?x",
         ] {
             assert!(bad.parse::<Link>().is_err(), "{bad}");
         }

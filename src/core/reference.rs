@@ -288,7 +288,9 @@ impl ImageRef {
             Some((path, tag)) if is_tag(tag) && !path.is_empty() => (path, Some(tag.to_owned())),
             _ => (rest, None),
         };
-        (!path.is_empty() && !path.contains('\0')).then(|| Self::File { path: path.to_owned(), tag, digest })
+        // What cannot be printed, or ends in what a reader of the line would cut off, would not read back the same.
+        let prints = !path.chars().any(char::is_control) && path.trim_end() == path;
+        (!path.is_empty() && prints).then(|| Self::File { path: path.to_owned(), tag, digest })
     }
 }
 
@@ -380,6 +382,7 @@ mod tests {
             "glance://x",
             "oci://h/a@sha256:12",
             "file:",
+            "file:two\nlines",
             "h.example/a\u{1b}[0m",
         ] {
             let error = bad.parse::<ImageRef>().unwrap_err();
