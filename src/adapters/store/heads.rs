@@ -74,7 +74,7 @@ fn bytes(source: &str, rows: &RowSet, fetched: i64) -> Vec<u8> {
     out
 }
 
-/// Reads what [`bytes`] wrote; anything else is nothing.
+/// Reads what `bytes` wrote; anything else is nothing.
 fn parse(bytes: &[u8]) -> Option<CachedRows> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (source, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
