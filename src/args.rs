@@ -36,7 +36,7 @@ pub enum Verb {
     /// Show one image: digest, platforms, entry point, layers.
     Show(Show),
     /// Say what is known about an image's safety (exit 0 allow, 3 needs approval, 4 deny, 5 undecided).
-    Verify(Show),
+    Verify(Verify),
     /// Launch an image.
     Launch(Launch),
     /// List workloads of all backends.
@@ -79,6 +79,8 @@ pub enum Verb {
     Login(Login),
     /// Forget how to sign in to a registry.
     Logout(Logout),
+    /// Show what was done here and on which verdict, or check that nothing of it was changed.
+    Audit(Audit),
     /// Say what was found on this machine, what is missing and how to get it.
     Doctor,
     /// Print completions for a shell.
@@ -106,7 +108,20 @@ pub struct Images {
     pub cached: bool,
 }
 
-/// `wharf show` and `wharf verify`.
+/// `wharf verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// The image.
+    pub reference: String,
+    /// Platform, like linux/arm64; default this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Check again, whatever is known already.
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// `wharf show`.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The image.
@@ -114,6 +129,14 @@ pub struct Show {
     /// Platform, like linux/arm64; default this machine's.
     #[arg(long)]
     pub platform: Option<String>,
+}
+
+/// `wharf audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Check the chain of hashes, and print its end, which can be kept elsewhere.
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// `wharf launch`.

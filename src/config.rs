@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::core::{
     config::{Config, SourceConfig},
     error::{Error, Kind, Result},
+    policy::Policy,
     text::line_of,
 };
 
@@ -30,6 +31,7 @@ struct File {
     state_dir: Option<PathBuf>,
     filters: BTreeMap<String, String>,
     source: Vec<Written>,
+    policy: Option<Policy>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +100,7 @@ pub const SETTINGS: &[Setting] = &[
         variable: "WHARF_STATE_DIR",
         words: "folder for local workloads, logs and the secret file",
     },
+    Setting { key: "[policy]", variable: "", words: "what may be launched; assets/policy.toml has every key" },
     Setting { key: "[filters]", variable: "", words: "named filters: NAME = \"words\"" },
     Setting {
         key: "[[source]]",
@@ -187,6 +190,14 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             repositories: written.repositories,
             origin: path.display().to_string(),
         });
+    }
+    if let Some(mut policy) = file.policy {
+        policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.check(&format!("{}: policy", path.display()))?;
+        // The first file is the site's, if there is one: the second can only make it stricter.
+        let before = config.policy_written.then(|| config.policy.clone());
+        config.policy = before.map_or(policy.clone(), |site| site.tightened_by(&policy));
+        config.policy_written = true;
     }
     config.files.push(path.to_owned());
     Ok(())

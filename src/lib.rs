@@ -4,8 +4,8 @@
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
 //! args     the command line's types                 config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
-//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, openstack }`,
-//!          and the helpers they share: `http`, `exec`, `archive`, `header`
+//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, openstack }` and
+//!          `checkers! { cosign, trivy }`, and the helpers they share: `http`, `exec`, `archive`, `header`
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
 //!
@@ -44,6 +44,10 @@
 //! - **What a look at a row tells is kept in the list** ([`core::details`]): registries list names and tags only.
 //! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
 //! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
+//! - **Evidence is a record of one digest** ([`core::record`]), a verdict a pure function of it ([`core::policy`]); a launch
+//!   is gated by the verdict of exactly what it pins ([`core::verify`]). Without a site's policy only what is denied is
+//!   held back: nobody is there who could approve.
+//! - **Signatures are verified with the library that TLS brings** (`aws-lc-rs`): it reads keys as they are written.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
 //!   name, and its generated calls would be most of our build.

@@ -13,7 +13,7 @@ use crate::core::{
     config::{Config, SourceConfig},
     error::{Error, Result},
     portal::{Finding, Opener, Portal, Source},
-    ports::{Launcher, Vault},
+    ports::{Checker, Launcher, Vault},
     reference::ImageRef,
 };
 
@@ -31,6 +31,19 @@ macro_rules! adapters {
 }
 
 adapters! { files, engine, local, oci, hub, openstack }
+
+/// Declares what makes evidence: the same, for what is no source and no backend.
+macro_rules! checkers {
+    ($($name:ident),+ $(,)?) => {
+        $(pub mod $name;)+
+        fn register_checkers(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+            $($name::register(config, around, parts)?;)+
+            Ok(())
+        }
+    };
+}
+
+checkers! { cosign, trivy }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {
@@ -60,6 +73,8 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// What can launch.
     pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What makes evidence.
+    pub checkers: Vec<Arc<dyn Checker>>,
     /// What was looked for and found or not.
     pub findings: Vec<Finding>,
 }
@@ -112,6 +127,7 @@ pub fn build(config: Config) -> Result<Portal> {
         Surroundings { vault: vault.clone(), cache_dir: config.cache_dir.clone(), state_dir: config.state_dir.clone() };
     let mut parts = Parts::default();
     register_all(&config, &around, &mut parts)?;
+    register_checkers(&config, &around, &mut parts)?;
     // What a person wrote down comes first, in their order.
     let place =
         |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
@@ -121,9 +137,11 @@ pub fn build(config: Config) -> Result<Portal> {
     Ok(Portal {
         sources: parts.sources,
         launchers: parts.launchers,
+        checkers: parts.checkers,
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,
+        audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,
         config,

@@ -1,6 +1,7 @@
 //! The command line: one file for every group of verbs, all on the same `Portal` as the screens.
 
 mod ask;
+mod audit;
 mod copy;
 mod images;
 mod launch;
@@ -10,6 +11,7 @@ mod share;
 mod shell;
 mod show;
 mod sources;
+mod verify;
 mod workloads;
 
 use crate::{
@@ -53,7 +55,8 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
     match verb {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,
-        Verb::Verify(args) => show::verify(portal, args, json).await,
+        Verb::Verify(args) => verify::run(portal, args, json).await,
+        Verb::Audit(args) => audit::run(portal, args, json),
         Verb::Launch(args) => launch::run(portal, args, json).await,
         Verb::Workloads => workloads::list(portal, json).await,
         Verb::Logs(args) => workloads::logs(portal, &args.id, args.follow).await,

@@ -1,17 +1,9 @@
-//! `wharf show` and `wharf verify`.
+//! `wharf show`.
 
 use super::output;
 use crate::{
     args::Show,
-    core::{
-        error::{Kind, Result},
-        evidence::{Publisher, Scan, Signature, Verdict},
-        form::join_words,
-        model::Image,
-        portal::Portal,
-        progress::Context,
-        text,
-    },
+    core::{error::Result, form::join_words, model::Image, portal::Portal, progress::Context, text},
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
@@ -91,27 +83,5 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     for (key, value) in image.annotations.iter().chain(&config.labels) {
         add("label", format!("{key}={value}"));
     }
-    add("signature", Signature::default().badge().word.into());
-    add("scan", Scan::default().badge().word.into());
     facts
-}
-
-/// Says what is known. The checks come with the evidence store; until then nothing is, and that is what it says.
-pub async fn verify(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
-    let image = image(portal, args).await?;
-    let digest = image.pinned.map(|pinned| pinned.digest);
-    let verdict = Verdict::Undecided;
-    if json {
-        output::json(&serde_json::json!({
-            "reference": image.reference, "digest": digest, "verdict": verdict,
-            "signature": Signature::default(), "scan": Scan::default(), "publisher": Publisher::default(),
-        }))?;
-    } else {
-        output::line(&format!(
-            "undecided: signature {}, {}",
-            Signature::default().badge().word,
-            Scan::default().badge().word
-        ))?;
-    }
-    Ok(Kind::Undecided.exit_code())
 }

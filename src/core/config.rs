@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
     /// Sources in the order of screens.
     pub sources: Vec<SourceConfig>,
@@ -29,6 +30,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Whether the person agreed to keep secrets in a 0600 file.
     pub secret_file: bool,
+    /// What may be launched.
+    pub policy: super::policy::Policy,
+    /// Whether a file has written a policy; else it is the built-in one.
+    pub policy_written: bool,
     /// Files that were read, lowest first.
     pub files: Vec<PathBuf>,
     /// Things in the files that could not be used, in words; the program starts all the same.

@@ -126,6 +126,39 @@ pub enum Verdict {
     Deny,
 }
 
+impl Verdict {
+    /// The words for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::Allow => "allow",
+            Self::NeedsApproval => "needs approval",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Sign, word and tone.
+    pub fn badge(self) -> Badge {
+        let (sign, tone) = match self {
+            Self::Undecided => ("?", Tone::Unknown),
+            Self::Allow => ("✓", Tone::Good),
+            Self::NeedsApproval => ("!", Tone::Caution),
+            Self::Deny => ("✗", Tone::Bad),
+        };
+        Badge { sign, word: self.word(), tone }
+    }
+
+    /// What `wharf verify` exits with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::NeedsApproval => 3,
+            Self::Deny => 4,
+            Self::Undecided => 5,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

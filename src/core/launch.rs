@@ -123,6 +123,8 @@ pub struct Plan {
     pub request: serde_json::Value,
     /// What it may do, in words.
     pub risks: Vec<Risk>,
+    /// Whether it has root rights on the host, or whoever may launch it has.
+    pub privileged: bool,
     /// Sent along so that a repeated launch is not a second one.
     pub idempotency_key: String,
 }

@@ -1,5 +1,6 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
 
+pub mod audit;
 pub mod clean;
 pub mod config;
 pub mod copy;
@@ -15,11 +16,13 @@ pub mod launch;
 pub mod link;
 pub mod manifest;
 pub mod model;
+pub mod policy;
 pub mod portal;
 pub mod ports;
 pub mod progress;
 pub mod query;
 pub mod questions;
+pub mod record;
 pub mod reference;
 pub mod rows;
 pub mod search;
@@ -27,4 +30,5 @@ pub mod secret;
 pub mod share;
 pub mod sign_in;
 pub mod text;
+pub mod verify;
 pub mod ways;

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::{
+    audit::Entry,
     config::Config,
     copy::{self, Options, Outcome, Place},
     details::{Learnt, enrich, is_bare},
@@ -17,7 +18,7 @@ use super::{
     launch::{Plan, Workload},
     link::Link,
     model::{Health, Image, Platform, Version},
-    ports::{Cache, Catalog, Content, Disks, Launcher, Listing, Sharer, Supply, Vault, cannot},
+    ports::{Audit, Cache, Catalog, Checker, Content, Disks, Launcher, Listing, Sharer, Supply, Vault, cannot},
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
@@ -72,8 +73,12 @@ pub struct Portal {
     pub sources: Vec<Source>,
     /// What can launch.
     pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What makes evidence.
+    pub checkers: Vec<Arc<dyn Checker>>,
     /// What is remembered between runs.
     pub cache: Arc<dyn Cache>,
+    /// Where what was done is written down.
+    pub audit: Arc<dyn Audit>,
     /// Where secrets are kept.
     pub vault: Arc<dyn Vault>,
     /// Sources for references from elsewhere.
@@ -270,16 +275,48 @@ impl Portal {
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
         let launcher = self.launcher(Some(backend), None)?;
         launcher.accepts(image)?;
-        cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await
+        let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
+        plan.risks.extend(self.risks_of(image, plan.privileged).await);
+        Ok(plan)
     }
 
     /// Carries out a plan.
     pub async fn launch(&self, cx: &Context, plan: &Plan) -> Result<Workload> {
         let launcher = self.launcher(Some(&plan.backend), None)?;
+        cx.progress.phase("asking the policy");
+        let mut entry = self.entry("launch", format!("{} on {}", plan.image.reference, plan.backend));
+        entry.digest = Some(plan.image.digest.clone());
+        match self.gate(cx, plan).await {
+            Ok(judgement) => entry.verdict = Some(judgement.verdict.word().to_owned()),
+            Err(error) => {
+                self.note(entry, &Err::<(), _>(error.clone())).await;
+                return Err(error);
+            }
+        }
         let source = self.source_of(&plan.image.reference)?;
         let credentials = source.catalog.credentials(&plan.image.reference).await;
         let supply = Supply { image: plan.image.clone(), content: source.content.clone(), credentials };
-        cx.unless_cancelled(&format!("launch on {}", plan.backend), launcher.launch(cx, plan, &supply)).await
+        let what = format!("launch on {}", plan.backend);
+        let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
+        self.note(entry, &workload).await;
+        workload
+    }
+
+    /// An entry of the audit, by this person, of now.
+    pub fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
+        Entry::new(&self.config.person, action, subject)
+    }
+
+    /// Writes an entry down with how it ended. What cannot be written is told in the log: the work is done by then.
+    pub async fn note<T>(&self, mut entry: Entry, outcome: &Result<T>) {
+        if let Err(error) = outcome {
+            entry.outcome = format!("{}: {}", error.kind.word(), error.why);
+        }
+        let audit = self.audit.clone();
+        let written = tokio::task::spawn_blocking(move || audit.append(entry)).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "the audit was not written");
+        }
     }
 
     /// Workloads of every backend; a backend that fails is an error beside the others' workloads.

@@ -10,6 +10,7 @@ use futures_util::Stream;
 use tokio::sync::mpsc;
 
 use super::{
+    audit::Entry,
     copy::Outcome,
     digest::Digest,
     disk::{Import, Upload},
@@ -19,6 +20,7 @@ use super::{
     manifest::{Descriptor, RawManifest},
     model::{Health, Image, Pinned, Platform, Version},
     progress::Context,
+    record::{self, Record},
     reference::ImageRef,
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
@@ -293,6 +295,34 @@ pub trait Sharer: Send + Sync {
     async fn answer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()>;
 }
 
+/// Something that makes evidence of images.
+#[async_trait]
+pub trait Checker: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Which kind of evidence it makes.
+    fn kind(&self) -> record::Kind;
+
+    /// What it checks with, so that evidence made with something else does not count: ids of keys.
+    fn inputs(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a record was made with what it checks with now.
+    fn inputs_fit(&self, record: &Record) -> bool {
+        record.by == record::By::Source || record.inputs == self.inputs()
+    }
+
+    /// Whether a check takes so long that nobody waits for it unasked.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
+    /// Checks exactly the bytes that the image is pinned to; `None` where it has nothing to say about such images.
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Option<Record>>;
+}
+
 /// A list as kept on disk.
 #[derive(Debug, Clone)]
 pub struct CachedRows {
@@ -317,10 +347,22 @@ pub trait Cache: Send + Sync {
     async fn last(&self, source: &str) -> Result<Option<CachedRows>>;
     /// Keeps a source's list.
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()>;
+    /// Evidence of these digests, also such as counts no more.
+    async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>>;
+    /// Keeps evidence; an older record of the same check of the same bytes is replaced.
+    async fn keep_evidence(&self, record: &Record) -> Result<()>;
     /// Named filters.
     async fn filters(&self) -> Result<Vec<(String, String)>>;
     /// Keeps a filter under a name; an empty filter removes it.
     async fn save_filter(&self, name: &str, filter: &str) -> Result<()>;
+}
+
+/// Where what was done is written down. Both calls may block.
+pub trait Audit: Send + Sync {
+    /// Adds an entry.
+    fn append(&self, entry: Entry) -> Result<()>;
+    /// The whole file, as it stands.
+    fn read(&self) -> Result<String>;
 }
 
 /// Where secrets are kept.

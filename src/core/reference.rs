@@ -190,6 +190,18 @@ impl ImageRef {
         other
     }
 
+    /// The same image without tag and digest: its name alone.
+    #[must_use]
+    pub fn without_version(&self) -> Self {
+        let mut other = self.clone();
+        match &mut other {
+            Self::Oci(name) | Self::Engine(name) => (name.tag, name.digest) = (None, None),
+            Self::File { tag, digest, .. } => (*tag, *digest) = (None, None),
+            _ => {}
+        }
+        other
+    }
+
     /// As people say it: without scheme and digest.
     pub fn spoken(&self) -> String {
         let mut plain = self.clone();

@@ -210,7 +210,9 @@ impl Portal {
     pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
-        cx.run(&what, sharer.revoke(cx, share)).await
+        let revoked = cx.run(&what, sharer.revoke(cx, share)).await;
+        self.note(self.entry("revoke", share), &revoked).await;
+        revoked
     }
 
     /// Projects of a source that this person may see, without their own: what it has needs no share.
@@ -251,21 +253,27 @@ impl Portal {
     /// Offers a volume to whoever gets its key. It is lost to this project once it is taken.
     pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
         let sharer = self.sharer_of(reference)?;
-        cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await
+        let given = cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await;
+        self.note(self.entry("give", reference.to_string()), &given).await;
+        given
     }
 
     /// Takes a volume that was given to whoever has the key: `SOURCE/transfer/ID`.
     pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
         let sharer = self.sharer_of_offer(offer, &what)?;
-        cx.run(&what, sharer.take(cx, offer, key)).await
+        let taken = cx.run(&what, sharer.take(cx, offer, key)).await;
+        self.note(self.entry("take", offer), &taken).await;
+        taken
     }
 
     /// Accepts or rejects an offer. Answering again the same way changes nothing.
     pub async fn answer_offer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()> {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
         let sharer = self.sharer_of_offer(offer, &what)?;
-        cx.run(&what, sharer.answer(cx, offer, accept)).await
+        let answered = cx.run(&what, sharer.answer(cx, offer, accept)).await;
+        self.note(self.entry(if accept { "accept" } else { "reject" }, offer), &answered).await;
+        answered
     }
 }
 

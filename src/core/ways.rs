@@ -220,6 +220,13 @@ impl Portal {
         to: &Receiver,
         options: &Options,
     ) -> Result<Shared> {
+        let shared = self.shared_to(cx, reference, to, options).await;
+        let entry = self.entry("share", format!("{reference} with {to}"));
+        self.note(entry, &shared).await;
+        shared
+    }
+
+    async fn shared_to(&self, cx: &Context, reference: &ImageRef, to: &Receiver, options: &Options) -> Result<Shared> {
         let Ok(sharer) = self.sharer_of(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             return self.share(cx, reference, project, options).await.map(Shared::Shared);

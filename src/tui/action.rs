@@ -41,6 +41,7 @@ actions! {
     Link = "link", "link", "Make a link to this image";
     CopyTo = "copy-to", "copy", "Copy this image to an engine, a registry, a cloud or a file";
     Platform = "platform", "platform", "Choose the platform that is shown, shared and launched";
+    Verify = "verify", "verify", "Check signatures and known vulnerabilities of this image again";
     SignIn = "sign-in", "sign in", "Sign in to a registry";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";

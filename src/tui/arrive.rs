@@ -52,6 +52,19 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Projects(source, projects) => sharing::projects_arrived(state, &source, projects),
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
+        Msg::Verified(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                let of_this = match (&*result, &page.image) {
+                    (Ok(verified), Some(image)) => {
+                        image.pinned.as_ref().is_some_and(|pinned| pinned.manifest == verified.subject.manifest)
+                    }
+                    _ => true,
+                };
+                if of_this {
+                    page.verified = Some(result.map(Box::new));
+                }
+            }
+        }
         Msg::Given(given) => sharing::given(state, &given),
         Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
@@ -214,7 +227,11 @@ fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
     let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
     match result {
         Ok(image) => {
-            let more = image::beside(&image);
+            let mut more: Vec<Effect> = image::beside(&image).into_iter().collect();
+            page.verified = None;
+            if image.pinned.is_some() {
+                more.push(Effect::Verify { image: Box::new(image.clone()), anew: false });
+            }
             page.image = Some(image);
             page.error = None;
             if !page.panes().contains(&page.pane) {
@@ -222,11 +239,10 @@ fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
             }
             if page.launch_next {
                 page.launch_next = false;
-                let mut effects: Vec<Effect> = more.into_iter().collect();
-                effects.extend(commands::run(state, Action::Launch));
-                return effects;
+                more.extend(commands::run(state, Action::Launch));
+                return more;
             }
-            more.into_iter().collect()
+            more
         }
         Err(error) => {
             page.error = Some(error);

@@ -315,6 +315,16 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 .collect();
             return pick(state, Pick::new("Platform", Purpose::Platform, items));
         }
+        Action::Verify => {
+            if let Some(image) = page.image.clone() {
+                page.verified = None;
+                if !matches!(page.pane, image::Pane::Trust | image::Pane::Scan) {
+                    page.pane = image::Pane::Trust;
+                    page.at = Position::default();
+                }
+                return vec![Effect::Verify { image: Box::new(image), anew: true }];
+            }
+        }
         Action::Revoke => {
             if let Some(share) = page.selected_share() {
                 let name = share.project.title();

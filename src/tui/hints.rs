@@ -49,6 +49,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::Link,
             A::CopyTo,
             A::Platform,
+            A::Verify,
             A::Revoke,
             A::CopyReference,
             A::Open,
@@ -127,6 +128,9 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             if !state.sources.iter().any(|source| source.signs_in) =>
         {
             no("no source here takes a sign-in")
+        }
+        (Screen::Image(page), Action::Verify) if page.image.as_ref().is_none_or(|image| image.pinned.is_none()) => {
+            no("it has no digest that could be checked")
         }
         (Screen::Image(page), Action::Launch | Action::Link)
             if page.image.as_ref().is_some_and(|image| image.pinned.is_none()) =>

@@ -20,6 +20,7 @@ use crate::core::{
     search::{RowId, Sort},
     secret::Secret,
     share::{Given, Offer, Project, Share, SharePlan},
+    verify::Verified,
     ways::Receiver,
 };
 
@@ -122,6 +123,8 @@ pub enum Msg {
     Projects(String, Result<Vec<Project>>),
     /// How something would be shared with each.
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    /// The evidence of the page's image, and what policy makes of it.
+    Verified(Box<Result<Verified>>),
     /// A volume is being given away; its key is shown this once.
     Given(Given),
     /// A source's list, with what looks have told.
@@ -164,6 +167,8 @@ pub enum Effect {
     Plan { backend: String, image: Box<Image>, answers: Answers },
     /// Carry out a plan, as job.
     Launch { job: u64, plan: Box<Plan> },
+    /// Look at the evidence of an image: what is quick to find, or everything anew.
+    Verify { image: Box<Image>, anew: bool },
     /// Plan a share with each of these.
     SharePlans(Target, Vec<Receiver>),
     /// Share, as job; only one platform where one was chosen.
@@ -251,6 +256,8 @@ pub enum Slot {
     Projects,
     /// Plans of shares.
     SharePlans,
+    /// Evidence.
+    Verify,
     /// Counting facets.
     Facets,
     /// Looking at rows.

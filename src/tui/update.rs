@@ -226,7 +226,7 @@ pub fn workload_page(workload: Workload) -> Screen {
 pub fn slots(screen: &Screen) -> &'static [Slot] {
     match screen {
         Screen::Catalog | Screen::Transfers(_) => &[],
-        Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link],
+        Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify],
         Screen::Offers(_) => &[Slot::Offers],
         Screen::Launch(_) => &[Slot::Form, Slot::Plan],
         Screen::Workloads(_) => &[Slot::Workloads],

@@ -181,6 +181,18 @@ impl Vault for NoVault {
     }
 }
 
+/// An audit that keeps nothing.
+struct Unwritten;
+
+impl wharf::core::ports::Audit for Unwritten {
+    fn append(&self, _entry: wharf::core::audit::Entry) -> Result<()> {
+        Ok(())
+    }
+    fn read(&self) -> Result<String> {
+        Ok(String::new())
+    }
+}
+
 /// A portal over fake sources.
 pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
     Portal {
@@ -199,10 +211,55 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
             })
             .collect(),
         launchers: Vec::new(),
+        checkers: Vec::new(),
+        audit: Arc::new(Unwritten),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
         learnt: std::sync::Mutex::default(),
     }
+}
+
+/// Evidence as checkers would have made it, and what the built-in policy makes of it.
+pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
+    use wharf::core::{
+        evidence::{Scan, Signature},
+        policy::{Facts, Policy},
+        record::{By, Counts, Outcome, Record, Severity, Subject, Vulnerability},
+    };
+    let subject = Subject::of(image.pinned.as_ref().unwrap());
+    let record = |tool: &str, outcome, reason: &str| Record {
+        subject: subject.clone(),
+        tool: tool.into(),
+        inputs: vec!["database of 2025-11-20T06:00:00Z".into()],
+        by: By::Wharf,
+        at: now - 180,
+        valid_until: now + 86_400,
+        outcome,
+        reason: reason.into(),
+    };
+    let finding = |severity, id: &str, fixed: &str| Vulnerability {
+        severity,
+        id: id.into(),
+        package: "zlib".into(),
+        installed: "1.2.12-r1".into(),
+        fixed: fixed.into(),
+        source: "nvd".into(),
+        title: "heap-based buffer over-read in inflate()".into(),
+        exploited: false,
+    };
+    let counts = Counts { critical: 1, fixable_critical: 1, low: 1, ..Counts::default() };
+    let worst =
+        vec![finding(Severity::Critical, "CVE-2022-37434", "1.2.12-r4"), finding(Severity::Low, "CVE-2024-9143", "")];
+    let signed = Outcome::Signature { state: Signature::CoveredByIndex, signer: "key 3f2a9c0d11e85b77".into() };
+    let scanned = Some(now - 180);
+    let scan = Outcome::Scan { state: Scan::Findings, counts, packages: 17, scanned, database: None, worst };
+    let records = vec![
+        record("wharf 0.1.0 cosign", signed, "lab.example/physics/gromacs:sha256-4f4f.sig"),
+        record("trivy 0.70.0", scan, "17 packages were seen"),
+    ];
+    let facts = Facts { records: &records, name: "n", ..Facts::default() };
+    let judgement = Policy::default().judge(&facts, now);
+    wharf::core::verify::Verified { subject, records, judgement }
 }

@@ -245,6 +245,7 @@ pub fn plan(state: &State) -> Plan {
             Risk::caution("runs as root inside"),
             Risk::danger("shares this machine's network"),
         ],
+        privileged: false,
         idempotency_key: "key".into(),
     }
 }

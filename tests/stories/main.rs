@@ -23,5 +23,6 @@ mod readme;
 mod running;
 mod screens;
 mod secrets;
+mod signatures;
 mod transfers;
 mod wire;

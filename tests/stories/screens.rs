@@ -87,8 +87,14 @@ fn pictures() -> Vec<(&'static str, State)> {
         ("image-layers", "tab tab"),
         ("image-trust", "tab tab tab"),
         ("image-scan", "tab tab tab tab"),
+        ("image-trust-verified", "tab tab tab"),
+        ("image-scan-findings", "tab tab tab tab"),
     ] {
         let mut state = page();
+        if name.ends_with("verified") || name.ends_with("findings") {
+            let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+            update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, 1_764_000_000)))));
+        }
         if !tabs.is_empty() {
             keys::press(&mut state, tabs);
         }

@@ -91,6 +91,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
             "POST /containers/{id}/start".to_owned(),
         ],
         risks: risks(image, facts, &answers),
+        privileged: !facts.rootless && !facts.remapped,
         image: pinned,
         answers,
         request,

@@ -95,6 +95,7 @@ impl Launcher for Local {
             ],
             request: serde_json::to_value(&spec).during(what)?,
             risks: plan::risks(image, &answers, runtime),
+            privileged: false,
             image: pinned,
             answers,
             idempotency_key: key,

@@ -40,9 +40,8 @@ use crate::{
 const PIECE: usize = 1 << 20;
 /// How often a transfer is begun whose connection breaks.
 const TRIES: usize = 4;
-/// Between looks at an image that changes its state, and how often it is looked at after a broken upload.
+/// Between looks at an image that changes its state, and between tries.
 pub const PAUSE: Duration = Duration::from_millis(500);
-const NOTICES: usize = 60;
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
     hasher.read(std::fs::File::open(file).during(what)?).during(what)?;
@@ -95,41 +94,36 @@ impl Images {
         Ok(hasher.finish())
     }
 
-    /// Sends the bytes of a file. Glance cannot go back into a broken upload: it is sent again from its beginning.
-    async fn send_bytes(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
+    /// Makes an image and sends the bytes of a file; gives its id and the digest of what was sent.
+    ///
+    /// Glance cannot go back into a broken upload, and notices late that it broke: each try makes an image of its own,
+    /// and nothing half-made is left behind.
+    async fn send_bytes(&self, cx: &Context, what: &str, upload: &Upload) -> Result<(String, Digest)> {
+        let body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare", "visibility": "private"});
         for again in 1.. {
-            let broken = match self.send_once(cx, what, id, upload).await {
-                Err(error) if again < TRIES && error.kind == Kind::Unavailable => error,
-                done => return done,
+            let request = Request::new(Method::POST, "images", Body::Json(body.clone()));
+            let made: GlanceImage = self.cloud.json(what, Service::Image, request).await?;
+            cx.progress.phase(if again == 1 { "uploading" } else { "the connection broke: sending it again" });
+            cx.progress.set(0, Some(upload.size));
+            let error = match cx.unless_cancelled(what, self.send_once(cx, what, &made.id, upload)).await {
+                Ok(digest) => return Ok((made.id, digest)),
+                Err(error) => error,
             };
-            tracing::info!(%broken, again, "sending again");
-            cx.progress.phase("the connection broke: sending it again");
-            if self.ready_again(what, id).await? {
+            let may_try = again < TRIES && error.kind == Kind::Unavailable;
+            if may_try && self.find(what, &made.id).await.is_ok_and(|image| image.status == "active") {
                 // All of it had arrived; only the answer was lost.
                 let (file, task) = (upload.file.clone(), what.to_owned());
-                return tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task))
-                    .await
-                    .during(what)?;
+                let digest = tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task));
+                return Ok((made.id, digest.await.during(what)??));
             }
-            cx.progress.set(0, Some(upload.size));
-        }
-        Err(Error::failed(what, "it was not sent"))
-    }
-
-    /// Waits until the cloud has noticed that an upload broke; `true` if it had arrived whole.
-    async fn ready_again(&self, what: &str, id: &str) -> Result<bool> {
-        for _ in 0..NOTICES {
-            match self.find(what, id).await {
-                Ok(image) if image.status == "active" => return Ok(true),
-                Ok(image) if image.status == "queued" => return Ok(false),
-                Ok(_) => {}
-                Err(error) if error.kind == Kind::Unavailable => {}
-                Err(error) => return Err(error),
+            self.forget(what, &made.id).await;
+            if !may_try {
+                return Err(error);
             }
+            tracing::info!(%error, again, "sending again");
             tokio::time::sleep(PAUSE).await;
         }
-        Err(Error::new(Kind::Unavailable, what, "the connection broke, and the cloud has not noticed it yet")
-            .hint("try again"))
+        Err(Error::failed(what, "it was not sent"))
     }
 
     pub async fn good(&self, what: &str, answer: reqwest::Response) -> Result<reqwest::Response> {
@@ -158,35 +152,22 @@ impl Disks for Images {
             let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash"))?;
             return Ok((self.image_ref(&image.id), outcome(digest, 0, upload.size)));
         }
-        let body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare", "visibility": "private"});
-        let made: GlanceImage =
-            self.cloud.json(&what, Service::Image, Request::new(Method::POST, "images", Body::Json(body))).await?;
-        cx.progress.phase("uploading");
         self.cloud.renewed().await?;
-        let sent = cx.unless_cancelled(&what, self.send_bytes(cx, &what, &made.id, upload)).await;
-        let ours = match sent {
-            Ok(digest) => digest,
-            Err(error) => {
-                // Nothing half-made is left in the cloud.
-                self.forget(&what, &made.id).await;
-                return Err(error);
-            }
-        };
-        let now = self.find(&what, &made.id).await?;
+        let (id, ours) = self.send_bytes(cx, &what, upload).await?;
+        let now = self.find(&what, &id).await?;
         match now.digest() {
             // A cloud that hashes otherwise than we did is asked nothing more: its own record is what counts later.
             Some(digest) if digest.algorithm() == ours.algorithm() && digest != ours => {
-                self.forget(&what, &made.id).await;
+                self.forget(&what, &id).await;
                 Err(Error::new(Kind::Integrity, what, "the cloud has other bytes than were sent").hint("try again"))
             }
-            digest => Ok((self.image_ref(&made.id), outcome(digest.unwrap_or(ours), upload.size, 0))),
+            digest => Ok((self.image_ref(&id), outcome(digest.unwrap_or(ours), upload.size, 0))),
         }
     }
 
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)> {
         let what = format!("import {} into {}", clean::short(&import.url, 200), self.cloud.name);
-        let done = cx.unless_cancelled(&what, self.fetched_by_cloud(cx, &what, import)).await;
-        let (image, fresh) = done?;
+        let (image, fresh) = self.fetched_by_cloud(cx, &what, import).await?;
         let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
         let size = image.size.unwrap_or(0);
         let outcome = if fresh { outcome(digest, size, 0) } else { outcome(digest, 0, size) };

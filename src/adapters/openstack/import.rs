@@ -46,7 +46,7 @@ impl Images {
             "visibility": "private", ORIGIN: import.url});
         let made: GlanceImage =
             self.cloud.json(what, Service::Image, Request::new(Method::POST, "images", Body::Json(body))).await?;
-        let fetched = self.fetch_into(cx, what, &made.id, import).await;
+        let fetched = cx.unless_cancelled(what, self.fetch_into(cx, what, &made.id, import)).await;
         match fetched {
             Ok(image) => Ok((image, true)),
             Err(error) => {

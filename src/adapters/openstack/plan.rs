@@ -191,6 +191,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
             "wait until it runs".to_owned(),
         ],
         risks: risks(&answers, flavor, limits, volume),
+        privileged: false,
         image: pinned,
         answers,
         request,

@@ -8,8 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::core::{
+    digest::Digest,
     error::Result,
     ports::{Cache, CachedRows},
+    record::Record,
     rows::RowSet,
 };
 
@@ -18,6 +20,7 @@ use crate::core::{
 pub struct Memory {
     rows: Mutex<BTreeMap<String, CachedRows>>,
     filters: Mutex<BTreeMap<String, String>>,
+    evidence: Mutex<Vec<Record>>,
 }
 
 #[async_trait]
@@ -37,6 +40,20 @@ impl Cache for Memory {
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
         let kept = CachedRows { source: source.to_owned(), total: rows.len(), rows: Arc::new(rows.clone()), fetched };
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), kept);
+        Ok(())
+    }
+
+    async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>> {
+        let kept = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        let of =
+            |record: &&Record| digests.contains(&record.subject.digest) || digests.contains(&record.subject.manifest);
+        Ok(kept.iter().filter(of).cloned().collect())
+    }
+
+    async fn keep_evidence(&self, record: &Record) -> Result<()> {
+        let mut kept = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|known| known.subject != record.subject || known.kind() != record.kind());
+        kept.push(record.clone());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What Wharf remembers between runs.
 
+pub mod audit;
 pub mod heads;
 pub mod memory;
 pub mod sqlite;

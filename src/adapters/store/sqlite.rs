@@ -19,15 +19,20 @@ use tokio::sync::OnceCell;
 
 use super::heads::Heads;
 use crate::core::{
+    digest::Digest,
     error::{During, Error, Result},
     ports::{Cache, CachedRows},
+    record::Record,
     rows::RowSet,
 };
 
 /// The layout of the file; kept in SQLite's own `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 const SCHEMA: &str = "
     CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
+    CREATE TABLE evidence (digest TEXT NOT NULL, manifest TEXT NOT NULL, kind TEXT NOT NULL, tool TEXT NOT NULL,
+                           record TEXT NOT NULL, PRIMARY KEY (digest, manifest, kind, tool)) STRICT;
+    CREATE INDEX evidence_manifest ON evidence (manifest);
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
 ";
 
@@ -121,7 +126,7 @@ async fn open(path: &Path) -> Result<SqlitePool> {
             for statement in SCHEMA.split_inclusive(';').map(str::trim).filter(|statement| !statement.is_empty()) {
                 sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.during(&what)?;
             }
-            sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await.during(&what)?;
+            sqlx::query("PRAGMA user_version = 3").execute(&mut *transaction).await.during(&what)?;
             transaction.commit().await.during(&what)?;
             Ok(pool)
         }
@@ -177,6 +182,36 @@ impl Cache for Sqlite {
         // Emptied now, the log need not be read by the next start.
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(self.pool().await?).await;
         Ok(())
+    }
+
+    async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>> {
+        let what = "read evidence";
+        let mut found = Vec::new();
+        for digest in digests {
+            let query = "SELECT record FROM evidence WHERE digest = ?1 OR manifest = ?1";
+            let rows = sqlx::query(query).bind(digest.to_string()).fetch_all(self.pool().await?).await.during(what)?;
+            for row in rows {
+                let text: String = row.try_get("record").during(what)?;
+                // Evidence that cannot be read is none.
+                found.extend(serde_json::from_str::<Record>(&text).ok().filter(|record| !found.contains(record)));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn keep_evidence(&self, record: &Record) -> Result<()> {
+        let what = "keep evidence";
+        let query = "INSERT OR REPLACE INTO evidence (digest, manifest, kind, tool, record) VALUES (?, ?, ?, ?, ?)";
+        // Another version of a tool replaces what the older found: only its name counts.
+        let tool: Vec<&str> =
+            record.tool.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+        let query = sqlx::query(query)
+            .bind(record.subject.digest.to_string())
+            .bind(record.subject.manifest.to_string())
+            .bind(record.kind().word())
+            .bind(tool.join(" "))
+            .bind(serde_json::to_string(record).during(what)?);
+        query.execute(self.pool().await?).await.during(what).map(|_| ())
     }
 
     async fn filters(&self) -> Result<Vec<(String, String)>> {

@@ -123,6 +123,10 @@ impl Jobs {
                 let plans = plans.await.unwrap_or_else(failed);
                 post.send(Msg::SharePlans(target, plans)).await;
             }),
+            Effect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
+                let verified = portal.look_at(&Context::default(), &image, anew).await;
+                post.send(Msg::Verified(Box::new(verified))).await;
+            }),
             Effect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {

@@ -1,5 +1,6 @@
 //! The image page: overview, versions, layers, trust, scan.
 
+mod evidence;
 mod view;
 
 use crate::{
@@ -7,9 +8,11 @@ use crate::{
         error::Error,
         form::join_words,
         model::{Image, Version},
+        record::Outcome,
         reference::ImageRef,
         share::Share,
         text,
+        verify::Verified,
     },
     tui::{
         list::Position,
@@ -106,6 +109,8 @@ pub struct Page {
     pub platform: Option<String>,
     /// Who may use it, for images of clouds.
     pub shares: Option<Result<Vec<Share>, Error>>,
+    /// Its evidence, and what policy makes of it.
+    pub verified: Option<Result<Box<Verified>, Error>>,
 }
 
 impl Page {
@@ -124,6 +129,7 @@ impl Page {
             launch_next: false,
             platform: None,
             shares: None,
+            verified: None,
         }
     }
 
@@ -194,6 +200,11 @@ impl Page {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Vec::len),
+            (Pane::Trust, Some(_)) => match &self.verified {
+                Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + 14,
+                _ => 0,
+            },
+            (Pane::Scan, Some(_)) => self.findings(),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
             (Pane::Overview, Some(image)) => {
                 let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
@@ -201,6 +212,16 @@ impl Page {
             }
             _ => 0,
         }
+    }
+
+    /// Lines of the scan pane.
+    fn findings(&self) -> usize {
+        let Some(Ok(verified)) = &self.verified else { return 0 };
+        let found = verified.records.iter().map(|record| match &record.outcome {
+            Outcome::Scan { worst, .. } => worst.len() + 8,
+            Outcome::Signature { .. } => 0,
+        });
+        found.max().unwrap_or(0)
     }
 
     /// The tag under the selection of the versions pane.

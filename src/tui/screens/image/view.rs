@@ -8,14 +8,10 @@ use ratatui::{
 
 use super::{LABEL, Page, Pane, value_width};
 use crate::{
-    core::{
-        evidence::{Publisher, Scan, Signature},
-        model::Image,
-        text,
-    },
+    core::{model::Image, text},
     tui::{
         theme::Theme,
-        widgets::{badge, bar, below, fact, failure, fit, put, row, select, wrap},
+        widgets::{bar, below, failure, fit, put, row, select, wrap},
     },
 };
 
@@ -49,8 +45,8 @@ impl Page {
             Pane::Versions => self.versions_pane(frame, area, image, theme, now),
             Pane::Layers => self.lines(frame, area, layers(image, area.width as usize, theme), theme),
             Pane::Shares => self.shares_pane(frame, area, theme, now),
-            Pane::Trust => self.lines(frame, area, trust(image, theme), theme),
-            Pane::Scan => self.lines(frame, area, scan(theme), theme),
+            Pane::Trust => self.lines(frame, area, self.trust_lines(image, area.width, theme, now), theme),
+            Pane::Scan => self.lines(frame, area, self.scan_lines(area.width, theme, now), theme),
         }
     }
 
@@ -198,41 +194,4 @@ fn layers(image: &Image, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         }));
     }
     lines
-}
-
-fn trust(image: &Image, theme: &Theme) -> Vec<Line<'static>> {
-    let subject = image.pinned.as_ref().map_or_else(|| "no digest".to_owned(), |pinned| pinned.digest.to_string());
-    vec![
-        Line::from(vec![
-            Span::styled(fit("Signature", 13), theme.style("dim")),
-            badge(Signature::default().badge(), theme),
-        ]),
-        Line::from(vec![
-            Span::styled(fit("Publisher", 13), theme.style("dim")),
-            badge(
-                if image.publisher == Publisher::Unknown {
-                    Publisher::default().badge()
-                } else {
-                    image.publisher.badge()
-                },
-                theme,
-            ),
-        ]),
-        Line::raw(""),
-        fact("About", subject, theme),
-        Line::styled(
-            "Nobody has checked who made this image. The digest says only that the bytes are these.",
-            theme.style("text"),
-        ),
-        Line::styled("A launch uses exactly this digest, whatever the tag points to by then.", theme.style("text")),
-    ]
-}
-
-fn scan(theme: &Theme) -> Vec<Line<'static>> {
-    vec![
-        Line::from(vec![Span::styled(fit("Scan", 13), theme.style("dim")), badge(Scan::default().badge(), theme)]),
-        Line::raw(""),
-        Line::styled("Nobody has looked for known vulnerabilities in this image.", theme.style("text")),
-        Line::styled("Not scanned is not the same as clean.", theme.style("text")),
-    ]
 }

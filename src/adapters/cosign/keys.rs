@@ -1,0 +1,84 @@
+//! Public keys (PEM, `SubjectPublicKeyInfo`) and what they verify: ECDSA on P-256 and P-384, RSA, Ed25519.
+
+use std::path::Path;
+
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::core::{
+    digest::Digest,
+    error::{During, Error, Result},
+};
+
+/// Object identifiers as they stand in the DER of a key (RFC 5480, RFC 8017, RFC 8410).
+const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const ED25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
+/// The identifier stands within the first bytes of a key.
+const HEAD: usize = 40;
+
+/// A key that signatures are checked with.
+#[derive(Clone)]
+pub struct Key {
+    /// SHA-256 of its DER, in hexadecimal: what evidence calls it by.
+    pub id: String,
+    /// The same as bytes.
+    hash: Vec<u8>,
+    /// Its DER.
+    der: Vec<u8>,
+    /// What it may have signed with.
+    algorithms: &'static [&'static dyn VerificationAlgorithm],
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+impl Key {
+    /// The key in a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let what = format!("read the key {}", path.display());
+        let text = std::fs::read_to_string(path).during(&what)?;
+        Self::parse(&text).ok_or_else(|| {
+            Error::usage(what, "it is no public key that is understood")
+                .hint("write it as PEM ('BEGIN PUBLIC KEY'): P-256, P-384, RSA or Ed25519")
+        })
+    }
+
+    /// Reads PEM.
+    pub fn parse(pem: &str) -> Option<Self> {
+        let body = pem.split_once("-----BEGIN PUBLIC KEY-----")?.1.split_once("-----END PUBLIC KEY-----")?.0;
+        let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
+        let head = der.get(..der.len().min(HEAD))?;
+        let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
+        let algorithms: &'static [&'static dyn VerificationAlgorithm] = if says(P256) {
+            &[&signature::ECDSA_P256_SHA256_ASN1]
+        } else if says(P384) {
+            // Signers before the algorithm registry hashed with SHA-256 whatever the curve.
+            &[&signature::ECDSA_P384_SHA384_ASN1, &signature::ECDSA_P384_SHA256_ASN1]
+        } else if says(RSA) {
+            &[&signature::RSA_PKCS1_2048_8192_SHA256, &signature::RSA_PSS_2048_8192_SHA256]
+        } else if says(ED25519) {
+            &[&signature::ED25519]
+        } else {
+            return None;
+        };
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der).as_ref().to_vec();
+        Some(Self { id: Digest::of(&der).hex().to_owned(), hash, der, algorithms })
+    }
+
+    /// Whether this key made `signature` over `message`.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.algorithms
+            .iter()
+            .any(|algorithm| UnparsedPublicKey::new(*algorithm, &self.der).verify(message, signature).is_ok())
+    }
+
+    /// Whether a bundle's hint means this key: base64 of the SHA-256 of its DER.
+    pub fn is_hinted(&self, hint: &str) -> bool {
+        STANDARD.decode(hint).is_ok_and(|bytes| bytes == self.hash)
+    }
+}

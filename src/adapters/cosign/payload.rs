@@ -1,0 +1,218 @@
+//! What is signed: the simple signing payload of classic signatures, and the in-toto statement of bundles.
+//!
+//! A signature that fits its payload says nothing yet: the payload must be of this kind, and of this image.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+
+use crate::core::{clean, digest::Digest};
+
+/// The type that a classic payload must say it is.
+const CLASSIC: &str = "cosign container image signature";
+/// The only predicates that say "this image is signed".
+const PREDICATES: [&str; 2] = ["https://sigstore.dev/cosign/sign/v1", "cosign.sigstore.dev/attestation/v1"];
+/// Statements of the in-toto attestation framework.
+const STATEMENTS: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
+
+#[derive(Deserialize)]
+struct Simple {
+    critical: Critical,
+}
+
+#[derive(Deserialize)]
+struct Critical {
+    #[serde(default)]
+    identity: Identity,
+    image: SignedImage,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Identity {
+    #[serde(default, rename = "docker-reference")]
+    reference: String,
+}
+
+#[derive(Deserialize)]
+struct SignedImage {
+    #[serde(rename = "docker-manifest-digest")]
+    digest: String,
+}
+
+/// Why something does not speak of an image as its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Miss {
+    /// It is something else than a signature of an image.
+    Other(String),
+    /// It is a signature, of another image or another tag: here it is in the wrong place.
+    Wrong(String),
+}
+
+/// Why a classic payload does not speak of this image; `None` if it does.
+///
+/// `tag` is what was asked for: a payload that names another tag was made for something else.
+pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Option<Miss> {
+    let Ok(simple) = serde_json::from_slice::<Simple>(payload) else {
+        return Some(Miss::Other("its payload is not understood".to_owned()));
+    };
+    let critical = simple.critical;
+    if critical.kind != CLASSIC {
+        return Some(Miss::Other(format!("it is a '{}', not an image signature", clean::short(&critical.kind, 60))));
+    }
+    if critical.image.digest != digest.as_str() {
+        return Some(Miss::Wrong(format!("it is over {}, another image", clean::short(&critical.image.digest, 30))));
+    }
+    // A port's colon stands before the last slash.
+    let last = critical.identity.reference.rsplit('/').next().unwrap_or("");
+    match (last.split_once(':'), tag) {
+        (Some((_, signed)), Some(asked)) if signed != asked => {
+            Some(Miss::Wrong(format!("it was made for the tag {}, not {asked}", clean::short(signed, 40))))
+        }
+        _ => None,
+    }
+}
+
+/// A Sigstore bundle (v0.1 to v0.3), as far as a key can verify it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    verification_material: Option<Material>,
+    dsse_envelope: Option<Envelope>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Material {
+    public_key: Option<Hint>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Hint {
+    #[serde(default)]
+    hint: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    #[serde(default)]
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EnvelopeSignature {
+    sig: String,
+}
+
+#[derive(Deserialize)]
+struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    #[serde(rename = "predicateType")]
+    predicate: String,
+    #[serde(default)]
+    subject: Vec<StatementSubject>,
+}
+
+#[derive(Deserialize)]
+struct StatementSubject {
+    #[serde(default)]
+    digest: std::collections::BTreeMap<String, String>,
+}
+
+impl Bundle {
+    /// Reads one.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The hint at the key that made it; empty where it was made with a certificate.
+    pub fn hint(&self) -> &str {
+        let key = self.verification_material.as_ref().and_then(|material| material.public_key.as_ref());
+        key.map_or("", |key| key.hint.as_str())
+    }
+
+    /// The message that was signed (DSSE's pre-authentication encoding), and its signatures.
+    pub fn signed(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+        let envelope = self.dsse_envelope.as_ref()?;
+        let payload = STANDARD.decode(&envelope.payload).ok()?;
+        let kind = &envelope.payload_type;
+        let mut message = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
+        message.extend_from_slice(&payload);
+        let signatures = envelope.signatures.iter().filter_map(|one| STANDARD.decode(&one.sig).ok()).collect();
+        Some((message, signatures))
+    }
+
+    /// Why it does not speak of this image; `None` if it does.
+    pub fn misses(&self, digest: &Digest) -> Option<Miss> {
+        let statement = self
+            .dsse_envelope
+            .as_ref()
+            .filter(|envelope| envelope.payload_type == "application/vnd.in-toto+json")
+            .and_then(|envelope| STANDARD.decode(&envelope.payload).ok())
+            .and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok());
+        let Some(statement) = statement else { return Some(Miss::Other("its statement is not understood".to_owned())) };
+        if !STATEMENTS.contains(&statement.kind.as_str()) || !PREDICATES.contains(&statement.predicate.as_str()) {
+            let words = format!("it is a '{}', not an image signature", clean::short(&statement.predicate, 60));
+            return Some(Miss::Other(words));
+        }
+        let names =
+            |subject: &StatementSubject| subject.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex());
+        (!statement.subject.iter().any(names)).then(|| Miss::Wrong("it is over another image".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest() -> Digest {
+        Digest::of(b"image")
+    }
+
+    fn payload(kind: &str, digest: &Digest, reference: &str) -> String {
+        format!(
+            r#"{{"critical":{{"identity":{{"docker-reference":"{reference}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{kind}"}},"optional":null}}"#
+        )
+    }
+
+    #[test]
+    fn a_payload_must_be_of_this_kind_this_image_and_this_tag() {
+        let misses = |text: &str, tag| classic_misses(text.as_bytes(), &digest(), tag);
+        assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b"), Some("1")), None);
+        assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), Some("1")), None);
+        assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), None), None);
+        let wrong = |miss: Option<Miss>| matches!(miss, Some(Miss::Wrong(_)));
+        assert!(wrong(misses(&payload(CLASSIC, &digest(), "r.example/a/b:2"), Some("1"))));
+        assert!(wrong(misses(&payload(CLASSIC, &Digest::of(b"other"), "r/a"), None)));
+        let other = misses(&payload("atomic container signature", &digest(), "r/a"), None);
+        assert!(matches!(other, Some(Miss::Other(words)) if words.contains("atomic")));
+        assert!(misses("{", None).is_some());
+    }
+
+    #[test]
+    fn a_bundle_must_state_a_signature_of_this_image() {
+        let bundle = |predicate: &str, digest: &Digest| {
+            let statement = format!(
+                r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"sha256":"{}"}}}}],"predicateType":"{predicate}","predicate":{{}}}}"#,
+                digest.hex()
+            );
+            let text = format!(
+                r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":"x"}}}},"dsseEnvelope":{{"payload":"{}","payloadType":"application/vnd.in-toto+json","signatures":[{{"sig":"AAAA"}}]}}}}"#,
+                STANDARD.encode(statement)
+            );
+            Bundle::read(text.as_bytes()).unwrap()
+        };
+        assert_eq!(bundle(PREDICATES[0], &digest()).misses(&digest()), None);
+        assert!(bundle(PREDICATES[0], &Digest::of(b"other")).misses(&digest()).is_some());
+        // A bill of materials that is signed is no signature of the image.
+        assert!(bundle("https://spdx.dev/Document", &digest()).misses(&digest()).is_some());
+        let (message, signatures) = bundle(PREDICATES[0], &digest()).signed().unwrap();
+        assert!(message.starts_with(b"DSSEv1 28 application/vnd.in-toto+json "));
+        assert_eq!(signatures, [vec![0, 0, 0]]);
+        assert!(Bundle::read(b"[]").is_none());
+    }
+}

@@ -1,0 +1,223 @@
+//! Evidence of an image gathered and judged: what `wharf verify` says, what the trust pane shows, what gates a launch.
+
+use serde::Serialize;
+
+use super::{
+    digest::Digest,
+    error::{Error, Kind as ErrorKind, Result},
+    evidence::{Scan, Signature, Verdict},
+    launch::{Plan, Risk},
+    model::{Image, Pinned, Platform},
+    policy::{Facts, Judgement},
+    portal::Portal,
+    ports::{Checker, Supply},
+    progress::Context,
+    record::{By, Counts, Kind, Outcome, Record, Subject},
+    reference::ImageRef,
+    text,
+};
+
+/// How long an answer that did not come is remembered within one program.
+const SOON: i64 = 60;
+
+/// An image with its evidence and what policy makes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// What was checked.
+    pub subject: Subject,
+    /// Its evidence.
+    pub records: Vec<Record>,
+    /// The verdict.
+    pub judgement: Judgement,
+}
+
+/// Digests that an image goes by.
+fn digests(pinned: &Pinned) -> Vec<Digest> {
+    let mut digests = vec![pinned.digest.clone()];
+    if pinned.manifest != pinned.digest {
+        digests.push(pinned.manifest.clone());
+    }
+    digests
+}
+
+fn pinned(image: &Image) -> Result<&Pinned> {
+    image.pinned.as_ref().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Undecided,
+            format!("verify {}", image.reference),
+            "it has no digest that could be checked",
+        )
+        .hint("only images with a digest or hash can be judged")
+    })
+}
+
+/// The record of a check that could not run.
+fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
+    let now = text::now();
+    let outcome = match checker.kind() {
+        Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
+        Kind::Scan => Outcome::Scan {
+            state: Scan::Failed,
+            counts: Counts::default(),
+            packages: 0,
+            scanned: None,
+            database: None,
+            worst: Vec::new(),
+        },
+    };
+    Record {
+        subject: Subject::of(pinned),
+        tool: checker.name().to_owned(),
+        inputs: Vec::new(),
+        by: By::Wharf,
+        at: now,
+        valid_until: now + SOON,
+        outcome,
+        reason: format!("{}: {}", error.what, error.why),
+    }
+}
+
+impl Portal {
+    /// Evidence that is kept of an image and still counts with the checkers as they are now.
+    pub async fn evidence(&self, image: &Image) -> Result<Vec<Record>> {
+        let pinned = pinned(image)?;
+        let now = text::now();
+        let kept = self.cache.evidence(&digests(pinned)).await.unwrap_or_default();
+        let counts = |record: &Record| {
+            record.is_valid(now)
+                && record.subject.digest == pinned.digest
+                && record.subject.manifest == pinned.manifest
+                // A signature that was checked with other keys is not checked.
+                && self.checkers.iter().all(|checker| checker.kind() != record.kind() || checker.inputs_fit(record))
+        };
+        Ok(kept.into_iter().filter(counts).collect())
+    }
+
+    /// Evidence of an image: what is kept, and what the checkers find where there is none, or `anew`.
+    ///
+    /// With `quick`, checks that take long are left out.
+    pub async fn gather(&self, cx: &Context, image: &Image, anew: bool, quick: bool) -> Result<Vec<Record>> {
+        let pinned = pinned(image)?;
+        let kept = if anew { Vec::new() } else { self.evidence(image).await? };
+        let source = self.source_of(&pinned.reference)?;
+        let credentials = source.catalog.credentials(&pinned.reference).await;
+        let supply = Supply { image: pinned.clone(), content: source.content.clone(), credentials };
+        let missing = self.checkers.iter().filter(|checker| {
+            let there = kept.iter().any(|record| record.kind() == checker.kind());
+            !there && (!quick || !checker.is_slow())
+        });
+        let asked = missing.map(|checker| async {
+            let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
+            match cx.unless_cancelled(&what, checker.check(cx, image, &supply)).await {
+                Ok(record) => {
+                    if let Some(record) = &record {
+                        if let Err(error) = self.cache.keep_evidence(record).await {
+                            tracing::warn!(%error, "the evidence was not kept");
+                        }
+                    }
+                    record
+                }
+                Err(error) => {
+                    tracing::info!(%error, "a check could not run");
+                    Some(could_not(&**checker, pinned, &error))
+                }
+            }
+        });
+        let found: Vec<Option<Record>> = futures_util::future::join_all(asked).await;
+        Ok(kept.into_iter().chain(found.into_iter().flatten()).collect())
+    }
+
+    /// What policy makes of an image and its evidence; `privileged` of a launch, where it is one.
+    pub fn judge(&self, image: &Image, records: &[Record], privileged: Option<bool>) -> Judgement {
+        let pinned = image.pinned.as_ref();
+        let name = pinned.map(|pinned| Subject::of(pinned).name).unwrap_or_default();
+        let facts = Facts {
+            records,
+            digests: pinned.map(digests).unwrap_or_default(),
+            name: &name,
+            publisher: image.publisher,
+            privileged,
+            broken_format: image.disk.as_ref().is_some_and(|disk| disk.refers),
+        };
+        self.config.policy.judge(&facts, text::now())
+    }
+
+    /// Checks an image and judges it.
+    pub async fn verify(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        anew: bool,
+    ) -> Result<Verified> {
+        let image = self.image(cx, reference, platform).await?;
+        self.verify_image(cx, &image, anew).await
+    }
+
+    /// The same, of an image that is known.
+    pub async fn verify_image(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
+        let subject = Subject::of(pinned(image)?);
+        let records = self.gather(cx, image, anew, false).await?;
+        let judgement = self.judge(image, &records, None);
+        Ok(Verified { subject, records, judgement })
+    }
+
+    /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
+    pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
+        let subject = Subject::of(pinned(image)?);
+        let records = self.gather(cx, image, anew, !anew).await?;
+        let judgement = self.judge(image, &records, None);
+        Ok(Verified { subject, records, judgement })
+    }
+
+    /// What stands between a plan and its launch: an error where policy holds it back.
+    ///
+    /// It is judged by exactly the pinned digest and platform, with evidence that still counts now.
+    pub async fn gate(&self, cx: &Context, plan: &Plan) -> Result<Judgement> {
+        let what = format!("launch {} on {}", plan.image.reference, plan.backend);
+        let platform = plan.image.platform.as_ref();
+        let image = self.image(cx, &plan.image.reference, platform).await?;
+        if let Some(now) = &image.pinned {
+            plan.image.manifest.matches(&now.manifest, &what)?;
+        }
+        // Where nothing is held back, nobody waits for a scan.
+        let records = self.gather(cx, &image, false, !self.config.policy.enforce).await?;
+        let judgement = self.judge(&image, &records, Some(plan.privileged));
+        if judgement.lets_pass() {
+            return Ok(judgement);
+        }
+        let kind = match judgement.verdict {
+            Verdict::Deny => ErrorKind::Denied,
+            Verdict::NeedsApproval => ErrorKind::NeedsApproval,
+            Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
+        };
+        let worst: Vec<&str> = judgement
+            .reasons
+            .iter()
+            .filter(|reason| reason.verdict == judgement.verdict)
+            .map(|reason| reason.words.as_str())
+            .collect();
+        let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
+        let why = format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), worst.join("; "));
+        Err(Error::new(kind, what, why).hint(step))
+    }
+
+    /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.
+    pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
+        let records = self.evidence(image).await.unwrap_or_default();
+        let judgement = self.judge(image, &records, Some(privileged));
+        let line = |words: String| match judgement.verdict {
+            Verdict::Allow => Risk::fine(words),
+            Verdict::Deny => Risk::danger(words),
+            Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
+        };
+        let reasons: Vec<&str> = judgement
+            .reasons
+            .iter()
+            .filter(|reason| reason.verdict == judgement.verdict)
+            .map(|reason| reason.words.as_str())
+            .collect();
+        let held = if judgement.lets_pass() { "" } else { ", and is held back" };
+        vec![line(format!("policy: {}{held}: {}", judgement.verdict.word(), reasons.join("; ")))]
+    }
+}

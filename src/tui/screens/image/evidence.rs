@@ -1,0 +1,153 @@
+//! The trust and scan panes: every check with what, who, digest, when and where; the verdict with its reasons.
+
+use ratatui::text::{Line, Span};
+
+use super::Page;
+use crate::{
+    core::{
+        evidence::{Scan, Signature, Verdict},
+        model::Image,
+        record::{By, Kind, Outcome, Record, best},
+        text,
+        verify::Verified,
+    },
+    tui::{
+        theme::Theme,
+        widgets::{badge, fact, failure, fit, tone, wrap},
+    },
+};
+
+/// Columns of a label.
+const LABEL: usize = 13;
+
+fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<'static> {
+    Line::from(vec![Span::styled(fit(label, LABEL), theme.style("dim")), span])
+}
+
+impl Page {
+    /// The verdict, its reasons, and the evidence of who made the image.
+    pub(super) fn trust_lines(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        let mut lines = Vec::new();
+        match &self.verified {
+            None if image.pinned.is_some() => lines.push(Line::styled("looking for signatures…", theme.style("dim"))),
+            None => lines.push(Line::styled("it has no digest: nothing can be said of it", theme.style("text"))),
+            Some(Err(error)) => lines.extend(failure(error, theme)),
+            Some(Ok(verified)) => lines.extend(verdict(verified, width, theme)),
+        }
+        lines.push(Line::raw(""));
+        let record = self.record(Kind::Signature, now);
+        let state = record.map_or(Signature::NotChecked.badge(), Record::badge);
+        lines.push(labelled("Signature", badge(state, theme), theme));
+        if let Some(record) = record {
+            lines.extend(evidence(record, theme, now));
+        }
+        lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));
+        if let Some(pinned) = &image.pinned {
+            lines.push(Line::raw(""));
+            lines.push(fact("About", pinned.digest.to_string(), theme));
+        }
+        let words = "A launch uses exactly this digest, whatever the tag points to by then.";
+        lines.push(Line::styled(words, theme.style("dim")));
+        lines
+    }
+
+    /// What is known of vulnerabilities, the worst first.
+    pub(super) fn scan_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let Some(record) = self.record(Kind::Scan, now) else {
+            return vec![
+                labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
+                Line::raw(""),
+                Line::styled("Nobody has looked for known vulnerabilities in this image.", theme.style("text")),
+                Line::styled(
+                    "Not scanned is not the same as clean. v scans it, where trivy is installed.",
+                    theme.style("text"),
+                ),
+            ];
+        };
+        let mut lines = vec![labelled("Scan", badge(record.badge(), theme), theme)];
+        lines.extend(evidence(record, theme, now));
+        let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
+        if counts.total() > 0 {
+            lines.push(fact("Findings", counts.words(), theme));
+        }
+        if worst.is_empty() {
+            return lines;
+        }
+        let package = (usize::from(columns) / 4).clamp(8, 30);
+        let head = format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", 9), fit("PACKAGE", package));
+        lines.push(Line::raw(""));
+        lines.push(Line::styled(head, theme.style("dim")));
+        lines.extend(worst.iter().map(|one| {
+            let role = match one.severity.word() {
+                "critical" | "high" => "bad",
+                "medium" => "caution",
+                _ => "text",
+            };
+            let fixed = if one.fixed.is_empty() { "no fix yet" } else { &one.fixed };
+            Line::from(vec![
+                Span::styled(format!(" {} ", fit(&one.id, 18)), theme.style("text")),
+                Span::styled(format!("{} ", fit(one.severity.word(), 9)), theme.style(role)),
+                Span::styled(
+                    format!("{} ", fit(&format!("{} {}", one.package, one.installed), package)),
+                    theme.style("text"),
+                ),
+                Span::styled(format!("{fixed}  "), theme.style("text")),
+                Span::styled(one.title.clone(), theme.style("dim")),
+            ])
+        }));
+        lines
+    }
+
+    /// The evidence of a kind that counts.
+    fn record(&self, kind: Kind, now: i64) -> Option<&Record> {
+        match &self.verified {
+            Some(Ok(verified)) => best(&verified.records, kind, now),
+            _ => None,
+        }
+    }
+}
+
+fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let judgement = &verified.judgement;
+    let mut lines = vec![labelled("Verdict", badge(judgement.verdict.badge(), theme), theme)];
+    for reason in &judgement.reasons {
+        let shown = reason.verdict.badge();
+        let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
+        for (number, part) in wrap(&format!("{}{step}", reason.words), width).into_iter().enumerate() {
+            let sign = if number == 0 { shown.sign } else { " " };
+            lines.push(Line::from(vec![
+                Span::styled(format!("  {sign} "), theme.style(tone(shown.tone))),
+                Span::styled(part, theme.style("text")),
+            ]));
+        }
+    }
+    let only_said = !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided);
+    let policy = if only_said {
+        format!("{}: it holds back only what is denied", judgement.policy)
+    } else {
+        judgement.policy.clone()
+    };
+    lines.push(fact("Policy", policy, theme));
+    lines
+}
+
+/// Who checked it when, with what, and where it was found.
+fn evidence(record: &Record, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    if let Outcome::Signature { signer, .. } = &record.outcome {
+        if !signer.is_empty() {
+            lines.push(fact("  by", signer.clone(), theme));
+        }
+    }
+    let who = match record.by {
+        By::Wharf => record.tool.clone(),
+        By::Source => format!("{}, asserted by the source", record.tool),
+    };
+    lines.push(fact("  checked", format!("{} by {who}", text::ago(record.at, now)), theme));
+    if matches!(record.outcome, Outcome::Scan { .. }) {
+        lines.extend(record.inputs.iter().map(|input| fact("  with", input.clone(), theme)));
+    }
+    lines.push(fact("  found", record.reason.clone(), theme));
+    lines
+}

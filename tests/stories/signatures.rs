@@ -1,0 +1,160 @@
+//! Signatures in a real registry: signed, unsigned, by a stranger, of another image; and what that makes of a launch.
+
+use std::{path::Path, process::Command};
+
+use crate::lab::{self, Home, need};
+
+/// A person whose policy trusts some keys, and an image of their own in the registry.
+struct Signing {
+    home: Home,
+    host: String,
+    repository: String,
+}
+
+impl Signing {
+    fn new(host: &str, policy: &str) -> Self {
+        let signing = Self { home: Home::new(), host: host.to_owned(), repository: lab::fresh("zz/signed-look") };
+        let folder = signing.home.path(".config/wharf");
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{host}\"\n");
+        std::fs::write(folder.join("wharf.toml"), format!("{source}[policy]\nname = \"test\"\n{policy}")).unwrap();
+        let pushed = signing.home.run(&["push", &lab::starter(), &format!("{host}/{}:1", signing.repository)]);
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+        signing
+    }
+
+    fn image(&self) -> String {
+        format!("{}/{}:1", self.host, self.repository)
+    }
+
+    /// Signs as cosign does; `kind` of key, and `-b` for a bundle.
+    fn sign(&self, key: &str, kind: &str, bundle: bool) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/cosign-sign");
+        let key = self.home.path(".config/wharf").join(key);
+        let mut command = Command::new(script);
+        if bundle {
+            command.arg("-b");
+        }
+        let done = command
+            .arg(key)
+            .args([&format!("http://{}", self.host), &self.repository, "1"])
+            .env("KIND", kind)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", lab::complained(&done));
+    }
+
+    /// The verdict's exit code, the signature's state, and all of it.
+    fn verify(&self) -> (Option<i32>, String, serde_json::Value) {
+        let output = self.home.run(&["verify", &self.image(), "--again", "--json"]);
+        let said: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&output)));
+        let records = said["records"].as_array().unwrap();
+        let state = records.iter().find_map(|record| record["outcome"]["signature"]["state"].as_str());
+        (output.status.code(), state.unwrap_or("none").to_owned(), said.clone())
+    }
+}
+
+/// Not scanned is not what these are about.
+const UNSCANNED: &str = "[policy.scan]\nmissing = \"allow\"\nfixable_critical = \"allow\"\n";
+
+#[test]
+fn every_kind_of_key_and_both_forms_of_signature_are_verified() {
+    let open = need!("WHARF_LAB_OPEN");
+    for kind in ["prime256v1", "secp384r1", "rsa", "ed25519"] {
+        for bundle in [false, true] {
+            let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+            let (code, state, _) = signing.verify();
+            assert_eq!((code, state.as_str()), (Some(3), "none-found"), "unsigned");
+            signing.sign("site", kind, bundle);
+            let (code, state, said) = signing.verify();
+            // The tag is an index: its signature covers the platform that it lists.
+            assert_eq!((code, state.as_str()), (Some(0), "covered-by-index"), "{kind} {bundle}: {said}");
+            let signer = said["records"][0]["outcome"]["signature"]["signer"].as_str().unwrap();
+            assert!(signer.starts_with("key "), "{signer}");
+        }
+    }
+}
+
+#[test]
+fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
+    let open = need!("WHARF_LAB_OPEN");
+    let no_keys = Signing::new(&open, UNSCANNED);
+    no_keys.sign("other", "prime256v1", false);
+    assert_eq!(no_keys.verify().1, "no-key");
+    let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+    signing.sign("stranger", "prime256v1", false);
+    // The site's own key is there, and has signed nothing here.
+    let elsewhere = Signing::new(&open, UNSCANNED);
+    elsewhere.sign("site", "prime256v1", false);
+    let key = |home: &Home| home.path(".config/wharf/site.pub");
+    std::fs::copy(key(&elsewhere.home), key(&signing.home)).unwrap();
+    let (code, state, _) = signing.verify();
+    assert_eq!((code, state.as_str()), (Some(3), "untrusted"));
+    // The signature of another image in this one's place: it is by the right key, and of the wrong bytes.
+    let digest = |signing: &Signing| {
+        let said = signing.verify().2;
+        said["subject"]["digest"].as_str().unwrap().replace(':', "-")
+    };
+    let wrong = Signing::new(&open, &format!("enforce = true\n[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+    std::fs::copy(key(&elsewhere.home), key(&wrong.home)).unwrap();
+    // Another image: one platform of the same layout has a digest of its own.
+    let image = format!("{open}/{}:one", wrong.repository);
+    let pushed = wrong.home.run(&["copy", &wrong.image(), &image, "--platform", "linux/amd64"]);
+    assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+    let from = format!("docker://{open}/{}:{}.sig", elsewhere.repository, digest(&elsewhere));
+    let verify = |again: &[&str]| wrong.home.run(&[&["verify", &image, "--json"], again].concat());
+    let said: serde_json::Value = serde_json::from_slice(&verify(&[]).stdout).unwrap();
+    let place = said["subject"]["digest"].as_str().unwrap().replace(':', "-");
+    let to = format!("docker://{open}/{}:{place}.sig", wrong.repository);
+    let copied = Command::new("skopeo")
+        .args(["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{}", lab::complained(&copied));
+    let refused = verify(&["--again"]);
+    assert_eq!(refused.status.code(), Some(4), "{}", lab::said(&refused));
+    assert!(lab::said(&refused).contains("\"invalid\""));
+    // And it is not launched, which is written down.
+    if wharf::adapters::local::Runtime::find().is_some() {
+        let launch = wrong.home.run(&["launch", &image, "--on", "local"]);
+        assert_eq!(launch.status.code(), Some(4), "{}", lab::complained(&launch));
+        assert!(lab::complained(&launch).contains("does not fit"), "{}", lab::complained(&launch));
+        assert!(!lab::said(&wrong.home.run(&["workloads", "--json"])).contains("running"));
+        let audit = lab::said(&wrong.home.run(&["audit"]));
+        assert!(audit.contains("launch") && audit.contains("denied"), "{audit}");
+    }
+}
+
+#[test]
+fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_changed() {
+    let open = need!("WHARF_LAB_OPEN");
+    if wharf::adapters::local::Runtime::find().is_none() {
+        return eprintln!("left out: neither bwrap nor unshare");
+    }
+    let policy = format!("enforce = true\n[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}");
+    let signing = Signing::new(&open, &policy);
+    let launch = |signing: &Signing| signing.home.run(&["launch", &signing.image(), "--on", "local", "--follow"]);
+    let held = launch(&signing);
+    assert_eq!(held.status.code(), Some(3), "{}", lab::complained(&held));
+    assert!(lab::complained(&held).contains("unsigned"), "{}", lab::complained(&held));
+    signing.sign("site", "prime256v1", false);
+    assert_eq!(signing.verify().0, Some(0));
+    let allowed = launch(&signing);
+    assert_eq!(allowed.status.code(), Some(0), "{}", lab::complained(&allowed));
+    let entries: serde_json::Value = serde_json::from_slice(&signing.home.run(&["audit", "--json"]).stdout).unwrap();
+    let told: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["action"].as_str().unwrap(), &entry["verdict"]))
+        .collect();
+    assert_eq!(told, [("launch", &serde_json::Value::Null), ("launch", &"allow".into())], "{entries}");
+    assert_eq!(signing.home.run(&["audit", "--verify"]).status.code(), Some(0));
+    let file = signing.home.path("state/audit.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("needs-approval", "done", 1)).unwrap();
+    let broken = signing.home.run(&["audit", "--verify"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", lab::said(&broken));
+    assert!(lab::complained(&broken).contains("line 1"), "{}", lab::complained(&broken));
+}
