@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     digest::Digest,
     error::{Error, Kind as ErrorKind, Result},
-    evidence::{Scan, Signature, Verdict},
+    evidence::{Badge, Scan, Signature, Verdict},
     launch::{Plan, Risk},
     model::{Image, Pinned, Platform},
     policy::{Facts, Judgement},
@@ -29,6 +29,51 @@ pub struct Verified {
     pub records: Vec<Record>,
     /// The verdict.
     pub judgement: Judgement,
+}
+
+fn badge(badge: Badge) -> String {
+    format!("{} {}", badge.sign, badge.word)
+}
+
+/// Who signed, or how many findings there are; and where that was found.
+fn detail(record: &Record) -> String {
+    let (found, inputs) = match &record.outcome {
+        Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
+        Outcome::Scan { counts, .. } => (counts.words(), record.inputs.as_slice()),
+    };
+    let parts = [found.as_str(), record.reason.as_str()].into_iter().chain(inputs.iter().map(String::as_str));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+impl Verified {
+    /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
+    pub fn explain(&self, now: i64) -> String {
+        let judgement = &self.judgement;
+        let mut lines = vec![format!("{} by the policy '{}'", badge(judgement.verdict.badge()), judgement.policy)];
+        for reason in &judgement.reasons {
+            let sign = reason.verdict.badge().sign;
+            let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
+            lines.push(format!("  {sign} {} [{}]{step}", reason.words, reason.rule));
+        }
+        if !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided) {
+            lines.push("  this policy only says so: it holds nothing back but what is denied".to_owned());
+        }
+        lines.push(format!("image       {}", self.subject.name));
+        lines.push(format!("digest      {}", self.subject.digest));
+        if self.subject.manifest != self.subject.digest {
+            lines.push(format!("manifest    {}", self.subject.manifest));
+        }
+        for record in &self.records {
+            let by = match record.by {
+                By::Wharf => record.tool.clone(),
+                By::Source => format!("{}, asserted by the source", record.tool),
+            };
+            let at = text::ago(record.at, now);
+            lines.push(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
+            lines.push(format!("            {}", detail(record)));
+        }
+        lines.join("\n")
+    }
 }
 
 /// Digests that an image goes by.
@@ -160,6 +205,14 @@ impl Portal {
         let records = self.gather(cx, image, anew, false).await?;
         let judgement = self.judge(image, &records, None);
         Ok(Verified { subject, records, judgement })
+    }
+
+    /// What policy makes of one row of a source, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Digest, Verdict)> {
+        let reference = self.source(source)?.catalog.reference(name, Some(tag))?;
+        let image = self.image(cx, &reference, None).await?;
+        let verified = self.look_at(cx, &image, false).await?;
+        Ok((verified.subject.digest, verified.judgement.verdict))
     }
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.

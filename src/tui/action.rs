@@ -42,6 +42,7 @@ actions! {
     CopyTo = "copy-to", "copy", "Copy this image to an engine, a registry, a cloud or a file";
     Platform = "platform", "platform", "Choose the platform that is shown, shared and launched";
     Verify = "verify", "verify", "Check signatures and known vulnerabilities of this image again";
+    Explain = "explain", "why", "Say why this image has its badge, and what would mend it";
     SignIn = "sign-in", "sign in", "Sign in to a registry";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";

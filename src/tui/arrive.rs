@@ -52,7 +52,18 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Projects(source, projects) => sharing::projects_arrived(state, &source, projects),
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
+        Msg::Explained(result) => match *result {
+            Ok(verified) => {
+                state.catalog.marked_as(&verified.subject.digest, verified.judgement.verdict);
+                commands::explain(state, &verified);
+            }
+            Err(error) => state.fail(&error),
+        },
+        Msg::Marked(digest, verdict) => state.catalog.marked_as(&digest, verdict),
         Msg::Verified(result) => {
+            if let Ok(verified) = &*result {
+                state.catalog.marked_as(&verified.subject.digest, verified.judgement.verdict);
+            }
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {
                     (Ok(verified), Some(image)) => {

@@ -15,7 +15,7 @@ use super::{
     state::{Screen, State},
     update,
 };
-use crate::core::{launch::Workload, model::Platform, text};
+use crate::core::{launch::Workload, model::Platform, text, verify::Verified};
 
 /// Carries out an action; one that means nothing here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -256,6 +256,11 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             let targets = catalog.targets();
             return targets.into_iter().rev().flat_map(|target| sharing::share(state, target, None)).collect();
         }
+        Action::Explain => {
+            let Some(target) = catalog.target() else { return Vec::new() };
+            state.say("looking at its evidence…");
+            return vec![Effect::Explain(target)];
+        }
         Action::Import => {
             let title = "URL of a disk image (the cloud fetches it by itself)".to_owned();
             state.popups.push(Popup::Line { title, input: super::input::Input::default(), ask: Ask::Web });
@@ -315,6 +320,16 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 .collect();
             return pick(state, Pick::new("Platform", Purpose::Platform, items));
         }
+        Action::Explain => match page.verified.take() {
+            Some(Ok(verified)) => {
+                page.verified = Some(Ok(verified.clone()));
+                explain(state, &verified);
+            }
+            other => {
+                page.verified = other;
+                state.say("its evidence has not arrived");
+            }
+        },
         Action::Verify => {
             if let Some(image) = page.image.clone() {
                 page.verified = None;
@@ -338,6 +353,12 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Opens the explanation of a badge, to be read and copied.
+pub fn explain(state: &mut State, verified: &Verified) {
+    let text = verified.explain(state.now);
+    state.popups.push(Popup::Text { title: "Why".into(), copy: Some(text.clone()), text, top: 0 });
 }
 
 fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {

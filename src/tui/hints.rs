@@ -36,6 +36,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::Sort,
             A::Mark,
             A::OpenLink,
+            A::Explain,
             A::Import,
             A::Sources,
             A::Palette,
@@ -50,6 +51,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::CopyTo,
             A::Platform,
             A::Verify,
+            A::Explain,
             A::Revoke,
             A::CopyReference,
             A::Open,
@@ -93,6 +95,7 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             | Action::Link
             | Action::CopyTo
             | Action::CopyReference
+            | Action::Explain
             | Action::Mark,
         ) if state.catalog.selected().is_none() => no("no image is selected"),
         (Screen::Image(page), Action::Launch | Action::Share | Action::Link | Action::CopyTo | Action::Platform)

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use crate::core::{
+    digest::Digest,
     error::{Error, Result},
+    evidence::Verdict,
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
     link::Link,
@@ -123,6 +125,10 @@ pub enum Msg {
     Projects(String, Result<Vec<Project>>),
     /// How something would be shared with each.
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    /// Why an image has its badge.
+    Explained(Box<Result<Verified>>),
+    /// What policy makes of a digest that a row shows.
+    Marked(Digest, Verdict),
     /// The evidence of the page's image, and what policy makes of it.
     Verified(Box<Result<Verified>>),
     /// A volume is being given away; its key is shown this once.
@@ -169,6 +175,8 @@ pub enum Effect {
     Launch { job: u64, plan: Box<Plan> },
     /// Look at the evidence of an image: what is quick to find, or everything anew.
     Verify { image: Box<Image>, anew: bool },
+    /// Say why an image has its badge.
+    Explain(Target),
     /// Plan a share with each of these.
     SharePlans(Target, Vec<Receiver>),
     /// Share, as job; only one platform where one was chosen.

@@ -310,6 +310,30 @@ fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
 }
 
 #[test]
+fn a_badge_can_be_asked_why_and_the_answer_copied() {
+    let mut state = on_image_page();
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    press(&mut state, "e");
+    assert!(state.popups.is_empty() && state.notice.as_ref().unwrap().text.contains("not arrived"));
+    let verified = fake::verified(&image, state.now);
+    update(&mut state, Msg::Verified(Box::new(Ok(verified))));
+    press(&mut state, "e");
+    let drawn = crate::screens::draw(&mut state, (120, 30));
+    for words in ["needs approval by the policy", "[scan]", "→ take a version", "key 3f2a9c0d11e85b77", "trivy 0.70.0"]
+    {
+        assert!(drawn.contains(words), "{words}: {drawn}");
+    }
+    assert!(matches!(press(&mut state, "c").as_slice(), [Effect::Copy(text)] if text.contains("sha256:")));
+    // From the list as well.
+    press(&mut state, "esc esc");
+    assert!(matches!(press(&mut state, "e").as_slice(), [Effect::Explain(Target::Row { .. })]));
+    let checked = press(&mut state, "enter");
+    assert!(matches!(checked.as_slice(), [Effect::Image { .. }]));
+    update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
+    assert!(matches!(press(&mut state, "v").as_slice(), [Effect::Verify { anew: true, .. }]));
+}
+
+#[test]
 fn a_cloud_fetches_from_the_web_what_is_typed() {
     let mut state = with_clouds();
     press(&mut state, "u");

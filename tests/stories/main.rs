@@ -21,6 +21,7 @@ mod pty;
 mod reach;
 mod readme;
 mod running;
+mod scans;
 mod screens;
 mod secrets;
 mod signatures;

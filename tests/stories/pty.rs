@@ -358,8 +358,10 @@ fn other_screens_are_there_while_an_engine_launches() {
     let registries = format!("http://{open}");
     let mut screen = Screen::open(120, 40, &[("WHARF_REGISTRIES", &registries), ("DOCKER_HOST", &docker)]);
     // The registry's own rows, not the engine's.
+    screen.until("biology/samtools");
+    screen.keys("/nested deep\r");
     screen.until("team/nested/deep/tool");
-    screen.keys("/library alpine source:127\rl");
+    screen.keys("/\u{15}library alpine source:127\rl");
     screen.until("‹ docker ›");
     screen.until("Processors");
     // Name, then a command that goes on for a while.

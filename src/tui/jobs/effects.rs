@@ -127,6 +127,14 @@ impl Jobs {
                 let verified = portal.look_at(&Context::default(), &image, anew).await;
                 post.send(Msg::Verified(Box::new(verified))).await;
             }),
+            Effect::Explain(target) => self.read(Slot::Verify, move |post| async move {
+                let cx = Context::default();
+                let explained = async {
+                    let image = portal.image(&cx, &resolve(&portal, &target)?, None).await?;
+                    portal.look_at(&cx, &image, false).await
+                };
+                post.send(Msg::Explained(Box::new(explained.await))).await;
+            }),
             Effect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {
@@ -164,11 +172,18 @@ impl Jobs {
                 tokio::time::sleep(GLANCE).await;
                 let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
                 let (portal, post, cx) = (&portal, &post, &Context::default());
-                let looks = rows.into_iter().map(|(source, name, tag)| async move {
-                    let version = portal.look(cx, &source, &name, &tag).await.ok();
-                    post.send(Msg::Looked(source, name, version)).await;
+                let looks = rows.iter().map(|(source, name, tag)| async move {
+                    let version = portal.look(cx, source, name, tag).await.ok();
+                    post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
                 });
                 stream::iter(looks).for_each_concurrent(LOOKS, |look| look).await;
+                // What they are comes before whether they can be trusted: that takes longer.
+                let marks = rows.iter().map(|(source, name, tag)| async move {
+                    if let Ok((digest, verdict)) = portal.mark(cx, source, name, tag).await {
+                        post.send(Msg::Marked(digest, verdict)).await;
+                    }
+                });
+                stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;
                 for source in sources {
                     if let Ok(Some(rows)) = portal.learn(&source).await {
                         post.send(Msg::Learnt(source, rows)).await;

@@ -46,9 +46,20 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         Popup::Agree(agree) => agree_view(agree, frame, theme),
         Popup::Text { title, text, copy, top } => {
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0) as u16;
-            let inner = boxed(frame, (longest + 4).clamp(30, 110), text.lines().count() as u16 + 3, title, theme);
+            let width = (longest + 4).clamp(30, 110).min(frame.area().width);
+            // What runs on stands under what it goes on from.
+            let folded = |line: &str| {
+                let indent = line.len() - line.trim_start().len() + 2;
+                let mut parts = wrap(line, usize::from(width.saturating_sub(2))).into_iter();
+                let first = parts.next();
+                let rest = parts.collect::<Vec<_>>().join(" ");
+                let rest = (!rest.is_empty()).then(|| wrap(&rest, usize::from(width).saturating_sub(indent + 2)));
+                let rest = rest.into_iter().flatten().map(move |part| format!("{}{part}", " ".repeat(indent)));
+                first.into_iter().chain(rest).collect::<Vec<_>>()
+            };
             let lines: Vec<Line<'_>> =
-                text.lines().map(|line| Line::styled(line.to_owned(), theme.style("text"))).collect();
+                text.lines().flat_map(folded).map(|line| Line::styled(line, theme.style("text"))).collect();
+            let inner = boxed(frame, width, lines.len() as u16 + 3, title, theme);
             frame.render_widget(Paragraph::new(lines).scroll((*top, 0)), above(inner, 1));
             let hint = if copy.is_some() { "c copies, esc closes" } else { "esc closes, j k scroll" };
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));

@@ -11,7 +11,9 @@ use crossterm::event::KeyEvent;
 
 use crate::{
     core::{
+        digest::Digest,
         error::Error,
+        evidence::Verdict,
         model::{ImageKind, Version},
         ports::{CachedRows, Listing},
         query::Query,
@@ -82,6 +84,8 @@ pub struct Catalog {
     searching: bool,
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
+    /// What policy makes of digests that rows show.
+    verdicts: HashMap<Digest, Verdict>,
 }
 
 impl Catalog {
@@ -118,6 +122,7 @@ impl Catalog {
             searching: false,
             looks: HashMap::new(),
             looking: Vec::new(),
+            verdicts: HashMap::new(),
         }
     }
 
@@ -359,13 +364,24 @@ impl Catalog {
             .filter_map(|(source, view)| {
                 Some((source.to_owned(), view.name.to_owned(), view.favourite_tag()?.to_owned()))
             })
-            .filter(|(source, name, _)| !self.looks.contains_key(&(source.clone(), name.clone())))
+            .filter(|(source, name, _)| !self.is_known(source, name))
             .collect();
         if wanted.iter().all(|one| self.looking.contains(one)) {
             return None;
         }
         self.looking.clone_from(&wanted);
         Some(Effect::Look(wanted))
+    }
+
+    /// Whether all was told of a row that a look and a quick check can tell.
+    fn is_known(&self, source: &str, name: &str) -> bool {
+        match self.looks.get(&(source.to_owned(), name.to_owned())) {
+            None => false,
+            Some(version) => version
+                .as_ref()
+                .and_then(|version| version.digest.as_ref())
+                .is_none_or(|digest| self.verdicts.contains_key(digest)),
+        }
     }
 
     /// Takes in a list that knows more than the one that is shown, unless that one is being asked for anew.
@@ -377,6 +393,19 @@ impl Catalog {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Takes in what policy makes of a digest.
+    pub fn marked_as(&mut self, digest: &Digest, verdict: Verdict) {
+        self.verdicts.insert(digest.clone(), verdict);
+    }
+
+    /// What policy makes of a row, where it is known: by the digest that a look has just told, or a cloud's own hash.
+    pub fn verdict(&self, source: &str, view: &RowView<'_>) -> Option<Verdict> {
+        let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
+        let told = || (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten();
+        let digest = look.and_then(|version| version.digest.clone()).or_else(told)?;
+        self.verdicts.get(&digest).copied()
     }
 
     /// Takes in what a look told.

@@ -9,7 +9,7 @@ use ratatui::{
 use super::{Catalog, Feed};
 use crate::{
     core::{
-        evidence::{Scan, Signature},
+        evidence::{Badge, Publisher, Signature, Verdict},
         model::ImageKind,
         ports::Listing,
         query::Query,
@@ -42,6 +42,7 @@ impl Catalog {
             let position = top + number;
             let Some((source, view)) = self.view_of(position) else { break };
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
+            let verdict = self.verdict(source, &view);
             // What a look told is newer than what the list says.
             let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
             let view = RowView {
@@ -49,7 +50,8 @@ impl Catalog {
                 updated: look.and_then(|look| look.created).or(view.updated),
                 ..view
             };
-            let line = columns.line(source, &view, &query, marked, theme, now);
+            let trust = trust(&view, verdict);
+            let line = columns.line(source, &view, trust, &query, marked, theme, now);
             put(frame, row(lines, number as u16), select(line, position == self.at.selected, theme));
         }
         for (number, feed) in failed.iter().take(shown_failures as usize).enumerate() {
@@ -126,7 +128,7 @@ struct Columns {
 
 impl Columns {
     fn new(width: usize, several: bool) -> Self {
-        let mut columns = Self { source: if several { 15 } else { 0 }, name: 0, tags: 18, trust: 13, size: 9, age: 9 };
+        let mut columns = Self { source: if several { 15 } else { 0 }, name: 0, tags: 18, trust: 16, size: 9, age: 9 };
         // The least useful columns go first where it is narrow.
         if width < 100 {
             columns.age = 0;
@@ -163,10 +165,12 @@ impl Columns {
         )
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a row is all of these")]
     fn line(
         &self,
         source: &str,
         view: &RowView<'_>,
+        trust: Badge,
         query: &Query,
         marked: bool,
         theme: &Theme,
@@ -188,7 +192,6 @@ impl Columns {
         };
         cell(tags, self.tags, "text");
         cell(source.to_owned(), self.source, "dim");
-        let trust = trust(view);
         cell(
             if self.trust > 2 { format!("{} {}", trust.sign, trust.word) } else { trust.sign.to_owned() },
             self.trust,
@@ -200,14 +203,13 @@ impl Columns {
     }
 }
 
-/// The one badge of a row: the publisher if the source names one, else that nothing was checked.
-fn trust(view: &RowView<'_>) -> crate::core::evidence::Badge {
-    let publisher = view.publisher.badge();
-    let (signature, scan) = (Signature::default().badge(), Scan::default().badge());
-    if publisher.word.ends_with("unknown") {
-        if signature.tone == scan.tone { signature } else { scan }
-    } else {
-        publisher
+/// The one badge of a row: what policy makes of it where that is known, else who the source says made it, else that
+/// nothing was checked.
+fn trust(view: &RowView<'_>, verdict: Option<Verdict>) -> Badge {
+    match verdict {
+        Some(verdict) if verdict != Verdict::Undecided => verdict.badge(),
+        _ if view.publisher != Publisher::Unknown => view.publisher.badge(),
+        _ => Signature::default().badge(),
     }
 }
 

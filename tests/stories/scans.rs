@@ -1,0 +1,143 @@
+//! Scans by a real trivy with a small database: findings, clean, nothing it knows; stale, excepted, fixed.
+
+use std::path::{Path, PathBuf};
+
+use wharf::core::digest::Digest;
+
+use crate::lab::{self, Home, need};
+
+struct Scanning {
+    home: Home,
+    host: String,
+    repository: String,
+    trivy: String,
+    cache: String,
+}
+
+/// An Alpine image of one layer, with these packages, as an OCI layout.
+fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
+    let layout = folder.join(lab::fresh("layout"));
+    let blobs = layout.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let mut layer = tar::Builder::new(Vec::new());
+    let installed: String =
+        packages.iter().map(|(name, version)| format!("P:{name}\nV:{version}\nA:x86_64\no:{name}\n\n")).collect();
+    let release = "ID=alpine\nVERSION_ID=3.17.3\nPRETTY_NAME=\"Alpine\"\n";
+    for (path, text) in
+        [("etc/os-release", release), ("etc/alpine-release", "3.17.3\n"), ("lib/apk/db/installed", installed.as_str())]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        layer.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let layer = layer.into_inner().unwrap();
+    let blob = |bytes: &[u8], kind: &str| {
+        let digest = Digest::of(bytes);
+        std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
+        serde_json::json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest.to_string(), "size": bytes.len()})
+    };
+    let config = serde_json::json!({"architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [Digest::of(&layer).to_string()]}});
+    let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(config.to_string().as_bytes(), "config.v1+json"), "layers": [blob(&layer, "layer.v1.tar")]});
+    let mut entry = blob(manifest.to_string().as_bytes(), "manifest.v1+json");
+    entry["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": "1"});
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": [entry]});
+    std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    layout
+}
+
+impl Scanning {
+    fn new(host: &str, policy: &str) -> Self {
+        let scanning = Self {
+            home: Home::new(),
+            host: host.to_owned(),
+            repository: lab::fresh("zz/scanned"),
+            trivy: lab::part("WHARF_LAB_TRIVY").unwrap(),
+            cache: lab::part("WHARF_LAB_TRIVY_CACHE").unwrap(),
+        };
+        let folder = scanning.home.path(".config/wharf");
+        std::fs::create_dir_all(&folder).unwrap();
+        let source = format!("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{host}\"\n");
+        let policy = format!("[policy]\n{policy}[policy.signature]\nmissing = \"allow\"\n");
+        std::fs::write(folder.join("wharf.toml"), source + &policy).unwrap();
+        scanning
+    }
+
+    fn image(&self) -> String {
+        format!("{}/{}:1", self.host, self.repository)
+    }
+
+    fn push(&self, layout: &Path) {
+        let pushed = self.home.run(&["push", &format!("{}:1", layout.display()), &self.image()]);
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+    }
+
+    /// The exit code, the scan's outcome, and what was said.
+    fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
+        let mut command = self.home.wharf(&["verify", &self.image(), "--again", "--json"]);
+        let path = format!("{}:{}", self.trivy, std::env::var("PATH").unwrap());
+        command.env("PATH", path).env("TRIVY_CACHE_DIR", &self.cache);
+        command.env("TRIVY_SKIP_DB_UPDATE", "true").env("TRIVY_OFFLINE_SCAN", "true");
+        let output = command.env("TRIVY_SKIP_VERSION_CHECK", "true").output().unwrap();
+        let said: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&output)));
+        let records = said["records"].as_array().unwrap();
+        let scan = records.iter().map(|record| record["outcome"]["scan"].clone()).find(|scan| !scan.is_null());
+        (output.status.code(), scan.unwrap_or_default(), said.to_string())
+    }
+}
+
+/// The lab's database is of a fixed day: its age is not what most of these are about.
+const ANY_AGE: &str = "[policy.scan]\nfresh_days = 100000\nstale_days = 100000\n";
+
+#[test]
+fn findings_a_clean_image_and_one_that_the_scanner_does_not_know_are_three_things() {
+    let open = need!("WHARF_LAB_OPEN");
+    let _ = need!("WHARF_LAB_TRIVY");
+    let folder = tempfile::tempdir().unwrap();
+    let bad = Scanning::new(&open, ANY_AGE);
+    bad.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1"), ("musl", "1.2.3-r4")]));
+    let (code, scan, said) = bad.verify();
+    assert_eq!((code, &scan["state"]), (Some(3), &"findings".into()), "{said}");
+    assert_eq!((&scan["packages"], &scan["counts"]["fixable_critical"]), (&2.into(), &1.into()), "{said}");
+    assert_eq!(scan["worst"][0]["id"], "CVE-2022-37434");
+    assert_eq!(scan["worst"][0]["fixed"], "1.2.12-r4");
+    assert!(said.contains("critical finding could be fixed"), "{said}");
+    let good = Scanning::new(&open, ANY_AGE);
+    good.push(&alpine(folder.path(), &[("zlib", "1.2.12-r9")]));
+    let (code, scan, said) = good.verify();
+    assert_eq!((code, &scan["state"]), (Some(0), &"clean".into()), "{said}");
+    // A static program has no packages: that is not clean.
+    let unknown = Scanning::new(&open, ANY_AGE);
+    let pushed = unknown.home.run(&["push", &lab::starter(), &unknown.image()]);
+    assert_eq!(pushed.status.code(), Some(0));
+    let (code, scan, said) = unknown.verify();
+    assert_eq!((code, &scan["state"]), (Some(3), &"unsupported".into()), "{said}");
+}
+
+#[test]
+fn an_old_database_makes_a_scan_stale_and_an_exception_takes_a_finding_until_its_day() {
+    let open = need!("WHARF_LAB_OPEN");
+    let _ = need!("WHARF_LAB_TRIVY");
+    let folder = tempfile::tempdir().unwrap();
+    let layout = alpine(folder.path(), &[("zlib", "1.2.12-r1")]);
+    let clean = Scanning::new(&open, "");
+    clean.push(&alpine(folder.path(), &[("musl", "1.2.3-r4")]));
+    let (code, _, said) = clean.verify();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("days old"), "scanned today with a database of long ago: {said}");
+    for (expires, wanted) in [("2099-01-01T00:00:00Z", Some(0)), ("2020-01-01T00:00:00Z", Some(3))] {
+        let exception = format!(
+            "[[policy.exception]]\nid = \"EX-7\"\nvulnerability = \"CVE-2022-37434\"\nrepository = \"oci://{open}/zz/\"\n\
+             owner = \"ada\"\nreason = \"not started\"\nexpires = \"{expires}\"\n"
+        );
+        let excepted = Scanning::new(&open, &format!("{exception}{ANY_AGE}"));
+        excepted.push(&layout);
+        let (code, _, said) = excepted.verify();
+        assert_eq!(code, wanted, "{said}");
+        assert_eq!(said.contains("EX-7"), wanted == Some(0), "{said}");
+    }
+}
