@@ -79,6 +79,8 @@ pub enum Verb {
     Login(Login),
     /// Forget how to sign in to a registry.
     Logout(Logout),
+    /// Sign an image, as cosign does, with a key of a file or of hardware.
+    Sign(Sign),
     /// Show what was done here and on which verdict, or check that nothing of it was changed.
     Audit(Audit),
     /// Say what was found on this machine, what is missing and how to get it.
@@ -129,6 +131,17 @@ pub struct Show {
     /// Platform, like linux/arm64; default this machine's.
     #[arg(long)]
     pub platform: Option<String>,
+}
+
+/// `wharf sign`.
+#[derive(Debug, Args)]
+pub struct Sign {
+    /// The image, in a registry; what it means now is signed, by digest.
+    pub reference: String,
+    /// A file with a private key (PEM), or pkcs11:token=NAME;object=KEY?module-path=LIBRARY for a key in hardware,
+    /// whose PIN is asked for.
+    #[arg(long, value_name = "FILE|pkcs11:URI")]
+    pub key: String,
 }
 
 /// `wharf audit`.

@@ -34,6 +34,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
         "adapters::exec",
         "adapters::archive",
         "adapters::header",
+        "adapters::keys",
         "adapters::Parts",
         "adapters::Surroundings",
     ];

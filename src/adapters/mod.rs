@@ -4,6 +4,8 @@ pub mod archive;
 pub mod exec;
 pub mod header;
 pub mod http;
+pub mod keys;
+pub mod signing;
 pub mod store;
 pub mod vault;
 
@@ -138,6 +140,7 @@ pub fn build(config: Config) -> Result<Portal> {
         sources: parts.sources,
         launchers: parts.launchers,
         checkers: parts.checkers,
+        signers: Box::new(|key, asker| signing::open(key.to_owned(), asker)),
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,

@@ -10,6 +10,7 @@ mod output;
 mod share;
 mod shell;
 mod show;
+mod sign;
 mod sources;
 mod verify;
 mod workloads;
@@ -56,6 +57,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,
         Verb::Verify(args) => verify::run(portal, args, json).await,
+        Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json),
         Verb::Launch(args) => launch::run(portal, args, json).await,
         Verb::Workloads => workloads::list(portal, json).await,

@@ -28,6 +28,7 @@ pub mod rows;
 pub mod search;
 pub mod secret;
 pub mod share;
+pub mod sign;
 pub mod sign_in;
 pub mod text;
 pub mod verify;

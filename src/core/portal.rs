@@ -18,7 +18,9 @@ use super::{
     launch::{Plan, Workload},
     link::Link,
     model::{Health, Image, Platform, Version},
-    ports::{Audit, Cache, Catalog, Checker, Content, Disks, Launcher, Listing, Sharer, Supply, Vault, cannot},
+    ports::{
+        Audit, Cache, Catalog, Checker, Content, Disks, Launcher, Listing, Sharer, Signers, Supply, Vault, cannot,
+    },
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
@@ -75,6 +77,8 @@ pub struct Portal {
     pub launchers: Vec<Arc<dyn Launcher>>,
     /// What makes evidence.
     pub checkers: Vec<Arc<dyn Checker>>,
+    /// Opens keys to sign with.
+    pub signers: Signers,
     /// What is remembered between runs.
     pub cache: Arc<dyn Cache>,
     /// Where what was done is written down.

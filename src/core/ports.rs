@@ -6,7 +6,7 @@ use std::{path::Path, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, future::BoxFuture};
 use tokio::sync::mpsc;
 
 use super::{
@@ -294,6 +294,22 @@ pub trait Sharer: Send + Sync {
     /// Answers an offer; rejecting one of one's own takes it back.
     async fn answer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()>;
 }
+
+/// Something that signs: its key never leaves it.
+#[async_trait]
+pub trait Signer: Send + Sync {
+    /// Where the key is, in words.
+    fn describe(&self) -> String;
+    /// SHA-256 of its public half, in hexadecimal.
+    fn key_id(&self) -> String;
+    /// Whether this key made a signature.
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
+    /// Signs a message; ECDSA signatures are DER.
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>>;
+}
+
+/// Opens the key that somebody names; what it wants to know is asked for.
+pub type Signers = Box<dyn Fn(&str, Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> + Send + Sync>;
 
 /// Something that makes evidence of images.
 #[async_trait]

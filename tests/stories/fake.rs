@@ -212,6 +212,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
             .collect(),
         launchers: Vec::new(),
         checkers: Vec::new(),
+        signers: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker)),
         audit: Arc::new(Unwritten),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),

@@ -352,6 +352,45 @@ fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
     assert!(!raw.contains("labpass"));
 }
 
+/// A key in hardware signs after its PIN; what it signed is verified with its public half.
+#[test]
+fn a_key_in_hardware_asks_for_its_pin_and_signs() {
+    let (open, hsm) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_HSM"));
+    let conf = format!("{hsm}/softhsm2.conf");
+    for key in ["site", "old"] {
+        let image = format!("{open}/{}:1", lab::fresh("zz/hardware"));
+        let policy = tempfile::tempdir().unwrap();
+        let file = policy.path().join("wharf.toml");
+        let text = format!(
+            "[[source]]\nname = \"lab\"\ntype = \"oci\"\nurl = \"http://{open}\"\n\
+             [policy.signature]\nkeys = [\"{hsm}/{key}.pub\"]\n[policy.scan]\nmissing = \"allow\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = file.to_str().unwrap();
+        let pushed = Home::new().run(&["--config", config, "push", &lab::starter(), &image]);
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+        let uri = format!("pkcs11:token=wharf%20lab;object={key}?module-path=/usr/lib/softhsm/libsofthsm2.so");
+        let variables = [("WHARF_DISCOVER", "no"), ("SOFTHSM2_CONF", conf.as_str())];
+        let argv = [env!("CARGO_BIN_EXE_wharf"), "--config", config, "sign", &image, "--key", &uri];
+        let mut wrong = Screen::run(&argv, 140, 24, &variables);
+        wrong.until("PIN of wharf lab");
+        wrong.keys("0000\r");
+        wrong.until("too many wrong PINs");
+        assert_eq!(wrong.ended(), 7);
+        let mut screen = Screen::run(&argv, 140, 24, &variables);
+        screen.until("PIN of wharf lab");
+        screen.keys("1234\r");
+        screen.until("is signed");
+        assert_eq!(screen.ended(), 0);
+        assert!(!screen.text().contains("1234"), "{}", screen.text());
+        let verified = Home::new().run(&["--config", config, "verify", &image]);
+        assert_eq!(verified.status.code(), Some(0), "{key}: {}", lab::said(&verified));
+        assert!(lab::said(&verified).contains("covered by a signed index"), "{}", lab::said(&verified));
+    }
+    let in_arguments = Home::new().run(&["sign", "x.example/a", "--key", "pkcs11:token=t?pin-value=1234"]);
+    assert_eq!(in_arguments.status.code(), Some(2), "a PIN in an argument is refused");
+}
+
 #[test]
 fn other_screens_are_there_while_an_engine_launches() {
     let (open, docker) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_DOCKER"));

@@ -158,3 +158,37 @@ fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_cha
     assert_eq!(broken.status.code(), Some(1), "{}", lab::said(&broken));
     assert!(lab::complained(&broken).contains("line 1"), "{}", lab::complained(&broken));
 }
+
+#[test]
+fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
+    let open = need!("WHARF_LAB_OPEN");
+    for kind in ["prime256v1", "secp384r1", "rsa", "ed25519"] {
+        let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+        // The script makes the keys; what it signs is another image.
+        let other = Signing::new(&open, UNSCANNED);
+        other.sign("site", kind, false);
+        let key = |home: &Home, ending: &str| home.path(&format!(".config/wharf/site.{ending}"));
+        for ending in ["pub", "key"] {
+            std::fs::copy(key(&other.home, ending), key(&signing.home, ending)).unwrap();
+        }
+        let file = key(&signing.home, "key");
+        let sign = || signing.home.run(&["sign", &signing.image(), "--key", file.to_str().unwrap(), "--json"]);
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(lab::complained(&sign()).contains("chmod 600"), "{}", lab::complained(&sign()));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let done = sign();
+        assert_eq!(done.status.code(), Some(0), "{kind}: {}", lab::complained(&done));
+        let said: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!(said["already"], false);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&sign().stdout).unwrap()["already"], true, "{kind}");
+        let (code, state, verified) = signing.verify();
+        assert_eq!((code, state.as_str()), (Some(0), "covered-by-index"), "{kind}: {verified}");
+        let signer = verified["records"][0]["outcome"]["signature"]["signer"].as_str().unwrap().to_owned();
+        assert!(said["key"].as_str().unwrap().starts_with(signer.trim_start_matches("key ")), "{signer}");
+        // A second signer adds a signature, and takes none away.
+        signing.sign("second", "prime256v1", true);
+        assert_eq!(signing.verify().1, "covered-by-index");
+        assert!(lab::said(&signing.home.run(&["audit"])).contains("sign"));
+    }
+}

@@ -1,7 +1,6 @@
 //! Signatures as cosign writes them: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers interface
 //! and by its fallback tag; verified with the keys that the policy names. No network but the image's own registry.
 
-mod keys;
 mod payload;
 
 use async_trait::async_trait;
@@ -9,12 +8,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 
-use self::{
-    keys::Key,
-    payload::{Bundle, Miss},
-};
+use self::payload::{Bundle, Miss};
 use crate::{
-    adapters::{Parts, Surroundings},
+    adapters::{Parts, Surroundings, keys::Key},
     core::{
         clean,
         config::Config,

@@ -51,7 +51,11 @@ impl Key {
     /// Reads PEM.
     pub fn parse(pem: &str) -> Option<Self> {
         let body = pem.split_once("-----BEGIN PUBLIC KEY-----")?.1.split_once("-----END PUBLIC KEY-----")?.0;
-        let der = STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?;
+        Self::of_der(STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?)
+    }
+
+    /// The key behind a `SubjectPublicKeyInfo`.
+    pub fn of_der(der: Vec<u8>) -> Option<Self> {
         let head = der.get(..der.len().min(HEAD))?;
         let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
         let algorithms: &'static [&'static dyn VerificationAlgorithm] = if says(P256) {

@@ -1,0 +1,262 @@
+//! A key in hardware (a YubiKey, a site's HSM, SoftHSM) through PKCS#11; named by a URI as RFC 7512 writes them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    error::RvError,
+    mechanism::Mechanism,
+    object::{Attribute, AttributeType, ObjectClass, ObjectHandle},
+    session::{Session, UserType},
+    types::AuthPin,
+};
+
+use crate::{
+    adapters::keys::Key,
+    core::{
+        clean,
+        error::{During, Error, Kind, Result},
+        ports::{Asker, Question, QuestionKind, Signer},
+        secret::Secret,
+    },
+};
+
+/// Before the point of a key on P-256 and P-384 stands this (RFC 5480).
+const P256: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+const P384: &[u8] = &[
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00,
+    0x22, 0x03, 0x62, 0x00,
+];
+
+/// What a URI says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Uri {
+    token: Option<String>,
+    object: Option<String>,
+    module: Option<String>,
+}
+
+/// A key of a token that is signed in to.
+struct HardwareKey {
+    session: Arc<Mutex<Session>>,
+    private: ObjectHandle,
+    public: Key,
+    /// Whether it is on an elliptic curve; else it is RSA.
+    curve: bool,
+    name: String,
+}
+
+fn read(uri: &str) -> Option<Uri> {
+    let body = uri.strip_prefix("pkcs11:")?;
+    let mut read = Uri::default();
+    for part in body.split([';', '?', '&']).filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=')?;
+        // A plus is a plus here: only percent signs stand for something else.
+        let value = value.replace('+', "%2B");
+        let value = url::form_urlencoded::parse(format!("v={value}").as_bytes()).next()?.1.into_owned();
+        match name {
+            "token" => read.token = Some(value),
+            "object" => read.object = Some(value),
+            "module-path" => read.module = Some(value),
+            // A secret in an argument is seen by everybody on the machine.
+            "pin-value" => return None,
+            _ => {}
+        }
+    }
+    Some(read)
+}
+
+/// Opens the key; its PIN is asked for.
+pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
+    let what = format!("open {}", clean::short(uri, 100));
+    let read = read(uri).ok_or_else(|| {
+        Error::usage(&what, "not a PKCS#11 URI, or one with a PIN in it")
+            .hint("write pkcs11:token=NAME;object=KEY?module-path=/usr/lib/…/lib.so; the PIN is asked for")
+    })?;
+    let module = read.module.clone().or_else(|| std::env::var("PKCS11_MODULE").ok()).ok_or_else(|| {
+        Error::usage(&what, "it names no module")
+            .hint("add ?module-path=/usr/lib/…/lib.so, or set PKCS11_MODULE to the library of your token")
+    })?;
+    let token = read.token.clone().unwrap_or_else(|| "the token".to_owned());
+    let question = Question { words: format!("PIN of {}", clean::short(&token, 60)), kind: QuestionKind::Secret };
+    let pin = asker.ask(question).await?;
+    let task = what.clone();
+    let key = tokio::task::spawn_blocking(move || unlock(&task, &module, &read, &pin)).await.during(&what)??;
+    Ok(Arc::new(key))
+}
+
+fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareKey> {
+    let failed = |error: cryptoki::error::Error| {
+        let said = clean::short(&error.to_string(), 160);
+        if said.to_lowercase().contains("pin") {
+            return Error::new(Kind::NotAllowed, what, said).hint("too many wrong PINs lock a token");
+        }
+        Error::failed(what, said).hint("check the module and that the token is there: pkcs11-tool --list-slots")
+    };
+    let library = Pkcs11::new(module).map_err(failed)?;
+    match library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(cryptoki::error::Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let slots = library.get_slots_with_initialized_token().map_err(failed)?;
+    let named = |slot: &cryptoki::slot::Slot| {
+        let label = library.get_token_info(*slot).map(|token| token.label().to_owned()).unwrap_or_default();
+        uri.token.as_ref().is_none_or(|wanted| label.trim_end() == wanted)
+    };
+    let slot = slots.into_iter().find(named).ok_or_else(|| {
+        Error::not_found(what, "no token of that name is there").hint("pkcs11-tool --list-slots shows them")
+    })?;
+    let session = library.open_ro_session(slot).map_err(failed)?;
+    let secret = AuthPin::new(pin.reveal().to_owned().into());
+    session.login(UserType::User, Some(&secret)).map_err(failed)?;
+    let find = |class: ObjectClass| -> Result<ObjectHandle> {
+        let mut template = vec![Attribute::Class(class)];
+        template.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
+        let found = session.find_objects(&template).map_err(failed)?;
+        found.into_iter().next().ok_or_else(|| {
+            Error::not_found(what, "the token shows no such key").hint("pkcs11-tool --login --list-objects shows them")
+        })
+    };
+    let (private, public) = (find(ObjectClass::PRIVATE_KEY)?, find(ObjectClass::PUBLIC_KEY)?);
+    let wanted = [AttributeType::EcPoint, AttributeType::Modulus, AttributeType::PublicExponent];
+    let (mut point, mut modulus, mut exponent) = (None, None, None);
+    for attribute in session.get_attributes(public, &wanted).map_err(failed)? {
+        match attribute {
+            Attribute::EcPoint(value) => point = Some(value),
+            Attribute::Modulus(value) => modulus = Some(value),
+            Attribute::PublicExponent(value) => exponent = Some(value),
+            _ => {}
+        }
+    }
+    let der = match (point, modulus, exponent) {
+        (Some(point), ..) => curve_key(&point),
+        (None, Some(modulus), Some(exponent)) => Some(rsa_key(&modulus, &exponent)),
+        _ => None,
+    };
+    let curve = der.as_ref().is_some_and(|der| der.starts_with(P256) || der.starts_with(P384));
+    let public = der.and_then(Key::of_der).ok_or_else(|| {
+        Error::unsupported(what, "its public key is of no kind that is understood").hint("P-256, P-384 or RSA")
+    })?;
+    let name = format!("the key {} of a token", uri.object.as_deref().unwrap_or("in hardware"));
+    Ok(HardwareKey { session: Arc::new(Mutex::new(session)), private, public, curve, name: clean::short(&name, 100) })
+}
+
+/// A point, wrapped in an octet string as PKCS#11 has it or bare, as `SubjectPublicKeyInfo`.
+fn curve_key(point: &[u8]) -> Option<Vec<u8>> {
+    let bare = match point {
+        [0x04, length, rest @ ..] if usize::from(*length) == rest.len() => rest,
+        bare => bare,
+    };
+    let prefix = match bare.len() {
+        65 => P256,
+        97 => P384,
+        _ => return None,
+    };
+    Some([prefix, bare].concat())
+}
+
+/// Modulus and exponent as `SubjectPublicKeyInfo` (RFC 8017, RFC 5280).
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+    fn wrapped(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = body.len();
+        let mut out = vec![tag];
+        match length {
+            0..=0x7f => out.push(length as u8),
+            0x80..=0xff => out.extend([0x81, length as u8]),
+            _ => out.extend([0x82, (length >> 8) as u8, length as u8]),
+        }
+        out.extend_from_slice(body);
+        out
+    }
+    let number = |bytes: &[u8]| {
+        let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+        let bare = bytes.get(start..).unwrap_or_default();
+        // A first bit that is set would make it negative.
+        let body = if bare.first().is_none_or(|byte| byte & 0x80 != 0) { [&[0], bare].concat() } else { bare.to_vec() };
+        wrapped(0x02, &body)
+    };
+    let key = wrapped(0x30, &[number(modulus), number(exponent)].concat());
+    let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    let bits = wrapped(0x03, &[&[0], key.as_slice()].concat());
+    wrapped(0x30, &[algorithm.as_slice(), &bits].concat())
+}
+
+/// The two numbers of a raw ECDSA signature as DER.
+fn der_of(raw: &[u8]) -> Vec<u8> {
+    let number = |bytes: &[u8]| {
+        let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len().saturating_sub(1));
+        let bare = bytes.get(start..).unwrap_or_default();
+        let pad = bare.first().is_some_and(|byte| byte & 0x80 != 0);
+        let mut out = vec![0x02, (bare.len() + usize::from(pad)) as u8];
+        out.extend(pad.then_some(0));
+        out.extend_from_slice(bare);
+        out
+    };
+    let (r, s) = raw.split_at(raw.len() / 2);
+    let body = [number(r), number(s)].concat();
+    [&[0x30, body.len() as u8], body.as_slice()].concat()
+}
+
+#[async_trait]
+impl Signer for HardwareKey {
+    fn describe(&self) -> String {
+        self.name.clone()
+    }
+
+    fn key_id(&self) -> String {
+        self.public.id.clone()
+    }
+
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.public.verifies(message, signature)
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+        let what = format!("sign with {}", self.name);
+        let (session, key, curve, message) = (self.session.clone(), self.private, self.curve, message.to_vec());
+        let task = what.clone();
+        // A token may wait for a touch.
+        let made = tokio::task::spawn_blocking(move || {
+            let session = session.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = if curve {
+                let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &message);
+                session.sign(&Mechanism::Ecdsa, key, hash.as_ref()).map(|raw| der_of(&raw))
+            } else {
+                session.sign(&Mechanism::Sha256RsaPkcs, key, &message)
+            };
+            made.map_err(|error| Error::failed(task, clean::short(&error.to_string(), 160)))
+        });
+        made.await.during(&what)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_names_token_key_and_module_and_never_a_pin() {
+        let uri = read("pkcs11:token=My%20Token;object=site+1?module-path=/usr/lib/x.so").unwrap();
+        let wanted =
+            Uri { token: Some("My Token".into()), object: Some("site+1".into()), module: Some("/usr/lib/x.so".into()) };
+        assert_eq!(uri, wanted);
+        assert_eq!(read("pkcs11:token=t?pin-value=1234"), None);
+        assert_eq!(read("file:x"), None);
+    }
+
+    #[test]
+    fn raw_signatures_become_der_with_numbers_that_are_positive_and_short() {
+        let raw = [[0x80; 32], [0x01; 32]].concat();
+        let der = der_of(&raw);
+        assert_eq!(der[..5], [0x30, 0x45, 0x02, 0x21, 0x00]);
+        assert_eq!(der[37..39], [0x02, 0x20]);
+        let mut small = [0; 64];
+        (small[31], small[63]) = (5, 6);
+        assert_eq!(der_of(&small), [0x30, 0x06, 0x02, 0x01, 0x05, 0x02, 0x01, 0x06]);
+        assert!(curve_key(&[0x04; 10]).is_none());
+    }
+}

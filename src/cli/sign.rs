@@ -1,0 +1,21 @@
+//! `wharf sign`.
+
+use super::{ask, output};
+use crate::{
+    args::Sign,
+    core::{error::Result, portal::Portal},
+};
+
+/// Signs an image with a key of a file or of hardware.
+pub async fn run(portal: &Portal, args: &Sign, json: bool) -> Result<u8> {
+    let reference = args.reference.parse()?;
+    let signed = portal.sign(&output::context(), ask::asker(), &reference, &args.key).await?;
+    if json {
+        output::json(&signed)?;
+        return Ok(0);
+    }
+    let done = if signed.already { "was signed by this key already" } else { "is signed" };
+    output::line(&format!("✓ {} {done}", signed.reference))?;
+    output::line(&format!("key {} ({}); the signature is the tag {}", signed.key, signed.signer, signed.tag))?;
+    Ok(0)
+}
