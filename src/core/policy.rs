@@ -369,7 +369,7 @@ impl Policy {
             return held(self.unreachable, "its signatures could not be checked".into(), "try again");
         }
         let step = match state {
-            Signature::NotChecked => "check it: wharf verify",
+            Signature::NotChecked => "check it: v on its page, or wharf verify",
             Signature::NoKey => "name the signer's key in the policy ([signature] keys)",
             Signature::Untrusted => "ask the site to trust its signer",
             Signature::Expired => "ask for a version that is signed anew",
@@ -388,7 +388,11 @@ impl Policy {
         let record = best(facts.records, Kind::Scan, now);
         let Some(Outcome::Scan { state, counts, scanned, database, worst, .. }) = record.map(|record| &record.outcome)
         else {
-            return vec![reason(self.scan.missing, "it was not scanned".into(), "scan it: wharf verify")];
+            return vec![reason(
+                self.scan.missing,
+                "it was not scanned".into(),
+                "scan it: v on its page, or wharf verify",
+            )];
         };
         if matches!(state, Scan::Failed) {
             return vec![reason(self.unreachable, "the scan failed".into(), "try again")];

@@ -84,10 +84,3 @@ pub fn no_network() -> Risk {
 pub fn no_rights() -> Risk {
     Risk::fine("no capabilities, and it cannot gain privileges")
 }
-
-/// What is known of the image itself: nothing but its `digest`, or what the place calls it.
-pub fn image_risk(digest: &str) -> Risk {
-    Risk::caution(format!(
-        "signature not checked, never scanned by Wharf: nothing is known about the image but its {digest}"
-    ))
-}

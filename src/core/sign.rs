@@ -91,11 +91,11 @@ impl Portal {
     pub async fn sign(&self, cx: &Context, asker: Arc<dyn Asker>, reference: &ImageRef, key: &str) -> Result<Signed> {
         let what = format!("sign {reference}");
         let signer = (self.signers)(key, asker).await?;
-        let signed = self.signed(cx, &what, reference, &*signer).await;
+        let done = self.signed(cx, &what, reference, &*signer).await;
         let mut entry = self.entry("sign", format!("{reference} with {}", signer.describe()));
-        entry.digest = signed.as_ref().ok().map(|signed| signed.digest.clone());
-        self.note(entry, &signed).await;
-        signed
+        entry.digest = done.as_ref().ok().map(|done| done.digest.clone());
+        self.note(entry, &done).await;
+        done
     }
 
     async fn signed(&self, cx: &Context, what: &str, reference: &ImageRef, signer: &dyn Signer) -> Result<Signed> {

@@ -46,6 +46,17 @@ fn detail(record: &Record) -> String {
 }
 
 impl Verified {
+    /// The one badge of a row: the verdict where it decides something, else what is known of signatures.
+    pub fn badge(&self) -> Badge {
+        let judgement = &self.judgement;
+        let decides = judgement.enforced || matches!(judgement.verdict, Verdict::Allow | Verdict::Deny);
+        let signature = self.records.iter().find_map(|record| match record.outcome {
+            Outcome::Signature { state, .. } => Some(state.badge()),
+            Outcome::Scan { .. } => None,
+        });
+        if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
+    }
+
     /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
     pub fn explain(&self, now: i64) -> String {
         let judgement = &self.judgement;
@@ -196,31 +207,29 @@ impl Portal {
         anew: bool,
     ) -> Result<Verified> {
         let image = self.image(cx, reference, platform).await?;
-        self.verify_image(cx, &image, anew).await
+        self.verify_image(cx, &image, anew, false).await
     }
 
-    /// The same, of an image that is known.
-    pub async fn verify_image(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
+    /// The same, of an image that is known; with `quick`, checks that take long are left out.
+    pub async fn verify_image(&self, cx: &Context, image: &Image, anew: bool, quick: bool) -> Result<Verified> {
         let subject = Subject::of(pinned(image)?);
-        let records = self.gather(cx, image, anew, false).await?;
+        let records = self.gather(cx, image, anew, quick).await?;
         let judgement = self.judge(image, &records, None);
         Ok(Verified { subject, records, judgement })
     }
 
-    /// What policy makes of one row of a source, by evidence that is quick to find; and the digest it is about.
-    pub async fn mark(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Digest, Verdict)> {
+    /// The badge of one row of a source, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Digest, Badge)> {
         let reference = self.source(source)?.catalog.reference(name, Some(tag))?;
         let image = self.image(cx, &reference, None).await?;
         let verified = self.look_at(cx, &image, false).await?;
-        Ok((verified.subject.digest, verified.judgement.verdict))
+        let badge = verified.badge();
+        Ok((verified.subject.digest, badge))
     }
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
     pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
-        let subject = Subject::of(pinned(image)?);
-        let records = self.gather(cx, image, anew, !anew).await?;
-        let judgement = self.judge(image, &records, None);
-        Ok(Verified { subject, records, judgement })
+        self.verify_image(cx, image, anew, !anew).await
     }
 
     /// What stands between a plan and its launch: an error where policy holds it back.

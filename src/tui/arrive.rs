@@ -54,15 +54,15 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject.digest, verified.judgement.verdict);
+                state.catalog.marked_as(&verified.subject.digest, verified.badge());
                 commands::explain(state, &verified);
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Marked(digest, verdict) => state.catalog.marked_as(&digest, verdict),
+        Msg::Marked(digest, badge) => state.catalog.marked_as(&digest, badge),
         Msg::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject.digest, verified.judgement.verdict);
+                state.catalog.marked_as(&verified.subject.digest, verified.badge());
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {

@@ -8,7 +8,7 @@ use crossterm::event::KeyEvent;
 use crate::core::{
     digest::Digest,
     error::{Error, Result},
-    evidence::Verdict,
+    evidence::Badge,
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
     link::Link,
@@ -127,8 +127,8 @@ pub enum Msg {
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
     /// Why an image has its badge.
     Explained(Box<Result<Verified>>),
-    /// What policy makes of a digest that a row shows.
-    Marked(Digest, Verdict),
+    /// The badge of a digest that a row shows.
+    Marked(Digest, Badge),
     /// The evidence of the page's image, and what policy makes of it.
     Verified(Box<Result<Verified>>),
     /// A volume is being given away; its key is shown this once.

@@ -235,7 +235,6 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         )),
     });
     risks.push(Risk::caution("isolation is a process boundary: the kernel is shared with this host"));
-    risks.push(questions::image_risk("digest"));
     risks
 }
 

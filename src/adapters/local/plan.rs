@@ -219,7 +219,6 @@ pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
         "isolation is a user namespace ({}): the kernel is shared with this host",
         runtime.word()
     )));
-    risks.push(questions::image_risk("digest"));
     risks
 }
 

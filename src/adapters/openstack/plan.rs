@@ -237,7 +237,6 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
         }
         None => risks.push(Risk::caution("the cloud does not tell this project's quota")),
     }
-    risks.push(questions::image_risk("hash"));
     risks
 }
 

@@ -179,8 +179,8 @@ impl Jobs {
                 stream::iter(looks).for_each_concurrent(LOOKS, |look| look).await;
                 // What they are comes before whether they can be trusted: that takes longer.
                 let marks = rows.iter().map(|(source, name, tag)| async move {
-                    if let Ok((digest, verdict)) = portal.mark(cx, source, name, tag).await {
-                        post.send(Msg::Marked(digest, verdict)).await;
+                    if let Ok((digest, badge)) = portal.mark(cx, source, name, tag).await {
+                        post.send(Msg::Marked(digest, badge)).await;
                     }
                 });
                 stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;

@@ -19,7 +19,7 @@ use crate::{
         input::Input,
         list::Position,
         theme::Theme,
-        widgets::{below, failure, fit, put, row, select, weight},
+        widgets::{below, failure, fit, put, row, select, weight, wrap},
     },
 };
 
@@ -162,7 +162,7 @@ impl Page {
         } else {
             below(area, form_height)
         };
-        let lines = self.plan_lines(theme);
+        let lines = self.plan_lines(plan_area.width, theme);
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((self.plan_top, 0)), plan_area);
     }
 
@@ -211,7 +211,7 @@ impl Page {
         put(frame, place, Line::styled(fit(&format!(" {help}"), area.width as usize), theme.style("dim")));
     }
 
-    fn plan_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
+    fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         if let Some(error) = &self.error {
             return failure(error, theme);
         }
@@ -222,12 +222,17 @@ impl Page {
         // What matters most comes first.
         let mut risks = plan.risks.clone();
         risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
-        lines.extend(risks.into_iter().map(|risk| {
-            Line::from(vec![
-                Span::styled(format!(" {} ", risk.weight.sign()), theme.style(weight(risk.weight))),
-                Span::styled(risk.text, theme.style("text")),
-            ])
-        }));
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        for risk in risks {
+            // What runs on stands under what it goes on from.
+            for (number, part) in wrap(&risk.text, width).into_iter().enumerate() {
+                let sign = if number == 0 { risk.weight.sign() } else { " " };
+                lines.push(Line::from(vec![
+                    Span::styled(format!(" {sign} "), theme.style(weight(risk.weight))),
+                    Span::styled(part, theme.style("text")),
+                ]));
+            }
+        }
         lines.push(Line::raw(""));
         lines.push(Line::styled("What will be sent", theme.style("title")));
         lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));

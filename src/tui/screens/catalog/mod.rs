@@ -13,7 +13,7 @@ use crate::{
     core::{
         digest::Digest,
         error::Error,
-        evidence::Verdict,
+        evidence::Badge,
         model::{ImageKind, Version},
         ports::{CachedRows, Listing},
         query::Query,
@@ -84,8 +84,8 @@ pub struct Catalog {
     searching: bool,
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
-    /// What policy makes of digests that rows show.
-    verdicts: HashMap<Digest, Verdict>,
+    /// Badges of digests that rows show.
+    badges: HashMap<Digest, Badge>,
 }
 
 impl Catalog {
@@ -122,7 +122,7 @@ impl Catalog {
             searching: false,
             looks: HashMap::new(),
             looking: Vec::new(),
-            verdicts: HashMap::new(),
+            badges: HashMap::new(),
         }
     }
 
@@ -380,7 +380,7 @@ impl Catalog {
             Some(version) => version
                 .as_ref()
                 .and_then(|version| version.digest.as_ref())
-                .is_none_or(|digest| self.verdicts.contains_key(digest)),
+                .is_none_or(|digest| self.badges.contains_key(digest)),
         }
     }
 
@@ -395,17 +395,17 @@ impl Catalog {
         }
     }
 
-    /// Takes in what policy makes of a digest.
-    pub fn marked_as(&mut self, digest: &Digest, verdict: Verdict) {
-        self.verdicts.insert(digest.clone(), verdict);
+    /// Takes in the badge of a digest.
+    pub fn marked_as(&mut self, digest: &Digest, badge: Badge) {
+        self.badges.insert(digest.clone(), badge);
     }
 
-    /// What policy makes of a row, where it is known: by the digest that a look has just told, or a cloud's own hash.
-    pub fn verdict(&self, source: &str, view: &RowView<'_>) -> Option<Verdict> {
+    /// The badge of a row, where one is known: by the digest that a look has just told, or a cloud's own hash.
+    pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
         let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
         let told = || (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten();
         let digest = look.and_then(|version| version.digest.clone()).or_else(told)?;
-        self.verdicts.get(&digest).copied()
+        self.badges.get(&digest).copied()
     }
 
     /// Takes in what a look told.

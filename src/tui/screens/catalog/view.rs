@@ -9,7 +9,7 @@ use ratatui::{
 use super::{Catalog, Feed};
 use crate::{
     core::{
-        evidence::{Badge, Publisher, Signature, Verdict},
+        evidence::{Badge, Publisher, Signature, Tone},
         model::ImageKind,
         ports::Listing,
         query::Query,
@@ -42,7 +42,7 @@ impl Catalog {
             let position = top + number;
             let Some((source, view)) = self.view_of(position) else { break };
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
-            let verdict = self.verdict(source, &view);
+            let known = self.badge(source, &view);
             // What a look told is newer than what the list says.
             let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
             let view = RowView {
@@ -50,7 +50,7 @@ impl Catalog {
                 updated: look.and_then(|look| look.created).or(view.updated),
                 ..view
             };
-            let trust = trust(&view, verdict);
+            let trust = trust(&view, known);
             let line = columns.line(source, &view, trust, &query, marked, theme, now);
             put(frame, row(lines, number as u16), select(line, position == self.at.selected, theme));
         }
@@ -203,13 +203,13 @@ impl Columns {
     }
 }
 
-/// The one badge of a row: what policy makes of it where that is known, else who the source says made it, else that
-/// nothing was checked.
-fn trust(view: &RowView<'_>, verdict: Option<Verdict>) -> Badge {
-    match verdict {
-        Some(verdict) if verdict != Verdict::Undecided => verdict.badge(),
+/// The one badge of a row: what is known of its digest, else who the source says made it, else that nothing was checked.
+fn trust(view: &RowView<'_>, known: Option<Badge>) -> Badge {
+    match known {
+        Some(known) if known.tone != Tone::Unknown => known,
         _ if view.publisher != Publisher::Unknown => view.publisher.badge(),
-        _ => Signature::default().badge(),
+        Some(known) => known,
+        None => Signature::default().badge(),
     }
 }
 

@@ -40,7 +40,7 @@ impl Page {
         let state = record.map_or(Signature::NotChecked.badge(), Record::badge);
         lines.push(labelled("Signature", badge(state, theme), theme));
         if let Some(record) = record {
-            lines.extend(evidence(record, theme, now));
+            lines.extend(evidence(record, width, theme, now));
         }
         lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));
         if let Some(pinned) = &image.pinned {
@@ -66,7 +66,8 @@ impl Page {
             ];
         };
         let mut lines = vec![labelled("Scan", badge(record.badge(), theme), theme)];
-        lines.extend(evidence(record, theme, now));
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        lines.extend(evidence(record, width, theme, now));
         let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
         if counts.total() > 0 {
             lines.push(fact("Findings", counts.words(), theme));
@@ -133,7 +134,7 @@ fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static
 }
 
 /// Who checked it when, with what, and where it was found.
-fn evidence(record: &Record, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+fn evidence(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Outcome::Signature { signer, .. } = &record.outcome {
         if !signer.is_empty() {
@@ -148,6 +149,8 @@ fn evidence(record: &Record, theme: &Theme, now: i64) -> Vec<Line<'static>> {
     if matches!(record.outcome, Outcome::Scan { .. }) {
         lines.extend(record.inputs.iter().map(|input| fact("  with", input.clone(), theme)));
     }
-    lines.push(fact("  found", record.reason.clone(), theme));
+    for (number, part) in wrap(&record.reason, width.saturating_sub(LABEL).max(10)).into_iter().enumerate() {
+        lines.push(fact(if number == 0 { "  found" } else { "" }, part, theme));
+    }
     lines
 }
