@@ -79,6 +79,8 @@ pub enum Verb {
     Login(Login),
     /// Forget how to sign in to a registry.
     Logout(Logout),
+    /// Print the policy in force, or rehearse another one.
+    Policy(Policy),
     /// Sign an image, as cosign does, with a key of a file or of hardware.
     Sign(Sign),
     /// Show what was done here and on which verdict, or check that nothing of it was changed.
@@ -131,6 +133,29 @@ pub struct Show {
     /// Platform, like linux/arm64; default this machine's.
     #[arg(long)]
     pub platform: Option<String>,
+}
+
+/// `wharf policy`.
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: PolicyVerb,
+}
+
+/// What `wharf policy` does.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Print the policy in force, as it would be written.
+    Show,
+    /// Say what another policy would change for the images that were looked at or launched lately.
+    Test {
+        /// The other policy: a file of its own, or a configuration with [policy] in it.
+        file: std::path::PathBuf,
+        /// Days to look back.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+    },
 }
 
 /// `wharf sign`.

@@ -7,6 +7,7 @@ mod images;
 mod launch;
 mod offers;
 mod output;
+mod policy;
 mod share;
 mod shell;
 mod show;
@@ -57,6 +58,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,
         Verb::Verify(args) => verify::run(portal, args, json).await,
+        Verb::Policy(args) => policy::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json),
         Verb::Launch(args) => launch::run(portal, args, json).await,

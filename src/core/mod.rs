@@ -24,6 +24,7 @@ pub mod query;
 pub mod questions;
 pub mod record;
 pub mod reference;
+pub mod rehearse;
 pub mod rows;
 pub mod search;
 pub mod secret;

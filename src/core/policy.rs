@@ -238,6 +238,21 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Reads a policy from a file of its own, or from a configuration that has one below `[policy]`.
+    pub fn read_file(text: &str, name: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Configuration {
+            policy: Policy,
+        }
+        match toml::from_str::<Configuration>(text) {
+            Ok(configuration) => {
+                configuration.policy.check(&format!("read the policy {name}"))?;
+                Ok(configuration.policy)
+            }
+            Err(_) => Self::read(text, name),
+        }
+    }
+
     /// Refuses what can be read and makes no sense.
     pub fn check(&self, what: &str) -> Result<()> {
         for exception in &self.exception {

@@ -365,6 +365,8 @@ pub trait Cache: Send + Sync {
     async fn save(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()>;
     /// Evidence of these digests, also such as counts no more.
     async fn evidence(&self, digests: &[Digest]) -> Result<Vec<Record>>;
+    /// All evidence, the newest first, as far as anybody could read it.
+    async fn all_evidence(&self) -> Result<Vec<Record>>;
     /// Keeps evidence; an older record of the same check of the same bytes is replaced.
     async fn keep_evidence(&self, record: &Record) -> Result<()>;
     /// Named filters.

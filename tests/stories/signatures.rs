@@ -192,3 +192,29 @@ fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
         assert!(lab::said(&signing.home.run(&["audit"])).contains("sign"));
     }
 }
+
+#[test]
+fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
+    let open = need!("WHARF_LAB_OPEN");
+    let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+    signing.sign("site", "prime256v1", false);
+    assert_eq!(signing.verify().0, Some(0));
+    if wharf::adapters::local::Runtime::find().is_some() {
+        let launched = signing.home.run(&["launch", &signing.image(), "--on", "local", "--follow"]);
+        assert_eq!(launched.status.code(), Some(0), "{}", lab::complained(&launched));
+    }
+    // What is in force is printed as it would be written, and changes nothing.
+    let shown = lab::said(&signing.home.run(&["policy", "show"]));
+    let same = signing.home.path("same.toml");
+    std::fs::write(&same, &shown).unwrap();
+    let test = |file: &Path| signing.home.run(&["policy", "test", file.to_str().unwrap()]);
+    assert!(lab::said(&test(&same)).contains("would change nothing"), "{}", lab::complained(&test(&same)));
+    // A stricter one wants a scan of what was launched without.
+    let strict = signing.home.path("strict.toml");
+    std::fs::write(&strict, "[policy]\nname = \"strict\"\n[policy.scan]\nmissing = \"deny\"\n").unwrap();
+    let said = lab::said(&test(&strict));
+    assert!(said.contains("deny") && said.contains("not scanned") && said.contains("allow"), "{said}");
+    assert!(said.contains("1 of 1 image"), "{said}");
+    std::fs::write(&strict, "missing = 3\n").unwrap();
+    assert_eq!(test(&strict).status.code(), Some(2));
+}

@@ -50,6 +50,10 @@ impl Cache for Memory {
         Ok(kept.iter().filter(of).cloned().collect())
     }
 
+    async fn all_evidence(&self) -> Result<Vec<Record>> {
+        Ok(self.evidence.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
     async fn keep_evidence(&self, record: &Record) -> Result<()> {
         let mut kept = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|known| known.subject != record.subject || known.kind() != record.kind());

@@ -199,6 +199,14 @@ impl Cache for Sqlite {
         Ok(found)
     }
 
+    async fn all_evidence(&self) -> Result<Vec<Record>> {
+        let what = "read all evidence";
+        let query = "SELECT record FROM evidence ORDER BY rowid DESC LIMIT 100000";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let texts = rows.iter().map(|row| row.try_get::<String, _>("record").during(what));
+        Ok(texts.collect::<Result<Vec<_>>>()?.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
     async fn keep_evidence(&self, record: &Record) -> Result<()> {
         let what = "keep evidence";
         let query = "INSERT OR REPLACE INTO evidence (digest, manifest, kind, tool, record) VALUES (?, ?, ?, ?, ?)";

@@ -1,0 +1,65 @@
+//! `wharf policy`: what is in force, and what another one would change.
+
+use super::output;
+use crate::{
+    args::{Policy as Args, PolicyVerb},
+    core::{
+        error::{During, Result},
+        policy::Policy,
+        portal::Portal,
+        text,
+    },
+};
+
+/// Prints the policy in force, or rehearses another.
+pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
+    match &args.verb {
+        PolicyVerb::Show => {
+            let policy = &portal.config.policy;
+            if json {
+                output::json(policy)?;
+            } else {
+                let text = toml::to_string_pretty(policy).during("write the policy")?;
+                output::line(text.trim_end())?;
+            }
+            Ok(0)
+        }
+        PolicyVerb::Test { file, days } => {
+            let what = format!("read {}", file.display());
+            let text = std::fs::read_to_string(file).during(&what)?;
+            let other = Policy::read_file(&text, &file.display().to_string())?;
+            let rehearsal = portal.rehearse(&other, *days).await?;
+            if json {
+                output::json(&rehearsal)?;
+                return Ok(0);
+            }
+            let looked = text::plural(rehearsal.images as u64, "image", "images");
+            if rehearsal.changes.is_empty() {
+                output::line(&format!("{looked} of the last {days} days: '{}' would change nothing", other.name))?;
+                return Ok(0);
+            }
+            let rows: Vec<Vec<String>> = rehearsal
+                .changes
+                .iter()
+                .map(|change| {
+                    let why = change.after.reasons.first().map_or("", |reason| reason.words.as_str());
+                    vec![
+                        format!(
+                            "{}@{}",
+                            change.subject.name.trim_start_matches("oci://"),
+                            change.subject.digest.short()
+                        ),
+                        change.launches.to_string(),
+                        change.before.word().to_owned(),
+                        change.after.verdict.word().to_owned(),
+                        why.to_owned(),
+                    ]
+                })
+                .collect();
+            output::table(&["IMAGE", "LAUNCHES", "NOW", "THEN", "WHY"], &rows)?;
+            let changed = rehearsal.changes.len();
+            output::line(&format!("{changed} of {looked} of the last {days} days would be judged otherwise"))?;
+            Ok(0)
+        }
+    }
+}
