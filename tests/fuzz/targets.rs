@@ -4,12 +4,15 @@
 use std::path::Path;
 
 use wharf::{
-    adapters::{archive::Index, header, local::unpack::Root, oci::challenge},
+    adapters::{
+        archive::Index, cosign::payload, header, keys::Key, local::unpack::Root, oci::challenge, trivy::Report,
+    },
     core::{
-        clean,
+        audit, clean,
         digest::Digest,
         link::Link,
         manifest::{Pieces, RawManifest, describe},
+        policy::Policy,
         query::Query,
         reference::ImageRef,
         rows::RowSet,
@@ -27,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     ("header", disk_header, seeds_of_headers),
     ("archive", archive, seeds_of_archives),
     ("unpack", unpack, seeds_of_layers),
+    ("evidence", evidence, seeds_of_evidence),
 ];
 
 /// References, links, filters, challenges, and the cleaning of text.
@@ -102,6 +106,50 @@ fn unpack(bytes: &[u8]) {
     };
     assert_eq!(names(folder.path()), ["canary", "root"], "nothing appeared beside the root");
     assert_eq!(std::fs::read(folder.path().join("canary")).expect("it is there"), b"alive");
+}
+
+/// Payloads and bundles of signatures, keys, reports of scanners, policies, lines of the audit.
+fn evidence(bytes: &[u8]) {
+    let digest = Digest::of(b"image");
+    // A payload that is not of this image must say so.
+    if payload::classic_misses(bytes, &digest, Some("1")).is_none() {
+        assert!(String::from_utf8_lossy(bytes).contains(digest.hex()), "it names the image");
+    }
+    if let Some(bundle) = payload::Bundle::read(bytes) {
+        let _ = (bundle.misses(&digest), bundle.signed(), bundle.hint().len());
+    }
+    if let Some((_, counts, _, worst)) = Report::read(bytes).map(Report::summary) {
+        assert!(worst.len() as u64 <= counts.total());
+        assert!(!worst.iter().any(|one| one.title.contains('\u{1b}')), "text of a report is cleaned");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(key) = Key::parse(&text) {
+        assert!(!key.verifies(b"message", bytes), "what is no signature verifies nothing");
+    }
+    if let Ok(policy) = Policy::read(&text, "fuzz") {
+        let judgement = policy.judge(&Default::default(), 0);
+        assert!(!judgement.reasons.is_empty());
+    }
+    let _ = audit::read(&text);
+}
+
+fn seeds_of_evidence() -> Vec<Vec<u8>> {
+    let digest = Digest::of(b"image");
+    let classic = format!(
+        r#"{{"critical":{{"identity":{{"docker-reference":"r.example/a:1"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":null}}"#
+    );
+    let bundle = r#"{"verificationMaterial":{"publicKey":{"hint":"AA=="}},"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA"}]}}"#;
+    let report = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":[{"VulnerabilityID":"CVE-1","PkgName":"zlib","Severity":"CRITICAL","FixedVersion":"2","Title":"x\u001b[31m"}]}]}"#;
+    let key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    let line = audit::next(None, audit::Entry::new("ada", "launch", "x")).expect("a seed");
+    vec![
+        classic.into_bytes(),
+        bundle.into(),
+        report.into(),
+        key.into(),
+        wharf::core::policy::BUILT_IN.into(),
+        serde_json::to_vec(&line).expect("a seed"),
+    ]
 }
 
 fn seeds_of_text() -> Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Signatures as cosign writes them: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers interface
 //! and by its fallback tag; verified with the keys that the policy names. No network but the image's own registry.
 
-mod payload;
+pub mod payload;
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
