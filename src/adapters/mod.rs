@@ -45,7 +45,7 @@ macro_rules! checkers {
     };
 }
 
-checkers! { cosign, trivy }
+checkers! { cosign, attached, trivy }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

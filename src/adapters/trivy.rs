@@ -146,6 +146,10 @@ impl Checker for Trivy {
         Kind::Scan
     }
 
+    fn made(&self, record: &Record) -> bool {
+        record.tool.starts_with("trivy")
+    }
+
     fn is_slow(&self) -> bool {
         true
     }

@@ -11,7 +11,7 @@ use super::{
     digest::Digest,
     error::{Error, Result},
     evidence::{Publisher, Scan, Signature, Verdict},
-    record::{Kind, Outcome, Record, best},
+    record::{By, Kind, Outcome, Record, best},
     text,
 };
 
@@ -89,6 +89,8 @@ pub struct ScanRules {
     pub stale_days: u32,
     /// What becomes of an image that was not scanned, or whose scan is stale or saw nothing it knows.
     pub missing: Held,
+    /// What becomes of one whose scan is only what somebody attached to it: whoever made the image may have.
+    pub asserted: Held,
     /// What becomes of one with a critical finding for which there is a fix.
     pub fixable_critical: Held,
     /// What becomes of one with a finding that is known to be exploited.
@@ -123,6 +125,7 @@ impl Default for ScanRules {
             fresh_days: 7,
             stale_days: 30,
             missing: Held::NeedsApproval,
+            asserted: Held::NeedsApproval,
             fixable_critical: Held::NeedsApproval,
             known_exploited: Held::NeedsApproval,
         }
@@ -296,6 +299,7 @@ impl Policy {
                 fresh_days: self.scan.fresh_days.min(other.scan.fresh_days),
                 stale_days: self.scan.stale_days.min(other.scan.stale_days),
                 missing: self.scan.missing.max(other.scan.missing),
+                asserted: self.scan.asserted.max(other.scan.asserted),
                 fixable_critical: self.scan.fixable_critical.max(other.scan.fixable_critical),
                 known_exploited: self.scan.known_exploited.max(other.scan.known_exploited),
             },
@@ -446,6 +450,10 @@ impl Policy {
             let words = format!("{} could be fixed", text::plural(critical, "critical finding", "critical findings"));
             reasons.push(reason(self.scan.fixable_critical, words, "take a version in which they are fixed"));
         }
+        if record.is_some_and(|record| record.by == By::Source) {
+            let words = "its scan is only what somebody attached to it".to_owned();
+            reasons.push(reason(self.scan.asserted, words, "scan it: v on its page, or wharf verify"));
+        }
         if reasons.is_empty() {
             let found = counts.words();
             let found = if found.is_empty() { "nothing known was found".to_owned() } else { found };
@@ -475,7 +483,7 @@ fn fine(rule: &'static str, words: &str) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{By, Counts, Severity, Subject, Vulnerability};
+    use crate::core::record::{Counts, Severity, Subject, Vulnerability};
 
     const NOW: i64 = 1_800_000_000;
 
@@ -569,6 +577,7 @@ mod tests {
                 Allow,
             ),
             ("privileged", vec![good(), clean()], Some(true), NeedsApproval),
+            ("scanned by somebody else", vec![good(), Record { by: By::Source, ..clean() }], None, NeedsApproval),
         ] {
             let judgement = judged(&Policy::default(), &records, privileged);
             assert_eq!(judgement.verdict, wanted, "{name}: {judgement:?}");

@@ -325,6 +325,11 @@ pub trait Checker: Send + Sync {
         Vec::new()
     }
 
+    /// Whether a record is one that this checker made.
+    fn made(&self, record: &Record) -> bool {
+        record.kind() == self.kind()
+    }
+
     /// Whether a record was made with what it checks with now.
     fn inputs_fit(&self, record: &Record) -> bool {
         record.by == record::By::Source || record.inputs == self.inputs()

@@ -144,7 +144,7 @@ impl Portal {
                 && record.subject.digest == pinned.digest
                 && record.subject.manifest == pinned.manifest
                 // A signature that was checked with other keys is not checked.
-                && self.checkers.iter().all(|checker| checker.kind() != record.kind() || checker.inputs_fit(record))
+                && self.checkers.iter().all(|checker| !checker.made(record) || checker.inputs_fit(record))
         };
         Ok(kept.into_iter().filter(counts).collect())
     }
@@ -159,7 +159,7 @@ impl Portal {
         let credentials = source.catalog.credentials(&pinned.reference).await;
         let supply = Supply { image: pinned.clone(), content: source.content.clone(), credentials };
         let missing = self.checkers.iter().filter(|checker| {
-            let there = kept.iter().any(|record| record.kind() == checker.kind());
+            let there = kept.iter().any(|record| checker.made(record));
             !there && (!quick || !checker.is_slow())
         });
         let asked = missing.map(|checker| async {

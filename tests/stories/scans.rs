@@ -55,8 +55,8 @@ impl Scanning {
             home: Home::new(),
             host: host.to_owned(),
             repository: lab::fresh("zz/scanned"),
-            trivy: lab::part("WHARF_LAB_TRIVY").unwrap(),
-            cache: lab::part("WHARF_LAB_TRIVY_CACHE").unwrap(),
+            trivy: lab::part("WHARF_LAB_TRIVY").unwrap_or_default(),
+            cache: lab::part("WHARF_LAB_TRIVY_CACHE").unwrap_or_default(),
         };
         let folder = scanning.home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
@@ -139,5 +139,53 @@ fn an_old_database_makes_a_scan_stale_and_an_exception_takes_a_finding_until_its
         let (code, _, said) = excepted.verify();
         assert_eq!(code, wanted, "{said}");
         assert_eq!(said.contains("EX-7"), wanted == Some(0), "{said}");
+    }
+}
+
+#[test]
+fn a_report_that_somebody_attached_is_shown_as_asserted_and_gives_way_to_a_scan_made_here() {
+    let open = need!("WHARF_LAB_OPEN");
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, ANY_AGE);
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let host = &scanning.host;
+    // As `oras attach` does it: an artifact whose subject is the image, found by its fallback tag.
+    let script = r#"
+import hashlib, json, sys, urllib.request
+host, repo, report = sys.argv[1:]
+base = f"http://{host}/v2/{repo}"
+def put(url, data, kind):
+    return urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT", headers={"Content-Type": kind}))
+def blob(data):
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    start = urllib.request.urlopen(urllib.request.Request(base + "/blobs/uploads/", data=b"", method="POST"))
+    put(start.headers["Location"] + "&digest=" + digest, data, "application/octet-stream")
+    return {"digest": digest, "size": len(data)}
+M = "application/vnd.oci.image.manifest.v1+json"
+top = urllib.request.urlopen(urllib.request.Request(base + "/manifests/1", headers={"Accept": M}))
+body = top.read(); subject = "sha256:" + hashlib.sha256(body).hexdigest()
+layer = {"mediaType": "application/sarif+json", **blob(report.encode())}
+config = {"mediaType": "application/vnd.oci.empty.v1+json", **blob(b"{}")}
+doc = json.dumps({"schemaVersion": 2, "mediaType": M, "artifactType": "application/sarif+json", "config": config,
+    "layers": [layer], "subject": {"mediaType": M, "digest": subject, "size": len(body)}}).encode()
+digest = "sha256:" + hashlib.sha256(doc).hexdigest()
+put(base + "/manifests/" + digest, doc, M)
+index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
+    {"mediaType": M, "digest": digest, "size": len(doc), "artifactType": "application/sarif+json"}]}).encode()
+put(base + "/manifests/" + subject.replace(":", "-"), index, "application/vnd.oci.image.index.v1+json")
+"#;
+    let report = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"Other","rules":[{"id":"CVE-9","properties":{"security-severity":"5.0"}}]}},"results":[{"ruleId":"CVE-9","message":{"text":"x"}}]}]}"#;
+    let done = std::process::Command::new("python3")
+        .args(["-c", script, host, &scanning.repository, report])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", lab::complained(&done));
+    // Without a scanner: it is what somebody attached, and allows nothing by itself.
+    let said = lab::said(&scanning.home.run(&["verify", &scanning.image()]));
+    assert!(said.contains("asserted by the source") && said.contains("SARIF of Other"), "{said}");
+    assert!(said.contains("only what somebody attached"), "{said}");
+    if lab::part("WHARF_LAB_TRIVY").is_some() {
+        let (_, _, said) = scanning.verify();
+        assert!(said.contains("CVE-2022-37434") && !said.contains("only what somebody attached"), "{said}");
     }
 }
