@@ -203,13 +203,19 @@ impl Catalog for Images {
         if let Some(query) = query {
             return Box::pin(self.community(cx, &what, &query.to_lowercase(), &naming, &pages)).await;
         }
-        // What was offered and not accepted is in no list but its own.
-        let offered = cx.run(&what, self.offered(&what)).await?;
-        let _ = pages.send(naming.named(&offered, true)).await;
-        let (images, blocks) = tokio::join!(self.all(&what, "", &naming, &pages), self.blocks(&what));
+        // What was offered and not accepted is in no list but its own. All three are asked at the same time.
+        let offered = async {
+            let offered = cx.run(&what, self.offered(&what)).await?;
+            let _ = pages.send(naming.named(&offered, true)).await;
+            Ok(())
+        };
+        let blocks = async {
+            let blocks = self.blocks(&what).await;
+            let _ = pages.send(blocks).await;
+        };
+        let (offered, images, ()) = tokio::join!(offered, self.all(&what, "", &naming, &pages), blocks);
         images?;
-        let _ = pages.send(blocks).await;
-        Ok(())
+        offered
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
