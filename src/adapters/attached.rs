@@ -116,7 +116,7 @@ fn trivy(value: &serde_json::Value) -> Report {
             exploited: false,
         }));
     }
-    finished("trivy's report", text_of(value, "/CreatedAt", 40), packages, worst)
+    finished("trivy's report", &text_of(value, "/CreatedAt", 40), packages, worst)
 }
 
 /// SARIF 2.1.0: findings as results, their severity in the rule's `security-severity` (a CVSS score) or the level.
@@ -150,7 +150,7 @@ fn sarif(value: &serde_json::Value) -> Report {
             }
         }));
     }
-    finished(&format!("SARIF of {tool}"), String::new(), 0, worst)
+    finished(&format!("SARIF of {tool}"), "", 0, worst)
 }
 
 /// An in-toto statement about a scan: cosign's vulnerability predicate. trivy writes `scanner`, the specification says
@@ -169,7 +169,7 @@ fn attestation(value: &serde_json::Value) -> Option<Report> {
     Some(report)
 }
 
-fn finished(tool: &str, created: String, packages: u64, mut worst: Vec<Vulnerability>) -> Report {
+fn finished(tool: &str, created: &str, packages: u64, mut worst: Vec<Vulnerability>) -> Report {
     let mut counts = Counts::default();
     for one in &worst {
         match one.severity {
@@ -186,7 +186,7 @@ fn finished(tool: &str, created: String, packages: u64, mut worst: Vec<Vulnerabi
     worst.sort();
     worst.truncate(MOST_FINDINGS);
     let packages = packages.max(u64::from(counts.total() > 0));
-    Report { tool: tool.to_owned(), scanned: text::parse_timestamp(&created), counts, packages, worst }
+    Report { tool: tool.to_owned(), scanned: text::parse_timestamp(created), counts, packages, worst }
 }
 
 /// Whether a layer may hold a report.
