@@ -150,7 +150,7 @@ pub enum PolicyVerb {
     Show,
     /// Say what another policy would change for the images that were looked at or launched lately.
     Test {
-        /// The other policy: a file of its own, or a configuration with [policy] in it.
+        /// The other policy: a file of its own, or a configuration that has one in it.
         file: std::path::PathBuf,
         /// Days to look back.
         #[arg(long, default_value_t = 30)]
