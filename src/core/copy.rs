@@ -17,6 +17,7 @@ use super::{
     ports::{BlobSource, ByteStream, Content},
     progress::{Context, Progress},
     reference::ImageRef,
+    text,
 };
 
 /// One end of a copy.
@@ -58,6 +59,13 @@ pub struct Outcome {
     pub attachments: usize,
     /// Attached artifacts that could not come along, and why.
     pub left: Vec<String>,
+}
+
+impl Outcome {
+    /// How much moved, in words.
+    pub fn words(&self) -> String {
+        format!("{} moved, {} were there or mounted", text::size(self.moved), text::size(self.spared))
+    }
 }
 
 /// Manifests in the order in which they must be written, and the blobs they need.

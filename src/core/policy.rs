@@ -208,6 +208,12 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Why the verdict is what it is: its own reasons, without those that weigh less.
+    pub fn grounds(&self) -> String {
+        let own = self.reasons.iter().filter(|reason| reason.verdict == self.verdict);
+        own.map(|reason| reason.words.as_str()).collect::<Vec<_>>().join("; ")
+    }
+
     /// Whether a launch may go ahead without anybody being asked.
     pub fn lets_pass(&self) -> bool {
         match self.verdict {

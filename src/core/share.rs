@@ -11,6 +11,7 @@ use super::{
     progress::Context,
     reference::ImageRef,
     secret::Secret,
+    text,
 };
 
 /// A project of a cloud, as far as it can be seen.
@@ -158,8 +159,7 @@ impl Gift {
     /// Reads what was sent: the whole line, the transfer and the key, or the transfer alone.
     pub fn read(sent: &str) -> Option<Self> {
         let words: Vec<&str> = sent.split_whitespace().collect();
-        let is_id = |word: &str| word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        let at = words.iter().position(|word| is_id(word.rsplit('/').next().unwrap_or("")))?;
+        let at = words.iter().position(|word| text::is_uuid(word.rsplit('/').next().unwrap_or("")))?;
         let named = words.get(at)?;
         let (path, transfer) = named.rsplit_once('/').unwrap_or(("", named));
         let behind = |at: usize| words.get(at + 1).filter(|word| **word != "key");

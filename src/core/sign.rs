@@ -12,18 +12,19 @@ use serde_json::json;
 use super::{
     digest::Digest,
     error::{During, Error, Result},
-    manifest::{Descriptor, RawManifest},
+    manifest::{Descriptor, OCI_MANIFEST, RawManifest},
     portal::Portal,
     ports::{Asker, BlobSource, ByteStream, Content, Signer},
     progress::Context,
     reference::{ImageRef, Name},
 };
 
-/// Media types of the OCI image specification, and of cosign's payload.
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The type of an image's configuration, of the OCI image specification.
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// The type of the layer that cosign keeps its payload in.
+pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The layer's annotation that holds the signature.
+pub const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// A signature that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,10 +139,10 @@ impl Portal {
         let config = put(cx, &*place.content, &at, Bytes::from(config.to_string()), CONFIG).await?;
         layers.push(json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest,
             "annotations": {ANNOTATION: STANDARD.encode(&signature)}}));
-        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "layers": layers,
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
             "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
         let bytes = serde_json::to_vec(&manifest).during(what)?;
-        let raw = RawManifest::new(Some(MANIFEST), Bytes::from(bytes), what)?;
+        let raw = RawManifest::new(Some(OCI_MANIFEST), Bytes::from(bytes), what)?;
         cx.run(what, place.content.put_manifest(cx, &at, Some(&tag), &raw)).await?;
         Ok(result(false))
     }

@@ -1,4 +1,9 @@
-//! Sizes, ages and rates in the few words a column has room for.
+//! Sizes, ages and rates in the few words a column has room for, and what kind of word a text is.
+
+/// Whether a text is an id as OpenStack makes them: a UUID.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
 
 /// Bytes in binary units, three significant figures: `1.21 GiB`.
 pub fn size(bytes: u64) -> String {

@@ -253,14 +253,9 @@ impl Portal {
             Verdict::NeedsApproval => ErrorKind::NeedsApproval,
             Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
         };
-        let worst: Vec<&str> = judgement
-            .reasons
-            .iter()
-            .filter(|reason| reason.verdict == judgement.verdict)
-            .map(|reason| reason.words.as_str())
-            .collect();
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
-        let why = format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), worst.join("; "));
+        let why =
+            format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), judgement.grounds());
         Err(Error::new(kind, what, why).hint(step))
     }
 
@@ -273,13 +268,7 @@ impl Portal {
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         };
-        let reasons: Vec<&str> = judgement
-            .reasons
-            .iter()
-            .filter(|reason| reason.verdict == judgement.verdict)
-            .map(|reason| reason.words.as_str())
-            .collect();
         let held = if judgement.lets_pass() { "" } else { ", and is held back" };
-        vec![line(format!("policy: {}{held}: {}", judgement.verdict.word(), reasons.join("; ")))]
+        vec![line(format!("policy: {}{held}: {}", judgement.verdict.word(), judgement.grounds()))]
     }
 }

@@ -84,11 +84,6 @@ pub enum Shared {
     },
 }
 
-/// A sentence about a finished copy.
-fn moved(outcome: &Outcome) -> String {
-    format!("{} moved, {} were there or mounted", text::size(outcome.moved), text::size(outcome.spared))
-}
-
 fn standing(share: &Share) -> String {
     let (sign, word) = share.standing.words();
     format!("{sign} {}: {word}", share.project.words())
@@ -102,13 +97,13 @@ impl Shared {
                 "✓ {}: {} ({}, {} attachments)",
                 copied.project,
                 copied.destination,
-                moved(&copied.outcome),
+                copied.outcome.words(),
                 copied.outcome.attachments
             ),
             Self::Share(share) => standing(share),
             Self::Elsewhere { reference, outcome, share } => {
                 let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
-                format!("✓ {reference} ({}){share}", moved(outcome))
+                format!("✓ {reference} ({}){share}", outcome.words())
             }
         }
     }

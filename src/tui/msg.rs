@@ -22,6 +22,7 @@ use crate::core::{
     search::{RowId, Sort},
     secret::Secret,
     share::{Given, Offer, Project, Share, SharePlan},
+    text,
     verify::Verified,
     ways::Receiver,
 };
@@ -52,9 +53,9 @@ impl Target {
     }
 }
 
+/// Whether a tag is an id, alone or behind the path of its owner.
 fn is_id(tag: &str) -> bool {
-    let last = tag.rsplit('/').next().unwrap_or(tag);
-    last.len() == 36 && last.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    text::is_uuid(tag.rsplit('/').next().unwrap_or(tag))
 }
 
 /// Health of one source or backend: name, kind, answer.

@@ -12,7 +12,7 @@ use super::{
     screens::{console, image, workload},
     state::{Screen, State, is_press},
 };
-use crate::core::{form::FieldKind, launch::Workload, text};
+use crate::core::{form::FieldKind, launch::Workload};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -234,9 +234,4 @@ pub fn slots(screen: &Screen) -> &'static [Slot] {
         Screen::Console(_) => &[Slot::Terminal],
         Screen::Sources(_) => &[Slot::Health],
     }
-}
-
-/// A sentence about a finished copy.
-pub fn moved(outcome: &crate::core::copy::Outcome) -> String {
-    format!("{} moved, {} were there or mounted", text::size(outcome.moved), text::size(outcome.spared))
 }

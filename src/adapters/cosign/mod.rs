@@ -23,6 +23,7 @@ use crate::{
         progress::Context,
         record::{By, Kind, Outcome, Record, Subject},
         reference::ImageRef,
+        sign::{ANNOTATION, PAYLOAD},
         text,
     },
 };
@@ -36,11 +37,8 @@ const FOUND: i64 = 86_400;
 const ABSENT: i64 = 3_600;
 /// How the tags of classic signatures end; those of attestations end otherwise.
 const SIGNATURE_TAG: &str = ".sig";
-/// The type of a classic payload's layer, and of a bundle's.
-const SIMPLE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The type of a bundle's layer.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-/// Where a classic signature stands.
-const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// Checks signatures with the policy's keys.
 pub struct Cosign {
@@ -116,7 +114,7 @@ impl Cosign {
         digest: &Digest,
         tag: Option<&str>,
     ) -> Result<Option<Found>> {
-        let classic = layer.media_type == SIMPLE;
+        let classic = layer.media_type == PAYLOAD;
         if !classic && !layer.media_type.starts_with(BUNDLE) {
             return Ok(None);
         }

@@ -19,6 +19,7 @@ use crate::core::{
     progress::Context,
     reference::ImageRef,
     rows::Row,
+    text,
 };
 
 /// The first page is small, so that something is on the screen; the others are as large as Glance makes them.
@@ -145,7 +146,7 @@ impl Images {
 
     /// The image that a reference means: by id, else the one of that name.
     pub async fn find(&self, what: &str, wanted: &str) -> Result<GlanceImage> {
-        if is_id(wanted) {
+        if text::is_uuid(wanted) {
             return self.cloud.json(what, Service::Image, Request::get(&format!("images/{wanted}"))).await;
         }
         match self.named(what, wanted, "limit=3&visibility=all").await?.as_slice() {
@@ -159,11 +160,6 @@ impl Images {
             }
         }
     }
-}
-
-/// Whether a text is an id as OpenStack makes them: a UUID.
-pub fn is_id(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 /// Ids and names of the images that were sent to the list.

@@ -14,7 +14,6 @@ use serde_json::json;
 use super::{
     Images,
     answers::{Limits, LimitsAnswer, Server, ServerAnswer},
-    catalog::is_id,
     plan,
     service::{Body, Request, Service},
 };
@@ -43,7 +42,7 @@ const SNAPSHOT: &str = "2.45";
 
 /// The path of a server; an id from outside is checked first.
 fn path(what: &str, id: &str) -> Result<String> {
-    if is_id(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
+    if text::is_uuid(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
 }
 
 impl Images {
@@ -322,7 +321,7 @@ impl Launcher for Images {
                 let answer: serde_json::Value =
                     serde_json::from_slice(&made).map_err(|error| Error::failed(&what, error))?;
                 let id = answer.get("image_id").and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
-                if !is_id(&id) {
+                if !text::is_uuid(&id) {
                     return Err(Error::failed(what, "the cloud names no image for it"));
                 }
                 id

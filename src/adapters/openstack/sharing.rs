@@ -172,7 +172,7 @@ fn is_project_id(text: &str) -> bool {
 fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
     let mut parts = id.split('/').skip(1);
     match (parts.next(), parts.next(), parts.next()) {
-        (Some(image), project, None) if super::catalog::is_id(image) => Ok((image, project)),
+        (Some(image), project, None) if text::is_uuid(image) => Ok((image, project)),
         _ => Err(Error::usage(what, "not an id that Wharf gave out").hint("copy it from the list")),
     }
 }
@@ -180,7 +180,7 @@ fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
 /// The cloud's id in `CLOUD/transfer/ID`.
 fn transfer_of<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
     match offer.split('/').collect::<Vec<_>>().as_slice() {
-        [_, "transfer", id] if super::catalog::is_id(id) => Ok(id),
+        [_, "transfer", id] if text::is_uuid(id) => Ok(id),
         _ => Err(Error::usage(what, "not the id of a volume that is given").hint("write CLOUD/transfer/ID")),
     }
 }

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{
     Images,
     answers::{self, GlanceImage, Names},
-    catalog::is_id,
     service::{Body, Request, Service, query},
 };
 use crate::core::{
@@ -186,7 +185,7 @@ impl Images {
         let read = |value: Option<serde_json::Value>| {
             serde_json::from_value::<Block>(value.unwrap_or_default()).map_err(|error| Error::failed(what, error))
         };
-        if is_id(wanted) {
+        if text::is_uuid(wanted) {
             let path = format!("{list}/{wanted}");
             let mut answer: BTreeMap<String, serde_json::Value> =
                 self.cloud.json(what, Service::Volume, Request::get(&path)).await?;
@@ -255,7 +254,7 @@ impl Images {
                     let made: serde_json::Value = self.cloud.json(what, Service::Volume, request).await?;
                     let id = made.pointer("/os-volume_upload_image/image_id").and_then(serde_json::Value::as_str);
                     let id = id.unwrap_or("").to_owned();
-                    if !is_id(&id) {
+                    if !text::is_uuid(&id) {
                         return Err(Error::failed(what, "the cloud names no image for it"));
                     }
                     id

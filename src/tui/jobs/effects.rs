@@ -17,10 +17,7 @@ use crate::{
         search,
         sign_in::SignIn,
     },
-    tui::{
-        msg::{Effect, Msg, Slot, Target},
-        update,
-    },
+    tui::msg::{Effect, Msg, Slot, Target},
 };
 
 /// How often a shown workload is looked at again.
@@ -278,7 +275,7 @@ impl Jobs {
             Effect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
                 let outcome = portal.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
-                Ok((format!("{}: {}", to.spoken(), update::moved(&outcome)), None))
+                Ok((format!("{}: {}", to.spoken(), outcome.words()), None))
             }),
             Effect::SignIn { job, source } => {
                 let asker = self.asker();
