@@ -197,6 +197,9 @@ pub struct Launch {
     /// Follow the output until it ends, and exit with its code.
     #[arg(long, short)]
     pub follow: bool,
+    /// Go on where the policy wants an approval and lets you; your reason is written into the audit.
+    #[arg(long, value_name = "REASON")]
+    pub because: Option<String>,
     /// Command instead of the image's own.
     #[arg(last = true)]
     pub command: Vec<String>,
@@ -253,6 +256,9 @@ pub struct Along {
     /// Leave signatures and other attachments behind.
     #[arg(long)]
     pub bare: bool,
+    /// Go on where the policy wants an approval and lets you; your reason is written into the audit.
+    #[arg(long, value_name = "REASON")]
+    pub because: Option<String>,
     /// Blobs at a time.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
     pub parallel: u8,

@@ -13,6 +13,7 @@ pub fn options(along: &Along) -> Result<Options> {
         platforms: (!platforms.is_empty()).then_some(platforms),
         attachments: !along.bare,
         parallel: usize::from(along.parallel),
+        because: along.because.clone(),
     })
 }
 

@@ -37,7 +37,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         print(&plan, json)?;
         return Ok(0);
     }
-    let workload = portal.launch(&output::context(), &plan).await?;
+    let workload = portal.launch(&output::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
         workloads::follow(&launcher, &workload.id).await?;
         let (_, ended) = portal.find_workload(&cx, &workload.id).await?;

@@ -113,7 +113,7 @@ pub fn context() -> Context {
     if std::io::stderr().is_terminal() {
         tokio::spawn(draw(notes));
     }
-    let cx = Context { progress, ..Context::default() };
+    let cx = Context { progress, ..Context::default() }.asking(super::ask::asker());
     let cancel = cx.cancel.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {

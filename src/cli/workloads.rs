@@ -88,7 +88,7 @@ pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
     let (launcher, workload) = find(portal, &args.id).await?;
-    let (said, code) = launcher.exec(&output::context(), &workload.id, args.command.clone()).await?;
+    let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     std::io::stdout().lock().write_all(&said).during("write to standard output")?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
@@ -144,14 +144,14 @@ impl Drop for Restore {
 /// Stops a workload.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id).await?;
-    launcher.stop(&Context::default(), &workload.id).await?;
+    portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a workload that was stopped, or one that runs anew.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id).await?;
-    launcher.start(&Context::default(), &workload.id, again).await?;
+    portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
@@ -177,7 +177,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 /// Stops and removes a workload.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id).await?;
-    launcher.remove(&Context::default(), &workload.id).await?;
+    portal.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)
 }
 

@@ -38,11 +38,13 @@ pub struct Options {
     pub attachments: bool,
     /// Blobs at a time.
     pub parallel: usize,
+    /// Why a person goes on where the policy wants an approval and lets them.
+    pub because: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { platforms: None, attachments: true, parallel: 4 }
+        Self { platforms: None, attachments: true, parallel: 4, because: None }
     }
 }
 

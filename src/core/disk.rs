@@ -70,7 +70,10 @@ impl Portal {
         }
         let cloud = self.source_of(to)?;
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "import into"))?;
-        disks.import(cx, &Import { name: name.clone(), url: url.to_owned() }).await.map(|(_, outcome)| outcome)
+        let import = Import { name: name.clone(), url: url.to_owned() };
+        let done = disks.import(cx, &import).await.map(|(_, outcome)| outcome);
+        self.note(self.entry("import", format!("{} into {to}", super::clean::short(url, 200))), &done).await;
+        done
     }
 
     /// Whether a copy between these is one of a disk image.

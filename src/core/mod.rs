@@ -34,3 +34,4 @@ pub mod sign_in;
 pub mod text;
 pub mod verify;
 pub mod ways;
+pub mod workloads;

@@ -284,14 +284,14 @@ impl Portal {
         Ok(plan)
     }
 
-    /// Carries out a plan.
-    pub async fn launch(&self, cx: &Context, plan: &Plan) -> Result<Workload> {
+    /// Carries out a plan; with `because`, where the policy wants an approval and lets a person go on with a reason.
+    pub async fn launch(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Workload> {
         let launcher = self.launcher(Some(&plan.backend), None)?;
         cx.progress.phase("asking the policy");
         let mut entry = self.entry("launch", format!("{} on {}", plan.image.reference, plan.backend));
         entry.digest = Some(plan.image.digest.clone());
-        match self.gate(cx, plan).await {
-            Ok(judgement) => entry.verdict = Some(judgement.verdict.word().to_owned()),
+        match self.gate(cx, plan, because).await {
+            Ok(passed) => entry.verdict = Some(passed.words()),
             Err(error) => {
                 self.note(entry, &Err::<(), _>(error.clone())).await;
                 return Err(error);
@@ -320,49 +320,6 @@ impl Portal {
         let written = tokio::task::spawn_blocking(move || audit.append(entry)).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "the audit was not written");
-        }
-    }
-
-    /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
-    pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
-        let mut all = Vec::new();
-        let mut failed = Vec::new();
-        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_workloads(cx, launcher.clone())).collect();
-        let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
-        for (name, answer) in answers {
-            match answer {
-                Ok(workloads) => all.extend(workloads),
-                Err(error) => failed.push((name, error)),
-            }
-        }
-        all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
-        (all, failed)
-    }
-
-    /// The workload whose id or name starts with `id`, and its backend.
-    pub async fn find_workload(&self, cx: &Context, id: &str) -> Result<(Arc<dyn Launcher>, Workload)> {
-        let (all, failed) = self.workloads(cx).await;
-        let exact = all.iter().filter(|workload| workload.id == id || workload.name == id);
-        let mut fits: Vec<&Workload> = exact.collect();
-        if fits.is_empty() {
-            fits = all
-                .iter()
-                .filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id)))
-                .collect();
-        }
-        // Two sign-ins of one project see the same server: either will do.
-        fits.dedup_by(|other, first| other.id == first.id);
-        match fits.as_slice() {
-            [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
-            [] => {
-                let hint = failed.first().map_or_else(
-                    || "'wharf workloads' lists them".to_owned(),
-                    |(name, error)| format!("{name} did not answer: {}", error.why),
-                );
-                Err(Error::not_found(format!("workload '{id}'"), "there is no such workload").hint(hint))
-            }
-            many => Err(Error::usage(format!("workload '{id}'"), format!("{} workloads start like this", many.len()))
-                .hint("type more of the id")),
         }
     }
 
@@ -405,10 +362,26 @@ impl Portal {
 
     /// Copies an image between any two places.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        let mut entry = self.entry("copy", format!("{from} to {to}"));
+        let copied = self.copied(cx, &mut entry, from, to, options).await;
+        self.note(entry, &copied).await;
+        copied
+    }
+
+    async fn copied(
+        &self,
+        cx: &Context,
+        entry: &mut Entry,
+        from: &ImageRef,
+        to: &ImageRef,
+        options: &Options,
+    ) -> Result<Outcome> {
+        cx.progress.phase("asking the policy");
+        let pinned = self.admit_copy(cx, entry, from, options).await?;
         if Self::moves_disk(from, to) {
-            return self.move_disk(cx, from, to).await;
+            return self.move_disk(cx, &pinned, to).await;
         }
-        copy::copy(cx, &self.place(from)?, &self.place(to)?, options).await
+        copy::copy(cx, &self.place(&pinned)?, &self.place(to)?, options).await
     }
 
     /// Health of every source and backend, asked at the same time.
@@ -425,12 +398,6 @@ impl Portal {
             sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
         stream::iter(asked).buffered(16).collect().await
     }
-}
-
-async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<Vec<Workload>>) {
-    let name = launcher.name().to_owned();
-    let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
-    (name, answer)
 }
 
 async fn ask_health(

@@ -1,11 +1,14 @@
 //! What a long call gets besides its arguments: a deadline, a way to be cancelled, and a place for progress notes.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::error::{Error, Kind, Result};
+use super::{
+    error::{Error, Kind, Result},
+    ports::Asker,
+};
 
 /// The latest note of a running task. Notes are lossy: only the newest is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,11 +81,28 @@ pub struct Context {
     pub cancel: CancellationToken,
     /// Where notes go.
     pub progress: Progress,
+    /// Who may be asked meanwhile.
+    pub asking: Asking,
+}
+
+/// Whoever can be asked while something is done; nobody by default.
+#[derive(Clone, Default)]
+pub struct Asking(pub Option<Arc<dyn Asker>>);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "somebody" } else { "nobody" })
+    }
 }
 
 impl Default for Context {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(20), cancel: CancellationToken::new(), progress: Progress::silent() }
+        Self {
+            deadline: Duration::from_secs(20),
+            cancel: CancellationToken::new(),
+            progress: Progress::silent(),
+            asking: Asking::default(),
+        }
     }
 }
 
@@ -91,6 +111,13 @@ impl Context {
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// The same context, in which somebody can be asked.
+    #[must_use]
+    pub fn asking(mut self, asker: Arc<dyn Asker>) -> Self {
+        self.asking = Asking(Some(asker));
         self
     }
 

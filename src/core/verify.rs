@@ -3,14 +3,17 @@
 use serde::Serialize;
 
 use super::{
+    audit::Entry,
+    clean,
+    copy::Options,
     digest::Digest,
     error::{Error, Kind as ErrorKind, Result},
     evidence::{Badge, Scan, Signature, Verdict},
     launch::{Plan, Risk},
     model::{Image, Pinned, Platform},
-    policy::{Facts, Judgement},
+    policy::{Facts, Judgement, Overriding},
     portal::Portal,
-    ports::{Checker, Supply},
+    ports::{Checker, Question, QuestionKind, Supply},
     progress::Context,
     record::{By, Counts, Kind, Outcome, Record, Subject},
     reference::ImageRef,
@@ -29,6 +32,39 @@ pub struct Verified {
     pub records: Vec<Record>,
     /// The verdict.
     pub judgement: Judgement,
+}
+
+/// An image that may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The verdict.
+    pub judgement: Judgement,
+    /// The reason of the person who went on without an approval.
+    pub because: Option<String>,
+}
+
+impl Passed {
+    /// The verdict as the audit keeps it.
+    pub fn words(&self) -> String {
+        let word = self.judgement.verdict.word();
+        match &self.because {
+            Some(because) => format!("{word}, overridden: {because}"),
+            None if self.judgement.exceptions.is_empty() => word.to_owned(),
+            None => format!("{word} with exception {}", self.judgement.exceptions.join(", ")),
+        }
+    }
+}
+
+/// What a person says who goes on without an approval; nothing where nobody is there, or they think better of it.
+async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String> {
+    let asker = cx.asking.0.as_ref()?;
+    let words = format!(
+        "The policy says {}: {}. Why do you go on all the same? It is written down; nothing stops",
+        judgement.verdict.word(),
+        judgement.grounds()
+    );
+    let answer = asker.ask(Question { words, kind: QuestionKind::Text }).await.ok()?;
+    Some(answer.reveal().to_owned())
 }
 
 fn badge(badge: Badge) -> String {
@@ -192,6 +228,8 @@ impl Portal {
             digests: pinned.map(digests).unwrap_or_default(),
             name: &name,
             publisher: image.publisher,
+            platform: pinned.and_then(|pinned| pinned.platform.as_ref()),
+            created: image.created,
             privileged,
             broken_format: image.disk.as_ref().is_some_and(|disk| disk.refers),
         };
@@ -235,28 +273,94 @@ impl Portal {
     /// What stands between a plan and its launch: an error where policy holds it back.
     ///
     /// It is judged by exactly the pinned digest and platform, with evidence that still counts now.
-    pub async fn gate(&self, cx: &Context, plan: &Plan) -> Result<Judgement> {
+    pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Passed> {
         let what = format!("launch {} on {}", plan.image.reference, plan.backend);
         let platform = plan.image.platform.as_ref();
         let image = self.image(cx, &plan.image.reference, platform).await?;
         if let Some(now) = &image.pinned {
             plan.image.manifest.matches(&now.manifest, &what)?;
         }
+        self.admit(cx, &what, &image, Some(plan.privileged), because).await
+    }
+
+    /// Lets an image pass, or says why it is held back. `because` is the reason of a person who goes on all the same,
+    /// where the policy lets them.
+    pub async fn admit(
+        &self,
+        cx: &Context,
+        what: &str,
+        image: &Image,
+        privileged: Option<bool>,
+        because: Option<&str>,
+    ) -> Result<Passed> {
+        let policy = &self.config.policy;
         // Where nothing is held back, nobody waits for a scan.
-        let records = self.gather(cx, &image, false, !self.config.policy.enforce).await?;
-        let judgement = self.judge(&image, &records, Some(plan.privileged));
+        let records = self.gather(cx, image, false, !policy.enforce).await?;
+        let judgement = self.judge(image, &records, privileged);
         if judgement.lets_pass() {
-            return Ok(judgement);
+            return Ok(Passed { judgement, because: None });
         }
         let kind = match judgement.verdict {
             Verdict::Deny => ErrorKind::Denied,
             Verdict::NeedsApproval => ErrorKind::NeedsApproval,
             Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
         };
+        let may = policy.overriding == Overriding::Anyone && judgement.verdict != Verdict::Deny;
+        if may {
+            let because = match because {
+                Some(because) => Some(because.to_owned()),
+                None => why_all_the_same(cx, &judgement).await,
+            };
+            if let Some(because) = because.filter(|because| !because.trim().is_empty()) {
+                return Ok(Passed { judgement, because: Some(clean::short(because.trim(), 200)) });
+            }
+        }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
+        let step = if may { format!("{step}; or go on with a reason: --because TEXT") } else { step.to_owned() };
         let why =
             format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), judgement.grounds());
         Err(Error::new(kind, what, why).hint(step))
+    }
+
+    /// The same, of an image that is shared or copied; its verdict goes into the audit's entry.
+    ///
+    /// One's own files and an engine's images are held back by a denial only: it is in a registry that others check them.
+    pub(super) async fn admit_copy(
+        &self,
+        cx: &Context,
+        entry: &mut Entry,
+        reference: &ImageRef,
+        options: &Options,
+    ) -> Result<ImageRef> {
+        let what = format!("{} {}", entry.action, entry.subject);
+        let own = matches!(reference, ImageRef::File { .. } | ImageRef::Engine { .. });
+        let wanted: Vec<Option<&Platform>> = match &options.platforms {
+            Some(platforms) => platforms.iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let mut pinned = reference.clone();
+        for platform in wanted {
+            let image = match self.image(cx, reference, platform).await {
+                Ok(image) => image,
+                // What is no image that could be described is held back only where a policy says what may pass.
+                Err(error)
+                    if !self.config.policy.enforce
+                        && matches!(error.kind, ErrorKind::Failed | ErrorKind::Unsupported) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(of) = &image.pinned else { continue };
+            entry.digest = Some(of.digest.clone());
+            pinned = of.reference.clone();
+            match self.admit(cx, &what, &image, None, options.because.as_deref()).await {
+                Ok(passed) => entry.verdict = Some(passed.words()),
+                Err(error) if own && error.kind != ErrorKind::Denied => entry.verdict = Some("own image".to_owned()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pinned)
     }
 
     /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.

@@ -6,7 +6,8 @@ use std::{fmt, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    copy::{self, Options, Outcome, Place},
+    audit::Entry,
+    copy::{self, Options, Outcome},
     error::{Error, Result},
     portal::{Portal, Source},
     ports::{Sharer, cannot},
@@ -215,16 +216,27 @@ impl Portal {
         to: &Receiver,
         options: &Options,
     ) -> Result<Shared> {
-        let shared = self.shared_to(cx, reference, to, options).await;
-        let entry = self.entry("share", format!("{reference} with {to}"));
+        let mut entry = self.entry("share", format!("{reference} with {to}"));
+        let shared = self.shared_to(cx, &mut entry, reference, to, options).await;
         self.note(entry, &shared).await;
         shared
     }
 
-    async fn shared_to(&self, cx: &Context, reference: &ImageRef, to: &Receiver, options: &Options) -> Result<Shared> {
+    async fn shared_to(
+        &self,
+        cx: &Context,
+        entry: &mut Entry,
+        reference: &ImageRef,
+        to: &Receiver,
+        options: &Options,
+    ) -> Result<Shared> {
+        // A volume is no image yet: it has no digest to judge.
+        let is_image = !matches!(reference, ImageRef::Volume { .. });
+        let pinned = if is_image { self.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
         let Ok(sharer) = self.sharer_of(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
-            return self.share(cx, reference, project, options).await.map(Shared::Shared);
+            // What was judged is what is shared, whatever the tag means by now.
+            return self.share(cx, reference, &pinned, project, options).await.map(Shared::Shared);
         };
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
@@ -236,13 +248,16 @@ impl Portal {
     }
 
     /// Copies an image by digest into a project of a registry.
-    pub async fn share(&self, cx: &Context, reference: &ImageRef, project: &str, options: &Options) -> Result<Copied> {
+    async fn share(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        pinned: &ImageRef,
+        project: &str,
+        options: &Options,
+    ) -> Result<Copied> {
         let to = Self::destination(reference, project)?;
-        let from = self.place(reference)?;
-        // The tag is resolved once: what was looked at is what is shared.
-        let top = cx.run(&format!("read {reference}"), from.content.manifest(cx, reference)).await?;
-        let pinned = Place { at: reference.with_digest(&top.digest), ..from };
-        let outcome = copy::copy(cx, &pinned, &self.place(&to)?, options).await?;
+        let outcome = copy::copy(cx, &self.place(pinned)?, &self.place(&to)?, options).await?;
         Ok(Copied { project: project.to_owned(), destination: to.to_string(), outcome })
     }
 

@@ -1,11 +1,28 @@
 //! One story that every place with images must pass: copy an image in, read it back, nothing changed.
 
-use wharf::core::{copy::Options, error::Kind, portal::Portal, progress::Context, reference::ImageRef, secret::Secret};
+use wharf::core::{
+    copy::Options,
+    error::Kind,
+    portal::Portal,
+    progress::Context,
+    reference::ImageRef,
+    secret::Secret,
+    ways::{Copied, Receiver, Shared},
+};
 
 use crate::lab::{self, Home, need};
 
 fn reference(text: &str) -> ImageRef {
     text.parse().unwrap()
+}
+
+/// Shares by copy into a project.
+async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
+    let to = Receiver::Project(project.to_owned());
+    match portal.share_to(&Context::default(), from, &to, &Options::default()).await.unwrap() {
+        Shared::Shared(copied) => copied,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Copies `from` to `to`, and back into a layout; the digest of what arrives is what left.
@@ -36,10 +53,7 @@ async fn an_open_registry_keeps_what_it_is_given() {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("open", &host)]);
     story(&portal, &home, &lab::starter(), &format!("{host}/story/look:1"), true).await;
-    let moved = portal
-        .share(&Context::default(), &reference(&format!("{host}/story/look:1")), "elsewhere", &Options::default())
-        .await
-        .unwrap();
+    let moved = share(&portal, &reference(&format!("{host}/story/look:1")), "elsewhere").await;
     assert_eq!(moved.outcome.moved, 0, "inside one registry no bytes move");
 }
 
@@ -58,7 +72,7 @@ async fn registries_with_passwords_and_tokens_keep_what_they_are_given() {
         // A new portal: the old one knows that there are no credentials.
         let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
         story(&portal, &home, &lab::starter(), &to, true).await;
-        portal.share(&Context::default(), &reference(&to), "elsewhere", &Options::default()).await.unwrap();
+        share(&portal, &reference(&to), "elsewhere").await;
     }
 }
 
@@ -129,8 +143,7 @@ async fn signatures_and_attachments_come_along() {
     portal.vault.set(&token, "lab", &Secret::new("labpass")).unwrap();
     // The seed attached an SBOM to this one, under the fallback tag.
     let from = reference(&format!("{open}/physics/gromacs:2024.1"));
-    let shared =
-        portal.share(&Context::default(), &from, &format!("{token}/attached"), &Options::default()).await.unwrap();
+    let shared = share(&portal, &from, &format!("{token}/attached")).await;
     assert_eq!((shared.outcome.attachments, shared.outcome.left.len()), (1, 0));
     let to = reference(&shared.destination);
     let place = portal.place(&to).unwrap();

@@ -100,7 +100,7 @@ fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
     std::fs::copy(key(&elsewhere.home), key(&wrong.home)).unwrap();
     // Another image: one platform of the same layout has a digest of its own.
     let image = format!("{open}/{}:one", wrong.repository);
-    let pushed = wrong.home.run(&["copy", &wrong.image(), &image, "--platform", "linux/amd64"]);
+    let pushed = wrong.home.run(&["push", &lab::starter(), &image, "--platform", "linux/amd64"]);
     assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
     let from = format!("docker://{open}/{}:{}.sig", elsewhere.repository, digest(&elsewhere));
     let verify = |again: &[&str]| wrong.home.run(&[&["verify", &image, "--json"], again].concat());
@@ -149,14 +149,56 @@ fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_cha
         .iter()
         .map(|entry| (entry["action"].as_str().unwrap(), &entry["verdict"]))
         .collect();
-    assert_eq!(told, [("launch", &serde_json::Value::Null), ("launch", &"allow".into())], "{entries}");
+    assert_eq!(
+        told,
+        [("copy", &"own image".into()), ("launch", &serde_json::Value::Null), ("launch", &"allow".into())],
+        "{entries}"
+    );
     assert_eq!(signing.home.run(&["audit", "--verify"]).status.code(), Some(0));
     let file = signing.home.path("state/audit.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("needs-approval", "done", 1)).unwrap();
     let broken = signing.home.run(&["audit", "--verify"]);
     assert_eq!(broken.status.code(), Some(1), "{}", lab::said(&broken));
-    assert!(lab::complained(&broken).contains("line 1"), "{}", lab::complained(&broken));
+    assert!(lab::complained(&broken).contains("line 2"), "{}", lab::complained(&broken));
+}
+
+#[test]
+fn shares_and_copies_ask_the_policy_and_go_on_only_with_a_reason_that_is_written_down() {
+    let open = need!("WHARF_LAB_OPEN");
+    let held = Signing::new(&open, &format!("enforce = true\n{UNSCANNED}"));
+    // Pushing one's own file is what makes it checkable: that was let pass.
+    let share = |signing: &Signing, more: &[&str]| {
+        signing.home.run(&[&["share", &signing.image(), "--to", "zz/shared-on"], more].concat())
+    };
+    let copy = |signing: &Signing, more: &[&str]| {
+        let to = format!("{open}/zz/copied-on:1");
+        signing.home.run(&[&["copy", &signing.image(), &to], more].concat())
+    };
+    for done in [share(&held, &[]), copy(&held, &[]), share(&held, &["--because", "it is Friday"])] {
+        assert_eq!(done.status.code(), Some(3), "{}", lab::complained(&done));
+        assert!(lab::complained(&done).contains("unsigned"), "{}", lab::complained(&done));
+    }
+    let may = Signing::new(&open, &format!("enforce = true\noverride = \"anyone\"\n{UNSCANNED}"));
+    let refused = copy(&may, &[]);
+    assert!(lab::complained(&refused).contains("--because"), "{}", lab::complained(&refused));
+    for done in [share(&may, &["--because", "it is Friday"]), copy(&may, &["--because", "deadline"])] {
+        assert_eq!(done.status.code(), Some(0), "{}", lab::complained(&done));
+    }
+    let audit = lab::said(&may.home.run(&["audit"]));
+    for told in ["needs approval, overridden: it is Friday", "overridden: deadline", "own image", "needs-approval"] {
+        assert!(audit.contains(told), "{told}: {audit}");
+    }
+    // What is denied is denied to everybody.
+    let digest = may.verify().2["subject"]["digest"].as_str().unwrap().to_owned();
+    let file = may.home.path(".config/wharf/wharf.toml");
+    let policy = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{policy}[[policy.deny]]\ndigest = \"{digest}\"\nreason = \"miner\"\n")).unwrap();
+    let denied = copy(&may, &["--because", "deadline"]);
+    assert_eq!(denied.status.code(), Some(4), "{}", lab::complained(&denied));
+    assert!(lab::complained(&denied).contains("miner"), "{}", lab::complained(&denied));
+    let pushed = may.home.run(&["push", &lab::starter(), &may.image(), "--because", "deadline"]);
+    assert_eq!(pushed.status.code(), Some(4), "one's own is no exception: {}", lab::complained(&pushed));
 }
 
 #[test]

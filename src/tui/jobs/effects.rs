@@ -261,7 +261,7 @@ impl Jobs {
                 }
             }
             Effect::Launch { job, plan } => self.write(job, move |cx| async move {
-                let workload = portal.launch(&cx, &plan).await?;
+                let workload = portal.launch(&cx, &plan, None).await?;
                 Ok((
                     format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend),
                     Some(workload),
@@ -288,11 +288,11 @@ impl Jobs {
             }
             Effect::Answer(id, answer) => self.questions.answer(id, answer),
             Effect::Stop { job, backend, id } => self.write(job, move |cx| async move {
-                portal.launcher(Some(&backend), None)?.stop(&cx, &id).await?;
+                portal.stop(&cx, &backend, &id).await?;
                 Ok((format!("stopped {id}"), None))
             }),
             Effect::Start { job, backend, id, again } => self.write(job, move |cx| async move {
-                portal.launcher(Some(&backend), None)?.start(&cx, &id, again).await?;
+                portal.start(&cx, &backend, &id, again).await?;
                 Ok((format!("{} {id}", if again { "restarted" } else { "started" }), None))
             }),
             Effect::Snapshot { job, backend, id, name, to } => self.write(job, move |cx| async move {
@@ -306,7 +306,7 @@ impl Jobs {
                 }
             }),
             Effect::Remove { job, backend, id } => self.write(job, move |cx| async move {
-                portal.launcher(Some(&backend), None)?.remove(&cx, &id).await?;
+                portal.remove(&cx, &backend, &id).await?;
                 Ok((format!("removed {id}"), None))
             }),
             Effect::Cancel(job) => {

@@ -150,7 +150,7 @@ impl Jobs {
         F: Future<Output = Result<(String, Option<Workload>)>> + Send + 'static,
     {
         let (progress, mut notes) = Progress::channel();
-        let cx = Context { progress, ..Context::default() };
+        let cx = Context { progress, ..Context::default() }.asking(Arc::new(self.asker()));
         self.writes.insert(job, cx.cancel.clone());
         let post = Post { out: self.out.clone(), read: None };
         tokio::spawn(async move {

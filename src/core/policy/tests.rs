@@ -1,0 +1,225 @@
+//! What the policy makes of evidence: tables, and what must hold for all of it.
+
+use super::{judge::DAY, *};
+use crate::core::{
+    evidence::{Scan, Signature},
+    record::{By, Counts, Outcome, Severity, Subject, Vulnerability},
+};
+
+const NOW: i64 = 1_800_000_000;
+
+fn subject() -> Subject {
+    let digest = Digest::of(b"image");
+    Subject { name: "oci://r.example/a".into(), tag: None, digest: digest.clone(), platform: None, manifest: digest }
+}
+
+fn record(outcome: Outcome) -> Record {
+    Record {
+        subject: subject(),
+        tool: "test".into(),
+        inputs: Vec::new(),
+        by: By::Wharf,
+        at: NOW - 10,
+        valid_until: NOW + DAY,
+        outcome,
+        reason: String::new(),
+    }
+}
+
+fn signature(state: Signature) -> Record {
+    record(Outcome::Signature { state, signer: "key 1".into() })
+}
+
+fn scan(state: Scan, counts: Counts, days: i64) -> Record {
+    let worst = (0..counts.fixable_critical)
+        .map(|at| Vulnerability {
+            severity: Severity::Critical,
+            id: format!("CVE-{at}"),
+            package: "p".into(),
+            installed: "1".into(),
+            fixed: "2".into(),
+            source: String::new(),
+            title: String::new(),
+            exploited: false,
+        })
+        .collect();
+    let scanned = Some(NOW - days * DAY);
+    record(Outcome::Scan { state, counts, packages: 5, scanned, database: None, worst })
+}
+
+fn judged(policy: &Policy, records: &[Record], privileged: Option<bool>) -> Judgement {
+    let facts =
+        Facts { records, digests: vec![subject().digest], name: "oci://r.example/a", privileged, ..Facts::default() };
+    policy.judge(&facts, NOW)
+}
+
+fn critical(fixable_critical: u64) -> Counts {
+    Counts { critical: fixable_critical, fixable_critical, ..Counts::default() }
+}
+
+#[test]
+fn the_written_default_is_the_one_in_force() {
+    assert_eq!(Policy::read(BUILT_IN, "built in").unwrap(), Policy::default());
+}
+
+#[test]
+fn the_default_policy_is_that_of_the_design() {
+    use Verdict::{Allow, Deny, NeedsApproval, Undecided};
+    let clean = || scan(Scan::Clean, Counts::default(), 1);
+    let good = || signature(Signature::Verified);
+    for (name, records, privileged, wanted) in [
+        ("verified, fresh, clean, unprivileged", vec![good(), clean()], Some(false), Allow),
+        ("covered by a signed index", vec![signature(Signature::CoveredByIndex), clean()], Some(false), Allow),
+        ("nothing checked", vec![], None, Undecided),
+        ("only one kind checked", vec![good()], None, NeedsApproval),
+        ("unsigned", vec![signature(Signature::NoneFound), clean()], None, NeedsApproval),
+        ("signed, no key", vec![signature(Signature::NoKey), clean()], None, NeedsApproval),
+        ("signed by a stranger", vec![signature(Signature::Untrusted), clean()], None, NeedsApproval),
+        ("could not be checked", vec![signature(Signature::Unreachable), clean()], None, NeedsApproval),
+        ("FAILED", vec![signature(Signature::Invalid), clean()], None, Deny),
+        ("stale", vec![good(), scan(Scan::Clean, Counts::default(), 8)], None, NeedsApproval),
+        ("unsupported", vec![good(), scan(Scan::Unsupported, Counts::default(), 1)], None, NeedsApproval),
+        ("fixable critical", vec![good(), scan(Scan::Findings, critical(1), 1)], None, NeedsApproval),
+        (
+            "findings that nobody can fix",
+            vec![good(), scan(Scan::Findings, Counts { critical: 1, ..Counts::default() }, 1)],
+            None,
+            Allow,
+        ),
+        ("privileged", vec![good(), clean()], Some(true), NeedsApproval),
+        ("scanned by somebody else", vec![good(), Record { by: By::Source, ..clean() }], None, NeedsApproval),
+    ] {
+        let judgement = judged(&Policy::default(), &records, privileged);
+        assert_eq!(judgement.verdict, wanted, "{name}: {judgement:?}");
+        let has_step = judgement.reasons.iter().all(|reason| reason.verdict == Allow || !reason.step.is_empty());
+        assert!(has_step, "{name}: each reason says what to do");
+    }
+}
+
+#[test]
+fn the_deny_list_and_a_dangerous_format_outweigh_everything() {
+    let records = [signature(Signature::Verified), scan(Scan::Clean, Counts::default(), 0)];
+    let mut policy = Policy::default();
+    policy.deny.push(Denied { digest: subject().digest, reason: "miner".into() });
+    assert_eq!(judged(&policy, &records, None).verdict, Verdict::Deny);
+    let facts = Facts { records: &records, broken_format: true, ..Facts::default() };
+    assert_eq!(Policy::default().judge(&facts, NOW).verdict, Verdict::Deny);
+}
+
+#[test]
+fn an_exception_counts_for_its_image_until_its_day_and_no_longer() {
+    let records = [signature(Signature::Verified), scan(Scan::Findings, critical(1), 1)];
+    let with = |repository: &str, expires: i64| {
+        let mut policy = Policy::default();
+        policy.exception.push(Exception {
+            id: "EX-1".into(),
+            vulnerability: "CVE-0".into(),
+            digest: None,
+            repository: Some(repository.into()),
+            owner: "ada".into(),
+            reason: "not started".into(),
+            expires: text::timestamp(expires),
+        });
+        judged(&policy, &records, None)
+    };
+    let taken = with("oci://r.example/", NOW + 5);
+    assert_eq!((taken.verdict, taken.exceptions), (Verdict::Allow, vec!["EX-1".to_owned()]));
+    assert_eq!(with("oci://r.example/", NOW - 5).verdict, Verdict::NeedsApproval);
+    assert_eq!(with("oci://other.example/", NOW + 5).verdict, Verdict::NeedsApproval);
+    for bad in [
+        "[[exception]]\nid='x'\nvulnerability='c'\nowner='o'\nreason='r'\nexpires='soon'\nrepository='a'",
+        "[[exception]]\nid='x'\nvulnerability='c'\nowner='o'\nreason='r'\nexpires='2030-01-01T00:00:00Z'",
+        "[scan]\nfresh=1",
+    ] {
+        assert!(Policy::read(bad, "test").is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_users_file_makes_the_sites_stricter_and_never_milder() {
+    let site = Policy { enforce: true, publishers: vec![Publisher::Official], ..Policy::default() };
+    let mut user = Policy { name: "mine".into(), enforce: false, privileged: Held::Deny, ..Policy::default() };
+    user.scan.missing = Held::Allow;
+    user.signature.keys.push("mine.pub".into());
+    user.exception.push(Exception {
+        id: "x".into(),
+        vulnerability: "CVE-0".into(),
+        digest: None,
+        repository: Some("oci://".into()),
+        owner: String::new(),
+        reason: String::new(),
+        expires: text::timestamp(NOW + DAY),
+    });
+    let both = site.tightened_by(&user);
+    assert!(both.enforce && both.publishers.is_empty() && both.signature.keys.is_empty() && both.exception.is_empty());
+    assert_eq!((both.privileged, both.scan.missing), (Held::Deny, Held::NeedsApproval));
+}
+
+#[test]
+fn platforms_age_limits_and_publishers_of_a_source_are_the_sites_own() {
+    use Verdict::{Allow, Deny, NeedsApproval};
+    let amd64: Platform = "linux/amd64".parse().unwrap();
+    let arm64: Platform = "linux/arm64".parse().unwrap();
+    let policy = Policy::read(
+        "publisher = [{ repository = \"oci://r.example/\", class = \"site-approved\" }]\n[image]\n\
+         platforms = [\"linux/amd64\"]\nother_platform = \"deny\"\nold_days = 100\n[scan]\nmost_high = 2\n",
+        "test",
+    )
+    .unwrap();
+    let high = |high| scan(Scan::Findings, Counts { high, ..Counts::default() }, 1);
+    for (name, platform, days, high_ones, wanted) in [
+        ("r.example/a", &amd64, Some(10), 2, Allow),
+        ("other.example/a", &amd64, Some(10), 2, NeedsApproval),
+        ("r.example/a", &arm64, Some(10), 2, Deny),
+        ("r.example/a", &amd64, Some(101), 2, NeedsApproval),
+        ("r.example/a", &amd64, None, 2, NeedsApproval),
+        ("r.example/a", &amd64, Some(10), 3, NeedsApproval),
+    ] {
+        let records = [signature(Signature::NoneFound), high(high_ones)];
+        let name = format!("oci://{name}");
+        let created = days.map(|days| NOW - days * DAY);
+        let facts = Facts { records: &records, name: &name, platform: Some(platform), created, ..Facts::default() };
+        let judgement = policy.judge(&facts, NOW);
+        assert_eq!(judgement.verdict, wanted, "{name} {platform} {days:?} {high_ones}: {judgement:?}");
+    }
+    // The user's file cannot widen any of it.
+    let mut user = Policy::default();
+    user.image.platforms = Some(vec![arm64]);
+    user.image.old_days = Some(1000);
+    user.overriding = Overriding::Anyone;
+    user.publisher.push(Published { repository: "oci://".into(), class: Publisher::SiteApproved });
+    let both = policy.tightened_by(&user);
+    assert_eq!((both.image.platforms, both.image.old_days, both.publisher.len()), (Some(vec![]), Some(100), 1));
+    assert_eq!((both.scan.most_high, both.overriding), (Some(2), Overriding::Nobody));
+}
+
+proptest::proptest! {
+    #[test]
+    fn bad_news_missing_news_and_time_never_make_a_verdict_better(
+        state in 0..Signature::ALL.len(), scanned in 0..Scan::ALL.len(), days in 0i64..60,
+        critical in 0u64..3, exploited in 0u64..2, later in 0i64..90, privileged: bool,
+    ) {
+        let policy = Policy::default();
+        let counts = |critical, exploited| Counts { critical, fixable_critical: critical, known_exploited: exploited, ..Counts::default() };
+        let signed = signature(Signature::ALL[state]);
+        let seen = scan(Scan::ALL[scanned], counts(critical, exploited), days);
+        let rank_of = |records: &[Record], now: i64, privileged: Option<bool>| {
+            let facts = Facts { records, digests: vec![subject().digest], name: "n", privileged, ..Facts::default() };
+            rank(policy.judge(&facts, now).verdict)
+        };
+        let before = rank_of(&[signed.clone(), seen.clone()], NOW, Some(privileged));
+        // A fact that is bad.
+        let worse = scan(Scan::ALL[scanned], counts(critical + 1, exploited + 1), days);
+        proptest::prop_assert!(rank_of(&[signed.clone(), worse], NOW, Some(privileged)) >= before);
+        proptest::prop_assert!(rank_of(&[signed.clone(), seen.clone()], NOW, Some(true)) >= before);
+        // A part that is missing; a wrong signature is no part that one would miss.
+        proptest::prop_assert!(rank_of(std::slice::from_ref(&signed), NOW, Some(privileged)) >= before);
+        if Signature::ALL[state] != Signature::Invalid {
+            proptest::prop_assert!(rank_of(std::slice::from_ref(&seen), NOW, Some(privileged)) >= before);
+        }
+        // Time, as long as the evidence counts; and when it counts no more.
+        if Signature::ALL[state] != Signature::Invalid {
+            proptest::prop_assert!(rank_of(&[signed, seen], NOW + later * DAY, Some(privileged)) >= before);
+        }
+    }
+}
