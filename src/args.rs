@@ -37,6 +37,8 @@ pub enum Verb {
     Show(Show),
     /// Say what is known about an image's safety (exit 0 allow, 3 needs approval, 4 deny, 5 undecided).
     Verify(Verify),
+    /// Say what is different between two images: settings, size, software, known vulnerabilities.
+    Diff(Diff),
     /// Launch an image.
     Launch(Launch),
     /// List workloads of all backends.
@@ -123,6 +125,21 @@ pub struct Verify {
     /// Check again, whatever is known already.
     #[arg(long)]
     pub again: bool,
+}
+
+/// `wharf diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The one image.
+    pub before: String,
+    /// The other; :TAG is another tag of the first.
+    pub after: String,
+    /// Platform of both, like linux/arm64; default this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Use what is known or quick to find, and scan nothing.
+    #[arg(long)]
+    pub quick: bool,
 }
 
 /// `wharf show`.

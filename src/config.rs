@@ -193,6 +193,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     }
     if let Some(mut policy) = file.policy {
         policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.scan.exploited_lists = policy.scan.exploited_lists.into_iter().map(absolute).collect();
         policy.check(&format!("{}: policy", path.display()))?;
         // The first file is the site's, if there is one: the second can only make it stricter.
         let before = config.policy_written.then(|| config.policy.clone());

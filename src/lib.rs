@@ -5,14 +5,15 @@
 //! args     the command line's types                 config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
 //! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, openstack }` and
-//!          `checkers! { cosign, attached, trivy }`, and the helpers they share: `http`, `exec`, `archive`, `header`, `keys`
+//!          `checkers! { cosign, attached, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
+//!          `keys`, `attachments`, `reports`, `exploited`
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
 //!
 //! # Who may import whom
 //!
 //! `main -> cli, tui, adapters, config, args`; `cli -> core, args`; `tui -> core, config`;
-//! `adapters/x -> core, adapters::{http, exec, archive, header, keys}`; `config -> core`; `core ->` nothing of ours, and never
+//! `adapters/x -> core, adapters::{the shared helpers}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
 //! `tests/house.rs` reads the sources and fails on a wrong `use`.
 //!

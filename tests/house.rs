@@ -35,6 +35,9 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
         "adapters::archive",
         "adapters::header",
         "adapters::keys",
+        "adapters::attachments",
+        "adapters::reports",
+        "adapters::exploited",
         "adapters::Parts",
         "adapters::Surroundings",
     ];

@@ -1,10 +1,13 @@
 //! One folder (or file) per technology. An adapter knows the core and the shared helpers, never another adapter.
 
 pub mod archive;
+pub mod attachments;
 pub mod exec;
+pub mod exploited;
 pub mod header;
 pub mod http;
 pub mod keys;
+pub mod reports;
 pub mod signing;
 pub mod store;
 pub mod vault;
@@ -45,7 +48,7 @@ macro_rules! checkers {
     };
 }
 
-checkers! { cosign, attached, trivy }
+checkers! { cosign, attached, scanners }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

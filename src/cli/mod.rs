@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod copy;
+mod diff;
 mod images;
 mod launch;
 mod offers;
@@ -57,6 +58,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
     match verb {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,
+        Verb::Diff(args) => diff::run(portal, args, json).await,
         Verb::Verify(args) => verify::run(portal, args, json).await,
         Verb::Policy(args) => policy::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,

@@ -68,6 +68,27 @@ states! {
         Expired = "!", "signature expired", Caution;
         /// The check could not run.
         Unreachable = "?", "could not check", Unknown;
+        /// It says it is signed; nobody here has read all its bytes yet.
+        Claimed = "?", "claimed, data not checked", Unknown;
+    }
+}
+
+impl Signature {
+    /// How much it counts beside other signatures over the same bytes: one that fails outweighs all, a good one
+    /// outweighs those that say less, and not to have been able to look outweighs having found nothing.
+    pub fn weight(self) -> u8 {
+        match self {
+            Self::Invalid => 9,
+            Self::Verified => 8,
+            Self::CoveredByIndex => 7,
+            Self::Expired => 6,
+            Self::Untrusted => 5,
+            Self::Unreachable => 4,
+            Self::NoKey => 3,
+            Self::Claimed => 2,
+            Self::NoneFound => 1,
+            Self::NotChecked => 0,
+        }
     }
 }
 

@@ -340,8 +340,8 @@ pub trait Checker: Send + Sync {
         false
     }
 
-    /// Checks exactly the bytes that the image is pinned to; `None` where it has nothing to say about such images.
-    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Option<Record>>;
+    /// Checks exactly the bytes that the image is pinned to; nothing where it has nothing to say about such images.
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>>;
 }
 
 /// A list as kept on disk.

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     digest::Digest,
-    evidence::{Badge, Scan, Signature},
+    evidence::{Badge, Scan, Signature, Tone},
     model::{Pinned, Platform},
-    text,
 };
+
+pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};
 
 /// What was checked: exact bytes, and the names they were seen under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,17 +47,23 @@ pub enum Kind {
     Signature,
     /// Known vulnerabilities.
     Scan,
+    /// What is in it.
+    Software,
+    /// What somebody says of vulnerabilities: that they do no harm here, or do.
+    Statements,
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Signature, Self::Scan];
+    /// The kinds that a verdict stands on.
+    pub const JUDGED: [Self; 2] = [Self::Signature, Self::Scan];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Signature => "signature",
             Self::Scan => "scan",
+            Self::Software => "software",
+            Self::Statements => "vex",
         }
     }
 }
@@ -69,116 +76,6 @@ pub enum By {
     Wharf,
     /// The source says so; nobody here checked it.
     Source,
-}
-
-/// Findings by severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Critical ones.
-    pub critical: u64,
-    /// High ones.
-    pub high: u64,
-    /// Medium ones.
-    pub medium: u64,
-    /// Low ones.
-    pub low: u64,
-    /// Those without a severity.
-    pub unknown: u64,
-    /// Critical ones for which there is a fixed version.
-    pub fixable_critical: u64,
-    /// Those known to be exploited.
-    pub known_exploited: u64,
-}
-
-impl Counts {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        self.critical + self.high + self.medium + self.low + self.unknown
-    }
-
-    /// `2 critical (1 fixable), 7 high`; empty without findings.
-    pub fn words(&self) -> String {
-        let mut parts = Vec::new();
-        for (count, word) in [
-            (self.critical, "critical"),
-            (self.high, "high"),
-            (self.medium, "medium"),
-            (self.low, "low"),
-            (self.unknown, "of unknown severity"),
-        ] {
-            if count > 0 {
-                parts.push(format!("{} {word}", text::count(count)));
-            }
-        }
-        if self.fixable_critical > 0 {
-            parts.push(format!("{} of the critical fixable", text::count(self.fixable_critical)));
-        }
-        if self.known_exploited > 0 {
-            parts.push(format!("{} known to be exploited", text::count(self.known_exploited)));
-        }
-        parts.join(", ")
-    }
-}
-
-/// One known vulnerability in one package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Vulnerability {
-    /// How bad, the worst first.
-    pub severity: Severity,
-    /// `CVE-2024-3094` and the like.
-    pub id: String,
-    /// The package.
-    pub package: String,
-    /// Its version in the image.
-    pub installed: String,
-    /// The version that has it no more; empty if there is none.
-    pub fixed: String,
-    /// Who says how bad it is.
-    pub source: String,
-    /// A line about it.
-    pub title: String,
-    /// Whether it is known to be exploited.
-    pub exploited: bool,
-}
-
-/// How bad a vulnerability is, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worst.
-    Critical,
-    /// Bad.
-    High,
-    /// Less bad.
-    Medium,
-    /// Hardly.
-    Low,
-    /// Nobody says.
-    Unknown,
-}
-
-impl Severity {
-    /// The word, and from a report's word in any case.
-    pub fn read(word: &str) -> Self {
-        match word.to_ascii_lowercase().as_str() {
-            "critical" => Self::Critical,
-            "high" | "important" | "error" => Self::High,
-            "medium" | "moderate" | "warning" => Self::Medium,
-            "low" | "negligible" | "minor" | "note" => Self::Low,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// The word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// What a check found.
@@ -207,10 +104,50 @@ pub enum Outcome {
         /// The worst findings, at most [`MOST_FINDINGS`].
         worst: Vec<Vulnerability>,
     },
+    /// A list of what is in it.
+    Software {
+        /// The form it came in: `CycloneDX 1.5`, `SPDX-2.3`, a scanner's own.
+        form: String,
+        /// How many packages it tells of.
+        total: u64,
+        /// The packages, by name, at most [`MOST_PACKAGES`].
+        packages: Vec<Package>,
+    },
+    /// Statements on vulnerabilities (VEX). They inform; they take nothing away.
+    Statements {
+        /// Who says so.
+        author: String,
+        /// When, seconds since 1970.
+        made: Option<i64>,
+        /// What they say, at most [`MOST_FINDINGS`].
+        statements: Vec<Statement>,
+    },
 }
 
-/// Findings that are kept of one scan; the counts tell of all.
-pub const MOST_FINDINGS: usize = 2000;
+/// Packages that are kept of one list; the total tells of all.
+pub const MOST_PACKAGES: usize = 10_000;
+
+/// One package of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What kind of package: `apk`, `deb`, `pypi`; empty where nobody says.
+    pub kind: String,
+}
+
+/// What somebody says of one vulnerability.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// The vulnerability.
+    pub vulnerability: String,
+    /// `not_affected`, `affected`, `fixed` or `under_investigation` (OpenVEX).
+    pub status: String,
+    /// Why, in their words.
+    pub why: String,
+}
 
 /// One check of one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +176,8 @@ impl Record {
         match self.outcome {
             Outcome::Signature { .. } => Kind::Signature,
             Outcome::Scan { .. } => Kind::Scan,
+            Outcome::Software { .. } => Kind::Software,
+            Outcome::Statements { .. } => Kind::Statements,
         }
     }
 
@@ -252,15 +191,24 @@ impl Record {
         match self.outcome {
             Outcome::Signature { state, .. } => state.badge(),
             Outcome::Scan { state, .. } => state.badge(),
+            Outcome::Software { .. } => Badge { sign: "≡", word: "listed", tone: Tone::Unknown },
+            Outcome::Statements { .. } => Badge { sign: "≡", word: "stated", tone: Tone::Unknown },
         }
     }
 }
 
 /// The record of a kind that counts now: our own before the source's, the newest of them.
+///
+/// Of signatures, several schemes may have something to say of the same bytes: one that fails outweighs all, one good
+/// one outweighs those that found nothing.
 pub fn best(records: &[Record], kind: Kind, now: i64) -> Option<&Record> {
     let own = |record: &&Record| record.by == By::Wharf;
+    let weight = |record: &&Record| match record.outcome {
+        Outcome::Signature { state, .. } => state.weight(),
+        _ => 0,
+    };
     records
         .iter()
         .filter(|record| record.kind() == kind && record.is_valid(now))
-        .max_by_key(|record| (own(record), record.at))
+        .max_by_key(|record| (own(record), weight(record), record.at))
 }

@@ -76,6 +76,10 @@ fn detail(record: &Record) -> String {
     let (found, inputs) = match &record.outcome {
         Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
         Outcome::Scan { counts, .. } => (counts.words(), record.inputs.as_slice()),
+        Outcome::Software { total, .. } => (text::plural(*total, "package", "packages"), &[][..]),
+        Outcome::Statements { author, statements, .. } => {
+            (format!("{} by {author}", text::plural(statements.len() as u64, "statement", "statements")), &[][..])
+        }
     };
     let parts = [found.as_str(), record.reason.as_str()].into_iter().chain(inputs.iter().map(String::as_str));
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
@@ -88,7 +92,7 @@ impl Verified {
         let decides = judgement.enforced || matches!(judgement.verdict, Verdict::Allow | Verdict::Deny);
         let signature = self.records.iter().find_map(|record| match record.outcome {
             Outcome::Signature { state, .. } => Some(state.badge()),
-            Outcome::Scan { .. } => None,
+            _ => None,
         });
         if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
     }
@@ -148,7 +152,7 @@ fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
     let now = text::now();
     let outcome = match checker.kind() {
         Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
-        Kind::Scan => Outcome::Scan {
+        _ => Outcome::Scan {
             state: Scan::Failed,
             counts: Counts::default(),
             packages: 0,
@@ -201,21 +205,21 @@ impl Portal {
         let asked = missing.map(|checker| async {
             let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
             match cx.unless_cancelled(&what, checker.check(cx, image, &supply)).await {
-                Ok(record) => {
-                    if let Some(record) = &record {
+                Ok(records) => {
+                    for record in &records {
                         if let Err(error) = self.cache.keep_evidence(record).await {
                             tracing::warn!(%error, "the evidence was not kept");
                         }
                     }
-                    record
+                    records
                 }
                 Err(error) => {
                     tracing::info!(%error, "a check could not run");
-                    Some(could_not(&**checker, pinned, &error))
+                    vec![could_not(&**checker, pinned, &error)]
                 }
             }
         });
-        let found: Vec<Option<Record>> = futures_util::future::join_all(asked).await;
+        let found: Vec<Vec<Record>> = futures_util::future::join_all(asked).await;
         Ok(kept.into_iter().chain(found.into_iter().flatten()).collect())
     }
 

@@ -43,6 +43,7 @@ actions! {
     Platform = "platform", "platform", "Choose the platform that is shown, shared and launched";
     Verify = "verify", "verify", "Check signatures and known vulnerabilities of this image again";
     Explain = "explain", "why", "Say why this image has its badge, and what would mend it";
+    Compare = "compare", "compare", "Compare this version with the one that is shown: settings, software, findings";
     SignIn = "sign-in", "sign in", "Sign in to a registry";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";

@@ -6,6 +6,7 @@ use super::{
     action::Action,
     commands, dialogs,
     input::Input,
+    list::Position,
     msg::{Effect, Slot, Target},
     popups::{
         Ask, Popup, Sure, agree,
@@ -138,6 +139,13 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
 pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
     match ask {
         Ask::Question(id, _) => vec![Effect::Answer(*id, Some(Secret::new(text)))],
+        Ask::Narrow => {
+            if let Some(Screen::Image(page)) = state.stack.last_mut() {
+                page.narrowed = text;
+                page.at = Position::default();
+            }
+            Vec::new()
+        }
         _ if text.is_empty() => Vec::new(),
         Ask::Gift => sharing::gift_pasted(state, &text),
         Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),

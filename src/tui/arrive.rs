@@ -59,6 +59,13 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             Err(error) => state.fail(&error),
         },
+        Msg::Compared(result) => match *result {
+            Ok(diff) => {
+                let text = diff.words();
+                state.popups.push(Popup::Text { title: "Compared".into(), copy: Some(text.clone()), text, top: 0 });
+            }
+            Err(error) => state.fail(&error),
+        },
         Msg::Marked(digest, badge) => state.catalog.marked_as(&digest, badge),
         Msg::Verified(result) => {
             if let Ok(verified) = &*result {

@@ -340,6 +340,24 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 return vec![Effect::Verify { image: Box::new(image), anew: true }];
             }
         }
+        Action::Filter => {
+            let input = super::input::Input::new(page.narrowed.clone());
+            let title = "Words, a severity, fixable, exploited".to_owned();
+            state.popups.push(Popup::Line { title, input, ask: Ask::Narrow });
+        }
+        Action::Sort => {
+            page.order = page.order.next();
+            let words = page.order.word();
+            state.say(words);
+        }
+        Action::Compare => {
+            if let (Some(tag), Some(image)) = (page.selected_tag(), &page.image) {
+                let after = image.reference.with_tag(tag);
+                let (before, platform) = (image.reference.clone(), page.platform.clone());
+                state.say("comparing…");
+                return vec![Effect::Compare { before, after, platform }];
+            }
+        }
         Action::Revoke => {
             if let Some(share) = page.selected_share() {
                 let name = share.project.title();

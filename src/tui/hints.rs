@@ -52,6 +52,9 @@ fn offered(state: &State) -> &'static [Action] {
             A::Platform,
             A::Verify,
             A::Explain,
+            A::Filter,
+            A::Sort,
+            A::Compare,
             A::Revoke,
             A::CopyReference,
             A::Open,
@@ -107,6 +110,12 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             if page.image.as_ref().is_some_and(|image| image.platforms.len() < 2) =>
         {
             no("it is built for one platform only")
+        }
+        (Screen::Image(page), Action::Compare) if page.selected_tag().is_none() => {
+            no("choose a version in the Versions pane first")
+        }
+        (Screen::Image(page), Action::Filter | Action::Sort) if !matches!(page.pane, Pane::Scan | Pane::Software) => {
+            no("for the Scan and Software panes")
         }
         (Screen::Image(page), Action::Revoke) if page.selected_share().is_none() => {
             no("choose a share in the Shares pane first")
@@ -190,7 +199,13 @@ pub fn of(state: &State) -> Vec<Hint> {
     let scope = state.scope();
     // Images that are shared by copy have no shares to take back.
     let fits = |action: &&Action| match state.screen() {
-        Screen::Image(page) => **action != Action::Revoke || page.panes().contains(&Pane::Shares),
+        Screen::Image(page) => match action {
+            Action::Revoke => page.panes().contains(&Pane::Shares),
+            // They are for some panes only: elsewhere they would only take room.
+            Action::Filter | Action::Sort => matches!(page.pane, Pane::Scan | Pane::Software),
+            Action::Compare => page.pane == Pane::Versions,
+            _ => true,
+        },
         _ => true,
     };
     offered(state)

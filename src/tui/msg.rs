@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use crate::core::{
+    diff::Diff,
     digest::Digest,
     error::{Error, Result},
     evidence::Badge,
@@ -128,6 +129,8 @@ pub enum Msg {
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
     /// Why an image has its badge.
     Explained(Box<Result<Verified>>),
+    /// What is different between two images.
+    Compared(Box<Result<Diff>>),
     /// The badge of a digest that a row shows.
     Marked(Digest, Badge),
     /// The evidence of the page's image, and what policy makes of it.
@@ -178,6 +181,8 @@ pub enum Effect {
     Verify { image: Box<Image>, anew: bool },
     /// Say why an image has its badge.
     Explain(Target),
+    /// Compare two images.
+    Compare { before: ImageRef, after: ImageRef, platform: Option<String> },
     /// Plan a share with each of these.
     SharePlans(Target, Vec<Receiver>),
     /// Share, as job; only one platform where one was chosen.

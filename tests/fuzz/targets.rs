@@ -4,16 +4,16 @@
 use std::path::Path;
 
 use wharf::{
-    adapters::{
-        archive::Index, cosign::payload, header, keys::Key, local::unpack::Root, oci::challenge, trivy::Report,
-    },
+    adapters::{archive::Index, cosign::payload, header, keys::Key, local::unpack::Root, oci::challenge, reports},
     core::{
         audit, clean,
         digest::Digest,
+        findings::Exploited,
         link::Link,
         manifest::{Pieces, RawManifest, describe},
         policy::Policy,
         query::Query,
+        record::Outcome,
         reference::ImageRef,
         rows::RowSet,
     },
@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("archive", archive, seeds_of_archives),
     ("unpack", unpack, seeds_of_layers),
     ("evidence", evidence, seeds_of_evidence),
+    ("report", report, seeds_of_reports),
 ];
 
 /// References, links, filters, challenges, and the cleaning of text.
@@ -118,10 +119,6 @@ fn evidence(bytes: &[u8]) {
     if let Some(bundle) = payload::Bundle::read(bytes) {
         let _ = (bundle.misses(&digest), bundle.signed(), bundle.hint().len());
     }
-    if let Some((_, counts, _, worst)) = Report::read(bytes).map(Report::summary) {
-        assert!(worst.len() as u64 <= counts.total());
-        assert!(!worst.iter().any(|one| one.title.contains('\u{1b}')), "text of a report is cleaned");
-    }
     let text = String::from_utf8_lossy(bytes);
     if let Some(key) = Key::parse(&text) {
         assert!(!key.verifies(b"message", bytes), "what is no signature verifies nothing");
@@ -133,19 +130,53 @@ fn evidence(bytes: &[u8]) {
     let _ = audit::read(&text);
 }
 
+/// Reports of scanners and registries, lists of software, statements; bare, signed and bundled.
+fn report(bytes: &[u8]) {
+    let digest = Digest::of(b"image");
+    let registries = [reports::clair::read(bytes), reports::harbor::read(bytes)];
+    let quay = match reports::quay::read(bytes) {
+        Some(reports::quay::Answer::Scanned(report)) => Some(report),
+        _ => None,
+    };
+    let attached = match reports::read(bytes, &[&digest]) {
+        Some(reports::Document::Scan(report)) => Some(report),
+        _ => None,
+    };
+    for report in registries.into_iter().chain([quay, attached]).flatten() {
+        let Outcome::Scan { counts, worst, .. } = report.outcome(&Exploited::default()) else { continue };
+        assert!(worst.len() as u64 <= counts.total());
+        assert!(!worst.iter().any(|one| one.title.contains('\u{1b}')), "text of a report is cleaned");
+    }
+}
+
+fn seeds_of_reports() -> Vec<Vec<u8>> {
+    [
+        r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":[{"VulnerabilityID":"CVE-1","PkgName":"zlib","Severity":"CRITICAL","FixedVersion":"2","Title":"x\u001b[31m"}]}]}"#,
+        r#"{"runs":[{"results":[{"ruleId":"CVE-1","level":"error","message":{"text":"x"}}],"tool":{"driver":{"name":"T","rules":[{"id":"CVE-1","properties":{"security-severity":"9.8"}}]}}}]}"#,
+        r#"{"matches":[{"vulnerability":{"id":"CVE-1","severity":"High","fix":{"versions":["2"]}},"artifact":{"name":"z","version":"1","type":"apk"}}],"descriptor":{"name":"grype"}}"#,
+        r#"{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"type":"library","name":"z","version":"1","purl":"pkg:apk/z@1"}]}"#,
+        r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"z","versionInfo":"1","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:deb/z@1"}]}]}"#,
+        r#"{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ada","statements":[{"vulnerability":{"name":"CVE-1"},"status":"fixed"}]}"#,
+        r#"{"status":"scanned","data":{"Layer":{"Features":[{"Name":"z","Version":"1","Vulnerabilities":[{"Name":"CVE-1","Severity":"High"}]}]}}}"#,
+        r#"{"packages":{"1":{"name":"z"}},"vulnerabilities":{"2":{"name":"CVE-1","normalized_severity":"Low"}},"package_vulnerabilities":{"1":["2"]}}"#,
+        r#"{"application/vnd.security.vulnerability.report; version=1.1":{"vulnerabilities":[{"id":"CVE-1","severity":"High"}]}}"#,
+        r#"{"payloadType":"application/vnd.in-toto+json","payload":"e30="}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
 fn seeds_of_evidence() -> Vec<Vec<u8>> {
     let digest = Digest::of(b"image");
     let classic = format!(
         r#"{{"critical":{{"identity":{{"docker-reference":"r.example/a:1"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":null}}"#
     );
     let bundle = r#"{"verificationMaterial":{"publicKey":{"hint":"AA=="}},"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AAAA"}]}}"#;
-    let report = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":[{"VulnerabilityID":"CVE-1","PkgName":"zlib","Severity":"CRITICAL","FixedVersion":"2","Title":"x\u001b[31m"}]}]}"#;
     let key = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
     let line = audit::next(None, audit::Entry::new("ada", "launch", "x")).expect("a seed");
     vec![
         classic.into_bytes(),
         bundle.into(),
-        report.into(),
         key.into(),
         wharf::core::policy::BUILT_IN.into(),
         serde_json::to_vec(&line).expect("a seed"),

@@ -49,7 +49,47 @@ fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
     layout
 }
 
+/// As `oras attach` does it: an artifact whose subject is the image, found by its fallback tag.
+const ATTACH: &str = r#"
+import hashlib, json, sys, urllib.error, urllib.request
+host, repo, kind, report = sys.argv[1:]
+base = f"http://{host}/v2/{repo}"
+def put(url, data, kind):
+    return urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT", headers={"Content-Type": kind}))
+def blob(data):
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    start = urllib.request.urlopen(urllib.request.Request(base + "/blobs/uploads/", data=b"", method="POST"))
+    put(start.headers["Location"] + "&digest=" + digest, data, "application/octet-stream")
+    return {"digest": digest, "size": len(data)}
+M = "application/vnd.oci.image.manifest.v1+json"
+top = urllib.request.urlopen(urllib.request.Request(base + "/manifests/1", headers={"Accept": M}))
+body = top.read(); subject = "sha256:" + hashlib.sha256(body).hexdigest()
+layer = {"mediaType": kind, **blob(report.encode())}
+config = {"mediaType": "application/vnd.oci.empty.v1+json", **blob(b"{}")}
+doc = json.dumps({"schemaVersion": 2, "mediaType": M, "artifactType": kind, "config": config,
+    "layers": [layer], "subject": {"mediaType": M, "digest": subject, "size": len(body)}}).encode()
+digest = "sha256:" + hashlib.sha256(doc).hexdigest()
+put(base + "/manifests/" + digest, doc, M)
+I = "application/vnd.oci.image.index.v1+json"
+place = base + "/manifests/" + subject.replace(":", "-")
+try:
+    known = json.load(urllib.request.urlopen(urllib.request.Request(place, headers={"Accept": I})))["manifests"]
+except urllib.error.HTTPError:
+    known = []
+known.append({"mediaType": M, "digest": digest, "size": len(doc), "artifactType": kind})
+put(place, json.dumps({"schemaVersion": 2, "mediaType": I, "manifests": known}).encode(), I)
+"#;
+
 impl Scanning {
+    /// Attaches a document to the image.
+    fn attach(&self, kind: &str, document: &str) {
+        let done = std::process::Command::new("python3")
+            .args(["-c", ATTACH, &self.host, &self.repository, kind, document])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", lab::complained(&done));
+    }
+
     fn new(host: &str, policy: &str) -> Self {
         let scanning = Self {
             home: Home::new(),
@@ -75,13 +115,18 @@ impl Scanning {
         assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
     }
 
-    /// The exit code, the scan's outcome, and what was said.
-    fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
-        let mut command = self.home.wharf(&["verify", &self.image(), "--again", "--json"]);
+    /// A command that finds trivy and its small database.
+    fn with_trivy<'a>(&self, command: &'a mut std::process::Command) -> &'a mut std::process::Command {
         let path = format!("{}:{}", self.trivy, std::env::var("PATH").unwrap());
         command.env("PATH", path).env("TRIVY_CACHE_DIR", &self.cache);
         command.env("TRIVY_SKIP_DB_UPDATE", "true").env("TRIVY_OFFLINE_SCAN", "true");
-        let output = command.env("TRIVY_SKIP_VERSION_CHECK", "true").output().unwrap();
+        command.env("TRIVY_SKIP_VERSION_CHECK", "true")
+    }
+
+    /// The exit code, the scan's outcome, and what was said.
+    fn verify(&self) -> (Option<i32>, serde_json::Value, String) {
+        let mut command = self.home.wharf(&["verify", &self.image(), "--again", "--json"]);
+        let output = self.with_trivy(&mut command).output().unwrap();
         let said: serde_json::Value =
             serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&output)));
         let records = said["records"].as_array().unwrap();
@@ -148,38 +193,8 @@ fn a_report_that_somebody_attached_is_shown_as_asserted_and_gives_way_to_a_scan_
     let folder = tempfile::tempdir().unwrap();
     let scanning = Scanning::new(&open, ANY_AGE);
     scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
-    let host = &scanning.host;
-    // As `oras attach` does it: an artifact whose subject is the image, found by its fallback tag.
-    let script = r#"
-import hashlib, json, sys, urllib.request
-host, repo, report = sys.argv[1:]
-base = f"http://{host}/v2/{repo}"
-def put(url, data, kind):
-    return urllib.request.urlopen(urllib.request.Request(url, data=data, method="PUT", headers={"Content-Type": kind}))
-def blob(data):
-    digest = "sha256:" + hashlib.sha256(data).hexdigest()
-    start = urllib.request.urlopen(urllib.request.Request(base + "/blobs/uploads/", data=b"", method="POST"))
-    put(start.headers["Location"] + "&digest=" + digest, data, "application/octet-stream")
-    return {"digest": digest, "size": len(data)}
-M = "application/vnd.oci.image.manifest.v1+json"
-top = urllib.request.urlopen(urllib.request.Request(base + "/manifests/1", headers={"Accept": M}))
-body = top.read(); subject = "sha256:" + hashlib.sha256(body).hexdigest()
-layer = {"mediaType": "application/sarif+json", **blob(report.encode())}
-config = {"mediaType": "application/vnd.oci.empty.v1+json", **blob(b"{}")}
-doc = json.dumps({"schemaVersion": 2, "mediaType": M, "artifactType": "application/sarif+json", "config": config,
-    "layers": [layer], "subject": {"mediaType": M, "digest": subject, "size": len(body)}}).encode()
-digest = "sha256:" + hashlib.sha256(doc).hexdigest()
-put(base + "/manifests/" + digest, doc, M)
-index = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [
-    {"mediaType": M, "digest": digest, "size": len(doc), "artifactType": "application/sarif+json"}]}).encode()
-put(base + "/manifests/" + subject.replace(":", "-"), index, "application/vnd.oci.image.index.v1+json")
-"#;
     let report = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"Other","rules":[{"id":"CVE-9","properties":{"security-severity":"5.0"}}]}},"results":[{"ruleId":"CVE-9","message":{"text":"x"}}]}]}"#;
-    let done = std::process::Command::new("python3")
-        .args(["-c", script, host, &scanning.repository, report])
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{}", lab::complained(&done));
+    scanning.attach("application/sarif+json", report);
     // Without a scanner: it is what somebody attached, and allows nothing by itself.
     let said = lab::said(&scanning.home.run(&["verify", &scanning.image()]));
     assert!(said.contains("asserted by the source") && said.contains("SARIF of Other"), "{said}");
@@ -188,4 +203,90 @@ put(base + "/manifests/" + subject.replace(":", "-"), index, "application/vnd.oc
         let (_, _, said) = scanning.verify();
         assert!(said.contains("CVE-2022-37434") && !said.contains("only what somebody attached"), "{said}");
     }
+}
+
+#[test]
+fn a_software_list_and_statements_are_shown_and_two_versions_are_compared() {
+    let open = need!("WHARF_LAB_OPEN");
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, ANY_AGE);
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let list = |version: &str| {
+        format!(
+            r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{{"type":"library","name":"zlib","version":"{version}","purl":"pkg:apk/alpine/zlib@{version}"}}]}}"#
+        )
+    };
+    let report = r#"{"SchemaVersion":2,"CreatedAt":"2026-11-20T06:00:00Z","Results":[{"Type":"alpine","Packages":[{"Name":"zlib"}],"Vulnerabilities":[{"VulnerabilityID":"CVE-2022-37434","PkgName":"zlib","Severity":"MEDIUM"}]}]}"#;
+    scanning.attach("application/vnd.cyclonedx+json", &list("1.2.12-r1"));
+    scanning.attach("application/vnd.aquasec.trivy.report+json", report);
+    scanning.attach(
+        "application/vnd.openvex+json",
+        r#"{"@context":"https://openvex.dev/ns/v0.2.0","author":"Ada","timestamp":"2026-11-20T06:00:00Z","statements":[{"vulnerability":{"name":"CVE-2022-37434"},"status":"not_affected","justification":"vulnerable_code_not_present"}]}"#,
+    );
+    // What is known to be exploited is the site's own list.
+    let file = scanning.home.path(".config/wharf/wharf.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let with =
+        |lists: &str| std::fs::write(&file, text.replace("fresh_days", &format!("{lists}\nfresh_days"))).unwrap();
+    std::fs::write(scanning.home.path(".config/wharf/kev.json"), r#"{"vulnerabilities":[{"cveID":"CVE-2022-37434"}]}"#)
+        .unwrap();
+    with("exploited_lists = [\"kev.json\"]");
+    let verified = scanning.home.run(&["verify", &scanning.image(), "--again"]);
+    let said = lab::said(&verified);
+    assert_eq!(verified.status.code(), Some(3), "{said}");
+    for told in ["1 finding is known to be exploited", "1 statement by Ada", "CycloneDX 1.5", "asserted by the source"]
+    {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    // The next version: another zlib, nothing found.
+    let first = scanning.image();
+    let next = format!("{}/{}:2", scanning.host, scanning.repository);
+    let layout = alpine(folder.path(), &[("zlib", "1.2.12-r9")]);
+    let pushed = scanning.home.run(&["push", &format!("{}:1", layout.display()), &next]);
+    assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+    let diff = |args: &[&str]| scanning.home.run(&[&["diff", &first, ":2"], args].concat());
+    let said = lab::said(&diff(&["--quick"]));
+    assert!(said.contains("nobody lists what is in one of them") && said.contains("was not scanned"), "{said}");
+    assert!(said.contains("settings are the same"), "{said}");
+    if lab::part("WHARF_LAB_TRIVY").is_some() {
+        let mut command = scanning.home.wharf(&["diff", &first, ":2", "--json"]);
+        let said: serde_json::Value =
+            serde_json::from_slice(&scanning.with_trivy(&mut command).output().unwrap().stdout).unwrap();
+        assert_eq!(said["findings"]["fixed"][0]["id"], "CVE-2022-37434", "{said}");
+        assert_eq!(said["software"]["changed"][0]["after"], "1.2.12-r9", "{said}");
+    }
+    let same = scanning.home.run(&["diff", &first, ":1", "--quick"]);
+    assert!(lab::said(&same).contains("the same bytes"), "{}", lab::complained(&same));
+}
+
+/// grype is in no package registry: a program that answers as it does (its JSON of version 0.90), and writes down how
+/// it was called.
+const GRYPE: &str = r#"#!/bin/sh
+echo "$@ http=$GRYPE_REGISTRY_INSECURE_USE_HTTP" >>"$CALLED"
+cat <<'J'
+{"matches":[{"vulnerability":{"id":"CVE-2022-37434","severity":"Critical","namespace":"alpine:distro:alpine:3.17","fix":{"versions":["1.2.12-r4"],"state":"fixed"}},"artifact":{"name":"zlib","version":"1.2.12-r1","type":"apk"}}],
+"descriptor":{"name":"grype","version":"0.90.0","timestamp":"2026-11-20T06:00:00Z","db":{"status":{"built":"2026-11-19T00:00:00Z"}}}}
+J
+"#;
+
+#[test]
+fn where_only_grype_is_installed_it_scans() {
+    let open = need!("WHARF_LAB_OPEN");
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, ANY_AGE);
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let program = folder.path().join("grype");
+    std::fs::write(&program, GRYPE).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let called = folder.path().join("called");
+    let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display())).env("CALLED", &called);
+    let output = command.output().unwrap();
+    let said = lab::said(&output);
+    assert_eq!(output.status.code(), Some(3), "{said} {}", lab::complained(&output));
+    assert!(said.contains("grype 0.90.0") && said.contains("1 critical finding could be fixed"), "{said}");
+    let called = std::fs::read_to_string(called).unwrap();
+    assert!(called.contains(&format!("registry:{open}/{}@sha256:", scanning.repository)), "{called}");
+    assert!(called.trim_end().ends_with("http=true"), "{called}");
 }

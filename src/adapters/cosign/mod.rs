@@ -5,19 +5,19 @@ pub mod payload;
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::TryStreamExt;
-use serde::Deserialize;
 
 use self::payload::{Bundle, Miss};
 use crate::{
-    adapters::{Parts, Surroundings, keys::Key},
+    adapters::{
+        Parts, Surroundings,
+        attachments::{self, Layer},
+        keys::Key,
+    },
     core::{
-        clean,
         config::Config,
         digest::Digest,
-        error::{Error, Kind as ErrorKind, Result},
+        error::{Kind as ErrorKind, Result},
         evidence::Signature,
-        manifest::{Descriptor, RawManifest},
         model::Image,
         ports::{Checker, Content, Supply},
         progress::Context,
@@ -30,8 +30,6 @@ use crate::{
 
 /// No payload or bundle is larger.
 const LIMIT: usize = 2 << 20;
-/// More signatures than anybody looks at.
-const MOST: usize = 64;
 /// How long a signature that was found counts, and how long its absence.
 const FOUND: i64 = 86_400;
 const ABSENT: i64 = 3_600;
@@ -45,45 +43,12 @@ pub struct Cosign {
     keys: Vec<Key>,
 }
 
-/// An attached manifest, as far as a signature is in it.
-#[derive(Deserialize)]
-struct Attached {
-    #[serde(default)]
-    layers: Vec<Layer>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Layer {
-    #[serde(default)]
-    media_type: String,
-    digest: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    annotations: std::collections::BTreeMap<String, String>,
-}
-
 /// What one signature says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     state: Signature,
     signer: String,
     reason: String,
-}
-
-/// How much a state counts beside others of the same image: one good signature is enough, and a wrong one is told
-/// before those that say nothing.
-fn weight(state: Signature) -> u8 {
-    match state {
-        Signature::Verified => 6,
-        Signature::CoveredByIndex => 5,
-        Signature::Invalid => 4,
-        Signature::Untrusted => 3,
-        Signature::NoKey => 2,
-        Signature::NoneFound => 1,
-        _ => 0,
-    }
 }
 
 impl Cosign {
@@ -124,7 +89,7 @@ impl Cosign {
             signer: String::new(),
             reason: format!("{why} ({place})"),
         };
-        let bytes = match read(cx, content, at, layer).await {
+        let bytes = match layer.read(cx, content, at, LIMIT).await {
             Ok(bytes) => bytes,
             Err(error) if error.kind == ErrorKind::Integrity => return Ok(Some(wrong(error.why))),
             Err(error) => return Err(error),
@@ -150,53 +115,6 @@ impl Cosign {
             }
         })
     }
-
-    async fn of_manifest(
-        &self,
-        cx: &Context,
-        content: &dyn Content,
-        at: &ImageRef,
-        manifest: &RawManifest,
-        digest: &Digest,
-        tag: Option<&str>,
-    ) -> Result<Vec<Found>> {
-        let Ok(attached) = serde_json::from_slice::<Attached>(&manifest.bytes) else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for layer in attached.layers.iter().take(MOST) {
-            found.extend(self.of_layer(cx, content, at, layer, digest, tag).await?);
-        }
-        Ok(found)
-    }
-}
-
-/// A payload or bundle, its digest compared.
-async fn read(cx: &Context, content: &dyn Content, at: &ImageRef, layer: &Layer) -> Result<Vec<u8>> {
-    let what = format!("read a signature of {at}");
-    let too_long = || Error::new(ErrorKind::Integrity, &what, "it is larger than any signature");
-    let digest: Digest = layer.digest.parse()?;
-    if layer.size > LIMIT as u64 {
-        return Err(too_long());
-    }
-    let blob = Descriptor {
-        media_type: clean::short(&layer.media_type, 200),
-        digest: digest.clone(),
-        size: layer.size,
-        platform: None,
-        artifact_type: None,
-    };
-    cx.run(&what, async {
-        let mut stream = content.blob(cx, at, &blob, 0).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = stream.try_next().await? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > LIMIT {
-                return Err(too_long());
-            }
-        }
-        digest.check(&bytes, &what)?;
-        Ok(bytes)
-    })
-    .await
 }
 
 #[async_trait]
@@ -209,14 +127,18 @@ impl Checker for Cosign {
         Kind::Signature
     }
 
+    fn made(&self, record: &Record) -> bool {
+        record.kind() == Kind::Signature && record.tool.ends_with(" cosign")
+    }
+
     fn inputs(&self) -> Vec<String> {
         self.keys.iter().map(|key| key.id.clone()).collect()
     }
 
-    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Option<Record>> {
-        let (Some(pinned), Some(content)) = (&image.pinned, &supply.content) else { return Ok(None) };
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>> {
+        let (Some(pinned), Some(content)) = (&image.pinned, &supply.content) else { return Ok(Vec::new()) };
         if !matches!(pinned.reference, ImageRef::Oci(_)) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let tag = pinned.reference.tag();
         let mut best = Found { state: Signature::NoneFound, signer: String::new(), reason: String::new() };
@@ -224,16 +146,17 @@ impl Checker for Cosign {
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            for (at, tagged) in content.attached(cx, &pinned.reference, digest).await?.into_iter().take(MOST) {
-                if tagged.is_some_and(|tag| !tag.ends_with(SIGNATURE_TAG)) {
+            for attached in attachments::of(cx, &**content, &pinned.reference, digest).await? {
+                if attached.tag.as_ref().is_some_and(|tag| !tag.ends_with(SIGNATURE_TAG)) {
                     continue;
                 }
-                let manifest = content.manifest(cx, &at).await?;
-                for mut one in self.of_manifest(cx, &**content, &at, &manifest, digest, tag).await? {
+                for layer in &attached.layers {
+                    let found = self.of_layer(cx, &**content, &attached.at, layer, digest, tag).await?;
+                    let Some(mut one) = found else { continue };
                     if one.state == Signature::Verified && *digest != pinned.manifest {
                         one.state = Signature::CoveredByIndex;
                     }
-                    if weight(one.state) > weight(best.state) {
+                    if one.state.weight() > best.state.weight() {
                         best = one;
                     }
                 }
@@ -244,7 +167,7 @@ impl Checker for Cosign {
         }
         let now = text::now();
         let valid = if best.state == Signature::NoneFound { ABSENT } else { FOUND };
-        Ok(Some(Record {
+        Ok(vec![Record {
             subject: Subject::of(pinned),
             tool: format!("wharf {} cosign", env!("CARGO_PKG_VERSION")),
             inputs: self.inputs(),
@@ -253,7 +176,7 @@ impl Checker for Cosign {
             valid_until: now + valid,
             outcome: Outcome::Signature { state: best.state, signer: best.signer },
             reason: best.reason,
-        }))
+        }])
     }
 }
 

@@ -46,7 +46,7 @@ impl Policy {
             Some(false) => reasons.push(fine("privileged", "the launch has no root rights on the host")),
             None => {}
         }
-        if Kind::ALL.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
+        if Kind::JUDGED.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
             for reason in &mut reasons {
                 if reason.verdict == Verdict::NeedsApproval && matches!(reason.rule, "signature" | "scan") {
                     reason.verdict = Verdict::Undecided;

@@ -140,6 +140,8 @@ pub struct ScanRules {
     pub asserted: Held,
     /// What becomes of one with a critical finding for which there is a fix.
     pub fixable_critical: Held,
+    /// Files that list what is known to be exploited: CISA's JSON, or an identifier a line.
+    pub exploited_lists: Vec<std::path::PathBuf>,
     /// What becomes of one with a finding that is known to be exploited.
     pub known_exploited: Held,
     /// The most findings that an image may have, by severity; none is no limit.
@@ -185,6 +187,7 @@ impl Default for ScanRules {
             missing: Held::NeedsApproval,
             asserted: Held::NeedsApproval,
             fixable_critical: Held::NeedsApproval,
+            exploited_lists: Vec::new(),
             known_exploited: Held::NeedsApproval,
             most_critical: None,
             most_high: None,
@@ -393,6 +396,7 @@ impl Policy {
                 missing: self.scan.missing.max(other.scan.missing),
                 asserted: self.scan.asserted.max(other.scan.asserted),
                 fixable_critical: self.scan.fixable_critical.max(other.scan.fixable_critical),
+                exploited_lists: [self.scan.exploited_lists.clone(), other.scan.exploited_lists.clone()].concat(),
                 known_exploited: self.scan.known_exploited.max(other.scan.known_exploited),
                 most_critical: least(self.scan.most_critical, other.scan.most_critical),
                 most_high: least(self.scan.most_high, other.scan.most_high),

@@ -132,6 +132,13 @@ impl Jobs {
                 };
                 post.send(Msg::Explained(Box::new(explained.await))).await;
             }),
+            Effect::Compare { before, after, platform } => self.read(Slot::Verify, move |post| async move {
+                let compared = async {
+                    let platform = platform.map(|platform| platform.parse()).transpose()?;
+                    portal.diff(&Context::default(), &before, &after, platform.as_ref(), true).await
+                };
+                post.send(Msg::Compared(Box::new(compared.await))).await;
+            }),
             Effect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {

@@ -12,6 +12,8 @@ use super::{input::Input, msg::Target};
 pub enum Ask {
     /// The name of a filter to keep.
     FilterName,
+    /// Words that narrow findings and packages.
+    Narrow,
     /// A link to open.
     Link,
     /// A question of the core, by its number; `true` for a secret, which is not shown.

@@ -1,11 +1,11 @@
-//! The trust and scan panes: every check with what, who, digest, when and where; the verdict with its reasons.
+//! The trust pane: every check with what, who, digest, when and where; the verdict with its reasons.
 
 use ratatui::text::{Line, Span};
 
 use super::Page;
 use crate::{
     core::{
-        evidence::{Scan, Signature, Verdict},
+        evidence::{Signature, Verdict},
         model::Image,
         record::{By, Kind, Outcome, Record, best},
         text,
@@ -20,7 +20,7 @@ use crate::{
 /// Columns of a label.
 const LABEL: usize = 13;
 
-fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<'static> {
+pub(super) fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<'static> {
     Line::from(vec![Span::styled(fit(label, LABEL), theme.style("dim")), span])
 }
 
@@ -40,7 +40,7 @@ impl Page {
         let state = record.map_or(Signature::NotChecked.badge(), Record::badge);
         lines.push(labelled("Signature", badge(state, theme), theme));
         if let Some(record) = record {
-            lines.extend(evidence(record, width, theme, now));
+            lines.extend(of(record, width, theme, now));
         }
         lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));
         if let Some(pinned) = &image.pinned {
@@ -52,56 +52,8 @@ impl Page {
         lines
     }
 
-    /// What is known of vulnerabilities, the worst first.
-    pub(super) fn scan_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
-        let Some(record) = self.record(Kind::Scan, now) else {
-            return vec![
-                labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
-                Line::raw(""),
-                Line::styled("Nobody has looked for known vulnerabilities in this image.", theme.style("text")),
-                Line::styled(
-                    "Not scanned is not the same as clean. v scans it, where trivy is installed.",
-                    theme.style("text"),
-                ),
-            ];
-        };
-        let mut lines = vec![labelled("Scan", badge(record.badge(), theme), theme)];
-        let width = usize::from(columns).saturating_sub(4).max(10);
-        lines.extend(evidence(record, width, theme, now));
-        let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
-        if counts.total() > 0 {
-            lines.push(fact("Findings", counts.words(), theme));
-        }
-        if worst.is_empty() {
-            return lines;
-        }
-        let package = (usize::from(columns) / 4).clamp(8, 30);
-        let head = format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", 9), fit("PACKAGE", package));
-        lines.push(Line::raw(""));
-        lines.push(Line::styled(head, theme.style("dim")));
-        lines.extend(worst.iter().map(|one| {
-            let role = match one.severity.word() {
-                "critical" | "high" => "bad",
-                "medium" => "caution",
-                _ => "text",
-            };
-            let fixed = if one.fixed.is_empty() { "no fix yet" } else { &one.fixed };
-            Line::from(vec![
-                Span::styled(format!(" {} ", fit(&one.id, 18)), theme.style("text")),
-                Span::styled(format!("{} ", fit(one.severity.word(), 9)), theme.style(role)),
-                Span::styled(
-                    format!("{} ", fit(&format!("{} {}", one.package, one.installed), package)),
-                    theme.style("text"),
-                ),
-                Span::styled(format!("{fixed}  "), theme.style("text")),
-                Span::styled(one.title.clone(), theme.style("dim")),
-            ])
-        }));
-        lines
-    }
-
     /// The evidence of a kind that counts.
-    fn record(&self, kind: Kind, now: i64) -> Option<&Record> {
+    pub(super) fn record(&self, kind: Kind, now: i64) -> Option<&Record> {
         match &self.verified {
             Some(Ok(verified)) => best(&verified.records, kind, now),
             _ => None,
@@ -134,7 +86,7 @@ fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static
 }
 
 /// Who checked it when, with what, and where it was found.
-fn evidence(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+pub(super) fn of(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Outcome::Signature { signer, .. } = &record.outcome {
         if !signer.is_empty() {

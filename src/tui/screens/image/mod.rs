@@ -1,14 +1,16 @@
-//! The image page: overview, versions, layers, trust, scan.
+//! The image page: overview, versions, layers, trust, scan, software.
 
 mod evidence;
+mod findings;
 mod view;
+
+pub use findings::Order;
 
 use crate::{
     core::{
         error::Error,
         form::join_words,
         model::{Image, Version},
-        record::Outcome,
         reference::ImageRef,
         share::Share,
         text,
@@ -39,11 +41,14 @@ pub enum Pane {
     Trust,
     /// Vulnerabilities.
     Scan,
+    /// What is in it.
+    Software,
 }
 
 impl Pane {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan];
+    pub const ALL: [Self; 7] =
+        [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan, Self::Software];
 
     fn title(self) -> &'static str {
         match self {
@@ -53,6 +58,7 @@ impl Pane {
             Self::Shares => "Shares",
             Self::Trust => "Trust",
             Self::Scan => "Scan",
+            Self::Software => "Software",
         }
     }
 }
@@ -111,6 +117,10 @@ pub struct Page {
     pub shares: Option<Result<Vec<Share>, Error>>,
     /// Its evidence, and what policy makes of it.
     pub verified: Option<Result<Box<Verified>, Error>>,
+    /// Words that narrow findings and packages.
+    pub narrowed: String,
+    /// How findings are put in order.
+    pub order: Order,
 }
 
 impl Page {
@@ -130,6 +140,8 @@ impl Page {
             platform: None,
             shares: None,
             verified: None,
+            narrowed: String::new(),
+            order: Order::default(),
         }
     }
 
@@ -204,7 +216,7 @@ impl Page {
                 Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + 14,
                 _ => 0,
             },
-            (Pane::Scan, Some(_)) => self.findings(),
+            (Pane::Scan | Pane::Software, Some(_)) => self.listed(),
             (Pane::Layers, Some(image)) => image.layers.len() + image.history.len() + 2,
             (Pane::Overview, Some(image)) => {
                 let lines = |(_, value): &(&str, String)| wrap(value, value_width(columns)).len();
@@ -212,16 +224,6 @@ impl Page {
             }
             _ => 0,
         }
-    }
-
-    /// Lines of the scan pane.
-    fn findings(&self) -> usize {
-        let Some(Ok(verified)) = &self.verified else { return 0 };
-        let found = verified.records.iter().map(|record| match &record.outcome {
-            Outcome::Scan { worst, .. } => worst.len() + 8,
-            Outcome::Signature { .. } => 0,
-        });
-        found.max().unwrap_or(0)
     }
 
     /// The tag under the selection of the versions pane.

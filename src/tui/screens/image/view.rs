@@ -47,6 +47,7 @@ impl Page {
             Pane::Shares => self.shares_pane(frame, area, theme, now),
             Pane::Trust => self.lines(frame, area, self.trust_lines(image, area.width, theme, now), theme),
             Pane::Scan => self.lines(frame, area, self.scan_lines(area.width, theme, now), theme),
+            Pane::Software => self.lines(frame, area, self.software_lines(area.width, theme, now), theme),
         }
     }
 

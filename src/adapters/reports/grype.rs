@@ -1,0 +1,100 @@
+//! grype's report. It lists matches only, and not how many packages it has seen: without a match it tells nothing.
+
+use serde::Deserialize;
+
+use super::{Each, Fold, Packages, Raw, Report, time};
+use crate::core::{clean, findings::Tally};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Top {
+    matches: Each<Matches>,
+    descriptor: Descriptor,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Descriptor {
+    version: String,
+    timestamp: String,
+    db: Database,
+}
+
+/// The database: `built` stands in it, or one level deeper since grype 0.88.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Database {
+    built: String,
+    status: Status,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    built: String,
+}
+
+#[derive(Default)]
+struct Matches {
+    tally: Tally,
+    packages: Packages,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Match {
+    vulnerability: Vulnerability,
+    artifact: Artifact,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Vulnerability {
+    id: String,
+    severity: String,
+    namespace: String,
+    description: String,
+    fix: Fix,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fix {
+    versions: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Artifact {
+    name: String,
+    version: String,
+    r#type: String,
+}
+
+impl Fold for Matches {
+    type Item = Match;
+    fn take(&mut self, item: Match) {
+        let (vulnerability, artifact) = (&item.vulnerability, &item.artifact);
+        let fixed = vulnerability.fix.versions.first().map_or("", String::as_str);
+        let raw = Raw {
+            severity: &vulnerability.severity,
+            id: &vulnerability.id,
+            package: &artifact.name,
+            installed: &artifact.version,
+            fixed,
+            source: &vulnerability.namespace,
+            title: &vulnerability.description,
+        };
+        self.tally.add(raw.cleaned());
+        self.packages.add(&artifact.name, &artifact.version, &artifact.r#type);
+    }
+}
+
+/// Reads one.
+pub fn read(bytes: &[u8]) -> Option<Report> {
+    let top: Top = serde_json::from_slice(bytes).ok()?;
+    let Each(Matches { tally, packages }) = top.matches;
+    let database = time(&top.descriptor.db.status.built).or_else(|| time(&top.descriptor.db.built));
+    let tool = format!("grype {}", clean::short(&top.descriptor.version, 40));
+    Some(Report { tool, scanned: time(&top.descriptor.timestamp), database, tally, packages })
+}

@@ -1,0 +1,109 @@
+//! Quay's own report (`GET /api/v1/repository/REPO/manifest/DIGEST/security?vulnerabilities=true`, Quay 3).
+
+use serde::Deserialize;
+
+use super::{Each, Fold, Packages, Raw, Report};
+use crate::core::findings::Tally;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Top {
+    status: String,
+    data: Option<Data>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Data {
+    layer: Layer,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Layer {
+    features: Each<Features>,
+}
+
+#[derive(Default)]
+struct Features {
+    tally: Tally,
+    packages: Packages,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Feature {
+    name: String,
+    version: String,
+    version_format: String,
+    vulnerabilities: Each<Found>,
+}
+
+/// Findings of one package, whose name stands beside them.
+#[derive(Default)]
+struct Found(Vec<Finding>);
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Finding {
+    name: String,
+    severity: String,
+    fixed_by: String,
+    description: String,
+    namespace_name: String,
+}
+
+impl Fold for Found {
+    type Item = Finding;
+    fn take(&mut self, item: Finding) {
+        if self.0.len() < 10_000 {
+            self.0.push(item);
+        }
+    }
+}
+
+impl Fold for Features {
+    type Item = Feature;
+    fn take(&mut self, item: Feature) {
+        for found in item.vulnerabilities.0.0 {
+            let raw = Raw {
+                severity: &found.severity,
+                id: &found.name,
+                package: &item.name,
+                installed: &item.version,
+                fixed: &found.fixed_by,
+                source: &found.namespace_name,
+                title: &found.description,
+            };
+            self.tally.add(raw.cleaned());
+        }
+        self.packages.add(&item.name, &item.version, &item.version_format);
+    }
+}
+
+/// How a scan stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It waits for its turn.
+    Queued,
+    /// It is done.
+    Scanned(Report),
+    /// It could not be done.
+    Failed,
+    /// The scanner does not know such images.
+    Unsupported,
+}
+
+/// Reads an answer.
+pub fn read(bytes: &[u8]) -> Option<Answer> {
+    let top: Top = serde_json::from_slice(bytes).ok()?;
+    Some(match (top.status.as_str(), top.data) {
+        ("queued", _) => Answer::Queued,
+        ("failed", _) => Answer::Failed,
+        ("scanned", Some(data)) => {
+            let Each(Features { tally, packages }) = data.layer.features;
+            Answer::Scanned(Report { tool: "Quay".into(), scanned: None, database: None, tally, packages })
+        }
+        _ => Answer::Unsupported,
+    })
+}

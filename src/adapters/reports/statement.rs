@@ -1,0 +1,104 @@
+//! In-toto statements about an image: cosign's vulnerability predicate, and lists of software and VEX as predicates.
+//!
+//! A statement about another image says nothing about this one.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Document, read, time};
+use crate::core::{clean, digest::Digest};
+
+#[derive(Deserialize)]
+struct Bundle<'a> {
+    #[serde(borrow, rename = "dsseEnvelope")]
+    envelope: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    payload: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement<'a> {
+    #[serde(default)]
+    subject: Vec<Subject>,
+    predicate_type: String,
+    #[serde(borrow)]
+    predicate: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    #[serde(default)]
+    digest: BTreeMap<String, String>,
+}
+
+/// cosign's predicate; trivy writes `scanner`, the specification says `scanners`.
+#[derive(Deserialize)]
+struct Scanned<'a> {
+    #[serde(borrow)]
+    scanner: Option<Scanner<'a>>,
+    #[serde(borrow, default)]
+    scanners: Vec<Scanner<'a>>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Scanner<'a> {
+    #[serde(default)]
+    uri: String,
+    #[serde(borrow)]
+    result: &'a RawValue,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    scan_finished_on: String,
+}
+
+/// A Sigstore bundle around an envelope.
+pub fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+    let bundle: Bundle<'_> = serde_json::from_slice(bytes).ok()?;
+    envelope(bundle.envelope.get().as_bytes(), digests)
+}
+
+/// A DSSE envelope around a statement.
+pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+    let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
+    statement(&STANDARD.decode(envelope.payload).ok()?, digests)
+}
+
+/// A statement.
+pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+    let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
+    let names = |subject: &Subject| {
+        digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex()))
+    };
+    if !digests.is_empty() && !statement.subject.iter().any(names) {
+        return None;
+    }
+    let kind = statement.predicate_type.as_str();
+    let predicate = statement.predicate.get().as_bytes();
+    if kind.contains("attestation/vuln") || kind.contains("/vulns/") {
+        return scanned(predicate);
+    }
+    let is_list = ["spdx.dev/Document", "cyclonedx.org/bom", "openvex.dev/ns"].iter().any(|word| kind.contains(word));
+    // Only what is no statement itself: a statement within a statement would go on for ever.
+    if is_list { read(predicate, &[]).filter(|document| !matches!(document, Document::Scan(_))) } else { None }
+}
+
+fn scanned(predicate: &[u8]) -> Option<Document> {
+    let said: Scanned<'_> = serde_json::from_slice(predicate).ok()?;
+    let scanner = said.scanner.or_else(|| said.scanners.into_iter().next())?;
+    let Document::Scan(mut report) = read(scanner.result.get().as_bytes(), &[])? else { return None };
+    report.scanned = time(&said.metadata.scan_finished_on).or(report.scanned);
+    report.tool = format!("attestation of {}", clean::short(&scanner.uri, 60));
+    Some(Document::Scan(report))
+}

@@ -1,0 +1,96 @@
+//! trivy's report, schema version 2.
+
+use serde::Deserialize;
+
+use super::{Each, Fold, Packages, Raw, Report, time};
+use crate::core::findings::Tally;
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Top {
+    created_at: String,
+    results: Each<Targets>,
+}
+
+#[derive(Default)]
+struct Targets {
+    tally: Tally,
+    packages: Packages,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Target {
+    r#type: String,
+    packages: Each<Seen>,
+    vulnerabilities: Each<Found>,
+}
+
+#[derive(Default)]
+struct Seen(Packages);
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Package {
+    name: String,
+    version: String,
+}
+
+#[derive(Default)]
+struct Found(Tally);
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Finding {
+    #[serde(rename = "VulnerabilityID")]
+    id: String,
+    pkg_name: String,
+    installed_version: String,
+    fixed_version: String,
+    severity: String,
+    severity_source: String,
+    title: String,
+}
+
+impl Fold for Seen {
+    type Item = Package;
+    fn take(&mut self, item: Package) {
+        // A package without a name is a package all the same.
+        let name = if item.name.is_empty() { "?" } else { &item.name };
+        self.0.add(name, &item.version, "");
+    }
+}
+
+impl Fold for Found {
+    type Item = Finding;
+    fn take(&mut self, item: Finding) {
+        let raw = Raw {
+            severity: &item.severity,
+            id: &item.id,
+            package: &item.pkg_name,
+            installed: &item.installed_version,
+            fixed: &item.fixed_version,
+            source: &item.severity_source,
+            title: &item.title,
+        };
+        self.0.add(raw.cleaned());
+    }
+}
+
+impl Fold for Targets {
+    type Item = Target;
+    fn take(&mut self, item: Target) {
+        self.tally.merge(item.vulnerabilities.0.0);
+        let mut packages = item.packages.0.0;
+        let kind = crate::core::clean::short(&item.r#type, 20);
+        packages.list.iter_mut().for_each(|package| package.kind.clone_from(&kind));
+        self.packages.merge(packages);
+    }
+}
+
+/// Reads one.
+pub fn read(bytes: &[u8]) -> Option<Report> {
+    let top: Top = serde_json::from_slice(bytes).ok()?;
+    let Each(Targets { tally, packages }) = top.results;
+    Some(Report { tool: "trivy's report".into(), scanned: time(&top.created_at), database: None, tally, packages })
+}

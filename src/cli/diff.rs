@@ -1,0 +1,24 @@
+//! `wharf diff`: what is different between two images.
+
+use super::output;
+use crate::{
+    args::Diff,
+    core::{error::Result, portal::Portal},
+};
+
+/// Compares two images. A second one that begins with a colon is another tag of the first.
+pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
+    let before = args.before.parse()?;
+    let after = match args.after.strip_prefix(':') {
+        Some(tag) => crate::core::reference::ImageRef::with_tag(&before, tag),
+        None => args.after.parse()?,
+    };
+    let platform = args.platform.as_deref().map(str::parse).transpose()?;
+    let diff = portal.diff(&output::context(), &before, &after, platform.as_ref(), args.quick).await?;
+    if json {
+        output::json(&diff)?;
+    } else {
+        output::line(&diff.words())?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,226 @@
+//! The scan and software panes: known vulnerabilities and packages, narrowed by words and put in order.
+
+use ratatui::text::{Line, Span};
+
+use super::{Page, evidence};
+use crate::{
+    core::{
+        evidence::Scan,
+        record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
+        text,
+    },
+    tui::{
+        theme::Theme,
+        widgets::{badge, fact, fit},
+    },
+};
+
+/// How findings are put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The exploited and the worst first.
+    #[default]
+    Severity,
+    /// By package.
+    Package,
+    /// By identifier, the newest first.
+    Newest,
+    /// Those with a fix first.
+    Fixable,
+}
+
+impl Order {
+    /// The next one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Severity => Self::Package,
+            Self::Package => Self::Newest,
+            Self::Newest => Self::Fixable,
+            Self::Fixable => Self::Severity,
+        }
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Severity => "the worst first",
+            Self::Package => "by package",
+            Self::Newest => "the newest first",
+            Self::Fixable => "those with a fix first",
+        }
+    }
+}
+
+/// Whether every word is somewhere in it. `fixable`, `exploited` and a severity are words too.
+fn fits(one: &Vulnerability, words: &[String]) -> bool {
+    words.iter().all(|word| match word.as_str() {
+        "fixable" => !one.fixed.is_empty(),
+        "exploited" => one.exploited,
+        word if word == one.severity.word() => true,
+        word => [&one.id, &one.package, &one.title].iter().any(|part| part.to_lowercase().contains(word)),
+    })
+}
+
+impl Page {
+    fn words(&self) -> Vec<String> {
+        self.narrowed.split_whitespace().map(str::to_lowercase).collect()
+    }
+
+    /// The findings that are shown, in their order, and how many there are.
+    fn shown_findings(&self, now: i64) -> (Vec<&Vulnerability>, usize) {
+        let Some(Outcome::Scan { worst, .. }) = self.record(Kind::Scan, now).map(|record| &record.outcome) else {
+            return (Vec::new(), 0);
+        };
+        let words = self.words();
+        let mut shown: Vec<&Vulnerability> = worst.iter().filter(|one| fits(one, &words)).collect();
+        match self.order {
+            Order::Severity => {}
+            Order::Package => shown.sort_by(|a, b| a.package.cmp(&b.package)),
+            Order::Newest => shown.sort_by(|a, b| b.id.cmp(&a.id)),
+            Order::Fixable => shown.sort_by_key(|one| one.fixed.is_empty()),
+        }
+        (shown, worst.len())
+    }
+
+    /// The packages that are shown, and how many there are.
+    fn shown_packages(&self, now: i64) -> (Vec<&Package>, usize) {
+        let Some(Outcome::Software { packages, .. }) = self.record(Kind::Software, now).map(|record| &record.outcome)
+        else {
+            return (Vec::new(), 0);
+        };
+        let words = self.words();
+        let fits = |package: &&Package| {
+            words.iter().all(|word| package.name.to_lowercase().contains(word) || package.kind == *word)
+        };
+        (packages.iter().filter(fits).collect(), packages.len())
+    }
+
+    /// Lines of the scan and the software pane.
+    pub(super) fn listed(&self) -> usize {
+        let now = text::now();
+        match self.pane {
+            super::Pane::Software => self.shown_packages(now).0.len() + 8,
+            _ => self.shown_findings(now).0.len() + 12,
+        }
+    }
+
+    /// What is shown of how many, where words narrow it.
+    fn narrowing(&self, shown: usize, all: usize, theme: &Theme) -> Line<'static> {
+        let order = if self.pane == super::Pane::Scan { format!(", {}", self.order.word()) } else { String::new() };
+        let words = if self.narrowed.is_empty() {
+            format!("{}{order}", text::count(all as u64))
+        } else {
+            format!("{shown} of {all} with '{}'{order}", self.narrowed)
+        };
+        fact("Shown", words, theme)
+    }
+
+    /// What is known of vulnerabilities, the worst first.
+    pub(super) fn scan_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let Some(record) = self.record(Kind::Scan, now) else {
+            return vec![
+                evidence::labelled("Scan", badge(Scan::NotScanned.badge(), theme), theme),
+                Line::raw(""),
+                Line::styled("Nobody has looked for known vulnerabilities in this image.", theme.style("text")),
+                Line::styled(
+                    "Not scanned is not the same as clean. v scans it, where trivy or grype is installed.",
+                    theme.style("text"),
+                ),
+            ];
+        };
+        let mut lines = vec![evidence::labelled("Scan", badge(record.badge(), theme), theme)];
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        lines.extend(evidence::of(record, width, theme, now));
+        let Outcome::Scan { counts, worst, .. } = &record.outcome else { return lines };
+        if counts.total() > 0 {
+            lines.push(fact("Findings", counts.words(), theme));
+        }
+        let statements = self.record(Kind::Statements, now);
+        lines.extend(statements.map(|record| stated(record, theme)));
+        if worst.is_empty() {
+            return lines;
+        }
+        let (shown, all) = self.shown_findings(now);
+        lines.push(self.narrowing(shown.len(), all, theme));
+        let package = (usize::from(columns) / 4).clamp(8, 30);
+        let head = format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", 10), fit("PACKAGE", package));
+        lines.push(Line::raw(""));
+        lines.push(Line::styled(head, theme.style("dim")));
+        let said = |one: &Vulnerability| match statements.map(|record| &record.outcome) {
+            Some(Outcome::Statements { statements, .. }) => {
+                statements.iter().find(|statement| statement.vulnerability == one.id)
+            }
+            _ => None,
+        };
+        lines.extend(shown.into_iter().map(|one| finding(one, said(one), package, theme)));
+        lines
+    }
+
+    /// What is in the image, as somebody lists it.
+    pub(super) fn software_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
+        let Some(record) = self.record(Kind::Software, now) else {
+            return vec![
+                Line::styled("Nobody lists what is in this image.", theme.style("text")),
+                Line::styled(
+                    "v scans it, where trivy is installed; or attach a CycloneDX or SPDX document to it.",
+                    theme.style("dim"),
+                ),
+            ];
+        };
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        let mut lines = Vec::new();
+        if let Outcome::Software { form, total, .. } = &record.outcome {
+            let words = format!("{} · {form}", text::plural(*total, "package", "packages"));
+            lines.push(fact("Software", words, theme));
+        }
+        lines.extend(evidence::of(record, width, theme, now));
+        let (shown, all) = self.shown_packages(now);
+        lines.push(self.narrowing(shown.len(), all, theme));
+        let name = (usize::from(columns) / 2).clamp(10, 60);
+        lines.push(Line::raw(""));
+        let head = format!(" {} {} VERSION", fit("PACKAGE", name), fit("KIND", 10));
+        lines.push(Line::styled(head, theme.style("dim")));
+        lines.extend(shown.into_iter().map(|package| {
+            Line::from(vec![
+                Span::styled(format!(" {} ", fit(&package.name, name)), theme.style("text")),
+                Span::styled(format!("{} ", fit(&package.kind, 10)), theme.style("dim")),
+                Span::styled(package.version.clone(), theme.style("text")),
+            ])
+        }));
+        lines
+    }
+}
+
+/// Who made statements, when.
+fn stated(record: &Record, theme: &Theme) -> Line<'static> {
+    let Outcome::Statements { author, made, statements } = &record.outcome else { return Line::raw("") };
+    let when = made.map(|made| format!(", {}", text::timestamp(made))).unwrap_or_default();
+    let count = text::plural(statements.len() as u64, "statement", "statements");
+    fact("VEX", format!("{count} by {author}{when}: they inform, and take nothing away"), theme)
+}
+
+fn finding(one: &Vulnerability, said: Option<&Statement>, package: usize, theme: &Theme) -> Line<'static> {
+    let role = match one.severity.word() {
+        "critical" | "high" => "bad",
+        "medium" => "caution",
+        _ => "text",
+    };
+    let sign = if one.exploited { "‼" } else { " " };
+    let fixed = if one.fixed.is_empty() { "no fix yet" } else { &one.fixed };
+    let mut about = one.title.clone();
+    if one.exploited {
+        about = format!("known to be exploited · {about}");
+    }
+    if let Some(said) = said {
+        let why = if said.why.is_empty() { String::new() } else { format!(" ({})", said.why) };
+        about = format!("VEX: {}{why} · {about}", said.status.replace('_', " "));
+    }
+    Line::from(vec![
+        Span::styled(format!("{sign}{} ", fit(&one.id, 18)), theme.style("text")),
+        Span::styled(format!("{} ", fit(one.severity.word(), 10)), theme.style(role)),
+        Span::styled(format!("{} ", fit(&format!("{} {}", one.package, one.installed), package)), theme.style("text")),
+        Span::styled(format!("{fixed}  "), theme.style("text")),
+        Span::styled(about, theme.style("dim")),
+    ])
+}
