@@ -227,7 +227,7 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
     use wharf::core::{
         evidence::{Scan, Signature},
         policy::{Facts, Policy},
-        record::{By, Counts, Outcome, Record, Severity, Subject, Vulnerability},
+        record::{By, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
     };
     let subject = Subject::of(image.pinned.as_ref().unwrap());
     let record = |tool: &str, outcome, reason: &str| Record {
@@ -250,13 +250,31 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
         title: "heap-based buffer over-read in inflate()".into(),
         exploited: false,
     };
-    let counts = Counts { critical: 1, fixable_critical: 1, low: 1, ..Counts::default() };
-    let worst =
-        vec![finding(Severity::Critical, "CVE-2022-37434", "1.2.12-r4"), finding(Severity::Low, "CVE-2024-9143", "")];
+    let counts = Counts { critical: 1, fixable_critical: 1, known_exploited: 1, low: 1, ..Counts::default() };
+    let worst = vec![
+        Vulnerability { exploited: true, ..finding(Severity::Critical, "CVE-2022-37434", "1.2.12-r4") },
+        finding(Severity::Low, "CVE-2024-9143", ""),
+    ];
     let signed = Outcome::Signature { state: Signature::CoveredByIndex, signer: "key 3f2a9c0d11e85b77".into() };
     let scanned = Some(now - 180);
     let scan = Outcome::Scan { state: Scan::Findings, counts, packages: 17, scanned, database: None, worst };
+    let package =
+        |name: &str, version: &str| Package { name: name.into(), version: version.into(), kind: "apk".into() };
+    let software = Outcome::Software {
+        form: "CycloneDX 1.5".into(),
+        total: 2,
+        packages: vec![package("musl", "1.2.3-r4"), package("zlib", "1.2.12-r1")],
+    };
+    let statement = Statement {
+        vulnerability: "CVE-2024-9143".into(),
+        status: "not_affected".into(),
+        why: "vulnerable_code_not_present".into(),
+    };
+    let stated = Outcome::Statements { author: "Ada".into(), made: Some(now - 86_400), statements: vec![statement] };
+    let asserted = |record: Record| Record { by: By::Source, inputs: Vec::new(), ..record };
     let records = vec![
+        asserted(record("attached CycloneDX 1.5", software, "lab.example/physics/gromacs@sha256:5a5a")),
+        asserted(record("attached OpenVEX", stated, "lab.example/physics/gromacs@sha256:6b6b")),
         record("wharf 0.1.0 cosign", signed, "lab.example/physics/gromacs:sha256-4f4f.sig"),
         record("trivy 0.70.0", scan, "17 packages were seen"),
     ];

@@ -89,6 +89,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         ("image-scan", "tab tab tab tab"),
         ("image-trust-verified", "tab tab tab"),
         ("image-scan-findings", "tab tab tab tab"),
+        ("image-software-findings", "tab tab tab tab tab"),
     ] {
         let mut state = page();
         if name.ends_with("verified") || name.ends_with("findings") {
