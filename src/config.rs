@@ -47,6 +47,8 @@ struct Written {
     client_certificate: Option<PathBuf>,
     client_key: Option<PathBuf>,
     #[serde(default)]
+    notary: String,
+    #[serde(default)]
     repositories: Vec<String>,
 }
 
@@ -105,7 +107,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[source]]",
         variable: "WHARF_REGISTRIES",
-        words: "sources: name, type, url, user, ca, client_certificate, client_key, repositories; the variable has registry URLs with spaces between them",
+        words: "sources: name, type, url, user, ca, client_certificate, client_key, notary, repositories; the variable has registry URLs with spaces between them",
     },
 ];
 
@@ -187,6 +189,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             user: written.user,
             ca: written.ca.map(absolute),
             client_certificate,
+            notary: written.notary,
             repositories: written.repositories,
             origin: path.display().to_string(),
         });

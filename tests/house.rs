@@ -36,6 +36,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
         "adapters::header",
         "adapters::keys",
         "adapters::attachments",
+        "adapters::certificates",
         "adapters::reports",
         "adapters::exploited",
         "adapters::Parts",

@@ -74,6 +74,29 @@ impl Key {
         Some(Self { id: Digest::of(&der).hex().to_owned(), hash, der, algorithms })
     }
 
+    /// The Ed25519 key of these 32 bytes.
+    pub fn of_ed25519(raw: &[u8]) -> Option<Self> {
+        /// What stands before the key in `SubjectPublicKeyInfo` (RFC 8410).
+        const BEFORE: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        (raw.len() == 32).then(|| Self::of_der([BEFORE, raw].concat()))?
+    }
+
+    /// Whether this key made `signature` over `message` with a method as Notary names them: ECDSA signatures are the
+    /// two numbers one after the other.
+    pub fn verifies_as(&self, method: &str, message: &[u8], signature: &[u8]) -> bool {
+        let head = self.der.get(..self.der.len().min(HEAD)).unwrap_or_default();
+        let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
+        let algorithm: &dyn VerificationAlgorithm = match method {
+            "ecdsa" if says(P256) => &signature::ECDSA_P256_SHA256_FIXED,
+            "ecdsa" if says(P384) => &signature::ECDSA_P384_SHA384_FIXED,
+            "rsapss" if says(RSA) => &signature::RSA_PSS_2048_8192_SHA256,
+            "rsapkcs1v15" if says(RSA) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            "eddsa" if says(ED25519) => &signature::ED25519,
+            _ => return false,
+        };
+        UnparsedPublicKey::new(algorithm, &self.der).verify(message, signature).is_ok()
+    }
+
     /// Whether this key made `signature` over `message`.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.algorithms

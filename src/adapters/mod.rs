@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod attachments;
+pub mod certificates;
 pub mod exec;
 pub mod exploited;
 pub mod header;
@@ -48,7 +49,7 @@ macro_rules! checkers {
     };
 }
 
-checkers! { cosign, attached, scanners }
+checkers! { cosign, notary, attached, scanners }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

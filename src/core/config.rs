@@ -55,6 +55,8 @@ pub struct SourceConfig {
     pub ca: Option<PathBuf>,
     /// Client certificate and key (PEM).
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// A Notary server (version 1) that knows what its tags mean; empty without one.
+    pub notary: String,
     /// Repositories to list where the registry does not list them itself.
     pub repositories: Vec<String>,
     /// Where it was found, in words.

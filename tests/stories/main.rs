@@ -26,4 +26,5 @@ mod screens;
 mod secrets;
 mod signatures;
 mod transfers;
+mod trust;
 mod wire;

@@ -120,10 +120,22 @@ impl Held {
 pub struct SignatureRules {
     /// Files with public keys (PEM) whose signatures count.
     pub keys: Vec<std::path::PathBuf>,
+    /// Root keys of Docker Content Trust that count.
+    pub notary: Vec<NotaryRoots>,
     /// What becomes of an image without a signature that counts.
     pub missing: Held,
     /// What becomes of one whose signature does not fit.
     pub invalid: Held,
+}
+
+/// Root keys of Docker Content Trust that count below a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotaryRoots {
+    /// Names that begin like this: `registry.example.org/physics/`.
+    pub repository: String,
+    /// Ids of root keys, in hexadecimal, as `notary key list` shows them.
+    pub keys: Vec<String>,
 }
 
 /// What is wanted of scans.
@@ -175,7 +187,7 @@ impl Default for Policy {
 
 impl Default for SignatureRules {
     fn default() -> Self {
-        Self { keys: Vec::new(), missing: Held::NeedsApproval, invalid: Held::Deny }
+        Self { keys: Vec::new(), notary: Vec::new(), missing: Held::NeedsApproval, invalid: Held::Deny }
     }
 }
 
@@ -385,6 +397,7 @@ impl Policy {
             unreachable: self.unreachable.max(other.unreachable),
             signature: SignatureRules {
                 keys: self.signature.keys.clone(),
+                notary: self.signature.notary.clone(),
                 missing: self.signature.missing.max(other.signature.missing),
                 invalid: self.signature.invalid.max(other.signature.invalid),
             },

@@ -1,0 +1,116 @@
+//! X.509 certificates: whom they name, until when, their key, and the chain to one that is trusted.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use x509_cert::{
+    Certificate,
+    der::{Decode, Encode},
+};
+
+use super::keys::Key;
+
+/// A certificate that was read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// Its bytes.
+    pub der: Vec<u8>,
+    /// The common name of its subject; empty without one.
+    pub name: String,
+    /// Its key as `SubjectPublicKeyInfo`.
+    pub spki: Vec<u8>,
+    /// From when it is valid, seconds since 1970.
+    pub begins: i64,
+    /// Until when.
+    pub ends: i64,
+}
+
+/// Why a certificate is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// It is not valid at that moment.
+    Expired,
+    /// It leads to none that is trusted.
+    Unknown(String),
+}
+
+impl Read {
+    /// Reads DER.
+    pub fn of_der(der: &[u8]) -> Option<Self> {
+        let certificate = Certificate::from_der(der).ok()?;
+        let body = &certificate.tbs_certificate;
+        let seconds = |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
+        // RFC 4514 writes a name as text: `CN=…,O=…`.
+        let subject = body.subject.to_string();
+        let name = subject.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or("");
+        Some(Self {
+            der: der.to_vec(),
+            name: name.replace('\\', ""),
+            spki: body.subject_public_key_info.to_der().ok()?,
+            begins: seconds(&body.validity.not_before)?,
+            ends: seconds(&body.validity.not_after)?,
+        })
+    }
+
+    /// Reads the first certificate of a PEM text.
+    pub fn of_pem(pem: &str) -> Option<Self> {
+        all_of_pem(pem).into_iter().next()
+    }
+
+    /// Its key, if it is of a kind that is understood.
+    pub fn key(&self) -> Option<Key> {
+        Key::of_der(self.spki.clone())
+    }
+
+    /// Whether it is valid at a moment.
+    pub fn is_valid(&self, now: i64) -> bool {
+        (self.begins..=self.ends).contains(&now)
+    }
+
+    /// Whether it is one of `trusted`, or leads to one of them over some of `between`; and is valid.
+    pub fn leads_to(&self, trusted: &[Self], between: &[Self], now: i64) -> Result<(), Distrust> {
+        if !self.is_valid(now) {
+            return Err(Distrust::Expired);
+        }
+        if trusted.iter().any(|one| one.der == self.der) {
+            return Ok(());
+        }
+        let unknown = |error: &dyn std::fmt::Display| Distrust::Unknown(error.to_string());
+        let ders: Vec<CertificateDer<'_>> =
+            trusted.iter().map(|one| CertificateDer::from(one.der.as_slice())).collect();
+        let anchors: Vec<_> = ders.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
+        let between: Vec<_> = between.iter().map(|one| CertificateDer::from(one.der.as_slice())).collect();
+        let der = CertificateDer::from(self.der.as_slice());
+        let leaf = EndEntityCert::try_from(&der).map_err(|error| unknown(&error))?;
+        let moment = UnixTime::since_unix_epoch(Duration::from_secs(now.max(0).unsigned_abs()));
+        let checked = leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &anchors,
+            &between,
+            moment,
+            // "If it says what it is for, that must be it": certificates that sign images seldom say anything.
+            KeyUsage::required_if_present(&CODE_SIGNING),
+            None,
+            None,
+        );
+        checked.map(|_| ()).map_err(|error| match error {
+            webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. } => Distrust::Expired,
+            other => unknown(&other),
+        })
+    }
+}
+
+/// `id-kp-codeSigning` (RFC 5280), as its bytes.
+const CODE_SIGNING: [u8; 8] = [0x2b, 6, 1, 5, 5, 7, 3, 3];
+
+/// All certificates of a PEM text.
+pub fn all_of_pem(pem: &str) -> Vec<Read> {
+    pem.split("-----BEGIN CERTIFICATE-----")
+        .skip(1)
+        .filter_map(|part| part.split_once("-----END CERTIFICATE-----"))
+        .filter_map(|(body, _)| STANDARD.decode(body.split_whitespace().collect::<String>()).ok())
+        .filter_map(|der| Read::of_der(&der))
+        .collect()
+}

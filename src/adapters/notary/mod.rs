@@ -1,0 +1,247 @@
+//! Docker Content Trust: what a Notary server (version 1) says a tag means, read-only and off unless a source names one.
+//!
+//! Trust begins with root keys that the policy pins. A root that is pinned nowhere is shown and trusted by nobody.
+
+mod files;
+pub mod tuf;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+
+use self::{
+    files::Server,
+    tuf::{Chain, Fault, Targets, Versions, Watch},
+};
+use crate::{
+    adapters::{Parts, Surroundings},
+    core::{
+        config::Config,
+        digest::Digest,
+        error::{Kind as ErrorKind, Result},
+        evidence::Signature,
+        model::Image,
+        policy::NotaryRoots,
+        ports::{Checker, Supply},
+        progress::Context,
+        record::{By, Kind, Outcome, Record, Subject},
+        reference::{ImageRef, Name},
+        text,
+    },
+};
+
+/// How long what was found counts, and how long its absence.
+const FOUND: i64 = 86_400;
+const ABSENT: i64 = 3_600;
+/// Roots before the newest that are looked at for one that is pinned.
+const OLDER: u64 = 16;
+/// Roles that names are handed over to.
+const DELEGATIONS: usize = 16;
+
+/// Checks what Notary servers say.
+pub struct Notary {
+    /// Servers by the host of their registry.
+    servers: BTreeMap<String, Server>,
+    roots: Vec<NotaryRoots>,
+    /// Where versions that were seen are remembered.
+    seen: PathBuf,
+}
+
+/// What came out: state, signer, reason, until when it counts.
+struct Found {
+    state: Signature,
+    signer: String,
+    reason: String,
+    until: i64,
+}
+
+impl Notary {
+    fn pins(&self, gun: &str) -> Vec<String> {
+        let fits = self.roots.iter().filter(|pinned| gun.starts_with(pinned.repository.as_str()));
+        fits.flat_map(|pinned| pinned.keys.clone()).collect()
+    }
+
+    fn memory(&self, gun: &str) -> PathBuf {
+        self.seen.join(format!("{}.json", Digest::of(gun.as_bytes()).hex()))
+    }
+
+    /// Everything that the chain holds, checked; the newest root was `root`.
+    async fn chain(
+        &self,
+        cx: &Context,
+        server: &Server,
+        root: &[u8],
+        watch: &Watch<'_>,
+    ) -> Result<std::result::Result<(Chain, String, Vec<Targets>), Fault>> {
+        let older = self.older(cx, server, root, watch).await?;
+        let (mut chain, pin) = match tuf::trusted(root, &older, watch) {
+            Ok(trusted) => trusted,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        macro_rules! checked {
+            ($step:expr) => {
+                match $step {
+                    Ok(value) => value,
+                    Err(fault) => return Ok(Err(fault)),
+                }
+            };
+        }
+        let missing = |role: &str| Fault::Wrong(format!("the server has no {role} file"));
+        let Some(bytes) = server.file(cx, watch.gun, "timestamp").await? else { return Ok(Err(missing("timestamp"))) };
+        let meta = checked!(chain.timestamp(&bytes, watch));
+        let Some(bytes) = server.file(cx, watch.gun, "snapshot").await? else { return Ok(Err(missing("snapshot"))) };
+        let snapshot = checked!(chain.snapshot(&bytes, &meta, root, watch));
+        let Some(bytes) = server.file(cx, watch.gun, "targets").await? else { return Ok(Err(missing("targets"))) };
+        let own = checked!(chain.targets(&bytes, &snapshot, watch));
+        let mut all = Vec::new();
+        for name in own.hands_over_to().into_iter().filter(|name| snapshot.has(name)).take(DELEGATIONS) {
+            let Some(bytes) = server.file(cx, watch.gun, &name).await? else { return Ok(Err(missing(&name))) };
+            all.push(checked!(chain.delegated(&bytes, &name, &own, &snapshot, watch)));
+        }
+        // Docker looks into `targets/releases` first, then into the owner's own, then into the others.
+        all.insert(all.iter().take_while(|targets| targets.role == "targets/releases").count(), own);
+        Ok(Ok((chain, pin, all)))
+    }
+
+    /// Roots before the newest, the newest first, where that is pinned by nobody.
+    async fn older(&self, cx: &Context, server: &Server, root: &[u8], watch: &Watch<'_>) -> Result<Vec<Vec<u8>>> {
+        let mut older = Vec::new();
+        let unpinned = matches!(tuf::trusted(root, &[], watch), Err(Fault::Untrusted(_)));
+        let Ok(newest) = tuf::Root::read(root) else { return Ok(older) };
+        let first = newest.version().saturating_sub(OLDER).max(1);
+        for version in (first..newest.version()).rev().filter(|_| unpinned && !watch.pins.is_empty()) {
+            match server.file(cx, watch.gun, &format!("{version}.root")).await? {
+                Some(bytes) => older.push(bytes),
+                None => break,
+            }
+        }
+        Ok(older)
+    }
+
+    async fn found(&self, cx: &Context, server: &Server, name: &Name, digest: &Digest, length: u64) -> Result<Found> {
+        let gun = format!("{}/{}", name.host, name.repository);
+        let now = text::now();
+        let none = |state, reason: String, until| Found { state, signer: String::new(), reason, until };
+        let Some(root) = server.file(cx, &gun, "root").await? else {
+            let reason = format!("{} has no trust data of it", server.address());
+            return Ok(none(Signature::NoneFound, reason, now + ABSENT));
+        };
+        let pins = self.pins(&gun);
+        let memory = self.memory(&gun);
+        let seen: Versions = tokio::fs::read(&memory)
+            .await
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let watch = Watch { gun: &gun, pins: &pins, seen: &seen, now };
+        let at = server.address();
+        let (chain, pin, all) = match self.chain(cx, server, &root, &watch).await? {
+            Ok(whole) => whole,
+            Err(Fault::Wrong(why)) => return Ok(none(Signature::Invalid, format!("{why} ({at})"), now + FOUND)),
+            Err(Fault::Expired(why)) => return Ok(none(Signature::Expired, format!("{why} ({at})"), now + ABSENT)),
+            Err(Fault::Untrusted(why)) => {
+                let state = if pins.is_empty() { Signature::NoKey } else { Signature::Untrusted };
+                return Ok(none(state, format!("{why} ({at})"), now + ABSENT));
+            }
+        };
+        remember(&memory, &chain.versions).await;
+        let until = chain.expires.min(now + FOUND);
+        let tag = name.tag.as_deref();
+        let said = all.iter().find_map(|targets| targets.says(tag, digest, length).map(|fits| (targets, fits)));
+        let short = |id: &str| id.get(..16).unwrap_or(id).to_owned();
+        Ok(match said {
+            Some((targets, true)) => Found {
+                state: Signature::Verified,
+                signer: format!("key {} under root {}", short(&targets.key), short(&pin)),
+                reason: format!("{}, {at}", targets.role),
+                until,
+            },
+            Some((targets, false)) => {
+                let reason = format!("the signed tag means other bytes ({}, {at})", targets.role);
+                none(Signature::Invalid, reason, now + ABSENT)
+            }
+            None => {
+                let others = all.iter().map(Targets::len).sum::<usize>();
+                let reason = format!("this tag is not signed, {others} others are ({at})");
+                none(Signature::NoneFound, reason, now + ABSENT)
+            }
+        })
+    }
+}
+
+/// Keeps the versions, so that an older file is seen as one. What cannot be kept is told in the log.
+async fn remember(path: &std::path::Path, versions: &Versions) {
+    let write = async {
+        let folder = path.parent().unwrap_or(path);
+        tokio::fs::create_dir_all(folder).await?;
+        let new = path.with_extension(format!("{}.new", std::process::id()));
+        tokio::fs::write(&new, serde_json::to_vec(versions).unwrap_or_default()).await?;
+        tokio::fs::rename(&new, path).await
+    };
+    if let Err(error) = write.await {
+        tracing::warn!(%error, "versions of trust data were not kept");
+    }
+}
+
+#[async_trait]
+impl Checker for Notary {
+    fn name(&self) -> &'static str {
+        "notary"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Signature
+    }
+
+    fn made(&self, record: &Record) -> bool {
+        record.kind() == Kind::Signature && record.tool.ends_with(" notary")
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        self.roots.iter().flat_map(|pinned| pinned.keys.clone()).collect()
+    }
+
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>> {
+        let (Some(pinned), Some(content)) = (&image.pinned, &supply.content) else { return Ok(Vec::new()) };
+        let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };
+        let Some(server) = self.servers.get(&name.host) else { return Ok(Vec::new()) };
+        let top = content.manifest(cx, &pinned.reference.with_digest(&pinned.digest)).await?;
+        let found = self.found(cx, server, name, &pinned.digest, top.bytes.len() as u64).await;
+        let found = match found {
+            Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+            other => other?,
+        };
+        Ok(vec![Record {
+            subject: Subject::of(pinned),
+            tool: format!("wharf {} notary", env!("CARGO_PKG_VERSION")),
+            inputs: self.inputs(),
+            by: By::Wharf,
+            at: text::now(),
+            valid_until: found.until,
+            outcome: Outcome::Signature { state: found.state, signer: found.signer },
+            reason: found.reason,
+        }])
+    }
+}
+
+/// The checker, where a source names a server.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let mut servers = BTreeMap::new();
+    for source in config.sources.iter().filter(|source| !source.notary.is_empty()) {
+        let host = source.url.split_once("://").map_or(source.url.as_str(), |(_, rest)| rest);
+        let host = host.split('/').next().unwrap_or(host).to_owned();
+        servers.insert(host, Server::new(source)?);
+    }
+    if servers.is_empty() {
+        return Ok(());
+    }
+    let roots = config.policy.signature.notary.clone();
+    parts.note(
+        "content trust",
+        !roots.is_empty(),
+        if roots.is_empty() { "no root key is pinned" } else { "root keys are pinned" },
+        "pin the root keys of your Notary server: [[policy.signature.notary]]",
+    );
+    parts.checkers.push(Arc::new(Notary { servers, roots, seen: around.state_dir.join("notary") }));
+    Ok(())
+}
