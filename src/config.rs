@@ -196,6 +196,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     }
     if let Some(mut policy) = file.policy {
         policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.signature.trusted_root = policy.signature.trusted_root.map(absolute);
         policy.scan.exploited_lists = policy.scan.exploited_lists.into_iter().map(absolute).collect();
         policy.check(&format!("{}: policy", path.display()))?;
         // The first file is the site's, if there is one: the second can only make it stricter.

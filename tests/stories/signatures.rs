@@ -260,3 +260,46 @@ fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
     std::fs::write(&strict, "missing = 3\n").unwrap();
     assert_eq!(test(&strict).status.code(), Some(2));
 }
+
+#[test]
+fn a_signature_without_a_key_counts_by_who_made_it_and_who_vouched_for_them() {
+    let open = need!("WHARF_LAB_OPEN");
+    let identity = "https://github.com/physics/gromacs/.github/workflows/release.yml@refs/tags/v1";
+    let issuer = "https://token.actions.githubusercontent.com";
+    let keyless = |rules: &str| {
+        let root = "[policy.signature]\ntrusted_root = \"sigstore/trusted_root.json\"\ntransparency_log = false\n";
+        let signing = Signing::new(&open, &format!("{root}{rules}{UNSCANNED}"));
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/keyless-sign");
+        let done = Command::new(script)
+            .arg(signing.home.path(".config/wharf/sigstore"))
+            .args([&format!("http://{open}"), &signing.repository, "1", identity, issuer])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", lab::complained(&done));
+        signing
+    };
+    let rule = |identity: &str, issuer: &str| {
+        format!("[[policy.signature.identity]]\nidentity = \"{identity}\"\nissuer = \"{issuer}\"\n")
+    };
+    let workflows = "https://github.com/physics/gromacs/.github/workflows/*";
+    for (rules, wanted) in [
+        (String::new(), "no-key"),
+        (rule(identity, issuer), "covered-by-index"),
+        (rule(workflows, issuer), "covered-by-index"),
+        (rule(workflows, "https://accounts.example"), "untrusted"),
+        (rule("https://github.com/evil/*", issuer), "untrusted"),
+    ] {
+        let signing = keyless(&rules);
+        let (_, state, said) = signing.verify();
+        assert_eq!(state, wanted, "{rules}: {said}");
+        assert!(said.to_string().contains("release.yml@refs/tags/v1 vouched for by"), "{said}");
+    }
+    // Another instance's root: the certificate leads nowhere.
+    let signing = keyless(&rule(identity, issuer));
+    let other = keyless("");
+    let root = |signing: &Signing| signing.home.path(".config/wharf/sigstore/trusted_root.json");
+    std::fs::copy(root(&other), root(&signing)).unwrap();
+    let (code, state, said) = signing.verify();
+    assert_ne!(code, Some(0), "{said}");
+    assert!(matches!(state.as_str(), "untrusted" | "invalid"), "{state}: {said}");
+}

@@ -1,12 +1,18 @@
 //! Signatures as cosign writes them: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers interface
 //! and by its fallback tag; verified with the keys that the policy names. No network but the image's own registry.
 
+mod keyless;
 pub mod payload;
+
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use self::payload::{Bundle, Miss};
+use self::{
+    keyless::{Answer, Keyless},
+    payload::{Bundle, Miss},
+};
 use crate::{
     adapters::{
         Parts, Surroundings,
@@ -19,6 +25,7 @@ use crate::{
         error::{Kind as ErrorKind, Result},
         evidence::Signature,
         model::Image,
+        policy::SignatureRules,
         ports::{Checker, Content, Supply},
         progress::Context,
         record::{By, Kind, Outcome, Record, Subject},
@@ -41,6 +48,9 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// Checks signatures with the policy's keys.
 pub struct Cosign {
     keys: Vec<Key>,
+    rules: SignatureRules,
+    /// Made when the first certificate is seen: roots take a while to read.
+    keyless: OnceLock<Result<Keyless>>,
 }
 
 /// What one signature says.
@@ -67,6 +77,28 @@ impl Cosign {
             return none(Signature::NoKey, "the policy names no key to check it with");
         }
         none(Signature::Untrusted, "it fits none of the policy's keys")
+    }
+
+    /// What a signature with a certificate says.
+    fn certified(&self, ask: impl FnOnce(&Keyless) -> Answer, place: &str) -> Found {
+        let found = |state, signer: String, reason: String| {
+            let reason = if reason.is_empty() { place.to_owned() } else { format!("{reason} ({place})") };
+            Found { state, signer, reason }
+        };
+        let keyless = match self.keyless.get_or_init(|| Keyless::new(&self.rules)) {
+            Ok(keyless) => keyless,
+            Err(error) => {
+                return found(Signature::Unreachable, String::new(), format!("{}: {}", error.what, error.why));
+            }
+        };
+        match ask(keyless) {
+            Answer::Trusted(who) => found(Signature::Verified, who, String::new()),
+            Answer::Stranger(who) => found(Signature::Untrusted, who, "the policy does not name them".into()),
+            Answer::NoRule(who) => found(Signature::NoKey, who, "the policy names no identity".into()),
+            Answer::Unrooted(why) => found(Signature::Untrusted, String::new(), why),
+            Answer::Wrong(why) => found(Signature::Invalid, String::new(), why),
+            Answer::Unknown(why) => found(Signature::Unreachable, String::new(), why),
+        }
     }
 
     /// What a layer of an attached manifest says of `digest`; `None` if it is no signature.
@@ -99,10 +131,17 @@ impl Cosign {
                 Some(Miss::Other(_)) => None,
                 Some(Miss::Wrong(why)) => Some(wrong(why)),
                 None => {
-                    let signature =
-                        layer.annotations.get(ANNOTATION).and_then(|text| STANDARD.decode(text.trim()).ok());
-                    let signatures: Vec<Vec<u8>> = signature.into_iter().collect();
-                    Some(self.judged(&bytes, &signatures, "", &place))
+                    let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
+                    let signatures: Vec<Vec<u8>> = STANDARD.decode(text.trim()).into_iter().collect();
+                    let by_key = self.judged(&bytes, &signatures, "", &place);
+                    if by_key.state == Signature::Verified || !layer.annotations.contains_key(keyless::CERTIFICATE) {
+                        return Ok(Some(by_key));
+                    }
+                    let ask = |keyless: &Keyless| {
+                        let none = || Answer::Unknown("it has no certificate".to_owned());
+                        keyless.classic(&bytes, text, &layer.annotations).unwrap_or_else(none)
+                    };
+                    Some(self.certified(ask, &place))
                 }
             });
         }
@@ -110,6 +149,7 @@ impl Cosign {
         Ok(match bundle.misses(digest) {
             Some(Miss::Other(_)) => None,
             Some(Miss::Wrong(why)) => Some(wrong(why)),
+            None if bundle.is_keyless() => Some(self.certified(|keyless| keyless.bundle(&bytes, digest), &place)),
             None => {
                 bundle.signed().map(|(message, signatures)| self.judged(&message, &signatures, bundle.hint(), &place))
             }
@@ -132,7 +172,8 @@ impl Checker for Cosign {
     }
 
     fn inputs(&self) -> Vec<String> {
-        self.keys.iter().map(|key| key.id.clone()).collect()
+        let keys = self.keys.iter().map(|key| key.id.clone());
+        keys.chain(self.rules.identity.iter().map(|rule| format!("{} by {}", rule.identity, rule.issuer))).collect()
     }
 
     async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>> {
@@ -192,6 +233,10 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
             Err(error) => parts.note("signature key", false, format!("{}: {}", error.what, error.why), &error.hint),
         }
     }
-    parts.checkers.push(std::sync::Arc::new(Cosign { keys }));
+    parts.checkers.push(std::sync::Arc::new(Cosign {
+        keys,
+        rules: config.policy.signature.clone(),
+        keyless: OnceLock::new(),
+    }));
     Ok(())
 }

@@ -85,6 +85,8 @@ pub struct Bundle {
 #[serde(rename_all = "camelCase")]
 struct Material {
     public_key: Option<Hint>,
+    certificate: Option<serde::de::IgnoredAny>,
+    x509_certificate_chain: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,6 +135,12 @@ impl Bundle {
     pub fn hint(&self) -> &str {
         let key = self.verification_material.as_ref().and_then(|material| material.public_key.as_ref());
         key.map_or("", |key| key.hint.as_str())
+    }
+
+    /// Whether it was made with a certificate, and not with a key.
+    pub fn is_keyless(&self) -> bool {
+        let has = |material: &Material| material.certificate.is_some() || material.x509_certificate_chain.is_some();
+        self.verification_material.as_ref().is_some_and(has)
     }
 
     /// The message that was signed (DSSE's pre-authentication encoding), and its signatures.

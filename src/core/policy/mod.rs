@@ -120,12 +120,39 @@ impl Held {
 pub struct SignatureRules {
     /// Files with public keys (PEM) whose signatures count.
     pub keys: Vec<std::path::PathBuf>,
+    /// Whose signatures without a key count: persons and jobs, and who vouches for them.
+    pub identity: Vec<Identity>,
+    /// The root of a Sigstore instance (`trusted_root.json`); without one, that of the public instance.
+    pub trusted_root: Option<std::path::PathBuf>,
+    /// Whether such signatures must be in the instance's transparency log; a private one may have timestamps alone.
+    pub transparency_log: bool,
     /// Root keys of Docker Content Trust that count.
     pub notary: Vec<NotaryRoots>,
     /// What becomes of an image without a signature that counts.
     pub missing: Held,
     /// What becomes of one whose signature does not fit.
     pub invalid: Held,
+}
+
+/// Whose signatures without a key count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The name in the certificate: a mail address, or the URI of a job. With `*` at its end, names that begin so.
+    pub identity: String,
+    /// Who vouched for it: the address of an OpenID Connect issuer, exactly.
+    pub issuer: String,
+}
+
+impl Identity {
+    /// Whether it names them.
+    pub fn names(&self, identity: &str, issuer: &str) -> bool {
+        let fits = match self.identity.strip_suffix('*') {
+            Some(begin) => !begin.is_empty() && identity.starts_with(begin),
+            None => identity == self.identity,
+        };
+        fits && !identity.is_empty() && issuer == self.issuer
+    }
 }
 
 /// Root keys of Docker Content Trust that count below a name.
@@ -187,7 +214,15 @@ impl Default for Policy {
 
 impl Default for SignatureRules {
     fn default() -> Self {
-        Self { keys: Vec::new(), notary: Vec::new(), missing: Held::NeedsApproval, invalid: Held::Deny }
+        Self {
+            keys: Vec::new(),
+            identity: Vec::new(),
+            trusted_root: None,
+            transparency_log: true,
+            notary: Vec::new(),
+            missing: Held::NeedsApproval,
+            invalid: Held::Deny,
+        }
     }
 }
 
@@ -397,6 +432,9 @@ impl Policy {
             unreachable: self.unreachable.max(other.unreachable),
             signature: SignatureRules {
                 keys: self.signature.keys.clone(),
+                identity: self.signature.identity.clone(),
+                trusted_root: self.signature.trusted_root.clone(),
+                transparency_log: self.signature.transparency_log || other.signature.transparency_log,
                 notary: self.signature.notary.clone(),
                 missing: self.signature.missing.max(other.signature.missing),
                 invalid: self.signature.invalid.max(other.signature.invalid),
