@@ -125,6 +125,9 @@ pub struct Verify {
     /// Check again, whatever is known already.
     #[arg(long)]
     pub again: bool,
+    /// Read all data of a cloud's image, to check what is signed over it.
+    #[arg(long)]
+    pub data: bool,
 }
 
 /// `wharf diff`.

@@ -196,6 +196,10 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     }
     if let Some(mut policy) = file.policy {
         policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.signature.authorities = policy.signature.authorities.into_iter().map(absolute).collect();
+        for named in &mut policy.signature.certificate {
+            named.file = absolute(std::mem::take(&mut named.file));
+        }
         policy.signature.trusted_root = policy.signature.trusted_root.map(absolute);
         policy.scan.exploited_lists = policy.scan.exploited_lists.into_iter().map(absolute).collect();
         policy.check(&format!("{}: policy", path.display()))?;

@@ -19,7 +19,11 @@ const LISTED: usize = 20;
 pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
     let reference = args.reference.parse()?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let verified = portal.verify(&output::context(), &reference, platform.as_ref(), args.again).await?;
+    if args.data {
+        portal.verify_data(&output::context(), &reference).await?;
+    }
+    let again = args.again && !args.data;
+    let verified = portal.verify(&output::context(), &reference, platform.as_ref(), again).await?;
     if json {
         output::json(&verified)?;
     } else {

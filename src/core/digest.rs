@@ -21,12 +21,7 @@ impl Digest {
     }
 
     fn written(algorithm: &str, bytes: &[u8]) -> Self {
-        use fmt::Write as _;
-        let mut text = format!("{algorithm}:");
-        for byte in bytes {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(format!("{algorithm}:{}", super::text::hex(bytes)))
     }
 
     /// The whole text, `algorithm:hex`.

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::{
-    copy::Outcome,
+    copy::Outcome as Copied,
     error::{Error, Kind, Result},
+    evidence::Signature,
     portal::Portal,
     ports::cannot,
     progress::Context,
+    record::Outcome,
     reference::ImageRef,
 };
 
@@ -57,7 +59,7 @@ impl Portal {
     }
 
     /// Lets a cloud fetch a disk image from the web by itself: its bytes do not go through this machine.
-    pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Outcome> {
+    pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Copied> {
         let what = format!("import {} into {to}", super::clean::short(url, 200));
         let ImageRef::Glance { image: name, .. } = to else {
             return Err(Error::unsupported(what, "only clouds fetch from the web by themselves")
@@ -82,12 +84,12 @@ impl Portal {
     }
 
     /// Copies a disk image: a file into a cloud, or a cloud's image into a file.
-    pub async fn move_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Outcome> {
+    pub async fn move_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<Copied> {
         self.moved_disk(cx, from, to).await.map(|(_, outcome)| outcome)
     }
 
     /// The same; the image's reference too, by id where it is in a cloud now.
-    async fn moved_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<(ImageRef, Outcome)> {
+    async fn moved_disk(&self, cx: &Context, from: &ImageRef, to: &ImageRef) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
         match (from, to) {
             (ImageRef::File { path, .. }, ImageRef::Glance { image: name, .. }) => {
@@ -106,12 +108,54 @@ impl Portal {
             (ImageRef::Glance { .. }, ImageRef::File { path, .. }) => {
                 let cloud = self.source_of(from)?;
                 let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "download from"))?;
-                Ok((to.clone(), disks.download(cx, from, std::path::Path::new(path)).await?))
+                let file = std::path::Path::new(path);
+                let outcome = disks.download(cx, from, file).await?;
+                if let Err(error) = self.data_fits(cx, from, file).await {
+                    let _ = tokio::fs::remove_file(file).await;
+                    return Err(error);
+                }
+                Ok((to.clone(), outcome))
             }
             (ImageRef::Glance { .. }, ImageRef::Glance { .. }) => self.between_clouds(cx, from, to).await,
             _ => Err(Error::unsupported(what, "disk images move between files and clouds only")
                 .hint("wharf pull it into a file, then wharf push that file")),
         }
+    }
+
+    /// Checks what is signed over the data of a cloud's image, now that it is in a file; an error where it does not fit.
+    async fn data_fits(&self, cx: &Context, from: &ImageRef, file: &std::path::Path) -> Result<()> {
+        let what = format!("verify the data of {from}");
+        let image = self.image(cx, from, None).await?;
+        for checker in &self.checkers {
+            cx.progress.phase("comparing signatures");
+            let Some(record) = cx.unless_cancelled(&what, checker.check_data(cx, &image, file)).await? else {
+                continue;
+            };
+            if let Err(error) = self.cache.keep_evidence(&record).await {
+                tracing::warn!(%error, "the evidence was not kept");
+            }
+            if matches!(record.outcome, Outcome::Signature { state: Signature::Invalid, .. }) {
+                return Err(Error::new(Kind::Integrity, what, format!("its signature FAILED: {}", record.reason))
+                    .hint("do not use it; tell whoever published it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all data of a cloud's image, by way of a file that goes again, to check what is signed over it.
+    pub async fn verify_data(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
+        let what = format!("verify the data of {reference}");
+        if !matches!(reference, ImageRef::Glance { .. }) {
+            return Err(Error::unsupported(what, "only images of clouds are signed over their data"));
+        }
+        let cloud = self.source_of(reference)?;
+        let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "download from"))?;
+        let file = self.config.cache_dir.join("moving").join(format!("{}.verify", std::process::id()));
+        disks.download(cx, reference, &file).await?;
+        let checked = self.data_fits(cx, reference, &file).await;
+        let _ = tokio::fs::remove_file(&file).await;
+        // What does not fit is in the evidence now: the verdict tells of it.
+        checked.or_else(|error| if error.kind == Kind::Integrity { Ok(()) } else { Err(error) })
     }
 
     /// Copies an image from one cloud into another, by way of a file of this machine that stays until it is done: a
@@ -121,7 +165,7 @@ impl Portal {
         cx: &Context,
         from: &ImageRef,
         to: &ImageRef,
-    ) -> Result<(ImageRef, Outcome)> {
+    ) -> Result<(ImageRef, Copied)> {
         let what = format!("copy {from} to {to}");
         let pinned = self.image(cx, from, None).await?.pinned;
         let pinned = pinned.ok_or_else(|| Error::unsupported(&what, "the cloud keeps no hash of it"))?;

@@ -261,6 +261,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         layers,
         history: history.into_iter().map(|(step, _)| step).collect(),
         disk: None,
+        signed: None,
         publisher: super::evidence::Publisher::Unknown,
     })
 }

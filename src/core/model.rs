@@ -200,6 +200,19 @@ pub struct DiskFacts {
     pub least_memory: u64,
 }
 
+/// A signature over the data of a disk image, as its cloud keeps it (Glance's `img_signature*` properties).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DataSignature {
+    /// The signature, base64.
+    pub signature: String,
+    /// `SHA-256` and the like.
+    pub hash: String,
+    /// `RSA-PSS`, `ECC_SECP384R1`, …
+    pub key_type: String,
+    /// The id of the signer's certificate in the cloud's key manager.
+    pub certificate: String,
+}
+
 /// An image as the image page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
@@ -227,6 +240,8 @@ pub struct Image {
     pub size: u64,
     /// For disk images.
     pub disk: Option<DiskFacts>,
+    /// A signature over its data that comes with it, and is only a claim until the data was read.
+    pub signed: Option<DataSignature>,
     /// Who the source says made it.
     pub publisher: Publisher,
 }

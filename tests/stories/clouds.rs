@@ -567,3 +567,91 @@ fn certificates_that_must_have_signed_an_image_go_to_the_cloud() {
     let both = alice.run(&["launch", &named, "--on", "site", "--set", certificate, "--set", "volume=1", "--plan"]);
     assert_eq!(both.status.code(), Some(2), "{}", lab::complained(&both));
 }
+
+#[test]
+fn a_signature_over_a_disks_data_is_a_claim_until_all_of_it_was_read() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let alice = Person::new("alice", &clouds);
+    let folder = alice.home.path(".config/wharf");
+    let shell = |script: &str| {
+        let done = Command::new("sh").arg("-ec").arg(script).current_dir(&folder).output().unwrap();
+        assert!(done.status.success(), "{}", lab::complained(&done));
+        lab::said(&done).trim().to_owned()
+    };
+    // An authority, and a signer under it for each kind of key.
+    shell(
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=site-ca -keyout ca.key -out ca.pem 2>/dev/null
+        openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.key 2>/dev/null
+        openssl ecparam -name secp384r1 -genkey -noout -out p384.key; openssl ecparam -name secp521r1 -genkey -noout -out p521.key
+        for k in rsa p384 p521; do openssl req -new -key $k.key -subj /CN=builder-$k -out $k.csr
+        printf 'basicConstraints=CA:FALSE\n' >leaf.ext
+        openssl x509 -req -in $k.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile leaf.ext -out $k.pem 2>/dev/null; done",
+    );
+    let id = |kind: &str| format!("00000000-0000-0000-0000-{:0>12}", kind.replace(['r', 's', 'a', 'p'], ""));
+    let policy = |authority: bool| {
+        let mut text = format!("authorities = [{}]\n", if authority { "\"ca.pem\"" } else { "" });
+        for kind in ["rsa", "p384", "p521"] {
+            text.push_str(&format!("[[policy.signature.certificate]]\nid = \"{}\"\nfile = \"{kind}.pem\"\n", id(kind)));
+        }
+        let source = "[[source]]\nname = \"site\"\ntype = \"openstack\"\nurl = \"alice\"\n[policy.signature]\n";
+        std::fs::write(folder.join("wharf.toml"), format!("{source}{text}")).unwrap();
+    };
+    policy(true);
+    let state = |named: &str, more: &[&str]| {
+        let output = alice.run(&[&["verify", named, "--json"], more].concat());
+        let said: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", lab::complained(&output)));
+        let records = said["records"].as_array().unwrap().iter().filter(|one| !one["outcome"]["signature"].is_null());
+        let states: Vec<_> =
+            records.map(|one| one["outcome"]["signature"]["state"].as_str().unwrap().to_owned()).collect();
+        (output.status.code(), states, said.to_string())
+    };
+    for (kind, key_type, hash, sign) in [
+        ("rsa", "RSA-PSS", "SHA-256", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max"),
+        ("p384", "ECC_SECP384R1", "SHA-384", "-sha384"),
+        ("p521", "ECC_SECP521R1", "SHA-512", "-sha512"),
+    ] {
+        let (file, name) = (folder.join(format!("{kind}.raw")), lab::fresh("signed"));
+        disk(&file);
+        let named = format!("glance://site/{name}");
+        alice.json(&["push", file.to_str().unwrap(), &named]);
+        assert_eq!(state(&named, &["--again"]).1, ["none-found"]);
+        let set = |signature: &str| {
+            let mut command = Command::new("/usr/bin/openstack");
+            command.env_clear().env("PATH", "/usr/bin:/bin").env("OS_CLIENT_CONFIG_FILE", &clouds).env("HOME", &folder);
+            command.args(["--os-cloud", "alice", "image", "set", &name]);
+            for (property, value) in [
+                ("img_signature", signature),
+                ("img_signature_hash_method", hash),
+                ("img_signature_key_type", key_type),
+                ("img_signature_certificate_uuid", &id(kind)),
+            ] {
+                command.args(["--property", &format!("{property}={value}")]);
+            }
+            let done = command.output().unwrap();
+            assert!(done.status.success(), "{}", lab::complained(&done));
+        };
+        set(&shell(&format!("openssl dgst {sign} -sign {kind}.key {kind}.raw | base64 -w0")));
+        let (_, states, said) = state(&named, &["--again"]);
+        assert_eq!((states, said.contains(&format!("builder-{kind}"))), (vec!["claimed".to_owned()], true), "{said}");
+        // Another authority, or none, makes it nobody's.
+        policy(false);
+        assert_eq!(state(&named, &["--again"]).1, ["untrusted"]);
+        policy(true);
+        let (_, states, said) = state(&named, &["--data"]);
+        assert!(states.contains(&"verified".to_owned()), "{kind}: {said}");
+        // From then on it is known; and a download reads it as well.
+        assert!(state(&named, &[]).1.contains(&"verified".to_owned()));
+        let down = folder.join("down.raw");
+        let pulled = alice.run(&["pull", &named, down.to_str().unwrap()]);
+        assert_eq!(pulled.status.code(), Some(0), "{}", lab::complained(&pulled));
+        // One over other bytes fails, and such a download does not stay.
+        set(&shell(&format!("printf other | openssl dgst {sign} -sign {kind}.key | base64 -w0")));
+        let (code, states, said) = state(&named, &["--data"]);
+        assert_eq!((code, states.contains(&"invalid".to_owned())), (Some(4), true), "{said}");
+        let wrong = folder.join("wrong.raw");
+        let pulled = alice.run(&["pull", &named, wrong.to_str().unwrap()]);
+        assert_ne!(pulled.status.code(), Some(0), "{}", lab::said(&pulled));
+        assert!(!wrong.exists());
+    }
+}

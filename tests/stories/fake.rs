@@ -161,6 +161,7 @@ pub fn image(reference: ImageRef) -> Image {
         history: vec!["ADD root /".into(), "RUN make install".into()],
         size: 35 << 20,
         disk: None,
+        signed: None,
         publisher: Publisher::Unknown,
     }
 }

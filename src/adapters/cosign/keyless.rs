@@ -18,6 +18,7 @@ use crate::{
         digest::Digest,
         error::{During, Result},
         policy::{Identity, SignatureRules},
+        text,
     },
 };
 
@@ -144,14 +145,14 @@ impl Keyless {
 /// A classic signature written as the oldest form of a bundle, which has the same parts.
 fn as_bundle(payload: &[u8], signature: &str, certificate: &[u8], logged: &Logged) -> String {
     let entry = &logged.payload;
-    let hash = bytes_of(Digest::of(payload).hex());
+    let hash = text::unhex(Digest::of(payload).hex());
     json!({
         "mediaType": "application/vnd.dev.sigstore.bundle+json;version=0.1",
         "verificationMaterial": {
             "x509CertificateChain": {"certificates": [{"rawBytes": STANDARD.encode(certificate)}]},
             "tlogEntries": [{
                 "logIndex": entry.log_index.to_string(),
-                "logId": {"keyId": STANDARD.encode(bytes_of(&entry.log_id))},
+                "logId": {"keyId": STANDARD.encode(text::unhex(&entry.log_id))},
                 "kindVersion": {"kind": "hashedrekord", "version": "0.0.1"},
                 "integratedTime": entry.integrated_time.to_string(),
                 "inclusionPromise": {"signedEntryTimestamp": logged.signed_entry_timestamp},
@@ -164,11 +165,6 @@ fn as_bundle(payload: &[u8], signature: &str, certificate: &[u8], logged: &Logge
         },
     })
     .to_string()
-}
-
-fn bytes_of(hex: &str) -> Vec<u8> {
-    let pairs = hex.as_bytes().chunks_exact(2).filter_map(|pair| std::str::from_utf8(pair).ok());
-    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
 }
 
 /// Whether it is another root's, or wrong.
@@ -248,8 +244,7 @@ mod tests {
         let material = &bundle["verificationMaterial"];
         let entry = &material["tlogEntries"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let id: String =
-            STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap().iter().map(|b| format!("{b:02x}")).collect();
+        let id = crate::core::text::hex(&STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap());
         let number = |value: &serde_json::Value| text(value).parse::<u64>().unwrap();
         let logged = json!({"SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
             "Payload": {"body": entry["canonicalizedBody"], "integratedTime": number(&entry["integratedTime"]),
@@ -265,7 +260,7 @@ mod tests {
         let said = words(keyless.classic(TEXT, &signature, &annotations).unwrap());
         assert!(said.contains(" vouched for by "), "{said}");
         assert!(matches!(keyless.classic(b"other", &signature, &annotations), Some(Answer::Wrong(_))));
-        assert_eq!(keyless.classic(TEXT, &signature, &Default::default()), None);
+        assert_eq!(keyless.classic(TEXT, &signature, &std::collections::BTreeMap::new()), None);
         let mut unlogged = annotations.clone();
         unlogged.remove(LOGGED);
         assert!(matches!(keyless.classic(TEXT, &signature, &unlogged), Some(Answer::Unknown(_))));

@@ -253,6 +253,7 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
         layers,
         history: steps.into_iter().map(|(step, _)| step).collect(),
         disk: None,
+        signed: None,
         publisher: Publisher::Unknown,
     })
 }

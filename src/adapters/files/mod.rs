@@ -152,6 +152,7 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
             refers: facts.refers,
             ..DiskFacts::default()
         }),
+        signed: None,
         publisher: Publisher::Unknown,
     }
 }

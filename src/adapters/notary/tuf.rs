@@ -343,22 +343,14 @@ impl Meta {
     fn fits(&self, bytes: &[u8]) -> bool {
         let hash = self.hashes.get("sha256").and_then(|text| STANDARD.decode(text).ok());
         let digest = Digest::of(bytes);
-        self.length == bytes.len() as u64 && hash.is_some_and(|hash| hex(&hash) == digest.hex())
+        self.length == bytes.len() as u64 && hash.is_some_and(|hash| text::hex(&hash) == digest.hex())
     }
 
     /// Whether it names a manifest of this digest and length.
     fn is(&self, digest: &Digest, length: u64) -> bool {
         let hash = self.hashes.get(digest.algorithm()).and_then(|text| STANDARD.decode(text).ok());
-        self.length == length && hash.is_some_and(|hash| hex(&hash) == digest.hex())
+        self.length == length && hash.is_some_and(|hash| text::hex(&hash) == digest.hex())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl Chain {

@@ -133,6 +133,7 @@ impl Block {
                 refers: false,
                 ..DiskFacts::default()
             }),
+            signed: None,
             publisher: Publisher::Unknown,
         }
     }

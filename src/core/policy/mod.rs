@@ -126,6 +126,10 @@ pub struct SignatureRules {
     pub trusted_root: Option<std::path::PathBuf>,
     /// Whether such signatures must be in the instance's transparency log; a private one may have timestamps alone.
     pub transparency_log: bool,
+    /// Files with certificates (PEM) that are trusted for the data of disk images: of authorities, or of signers.
+    pub authorities: Vec<std::path::PathBuf>,
+    /// Certificates that clouds name by an id of their key manager.
+    pub certificate: Vec<NamedCertificate>,
     /// Root keys of Docker Content Trust that count.
     pub notary: Vec<NotaryRoots>,
     /// What becomes of an image without a signature that counts.
@@ -153,6 +157,16 @@ impl Identity {
         };
         fits && !identity.is_empty() && issuer == self.issuer
     }
+}
+
+/// A certificate that clouds name by an id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedCertificate {
+    /// The id, as it stands in `img_signature_certificate_uuid`.
+    pub id: String,
+    /// The file (PEM): the signer's certificate, then those between it and its authority.
+    pub file: std::path::PathBuf,
 }
 
 /// Root keys of Docker Content Trust that count below a name.
@@ -219,6 +233,8 @@ impl Default for SignatureRules {
             identity: Vec::new(),
             trusted_root: None,
             transparency_log: true,
+            authorities: Vec::new(),
+            certificate: Vec::new(),
             notary: Vec::new(),
             missing: Held::NeedsApproval,
             invalid: Held::Deny,
@@ -435,6 +451,8 @@ impl Policy {
                 identity: self.signature.identity.clone(),
                 trusted_root: self.signature.trusted_root.clone(),
                 transparency_log: self.signature.transparency_log || other.signature.transparency_log,
+                authorities: self.signature.authorities.clone(),
+                certificate: self.signature.certificate.clone(),
                 notary: self.signature.notary.clone(),
                 missing: self.signature.missing.max(other.signature.missing),
                 invalid: self.signature.invalid.max(other.signature.invalid),

@@ -10,7 +10,7 @@ use crate::core::{
     clean,
     digest::{Digest, Hasher},
     evidence::Publisher,
-    model::{DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig},
+    model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig},
     reference::ImageRef,
     rows::Row,
     text,
@@ -104,6 +104,20 @@ impl GlanceImage {
             Some(serde_json::Value::Null) | None => String::new(),
             Some(other) => clean::short(&other.to_string(), 400),
         }
+    }
+
+    /// The signature over its data: only where all four properties are set does anybody look at it.
+    fn data_signature(&self) -> Option<DataSignature> {
+        let text = |name: &str| {
+            let value = self.properties.get(name)?.as_str()?.trim();
+            (!value.is_empty()).then(|| clean::short(value, 4096))
+        };
+        Some(DataSignature {
+            signature: text("img_signature")?,
+            hash: text("img_signature_hash_method")?,
+            key_type: text("img_signature_key_type")?,
+            certificate: text("img_signature_certificate_uuid")?,
+        })
     }
 
     /// The digest of its bytes, where the cloud keeps one that counts. `checksum` is MD5 and does not.
@@ -223,7 +237,7 @@ impl GlanceImage {
                 String::new()
             } else {
                 let (key, hash) = (self.property("img_signature_key_type"), self.property("img_signature_hash_method"));
-                format!("claimed, {key} with {hash}, not checked")
+                format!("claimed, {key} with {hash}: see Trust")
             },
         );
         for name in self.properties.keys().filter(|name| !SHOWN.contains(&name.as_str())).take(60) {
@@ -267,6 +281,7 @@ impl GlanceImage {
                 least_disk: self.min_disk.saturating_mul(1 << 30),
                 least_memory: self.min_ram.saturating_mul(1 << 20),
             }),
+            signed: self.data_signature(),
             publisher: Publisher::Unknown,
         }
     }

@@ -36,10 +36,20 @@ impl Page {
             Some(Ok(verified)) => lines.extend(verdict(verified, width, theme)),
         }
         lines.push(Line::raw(""));
-        let record = self.record(Kind::Signature, now);
-        let state = record.map_or(Signature::NotChecked.badge(), Record::badge);
+        // Each scheme that had something to say, the one that counts first.
+        let best = self.record(Kind::Signature, now);
+        let others = match &self.verified {
+            Some(Ok(verified)) => verified.records.as_slice(),
+            _ => &[],
+        };
+        let others = others.iter().filter(|record| {
+            record.kind() == Kind::Signature && record.is_valid(now) && best.is_some_and(|best| best != *record)
+        });
+        let state = best.map_or(Signature::NotChecked.badge(), Record::badge);
         lines.push(labelled("Signature", badge(state, theme), theme));
-        if let Some(record) = record {
+        lines.extend(best.into_iter().flat_map(|record| of(record, width, theme, now)));
+        for record in others {
+            lines.push(labelled("  and", badge(record.badge(), theme), theme));
             lines.extend(of(record, width, theme, now));
         }
         lines.push(labelled("Publisher", badge(image.publisher.badge(), theme), theme));

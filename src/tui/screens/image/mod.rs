@@ -213,7 +213,7 @@ impl Page {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Vec::len),
             (Pane::Trust, Some(_)) => match &self.verified {
-                Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + 14,
+                Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + verified.records.len() * 5 + 10,
                 _ => 0,
             },
             (Pane::Scan | Pane::Software, Some(_)) => self.listed(),

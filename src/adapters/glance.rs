@@ -1,0 +1,249 @@
+//! Signatures over the data of disk images, as Glance keeps them in four properties (`img_signature*`). Until the data
+//! itself was read and hashed here they are a claim: the cloud checks them at upload only, and at boot only sometimes.
+//!
+//! From OpenStack's "Image signature verification" (Glance and Nova documentation, library `cursive`).
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use aws_lc_rs::{
+    digest::{self, Algorithm, Context as Hash},
+    signature::{self, UnparsedPublicKey, VerificationAlgorithm},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rsa::{
+    PublicKey,
+    pkcs8::DecodePublicKey,
+    pss::{Signature as Pss, VerifyingKey},
+    signature::hazmat::PrehashVerifier,
+};
+
+use crate::{
+    adapters::{
+        Parts, Surroundings,
+        certificates::{self, Distrust, Read},
+    },
+    core::{
+        clean,
+        config::Config,
+        error::{During, Result},
+        evidence::Signature,
+        model::{DataSignature, Image},
+        policy::NamedCertificate,
+        ports::{Checker, Supply},
+        progress::Context,
+        record::{By, Kind, Outcome, Record, Subject},
+        text,
+    },
+};
+
+/// How long a claim counts, and how long what was checked over the data itself.
+const CLAIM: i64 = 3_600;
+const CHECKED: i64 = 30 * 86_400;
+
+/// The checker of such signatures.
+pub struct Glance {
+    authorities: Vec<PathBuf>,
+    certificates: Vec<NamedCertificate>,
+}
+
+/// State, signer, reason.
+type Found = (Signature, String, String);
+
+/// The hash that a property names.
+fn hash_of(name: &str) -> Option<&'static Algorithm> {
+    match name {
+        "SHA-224" => Some(&digest::SHA224),
+        "SHA-256" => Some(&digest::SHA256),
+        "SHA-384" => Some(&digest::SHA384),
+        "SHA-512" => Some(&digest::SHA512),
+        _ => None,
+    }
+}
+
+/// The way to verify an ECDSA key type with a hash.
+fn curve_of(key_type: &str, hash: &str) -> Option<&'static dyn VerificationAlgorithm> {
+    match (key_type, hash) {
+        ("ECC_SECP384R1", "SHA-256") => Some(&signature::ECDSA_P384_SHA256_ASN1),
+        ("ECC_SECP384R1", "SHA-384") => Some(&signature::ECDSA_P384_SHA384_ASN1),
+        ("ECC_SECP384R1", "SHA-512") => Some(&signature::ECDSA_P384_SHA512_ASN1),
+        ("ECC_SECP521R1", "SHA-224") => Some(&signature::ECDSA_P521_SHA224_ASN1),
+        ("ECC_SECP521R1", "SHA-256") => Some(&signature::ECDSA_P521_SHA256_ASN1),
+        ("ECC_SECP521R1", "SHA-384") => Some(&signature::ECDSA_P521_SHA384_ASN1),
+        ("ECC_SECP521R1", "SHA-512") => Some(&signature::ECDSA_P521_SHA512_ASN1),
+        _ => None,
+    }
+}
+
+/// Whether these properties are of a kind that can be verified here.
+fn is_understood(claim: &DataSignature) -> bool {
+    hash_of(&claim.hash).is_some() && (claim.key_type == "RSA-PSS" || curve_of(&claim.key_type, &claim.hash).is_some())
+}
+
+/// Whether a key made the signature over data of this hash. Glance signs with the longest salt that fits, which the
+/// TLS library's own check refuses: so the salt's length is read from the signature.
+fn fits(claim: &DataSignature, spki: &[u8], hashed: &digest::Digest) -> bool {
+    let Ok(bytes) = STANDARD.decode(claim.signature.trim()) else { return false };
+    if let Some(curve) = curve_of(&claim.key_type, &claim.hash) {
+        return UnparsedPublicKey::new(curve, spki).verify_digest(hashed, &bytes).is_ok();
+    }
+    let (Ok(key), Ok(pss)) = (PublicKey::from_public_key_der(spki), Pss::try_from(bytes.as_slice())) else {
+        return false;
+    };
+    macro_rules! with {
+        ($hash:ty) => {
+            VerifyingKey::<$hash>::new_with_auto_salt_len(key).verify_prehash(hashed.as_ref(), &pss).is_ok()
+        };
+    }
+    claim.key_type == "RSA-PSS"
+        && match claim.hash.as_str() {
+            "SHA-224" => with!(sha2::Sha224),
+            "SHA-256" => with!(sha2::Sha256),
+            "SHA-384" => with!(sha2::Sha384),
+            "SHA-512" => with!(sha2::Sha512),
+            _ => false,
+        }
+}
+
+fn read_all(path: &std::path::Path) -> Result<Vec<Read>> {
+    let what = format!("read the certificates in {}", path.display());
+    Ok(certificates::all_of_pem(&std::fs::read_to_string(path).during(what)?))
+}
+
+impl Glance {
+    /// The certificate that a claim names, if it is trusted; else what is to be said.
+    fn certificate(&self, claim: &DataSignature, now: i64) -> std::result::Result<Read, Found> {
+        let none = |state, reason: String| (state, String::new(), reason);
+        if !is_understood(claim) {
+            let words = format!("{} with {} is not understood here", claim.key_type, claim.hash);
+            return Err(none(Signature::Unreachable, clean::short(&words, 100)));
+        }
+        let Some(named) = self.certificates.iter().find(|named| named.id == claim.certificate) else {
+            let id = clean::short(&claim.certificate, 40);
+            return Err(none(
+                Signature::NoKey,
+                format!("the policy has no certificate {id} ([[signature.certificate]])"),
+            ));
+        };
+        let unreadable =
+            |error: crate::core::error::Error| none(Signature::Unreachable, format!("{}: {}", error.what, error.why));
+        let mut chain = read_all(&named.file).map_err(unreadable)?.into_iter();
+        let Some(leaf) = chain.next() else {
+            return Err(none(Signature::Unreachable, format!("{} holds no certificate", named.file.display())));
+        };
+        let mut trusted = Vec::new();
+        for path in &self.authorities {
+            trusted.extend(read_all(path).map_err(unreadable)?);
+        }
+        match leaf.leads_to(&trusted, &chain.collect::<Vec<_>>(), now) {
+            Ok(()) => Ok(leaf),
+            Err(Distrust::Expired) => {
+                Err(none(Signature::Expired, format!("the certificate of {} is past its date", leaf.name)))
+            }
+            Err(Distrust::Unknown(why)) => Err(none(
+                Signature::Untrusted,
+                format!("the certificate of {} leads to none of the policy's authorities ({why})", leaf.name),
+            )),
+        }
+    }
+
+    fn record(&self, image: &Image, found: Found, tool: &str, valid: i64) -> Option<Record> {
+        let pinned = image.pinned.as_ref()?;
+        let now = text::now();
+        let (state, signer, reason) = found;
+        Some(Record {
+            subject: Subject::of(pinned),
+            tool: format!("wharf {} {tool}", env!("CARGO_PKG_VERSION")),
+            inputs: self.inputs(),
+            by: By::Wharf,
+            at: now,
+            valid_until: now + valid,
+            outcome: Outcome::Signature { state, signer },
+            reason,
+        })
+    }
+}
+
+/// The tool's name in records: of the properties alone, and of the data.
+const TOOL: &str = "glance";
+const DATA_TOOL: &str = "glance-data";
+
+#[async_trait]
+impl Checker for Glance {
+    fn name(&self) -> &'static str {
+        TOOL
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Signature
+    }
+
+    fn made(&self, record: &Record) -> bool {
+        record.kind() == Kind::Signature && [TOOL, DATA_TOOL].iter().any(|tool| record.tool.ends_with(tool))
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        self.certificates.iter().map(|named| named.id.clone()).collect()
+    }
+
+    async fn check(&self, _cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
+        let Some(claim) = &image.signed else {
+            // Of disk images in clouds nobody else looks for a signature.
+            let is_cloud = matches!(image.reference, crate::core::reference::ImageRef::Glance { .. });
+            let none = (Signature::NoneFound, String::new(), "it has no img_signature properties".to_owned());
+            return Ok(self.record(image, none, TOOL, CLAIM).filter(|_| is_cloud).into_iter().collect());
+        };
+        let found = match self.certificate(claim, text::now()) {
+            Ok(leaf) => (
+                Signature::Claimed,
+                leaf.name,
+                "its data was not read here: wharf verify --data reads all of it, and so does a download".to_owned(),
+            ),
+            Err(found) => found,
+        };
+        Ok(self.record(image, found, TOOL, CLAIM).into_iter().collect())
+    }
+
+    async fn check_data(&self, _cx: &Context, image: &Image, file: &std::path::Path) -> Result<Option<Record>> {
+        let Some(claim) = image.signed.clone() else { return Ok(None) };
+        let now = text::now();
+        let leaf = match self.certificate(&claim, now) {
+            Ok(leaf) => leaf,
+            Err(found) => return Ok(self.record(image, found, TOOL, CLAIM)),
+        };
+        let what = format!("hash {}", file.display());
+        let Some(algorithm) = hash_of(&claim.hash) else { return Ok(None) };
+        let (path, task) = (file.to_owned(), what.clone());
+        let name = leaf.name.clone();
+        let work = tokio::task::spawn_blocking(move || -> Result<bool> {
+            let mut file = std::fs::File::open(path).during(&task)?;
+            let mut hash = Hash::new(algorithm);
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match std::io::Read::read(&mut file, &mut buffer).during(&task)? {
+                    0 => break,
+                    count => hash.update(&buffer[..count]),
+                }
+            }
+            Ok(fits(&claim, &leaf.spki, &hash.finish()))
+        });
+        let found = if work.await.during(&what)?? {
+            (Signature::Verified, name, "over all of its data, read here".to_owned())
+        } else {
+            (Signature::Invalid, name, "it does not fit the data".to_owned())
+        };
+        Ok(self.record(image, found, DATA_TOOL, CHECKED))
+    }
+}
+
+/// The checker.
+pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let rules = &config.policy.signature;
+    for path in rules.authorities.iter().chain(rules.certificate.iter().map(|named| &named.file)) {
+        let fine = read_all(path).is_ok_and(|all| !all.is_empty());
+        parts.note("certificate", fine, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
+    }
+    let (authorities, certificates) = (rules.authorities.clone(), rules.certificate.clone());
+    parts.checkers.push(Arc::new(Glance { authorities, certificates }));
+    Ok(())
+}
