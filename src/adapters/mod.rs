@@ -36,7 +36,7 @@ macro_rules! adapters {
     };
 }
 
-adapters! { files, engine, local, oci, hub, openstack }
+adapters! { files, engine, local, oci, hub, harbor, openstack }
 
 /// Declares what makes evidence: the same, for what is no source and no backend.
 macro_rules! checkers {
@@ -62,6 +62,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
+    /// The registry that another kind of source is in front of.
+    pub fn registry(&self, config: &SourceConfig) -> Result<Source> {
+        oci::source(config, self)
+    }
+
     /// A source for a reference from elsewhere.
     pub fn open(&self, reference: &ImageRef) -> Result<Source> {
         match reference {

@@ -108,6 +108,8 @@ states! {
         Stale = "!", "scan is stale", Caution;
         /// The scanner saw no packages it knows: not clean.
         Unsupported = "?", "nothing the scanner knows", Caution;
+        /// Nothing was found, and nobody says in how many packages it was looked for.
+        Partial = "?", "nothing found, coverage unknown", Caution;
         /// The scanner failed.
         Failed = "?", "scan failed", Unknown;
     }

@@ -343,6 +343,11 @@ pub trait Checker: Send + Sync {
     /// Checks exactly the bytes that the image is pinned to; nothing where it has nothing to say about such images.
     async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>>;
 
+    /// Lets the source scan the image anew, and waits until it has; nothing where it cannot.
+    async fn start(&self, _cx: &Context, _image: &Image) -> Result<()> {
+        Ok(())
+    }
+
     /// Checks the data of a disk image that has arrived in a file; nothing where it has nothing to say about it.
     async fn check_data(&self, _cx: &Context, _image: &Image, _file: &Path) -> Result<Option<Record>> {
         Ok(None)

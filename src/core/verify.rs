@@ -204,7 +204,13 @@ impl Portal {
         });
         let asked = missing.map(|checker| async {
             let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
-            match cx.unless_cancelled(&what, checker.check(cx, image, &supply)).await {
+            let check = async {
+                if anew {
+                    checker.start(cx, image).await?;
+                }
+                checker.check(cx, image, &supply).await
+            };
+            match cx.unless_cancelled(&what, check).await {
                 Ok(records) => {
                     for record in &records {
                         if let Err(error) = self.cache.keep_evidence(record).await {

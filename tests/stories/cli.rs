@@ -127,20 +127,12 @@ fn pull_push_share_and_link_round_trip() {
 
 #[test]
 fn login_is_tried_before_it_is_kept_and_never_shows() {
-    use std::{io::Write, process::Stdio};
     let host = need!("WHARF_LAB_AUTH");
     let home = Home::new();
     let login = |password: &str| {
-        let mut child = home
-            .wharf(&["login", &host, "--user", "lab", "--password-stdin"])
-            .env("WHARF_REGISTRIES", format!("http://{host}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        let mut command = home.wharf(&["login", &host, "--user", "lab", "--password-stdin"]);
+        command.env("WHARF_REGISTRIES", format!("http://{host}"));
+        crate::lab::with_input(command, password)
     };
     let wrong = login("wrong");
     assert_eq!(wrong.status.code(), Some(7), "{}", complained(&wrong));

@@ -40,7 +40,7 @@ fn the_lab_is_whole_where_it_must_be() {
     if std::env::var("CI").is_ok_and(|ci| ci == "true") {
         for name in [
             "OPEN", "AUTH", "TOKEN", "TLS", "CA", "MTLS", "CLIENT", "PROXY", "BUS", "DOCKER", "PODMAN", "ROOTLESS",
-            "CLOUDS", "TRIVY", "HSM",
+            "CLOUDS", "TRIVY", "HSM", "NOTARY", "HARBOR",
         ] {
             let name = format!("WHARF_LAB_{name}");
             assert!(std::env::var(&name).is_ok_and(|value| !value.is_empty()), "{name} is missing");
@@ -143,6 +143,14 @@ pub fn starter() -> String {
 pub fn fresh(name: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     format!("{name}-{}", now.as_micros())
+}
+
+/// What a program does that is given something on its standard input.
+pub fn with_input(mut command: Command, text: &str) -> Output {
+    use std::{io::Write, process::Stdio};
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// What a program said on standard output.

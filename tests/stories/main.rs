@@ -12,6 +12,7 @@ mod cli;
 mod clouds;
 mod dialogs;
 mod fake;
+mod harbor;
 mod hostile;
 mod keys;
 mod lab;

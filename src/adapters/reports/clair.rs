@@ -57,5 +57,5 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
             tally.add(raw.cleaned());
         }
     }
-    Some(Report { tool: "Clair".into(), scanned: None, database: None, tally, packages })
+    Some(Report { tool: "Clair".into(), scanned: None, database: None, tally, packages, counted: true })
 }

@@ -96,5 +96,5 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
     let Each(Matches { tally, packages }) = top.matches;
     let database = time(&top.descriptor.db.status.built).or_else(|| time(&top.descriptor.db.built));
     let tool = format!("grype {}", clean::short(&top.descriptor.version, 40));
-    Some(Report { tool, scanned: time(&top.descriptor.timestamp), database, tally, packages })
+    Some(Report { tool, scanned: time(&top.descriptor.timestamp), database, tally, packages, counted: false })
 }

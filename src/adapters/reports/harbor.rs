@@ -63,5 +63,5 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
     let Each(Found { tally, packages }) = report.vulnerabilities;
     let tool =
         format!("Harbor's {} {}", clean::short(&report.scanner.name, 40), clean::short(&report.scanner.version, 20));
-    Some(Report { tool, scanned: time(&report.generated_at), database: None, tally, packages })
+    Some(Report { tool, scanned: time(&report.generated_at), database: None, tally, packages, counted: false })
 }

@@ -40,6 +40,8 @@ pub struct Report {
     pub tally: Tally,
     /// What was seen.
     pub packages: Packages,
+    /// Whether this form tells of packages without findings too: else none is not "nothing it knows".
+    pub counted: bool,
 }
 
 /// A list of what is in an image.
@@ -119,6 +121,7 @@ impl Report {
         // Whatever was found was found in something.
         let packages = self.packages.total().max(u64::from(counts.total() > 0));
         let state = match (packages, counts.total()) {
+            (_, 0) if !self.counted => Scan::Partial,
             (0, _) => Scan::Unsupported,
             (_, 0) => Scan::Clean,
             _ => Scan::Findings,

@@ -102,7 +102,14 @@ pub fn read(bytes: &[u8]) -> Option<Answer> {
         ("failed", _) => Answer::Failed,
         ("scanned", Some(data)) => {
             let Each(Features { tally, packages }) = data.layer.features;
-            Answer::Scanned(Report { tool: "Quay".into(), scanned: None, database: None, tally, packages })
+            Answer::Scanned(Report {
+                tool: "Quay".into(),
+                scanned: None,
+                database: None,
+                tally,
+                packages,
+                counted: true,
+            })
         }
         _ => Answer::Unsupported,
     })

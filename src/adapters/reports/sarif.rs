@@ -129,5 +129,6 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
         database: None,
         tally,
         packages: Packages::default(),
+        counted: false,
     })
 }

@@ -92,5 +92,12 @@ impl Fold for Targets {
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Targets { tally, packages }) = top.results;
-    Some(Report { tool: "trivy's report".into(), scanned: time(&top.created_at), database: None, tally, packages })
+    Some(Report {
+        tool: "trivy's report".into(),
+        scanned: time(&top.created_at),
+        database: None,
+        tally,
+        packages,
+        counted: true,
+    })
 }

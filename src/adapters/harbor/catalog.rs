@@ -1,0 +1,169 @@
+//! Listing a Harbor: every project that this person sees, its repositories, and their artifacts with tags.
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::{
+    Harbor,
+    answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
+    api::{split, twice},
+};
+use crate::core::{
+    clean,
+    error::{Kind, Result},
+    model::{Health, Image, Platform, Version},
+    ports::Catalog,
+    progress::Context,
+    reference::{self, ImageRef},
+    rows::Row,
+    secret::Credentials,
+    text,
+};
+
+/// Projects and repositories asked for at a time.
+const AT_ONCE: usize = 16;
+/// Beyond this many repositories, tags are read when a person looks at one.
+const TAGS_OF_AT_MOST: usize = 5_000;
+/// Quotas that are told of.
+const QUOTAS: usize = 4;
+
+impl Harbor {
+    async fn repositories(&self, cx: &Context, project: &Project) -> Result<Vec<Repository>> {
+        if project.repo_count == 0 {
+            return Ok(Vec::new());
+        }
+        let what = format!("list the repositories of {} in {}", clean::short(&project.name, 60), self.name);
+        self.api.all(cx, &what, &format!("projects/{}/repositories", twice(&project.name))).await
+    }
+
+    /// A repository with its tags, its newest size and date. One whose artifacts cannot be read is still a row.
+    async fn row(&self, cx: &Context, repository: Repository, with_tags: bool) -> Result<Row> {
+        let mut row = Row {
+            note: note(&repository),
+            updated: text::parse_timestamp(&repository.update_time),
+            name: repository.name,
+            ..Row::default()
+        };
+        let Some((project, rest)) = split(&row.name).filter(|_| with_tags) else { return Ok(row) };
+        let what = format!("list versions of {} in {}", row.name, self.name);
+        let path = format!("projects/{}/repositories/{}/artifacts?with_tag=true", twice(project), twice(rest));
+        match self.api.all::<Artifact>(cx, &what, &path).await {
+            Ok(artifacts) => {
+                let mut tags: Vec<(String, String, u64)> = Vec::new();
+                for artifact in artifacts {
+                    let named = artifact.tags.unwrap_or_default().into_iter();
+                    tags.extend(named.map(|tag| (tag.push_time, tag.name, artifact.size)));
+                }
+                tags.retain(|(_, name, _)| reference::is_tag(name));
+                tags.sort();
+                row.size = tags.last().map(|(.., size)| *size);
+                row.tags = tags.into_iter().map(|(_, name, _)| name).collect();
+            }
+            Err(error) if matches!(error.kind, Kind::Unavailable | Kind::Cancelled) => return Err(error),
+            Err(error) => row.note = error.why,
+        }
+        Ok(row)
+    }
+}
+
+fn note(repository: &Repository) -> String {
+    let pulls = text::plural(repository.pull_count, "pull", "pulls");
+    let words = clean::short(&repository.description, 160);
+    if words.is_empty() { pulls } else { format!("{pulls} · {words}") }
+}
+
+/// How full a project is.
+fn filled(quota: &Quota) -> String {
+    let name = clean::short(&quota.r#ref.name, 40);
+    let used = text::size(quota.used.storage.max(0).unsigned_abs());
+    match u64::try_from(quota.hard.storage) {
+        Ok(hard) => format!("{name} {used} of {}", text::size(hard)),
+        Err(_) => format!("{name} {used}"),
+    }
+}
+
+#[async_trait]
+impl Catalog for Harbor {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+        let projects: Vec<Project> = self.api.all(cx, &format!("list {}", self.name), "projects").await?;
+        let asked: Vec<_> = projects.iter().map(|project| self.repositories(cx, project)).collect();
+        let found: Vec<Vec<Repository>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let repositories: Vec<Repository> =
+            found.into_iter().flatten().filter(|one| reference::is_repository(&one.name)).collect();
+        let first = repositories.iter().map(|one| Row { name: one.name.clone(), note: note(one), ..Row::default() });
+        let _ = pages.send(first.collect()).await;
+        let with_tags = repositories.len() <= TAGS_OF_AT_MOST;
+        let rows: Vec<_> = repositories.into_iter().map(|one| self.row(cx, one, with_tags)).collect();
+        let mut rows = stream::iter(rows).buffer_unordered(AT_ONCE).chunks(64);
+        while let Some(chunk) = rows.next().await {
+            let _ = pages.send(chunk.into_iter().collect::<Result<Vec<Row>>>()?).await;
+        }
+        Ok(())
+    }
+
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
+        self.registry.catalog.reference(name, tag)
+    }
+
+    fn owns(&self, reference: &ImageRef) -> bool {
+        self.registry.catalog.owns(reference)
+    }
+
+    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        self.registry.catalog.image(cx, reference, platform).await
+    }
+
+    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        self.registry.catalog.tags(cx, reference).await
+    }
+
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        self.registry.catalog.version(cx, reference).await
+    }
+
+    fn sign_in_place(&self) -> Option<String> {
+        self.registry.catalog.sign_in_place()
+    }
+
+    fn looks_are_cheap(&self) -> bool {
+        true
+    }
+
+    async fn health(&self, cx: &Context) -> Result<Health> {
+        let what = format!("ask {}", self.name);
+        let about: SystemInfo = self.api.get(cx, &what, "systeminfo").await?;
+        let host = self.api.host().to_owned();
+        let account = self.registry.catalog.credentials(&ImageRef::oci(&host, "library/any", None)).await;
+        // Who is not signed in is nobody, which is no failure; a robot is no user.
+        let user: User = match self.api.get(cx, &what, "users/current").await {
+            Ok(user) => user,
+            Err(error) if account.is_none() && error.kind == Kind::NotAllowed => User::default(),
+            Err(error) if error.kind == Kind::NotFound => User::default(),
+            Err(error) => return Err(error),
+        };
+        let quotas: Vec<Quota> = match account {
+            Some(_) => self.api.all(cx, &what, "quotas?reference=project").await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mut note = format!("Harbor {}", clean::short(&about.harbor_version, 40));
+        for quota in quotas.iter().take(QUOTAS) {
+            note.push_str(&format!(" · {}", filled(quota)));
+        }
+        let name = if user.username.is_empty() {
+            account.as_ref().map(|account| account.username.clone()).unwrap_or_default()
+        } else {
+            clean::short(&user.username, 60)
+        };
+        Ok(Health {
+            reachable: true,
+            account: name,
+            credentials: account.map(|account| account.origin).unwrap_or_default(),
+            note,
+        })
+    }
+
+    async fn credentials(&self, reference: &ImageRef) -> Option<Credentials> {
+        self.registry.catalog.credentials(reference).await
+    }
+}

@@ -1,0 +1,191 @@
+//! What a Harbor says of an image: its scan with the findings, its tick for signatures, what its project lets pass.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{
+    answers::{AllowList, Artifact, Overview, Project},
+    api::{Api, split, twice},
+};
+use crate::{
+    adapters::{exploited::Catalogues, reports},
+    core::{
+        clean,
+        error::{During, Kind as ErrorKind, Result},
+        evidence::{Scan, Signature},
+        findings::{Counts, MOST_FINDINGS},
+        model::{Image, Pinned},
+        ports::{Checker, Supply},
+        progress::Context,
+        record::{By, Kind, Outcome, Record, Statement, Subject},
+        reference::{ImageRef, Name},
+        text,
+    },
+};
+
+/// How long what a Harbor says counts, and how long a scan that is under way.
+const VALID: i64 = 3_600;
+const SOON: i64 = 20;
+/// How long a scan that was asked for is waited for, and how often it is looked at.
+const PATIENCE: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_secs(1);
+/// What records of this checker call their tool.
+const TOOL: &str = "harbor";
+
+/// Asks the Harbors that images are in.
+pub struct HarborEvidence {
+    pub(super) servers: BTreeMap<String, Arc<Api>>,
+    pub(super) catalogues: Catalogues,
+}
+
+/// Where an artifact is.
+struct Place<'a> {
+    api: &'a Api,
+    project: &'a str,
+    path: String,
+    what: String,
+}
+
+impl HarborEvidence {
+    fn place<'a>(&'a self, name: &'a Name, pinned: &Pinned) -> Option<Place<'a>> {
+        let api = self.servers.get(&name.host)?;
+        let (project, rest) = split(&name.repository)?;
+        let path = format!("projects/{}/repositories/{}/artifacts/{}", twice(project), twice(rest), pinned.manifest);
+        Some(Place { api, project, path, what: format!("ask {} about {}", name.host, name.repository) })
+    }
+
+    async fn artifact(cx: &Context, place: &Place<'_>) -> Result<Option<Artifact>> {
+        let path = format!("{}?with_scan_overview=true&with_accessory=true&with_tag=false", place.path);
+        match place.api.get(cx, &place.what, &path).await {
+            Ok(artifact) => Ok(Some(artifact)),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The scan: the findings where it is done, else how it stands.
+    async fn scan(&self, cx: &Context, place: &Place<'_>, overview: &Overview) -> Result<(Outcome, String)> {
+        let scanner = &overview.scanner;
+        let tool = format!("{} {}", clean::short(&scanner.name, 40), clean::short(&scanner.version, 20));
+        let stands = |state| Outcome::Scan {
+            state,
+            counts: Counts::default(),
+            packages: 0,
+            scanned: None,
+            database: None,
+            worst: Vec::new(),
+        };
+        match overview.scan_status.as_str() {
+            "Pending" | "Scheduled" | "Running" => return Ok((stands(Scan::Running), tool)),
+            "Success" => {}
+            _ => return Ok((stands(Scan::Failed), tool)),
+        }
+        let bytes = place.api.report(cx, &place.what, &format!("{}/additions/vulnerabilities", place.path)).await?;
+        let report = tokio::task::spawn_blocking(move || reports::harbor::read(&bytes)).await.during(&place.what)?;
+        let Some(mut report) = report else { return Ok((stands(Scan::Failed), tool)) };
+        report.scanned = text::parse_timestamp(&overview.end_time).or(report.scanned);
+        Ok((report.outcome(self.catalogues.get()), tool))
+    }
+}
+
+/// What a project lets pass, as statements: they inform.
+fn allowed(project: &Project, now: i64) -> Option<Outcome> {
+    let AllowList { items, expires_at } = &project.cve_allowlist;
+    if expires_at.is_some_and(|end| end > 0 && end <= now) {
+        return None;
+    }
+    let statement = |id: &str| Statement {
+        vulnerability: clean::short(id, 60),
+        status: "let_pass".to_owned(),
+        why: "on the project's allow-list".to_owned(),
+    };
+    let statements: Vec<Statement> =
+        items.iter().flatten().take(MOST_FINDINGS).map(|item| statement(&item.cve_id)).collect();
+    let author = format!("the project {}", clean::short(&project.name, 60));
+    (!statements.is_empty()).then_some(Outcome::Statements { author, made: None, statements })
+}
+
+#[async_trait]
+impl Checker for HarborEvidence {
+    fn name(&self) -> &'static str {
+        TOOL
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Scan
+    }
+
+    fn made(&self, record: &Record) -> bool {
+        record.tool.starts_with(TOOL)
+    }
+
+    async fn start(&self, cx: &Context, image: &Image) -> Result<()> {
+        let Some(pinned) = &image.pinned else { return Ok(()) };
+        let ImageRef::Oci(name) = &pinned.reference else { return Ok(()) };
+        let Some(place) = self.place(name, pinned) else { return Ok(()) };
+        place
+            .api
+            .post(cx, &format!("let {} scan {}", name.host, name.repository), &format!("{}/scan", place.path))
+            .await?;
+        cx.progress.phase(format!("{} scans it", name.host));
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let overviews = Self::artifact(cx, &place).await?.and_then(|artifact| artifact.scan_overview);
+            let waits = |one: &Overview| matches!(one.scan_status.as_str(), "Pending" | "Scheduled" | "Running");
+            if overviews.is_some_and(|all| !all.values().any(waits)) {
+                break;
+            }
+            cx.unless_cancelled("wait for a scan", async {
+                tokio::time::sleep(LOOK).await;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self, cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
+        let Some(pinned) = &image.pinned else { return Ok(Vec::new()) };
+        let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };
+        let Some(place) = self.place(name, pinned) else { return Ok(Vec::new()) };
+        let Some(artifact) = Self::artifact(cx, &place).await? else { return Ok(Vec::new()) };
+        let now = text::now();
+        let record = |tool: &str, outcome: Outcome| {
+            let waits = matches!(outcome, Outcome::Scan { state: Scan::Running, .. });
+            Record {
+                subject: Subject::of(pinned),
+                tool: format!("{TOOL} {tool}").trim().to_owned(),
+                inputs: Vec::new(),
+                by: By::Source,
+                at: now,
+                valid_until: now + if waits { SOON } else { VALID },
+                outcome,
+                reason: place.api.host().to_owned(),
+            }
+        };
+        let mut records = Vec::new();
+        if let Some(overview) = artifact.scan_overview.unwrap_or_default().into_values().next() {
+            let (outcome, tool) = self.scan(cx, &place, &overview).await?;
+            records.push(record(&tool, outcome));
+        }
+        let signatures: Vec<String> = artifact
+            .accessories
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|one| one.r#type.strip_prefix("signature.").map(|kind| clean::short(kind, 20)))
+            .collect();
+        if !signatures.is_empty() {
+            // A tick of a server that passes any signature is no proof of who signed.
+            let signer = format!("says it is signed ({})", signatures.join(", "));
+            records.push(record("", Outcome::Signature { state: Signature::Untrusted, signer }));
+        }
+        // A project that cannot be read tells nothing.
+        if let Ok(project) =
+            place.api.get::<Project>(cx, &place.what, &format!("projects/{}", twice(place.project))).await
+        {
+            records.extend(allowed(&project, now).map(|outcome| record("", outcome)));
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,58 @@
+//! Harbor: its projects, repositories and artifacts by its own interface (API v2.0), the bytes by the registry in it.
+//!
+//! What it says of signatures and scans is what the source says: our own checks count more.
+
+mod answers;
+mod api;
+mod catalog;
+mod evidence;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use self::{api::Api, evidence::HarborEvidence};
+use crate::{
+    adapters::{Parts, Surroundings, exploited::Catalogues},
+    core::{
+        config::{Config, SourceConfig},
+        error::Result,
+        portal::Source,
+    },
+};
+
+/// A Harbor as source: its lists in front of its registry.
+pub struct Harbor {
+    name: String,
+    api: Arc<Api>,
+    registry: Source,
+}
+
+fn source(config: &SourceConfig, registry: Source, api: Arc<Api>) -> Source {
+    let content = registry.content.clone();
+    let address = registry.address.clone();
+    Source {
+        name: config.name.clone(),
+        adapter: "harbor",
+        address,
+        origin: config.origin.clone(),
+        catalog: Arc::new(Harbor { name: config.name.clone(), api, registry }),
+        content,
+        sharer: None,
+        disks: None,
+    }
+}
+
+/// Configured ones, and what they say of their images.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let mut servers = BTreeMap::new();
+    for written in parts.wanted(config, "harbor", Vec::new) {
+        let registry = around.registry(&written)?;
+        let api = Arc::new(Api::new(&written, registry.catalog.clone())?);
+        servers.insert(api.host().to_owned(), api.clone());
+        parts.sources.push(source(&written, registry, api));
+    }
+    if !servers.is_empty() {
+        let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);
+        parts.checkers.push(Arc::new(HarborEvidence { servers, catalogues }));
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Harbor by its published interface, in front of a real registry: lists, scans, ticks, quotas.
+
+use crate::lab::{self, Home, need};
+
+/// A person with a Harbor and nothing else.
+fn person(host: &str) -> Home {
+    let home = Home::new();
+    let folder = home.path(".config/wharf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = format!("[[source]]\nname = \"site\"\ntype = \"harbor\"\nurl = \"http://{host}\"\n");
+    std::fs::write(folder.join("wharf.toml"), source).unwrap();
+    home
+}
+
+fn json(home: &Home, arguments: &[&str]) -> serde_json::Value {
+    let output = home.run(&[arguments, &["--json"]].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::complained(&output)))
+}
+
+#[test]
+fn projects_repositories_and_artifacts_are_listed_page_by_page() {
+    let host = need!("WHARF_LAB_HARBOR");
+    let home = person(&host);
+    let all = json(&home, &["images", "--source", "site"]);
+    let named = |name: &str| all.as_array().unwrap().iter().find(|row| row["name"] == name).cloned();
+    // Three pages of a project with 230 repositories.
+    assert!(named("bulk/tool000").is_some() && named("bulk/tool229").is_some());
+    let gromacs = named("physics/gromacs").unwrap();
+    assert!(gromacs["tags"].as_array().unwrap().contains(&"2024.1".into()), "{gromacs}");
+    assert!(gromacs["size"].as_u64().unwrap() > 100_000 && gromacs["note"].as_str().unwrap().starts_with("7 pulls"));
+    // A name of several parts is one part of Harbor's addresses.
+    let deep = named("team/nested/deep/tool").unwrap();
+    assert_eq!(deep["tags"], serde_json::json!(["v1"]));
+    let shown = json(&home, &["show", &format!("{host}/physics/gromacs:2024.1")]);
+    assert_eq!(shown["kind"], "container");
+    // Nobody is signed in; then somebody is, and is told how full their project is.
+    let about = json(&home, &["sources"])[0]["health"].clone();
+    assert_eq!((&about["account"], about["note"].as_str().unwrap()), (&"".into(), "Harbor v2.12.0-lab"));
+    let mut login = home.wharf(&["login", "site", "--user", "lab", "--password-stdin"]);
+    login.env("WHARF_SECRET_FILE", "yes");
+    let done = lab::with_input(login, "labpass");
+    assert_eq!(done.status.code(), Some(0), "{}", lab::complained(&done));
+    let mut sources = home.wharf(&["sources", "--json"]);
+    let said = sources.env("WHARF_SECRET_FILE", "yes").output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said[0]["health"]["account"], "lab", "{said}");
+    assert!(said[0]["health"]["note"].as_str().unwrap().contains("zz 3.00 GiB of 10.0 GiB"), "{said}");
+}
+
+#[test]
+fn what_it_says_of_scans_and_signatures_is_asserted_by_the_source_and_a_scan_can_be_asked_for() {
+    let host = need!("WHARF_LAB_HARBOR");
+    let home = person(&host);
+    // Evidence is of bytes, whatever they are called: two images.
+    let other = format!("{host}/library/busybox:single");
+    for (name, from, state) in [("zz/harbored", lab::starter(), "findings"), ("zz/harbored-clean", other, "partial")] {
+        let image = format!("{host}/{}:1", lab::fresh(name));
+        let pushed = home.run(&["copy", &from, &image]);
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+        let records = |said: &serde_json::Value| -> Vec<serde_json::Value> {
+            let all = said["records"].as_array().unwrap().iter();
+            all.filter(|one| one["tool"].as_str().unwrap().starts_with("harbor")).cloned().collect()
+        };
+        // What the project lets pass is known at once; nobody has scanned it.
+        let mut verify = home.wharf(&["verify", &image, "--json"]);
+        let first = verify.env("PATH", "/usr/bin:/bin").output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+        assert!(records(&said).iter().all(|one| one["outcome"]["scan"].is_null()), "{said}");
+        assert!(said.to_string().contains("let_pass"), "{said}");
+        // Asked again, it is told to scan, and waited for.
+        let said = json(&home, &["verify", &image, "--again"]);
+        let scan = records(&said).into_iter().find(|one| !one["outcome"]["scan"].is_null()).unwrap();
+        assert_eq!((&scan["outcome"]["scan"]["state"], &scan["by"]), (&state.into(), &"source".into()), "{said}");
+        assert_eq!(scan["tool"], "harbor Trivy v0.61.0");
+        if state == "findings" {
+            assert_eq!(scan["outcome"]["scan"]["counts"]["fixable_critical"], 1);
+            assert!(!said.to_string().contains("\\u001b"), "text of a report is cleaned");
+        }
+        let words = lab::said(&home.run(&["verify", &image]));
+        assert!(words.contains("asserted by the source"), "{words}");
+    }
+}
