@@ -49,6 +49,8 @@ struct Written {
     #[serde(default)]
     notary: String,
     #[serde(default)]
+    scanner: String,
+    #[serde(default)]
     repositories: Vec<String>,
 }
 
@@ -107,7 +109,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[source]]",
         variable: "WHARF_REGISTRIES",
-        words: "sources: name, type, url, user, ca, client_certificate, client_key, notary, repositories; the variable has registry URLs with spaces between them",
+        words: "sources: name, type, url, user, ca, client_certificate, client_key, notary, scanner, repositories; the variable has registry URLs with spaces between them",
     },
 ];
 
@@ -190,6 +192,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             ca: written.ca.map(absolute),
             client_certificate,
             notary: written.notary,
+            scanner: written.scanner,
             repositories: written.repositories,
             origin: path.display().to_string(),
         });

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -51,6 +52,30 @@ pub fn client(tls: &Tls, what: &str) -> Result<Client> {
         );
     }
     builder.build().during(what)
+}
+
+/// A client that is made when it is first used: reading certificates takes a while.
+pub struct Lazy {
+    tls: Tls,
+    made: OnceLock<Client>,
+}
+
+impl Lazy {
+    /// One with this trust.
+    pub fn new(tls: Tls) -> Self {
+        Self { tls, made: OnceLock::new() }
+    }
+
+    /// The client.
+    pub fn client(&self, what: &str) -> Result<&Client> {
+        match self.made.get() {
+            Some(made) => Ok(made),
+            None => {
+                let client = client(&self.tls, what)?;
+                Ok(self.made.get_or_init(|| client))
+            }
+        }
+    }
 }
 
 /// A client for a local socket.

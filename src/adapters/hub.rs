@@ -3,10 +3,9 @@
 //! From its published interface (`GET /v2/search/repositories/`). Images themselves are read
 //! from the registry behind it, which the given source serves.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::Client;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use url::Url;
@@ -14,7 +13,7 @@ use url::Url;
 use crate::{
     adapters::{
         Parts, Surroundings,
-        http::{self, Tls},
+        http::{self, Lazy, Tls},
     },
     core::{
         clean,
@@ -40,7 +39,7 @@ const PAGE: u32 = 50;
 struct Hub {
     name: String,
     base: Url,
-    http: OnceLock<Client>,
+    http: Lazy,
     registry: Source,
 }
 
@@ -68,7 +67,7 @@ pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Resu
     let base = Url::parse(address)
         .map_err(|error| Error::usage(format!("source '{name}'"), format!("url '{address}': {error}")))?;
     let content = registry.content.clone();
-    let hub = Arc::new(Hub { name: name.to_owned(), base, http: OnceLock::new(), registry });
+    let hub = Arc::new(Hub { name: name.to_owned(), base, http: Lazy::new(Tls::default()), registry });
     Ok(Source {
         name: name.to_owned(),
         adapter: "hub",
@@ -95,14 +94,8 @@ impl Catalog for Hub {
         url.query_pairs_mut().append_pair("query", query).append_pair("page_size", &PAGE.to_string());
         let answer: Answer = cx
             .run(&what, async {
-                let client = match self.http.get() {
-                    Some(client) => client,
-                    None => {
-                        let client = http::client(&Tls::default(), &what)?;
-                        self.http.get_or_init(|| client)
-                    }
-                };
-                let response = client.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
+                let response =
+                    self.http.client(&what)?.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
                 let status = response.status();
                 if !status.is_success() {
                     return Err(http::refused(&what, status, ""));

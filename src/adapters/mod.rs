@@ -49,7 +49,7 @@ macro_rules! checkers {
     };
 }
 
-checkers! { cosign, notary, glance, attached, scanners }
+checkers! { cosign, notary, glance, attached, served, scanners }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

@@ -57,8 +57,18 @@ pub struct SourceConfig {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// A Notary server (version 1) that knows what its tags mean; empty without one.
     pub notary: String,
+    /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
+    pub scanner: String,
     /// Repositories to list where the registry does not list them itself.
     pub repositories: Vec<String>,
     /// Where it was found, in words.
     pub origin: String,
+}
+
+impl SourceConfig {
+    /// `host[:port]` of its address.
+    pub fn host(&self) -> &str {
+        let bare = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        bare.split('/').next().unwrap_or(bare)
+    }
 }

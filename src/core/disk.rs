@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     copy::Outcome as Copied,
+    digest::Digest,
     error::{Error, Kind, Result},
     evidence::Signature,
     portal::Portal,
@@ -150,7 +151,11 @@ impl Portal {
         }
         let cloud = self.source_of(reference)?;
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "download from"))?;
-        let file = self.config.cache_dir.join("moving").join(format!("{}.verify", std::process::id()));
+        let file = self
+            .config
+            .cache_dir
+            .join("moving")
+            .join(format!("{}.verify", Digest::of(reference.to_string().as_bytes()).hex()));
         disks.download(cx, reference, &file).await?;
         let checked = self.data_fits(cx, reference, &file).await;
         let _ = tokio::fs::remove_file(&file).await;

@@ -290,3 +290,83 @@ fn where_only_grype_is_installed_it_scans() {
     assert!(called.contains(&format!("registry:{open}/{}@sha256:", scanning.repository)), "{called}");
     assert!(called.trim_end().ends_with("http=true"), "{called}");
 }
+
+/// Quay and Clair cannot be had here: their published answers, by a server of the standard library.
+const SERVED: &str = r#"
+import http.client, http.server, json, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_): pass
+    def do_HEAD(self): self.do_GET()
+    def do_GET(self):
+        if self.path.startswith("/v2/"):
+            c = http.client.HTTPConnection(sys.argv[1]); c.request(self.command, self.path, headers={"Accept": self.headers.get("Accept", "")})
+            a = c.getresponse(); body = a.read(); self.send_response(a.status)
+            for k in ("Content-Type", "Docker-Content-Digest"):
+                if a.getheader(k): self.send_header(k, a.getheader(k))
+            self.send_header("Content-Length", a.getheader("Content-Length") or str(len(body))); self.end_headers(); self.wfile.write(body)
+            return
+        found = {"Name": "CVE-2022-37434", "Severity": "Critical", "FixedBy": "1.2.12-r4", "NamespaceName": "alpine:v3.17"}
+        feature = {"Name": "zlib", "Version": "1.2.12-r1", "VersionFormat": "apk", "Vulnerabilities": [found]}
+        if self.path.startswith("/api/v1/repository/"):
+            status = "queued" if "queued" in self.path else "unsupported" if "unsupported" in self.path else "scanned"
+            answer = {"status": status, "data": {"Layer": {"Features": [feature]}} if status == "scanned" else None}
+        elif self.path.startswith("/matcher/api/v1/vulnerability_report/sha256:"):
+            answer = {"packages": {"1": {"name": "zlib", "version": "1.2.12-r1", "kind": "binary"}}, "package_vulnerabilities": {"1": ["2"]},
+                "vulnerabilities": {"2": {"name": "CVE-2022-37434", "normalized_severity": "Critical", "fixed_in_version": "1.2.12-r4"}}}
+        else: return self.send_error(404)
+        body = json.dumps(answer).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H); print(s.server_port, flush=True); s.serve_forever()
+"#;
+
+#[test]
+fn quay_and_clair_are_asked_where_a_source_names_them() {
+    use std::io::{BufRead, BufReader};
+    let open = need!("WHARF_LAB_OPEN");
+    let mut server = std::process::Command::new("python3")
+        .args(["-c", SERVED, &open])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let port = port.trim().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, "");
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let file = scanning.home.path(".config/wharf/wharf.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let scanner = format!("type = \"oci\"\nscanner = \"http://127.0.0.1:{port}\"");
+    std::fs::write(&file, text.replacen("type = \"oci\"", &scanner, 1)).unwrap();
+    let said = lab::said(&scanning.home.run(&["verify", &scanning.image()]));
+    for told in ["served by Clair, asserted by the source", "1 critical finding could be fixed", "1.2.12-r4"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    // Quay's interface is at the address of its registry: here one in front of the real one.
+    let quay = format!("127.0.0.1:{port}");
+    let source = format!("[[source]]\nname = \"quay\"\ntype = \"oci\"\nurl = \"http://{quay}\"\nscanner = \"quay\"\n");
+    std::fs::write(&file, source).unwrap();
+    let at = |name: &str| {
+        let to = format!("{open}/{}:1", lab::fresh(name));
+        let layout = alpine(folder.path(), &[("zlib", &lab::fresh("1.2.12-r1"))]);
+        let pushed = scanning
+            .home
+            .wharf(&["push", &format!("{}:1", layout.display()), &to])
+            .env("WHARF_REGISTRIES", format!("http://{open}"))
+            .output()
+            .unwrap();
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+        lab::said(&scanning.home.run(&["verify", &to.replace(&open, &quay)]))
+    };
+    for (name, told) in [
+        ("zz/done", "served by Quay, asserted by the source"),
+        ("zz/done", "zlib"),
+        ("zz/queued", "scan        … scanning"),
+        ("zz/unsupported", "nothing the scanner knows"),
+    ] {
+        let said = at(name);
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}

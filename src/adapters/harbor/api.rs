@@ -1,13 +1,13 @@
 //! Asking Harbor: its addresses, pages and passwords.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{
-    adapters::http::{self, Tls},
+    adapters::http::{self, Lazy, Tls},
     core::{
         config::SourceConfig,
         error::{Error, Kind, Result},
@@ -28,8 +28,7 @@ const REPORT: usize = 256 << 20;
 pub struct Api {
     host: String,
     base: Url,
-    tls: Tls,
-    http: OnceLock<Client>,
+    http: Lazy,
     /// Knows how to sign in to its registry, which is how to sign in here.
     registry: Arc<dyn Catalog>,
 }
@@ -56,7 +55,7 @@ impl Api {
         base.set_path("/api/v2.0/");
         let tls =
             Tls { authorities: source.ca.clone().into_iter().collect(), identity: source.client_certificate.clone() };
-        Ok(Self { host, base, tls, http: OnceLock::new(), registry })
+        Ok(Self { host, base, http: Lazy::new(tls), registry })
     }
 
     /// Its host, as references name it.
@@ -65,14 +64,7 @@ impl Api {
     }
 
     async fn request(&self, what: &str, method: Method, url: Url) -> Result<RequestBuilder> {
-        let client = match self.http.get() {
-            Some(client) => client,
-            None => {
-                let client = http::client(&self.tls, what)?;
-                self.http.get_or_init(|| client)
-            }
-        };
-        let request = client.request(method, url);
+        let request = self.http.client(what)?.request(method, url);
         let account = self.registry.credentials(&ImageRef::oci(&self.host, "library/any", None)).await;
         Ok(match account.filter(|account| !account.identity_token) {
             Some(account) => request.basic_auth(&account.username, Some(account.secret.reveal())),

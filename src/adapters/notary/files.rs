@@ -1,12 +1,10 @@
 //! The files of a Notary server: `GET /v2/GUN/_trust/tuf/ROLE.json`.
 
-use std::sync::OnceLock;
-
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use url::Url;
 
 use crate::{
-    adapters::http::{self, Tls},
+    adapters::http::{self, Lazy, Tls},
     core::{
         config::SourceConfig,
         error::{Error, Result},
@@ -20,8 +18,7 @@ const LIMIT: usize = 8 << 20;
 /// One server.
 pub struct Server {
     base: Url,
-    tls: Tls,
-    http: OnceLock<Client>,
+    http: Lazy,
 }
 
 impl Server {
@@ -36,7 +33,7 @@ impl Server {
         }
         let tls =
             Tls { authorities: source.ca.clone().into_iter().collect(), identity: source.client_certificate.clone() };
-        Ok(Self { base, tls, http: OnceLock::new() })
+        Ok(Self { base, http: Lazy::new(tls) })
     }
 
     /// Its address.
@@ -50,14 +47,8 @@ impl Server {
         let url = self.base.join(&format!("v2/{gun}/_trust/tuf/{role}.json"));
         let url = url.map_err(|error| Error::usage(&what, error.to_string()))?;
         cx.run(&what, async {
-            let client = match self.http.get() {
-                Some(client) => client,
-                None => {
-                    let client = http::client(&self.tls, &what)?;
-                    self.http.get_or_init(|| client)
-                }
-            };
-            let response = client.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
+            let response =
+                self.http.client(&what)?.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(None),
                 status if status.is_success() => http::body(response, LIMIT, &what).await.map(|b| Some(b.to_vec())),

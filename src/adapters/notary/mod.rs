@@ -228,9 +228,7 @@ impl Checker for Notary {
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     for source in config.sources.iter().filter(|source| !source.notary.is_empty()) {
-        let host = source.url.split_once("://").map_or(source.url.as_str(), |(_, rest)| rest);
-        let host = host.split('/').next().unwrap_or(host).to_owned();
-        servers.insert(host, Server::new(source)?);
+        servers.insert(source.host().to_owned(), Server::new(source)?);
     }
     if servers.is_empty() {
         return Ok(());
