@@ -370,3 +370,32 @@ fn quay_and_clair_are_asked_where_a_source_names_them() {
     server.kill().unwrap();
     server.wait().unwrap();
 }
+
+#[test]
+fn with_a_trivy_server_the_scan_needs_no_database_here_and_is_as_old_as_the_servers() {
+    let open = need!("WHARF_LAB_OPEN");
+    let _ = need!("WHARF_LAB_TRIVY");
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, ANY_AGE);
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = std::process::Command::new(format!("{}/trivy", scanning.trivy))
+        .args(["server", "--skip-db-update", "--listen", &free.to_string(), "--cache-dir", &scanning.cache])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(free).is_err() {
+        assert!(begun.elapsed().as_secs() < 20, "the server did not come up");
+        std::thread::yield_now();
+    }
+    let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
+    scanning.with_trivy(&mut command).env("TRIVY_CACHE_DIR", folder.path().join("empty"));
+    command.env("TRIVY_SERVER", format!("http://{free}")).env_remove("TRIVY_OFFLINE_SCAN");
+    let output = command.output().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let said = lab::said(&output);
+    assert_eq!(output.status.code(), Some(3), "{said} {}", lab::complained(&output));
+    assert!(said.contains("database of 2026-01-01T00:00:00Z") && said.contains("CVE-2022-37434"), "{said}");
+}

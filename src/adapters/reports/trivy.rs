@@ -9,7 +9,30 @@ use crate::core::findings::Tally;
 #[serde(default, rename_all = "PascalCase")]
 struct Top {
     created_at: String,
+    trivy: About,
     results: Each<Targets>,
+}
+
+/// Who made it: with a server, the database is the server's.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct About {
+    #[serde(rename = "VulnerabilityDB")]
+    database: Database,
+    server: Server,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Server {
+    #[serde(rename = "VulnerabilityDB")]
+    database: Database,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Database {
+    updated_at: String,
 }
 
 #[derive(Default)]
@@ -92,12 +115,7 @@ impl Fold for Targets {
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Targets { tally, packages }) = top.results;
-    Some(Report {
-        tool: "trivy's report".into(),
-        scanned: time(&top.created_at),
-        database: None,
-        tally,
-        packages,
-        counted: true,
-    })
+    let database = time(&top.trivy.server.database.updated_at).or_else(|| time(&top.trivy.database.updated_at));
+    let tool = "trivy's report".to_owned();
+    Some(Report { tool, scanned: time(&top.created_at), database, tally, packages, counted: true })
 }
