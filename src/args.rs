@@ -83,8 +83,10 @@ pub enum Verb {
     Logout(Logout),
     /// Print the policy in force, or rehearse another one.
     Policy(Policy),
-    /// Sign an image, as cosign does, with a key of a file or of hardware.
+    /// Sign an image, as cosign does, with a key of a file, of the secret store or of hardware.
     Sign(Sign),
+    /// Make, bring, show or forget keys to sign with.
+    Key(Key),
     /// Show what was done here and on which verdict, or check that nothing of it was changed.
     Audit(Audit),
     /// Say what was found on this machine, what is missing and how to get it.
@@ -183,10 +185,46 @@ pub enum PolicyVerb {
 pub struct Sign {
     /// The image, in a registry; what it means now is signed, by digest.
     pub reference: String,
-    /// A file with a private key (PEM), or pkcs11:token=NAME;object=KEY?module-path=LIBRARY for a key in hardware,
-    /// whose PIN is asked for.
-    #[arg(long, value_name = "FILE|pkcs11:URI")]
+    /// A file with a private key (PEM); keyring:NAME for one in the secret store (wharf key new NAME); or
+    /// pkcs11:token=NAME;object=KEY?module-path=LIBRARY for one in hardware. A passphrase or PIN is asked for.
+    #[arg(long, value_name = "FILE|keyring:NAME|pkcs11:URI")]
     pub key: String,
+}
+
+/// `wharf key`.
+#[derive(Debug, Args)]
+pub struct Key {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: KeyVerb,
+}
+
+/// What `wharf key` does.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key (P-256) in the secret store, and print its public half.
+    New {
+        /// What it is called.
+        name: String,
+    },
+    /// Keep the private key of a file in the secret store, and print its public half.
+    Import {
+        /// What it is called.
+        name: String,
+        /// The file (PEM).
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print the public half of a key: what a policy names in [signature] keys.
+    Show {
+        /// A file, keyring:NAME or pkcs11:URI.
+        key: String,
+    },
+    /// Forget a key of the secret store.
+    Forget {
+        /// What it is called.
+        name: String,
+    },
 }
 
 /// `wharf audit`.

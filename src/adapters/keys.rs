@@ -74,6 +74,13 @@ impl Key {
         Some(Self { id: Digest::of(&der).hex().to_owned(), hash, der, algorithms })
     }
 
+    /// As PEM.
+    pub fn pem(&self) -> String {
+        let body = STANDARD.encode(&self.der);
+        let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+    }
+
     /// The Ed25519 key of these 32 bytes.
     pub fn of_ed25519(raw: &[u8]) -> Option<Self> {
         /// What stands before the key in `SubjectPublicKeyInfo` (RFC 8410).

@@ -19,7 +19,7 @@ use crate::core::{
     config::{Config, SourceConfig},
     error::{Error, Result},
     portal::{Finding, Opener, Portal, Source},
-    ports::{Checker, Launcher, Vault},
+    ports::{Checker, Launcher, Signers, Vault},
     reference::ImageRef,
 };
 
@@ -144,12 +144,16 @@ pub fn build(config: Config) -> Result<Portal> {
         |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
     parts.sources.sort_by_key(place);
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
+    let keys = vault.clone();
     let open: Opener = Box::new(move |reference| around.open(reference));
     Ok(Portal {
         sources: parts.sources,
         launchers: parts.launchers,
         checkers: parts.checkers,
-        signers: Box::new(|key, asker| signing::open(key.to_owned(), asker)),
+        signers: Signers {
+            open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
+            make: Box::new(signing::make),
+        },
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,

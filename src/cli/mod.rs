@@ -5,6 +5,7 @@ mod audit;
 mod copy;
 mod diff;
 mod images;
+mod key;
 mod launch;
 mod offers;
 mod output;
@@ -61,6 +62,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Diff(args) => diff::run(portal, args, json).await,
         Verb::Verify(args) => verify::run(portal, args, json).await,
         Verb::Policy(args) => policy::run(portal, args, json).await,
+        Verb::Key(args) => key::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,
         Verb::Audit(args) => audit::run(portal, args, json),
         Verb::Launch(args) => launch::run(portal, args, json).await,

@@ -33,6 +33,7 @@ pub mod secret;
 pub mod share;
 pub mod sign;
 pub mod sign_in;
+pub mod signing_keys;
 pub mod text;
 pub mod verify;
 pub mod ways;

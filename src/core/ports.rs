@@ -302,14 +302,24 @@ pub trait Signer: Send + Sync {
     fn describe(&self) -> String;
     /// SHA-256 of its public half, in hexadecimal.
     fn key_id(&self) -> String;
+    /// Its public half (PEM).
+    fn public_pem(&self) -> String;
     /// Whether this key made a signature.
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
     /// Signs a message; ECDSA signatures are DER.
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>>;
 }
 
-/// Opens the key that somebody names; what it wants to know is asked for.
-pub type Signers = Box<dyn Fn(&str, Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> + Send + Sync>;
+/// Keys to sign with.
+pub struct Signers {
+    /// Opens the key that somebody names; what it wants to know is asked for.
+    pub open: OpenSigner,
+    /// Makes a private key (P-256), as PEM.
+    pub make: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+}
+
+/// Opens a key by its name.
+pub type OpenSigner = Box<dyn Fn(&str, Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> + Send + Sync>;
 
 /// Something that makes evidence of images.
 #[async_trait]

@@ -88,10 +88,10 @@ fn layers_of(manifest: Option<&RawManifest>) -> Vec<serde_json::Value> {
 }
 
 impl Portal {
-    /// Signs what `reference` means now with a key: a file, or `pkcs11:…`. Signing again with the same key changes nothing.
+    /// Signs what `reference` means now with a key: a file, `keyring:NAME`, or `pkcs11:…`. Signing again with the same key changes nothing.
     pub async fn sign(&self, cx: &Context, asker: Arc<dyn Asker>, reference: &ImageRef, key: &str) -> Result<Signed> {
         let what = format!("sign {reference}");
-        let signer = (self.signers)(key, asker).await?;
+        let signer = (self.signers.open)(key, asker).await?;
         let done = self.signed(cx, &what, reference, &*signer).await;
         let mut entry = self.entry("sign", format!("{reference} with {}", signer.describe()));
         entry.digest = done.as_ref().ok().map(|done| done.digest.clone());

@@ -95,15 +95,22 @@ impl Portal {
             }
             return Err(error.during(what).hint("nothing was kept; check account and password"));
         }
-        if !self.vault.lasting() {
-            let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
-            // Nobody there to ask, or no answer: it is kept until the program ends.
-            if ask(&*asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
-                let vault = self.vault.clone();
-                tokio::task::spawn_blocking(move || vault.agree()).await.during(&what)??;
-            }
-        }
+        self.agree_to_keep(&*asker, &what).await?;
         Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting() })
+    }
+
+    /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
+    /// until the program ends.
+    pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
+        if self.vault.lasting() {
+            return Ok(());
+        }
+        let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
+        if ask(asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
+            let vault = self.vault.clone();
+            tokio::task::spawn_blocking(move || vault.agree()).await.during(what)??;
+        }
+        Ok(())
     }
 
     /// Forgets an account; gives the host.
@@ -115,17 +122,17 @@ impl Portal {
 
     // Secret stores may block on a bus: they are kept off the runtime's threads.
 
-    async fn vault_get(&self, host: &str, what: &str) -> Result<Option<(String, Secret)>> {
+    pub(super) async fn vault_get(&self, host: &str, what: &str) -> Result<Option<(String, Secret)>> {
         let (vault, host) = (self.vault.clone(), host.to_owned());
         tokio::task::spawn_blocking(move || vault.get(&host)).await.during(what)?
     }
 
-    async fn vault_set(&self, host: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
+    pub(super) async fn vault_set(&self, host: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
         let (vault, host, account, secret) = (self.vault.clone(), host.to_owned(), account.to_owned(), secret.clone());
         tokio::task::spawn_blocking(move || vault.set(&host, &account, &secret)).await.during(what)?
     }
 
-    async fn vault_delete(&self, host: &str, what: &str) -> Result<()> {
+    pub(super) async fn vault_delete(&self, host: &str, what: &str) -> Result<()> {
         let (vault, host) = (self.vault.clone(), host.to_owned());
         tokio::task::spawn_blocking(move || vault.delete(&host)).await.during(what)?
     }

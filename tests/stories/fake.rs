@@ -213,7 +213,10 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
             .collect(),
         launchers: Vec::new(),
         checkers: Vec::new(),
-        signers: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker)),
+        signers: wharf::core::ports::Signers {
+            open: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker, Arc::new(NoVault))),
+            make: Box::new(wharf::adapters::signing::make),
+        },
         audit: Arc::new(Unwritten),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),

@@ -303,3 +303,31 @@ fn a_signature_without_a_key_counts_by_who_made_it_and_who_vouched_for_them() {
     assert_ne!(code, Some(0), "{said}");
     assert!(matches!(state.as_str(), "untrusted" | "invalid"), "{state}: {said}");
 }
+
+#[test]
+fn a_key_of_the_secret_store_signs_and_one_behind_a_passphrase_is_opened_at_a_terminal_only() {
+    let open = need!("WHARF_LAB_OPEN");
+    let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
+    let run = |arguments: &[&str]| signing.home.wharf(arguments).env("WHARF_SECRET_FILE", "yes").output().unwrap();
+    let missing = run(&["sign", &signing.image(), "--key", "keyring:steward"]);
+    assert!(lab::complained(&missing).contains("wharf key new steward"), "{}", lab::complained(&missing));
+    let made = run(&["key", "new", "steward"]);
+    assert_eq!(made.status.code(), Some(0), "{}", lab::complained(&made));
+    assert!(!lab::said(&made).contains("PRIVATE"), "only its public half is shown");
+    assert_eq!(run(&["key", "new", "steward"]).status.code(), Some(2), "one that is there is never replaced");
+    let shown = run(&["key", "show", "keyring:steward"]);
+    std::fs::write(signing.home.path(".config/wharf/site.pub"), &shown.stdout).unwrap();
+    let signed = run(&["sign", &signing.image(), "--key", "keyring:steward"]);
+    assert_eq!(signed.status.code(), Some(0), "{}", lab::complained(&signed));
+    let (code, state, said) = signing.verify();
+    assert_eq!((code, state.as_str()), (Some(0), "covered-by-index"), "{said}");
+    assert_eq!(run(&["key", "forget", "steward"]).status.code(), Some(0));
+    assert_eq!(run(&["key", "show", "keyring:steward"]).status.code(), Some(6));
+    let audit = lab::said(&run(&["audit"]));
+    assert!(audit.contains("keep-key") && audit.contains("forget-key") && !audit.contains("BEGIN"), "{audit}");
+    // One that comes from a file is kept as it is, its passphrase too: nobody is here who could say it.
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/keys/cosign.key");
+    let locked = run(&["key", "import", "locked", file.to_str().unwrap()]);
+    assert_eq!(locked.status.code(), Some(7), "{}", lab::complained(&locked));
+    assert!(lab::complained(&locked).contains("passphrase"), "{}", lab::complained(&locked));
+}

@@ -1,4 +1,5 @@
-//! A private key in a file (PEM: PKCS#8, or SEC 1 for elliptic curves).
+//! A private key as text (PEM: PKCS#8, or SEC 1 for elliptic curves), in a file or in the secret store; perhaps behind
+//! a passphrase.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -13,11 +14,13 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+use super::locked;
 use crate::{
     adapters::keys::Key,
     core::{
-        error::{During, Error, Result},
-        ports::Signer,
+        error::{During, Error, Kind, Result},
+        ports::{Asker, Question, QuestionKind, Signer},
+        secret::Secret,
     },
 };
 
@@ -27,44 +30,74 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
-/// A key of a file.
-pub struct FileKey {
+/// A key whose private half is in this program's memory while it signs.
+pub struct OpenKey {
     pair: Pair,
     public: Key,
-    path: String,
+    kept: String,
 }
 
 /// The key in a file that only its owner may read.
-pub fn open(path: &Path) -> Result<FileKey> {
+pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     let what = format!("read the key {}", path.display());
     let meta = std::fs::metadata(path).during(&what)?;
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    let text = std::fs::read_to_string(path).during(&what)?;
-    if text.contains("ENCRYPTED") {
-        return Err(Error::unsupported(what, "it is encrypted, and Wharf opens plain keys only")
-            .hint("keep the key in hardware (pkcs11:…), or decrypt it: openssl pkey -in KEY -out PLAIN"));
-    }
-    read(&text)
-        .and_then(|(pair, der)| Some(FileKey { pair, public: Key::of_der(der)?, path: path.display().to_string() }))
-        .ok_or_else(|| {
-            Error::usage(what, "it is no private key that is understood")
-                .hint("use PEM: P-256, P-384, RSA or Ed25519; make one with openssl genpkey")
-        })
+    let pem = Secret::new(std::fs::read_to_string(path).during(&what)?);
+    opened(&what, &pem, &format!("the key in {}", path.display()), asker).await
 }
 
-/// The pair, and its public half as `SubjectPublicKeyInfo`.
-fn read(pem: &str) -> Option<(Pair, Vec<u8>)> {
+/// The key in a PEM text; where it is behind a passphrase, that is asked for.
+pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
+    let unfit = || {
+        Error::usage(what, "it is no private key that is understood")
+            .hint("use PEM: P-256, P-384, RSA or Ed25519; make one with wharf key new, or openssl genpkey")
+    };
+    let (kind, der) = body(pem.reveal()).ok_or_else(unfit)?;
+    if !locked::is_locked(&kind) {
+        let (pair, public) = read(&kind, &der).ok_or_else(unfit)?;
+        let public = Key::of_der(public).ok_or_else(unfit)?;
+        return Ok(OpenKey { pair, public, kept: kept.to_owned() });
+    }
+    let question = Question { words: format!("passphrase of {kept}"), kind: QuestionKind::Secret };
+    let passphrase = asker.ask(question).await?;
+    // Such a passphrase is made to take its time.
+    let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
+    let der = der.ok_or_else(|| {
+        Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
+    })?;
+    let (pair, public) = read("PRIVATE KEY", &der).ok_or_else(unfit)?;
+    Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
+}
+
+/// A new private key (P-256), as PEM.
+pub fn make() -> Result<Secret> {
+    let what = "make a key";
+    let failed = |_| Error::failed(what, "the library makes none");
+    let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(failed)?;
+    let der = made.to_pkcs8v1().map_err(failed)?;
+    let body = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    Ok(Secret::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))))
+}
+
+/// The kind of a PEM, and its bytes.
+fn body(pem: &str) -> Option<(String, Vec<u8>)> {
     let body = pem
         .split("-----BEGIN ")
         .find(|part| part.split_once("-----").is_some_and(|(kind, _)| kind.ends_with("PRIVATE KEY")))?;
     let (kind, rest) = body.split_once("-----")?;
     let der = STANDARD.decode(rest.split("-----END").next()?.split_whitespace().collect::<String>()).ok()?;
+    Some((kind.to_owned(), der))
+}
+
+/// The pair, and its public half as `SubjectPublicKeyInfo`.
+fn read(kind: &str, der: &[u8]) -> Option<(Pair, Vec<u8>)> {
     for algorithm in [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING] {
         let pair = match kind {
-            "EC PRIVATE KEY" => EcdsaKeyPair::from_private_key_der(algorithm, &der),
-            _ => EcdsaKeyPair::from_pkcs8(algorithm, &der),
+            "EC PRIVATE KEY" => EcdsaKeyPair::from_private_key_der(algorithm, der),
+            _ => EcdsaKeyPair::from_pkcs8(algorithm, der),
         };
         if let Ok(pair) = pair {
             let public: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
@@ -72,25 +105,29 @@ fn read(pem: &str) -> Option<(Pair, Vec<u8>)> {
             return Some((Pair::Ecdsa(pair), public));
         }
     }
-    if let Ok(pair) = Ed25519KeyPair::from_pkcs8(&der) {
+    if let Ok(pair) = Ed25519KeyPair::from_pkcs8(der) {
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
         let public = public.as_ref().to_vec();
         return Some((Pair::Ed25519(pair), public));
     }
-    let pair = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der)).ok()?;
+    let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).ok()?;
     let public: PublicKeyX509Der<'_> = pair.public_key().as_der().ok()?;
     let public = public.as_ref().to_vec();
     Some((Pair::Rsa(pair), public))
 }
 
 #[async_trait]
-impl Signer for FileKey {
+impl Signer for OpenKey {
     fn describe(&self) -> String {
-        format!("the key in {}", self.path)
+        self.kept.clone()
     }
 
     fn key_id(&self) -> String {
         self.public.id.clone()
+    }
+
+    fn public_pem(&self) -> String {
+        self.public.pem()
     }
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -109,5 +146,41 @@ impl Signer for FileKey {
                 Ok(made)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Knows(&'static str);
+
+    #[async_trait]
+    impl Asker for Knows {
+        async fn ask(&self, question: Question) -> Result<Secret> {
+            assert_eq!(question.kind, QuestionKind::Secret);
+            Ok(Secret::new(self.0))
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_behind_a_passphrase_open_with_it_and_with_no_other() {
+        let public = include_str!("../../../tests/fixtures/keys/key.pub");
+        for pem in [
+            include_str!("../../../tests/fixtures/keys/openssl.key"),
+            include_str!("../../../tests/fixtures/keys/openssl-scrypt.key"),
+            include_str!("../../../tests/fixtures/keys/cosign.key"),
+        ] {
+            let pem = Secret::new(pem);
+            let key = opened("open", &pem, "a key", &Knows("wharf")).await.unwrap();
+            assert_eq!(key.public_pem(), public);
+            let made = key.sign(b"message").await.unwrap();
+            assert!(key.verifies(b"message", &made) && !key.verifies(b"other", &made));
+            let error = opened("open", &pem, "a key", &Knows("wrong")).await.err().unwrap();
+            assert_eq!(error.kind, Kind::NotAllowed, "{error}");
+        }
+        let made = make().unwrap();
+        assert!(opened("open", &made, "a key", &Knows("")).await.is_ok());
+        assert!(opened("open", &Secret::new("no key"), "a key", &Knows("")).await.is_err());
     }
 }

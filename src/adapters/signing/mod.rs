@@ -1,23 +1,39 @@
-//! Keys that sign: in a file, or in hardware behind PKCS#11, which the key never leaves.
+//! Keys that sign: in a file, in the secret store, or in hardware behind PKCS#11, which the key never leaves.
 
 mod file;
+mod locked;
 mod pkcs11;
 
 use std::{path::Path, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
+pub use file::make;
+
 use crate::core::{
-    error::Result,
-    ports::{Asker, Signer},
+    error::{During, Error, Result},
+    ports::{Asker, Signer, Vault},
+    signing_keys::{KEYRING, place_of},
 };
 
-/// Opens what `--key` names: `pkcs11:…` (RFC 7512), else a file.
-pub fn open(key: String, asker: Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> {
+/// Opens what `--key` names: `pkcs11:…` (RFC 7512), `keyring:NAME`, else a file.
+pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> {
     Box::pin(async move {
         if key.starts_with("pkcs11:") {
             return pkcs11::open(&key, &*asker).await;
         }
-        file::open(Path::new(&key)).map(|signer| Arc::new(signer) as Arc<dyn Signer>)
+        let Some(name) = key.strip_prefix(KEYRING) else {
+            return file::open(Path::new(&key), &*asker).await.map(|signer| Arc::new(signer) as Arc<dyn Signer>);
+        };
+        let what = format!("open the key '{name}'");
+        let place = place_of(name);
+        let store = vault.clone();
+        let kept = tokio::task::spawn_blocking(move || store.get(&place)).await.during(&what)??;
+        let Some((_, pem)) = kept else {
+            return Err(Error::not_found(what, "the secret store has none of that name")
+                .hint(format!("make one: wharf key new {name}; or bring yours: wharf key import {name} FILE")));
+        };
+        let kept = format!("the key '{name}' in the secret store");
+        file::opened(&what, &pem, &kept, &*asker).await.map(|signer| Arc::new(signer) as Arc<dyn Signer>)
     })
 }

@@ -211,6 +211,10 @@ impl Signer for HardwareKey {
         self.public.id.clone()
     }
 
+    fn public_pem(&self) -> String {
+        self.public.pem()
+    }
+
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.verifies(message, signature)
     }
