@@ -5,8 +5,8 @@
 //! args     the command line's types                 config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
 //! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, harbor, openstack }` and
-//!          `checkers! { cosign, notary, glance, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
-//!          `keys`, `certificates`, `attachments`, `reports`, `exploited`
+//!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
+//!          `keys`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
 //!

@@ -39,6 +39,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
         "adapters::certificates",
         "adapters::reports",
         "adapters::exploited",
+        "adapters::sif_format",
         "adapters::Parts",
         "adapters::Surroundings",
     ];

@@ -9,6 +9,7 @@ pub mod header;
 pub mod http;
 pub mod keys;
 pub mod reports;
+pub mod sif_format;
 pub mod signing;
 pub mod store;
 pub mod vault;
@@ -49,7 +50,7 @@ macro_rules! checkers {
     };
 }
 
-checkers! { cosign, notary, glance, attached, served, scanners }
+checkers! { cosign, notary, glance, sif, attached, served, scanners }
 
 /// What adapters are given when sources are made.
 pub struct Surroundings {

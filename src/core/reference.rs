@@ -231,6 +231,11 @@ impl FromStr for ImageRef {
     fn from_str(text: &str) -> Result<Self> {
         let what = format!("reference '{}'", clean::short(text, 120));
         let bad = |why: &str| Error::usage(what.clone(), why.to_owned());
+        // No repository begins like a path.
+        let is_path = ["/", "./", "../"].iter().any(|begin| text.starts_with(begin));
+        if is_path {
+            return Self::file(text).ok_or_else(|| bad("no path"));
+        }
         if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) && !text.starts_with("file:") {
             return Err(bad("empty, or with white space in it").hint("write host/repository:tag"));
         }

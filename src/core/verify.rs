@@ -255,7 +255,18 @@ impl Portal {
         anew: bool,
     ) -> Result<Verified> {
         let image = self.image(cx, reference, platform).await?;
+        let image = self.pinned(cx, image).await?;
         self.verify_image(cx, &image, anew, false).await
+    }
+
+    /// The image with the digest of its bytes: those of a file are read whole.
+    pub async fn pinned(&self, cx: &Context, image: Image) -> Result<Image> {
+        if image.pinned.is_some() {
+            return Ok(image);
+        }
+        let source = self.source_of(&image.reference)?;
+        cx.progress.phase("reading all of it");
+        cx.unless_cancelled(&format!("hash {}", image.reference), source.catalog.pin(cx, &image)).await
     }
 
     /// The same, of an image that is known; with `quick`, checks that take long are left out.
@@ -277,7 +288,11 @@ impl Portal {
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
     pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
-        self.verify_image(cx, image, anew, !anew).await
+        if !anew {
+            return self.verify_image(cx, image, false, true).await;
+        }
+        let image = self.pinned(cx, image.clone()).await?;
+        self.verify_image(cx, &image, true, false).await
     }
 
     /// What stands between a plan and its launch: an error where policy holds it back.

@@ -74,7 +74,10 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {
                     (Ok(verified), Some(image)) => {
-                        image.pinned.as_ref().is_some_and(|pinned| pinned.manifest == verified.subject.manifest)
+                        // A file has no digest until all of it was read.
+                        let named = image.reference.without_version().to_string() == verified.subject.name;
+                        let pinned = image.pinned.as_ref();
+                        pinned.map_or(named, |pinned| pinned.manifest == verified.subject.manifest)
                     }
                     _ => true,
                 };

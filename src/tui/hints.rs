@@ -5,7 +5,7 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
-use crate::core::model::ImageKind;
+use crate::core::{model::ImageKind, reference::ImageRef};
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +141,12 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         {
             no("no source here takes a sign-in")
         }
-        (Screen::Image(page), Action::Verify) if page.image.as_ref().is_none_or(|image| image.pinned.is_none()) => {
+        (Screen::Image(page), Action::Verify)
+            if page.image.as_ref().is_none_or(|image| {
+                // The bytes of a file are read when somebody asks.
+                image.pinned.is_none() && !matches!(image.reference, ImageRef::File { .. })
+            }) =>
+        {
             no("it has no digest that could be checked")
         }
         (Screen::Image(page), Action::Launch | Action::Link)

@@ -25,6 +25,7 @@ mod running;
 mod scans;
 mod screens;
 mod secrets;
+mod sif;
 mod signatures;
 mod transfers;
 mod trust;

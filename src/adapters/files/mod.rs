@@ -15,14 +15,15 @@ use tokio::sync::mpsc;
 
 use self::layout::Layout;
 use crate::{
-    adapters::{Parts, Surroundings, header},
+    adapters::{Parts, Surroundings, header, sif_format},
     core::{
         clean,
         config::Config,
+        digest::Hasher,
         error::{During, Error, Result},
         evidence::Publisher,
         fetch,
-        model::{DiskFacts, Health, Image, ImageKind, Platform, RunConfig},
+        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
         portal::Source,
         ports::Catalog,
         progress::Context,
@@ -111,8 +112,34 @@ impl Catalog for Files {
             return fetch::image(cx, self, reference, platform).await;
         }
         let path = path.to_owned();
-        let facts = tokio::task::spawn_blocking(move || header::inspect(&path)).await.during(&what)??;
+        let read = move || {
+            let mut facts = header::inspect(&path)?;
+            if facts.kind == ImageKind::Sif {
+                let lineage = sif_format::lineage(&path);
+                facts.details.extend(lineage.map(|from| ("made from".to_owned(), from)));
+            }
+            Ok::<_, Error>(facts)
+        };
+        let facts = tokio::task::spawn_blocking(read).await.during(&what)??;
         Ok(disk(reference, facts))
+    }
+
+    async fn pin(&self, _cx: &Context, image: &Image) -> Result<Image> {
+        let what = format!("hash {}", image.reference);
+        let (path, _) = self.path(&image.reference)?;
+        if image.pinned.is_some() || !path.is_file() {
+            return Ok(image.clone());
+        }
+        let (file, task) = (path.to_owned(), what.clone());
+        let work = tokio::task::spawn_blocking(move || {
+            let mut hasher = Hasher::default();
+            hasher.read(std::fs::File::open(file).during(&task)?).during(&task)?;
+            Ok::<_, Error>(hasher.finish())
+        });
+        let digest = work.await.during(&what)??;
+        let reference = image.reference.clone();
+        let pinned = Pinned { reference, digest: digest.clone(), platform: None, manifest: digest };
+        Ok(Image { pinned: Some(pinned), ..image.clone() })
     }
 
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {

@@ -130,6 +130,8 @@ pub struct SignatureRules {
     pub authorities: Vec<std::path::PathBuf>,
     /// Certificates that clouds name by an id of their key manager.
     pub certificate: Vec<NamedCertificate>,
+    /// Fingerprints of PGP keys whose signatures in SIF files count.
+    pub pgp: Vec<String>,
     /// Root keys of Docker Content Trust that count.
     pub notary: Vec<NotaryRoots>,
     /// What becomes of an image without a signature that counts.
@@ -235,6 +237,7 @@ impl Default for SignatureRules {
             transparency_log: true,
             authorities: Vec::new(),
             certificate: Vec::new(),
+            pgp: Vec::new(),
             notary: Vec::new(),
             missing: Held::NeedsApproval,
             invalid: Held::Deny,
@@ -453,6 +456,7 @@ impl Policy {
                 transparency_log: self.signature.transparency_log || other.signature.transparency_log,
                 authorities: self.signature.authorities.clone(),
                 certificate: self.signature.certificate.clone(),
+                pgp: self.signature.pgp.clone(),
                 notary: self.signature.notary.clone(),
                 missing: self.signature.missing.max(other.signature.missing),
                 invalid: self.signature.invalid.max(other.signature.invalid),

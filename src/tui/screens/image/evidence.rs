@@ -8,6 +8,7 @@ use crate::{
         evidence::{Signature, Verdict},
         model::Image,
         record::{By, Kind, Outcome, Record, best},
+        reference::ImageRef,
         text,
         verify::Verified,
     },
@@ -31,6 +32,10 @@ impl Page {
         let mut lines = Vec::new();
         match &self.verified {
             None if image.pinned.is_some() => lines.push(Line::styled("looking for signatures…", theme.style("dim"))),
+            None if matches!(image.reference, ImageRef::File { .. }) => {
+                let words = "it has no digest until all of it was read: v reads and checks it";
+                lines.push(Line::styled(words, theme.style("text")));
+            }
             None => lines.push(Line::styled("it has no digest: nothing can be said of it", theme.style("text"))),
             Some(Err(error)) => lines.extend(failure(error, theme)),
             Some(Ok(verified)) => lines.extend(verdict(verified, width, theme)),

@@ -1,0 +1,269 @@
+//! Signatures in SIF files: verified by `apptainer` where it is installed, else by `gpg` with the hashes that are
+//! signed compared here; else they are only said to be there.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::{
+    adapters::{
+        Parts, Surroundings, exec,
+        sif_format::{self as format, GROUP, Kind as Object},
+    },
+    core::{
+        clean,
+        config::Config,
+        digest::Hasher,
+        error::{During, Result},
+        evidence::Signature,
+        model::{Image, ImageKind},
+        ports::{Checker, Supply},
+        progress::Context,
+        record::{By, Kind, Outcome, Record, Subject},
+        reference::ImageRef,
+        text,
+    },
+};
+
+/// A large file takes a while to hash.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long what was found counts.
+const VALID: i64 = 86_400;
+/// What records of this checker call their tool.
+const TOOL: &str = "sif";
+
+/// The checker of SIF files.
+pub struct Sif {
+    apptainer: Option<PathBuf>,
+    gpg: Option<PathBuf>,
+    /// Fingerprints of keys that are trusted, in capital letters.
+    trusted: Vec<String>,
+}
+
+/// State, signer, reason.
+type Found = (Signature, String, String);
+
+/// What is signed (SIF integrity, version 1), as far as it is compared here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed {
+    objects: Vec<SignedObject>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedObject {
+    relative_id: u32,
+    object_digest: String,
+}
+
+/// What is between the lines of a clear-signed message.
+fn message(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("-----BEGIN PGP SIGNED MESSAGE-----")?;
+    let (body, _) = rest.split_once("-----BEGIN PGP SIGNATURE-----")?;
+    body.split_once("\n\n").map(|(_, body)| body.trim())
+}
+
+/// What gpg's status lines say: the state, and the fingerprint of the key.
+fn judged(status: &str, trusted: &[String]) -> (Signature, String) {
+    let line = |word: &str| {
+        let mut lines = status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] "));
+        lines.find_map(|line| line.strip_prefix(word).map(|rest| rest.trim().to_owned()))
+    };
+    if line("BADSIG").is_some() {
+        return (Signature::Invalid, String::new());
+    }
+    let valid = line("VALIDSIG").unwrap_or_default();
+    // The primary key's fingerprint stands last.
+    let fingerprint = valid.split(' ').next_back().unwrap_or("").to_owned();
+    if fingerprint.is_empty() {
+        return (Signature::NoKey, line("NO_PUBKEY").unwrap_or_default());
+    }
+    if ["EXPKEYSIG", "REVKEYSIG", "EXPSIG"].iter().any(|word| line(word).is_some()) {
+        return (Signature::Expired, fingerprint);
+    }
+    let known = trusted.contains(&fingerprint);
+    (if known { Signature::Verified } else { Signature::Untrusted }, fingerprint)
+}
+
+impl Sif {
+    /// By gpg: the signature over the hashes, then the hashes over the objects.
+    async fn by_gpg(&self, gpg: &Path, path: &Path) -> Result<Found> {
+        let what = format!("verify {}", path.display());
+        let file = path.to_owned();
+        let objects = tokio::task::spawn_blocking(move || format::objects(&file)).await.during(&what)??;
+        let Some(signature) = objects.iter().find(|object| object.kind == Object::Signature) else {
+            return Ok((Signature::NoneFound, String::new(), "no signature is in it".to_owned()));
+        };
+        let sealed = format::small(path, signature)?;
+        let program = gpg.display().to_string();
+        let argv = [program.as_str(), "--batch", "--status-fd", "1", "--verify", "-"];
+        let said = exec::run(&argv, &sealed, 1 << 20, Duration::from_secs(20)).await?;
+        let (state, key) = judged(&String::from_utf8_lossy(&said.stdout), &self.trusted);
+        let signer = if key.is_empty() { String::new() } else { format!("PGP key {}", clean::short(&key, 40)) };
+        if !matches!(state, Signature::Verified | Signature::Untrusted) {
+            let reason = match state {
+                Signature::NoKey => "gpg does not have the signer's key: gpg --recv-keys",
+                Signature::Expired => "its key is past its date, or was taken back",
+                _ => "it does not fit what is signed",
+            };
+            return Ok((state, signer, reason.to_owned()));
+        }
+        let text = String::from_utf8_lossy(&sealed).replace('\r', "");
+        let listed: Option<Signed> = message(&text).and_then(|body| serde_json::from_str(body).ok());
+        let Some(listed) = listed else {
+            return Ok((
+                Signature::Unreachable,
+                signer,
+                "what is signed is of a form that is not understood".to_owned(),
+            ));
+        };
+        let group = signature.linked;
+        let members: Vec<format::Object> = objects
+            .iter()
+            .filter(|object| object.kind != Object::Signature)
+            .filter(|object| if group & GROUP == GROUP { object.group == group } else { object.id == group })
+            .cloned()
+            .collect();
+        let hashes: BTreeMap<u32, String> =
+            listed.objects.into_iter().map(|object| (object.relative_id, object.object_digest)).collect();
+        let file = path.to_owned();
+        let count = members.len();
+        let misfit = tokio::task::spawn_blocking(move || misfit(&file, &members, &hashes)).await.during(&what)??;
+        Ok(match misfit {
+            Some(why) => (Signature::Invalid, signer, why),
+            None if count == 0 => (Signature::Invalid, signer, "it signs nothing that is in the file".to_owned()),
+            None => {
+                let objects = text::plural(count as u64, "object", "objects");
+                (state, signer, format!("gpg, and the data of {objects}; apptainer compares their descriptors too"))
+            }
+        })
+    }
+
+    async fn by_apptainer(&self, apptainer: &Path, path: &Path) -> Result<Found> {
+        let (program, file) = (apptainer.display().to_string(), path.display().to_string());
+        let argv = [program.as_str(), "verify", "--json", file.as_str()];
+        let said = exec::run(&argv, b"", 4 << 20, PATIENCE).await?;
+        let out = String::from_utf8_lossy(&said.stdout).into_owned() + &said.stderr;
+        let fingerprint = out
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .find(|word| word.len() == 40)
+            .map(str::to_ascii_uppercase)
+            .unwrap_or_default();
+        let signer = if fingerprint.is_empty() { String::new() } else { format!("PGP key {fingerprint}") };
+        let says = |words: &[&str]| words.iter().any(|word| out.to_lowercase().contains(word));
+        if said.code == 0 {
+            let state = if self.trusted.contains(&fingerprint) { Signature::Verified } else { Signature::Untrusted };
+            return Ok((state, signer, "apptainer verify".to_owned()));
+        }
+        let why = clean::short(out.trim().lines().next_back().unwrap_or(""), 160);
+        let state = if says(&["signature not found", "no signatures", "not signed"]) {
+            Signature::NoneFound
+        } else if says(&["key not found", "unknown entity", "no key", "key material not found"]) {
+            Signature::NoKey
+        } else {
+            Signature::Invalid
+        };
+        Ok((state, signer, format!("apptainer: {why}")))
+    }
+}
+
+/// Why an object is not the one that was signed.
+fn misfit(path: &Path, members: &[format::Object], wanted_by_id: &BTreeMap<u32, String>) -> Result<Option<String>> {
+    use std::io::{Read, Seek, SeekFrom};
+    let what = format!("hash {}", path.display());
+    let first = members.iter().map(|object| object.id).min().unwrap_or(0);
+    for object in members {
+        let Some(wanted) = wanted_by_id.get(&(object.id - first)) else {
+            return Ok(Some(format!("object {} is not signed", object.id)));
+        };
+        let mut file = std::fs::File::open(path).during(&what)?;
+        file.seek(SeekFrom::Start(object.offset)).during(&what)?;
+        let algorithm = wanted.split(':').next().unwrap_or("");
+        if !matches!(algorithm, "sha256" | "sha512") {
+            return Ok(Some(format!("{} is no hash that is understood", clean::short(algorithm, 20))));
+        }
+        let mut hasher = Hasher::of(algorithm);
+        hasher.read(file.take(object.size)).during(&what)?;
+        if hasher.finish().as_str() != wanted {
+            return Ok(Some(format!("object {} is not the one that was signed", object.id)));
+        }
+    }
+    Ok(None)
+}
+
+#[async_trait]
+impl Checker for Sif {
+    fn name(&self) -> &'static str {
+        TOOL
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Signature
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        self.trusted.clone()
+    }
+
+    fn made(&self, record: &Record) -> bool {
+        record.kind() == Kind::Signature && record.tool.ends_with(TOOL)
+    }
+
+    async fn check(&self, cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
+        let (Some(pinned), ImageKind::Sif) = (&image.pinned, image.kind) else { return Ok(Vec::new()) };
+        let ImageRef::File { path, .. } = &pinned.reference else { return Ok(Vec::new()) };
+        let path = Path::new(path);
+        cx.progress.phase("looking at its signature");
+        let (state, signer, reason) = match (&self.apptainer, &self.gpg) {
+            (Some(apptainer), _) => self.by_apptainer(apptainer, path).await?,
+            (None, Some(gpg)) => self.by_gpg(gpg, path).await?,
+            (None, None) => {
+                let there = format::objects(path)?.iter().any(|object| object.kind == Object::Signature);
+                let state = if there { Signature::NoKey } else { Signature::NoneFound };
+                (state, String::new(), "neither apptainer nor gpg is installed here".to_owned())
+            }
+        };
+        let now = text::now();
+        Ok(vec![Record {
+            subject: Subject::of(pinned),
+            tool: format!("wharf {} {TOOL}", env!("CARGO_PKG_VERSION")),
+            inputs: self.inputs(),
+            by: By::Wharf,
+            at: now,
+            valid_until: now + VALID,
+            outcome: Outcome::Signature { state, signer },
+            reason,
+        }])
+    }
+}
+
+/// The checker.
+pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let apptainer = exec::on_path("apptainer").or_else(|| exec::on_path("singularity"));
+    let trusted = config.policy.signature.pgp.iter().map(|key| key.replace(' ', "").to_ascii_uppercase()).collect();
+    parts.checkers.push(Arc::new(Sif { apptainer, gpg: exec::on_path("gpg"), trusted }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gpg_says_is_told_apart() {
+        let key = "0123456789ABCDEF0123456789ABCDEF01234567";
+        let valid = format!("[GNUPG:] GOODSIG X Ada\n[GNUPG:] VALIDSIG {key} 2026-01-01 1 0 4 0 1 8 01 {key}\n");
+        assert_eq!(judged(&valid, &[key.to_owned()]), (Signature::Verified, key.to_owned()));
+        assert_eq!(judged(&valid, &[]).0, Signature::Untrusted);
+        assert_eq!(judged(&valid.replace("GOODSIG", "EXPKEYSIG"), &[key.to_owned()]).0, Signature::Expired);
+        assert_eq!(judged("[GNUPG:] BADSIG X Ada\n", &[]).0, Signature::Invalid);
+        assert_eq!(judged("[GNUPG:] ERRSIG X\n[GNUPG:] NO_PUBKEY ABC\n", &[]), (Signature::NoKey, "ABC".to_owned()));
+    }
+}

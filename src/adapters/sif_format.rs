@@ -1,0 +1,117 @@
+//! The Singularity Image Format (SIF, specification 1.0): its objects, within bounds.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use crate::core::{clean, error::During, error::Result};
+
+/// Descriptors that are read; real images have about ten.
+const MOST: usize = 256;
+/// Bytes of one descriptor.
+const DESCRIPTOR: usize = 585;
+/// Bytes of the global header.
+const HEADER: usize = 128;
+/// No definition, label or signature is larger.
+const TEXT: u64 = 1 << 20;
+
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The recipe it was built from.
+    Definition,
+    /// A file system.
+    Partition,
+    /// A signature over other objects.
+    Signature,
+    /// Labels, variables and others.
+    Other,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// What it is.
+    pub kind: Kind,
+    /// Its number.
+    pub id: u32,
+    /// The group it belongs to, or a signature is for.
+    pub group: u32,
+    /// What a signature is linked to: a group, or an object.
+    pub linked: u32,
+    /// Where its bytes begin.
+    pub offset: u64,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// Marks a link to a group.
+pub const GROUP: u32 = 0xf000_0000;
+
+fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..at + N).and_then(|part| part.try_into().ok()).unwrap_or([0; N])
+}
+
+/// The objects of a file, whose first bytes say that it is one; a descriptor that reaches beyond the file is left out.
+pub fn objects(path: &Path) -> Result<Vec<Object>> {
+    let what = format!("read {}", path.display());
+    let mut file = File::open(path).during(&what)?;
+    let length = file.metadata().during(&what)?.len();
+    let mut head = vec![0; HEADER];
+    file.read_exact(&mut head).during(&what)?;
+    if head.get(32..42) != Some(b"SIF_MAGIC\0") {
+        return Ok(Vec::new());
+    }
+    let total = u64::from_le_bytes(number(&head, 88));
+    let offset = u64::from_le_bytes(number(&head, 96));
+    let count = usize::try_from(total).unwrap_or(MOST).min(MOST);
+    file.seek(SeekFrom::Start(offset.min(length))).during(&what)?;
+    let mut raw = Vec::new();
+    file.take((count * DESCRIPTOR) as u64).read_to_end(&mut raw).during(&what)?;
+    Ok(raw.chunks_exact(DESCRIPTOR).filter_map(|raw| object(raw, length)).collect())
+}
+
+fn object(raw: &[u8], length: u64) -> Option<Object> {
+    let used = raw.get(4).is_some_and(|byte| *byte != 0);
+    let kind = match i32::from_le_bytes(number(raw, 0)) {
+        0x4001 => Kind::Definition,
+        0x4004 => Kind::Partition,
+        0x4005 => Kind::Signature,
+        _ => Kind::Other,
+    };
+    let (offset, size) = (i64::from_le_bytes(number(raw, 17)), i64::from_le_bytes(number(raw, 25)));
+    let (offset, size) = (u64::try_from(offset).ok()?, u64::try_from(size).ok()?);
+    let object = Object {
+        kind,
+        id: u32::from_le_bytes(number(raw, 5)),
+        group: u32::from_le_bytes(number(raw, 9)),
+        linked: u32::from_le_bytes(number(raw, 13)),
+        offset,
+        size,
+    };
+    (used && offset.checked_add(size)? <= length).then_some(object)
+}
+
+/// A small object as bytes.
+pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
+    let what = format!("read {}", path.display());
+    let mut file = File::open(path).during(&what)?;
+    file.seek(SeekFrom::Start(object.offset)).during(&what)?;
+    let mut bytes = Vec::new();
+    file.take(object.size.min(TEXT)).read_to_end(&mut bytes).during(&what)?;
+    Ok(bytes)
+}
+
+/// What it was made from, as its recipe says: `docker alpine:3.19`. A conversion inherits no badge of it.
+pub fn lineage(path: &Path) -> Option<String> {
+    let objects = objects(path).ok()?;
+    let recipe = small(path, objects.iter().find(|object| object.kind == Kind::Definition)?).ok()?;
+    let text = String::from_utf8_lossy(&recipe);
+    let value = |key: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(name, _)| name.trim().eq_ignore_ascii_case(key)).map(|(_, value)| clean::short(value.trim(), 160))
+    };
+    Some(format!("{} {}", value("bootstrap")?, value("from").unwrap_or_default()).trim().to_owned())
+}
