@@ -1,17 +1,30 @@
 //! What is done with bytes from outside, for fuzzers and for `tests/stories/hostile.rs`: nothing here may panic, hang or
 //! write outside of its folder, whatever the bytes are.
 
-use std::path::Path;
+use std::{path::Path, sync::OnceLock};
 
 use wharf::{
-    adapters::{archive::Index, cosign::payload, header, keys::Key, local::unpack::Root, oci::challenge, reports},
+    adapters::{
+        archive::Index,
+        certificates,
+        cosign::{
+            keyless::{Answer, Keyless},
+            payload,
+        },
+        header,
+        keys::Key,
+        local::unpack::Root,
+        notary::tuf,
+        oci::challenge,
+        reports, sif_format,
+    },
     core::{
         audit, clean,
         digest::Digest,
         findings::Exploited,
         link::Link,
         manifest::{Pieces, RawManifest, describe},
-        policy::Policy,
+        policy::{Policy, SignatureRules},
         query::Query,
         record::Outcome,
         reference::ImageRef,
@@ -32,6 +45,8 @@ pub const TARGETS: &[Target] = &[
     ("unpack", unpack, seeds_of_layers),
     ("evidence", evidence, seeds_of_evidence),
     ("report", report, seeds_of_reports),
+    ("trust", trust, seeds_of_trust),
+    ("sif", sif, seeds_of_sif),
 ];
 
 /// References, links, filters, challenges, and the cleaning of text.
@@ -147,6 +162,62 @@ fn report(bytes: &[u8]) {
         assert!(worst.len() as u64 <= counts.total());
         assert!(!worst.iter().any(|one| one.title.contains('\u{1b}')), "text of a report is cleaned");
     }
+}
+
+/// Trust data of a Notary server, certificates, bundles without a key: what nobody signed is trusted by nobody.
+fn trust(bytes: &[u8]) {
+    static KEYLESS: OnceLock<Keyless> = OnceLock::new();
+    let pins = ["0".repeat(64)];
+    let seen = tuf::Versions::default();
+    let watch = tuf::Watch { gun: "r.example/a", pins: &pins, seen: &seen, now: 1_800_000_000 };
+    assert!(tuf::trusted(bytes, &[bytes.to_vec()], &watch).is_err(), "no key of it is pinned");
+    let _ = tuf::Root::read(bytes);
+    let read = certificates::Read::of_der(bytes);
+    for certificate in certificates::all_of_pem(&String::from_utf8_lossy(bytes)).into_iter().chain(read) {
+        assert!(certificate.leads_to(&[], &[], 1_800_000_000).is_err(), "nobody is trusted");
+        let _ = certificate.key();
+    }
+    let keyless = KEYLESS.get_or_init(|| Keyless::new(&SignatureRules::default()).expect("the built-in root"));
+    let answer = keyless.bundle(bytes, &Digest::of(b"image"));
+    assert!(!matches!(answer, Answer::Trusted(_) | Answer::NoRule(_)), "nobody signed that image: {answer:?}");
+}
+
+fn seeds_of_trust() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../fixtures/notary/root.json").to_vec(),
+        include_bytes!("../fixtures/notary/timestamp.json").to_vec(),
+        include_bytes!("../fixtures/notary/snapshot.json").to_vec(),
+        include_bytes!("../fixtures/notary/targets.json").to_vec(),
+        include_bytes!("../fixtures/sigstore/conda-attestation.sigstore.json").to_vec(),
+        include_bytes!("../fixtures/sigstore/cosign-v3-blob.sigstore.json").to_vec(),
+    ]
+}
+
+/// The objects of a SIF file.
+fn sif(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("image.sif");
+    std::fs::write(&path, bytes).expect("a file");
+    for object in sif_format::objects(&path).unwrap_or_default() {
+        assert!(object.offset + object.size <= bytes.len() as u64, "it is within the file");
+        let _ = sif_format::small(&path, &object);
+    }
+    let _ = sif_format::lineage(&path);
+}
+
+fn seeds_of_sif() -> Vec<Vec<u8>> {
+    let recipe = b"bootstrap: docker\nfrom: alpine\n";
+    let mut file = vec![0; 128 + 585];
+    file[32..42].copy_from_slice(b"SIF_MAGIC\0");
+    file[88] = 1;
+    file[96] = 128;
+    file[128..132].copy_from_slice(&0x4001_i32.to_le_bytes());
+    file[132] = 1;
+    let begin = file.len() as u64;
+    file[145..153].copy_from_slice(&begin.to_le_bytes());
+    file[153..161].copy_from_slice(&(recipe.len() as u64).to_le_bytes());
+    file.extend_from_slice(recipe);
+    vec![file]
 }
 
 fn seeds_of_reports() -> Vec<Vec<u8>> {

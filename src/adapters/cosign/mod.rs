@@ -1,7 +1,7 @@
 //! Signatures as cosign writes them: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers interface
 //! and by its fallback tag; verified with the keys that the policy names. No network but the image's own registry.
 
-mod keyless;
+pub mod keyless;
 pub mod payload;
 
 use std::sync::OnceLock;
