@@ -230,7 +230,10 @@ pub enum KeyVerb {
 /// `wharf audit`.
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// Check the chain of hashes, and print its end, which can be kept elsewhere.
+    /// Check the chain of hashes, and print its end, which can be kept elsewhere; or print the file as it is.
+    #[arg(value_name = "verify|export", value_parser = ["verify", "export"])]
+    pub what: Option<String>,
+    /// The same as verify.
     #[arg(long)]
     pub verify: bool,
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     core::{
         config::Config,
-        error::Result,
+        error::{Kind as ErrorKind, Result},
         findings::MOST_FINDINGS,
         model::Image,
         ports::{Checker, Supply},
@@ -102,12 +102,16 @@ impl Checker for Attachments {
         let mut found = Found::default();
         let index = (pinned.digest != pinned.manifest).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            for attached in attachments::of(cx, &**content, &pinned.reference, digest).await? {
+            for attached in attachments::of(cx, supply, digest).await? {
                 for layer in attached.layers.iter().filter(|layer| may_hold(&layer.media_type)) {
                     if layer.is_above(LIMIT) {
                         continue;
                     }
-                    let bytes = layer.read(cx, &**content, &attached.at, LIMIT).await?;
+                    let bytes = match layer.read(cx, &**content, &attached.at, LIMIT).await {
+                        Ok(bytes) => bytes,
+                        Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotFound) => continue,
+                        Err(error) => return Err(error),
+                    };
                     let of = digest.clone();
                     let parsed = tokio::task::spawn_blocking(move || reports::read(&bytes, &[&of])).await;
                     if let Some(document) = parsed.ok().flatten() {

@@ -6,7 +6,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::core::{
-    clean, digest::Digest, error::Result, fetch, manifest::Descriptor, ports::Content, progress::Context,
+    clean,
+    digest::Digest,
+    error::{Kind, Result},
+    fetch,
+    manifest::Descriptor,
+    ports::{Content, Supply},
+    progress::Context,
     reference::ImageRef,
 };
 
@@ -45,10 +51,19 @@ pub struct Layer {
 }
 
 /// Everything that is attached to `digest`. What is no manifest with layers is left out.
-pub async fn of(cx: &Context, content: &dyn Content, image: &ImageRef, digest: &Digest) -> Result<Vec<Attached>> {
+pub async fn of(cx: &Context, supply: &Supply, digest: &Digest) -> Result<Vec<Attached>> {
+    let content = supply.bytes()?;
     let mut found = Vec::new();
-    for (at, tag) in content.attached(cx, image, digest).await?.into_iter().take(MOST) {
-        let manifest = content.manifest(cx, &at).await?;
+    for (at, tag) in supply.attached(cx, digest).await?.into_iter().take(MOST) {
+        let manifest = match content.manifest(cx, &at).await {
+            Ok(manifest) => manifest,
+            // Whoever may attach something could else keep everything from being checked by something unreadable.
+            Err(error) if !matches!(error.kind, Kind::Unavailable | Kind::Cancelled | Kind::NotAllowed) => {
+                tracing::info!(%error, "an attachment is left out");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let Ok(Manifest { mut layers }) = serde_json::from_slice(&manifest.bytes) else { continue };
         layers.truncate(MOST);
         found.push(Attached { at, tag, layers });

@@ -20,7 +20,7 @@ use crate::{
         config::{Config, SourceConfig},
         error::{Error, Result},
         evidence::Publisher,
-        model::{Health, Image, Platform, Version},
+        model::{Health, Image, Platform},
         portal::Source,
         ports::{Catalog, Listing},
         progress::Context,
@@ -122,10 +122,6 @@ impl Catalog for Hub {
 
     async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         self.registry.catalog.tags(cx, reference).await
-    }
-
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        self.registry.catalog.version(cx, reference).await
     }
 
     fn sign_in_place(&self) -> Option<String> {

@@ -8,8 +8,12 @@ use crate::{
 
 /// Lists the entries, the newest last, or says whether the chain is whole.
 pub fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
-    let lines = audit::read(&portal.audit.read()?)?;
-    if args.verify {
+    let text = portal.audit.read()?;
+    if args.what.as_deref() == Some("export") {
+        return output::line(text.trim_end()).map(|()| 0);
+    }
+    let lines = audit::read(&text)?;
+    if args.verify || args.what.is_some() {
         let last = lines.last().map(|line| line.chain.clone()).unwrap_or_default();
         if json {
             output::json(&serde_json::json!({"entries": lines.len(), "chain": last}))?;

@@ -273,6 +273,19 @@ pub struct Version {
     pub platforms: Vec<Platform>,
 }
 
+impl Version {
+    /// What a look at an image tells of its tag.
+    pub fn of(image: &Image) -> Self {
+        Self {
+            tag: image.reference.tag().unwrap_or("latest").to_owned(),
+            digest: image.pinned.as_ref().map(|pinned| pinned.digest.clone()),
+            created: image.created,
+            size: Some(image.size),
+            platforms: image.platforms.iter().map(|entry| entry.platform.clone()).collect(),
+        }
+    }
+}
+
 /// Who I am at a source and how it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {

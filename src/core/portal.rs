@@ -19,7 +19,8 @@ use super::{
     link::Link,
     model::{Health, Image, Platform, Version},
     ports::{
-        Audit, Cache, Catalog, Checker, Content, Disks, Launcher, Listing, Sharer, Signers, Supply, Vault, cannot,
+        Audit, Cache, Catalog, Checker, Content, Disks, KnownAttachments, Launcher, Listing, Sharer, Signers, Supply,
+        Vault, cannot,
     },
     progress::Context,
     reference::ImageRef,
@@ -246,13 +247,14 @@ impl Portal {
     }
 
     /// Looks at one row of a source; what it tells is remembered for the next list.
-    pub async fn look(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<Version> {
+    pub async fn look(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Version, Image)> {
         let catalog = &self.source(source)?.catalog;
         let at = catalog.reference(name, Some(tag))?;
-        let version = cx.run("look at an image", catalog.version(cx, &at)).await?;
+        let image = cx.run("look at an image", catalog.image(cx, &at, None)).await?;
+        let version = Version::of(&image);
         let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
         learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
-        Ok(version)
+        Ok((version, image))
     }
 
     /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
@@ -299,7 +301,12 @@ impl Portal {
         }
         let source = self.source_of(&plan.image.reference)?;
         let credentials = source.catalog.credentials(&plan.image.reference).await;
-        let supply = Supply { image: plan.image.clone(), content: source.content.clone(), credentials };
+        let supply = Supply {
+            image: plan.image.clone(),
+            content: source.content.clone(),
+            credentials,
+            known: KnownAttachments::default(),
+        };
         let what = format!("launch on {}", plan.backend);
         let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
         self.note(entry, &workload).await;

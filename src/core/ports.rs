@@ -2,12 +2,12 @@
 //!
 //! All are `dyn`-safe. Every call takes a [`Context`]: deadline, cancellation, lossy progress.
 
-use std::{path::Path, pin::Pin, sync::Arc};
+use std::{collections::HashMap, path::Path, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{
     audit::Entry,
@@ -72,14 +72,7 @@ pub trait Catalog: Send + Sync {
 
     /// What one tag points to: digest, date and size.
     async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        let image = self.image(cx, reference, None).await?;
-        Ok(Version {
-            tag: reference.tag().unwrap_or("latest").to_owned(),
-            digest: image.pinned.map(|pinned| pinned.digest),
-            created: image.created,
-            size: Some(image.size),
-            platforms: image.platforms.into_iter().map(|entry| entry.platform).collect(),
-        })
+        Ok(Version::of(&self.image(cx, reference, None).await?))
     }
 
     /// The place of this source's secret in the vault, where one signs in there.
@@ -169,9 +162,25 @@ pub struct Supply {
     pub content: Option<Arc<dyn Content>>,
     /// What an engine needs to pull it by itself.
     pub credentials: Option<Credentials>,
+    /// What is known to be attached to it, so that several checks look once.
+    pub known: KnownAttachments,
 }
 
+/// Attached manifests by the digest they are attached to, each with the tag it needs to be found again.
+pub type KnownAttachments = Arc<Mutex<HashMap<Digest, Vec<(ImageRef, Option<String>)>>>>;
+
 impl Supply {
+    /// Manifests attached to a digest of the image; asked for once.
+    pub async fn attached(&self, cx: &Context, digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
+        let mut known = self.known.lock().await;
+        if let Some(found) = known.get(digest) {
+            return Ok(found.clone());
+        }
+        let found = self.bytes()?.attached(cx, &self.image.reference, digest).await?;
+        known.insert(digest.clone(), found.clone());
+        Ok(found)
+    }
+
     /// Where its bytes are, for whoever needs them.
     pub fn bytes(&self) -> Result<Arc<dyn Content>> {
         self.content.clone().ok_or_else(|| cannot(&self.image.reference.to_string(), "read the bytes of"))

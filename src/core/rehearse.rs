@@ -42,6 +42,9 @@ fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> J
         records,
         digests: vec![subject.digest.clone(), subject.manifest.clone()],
         name: &subject.name,
+        platform: subject.platform.as_ref(),
+        // Evidence does not tell when an image was built: its age is not judged here.
+        created: Some(now),
         ..Facts::default()
     };
     policy.judge(&facts, now)

@@ -60,6 +60,13 @@ impl Portal {
     ///
     /// Where nothing lasting can keep secrets, the person is asked whether a file may.
     pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
+        let entry = self.entry("sign-in", wanted.source.clone());
+        let signed = self.signed_in(cx, asker, wanted).await;
+        self.note(entry, &signed).await;
+        signed
+    }
+
+    async fn signed_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
         let what = format!("sign in to {}", wanted.source);
         let (host, source) = self.place_to_sign_in(&wanted.source)?;
         let written = self.config.sources.iter().find(|known| known.name == wanted.source);
@@ -116,8 +123,9 @@ impl Portal {
     /// Forgets an account; gives the host.
     pub async fn sign_out(&self, name: &str) -> Result<String> {
         let (host, _) = self.place_to_sign_in(name)?;
-        self.vault_delete(&host, &format!("sign out of {name}")).await?;
-        Ok(host)
+        let done = self.vault_delete(&host, &format!("sign out of {name}")).await;
+        self.note(self.entry("sign-out", name), &done).await;
+        done.map(|()| host)
     }
 
     // Secret stores may block on a bus: they are kept off the runtime's threads.

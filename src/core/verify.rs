@@ -13,7 +13,7 @@ use super::{
     model::{Image, Pinned, Platform},
     policy::{Facts, Judgement, Overriding},
     portal::Portal,
-    ports::{Checker, Question, QuestionKind, Supply},
+    ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
     record::{By, Counts, Kind, Outcome, Record, Subject},
     reference::ImageRef,
@@ -197,7 +197,12 @@ impl Portal {
         let kept = if anew { Vec::new() } else { self.evidence(image).await? };
         let source = self.source_of(&pinned.reference)?;
         let credentials = source.catalog.credentials(&pinned.reference).await;
-        let supply = Supply { image: pinned.clone(), content: source.content.clone(), credentials };
+        let supply = Supply {
+            image: pinned.clone(),
+            content: source.content.clone(),
+            credentials,
+            known: KnownAttachments::default(),
+        };
         let missing = self.checkers.iter().filter(|checker| {
             let there = kept.iter().any(|record| checker.made(record));
             !there && (!quick || !checker.is_slow())
@@ -277,11 +282,9 @@ impl Portal {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// The badge of one row of a source, by evidence that is quick to find; and the digest it is about.
-    pub async fn mark(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Digest, Badge)> {
-        let reference = self.source(source)?.catalog.reference(name, Some(tag))?;
-        let image = self.image(cx, &reference, None).await?;
-        let verified = self.look_at(cx, &image, false).await?;
+    /// The badge of a row that was looked at, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Digest, Badge)> {
+        let verified = self.look_at(cx, image, false).await?;
         let badge = verified.badge();
         Ok((verified.subject.digest, badge))
     }
@@ -397,7 +400,12 @@ impl Portal {
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         };
-        let held = if judgement.lets_pass() { "" } else { ", and is held back" };
+        let may = self.config.policy.overriding == Overriding::Anyone && judgement.verdict != Verdict::Deny;
+        let held = match (judgement.lets_pass(), may) {
+            (true, _) => "",
+            (false, true) => ", and is held back unless you give a reason",
+            (false, false) => ", and is held back",
+        };
         vec![line(format!("policy: {}{held}: {}", judgement.verdict.word(), judgement.grounds()))]
     }
 }

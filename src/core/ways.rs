@@ -273,7 +273,9 @@ impl Portal {
     ) -> Result<(ImageRef, Vec<Result<Shared>>)> {
         let launcher = self.launcher(Some(backend), None)?;
         let what = format!("take a snapshot of {id}");
-        let image = cx.unless_cancelled(&what, launcher.snapshot(cx, id, name)).await?;
+        let image = cx.unless_cancelled(&what, launcher.snapshot(cx, id, name)).await;
+        self.note(self.entry("snapshot", format!("{id} on {backend} as {name}")), &image).await;
+        let image = image?;
         let mut results = Vec::new();
         for receiver in to {
             cx.progress.phase(format!("sharing it with {receiver}"));

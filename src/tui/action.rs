@@ -33,7 +33,7 @@ actions! {
     Facets = "facets", "facets", "Narrow the list by source, kind, platform or project";
     SavedFilters = "saved-filters", "saved", "Use a saved filter";
     SaveFilter = "save-filter", "save filter", "Save this filter under a name";
-    Sort = "sort", "sort", "Sort by name, source, newest, largest";
+    Sort = "sort", "sort", "Put the list in another order";
     Mark = "mark", "mark", "Mark or unmark this line";
     Refresh = "refresh", "refresh", "Ask again";
     Launch = "launch", "launch", "Launch this image";

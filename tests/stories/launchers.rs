@@ -32,6 +32,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
         image: image.pinned.clone().unwrap(),
         content: Some(portal.place(&reference).unwrap().content),
         credentials: None,
+        known: Default::default(),
     }
 }
 

@@ -154,7 +154,12 @@ fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_cha
         [("copy", &"own image".into()), ("launch", &serde_json::Value::Null), ("launch", &"allow".into())],
         "{entries}"
     );
-    assert_eq!(signing.home.run(&["audit", "--verify"]).status.code(), Some(0));
+    assert_eq!(signing.home.run(&["audit", "verify"]).status.code(), Some(0));
+    let exported = lab::said(&signing.home.run(&["audit", "export"]));
+    assert_eq!(
+        exported.trim_end(),
+        std::fs::read_to_string(signing.home.path("state/audit.jsonl")).unwrap().trim_end()
+    );
     let file = signing.home.path("state/audit.jsonl");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("needs-approval", "done", 1)).unwrap();

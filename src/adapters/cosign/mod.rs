@@ -187,7 +187,7 @@ impl Checker for Cosign {
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            for attached in attachments::of(cx, &**content, &pinned.reference, digest).await? {
+            for attached in attachments::of(cx, supply, digest).await? {
                 if attached.tag.as_ref().is_some_and(|tag| !tag.ends_with(SIGNATURE_TAG)) {
                     continue;
                 }

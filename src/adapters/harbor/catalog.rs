@@ -12,7 +12,7 @@ use super::{
 use crate::core::{
     clean,
     error::{Kind, Result},
-    model::{Health, Image, Platform, Version},
+    model::{Health, Image, Platform},
     ports::Catalog,
     progress::Context,
     reference::{self, ImageRef},
@@ -116,10 +116,6 @@ impl Catalog for Harbor {
 
     async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         self.registry.catalog.tags(cx, reference).await
-    }
-
-    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
-        self.registry.catalog.version(cx, reference).await
     }
 
     fn sign_in_place(&self) -> Option<String> {

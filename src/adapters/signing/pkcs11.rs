@@ -113,15 +113,23 @@ fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareK
     let session = library.open_ro_session(slot).map_err(failed)?;
     let secret = AuthPin::new(pin.reveal().to_owned().into());
     session.login(UserType::User, Some(&secret)).map_err(failed)?;
-    let find = |class: ObjectClass| -> Result<ObjectHandle> {
+    let find = |class: ObjectClass, id: Option<Vec<u8>>| -> Result<ObjectHandle> {
         let mut template = vec![Attribute::Class(class)];
         template.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
+        template.extend(id.map(Attribute::Id));
         let found = session.find_objects(&template).map_err(failed)?;
         found.into_iter().next().ok_or_else(|| {
             Error::not_found(what, "the token shows no such key").hint("pkcs11-tool --login --list-objects shows them")
         })
     };
-    let (private, public) = (find(ObjectClass::PRIVATE_KEY)?, find(ObjectClass::PUBLIC_KEY)?);
+    let private = find(ObjectClass::PRIVATE_KEY, None)?;
+    // Two keys may have the same label: halves that belong together have the same id.
+    let id =
+        session.get_attributes(private, &[AttributeType::Id]).map_err(failed)?.into_iter().find_map(|one| match one {
+            Attribute::Id(id) if !id.is_empty() => Some(id),
+            _ => None,
+        });
+    let public = find(ObjectClass::PUBLIC_KEY, id)?;
     let wanted = [AttributeType::EcPoint, AttributeType::Modulus, AttributeType::PublicExponent];
     let (mut point, mut modulus, mut exponent) = (None, None, None);
     for attribute in session.get_attributes(public, &wanted).map_err(failed)? {

@@ -127,6 +127,7 @@ impl Policy {
             Signature::NotChecked => "check it: v on its page, or wharf verify",
             Signature::NoKey => "name the signer's key in the policy ([signature] keys)",
             Signature::Untrusted => "ask the site to trust its signer",
+            Signature::Claimed => "read its data: wharf verify --data",
             Signature::Expired => "ask for a version that is signed anew",
             _ => "ask the site to admit and sign it",
         };
@@ -212,7 +213,7 @@ impl Policy {
             let found = if found.is_empty() { "nothing known was found".to_owned() } else { found };
             reasons.push(fine(
                 "scan",
-                &format!("scanned {}: {found}", text::plural(age.unsigned_abs(), "day ago", "days ago")),
+                &format!("scanned, as of {}: {found}", text::plural(age.unsigned_abs(), "day ago", "days ago")),
             ));
         }
         reasons

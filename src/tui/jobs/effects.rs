@@ -11,6 +11,7 @@ use crate::{
         copy::Options,
         error::{Error, Result},
         facets,
+        model::Image,
         portal::Portal,
         progress::Context,
         reference::ImageRef,
@@ -177,13 +178,17 @@ impl Jobs {
                 let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
                 let (portal, post, cx) = (&portal, &post, &Context::default());
                 let looks = rows.iter().map(|(source, name, tag)| async move {
-                    let version = portal.look(cx, source, name, tag).await.ok();
+                    let (version, image) = portal.look(cx, source, name, tag).await.ok().unzip();
                     post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
+                    image
                 });
-                stream::iter(looks).for_each_concurrent(LOOKS, |look| look).await;
+                // As they come: the marks go from the first row to the last.
+                let looks: Vec<_> = looks.collect();
+                let images: Vec<Image> =
+                    stream::iter(looks).buffered(LOOKS).filter_map(std::future::ready).collect().await;
                 // What they are comes before whether they can be trusted: that takes longer.
-                let marks = rows.iter().map(|(source, name, tag)| async move {
-                    if let Ok((digest, badge)) = portal.mark(cx, source, name, tag).await {
+                let marks = images.iter().filter(|image| image.pinned.is_some()).map(|image| async move {
+                    if let Ok((digest, badge)) = portal.mark(cx, image).await {
                         post.send(Msg::Marked(digest, badge)).await;
                     }
                 });

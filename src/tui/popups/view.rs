@@ -22,7 +22,17 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
     match popup {
         Popup::Pick(pick) => pick_view(pick, frame, theme),
         Popup::Line { title, input, ask } => {
-            let inner = boxed(frame, 72, 4, title, theme);
+            // A question that does not fit over the box stands in it.
+            let room = 72.min(frame.area().width);
+            let asked =
+                if title.width() + 2 < usize::from(room) { Vec::new() } else { wrap(title, usize::from(room) - 2) };
+            let head = if asked.is_empty() { title.as_str() } else { "Asked" };
+            let above = asked.len() as u16;
+            let inner = boxed(frame, room, 4 + above, head, theme);
+            for (number, line) in asked.into_iter().enumerate() {
+                put(frame, row(inner, number as u16), Line::styled(line, theme.style("text")));
+            }
+            let inner = below(inner, above);
             let hidden = matches!(ask, Ask::Question(_, true) | Ask::GiftKey(..));
             let text = if hidden { "•".repeat(input.text.chars().count()) } else { input.text.clone() };
             put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));
@@ -30,11 +40,16 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             cursor(frame, inner, &text, input.cursor, 0);
         }
         Popup::Confirm { question, .. } => {
-            let inner = boxed(frame, (question.width() as u16 + 4).clamp(40, 100), 4, "Sure?", theme);
-            put(frame, row(inner, 0), Line::styled(question.clone(), theme.style("text")));
+            let room = (question.width() as u16 + 4).clamp(40, 100).min(frame.area().width);
+            let lines = wrap(question, usize::from(room.saturating_sub(2)).max(10));
+            let count = lines.len() as u16;
+            let inner = boxed(frame, room, 3 + count, "Sure?", theme);
+            for (number, line) in lines.into_iter().enumerate() {
+                put(frame, row(inner, number as u16), Line::styled(line, theme.style("text")));
+            }
             put(
                 frame,
-                row(inner, 1),
+                row(inner, count),
                 Line::from(vec![
                     Span::styled("y", theme.style("key")),
                     Span::styled(" yes   ", theme.style("dim")),

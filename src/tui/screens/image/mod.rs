@@ -178,6 +178,8 @@ impl Page {
         let next = (now + steps % panes.len().max(1)) % panes.len().max(1);
         self.pane = panes.get(next).copied().unwrap_or(Pane::Overview);
         self.at = Position::default();
+        // Words for findings mean nothing for packages.
+        self.narrowed.clear();
     }
 
     /// The panes that mean something for this image.
