@@ -148,7 +148,8 @@ fn nothing_is_unwrapped_outside_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    for file in files {
+    // A room's longer tests are in a file of that name.
+    for file in files.into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         for bad in [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!("] {

@@ -83,6 +83,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     state.notice = None;
+    state.catalog.touched = true;
     if !state.popups.is_empty() {
         return answer::key(state, key);
     }

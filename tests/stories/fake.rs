@@ -9,7 +9,7 @@ use wharf::{
     core::{
         error::{Error, Kind, Result},
         evidence::Publisher,
-        model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig, Version},
+        model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
         portal::{Portal, Source},
         ports::{Catalog, Vault},
         progress::Context,
@@ -100,15 +100,6 @@ impl Catalog for Fake {
     }
     async fn tags(&self, _cx: &Context, _reference: &ImageRef) -> Result<Vec<String>> {
         Ok(vec!["1.0".into(), "latest".into()])
-    }
-    async fn version(&self, _cx: &Context, reference: &ImageRef) -> Result<Version> {
-        Ok(Version {
-            tag: reference.tag().unwrap_or("").into(),
-            digest: None,
-            created: None,
-            size: Some(7),
-            platforms: Vec::new(),
-        })
     }
     fn looks_are_cheap(&self) -> bool {
         true

@@ -180,7 +180,7 @@ async fn escape_leaves_a_page_that_never_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_on_the_screen_are_looked_at_without_being_asked_to() {
     let sources = [("good", rows(&["physics/gromacs"]))];
-    run(&sources, vec![See("physics/gromacs"), See("7 B")]).await;
+    run(&sources, vec![See("physics/gromacs"), See("35.0 MiB")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

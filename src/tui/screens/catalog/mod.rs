@@ -53,6 +53,7 @@ pub struct Feed {
 
 /// The screen's state.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
 pub struct Catalog {
     /// One for every source.
     pub feeds: Vec<Feed>,
@@ -79,6 +80,8 @@ pub struct Catalog {
     number: u64,
     pending: Query,
     keep: Option<(String, String)>,
+    /// Whether a key was pressed since Wharf began.
+    pub touched: bool,
     /// Keys that came before the search had answered: they mean rows that are not there yet.
     pub waiting: Vec<KeyEvent>,
     searching: bool,
@@ -118,6 +121,7 @@ impl Catalog {
             number: 0,
             pending: Query::default(),
             keep: None,
+            touched: false,
             waiting: Vec::new(),
             searching: false,
             looks: HashMap::new(),
@@ -226,7 +230,9 @@ impl Catalog {
     }
 
     fn rebuild(&mut self) -> Vec<Effect> {
-        self.keep = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned()));
+        // Until somebody has pressed a key, the selection is nobody's choice: the list stays at its top.
+        let chosen = self.selected().filter(|_| self.touched);
+        self.keep = chosen.map(|(source, view)| (source.to_owned(), view.name.to_owned()));
         self.sets = Arc::new(
             self.feeds
                 .iter()
