@@ -215,7 +215,7 @@ pub enum KeyVerb {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Print the public half of a key: what a policy names in [signature] keys.
+    /// Print the public half of a key: what a policy names as keys of its signatures.
     Show {
         /// A file, keyring:NAME or pkcs11:URI.
         key: String,

@@ -6,6 +6,7 @@ use super::{
     digest::Digest,
     evidence::{Badge, Scan, Signature, Tone},
     model::{Pinned, Platform},
+    text,
 };
 
 pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};
@@ -51,6 +52,8 @@ pub enum Kind {
     Software,
     /// What somebody says of vulnerabilities: that they do no harm here, or do.
     Statements,
+    /// That a check had nothing to say.
+    Nothing,
 }
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
             Self::Scan => "scan",
             Self::Software => "software",
             Self::Statements => "vex",
+            Self::Nothing => "nothing",
         }
     }
 }
@@ -122,7 +126,12 @@ pub enum Outcome {
         /// What they say, at most [`MOST_FINDINGS`].
         statements: Vec<Statement>,
     },
+    /// A check was made and had nothing to say: remembered, so that it is not made again soon, and shown to nobody.
+    Nothing,
 }
+
+/// How long it is remembered that a check had nothing to say.
+const NOTHING: i64 = 3_600;
 
 /// Packages that are kept of one list; the total tells of all.
 pub const MOST_PACKAGES: usize = 10_000;
@@ -171,6 +180,21 @@ pub struct Record {
 }
 
 impl Record {
+    /// That a check had nothing to say of an image.
+    pub fn nothing(subject: Subject, check: &str, inputs: Vec<String>) -> Self {
+        let now = text::now();
+        Self {
+            subject,
+            tool: check.to_owned(),
+            inputs,
+            by: By::Wharf,
+            at: now,
+            valid_until: now + NOTHING,
+            outcome: Outcome::Nothing,
+            reason: String::new(),
+        }
+    }
+
     /// Which kind of check it is.
     pub fn kind(&self) -> Kind {
         match self.outcome {
@@ -178,7 +202,18 @@ impl Record {
             Outcome::Scan { .. } => Kind::Scan,
             Outcome::Software { .. } => Kind::Software,
             Outcome::Statements { .. } => Kind::Statements,
+            Outcome::Nothing => Kind::Nothing,
         }
+    }
+
+    /// Whether it says that nothing was found where it was looked.
+    pub fn is_absence(&self) -> bool {
+        let state = match self.outcome {
+            Outcome::Nothing => return true,
+            Outcome::Signature { state, .. } => state,
+            _ => return false,
+        };
+        matches!(state, Signature::NoneFound | Signature::Unreachable)
     }
 
     /// Whether it still counts.
@@ -193,6 +228,7 @@ impl Record {
             Outcome::Scan { state, .. } => state.badge(),
             Outcome::Software { .. } => Badge { sign: "≡", word: "listed", tone: Tone::Unknown },
             Outcome::Statements { .. } => Badge { sign: "≡", word: "stated", tone: Tone::Unknown },
+            Outcome::Nothing => Badge { sign: "·", word: "nothing to say", tone: Tone::Unknown },
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     evidence::Verdict,
     policy::{Facts, Judgement, Policy},
     portal::Portal,
-    record::{Record, Subject},
+    record::{Kind, Record, Subject},
     text,
 };
 
@@ -64,7 +64,8 @@ impl Portal {
             }
         }
         let mut images: BTreeMap<(Digest, Digest), Vec<Record>> = BTreeMap::new();
-        for record in self.cache.all_evidence().await? {
+        let all = self.cache.all_evidence().await?.into_iter();
+        for record in all.filter(|record| record.kind() != Kind::Nothing) {
             let subject = &record.subject;
             images.entry((subject.digest.clone(), subject.manifest.clone())).or_default().push(record);
         }

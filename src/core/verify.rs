@@ -77,6 +77,7 @@ fn detail(record: &Record) -> String {
         Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
         Outcome::Scan { counts, .. } => (counts.words(), record.inputs.as_slice()),
         Outcome::Software { total, .. } => (text::plural(*total, "package", "packages"), &[][..]),
+        Outcome::Nothing => (String::new(), &[][..]),
         Outcome::Statements { author, statements, .. } => {
             (format!("{} by {author}", text::plural(statements.len() as u64, "statement", "statements")), &[][..])
         }
@@ -179,12 +180,18 @@ impl Portal {
         let pinned = pinned(image)?;
         let now = text::now();
         let kept = self.cache.evidence(&digests(pinned)).await.unwrap_or_default();
+        let name = Subject::of(pinned).name;
         let counts = |record: &Record| {
             record.is_valid(now)
+                // What was found is of these bytes, wherever they are; that nothing was found is of one place.
+                && (!record.is_absence() || record.subject.name == name)
                 && record.subject.digest == pinned.digest
                 && record.subject.manifest == pinned.manifest
                 // A signature that was checked with other keys is not checked.
-                && self.checkers.iter().all(|checker| !checker.made(record) || checker.inputs_fit(record))
+                && self.checkers.iter().all(|checker| match record.outcome {
+                    Outcome::Nothing => record.tool != checker.name() || record.inputs == checker.inputs(),
+                    _ => !checker.made(record) || checker.inputs_fit(record),
+                })
         };
         Ok(kept.into_iter().filter(counts).collect())
     }
@@ -204,7 +211,10 @@ impl Portal {
             known: KnownAttachments::default(),
         };
         let missing = self.checkers.iter().filter(|checker| {
-            let there = kept.iter().any(|record| checker.made(record));
+            let there = kept.iter().any(|record| match record.outcome {
+                Outcome::Nothing => record.tool == checker.name(),
+                _ => checker.made(record),
+            });
             !there && (!quick || !checker.is_slow())
         });
         let asked = missing.map(|checker| async {
@@ -216,7 +226,10 @@ impl Portal {
                 checker.check(cx, image, &supply).await
             };
             match cx.unless_cancelled(&what, check).await {
-                Ok(records) => {
+                Ok(mut records) => {
+                    if records.is_empty() {
+                        records.push(Record::nothing(Subject::of(pinned), checker.name(), checker.inputs()));
+                    }
                     for record in &records {
                         if let Err(error) = self.cache.keep_evidence(record).await {
                             tracing::warn!(%error, "the evidence was not kept");
@@ -231,7 +244,8 @@ impl Portal {
             }
         });
         let found: Vec<Vec<Record>> = futures_util::future::join_all(asked).await;
-        Ok(kept.into_iter().chain(found.into_iter().flatten()).collect())
+        let all = kept.into_iter().chain(found.into_iter().flatten());
+        Ok(all.filter(|record| record.outcome != Outcome::Nothing).collect())
     }
 
     /// What policy makes of an image and its evidence; `privileged` of a launch, where it is one.

@@ -319,17 +319,25 @@ class H(http.server.BaseHTTPRequestHandler):
 s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H); print(s.server_port, flush=True); s.serve_forever()
 "#;
 
+/// A server that ends with its test, however that ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn quay_and_clair_are_asked_where_a_source_names_them() {
     use std::io::{BufRead, BufReader};
     let open = need!("WHARF_LAB_OPEN");
-    let mut server = std::process::Command::new("python3")
-        .args(["-c", SERVED, &open])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child =
+        std::process::Command::new("python3").args(["-c", SERVED, &open]).stdout(std::process::Stdio::piped()).spawn();
+    let mut server = Running(child.unwrap());
     let mut port = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let port = port.trim().to_owned();
     let folder = tempfile::tempdir().unwrap();
     let scanning = Scanning::new(&open, "");
@@ -367,8 +375,6 @@ fn quay_and_clair_are_asked_where_a_source_names_them() {
         let said = at(name);
         assert!(said.contains(told), "{told}: {said}");
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
 }
 
 #[test]
@@ -379,11 +385,11 @@ fn with_a_trivy_server_the_scan_needs_no_database_here_and_is_as_old_as_the_serv
     let scanning = Scanning::new(&open, ANY_AGE);
     scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut server = std::process::Command::new(format!("{}/trivy", scanning.trivy))
+    let child = std::process::Command::new(format!("{}/trivy", scanning.trivy))
         .args(["server", "--skip-db-update", "--listen", &free.to_string(), "--cache-dir", &scanning.cache])
         .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let server = Running(child.unwrap());
     let begun = std::time::Instant::now();
     while std::net::TcpStream::connect(free).is_err() {
         assert!(begun.elapsed().as_secs() < 20, "the server did not come up");
@@ -393,8 +399,7 @@ fn with_a_trivy_server_the_scan_needs_no_database_here_and_is_as_old_as_the_serv
     scanning.with_trivy(&mut command).env("TRIVY_CACHE_DIR", folder.path().join("empty"));
     command.env("TRIVY_SERVER", format!("http://{free}")).env_remove("TRIVY_OFFLINE_SCAN");
     let output = command.output().unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     let said = lab::said(&output);
     assert_eq!(output.status.code(), Some(3), "{said} {}", lab::complained(&output));
     assert!(said.contains("database of 2026-01-01T00:00:00Z") && said.contains("CVE-2022-37434"), "{said}");
