@@ -18,6 +18,13 @@ const ED25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
 /// The identifier stands within the first bytes of a key.
 const HEAD: usize = 40;
 
+/// Bytes as PEM (RFC 7468).
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
 /// A key that signatures are checked with.
 #[derive(Clone)]
 pub struct Key {
@@ -76,9 +83,7 @@ impl Key {
 
     /// As PEM.
     pub fn pem(&self) -> String {
-        let body = STANDARD.encode(&self.der);
-        let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
+        pem("PUBLIC KEY", &self.der)
     }
 
     /// The Ed25519 key of these 32 bytes.

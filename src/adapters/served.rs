@@ -20,7 +20,6 @@ use crate::{
         digest::Digest,
         error::{During, Error, Result},
         evidence::Scan,
-        findings::Counts,
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
@@ -161,17 +160,9 @@ impl Checker for Served {
             outcome,
             reason: name.host.clone(),
         };
-        let stands = |state| Outcome::Scan {
-            state,
-            counts: Counts::default(),
-            packages: 0,
-            scanned: None,
-            database: None,
-            worst: Vec::new(),
-        };
         Ok(match server.ask(cx, name, &pinned.manifest).await? {
             Answer::Nothing => Vec::new(),
-            Answer::Stands(state) => vec![record(stands(state), SOON)],
+            Answer::Stands(state) => vec![record(Outcome::stands(state), SOON)],
             Answer::Found(mut report) => {
                 // These servers match what they have indexed against what is known today.
                 report.scanned = report.scanned.or(Some(now));

@@ -48,14 +48,7 @@ fn findings(worst: &[Vulnerability]) -> Result<()> {
     }
     let row = |one: &Vulnerability| {
         let fixed = if one.fixed.is_empty() { "no fix".to_owned() } else { one.fixed.clone() };
-        vec![
-            one.id.clone(),
-            one.severity.word().to_owned(),
-            one.package.clone(),
-            one.installed.clone(),
-            fixed,
-            one.title.clone(),
-        ]
+        vec![one.id.clone(), one.severity_by(), one.package.clone(), one.installed.clone(), fixed, one.title.clone()]
     };
     let rows: Vec<Vec<String>> = worst.iter().take(LISTED).map(row).collect();
     output::table(&["FINDING", "SEVERITY", "PACKAGE", "VERSION", "FIXED IN", "ABOUT"], &rows)?;

@@ -120,6 +120,14 @@ impl Severity {
     }
 }
 
+impl Vulnerability {
+    /// How bad, and who says so: `critical (nvd)`.
+    pub fn severity_by(&self) -> String {
+        let word = self.severity.word();
+        if self.source.is_empty() { word.to_owned() } else { format!("{word} ({})", self.source) }
+    }
+}
+
 impl Counts {
     /// Counts one.
     fn add(&mut self, one: &Vulnerability) {

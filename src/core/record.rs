@@ -130,6 +130,14 @@ pub enum Outcome {
     Nothing,
 }
 
+impl Outcome {
+    /// A scan of which only its state is known.
+    pub fn stands(state: Scan) -> Self {
+        let counts = Counts::default();
+        Self::Scan { state, counts, packages: 0, scanned: None, database: None, worst: Vec::new() }
+    }
+}
+
 /// How long it is remembered that a check had nothing to say.
 const NOTHING: i64 = 3_600;
 

@@ -15,7 +15,7 @@ use super::{
     portal::Portal,
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
-    record::{By, Counts, Kind, Outcome, Record, Subject},
+    record::{By, Kind, Outcome, Record, Subject},
     reference::ImageRef,
     text,
 };
@@ -153,14 +153,7 @@ fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
     let now = text::now();
     let outcome = match checker.kind() {
         Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
-        _ => Outcome::Scan {
-            state: Scan::Failed,
-            counts: Counts::default(),
-            packages: 0,
-            scanned: None,
-            database: None,
-            worst: Vec::new(),
-        },
+        _ => Outcome::stands(Scan::Failed),
     };
     Record {
         subject: Subject::of(pinned),

@@ -350,6 +350,15 @@ fn a_failing_source_is_one_line_and_keeps_its_old_rows() {
 }
 
 #[test]
+fn the_list_stays_at_its_top_until_somebody_presses_a_key() {
+    let mut state = state();
+    let rows = RowSet::build(vec![fake::row("a/first", &[]), fake::row("biology/samtools", &[])]);
+    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    run(&mut state, effects);
+    assert_eq!(selected(&state), "a/first");
+}
+
+#[test]
 fn the_selection_stays_on_its_image_when_the_list_grows() {
     let mut state = state();
     press(&mut state, "j");
@@ -396,4 +405,26 @@ fn a_key_that_cannot_be_used_says_why() {
     update(&mut state, Msg::Workloads(Vec::new(), Vec::new()));
     press(&mut state, "s");
     assert!(state.notice.as_ref().unwrap().text.contains("does not run"));
+}
+
+#[test]
+fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_one() {
+    let mut state = state();
+    press(&mut state, "j enter");
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
+    update(&mut state, Msg::Tags(Ok(vec!["2023.3".into(), "latest".into()])));
+    update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, wharf::core::text::now())))));
+    let words = |state: &State| match state.screen() {
+        Screen::Image(page) => (page.narrowed.clone(), page.order.word()),
+        _ => panic!(),
+    };
+    assert_eq!(press(&mut state, "d"), [], "no version is chosen");
+    let compared = press(&mut state, "tab j d");
+    let other = |effect: &Effect| matches!(effect, Effect::Compare { after, .. } if after.tag() == Some("2023.3"));
+    assert!(compared.iter().any(other), "{compared:?}");
+    press(&mut state, "tab tab tab / l o w enter o");
+    assert_eq!(words(&state), ("low".to_owned(), "by package"));
+    press(&mut state, "tab");
+    assert_eq!(words(&state).0, "", "words for findings mean nothing for packages");
 }

@@ -14,7 +14,7 @@ use crate::{
         clean,
         error::{During, Kind as ErrorKind, Result},
         evidence::{Scan, Signature},
-        findings::{Counts, MOST_FINDINGS},
+        findings::MOST_FINDINGS,
         model::{Image, Pinned},
         ports::{Checker, Supply},
         progress::Context,
@@ -68,22 +68,14 @@ impl HarborEvidence {
     async fn scan(&self, cx: &Context, place: &Place<'_>, overview: &Overview) -> Result<(Outcome, String)> {
         let scanner = &overview.scanner;
         let tool = format!("{} {}", clean::short(&scanner.name, 40), clean::short(&scanner.version, 20));
-        let stands = |state| Outcome::Scan {
-            state,
-            counts: Counts::default(),
-            packages: 0,
-            scanned: None,
-            database: None,
-            worst: Vec::new(),
-        };
         match overview.scan_status.as_str() {
-            "Pending" | "Scheduled" | "Running" => return Ok((stands(Scan::Running), tool)),
+            "Pending" | "Scheduled" | "Running" => return Ok((Outcome::stands(Scan::Running), tool)),
             "Success" => {}
-            _ => return Ok((stands(Scan::Failed), tool)),
+            _ => return Ok((Outcome::stands(Scan::Failed), tool)),
         }
         let bytes = place.api.report(cx, &place.what, &format!("{}/additions/vulnerabilities", place.path)).await?;
         let report = tokio::task::spawn_blocking(move || reports::harbor::read(&bytes)).await.during(&place.what)?;
-        let Some(mut report) = report else { return Ok((stands(Scan::Failed), tool)) };
+        let Some(mut report) = report else { return Ok((Outcome::stands(Scan::Failed), tool)) };
         report.scanned = text::parse_timestamp(&overview.end_time).or(report.scanned);
         Ok((report.outcome(self.catalogues.get()), tool))
     }

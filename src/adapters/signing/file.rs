@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::locked;
 use crate::{
-    adapters::keys::Key,
+    adapters::keys::{self, Key},
     core::{
         error::{During, Error, Kind, Result},
         ports::{Asker, Question, QuestionKind, Signer},
@@ -77,9 +77,7 @@ pub fn make() -> Result<Secret> {
     let failed = |_| Error::failed(what, "the library makes none");
     let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(failed)?;
     let der = made.to_pkcs8v1().map_err(failed)?;
-    let body = STANDARD.encode(der.as_ref());
-    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    Ok(Secret::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))))
+    Ok(Secret::new(keys::pem("PRIVATE KEY", der.as_ref())))
 }
 
 /// The kind of a PEM, and its bytes.

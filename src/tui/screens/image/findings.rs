@@ -15,6 +15,9 @@ use crate::{
     },
 };
 
+/// Columns of a severity with whoever says so.
+const SEVERITY: usize = 16;
+
 /// How findings are put in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
@@ -144,7 +147,8 @@ impl Page {
         let (shown, all) = self.shown_findings(now);
         lines.push(self.narrowing(shown.len(), all, theme));
         let package = (usize::from(columns) / 4).clamp(8, 30);
-        let head = format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", 10), fit("PACKAGE", package));
+        let head =
+            format!(" {} {} {} FIXED IN", fit("FINDING", 18), fit("SEVERITY", SEVERITY), fit("PACKAGE", package));
         lines.push(Line::raw(""));
         lines.push(Line::styled(head, theme.style("dim")));
         let said = |one: &Vulnerability| match statements.map(|record| &record.outcome) {
@@ -218,7 +222,7 @@ fn finding(one: &Vulnerability, said: Option<&Statement>, package: usize, theme:
     }
     Line::from(vec![
         Span::styled(format!("{sign}{} ", fit(&one.id, 18)), theme.style("text")),
-        Span::styled(format!("{} ", fit(one.severity.word(), 10)), theme.style(role)),
+        Span::styled(format!("{} ", fit(&one.severity_by(), SEVERITY)), theme.style(role)),
         Span::styled(format!("{} ", fit(&format!("{} {}", one.package, one.installed), package)), theme.style("text")),
         Span::styled(format!("{fixed}  "), theme.style("text")),
         Span::styled(about, theme.style("dim")),
