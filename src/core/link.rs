@@ -90,6 +90,9 @@ impl fmt::Display for Link {
     }
 }
 
+/// Characters of the longest link.
+const LONGEST: usize = 4096;
+
 impl FromStr for Link {
     type Err = Error;
 
@@ -99,8 +102,9 @@ impl FromStr for Link {
         let body = given
             .strip_prefix("wharf:")
             .ok_or_else(|| Error::usage(&what, "a link starts with wharf:").hint("paste the whole line"))?;
-        if given.len() > 4096 {
-            return Err(Error::usage(what, "longer than any link Wharf makes"));
+        let too_long = || Error::usage(&what, "longer than any link Wharf makes");
+        if given.len() > LONGEST {
+            return Err(too_long());
         }
         let (reference, query) = body.split_once('?').unwrap_or((body, ""));
         let reference: ImageRef = reference.parse()?;
@@ -133,6 +137,10 @@ impl FromStr for Link {
             }
             name.tag = Some(tag.clone());
         }
+        // Signs that are written out become longer: what is read must be a link that can be sent on.
+        if link.to_string().len() > LONGEST {
+            return Err(too_long());
+        }
         Ok(link)
     }
 }
@@ -142,6 +150,14 @@ mod tests {
     use super::*;
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_link_that_would_be_too_long_to_send_on_is_refused() {
+        let link = |sender: &str| format!("wharf:oci://r.example/a@{DIGEST}?from={sender}").parse::<Link>();
+        assert!(link(&"é".repeat(600)).is_ok());
+        let error = link(&"é".repeat(1500)).unwrap_err();
+        assert!(error.why.contains("longer"), "{error}");
+    }
 
     #[test]
     fn a_link_reads_back_as_it_was_made() {
