@@ -19,9 +19,8 @@ use crate::{
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record},
         reference::ImageRef,
-        text,
     },
 };
 
@@ -120,16 +119,9 @@ impl Checker for Attachments {
                 }
             }
         }
-        let now = text::now();
-        let record = |tool: &str, outcome: Outcome, place: String| Record {
-            subject: Subject::of(pinned),
-            tool: format!("{TOOL} {tool}"),
-            inputs: Vec::new(),
-            by: By::Source,
-            at: now,
-            valid_until: now + VALID,
-            outcome,
-            reason: place,
+        let record = |tool: &str, outcome: Outcome, reason: String| Record {
+            reason,
+            ..Record::now(pinned, By::Source, format!("{TOOL} {tool}"), outcome, VALID)
         };
         let mut records = Vec::new();
         if let Some((report, place)) = found.scan {

@@ -32,7 +32,7 @@ use crate::{
         policy::NamedCertificate,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record, tool},
         text,
     },
 };
@@ -147,20 +147,12 @@ impl Glance {
         }
     }
 
-    fn record(&self, image: &Image, found: Found, tool: &str, valid: i64) -> Option<Record> {
+    fn record(&self, image: &Image, found: Found, name: &str, valid: i64) -> Option<Record> {
         let pinned = image.pinned.as_ref()?;
-        let now = text::now();
         let (state, signer, reason) = found;
-        Some(Record {
-            subject: Subject::of(pinned),
-            tool: format!("wharf {} {tool}", env!("CARGO_PKG_VERSION")),
-            inputs: self.inputs(),
-            by: By::Wharf,
-            at: now,
-            valid_until: now + valid,
-            outcome: Outcome::Signature { state, signer },
-            reason,
-        })
+        let outcome = Outcome::Signature { state, signer };
+        let inputs = self.inputs();
+        Some(Record { inputs, reason, ..Record::now(pinned, By::Wharf, tool(name), outcome, valid) })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record},
         reference::ImageRef,
         text,
     },
@@ -183,14 +183,10 @@ impl Checker for Scanner {
         let inputs: Vec<String> =
             report.database.map(|made| format!("database of {}", text::timestamp(made))).into_iter().collect();
         let record = |outcome: Outcome, reason: String| Record {
-            subject: Subject::of(pinned),
-            tool: tool.clone(),
             inputs: inputs.clone(),
-            by: By::Wharf,
-            at: text::now(),
             valid_until: began + VALID,
-            outcome,
             reason,
+            ..Record::now(pinned, By::Wharf, tool.clone(), outcome, VALID)
         };
         let software = match self.make {
             Make::Trivy => report.packages.clone().outcome(&tool),

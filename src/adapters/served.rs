@@ -23,7 +23,7 @@ use crate::{
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record},
         reference::{ImageRef, Name},
         text,
     },
@@ -151,14 +151,8 @@ impl Checker for Served {
             Scanner::Clair(_) => "by Clair",
         };
         let record = |outcome: Outcome, valid: i64| Record {
-            subject: Subject::of(pinned),
-            tool: format!("{TOOL} {tool}"),
-            inputs: Vec::new(),
-            by: By::Source,
-            at: now,
-            valid_until: now + valid,
-            outcome,
             reason: name.host.clone(),
+            ..Record::now(pinned, By::Source, format!("{TOOL} {tool}"), outcome, valid)
         };
         Ok(match server.ask(cx, name, &pinned.manifest).await? {
             Answer::Nothing => Vec::new(),

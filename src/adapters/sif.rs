@@ -25,7 +25,7 @@ use crate::{
         model::{Image, ImageKind},
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record, tool},
         reference::ImageRef,
         text,
     },
@@ -230,17 +230,9 @@ impl Checker for Sif {
                 (state, String::new(), "neither apptainer nor gpg is installed here".to_owned())
             }
         };
-        let now = text::now();
-        Ok(vec![Record {
-            subject: Subject::of(pinned),
-            tool: format!("wharf {} {TOOL}", env!("CARGO_PKG_VERSION")),
-            inputs: self.inputs(),
-            by: By::Wharf,
-            at: now,
-            valid_until: now + VALID,
-            outcome: Outcome::Signature { state, signer },
-            reason,
-        }])
+        let outcome = Outcome::Signature { state, signer };
+        let inputs = self.inputs();
+        Ok(vec![Record { inputs, reason, ..Record::now(pinned, By::Wharf, tool(TOOL), outcome, VALID) }])
     }
 }
 

@@ -188,19 +188,24 @@ pub struct Record {
 }
 
 impl Record {
-    /// That a check had nothing to say of an image.
-    pub fn nothing(subject: Subject, check: &str, inputs: Vec<String>) -> Self {
+    /// A check of now, which counts for so many seconds; without inputs and reason.
+    pub fn now(pinned: &Pinned, by: By, tool: impl Into<String>, outcome: Outcome, valid: i64) -> Self {
         let now = text::now();
         Self {
-            subject,
-            tool: check.to_owned(),
-            inputs,
-            by: By::Wharf,
+            subject: Subject::of(pinned),
+            tool: tool.into(),
+            inputs: Vec::new(),
+            by,
             at: now,
-            valid_until: now + NOTHING,
-            outcome: Outcome::Nothing,
+            valid_until: now + valid,
+            outcome,
             reason: String::new(),
         }
+    }
+
+    /// That a check had nothing to say of an image.
+    pub fn nothing(pinned: &Pinned, check: &str, inputs: Vec<String>) -> Self {
+        Self { inputs, ..Self::now(pinned, By::Wharf, check, Outcome::Nothing, NOTHING) }
     }
 
     /// Which kind of check it is.
@@ -239,6 +244,11 @@ impl Record {
             Outcome::Nothing => Badge { sign: "·", word: "nothing to say", tone: Tone::Unknown },
         }
     }
+}
+
+/// What a check of Wharf's own is called in records.
+pub fn tool(check: &str) -> String {
+    format!("wharf {} {check}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The record of a kind that counts now: our own before the source's, the newest of them.

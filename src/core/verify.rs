@@ -11,7 +11,7 @@ use super::{
     evidence::{Badge, Scan, Signature, Verdict},
     launch::{Plan, Risk},
     model::{Image, Pinned, Platform},
-    policy::{Facts, Judgement, Overriding},
+    policy::{Facts, Judgement},
     portal::Portal,
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
@@ -150,21 +150,12 @@ fn pinned(image: &Image) -> Result<&Pinned> {
 
 /// The record of a check that could not run.
 fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
-    let now = text::now();
     let outcome = match checker.kind() {
         Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
         _ => Outcome::stands(Scan::Failed),
     };
-    Record {
-        subject: Subject::of(pinned),
-        tool: checker.name().to_owned(),
-        inputs: Vec::new(),
-        by: By::Wharf,
-        at: now,
-        valid_until: now + SOON,
-        outcome,
-        reason: format!("{}: {}", error.what, error.why),
-    }
+    let reason = format!("{}: {}", error.what, error.why);
+    Record { reason, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
 }
 
 impl Portal {
@@ -221,7 +212,7 @@ impl Portal {
             match cx.unless_cancelled(&what, check).await {
                 Ok(mut records) => {
                     if records.is_empty() {
-                        records.push(Record::nothing(Subject::of(pinned), checker.name(), checker.inputs()));
+                        records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
                     }
                     for record in &records {
                         if let Err(error) = self.cache.keep_evidence(record).await {
@@ -340,7 +331,7 @@ impl Portal {
             Verdict::NeedsApproval => ErrorKind::NeedsApproval,
             Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
         };
-        let may = policy.overriding == Overriding::Anyone && judgement.verdict != Verdict::Deny;
+        let may = policy.lets_override(judgement.verdict);
         if may {
             let because = match because {
                 Some(because) => Some(because.to_owned()),
@@ -407,7 +398,7 @@ impl Portal {
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         };
-        let may = self.config.policy.overriding == Overriding::Anyone && judgement.verdict != Verdict::Deny;
+        let may = self.config.policy.lets_override(judgement.verdict);
         let held = match (judgement.lets_pass(), may) {
             (true, _) => "",
             (false, true) => ", and is held back unless you give a reason",

@@ -28,10 +28,9 @@ use crate::{
         policy::SignatureRules,
         ports::{Checker, Content, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record, tool},
         reference::ImageRef,
         sign::{ANNOTATION, PAYLOAD},
-        text,
     },
 };
 
@@ -206,17 +205,12 @@ impl Checker for Cosign {
         if best.reason.is_empty() {
             best.reason.push_str("looked for a signature tag, referrers, and their fallback tag");
         }
-        let now = text::now();
         let valid = if best.state == Signature::NoneFound { ABSENT } else { FOUND };
+        let outcome = Outcome::Signature { state: best.state, signer: best.signer };
         Ok(vec![Record {
-            subject: Subject::of(pinned),
-            tool: format!("wharf {} cosign", env!("CARGO_PKG_VERSION")),
             inputs: self.inputs(),
-            by: By::Wharf,
-            at: now,
-            valid_until: now + valid,
-            outcome: Outcome::Signature { state: best.state, signer: best.signer },
             reason: best.reason,
+            ..Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid)
         }])
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         model::{Image, Pinned},
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Statement, Subject},
+        record::{By, Kind, Outcome, Record, Statement},
         reference::{ImageRef, Name},
         text,
     },
@@ -145,16 +145,9 @@ impl Checker for HarborEvidence {
         let now = text::now();
         let record = |tool: &str, outcome: Outcome| {
             let waits = matches!(outcome, Outcome::Scan { state: Scan::Running, .. });
-            Record {
-                subject: Subject::of(pinned),
-                tool: format!("{TOOL} {tool}").trim().to_owned(),
-                inputs: Vec::new(),
-                by: By::Source,
-                at: now,
-                valid_until: now + if waits { SOON } else { VALID },
-                outcome,
-                reason: place.api.host().to_owned(),
-            }
+            let (tool, valid) = (format!("{TOOL} {tool}"), if waits { SOON } else { VALID });
+            let reason = place.api.host().to_owned();
+            Record { reason, ..Record::now(pinned, By::Source, tool.trim(), outcome, valid) }
         };
         let mut records = Vec::new();
         if let Some(overview) = artifact.scan_overview.unwrap_or_default().into_values().next() {

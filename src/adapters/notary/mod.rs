@@ -24,7 +24,7 @@ use crate::{
         policy::NotaryRoots,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, Subject},
+        record::{By, Kind, Outcome, Record, tool},
         reference::{ImageRef, Name},
         text,
     },
@@ -211,15 +211,12 @@ impl Checker for Notary {
             Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
             other => other?,
         };
+        let outcome = Outcome::Signature { state: found.state, signer: found.signer };
         Ok(vec![Record {
-            subject: Subject::of(pinned),
-            tool: format!("wharf {} notary", env!("CARGO_PKG_VERSION")),
             inputs: self.inputs(),
-            by: By::Wharf,
-            at: text::now(),
             valid_until: found.until,
-            outcome: Outcome::Signature { state: found.state, signer: found.signer },
             reason: found.reason,
+            ..Record::now(pinned, By::Wharf, tool("notary"), outcome, 0)
         }])
     }
 }

@@ -410,6 +410,11 @@ impl Policy {
         }
     }
 
+    /// Whether a person may go on with a reason after this verdict.
+    pub fn lets_override(&self, verdict: Verdict) -> bool {
+        self.overriding == Overriding::Anyone && verdict != Verdict::Deny
+    }
+
     /// The class that this policy gives to what is below a name; else what the source says.
     pub fn publisher_of(&self, name: &str, said: Publisher) -> Publisher {
         let given = self.publisher.iter().filter(|given| name.starts_with(given.repository.as_str()));
