@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use crate::core::{
-    config::{Config, SourceConfig},
+    config::{Config, Notify, Requests, SourceConfig, Supplier},
     error::{Error, Kind, Result},
     policy::Policy,
     text::line_of,
@@ -32,6 +32,10 @@ struct File {
     filters: BTreeMap<String, String>,
     source: Vec<Written>,
     policy: Option<Policy>,
+    requests: Option<Requests>,
+    notify: Option<Notify>,
+    supplier: Vec<Supplier>,
+    mail: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +109,18 @@ pub const SETTINGS: &[Setting] = &[
         words: "folder for local workloads, logs and the secret file",
     },
     Setting { key: "[policy]", variable: "", words: "what may be launched; assets/policy.toml has every key" },
+    Setting {
+        key: "[requests]",
+        variable: "",
+        words: "how images are asked for and admitted: store, admitted, projects, quarantine, cloud, visibility, certificate, key, approver_key, approvers, self_approval, signed_decisions, watch_hours",
+    },
+    Setting {
+        key: "[notify]",
+        variable: "",
+        words: "how people are told: mail, from, domain, approvers, webhook, webhook_secret",
+    },
+    Setting { key: "[[supplier]]", variable: "", words: "who answers for images: repository, person, mail" },
+    Setting { key: "mail", variable: "WHARF_MAIL", words: "where you get mail about what concerns you" },
     Setting { key: "[filters]", variable: "", words: "named filters: NAME = \"words\"" },
     Setting {
         key: "[[source]]",
@@ -169,6 +185,23 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     set(&mut config.cache_dir, file.cache_dir.map(absolute));
     set(&mut config.state_dir, file.state_dir.map(absolute));
     config.keymap = file.keymap.map(absolute).or(config.keymap.take());
+    set(&mut config.mail, file.mail);
+    if let Some(mut requests) = file.requests {
+        if !requests.store.is_empty() && !requests.store.contains("://") {
+            requests.store = absolute(PathBuf::from(&requests.store)).display().to_string();
+        }
+        for key in [&mut requests.key, &mut requests.approver_key] {
+            if !key.is_empty() && !key.contains(':') {
+                *key = absolute(PathBuf::from(&*key)).display().to_string();
+            }
+        }
+        over(&mut config.requests, requests);
+    }
+    if let Some(mut notify) = file.notify {
+        notify.webhook_secret = notify.webhook_secret.map(absolute);
+        config.notify = notify;
+    }
+    config.suppliers.extend(file.supplier);
     config.filters.extend(file.filters);
     for written in file.source {
         let what = format!("{}: source '{}'", path.display(), written.name);
@@ -215,6 +248,30 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What a later file says of requests is laid over the site's, key by key. What the site wants stricter stays so.
+fn over(below: &mut Requests, above: Requests) {
+    let text = |below: &mut String, above: String| {
+        if !above.is_empty() {
+            *below = above;
+        }
+    };
+    text(&mut below.store, above.store);
+    text(&mut below.admitted, above.admitted);
+    text(&mut below.quarantine, above.quarantine);
+    text(&mut below.cloud, above.cloud);
+    text(&mut below.visibility, above.visibility);
+    text(&mut below.certificate, above.certificate);
+    text(&mut below.key, above.key);
+    text(&mut below.approver_key, above.approver_key);
+    below.projects.extend(above.projects);
+    if below.approvers.is_empty() {
+        below.approvers = above.approvers;
+    }
+    below.self_approval = below.self_approval.or(above.self_approval);
+    below.signed_decisions |= above.signed_decisions;
+    below.watch_hours = above.watch_hours.or(below.watch_hours);
+}
+
 fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
@@ -231,6 +288,7 @@ fn environment(config: &mut Config) -> Result<()> {
         }
     };
     set(&mut config.person, variable("WHARF_PERSON"));
+    set(&mut config.mail, variable("WHARF_MAIL"));
     set(&mut config.theme, variable("WHARF_THEME"));
     set(&mut config.mouse, flag("WHARF_MOUSE")?);
     set(&mut config.discover, flag("WHARF_DISCOVER")?);

@@ -158,6 +158,7 @@ pub fn build(config: Config) -> Result<Portal> {
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,
+        store: store::shared::of(&config)?,
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,

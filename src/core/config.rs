@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use serde::Deserialize;
+
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
@@ -34,10 +36,81 @@ pub struct Config {
     pub policy: super::policy::Policy,
     /// Whether a file has written a policy; else it is the built-in one.
     pub policy_written: bool,
+    /// How images are asked for and admitted.
+    pub requests: Requests,
+    /// How people are told what concerns them.
+    pub notify: Notify,
+    /// Who answers for images, beside those who brought them.
+    pub suppliers: Vec<Supplier>,
+    /// Where this person gets mail.
+    pub mail: String,
     /// Files that were read, lowest first.
     pub files: Vec<PathBuf>,
     /// Things in the files that could not be used, in words; the program starts all the same.
     pub warnings: Vec<String>,
+}
+
+/// How images are asked for and admitted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Requests {
+    /// The shared store: `postgres://…` without a password, or an SQLite file; empty is a file of one's own.
+    pub store: String,
+    /// Where container images are admitted: `HOST/PROJECT` of a registry.
+    pub admitted: String,
+    /// Further projects of that registry that a request may name.
+    pub projects: Vec<String>,
+    /// Where images are kept while they are judged: `HOST/PROJECT`; empty is a folder of the steward's own.
+    pub quarantine: String,
+    /// The cloud, as the steward signs in there, whose project takes disk images.
+    pub cloud: String,
+    /// How disk images are let to others: `community`, `public`, or `private` for that project alone.
+    pub visibility: String,
+    /// The certificate that is named in disk images which the steward signs; its key is `key`.
+    pub certificate: String,
+    /// The key that the steward signs with: a file, `keyring:NAME` or `pkcs11:URI`.
+    pub key: String,
+    /// The key that this person approves with; empty where the steward signs alone.
+    pub approver_key: String,
+    /// Who may decide, in a store that does not know it by itself; nobody named is everybody.
+    pub approvers: Vec<String>,
+    /// Whether people may approve what they asked for themselves; without it, where nobody else is there.
+    pub self_approval: Option<bool>,
+    /// Whether a decision counts only with a signature by a key of the policy.
+    pub signed_decisions: bool,
+    /// Hours after which an admitted or used image is judged again.
+    pub watch_hours: Option<u32>,
+}
+
+/// How people are told what concerns them, beside the inbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Notify {
+    /// `smtp://HOST:PORT`, `smtps://HOST`, or `sendmail`; empty sends none.
+    pub mail: String,
+    /// Who letters are from.
+    pub from: String,
+    /// What follows a person's name where they gave no address: `example.org`.
+    pub domain: String,
+    /// Where those who decide get theirs.
+    pub approvers: String,
+    /// Where notices are sent as JSON; empty sends none.
+    pub webhook: String,
+    /// A file with the secret that they are signed with (HMAC-SHA-256).
+    pub webhook_secret: Option<PathBuf>,
+}
+
+/// Who answers for images below a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supplier {
+    /// Names that begin like this.
+    pub repository: String,
+    /// Who.
+    pub person: String,
+    /// Where they get mail, where their name is none that the store knows.
+    #[serde(default)]
+    pub mail: String,
 }
 
 /// One configured source.

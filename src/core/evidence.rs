@@ -135,7 +135,7 @@ states! {
 }
 
 /// What policy makes of the evidence for one person, backend and moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing was checked.

@@ -25,6 +25,7 @@ use super::{
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
+    store::Store,
     text,
 };
 
@@ -84,6 +85,8 @@ pub struct Portal {
     pub cache: Arc<dyn Cache>,
     /// Where what was done is written down.
     pub audit: Arc<dyn Audit>,
+    /// Requests, who used what, and what people are told.
+    pub store: Arc<dyn Store>,
     /// Where secrets are kept.
     pub vault: Arc<dyn Vault>,
     /// Sources for references from elsewhere.

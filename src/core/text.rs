@@ -51,6 +51,16 @@ pub fn age(then: i64, now: i64) -> String {
     }
 }
 
+/// A stretch of time, in one unit: `4 s`, `12 min`, `3 d`.
+pub fn duration(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..=99 => format!("{seconds} s"),
+        seconds @ 100..=5_999 => format!("{} min", seconds / 60),
+        seconds @ 6_000..=172_799 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// The same as a sentence has it: `3 min ago`, `just now`.
 pub fn ago(then: i64, now: i64) -> String {
     match age(then, now).as_str() {

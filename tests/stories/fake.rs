@@ -209,6 +209,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
             make: Box::new(wharf::adapters::signing::make),
         },
         audit: Arc::new(Unwritten),
+        store: crate::stores::in_memory("ada"),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),

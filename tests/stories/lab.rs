@@ -40,7 +40,7 @@ fn the_lab_is_whole_where_it_must_be() {
     if std::env::var("CI").is_ok_and(|ci| ci == "true") {
         for name in [
             "OPEN", "AUTH", "TOKEN", "TLS", "CA", "MTLS", "CLIENT", "PROXY", "BUS", "DOCKER", "PODMAN", "ROOTLESS",
-            "CLOUDS", "TRIVY", "HSM", "NOTARY", "HARBOR",
+            "CLOUDS", "TRIVY", "HSM", "NOTARY", "HARBOR", "POSTGRES", "MAIL",
         ] {
             let name = format!("WHARF_LAB_{name}");
             assert!(std::env::var(&name).is_ok_and(|value| !value.is_empty()), "{name} is missing");

@@ -27,6 +27,7 @@ mod screens;
 mod secrets;
 mod sif;
 mod signatures;
+mod stores;
 mod transfers;
 mod trust;
 mod wire;

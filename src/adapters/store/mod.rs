@@ -3,4 +3,5 @@
 pub mod audit;
 pub mod heads;
 pub mod memory;
+pub mod shared;
 pub mod sqlite;

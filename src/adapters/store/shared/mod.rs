@@ -1,0 +1,80 @@
+//! The shared store of requests: SQLite for a person alone or one machine, PostgreSQL for a cluster.
+
+pub mod postgres;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::core::{
+    clean,
+    config::Config,
+    error::{During, Error, Kind, Result},
+    request::{Decision, Me},
+    store::Store,
+    text,
+};
+
+/// Notices that are older are not delivered any more by a way that was set up later, in seconds.
+const OLDEST: i64 = 7 * 86_400;
+
+/// The store that the configuration names.
+pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
+    let wanted = &config.requests.store;
+    let worker = worker();
+    if wanted.starts_with("postgres://") || wanted.starts_with("postgresql://") {
+        return Ok(Arc::new(postgres::Postgres::new(wanted, worker)?));
+    }
+    let path = if wanted.is_empty() { config.state_dir.join("requests.db") } else { wanted.into() };
+    let rules = &config.requests;
+    let alone = rules.approvers.is_empty();
+    let me = Me {
+        person: config.person.clone(),
+        approver: alone || rules.approvers.contains(&config.person),
+        steward: true,
+        own: rules.self_approval.unwrap_or(alone),
+    };
+    Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker)))
+}
+
+/// A name that no other worker has: machine, process, and a number that was never there.
+fn worker() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut number = [0_u8; 6];
+    // Without random numbers the time of the start tells them apart.
+    if aws_lc_rs::rand::fill(&mut number).is_err() {
+        number.copy_from_slice(&text::now().to_le_bytes()[..6]);
+    }
+    format!("{host}/{}/{}", std::process::id(), text::hex(&number))
+}
+
+/// Reads a value that somebody else may have written: its texts are cleaned before anybody sees them.
+fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
+    let mut value: serde_json::Value = serde_json::from_str(text).during(what)?;
+    clean_value(&mut value);
+    serde_json::from_value(value).during(what)
+}
+
+fn clean_value(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            *text = clean::lines(text);
+        }
+        serde_json::Value::Array(all) => all.iter_mut().for_each(clean_value),
+        serde_json::Value::Object(all) => all.values_mut().for_each(clean_value),
+        _ => {}
+    }
+}
+
+/// Whether this person may decide.
+fn may_decide(what: &str, me: &Me) -> Result<()> {
+    if me.approver { Ok(()) } else { Err(Error::new(Kind::NotAllowed, what, "you may not decide")) }
+}
+
+/// Whether this person may approve a class; its end.
+fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
+    may_decide(what, me)?;
+    let until = decision.terms.until.filter(|until| *until > text::now());
+    until.ok_or_else(|| Error::usage(what, "a class is approved until a day that is to come").hint("--until 30d"))
+}

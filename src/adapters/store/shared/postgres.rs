@@ -1,0 +1,511 @@
+//! The shared store of a cluster, in PostgreSQL. The rights are in the database ([`SCHEMA`]): this program only calls its
+//! functions and reads what row-level security lets it see.
+
+use std::{str::FromStr, time::Duration};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::{
+    AssertSqlSafe, PgPool, Row as _,
+    postgres::{PgConnectOptions, PgDatabaseError, PgListener, PgPoolOptions, PgRow},
+};
+use tokio::sync::OnceCell;
+
+use super::{read, sqlite::no_request};
+use crate::core::{
+    error::{During, Error, Kind, Result},
+    request::{
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, median,
+        notice::Notice, stage::Next,
+    },
+    store::{Due, How, Store, Use, Watched},
+};
+
+/// The layout of the database: each step brings it from the one before.
+const STEPS: &[&str] = &[SCHEMA];
+/// Tables, functions and rights.
+pub const SCHEMA: &str = include_str!("schema.sql");
+/// What is locked while the layout is brought up to date.
+const LOCK: i64 = 0x77_68_61_72_66;
+/// How long a connection may take, and how long one waits for a free one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Statements end by themselves: the network may not tell that the server is gone.
+const DEADLINE: &str = "20s";
+
+/// A request as one value, with what the caller may see of its wishes and remarks.
+const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'destination', destination, 'stage', stage,
+    'version', version, 'since', since, 'changed', changed, 'dossier', dossier, 'decision', decision, 'admitted', admitted,
+    'failure', failure, 'tries', tries, 'retry', retry, 'claimed', CASE WHEN worker IS NOT NULL THEN json_build_array(worker, lease) END,
+    'wishes', coalesce((SELECT json_agg(json_build_object('person', person, 'reason', reason, 'until', until, 'since', since,
+        'private', private, 'withdrawn', withdrawn) ORDER BY since, person) FROM wharf.wish WHERE wish.request = r.id), '[]'),
+    'remarks', coalesce((SELECT json_agg(json_build_object('at', at, 'person', person, 'kind', kind, 'words', words) ORDER BY remark.id)
+        FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body FROM wharf.request AS r";
+
+/// The store of a database, opened when it is first asked.
+pub struct Postgres {
+    options: PgConnectOptions,
+    place: String,
+    worker: String,
+    pool: OnceCell<PgPool>,
+    listener: tokio::sync::Mutex<Option<PgListener>>,
+}
+
+impl Postgres {
+    /// The store at an address, which holds no password: that is in `~/.pgpass`, or the server knows one otherwise.
+    pub fn new(address: &str, worker: String) -> Result<Self> {
+        let what = "read [requests] store";
+        let parsed = url::Url::parse(address).during(what)?;
+        if parsed.password().is_some() {
+            return Err(Error::usage(what, "it holds a password, which everybody who reads the file would have")
+                .hint("write the password into ~/.pgpass, or let the server know people by certificate or socket"));
+        }
+        let options = PgConnectOptions::from_str(address).during(what)?.application_name("wharf").options([
+            ("statement_timeout", DEADLINE),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ]);
+        let host = options.get_host().to_owned();
+        let database = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
+        let place = format!("PostgreSQL {database} on {host}");
+        Ok(Self { options, place, worker, pool: OnceCell::new(), listener: tokio::sync::Mutex::default() })
+    }
+
+    async fn pool(&self) -> Result<&PgPool> {
+        self.pool.get_or_try_init(|| self.open()).await
+    }
+
+    async fn connect(&self) -> Result<PgPool> {
+        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_with(self.options.clone());
+        let what = format!("reach the store ({})", self.place);
+        match tokio::time::timeout(PATIENCE, pool).await {
+            Ok(pool) => pool.map_err(|error| of_sql(&error, &what)),
+            Err(_) => Err(Error::new(Kind::Unavailable, what, "it did not answer in time")),
+        }
+    }
+
+    async fn open(&self) -> Result<PgPool> {
+        let pool = self.connect().await?;
+        let what = format!("open the store ({})", self.place);
+        match layout(&pool).await {
+            Ok(found) if found == STEPS.len() as i64 => Ok(pool),
+            Ok(found) if found > STEPS.len() as i64 => {
+                Err(Error::failed(what, "it was made by a newer Wharf").hint("use that one"))
+            }
+            Ok(_) => Err(Error::failed(what, "it is not set up, or by an older Wharf")
+                .hint("whoever owns the database runs: wharf steward --set-up")),
+            Err(error) => Err(of_sql(&error, &what)),
+        }
+    }
+
+    /// One value of one row.
+    async fn call(&self, what: &str, sql: &'static str, arguments: &[Argument<'_>]) -> Result<Option<PgRow>> {
+        let query = bind(sqlx::query(sql), arguments);
+        query.fetch_optional(self.pool().await?).await.map_err(|error| of_sql(&error, what))
+    }
+
+    async fn rows(&self, what: &str, sql: impl Into<String>, arguments: &[Argument<'_>]) -> Result<Vec<PgRow>> {
+        let sql: String = sql.into();
+        let query = bind(sqlx::query(AssertSqlSafe(sql)), arguments);
+        query.fetch_all(self.pool().await?).await.map_err(|error| of_sql(&error, what))
+    }
+}
+
+/// What is bound to a query.
+enum Argument<'a> {
+    Text(&'a str),
+    Number(i64),
+    Maybe(Option<i64>),
+    Yes(bool),
+    Json(Value),
+    Numbers(&'a [i64]),
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn bind<'q>(mut query: Query<'q>, arguments: &[Argument<'_>]) -> Query<'q> {
+    for argument in arguments {
+        query = match argument {
+            Argument::Text(text) => query.bind((*text).to_owned()),
+            Argument::Number(number) => query.bind(*number),
+            Argument::Maybe(number) => query.bind(*number),
+            Argument::Yes(yes) => query.bind(*yes),
+            Argument::Json(value) => query.bind(value.to_string()),
+            Argument::Numbers(numbers) => query.bind(numbers.to_vec()),
+        };
+    }
+    query
+}
+
+fn value(of: &impl Serialize, what: &str) -> Result<Argument<'static>> {
+    serde_json::to_value(of).during(what).map(Argument::Json)
+}
+
+/// Which layout there is; 0 where there is none.
+async fn layout(pool: &PgPool) -> std::result::Result<i64, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('wharf.setting') IS NOT NULL").fetch_one(pool).await?;
+    if !there {
+        return Ok(0);
+    }
+    let found: Option<String> =
+        sqlx::query_scalar("SELECT value FROM wharf.setting WHERE key = 'layout'").fetch_optional(pool).await?;
+    Ok(found.and_then(|found| found.parse().ok()).unwrap_or(0))
+}
+
+/// A foreign error in our words: which kind it was, and what to do.
+fn of_sql(error: &sqlx::Error, what: &str) -> Error {
+    let sqlx::Error::Database(inner) = error else {
+        return Error::new(Kind::Unavailable, what, error.to_string())
+            .hint("check that the database runs; nothing that was kept is lost");
+    };
+    let message = crate::core::clean::short(inner.message(), 300);
+    let code = inner.try_downcast_ref::<PgDatabaseError>().map_or("", PgDatabaseError::code);
+    match code {
+        "42501" => Error::new(Kind::NotAllowed, what, message).hint("whoever runs the site gives rights"),
+        "P0002" => Error::not_found(what, message).hint("'wharf requests' lists yours"),
+        "55000" => Error::failed(what, message),
+        "22023" => Error::usage(what, message),
+        "28000" | "28P01" | "3D000" => Error::new(Kind::NotAllowed, what, message)
+            .hint("the database must know you: a login of its own, in the group wharf_user"),
+        "57P01" | "57P02" | "57P03" | "53300" | "57014" => {
+            Error::new(Kind::Unavailable, what, message).hint("try again")
+        }
+        _ => Error::failed(what, format!("{message} ({code})")),
+    }
+}
+
+fn body<T: serde::de::DeserializeOwned>(row: &PgRow, what: &str) -> Result<T> {
+    read(&row.try_get::<String, _>("body").during(what)?, what)
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn set_up(&self) -> Result<String> {
+        let what = format!("set up the store ({})", self.place);
+        let pool = self.connect().await?;
+        let mut transaction = pool.begin().await.map_err(|error| of_sql(&error, &what))?;
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
+        lock.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
+        let found = layout(&pool).await.map_err(|error| of_sql(&error, &what))?;
+        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
+        }
+        let set = "INSERT INTO wharf.setting (key, value) VALUES ('layout', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        let set = sqlx::query(set).bind(STEPS.len().to_string());
+        set.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
+        transaction.commit().await.map_err(|error| of_sql(&error, &what))?;
+        let done = if found == STEPS.len() as i64 { "was up to date" } else { "is set up" };
+        Ok(format!(
+            "{} {done}, layout {}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
+            self.place,
+            STEPS.len()
+        ))
+    }
+
+    async fn me(&self) -> Result<Me> {
+        let what = "ask the store who you are";
+        let sql = "SELECT session_user::text AS person, wharf.is('wharf_approver') AS approver, wharf.is('wharf_steward') AS steward, wharf.own() AS own";
+        let row = self.call(what, sql, &[]).await?.ok_or_else(|| Error::failed(what, "no answer"))?;
+        Ok(Me {
+            person: row.try_get("person").during(what)?,
+            approver: row.try_get("approver").during(what)?,
+            steward: row.try_get("steward").during(what)?,
+            own: row.try_get("own").during(what)?,
+        })
+    }
+
+    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
+        let what = "submit a request";
+        let sql = "SELECT id, new FROM wharf.submit($1::jsonb, $2, $3, $4, $5)";
+        let arguments = [
+            value(asked, what)?,
+            Argument::Text(destination),
+            Argument::Text(&wish.reason),
+            Argument::Maybe(wish.until),
+            Argument::Yes(wish.private),
+        ];
+        let row = self.call(what, sql, &arguments).await?.ok_or_else(|| Error::failed(what, "no answer"))?;
+        Ok((row.try_get("id").during(what)?, row.try_get("new").during(what)?))
+    }
+
+    async fn happen(&self, id: Id, event: &Event) -> Result<Request> {
+        let what = format!("{} request {id}", event.word());
+        let (id_argument, worker) = (Argument::Number(id), Argument::Text(&self.worker));
+        let (sql, arguments): (&'static str, Vec<Argument<'_>>) = match event {
+            Event::Wish(wish) => {
+                let request = self.request(id).await?;
+                let (id, _) = self.submit(&request.asked, &request.destination, wish).await?;
+                return self.request(id).await;
+            }
+            Event::Claim { .. } => return Err(Error::usage(what, "a steward takes what comes next")),
+            Event::Withdraw => ("SELECT wharf.withdraw($1)", vec![id_argument]),
+            Event::Remark(kind, words) => (
+                "SELECT wharf.remark($1, $2, $3)",
+                vec![id_argument, Argument::Text(kind.word()), Argument::Text(words)],
+            ),
+            Event::Decide(decision) => {
+                ("SELECT wharf.decide($1, $2::jsonb)", vec![id_argument, value(decision, &what)?])
+            }
+            Event::Renew { until } => {
+                ("SELECT wharf.renew($1, $2, $3)", vec![id_argument, worker, Argument::Number(*until)])
+            }
+            Event::Judged(dossier, next) => {
+                let decision = match next {
+                    Next::Decided(decision) => value(decision, &what)?,
+                    Next::Wait => Argument::Json(json!({})),
+                };
+                let sql = "SELECT wharf.judged($1, $2, $3::jsonb, NULLIF($4::jsonb, '{}'))";
+                (sql, vec![id_argument, worker, value(&**dossier, &what)?, decision])
+            }
+            Event::Admitted(admission) => {
+                ("SELECT wharf.admitted($1, $2, $3::jsonb)", vec![id_argument, worker, value(admission, &what)?])
+            }
+            Event::Failed { why, retry } => (
+                "SELECT wharf.failed($1, $2, $3, $4)",
+                vec![id_argument, worker, Argument::Text(why), Argument::Maybe(*retry)],
+            ),
+        };
+        self.call(&what, sql, &arguments).await?;
+        self.request(id).await
+    }
+
+    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>> {
+        let what = "list requests";
+        let rest = match which {
+            Which::Mine => {
+                "WHERE EXISTS (SELECT FROM wharf.wish WHERE wish.request = r.id AND wish.person = session_user) ORDER BY r.id DESC"
+            }
+            Which::Queue => "WHERE stage IN ('waiting', 'asked') ORDER BY rule, base, since, r.id",
+            Which::All => "ORDER BY r.id DESC",
+        };
+        let sql = format!("{REQUEST} {rest} OFFSET $1 LIMIT $2");
+        let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
+        rows.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>> {
+        let what = "list the queue's groups";
+        let sql =
+            "SELECT json_build_object('rule', rule, 'base', base, 'count', count(*))::text AS body FROM wharf.request
+            WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY count(*) DESC, rule, base LIMIT 1000";
+        #[derive(serde::Deserialize)]
+        struct Row {
+            rule: String,
+            base: String,
+            count: i64,
+        }
+        let rows = self.rows(what, sql, &[]).await?;
+        let group =
+            |row: &PgRow| body::<Row>(row, what).map(|row| Group { rule: row.rule, base: row.base, count: row.count });
+        rows.iter().map(group).collect()
+    }
+
+    async fn request(&self, id: Id) -> Result<Request> {
+        let what = format!("show request {id}");
+        let rows = self.rows(&what, format!("{REQUEST} WHERE r.id = $1"), &[Argument::Number(id)]).await?;
+        body(rows.first().ok_or_else(|| no_request(id, &what))?, &what)
+    }
+
+    async fn history(&self, id: Id) -> Result<Vec<Change>> {
+        self.request(id).await?;
+        let what = format!("show the history of request {id}");
+        let sql = "SELECT json_build_object('at', at, 'who', who, 'what', what, 'detail', detail)::text AS body
+            FROM wharf.history WHERE request = $1 ORDER BY id";
+        let rows = self.rows(&what, sql, &[Argument::Number(id)]).await?;
+        rows.iter().map(|row| body(row, &what)).collect()
+    }
+
+    async fn pace(&self) -> Result<Pace> {
+        let what = "read how long requests take";
+        let sql = "SELECT changed - since AS took, decision->>'by' LIKE 'policy %' AS alone FROM wharf.request
+            WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
+        let mut took = (Vec::new(), Vec::new());
+        for row in self.rows(what, sql, &[]).await? {
+            let alone: Option<bool> = row.try_get("alone").during(what)?;
+            let time: i64 = row.try_get("took").during(what)?;
+            if alone == Some(true) { took.0.push(time) } else { took.1.push(time) }
+        }
+        Ok(Pace { automatic: median(took.0), by_person: median(took.1) })
+    }
+
+    async fn claim(&self, lease: i64) -> Result<Option<Request>> {
+        let what = "take a request";
+        let arguments = [Argument::Text(&self.worker), Argument::Number(lease)];
+        let row = self.call(what, "SELECT wharf.claim($1, $2) AS id", &arguments).await?;
+        let id: Option<Id> = row.map(|row| row.try_get("id").during(what)).transpose()?.flatten();
+        match id {
+            Some(id) => self.request(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {
+        let what = "look up what is admitted";
+        let sql = "SELECT admitted::text AS body FROM wharf.request WHERE destination = $1 AND stage = 'admitted'
+            ORDER BY changed DESC, id DESC LIMIT 1";
+        let row = self.call(what, sql, &[Argument::Text(destination)]).await?;
+        row.map(|row| body(&row, what)).transpose()
+    }
+
+    async fn classes(&self) -> Result<Vec<Class>> {
+        let what = "list approvals of classes";
+        let sql = "SELECT json_build_object('id', id, 'base', base, 'rule', rule, 'decision', decision)::text AS body
+            FROM wharf.class WHERE until > wharf.now() ORDER BY id";
+        self.rows(what, sql, &[]).await?.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id> {
+        let what = "approve a class";
+        let arguments = [Argument::Text(base), Argument::Text(rule), value(decision, what)?];
+        let row = self.call(what, "SELECT wharf.approve_class($1, $2, $3::jsonb) AS id", &arguments).await?;
+        row.ok_or_else(|| Error::failed(what, "no answer"))?.try_get("id").during(what)
+    }
+
+    async fn end_class(&self, id: Id) -> Result<()> {
+        let what = format!("end the class {id}");
+        let row = self.call(&what, "SELECT wharf.end_class($1) AS ended", &[Argument::Number(id)]).await?;
+        let ended = row.map(|row| row.try_get("ended").during(&what)).transpose()?;
+        if ended == Some(true) { Ok(()) } else { Err(Error::not_found(what, "there is no such class, or it is over")) }
+    }
+
+    async fn used(&self, used: &Use) -> Result<()> {
+        let arguments = [
+            Argument::Text(used.how.word()),
+            Argument::Text(&used.digest),
+            Argument::Text(&used.reference),
+            Argument::Text(&used.place),
+            Argument::Number(used.at),
+        ];
+        self.call("write down who used an image", "SELECT wharf.use($1, $2, $3, $4, $5)", &arguments).await.map(|_| ())
+    }
+
+    async fn users_of(&self, digest: &str) -> Result<Vec<Use>> {
+        let what = "look up who used an image";
+        let sql = "SELECT person, how, reference, digest, place, at FROM wharf.used WHERE digest = $1
+            UNION SELECT person, 'requested', admitted->>'reference', $1, '', changed FROM wharf.request
+            JOIN wharf.wish ON wish.request = request.id WHERE stage = 'admitted' AND admitted->>'digest' = $1 ORDER BY 1, 2";
+        let used = |row: &PgRow| -> std::result::Result<Use, sqlx::Error> {
+            Ok(Use {
+                person: row.try_get("person")?,
+                how: How::named(row.try_get("how")?).unwrap_or(How::Given),
+                reference: row.try_get("reference")?,
+                digest: row.try_get("digest")?,
+                place: row.try_get("place")?,
+                at: row.try_get("at")?,
+            })
+        };
+        self.rows(what, sql, &[Argument::Text(digest)]).await?.iter().map(|row| used(row).during(what)).collect()
+    }
+
+    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>> {
+        let what = "look up what is watched";
+        let sql = "SELECT of.digest, of.reference, watched.body::text AS kept FROM (
+                SELECT DISTINCT ON (digest) digest, reference FROM (
+                    SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later FROM wharf.request WHERE stage = 'admitted'
+                    UNION ALL SELECT digest, reference, 1 FROM wharf.used) AS every ORDER BY digest, later) AS of
+            LEFT JOIN wharf.watched ON watched.digest = of.digest
+            WHERE of.digest IS NOT NULL AND coalesce(watched.checked, 0) < $1 ORDER BY coalesce(watched.checked, 0), of.digest LIMIT $2";
+        let watched = |row: &PgRow| -> Result<Watched> {
+            let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
+            let kept: Option<String> = row.try_get("kept").during(what)?;
+            let kept = kept.map(|kept| read::<Watched>(&kept, what)).transpose()?.unwrap_or_default();
+            Ok(Watched { digest, reference, ..kept })
+        };
+        self.rows(what, sql, &[Argument::Number(before), Argument::Number(limit)]).await?.iter().map(watched).collect()
+    }
+
+    async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()> {
+        let what = "keep how an image was judged";
+        let arguments = [
+            Argument::Text(&watched.digest),
+            Argument::Text(&watched.reference),
+            Argument::Number(watched.checked),
+            value(watched, what)?,
+            value(&notices, what)?,
+        ];
+        self.call(what, "SELECT wharf.watch($1, $2, $3, $4::jsonb, $5::jsonb)", &arguments).await.map(|_| ())
+    }
+
+    async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>> {
+        let what = "read the inbox";
+        let sql = format!(
+            "{NOTICE} WHERE receiver = session_user OR receiver = '@approvers' AND wharf.is('wharf_approver') ORDER BY n.id DESC OFFSET $1 LIMIT $2"
+        );
+        let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
+        rows.iter().map(|row| notice(row, what)).collect()
+    }
+
+    async fn unread(&self) -> Result<i64> {
+        let what = "count the inbox";
+        let sql = "SELECT count(*) AS unread FROM wharf.notice AS n WHERE (receiver = session_user OR receiver = '@approvers' AND wharf.is('wharf_approver'))
+            AND NOT EXISTS (SELECT FROM wharf.seen WHERE seen.notice = n.id AND seen.person = session_user)";
+        let row = self.call(what, sql, &[]).await?;
+        row.map_or(Ok(0), |row| row.try_get("unread").during(what))
+    }
+
+    async fn seen(&self, notices: &[Id]) -> Result<()> {
+        self.call("mark notices as read", "SELECT wharf.see($1)", &[Argument::Numbers(notices)]).await.map(|_| ())
+    }
+
+    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>> {
+        let what = "take a notice to deliver";
+        let arguments = [Argument::Text(way), Argument::Number(lease), Argument::Number(super::OLDEST)];
+        let Some(row) = self.call(what, "SELECT notice, tries, mail FROM wharf.due($1, $2, $3)", &arguments).await?
+        else {
+            return Ok(None);
+        };
+        let id: Id = row.try_get("notice").during(what)?;
+        let rows = self.rows(what, format!("{NOTICE} WHERE n.id = $1"), &[Argument::Number(id)]).await?;
+        let found = rows.first().ok_or_else(|| Error::not_found(what, "it is gone"))?;
+        Ok(Some(Due {
+            notice: notice(found, what)?,
+            mail: row.try_get("mail").during(what)?,
+            tries: row.try_get("tries").during(what)?,
+        }))
+    }
+
+    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()> {
+        let arguments = [Argument::Number(notice), Argument::Text(way), Argument::Maybe(retry)];
+        self.call("keep that a notice was delivered", "SELECT wharf.delivered($1, $2, $3)", &arguments)
+            .await
+            .map(|_| ())
+    }
+
+    async fn introduce(&self, mail: &str) -> Result<()> {
+        self.call("keep a mail address", "SELECT wharf.introduce($1)", &[Argument::Text(mail)]).await.map(|_| ())
+    }
+
+    async fn news(&self) -> Result<()> {
+        let what = "watch the store";
+        let mut listener = self.listener.lock().await;
+        if listener.is_none() {
+            let mut new = PgListener::connect_with(self.pool().await?).await.map_err(|error| of_sql(&error, what))?;
+            new.listen("wharf").await.map_err(|error| of_sql(&error, what))?;
+            *listener = Some(new);
+            // Whoever begins to listen reads once what was missed before.
+            return Ok(());
+        }
+        let Some(listening) = listener.as_mut() else { return Ok(()) };
+        match listening.try_recv().await {
+            // Also where the connection was lost: what was missed meanwhile is read again.
+            Ok(_) => Ok(()),
+            Err(error) => {
+                *listener = None;
+                Err(of_sql(&error, what))
+            }
+        }
+    }
+}
+
+/// A notice as one value, with whether the caller has read it.
+const NOTICE: &str = "SELECT json_build_object('id', n.id, 'at', at, 'to', receiver, 'topic', topic, 'key', key, 'title', title,
+    'words', words, 'request', request, 'warning', warning, 'seen', EXISTS (SELECT FROM wharf.seen WHERE seen.notice = n.id
+        AND seen.person = session_user))::text AS body FROM wharf.notice AS n";
+
+fn notice(row: &PgRow, what: &str) -> Result<Notice> {
+    body(row, what)
+}

@@ -1,0 +1,542 @@
+//! The shared store in one SQLite file: for a person alone, or the people of one machine. Rights are those of the file;
+//! who may decide stands in the configuration.
+//!
+//! A request is one value, changed by the pure functions of [`crate::core::request`] inside a transaction that nobody
+//! else writes in.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{
+    Row as _, Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use tokio::sync::{Notify, OnceCell};
+
+use super::read;
+use crate::{
+    adapters::store::sqlite::is_network,
+    core::{
+        error::{During, Error, Result},
+        request::{
+            Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish, median,
+            notice::{APPROVERS, Notice, told},
+        },
+        store::{Due, How, Store, Use, Watched},
+        text,
+    },
+};
+
+/// The layout of the file: each step brings it from the one before; kept in SQLite's own `user_version`.
+const STEPS: &[&str] = &["
+    CREATE TABLE request (id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL, destination TEXT NOT NULL,
+        stage TEXT NOT NULL, rule TEXT NOT NULL, base TEXT NOT NULL, since INTEGER NOT NULL, changed INTEGER NOT NULL,
+        retry INTEGER NOT NULL, lease INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE UNIQUE INDEX request_one ON request (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn');
+    CREATE INDEX request_queue ON request (stage, rule, base, since, id);
+    CREATE TABLE wish (request INTEGER NOT NULL, person TEXT NOT NULL, PRIMARY KEY (request, person)) STRICT;
+    CREATE INDEX wish_person ON wish (person, request);
+    CREATE TABLE history (id INTEGER PRIMARY KEY, request INTEGER NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL,
+        what TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+    CREATE INDEX history_request ON history (request);
+    CREATE TABLE class (id INTEGER PRIMARY KEY AUTOINCREMENT, until INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE used (person TEXT NOT NULL, how TEXT NOT NULL, digest TEXT NOT NULL, reference TEXT NOT NULL,
+        place TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (digest, person, how, place)) STRICT;
+    CREATE TABLE watched (digest TEXT PRIMARY KEY, reference TEXT NOT NULL, checked INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+    CREATE TABLE notice (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, receiver TEXT NOT NULL,
+        key TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (receiver, key)) STRICT;
+    CREATE TABLE seen (notice INTEGER NOT NULL, person TEXT NOT NULL, PRIMARY KEY (notice, person)) STRICT;
+    CREATE TABLE delivery (notice INTEGER NOT NULL, way TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL,
+        sent INTEGER NOT NULL, PRIMARY KEY (notice, way)) STRICT;
+    CREATE TABLE contact (person TEXT PRIMARY KEY, mail TEXT NOT NULL) STRICT;
+"];
+
+/// How often a file is asked whether somebody else has written to it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A store in a file, opened when it is first asked.
+pub struct SqliteStore {
+    path: PathBuf,
+    me: Me,
+    worker: Me,
+    pool: OnceCell<SqlitePool>,
+    changed: Notify,
+}
+
+impl SqliteStore {
+    /// The store in `path`, for this person; `worker` is what its claims are under.
+    pub fn new(path: PathBuf, me: Me, worker: String) -> Self {
+        let worker = Me { person: worker, approver: false, steward: true, own: false };
+        Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new() }
+    }
+
+    async fn pool(&self) -> Result<&SqlitePool> {
+        self.pool.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<SqlitePool> {
+        let what = format!("open the store {}", self.path.display());
+        let folder = self.path.parent().unwrap_or(&self.path);
+        std::fs::create_dir_all(folder).during(&what)?;
+        if is_network(folder) {
+            return Err(Error::unsupported(
+                what,
+                "it is on a network file system, where several machines would damage it: SQLite's locks and shared memory do not reach that far",
+            )
+            .hint("use PostgreSQL ([requests] store = \"postgres://…\"), or a folder on a local disk"));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&self.path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        // One connection: a second would only wait for the first.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .during(&what)?;
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.during(&what)?;
+        let version = sqlx::query("PRAGMA user_version").fetch_one(&mut *transaction).await;
+        let version = usize::try_from(version.and_then(|row| row.try_get::<i64, _>(0)).during(&what)?).unwrap_or(0);
+        if version > STEPS.len() {
+            return Err(Error::failed(what, "it was written by a newer Wharf").hint("use that one"));
+        }
+        for step in STEPS.iter().skip(version) {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.during(&what)?;
+        }
+        let set = format!("PRAGMA user_version = {}", STEPS.len());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut *transaction).await.during(&what)?;
+        transaction.commit().await.during(&what)?;
+        Ok(pool)
+    }
+
+    /// A transaction that nobody else writes in.
+    async fn writing(&self, what: &str) -> Result<Transaction<'_, Sqlite>> {
+        self.pool().await?.begin_with("BEGIN IMMEDIATE").await.during(what)
+    }
+
+    async fn done(&self, transaction: Transaction<'_, Sqlite>, what: &str) -> Result<()> {
+        transaction.commit().await.during(what)?;
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Whether this person may see a request: its wishes are all private, and none is theirs, says no.
+    fn sees(&self, request: &Request) -> bool {
+        self.me.approver || request.is_of(&self.me.person) || request.wishes.iter().any(|wish| !wish.private)
+    }
+
+    /// What this person may see of it.
+    fn shown(&self, mut request: Request) -> Request {
+        if !self.me.approver {
+            request.wishes.retain(|wish| !wish.private || wish.person == self.me.person);
+        }
+        request
+    }
+}
+
+fn json(value: &impl Serialize, what: &str) -> Result<String> {
+    serde_json::to_string(value).during(what)
+}
+
+fn body<T: DeserializeOwned>(row: &SqliteRow, what: &str) -> Result<T> {
+    read(&row.try_get::<String, _>("body").during(what)?, what)
+}
+
+/// A request as it stands; the number is the row's.
+fn request_of(row: &SqliteRow, what: &str) -> Result<Request> {
+    let mut request: Request = body(row, what)?;
+    request.id = row.try_get("id").during(what)?;
+    Ok(request)
+}
+
+async fn load(transaction: &mut Transaction<'_, Sqlite>, id: Id, what: &str) -> Result<Request> {
+    let query = sqlx::query("SELECT id, body FROM request WHERE id = ?").bind(id);
+    let row = query.fetch_optional(&mut **transaction).await.during(what)?;
+    let row = row.ok_or_else(|| no_request(id, what))?;
+    request_of(&row, what)
+}
+
+/// That there is no such request.
+pub fn no_request(id: Id, what: &str) -> Error {
+    Error::not_found(what, format!("there is no request {id}")).hint("'wharf requests' lists yours")
+}
+
+async fn insert(transaction: &mut Transaction<'_, Sqlite>, notices: &[Notice], what: &str) -> Result<()> {
+    for notice in notices {
+        let query = "INSERT INTO notice (at, receiver, key, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(query).bind(notice.at).bind(&notice.to).bind(&notice.key).bind(json(notice, what)?);
+        query.execute(&mut **transaction).await.during(what)?;
+    }
+    Ok(())
+}
+
+/// Keeps a changed request, its history, and what people are told of it.
+async fn save(
+    transaction: &mut Transaction<'_, Sqlite>,
+    request: &Request,
+    before: Stage,
+    event: &Event,
+    who: &str,
+    what: &str,
+) -> Result<()> {
+    let query = "UPDATE request SET stage = ?, rule = ?, base = ?, since = ?, changed = ?, retry = ?, lease = ?, body = ? WHERE id = ?";
+    let query = sqlx::query(query)
+        .bind(request.stage.word())
+        .bind(request.rule())
+        .bind(request.base())
+        .bind(request.since)
+        .bind(request.changed)
+        .bind(request.retry)
+        .bind(request.claimed.as_ref().map_or(0, |claim| claim.1))
+        .bind(json(request, what)?)
+        .bind(request.id);
+    query.execute(&mut **transaction).await.during(what)?;
+    if let Event::Wish(wish) = event {
+        let query = sqlx::query("INSERT INTO wish (request, person) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        query.bind(request.id).bind(&wish.person).execute(&mut **transaction).await.during(what)?;
+    }
+    if !matches!(event, Event::Renew { .. }) {
+        let query = "INSERT INTO history (request, at, who, what, detail) VALUES (?, ?, ?, ?, ?)";
+        let query = sqlx::query(query).bind(request.id).bind(text::now()).bind(who).bind(event.word());
+        query.bind(event.detail()).execute(&mut **transaction).await.during(what)?;
+    }
+    insert(transaction, &told(request, before, text::now()), what).await
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn describe(&self) -> String {
+        format!("SQLite in {}", self.path.display())
+    }
+
+    async fn set_up(&self) -> Result<String> {
+        self.pool().await?;
+        Ok(format!("{} is there, layout {}; nothing else is to be set up", self.describe(), STEPS.len()))
+    }
+
+    async fn me(&self) -> Result<Me> {
+        Ok(self.me.clone())
+    }
+
+    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
+        let what = "submit a request";
+        let mut transaction = self.writing(what).await?;
+        let query = "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage NOT IN ('rejected', 'withdrawn')";
+        let query = sqlx::query(query).bind(&asked.digest).bind(destination);
+        let found = query.fetch_optional(&mut *transaction).await.during(what)?;
+        let new = found.is_none();
+        let mut request = if let Some(row) = found {
+            request_of(&row, what)?
+        } else {
+            let request = Request::new(0, asked.clone(), destination, text::now());
+            let query = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body) VALUES (?, ?, 'submitted', '', '', 0, 0, 0, 0, ?)";
+            let query = sqlx::query(query).bind(&asked.digest).bind(destination).bind(json(&request, what)?);
+            let id = query.execute(&mut *transaction).await.during(what)?.last_insert_rowid();
+            Request { id, ..request }
+        };
+        let before = request.stage;
+        let wish = Wish { person: self.me.person.clone(), ..wish.clone() };
+        let same = |known: &Wish| {
+            (&known.person, &known.reason, known.until, known.private, known.withdrawn)
+                == (&wish.person, &wish.reason, wish.until, wish.private, false)
+        };
+        if request.wishes.iter().any(same) && !request.is_over_time(text::now()) && before != Stage::Failed {
+            return Ok((request.id, false));
+        }
+        let event = Event::Wish(wish);
+        request.follow(&event, &self.me, text::now())?;
+        save(&mut transaction, &request, before, &event, &self.me.person, what).await?;
+        self.done(transaction, what).await?;
+        Ok((request.id, new))
+    }
+
+    async fn happen(&self, id: Id, event: &Event) -> Result<Request> {
+        let what = format!("change request {id}");
+        let mut transaction = self.writing(&what).await?;
+        let mut request = load(&mut transaction, id, &what).await?;
+        let of_steward = matches!(
+            event,
+            Event::Claim { .. } | Event::Renew { .. } | Event::Judged(..) | Event::Admitted(_) | Event::Failed { .. }
+        );
+        let me = if of_steward { &self.worker } else { &self.me };
+        if !of_steward && !self.sees(&request) {
+            return Err(no_request(id, &what));
+        }
+        let before = request.stage;
+        request.follow(event, me, text::now())?;
+        save(&mut transaction, &request, before, event, &me.person, &what).await?;
+        self.done(transaction, &what).await?;
+        Ok(request)
+    }
+
+    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>> {
+        let what = "list requests";
+        let query = match which {
+            Which::Mine => {
+                "SELECT request.id, body FROM request JOIN wish ON wish.request = request.id AND wish.person = ?3 ORDER BY request.id DESC LIMIT ?2 OFFSET ?1"
+            }
+            Which::Queue => {
+                "SELECT id, body FROM request WHERE stage IN ('waiting', 'asked') AND ?3 = ?3 ORDER BY rule, base, since, id LIMIT ?2 OFFSET ?1"
+            }
+            Which::All => "SELECT id, body FROM request WHERE ?3 = ?3 ORDER BY id DESC LIMIT ?2 OFFSET ?1",
+        };
+        let query = sqlx::query(query).bind(skip).bind(limit).bind(&self.me.person);
+        let rows = query.fetch_all(self.pool().await?).await.during(what)?;
+        let all = rows.iter().map(|row| request_of(row, what)).collect::<Result<Vec<_>>>()?;
+        Ok(all.into_iter().filter(|request| self.sees(request)).map(|request| self.shown(request)).collect())
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>> {
+        let what = "list the queue's groups";
+        let query = "SELECT rule, base, COUNT(*) AS number FROM request WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY number DESC, rule, base LIMIT 1000";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let group = |row: &SqliteRow| -> std::result::Result<Group, sqlx::Error> {
+            Ok(Group { rule: row.try_get("rule")?, base: row.try_get("base")?, count: row.try_get("number")? })
+        };
+        rows.iter().map(|row| group(row).during(what)).collect()
+    }
+
+    async fn request(&self, id: Id) -> Result<Request> {
+        let what = format!("show request {id}");
+        let query = sqlx::query("SELECT id, body FROM request WHERE id = ?").bind(id);
+        let row = query.fetch_optional(self.pool().await?).await.during(&what)?.ok_or_else(|| no_request(id, &what))?;
+        let request = request_of(&row, &what)?;
+        if self.sees(&request) { Ok(self.shown(request)) } else { Err(no_request(id, &what)) }
+    }
+
+    async fn history(&self, id: Id) -> Result<Vec<Change>> {
+        self.request(id).await?;
+        let what = format!("show the history of request {id}");
+        let query = sqlx::query("SELECT at, who, what, detail FROM history WHERE request = ? ORDER BY id").bind(id);
+        let rows = query.fetch_all(self.pool().await?).await.during(&what)?;
+        let change = |row: &SqliteRow| -> std::result::Result<Change, sqlx::Error> {
+            Ok(Change {
+                at: row.try_get("at")?,
+                who: row.try_get("who")?,
+                what: row.try_get("what")?,
+                detail: row.try_get("detail")?,
+            })
+        };
+        rows.iter().map(|row| change(row).during(&what)).collect()
+    }
+
+    async fn pace(&self) -> Result<Pace> {
+        let what = "read how long requests take";
+        let query = "SELECT changed - since AS took, json_extract(body, '$.decision.by') LIKE 'policy %' AS alone FROM request WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let mut took = (Vec::new(), Vec::new());
+        for row in &rows {
+            let alone: Option<bool> = row.try_get("alone").during(what)?;
+            let time: i64 = row.try_get("took").during(what)?;
+            if alone == Some(true) { took.0.push(time) } else { took.1.push(time) }
+        }
+        Ok(Pace { automatic: median(took.0), by_person: median(took.1) })
+    }
+
+    async fn claim(&self, lease: i64) -> Result<Option<Request>> {
+        let what = "take a request";
+        let now = text::now();
+        let mut transaction = self.writing(what).await?;
+        let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'admitting' DESC, id LIMIT 1";
+        let row = sqlx::query(query).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
+        let Some(row) = row else { return Ok(None) };
+        let mut request = request_of(&row, what)?;
+        let (before, event) = (request.stage, Event::Claim { until: now + lease });
+        request.follow(&event, &self.worker, now)?;
+        save(&mut transaction, &request, before, &event, &self.worker.person, what).await?;
+        self.done(transaction, what).await?;
+        Ok(Some(request))
+    }
+
+    async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {
+        let what = "look up what is admitted";
+        let query = "SELECT id, body FROM request WHERE destination = ? AND stage = 'admitted' ORDER BY changed DESC, id DESC LIMIT 1";
+        let row = sqlx::query(query).bind(destination).fetch_optional(self.pool().await?).await.during(what)?;
+        Ok(row.map(|row| request_of(&row, what)).transpose()?.and_then(|request| request.admitted))
+    }
+
+    async fn classes(&self) -> Result<Vec<Class>> {
+        let what = "list approvals of classes";
+        let query = sqlx::query("SELECT id, body FROM class WHERE until > ? ORDER BY id").bind(text::now());
+        let rows = query.fetch_all(self.pool().await?).await.during(what)?;
+        let class = |row: &SqliteRow| -> Result<Class> {
+            Ok(Class { id: row.try_get("id").during(what)?, ..body::<Class>(row, what)? })
+        };
+        rows.iter().map(class).collect()
+    }
+
+    async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id> {
+        let what = "approve a class";
+        let until = super::may_approve_class(what, &self.me, decision)?;
+        let decision = Decision { by: self.me.person.clone(), at: text::now(), ..decision.clone() };
+        let class = Class { id: 0, base: base.to_owned(), rule: rule.to_owned(), decision };
+        let mut transaction = self.writing(what).await?;
+        let query = sqlx::query("INSERT INTO class (until, body) VALUES (?, ?)").bind(until).bind(json(&class, what)?);
+        let id = query.execute(&mut *transaction).await.during(what)?.last_insert_rowid();
+        // What waits and belongs to it is looked at again.
+        let query = "SELECT id, body FROM request WHERE stage = 'waiting' AND rule = ? AND (?2 = '' OR base = ?2)";
+        let rows = sqlx::query(query).bind(rule).bind(base).fetch_all(&mut *transaction).await.during(what)?;
+        for row in &rows {
+            let mut request = request_of(row, what)?;
+            if self.me.own || !request.is_of(&self.me.person) {
+                request.stage = Stage::Gathering;
+                let query = sqlx::query("UPDATE request SET stage = ?, body = ? WHERE id = ?");
+                let query = query.bind(request.stage.word()).bind(json(&request, what)?).bind(request.id);
+                query.execute(&mut *transaction).await.during(what)?;
+            }
+        }
+        self.done(transaction, what).await?;
+        Ok(id)
+    }
+
+    async fn end_class(&self, id: Id) -> Result<()> {
+        let what = format!("end the class {id}");
+        super::may_decide(&what, &self.me)?;
+        let query = sqlx::query("UPDATE class SET until = ?1 WHERE id = ?2 AND until > ?1").bind(text::now()).bind(id);
+        let ended = query.execute(self.pool().await?).await.during(&what)?.rows_affected();
+        if ended == 0 { Err(Error::not_found(what, "there is no such class, or it is over")) } else { Ok(()) }
+    }
+
+    async fn used(&self, used: &Use) -> Result<()> {
+        let query = "INSERT INTO used (person, how, digest, reference, place, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(query).bind(&self.me.person).bind(used.how.word()).bind(&used.digest);
+        let query = query.bind(&used.reference).bind(&used.place).bind(used.at);
+        query.execute(self.pool().await?).await.during("write down who used an image").map(|_| ())
+    }
+
+    async fn users_of(&self, digest: &str) -> Result<Vec<Use>> {
+        let what = "look up who used an image";
+        let query = "SELECT person, how, reference, digest, place, at FROM used WHERE digest = ?1
+            UNION SELECT wish.person, 'requested', json_extract(body, '$.admitted.reference'), ?1, '', changed FROM request
+            JOIN wish ON wish.request = request.id WHERE stage = 'admitted' AND json_extract(body, '$.admitted.digest') = ?1
+            ORDER BY 1, 2";
+        let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
+        let used = |row: &SqliteRow| -> std::result::Result<Use, sqlx::Error> {
+            Ok(Use {
+                person: row.try_get("person")?,
+                how: How::named(row.try_get("how")?).unwrap_or(How::Given),
+                reference: row.try_get("reference")?,
+                digest: row.try_get("digest")?,
+                place: row.try_get("place")?,
+                at: row.try_get("at")?,
+            })
+        };
+        rows.iter().map(|row| used(row).during(what)).collect()
+    }
+
+    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>> {
+        let what = "look up what is watched";
+        let query = "SELECT of.digest, of.reference, watched.body FROM (
+                SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later
+                    FROM request WHERE stage = 'admitted'
+                UNION ALL SELECT digest, reference, 1 FROM used) AS of
+            LEFT JOIN watched ON watched.digest = of.digest
+            WHERE of.digest IS NOT NULL AND COALESCE(watched.checked, 0) < ?1
+            GROUP BY of.digest HAVING MIN(later) = later ORDER BY COALESCE(watched.checked, 0), of.digest LIMIT ?2";
+        let rows = sqlx::query(query).bind(before).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
+        let watched = |row: &SqliteRow| -> Result<Watched> {
+            let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
+            let kept: Option<String> = row.try_get("body").during(what)?;
+            let kept = kept.map(|kept| read::<Watched>(&kept, what)).transpose()?.unwrap_or_default();
+            Ok(Watched { digest, reference, ..kept })
+        };
+        rows.iter().map(watched).collect()
+    }
+
+    async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()> {
+        let what = "keep how an image was judged";
+        let mut transaction = self.writing(what).await?;
+        let query = "INSERT OR REPLACE INTO watched (digest, reference, checked, body) VALUES (?, ?, ?, ?)";
+        let query = sqlx::query(query).bind(&watched.digest).bind(&watched.reference).bind(watched.checked);
+        query.bind(json(watched, what)?).execute(&mut *transaction).await.during(what)?;
+        insert(&mut transaction, notices, what).await?;
+        self.done(transaction, what).await
+    }
+
+    async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>> {
+        let what = "read the inbox";
+        let query = "SELECT notice.id, body, seen.notice IS NOT NULL AS seen FROM notice
+            LEFT JOIN seen ON seen.notice = notice.id AND seen.person = ?1
+            WHERE receiver = ?1 OR (?2 AND receiver = ?3) ORDER BY notice.id DESC LIMIT ?5 OFFSET ?4";
+        let query = sqlx::query(query).bind(&self.me.person).bind(self.me.approver).bind(APPROVERS);
+        let rows = query.bind(skip).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
+        let notice = |row: &SqliteRow| -> Result<Notice> {
+            let (id, seen) = (row.try_get("id").during(what)?, row.try_get("seen").during(what)?);
+            Ok(Notice { id, seen, ..body::<Notice>(row, what)? })
+        };
+        rows.iter().map(notice).collect()
+    }
+
+    async fn unread(&self) -> Result<i64> {
+        let what = "count the inbox";
+        let query = "SELECT COUNT(*) FROM notice WHERE (receiver = ?1 OR (?2 AND receiver = ?3))
+            AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.notice = notice.id AND seen.person = ?1)";
+        let query = sqlx::query(query).bind(&self.me.person).bind(self.me.approver).bind(APPROVERS);
+        query.fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).during(what)
+    }
+
+    async fn seen(&self, notices: &[Id]) -> Result<()> {
+        let what = "mark notices as read";
+        let mut transaction = self.writing(what).await?;
+        for notice in notices {
+            let query = sqlx::query("INSERT INTO seen (notice, person) VALUES (?, ?) ON CONFLICT DO NOTHING");
+            query.bind(notice).bind(&self.me.person).execute(&mut *transaction).await.during(what)?;
+        }
+        self.done(transaction, what).await
+    }
+
+    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>> {
+        let what = "take a notice to deliver";
+        let now = text::now();
+        let mut transaction = self.writing(what).await?;
+        let query = "SELECT notice.id, notice.body, COALESCE(tries, 0) AS tries, contact.mail FROM notice
+            LEFT JOIN delivery ON delivery.notice = notice.id AND way = ?1 LEFT JOIN contact ON contact.person = receiver
+            WHERE at > ?3 AND COALESCE(sent, 0) = 0 AND COALESCE(due, 0) <= ?2 ORDER BY notice.id LIMIT 1";
+        let query = sqlx::query(query).bind(way).bind(now).bind(now - super::OLDEST);
+        let Some(row) = query.fetch_optional(&mut *transaction).await.during(what)? else { return Ok(None) };
+        let id: Id = row.try_get("id").during(what)?;
+        let query = "INSERT INTO delivery (notice, way, tries, due, sent) VALUES (?1, ?2, 1, ?3, 0)
+            ON CONFLICT (notice, way) DO UPDATE SET tries = tries + 1, due = ?3";
+        let query = sqlx::query(query).bind(id).bind(way).bind(now + lease);
+        query.execute(&mut *transaction).await.during(what)?;
+        let notice = Notice { id, ..body::<Notice>(&row, what)? };
+        let due = Due { notice, mail: row.try_get("mail").during(what)?, tries: row.try_get("tries").during(what)? };
+        transaction.commit().await.during(what)?;
+        Ok(Some(due))
+    }
+
+    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()> {
+        let query = "UPDATE delivery SET sent = ?, due = ? WHERE notice = ? AND way = ?";
+        let query = sqlx::query(query).bind(retry.is_none()).bind(retry.unwrap_or(0)).bind(notice).bind(way);
+        query.execute(self.pool().await?).await.during("keep that a notice was delivered").map(|_| ())
+    }
+
+    async fn introduce(&self, mail: &str) -> Result<()> {
+        let query =
+            "INSERT INTO contact (person, mail) VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET mail = excluded.mail";
+        let query = sqlx::query(query).bind(&self.me.person).bind(mail);
+        query.execute(self.pool().await?).await.during("keep a mail address").map(|_| ())
+    }
+
+    async fn news(&self) -> Result<()> {
+        let what = "watch the store";
+        let pool = self.pool().await?;
+        let version = || async {
+            let row = sqlx::query("PRAGMA data_version").fetch_one(pool).await.during(what)?;
+            row.try_get::<i64, _>(0).during(what)
+        };
+        let before = version().await?;
+        loop {
+            tokio::select! {
+                () = self.changed.notified() => return Ok(()),
+                () = tokio::time::sleep(LOOK) => if version().await? != before { return Ok(()) },
+            }
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! Requests: a person's wish to have an image admitted, from its submission to the signature that admits it.
+//!
+//! What may follow what is in [`stage`], what people are told is in [`notice`]. One digest that is asked for at one
+//! place by several people is one request with several wishes.
+
+pub mod notice;
+pub mod stage;
+pub mod terms;
+
+use serde::{Deserialize, Serialize};
+
+use super::{digest::Digest, evidence::Verdict, model::Platform, policy::Judgement, text};
+
+pub use self::{
+    stage::{Event, Stage},
+    terms::Terms,
+};
+
+/// What people call a request by.
+pub type Id = i64;
+
+/// What is asked for, pinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Where it is: a reference, by digest where there is one; or the address of a disk image on the web.
+    pub from: String,
+    /// What people call it.
+    pub title: String,
+    /// The tag it was seen under.
+    pub tag: Option<String>,
+    /// What it is pinned to: the digest of its index or manifest, or the hash that a cloud keeps. Of something on the
+    /// web, its address: nobody has read it yet.
+    pub digest: String,
+    /// Its platforms, each with the digest of its own manifest.
+    pub platforms: Vec<(Platform, Digest)>,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+}
+
+/// Who asks, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Who.
+    pub person: String,
+    /// Why.
+    pub reason: String,
+    /// Until when it is needed, seconds since 1970.
+    pub until: Option<i64>,
+    /// Since when.
+    pub since: i64,
+    /// Whether others who may not decide see it.
+    pub private: bool,
+    /// Whether it was taken back.
+    pub withdrawn: bool,
+}
+
+/// What a remark is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemarkKind {
+    /// Something to know.
+    Note,
+    /// A question of somebody who decides; the request waits for its answer.
+    Question,
+    /// The answer.
+    Answer,
+}
+
+impl RemarkKind {
+    /// The word that stores keep.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Question => "question",
+            Self::Answer => "answer",
+        }
+    }
+
+    /// The kind of this word; a note where it is none.
+    pub fn named(word: &str) -> Self {
+        [Self::Question, Self::Answer].into_iter().find(|kind| kind.word() == word).unwrap_or(Self::Note)
+    }
+}
+
+/// Something that was said about a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// When.
+    pub at: i64,
+    /// By whom.
+    pub person: String,
+    /// What it is.
+    pub kind: RemarkKind,
+    /// The words.
+    pub words: String,
+}
+
+/// One reason of a verdict, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// What it makes of the image alone.
+    pub verdict: Verdict,
+    /// The rule, by its key in the policy.
+    pub rule: String,
+    /// In words.
+    pub words: String,
+    /// What would mend it.
+    pub step: String,
+}
+
+/// What a steward found out: everything that a decision needs, without another call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dossier {
+    /// The verdict of the policy.
+    pub verdict: Verdict,
+    /// The policy it was judged by: its name and the beginning of its hash.
+    pub policy: String,
+    /// Its reasons, the worst first.
+    pub grounds: Vec<Ground>,
+    /// Signature and scan in words, as badges have them.
+    pub evidence: Vec<String>,
+    /// What the image is built on, as it says of itself; empty where it does not.
+    pub base: String,
+    /// What differs from the version that is admitted already, in words; empty where there is none.
+    pub diff: String,
+    /// Versions in which its fixable findings are fixed: `CVE-… package version`.
+    pub fixes: Vec<String>,
+    /// Where the bytes that were judged are kept.
+    pub quarantine: String,
+    /// The scan that was seen, as a signature may state it.
+    pub scan: Option<terms::Attested>,
+    /// When, seconds since 1970.
+    pub at: i64,
+}
+
+impl Dossier {
+    /// The rule that blocks: that of the worst reason.
+    pub fn rule(&self) -> &str {
+        self.grounds.iter().find(|ground| ground.verdict == self.verdict).map_or("", |ground| ground.rule.as_str())
+    }
+
+    /// The reasons that decide, in words.
+    pub fn why(&self) -> String {
+        let own = self.grounds.iter().filter(|ground| ground.verdict == self.verdict);
+        own.map(|ground| ground.words.as_str()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The reasons of a judgement, as they are kept.
+pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
+    let kept = |reason: &super::policy::Reason| Ground {
+        verdict: reason.verdict,
+        rule: reason.rule.to_owned(),
+        words: reason.words.clone(),
+        step: reason.step.clone(),
+    };
+    judgement.reasons.iter().map(kept).collect()
+}
+
+/// What somebody decided, or the policy did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who: a person, or `policy NAME`.
+    pub by: String,
+    /// When.
+    pub at: i64,
+    /// Whether it may be admitted.
+    pub approve: bool,
+    /// Why.
+    pub reason: String,
+    /// On which conditions.
+    pub terms: Terms,
+    /// The digest it is about: another digest is another request.
+    pub digest: String,
+    /// What was signed, where the approver signed it: the payload that is attached to the admitted image.
+    #[serde(default)]
+    pub payload: String,
+    /// The signature over it, in base64; empty where the steward signs alone.
+    #[serde(default)]
+    pub signature: String,
+}
+
+/// Where an image was admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// What it is called there, by digest.
+    pub reference: String,
+    /// Its digest there.
+    pub digest: String,
+    /// Who signed.
+    pub signers: Vec<String>,
+    /// When.
+    pub at: i64,
+}
+
+/// A request with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its number.
+    pub id: Id,
+    /// What is asked for.
+    pub asked: Asked,
+    /// Where it is to be admitted, without a version.
+    pub destination: String,
+    /// How far it is.
+    pub stage: Stage,
+    /// Grows with every change, so that two who decide at once are told apart.
+    pub version: i64,
+    /// Since when it is asked for.
+    pub since: i64,
+    /// When it changed last.
+    pub changed: i64,
+    /// Who asks.
+    pub wishes: Vec<Wish>,
+    /// What was said.
+    pub remarks: Vec<Remark>,
+    /// What a steward found out.
+    pub dossier: Option<Dossier>,
+    /// What was decided.
+    pub decision: Option<Decision>,
+    /// Where it was admitted.
+    pub admitted: Option<Admission>,
+    /// Why it could not go on, the last time.
+    pub failure: String,
+    /// How often it could not.
+    pub tries: i64,
+    /// When it is tried again.
+    pub retry: i64,
+    /// The steward that works on it, and until when nobody else does.
+    pub claimed: Option<(String, i64)>,
+}
+
+impl Request {
+    /// A request that was just made.
+    pub fn new(id: Id, asked: Asked, destination: &str, now: i64) -> Self {
+        Self {
+            id,
+            asked,
+            destination: destination.to_owned(),
+            stage: Stage::Submitted,
+            version: 1,
+            since: now,
+            changed: now,
+            wishes: Vec::new(),
+            remarks: Vec::new(),
+            dossier: None,
+            decision: None,
+            admitted: None,
+            failure: String::new(),
+            tries: 0,
+            retry: 0,
+            claimed: None,
+        }
+    }
+
+    /// Those who still want it.
+    pub fn wanted_by(&self) -> impl Iterator<Item = &Wish> {
+        self.wishes.iter().filter(|wish| !wish.withdrawn)
+    }
+
+    /// Whether this person still wants it.
+    pub fn is_of(&self, person: &str) -> bool {
+        self.wanted_by().any(|wish| wish.person == person)
+    }
+
+    /// The rule that blocks it, once that is known.
+    pub fn rule(&self) -> &str {
+        self.dossier.as_ref().map_or("", Dossier::rule)
+    }
+
+    /// What it is built on, once that is known.
+    pub fn base(&self) -> &str {
+        self.dossier.as_ref().map_or("", |dossier| dossier.base.as_str())
+    }
+
+    /// The question that waits for an answer.
+    pub fn question(&self) -> Option<&Remark> {
+        let last = self.remarks.iter().rev().find(|remark| remark.kind == RemarkKind::Question);
+        last.filter(|_| self.stage == Stage::Asked)
+    }
+
+    /// How it stands, in a sentence, with the time that is left by what others took.
+    pub fn standing(&self, pace: Pace, now: i64) -> String {
+        match self.stage {
+            Stage::Submitted | Stage::Gathering => {
+                let doing = if self.stage == Stage::Submitted { "waits for a steward" } else { "evidence is gathered" };
+                let again = if self.failure.is_empty() { String::new() } else { format!(" again: {}", self.failure) };
+                format!("{doing}{again}{}", left(pace.automatic, now - self.since))
+            }
+            Stage::Waiting => {
+                let why = self.dossier.as_ref().map(Dossier::why).unwrap_or_default();
+                format!("waits for somebody to decide: {why}{}", left(pace.by_person, now - self.since))
+            }
+            Stage::Asked => {
+                format!("waits for your answer: {}", self.question().map_or("", |question| question.words.as_str()))
+            }
+            Stage::Admitting => format!("is being admitted{}", left(pace.automatic, now - self.changed)),
+            Stage::Admitted => {
+                let admitted = self.admitted.as_ref();
+                format!("admitted as {}", admitted.map_or("", |admitted| admitted.reference.as_str()))
+            }
+            Stage::Rejected => {
+                let decision = self.decision.as_ref();
+                let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
+                format!("rejected by {by}: {reason}")
+            }
+            Stage::Withdrawn => "withdrawn".to_owned(),
+            Stage::Failed => format!("could not be done: {}", self.failure),
+        }
+    }
+}
+
+/// How long others have waited, in seconds: medians of the last ones that were admitted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Pace {
+    /// Where the policy admitted.
+    pub automatic: Option<i64>,
+    /// Where somebody decided.
+    pub by_person: Option<i64>,
+}
+
+/// The time that is left, in words; empty where nobody has gone this way before.
+fn left(usual: Option<i64>, waited: i64) -> String {
+    let Some(usual) = usual else { return String::new() };
+    let usual_words = text::duration(usual);
+    match usual - waited.max(0) {
+        left if left > 0 => format!(" · usually {usual_words}, about {} left", text::duration(left)),
+        _ => format!(" · usually {usual_words}, longer this time"),
+    }
+}
+
+/// The middle of some numbers.
+pub fn median(mut numbers: Vec<i64>) -> Option<i64> {
+    numbers.sort_unstable();
+    numbers.get(numbers.len() / 2).copied()
+}
+
+/// A change of a request, as its history keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    pub at: i64,
+    /// By whom.
+    pub who: String,
+    /// What: the event's word.
+    pub what: String,
+    /// More, in words.
+    pub detail: String,
+}
+
+/// An approval of everything that one rule blocks on one base, until a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Class {
+    /// Its number; 0 before it is kept.
+    pub id: Id,
+    /// What the images are built on; empty means any.
+    pub base: String,
+    /// The rule that blocks them.
+    pub rule: String,
+    /// The decision, with its end in the terms.
+    pub decision: Decision,
+}
+
+impl Class {
+    /// Whether a request belongs to it now.
+    pub fn covers(&self, dossier: &Dossier, now: i64) -> bool {
+        let only_rule = dossier
+            .grounds
+            .iter()
+            .filter(|ground| ground.verdict != Verdict::Allow)
+            .all(|ground| ground.rule == self.rule && ground.verdict == Verdict::NeedsApproval);
+        self.decision.approve
+            && only_rule
+            && dossier.rule() == self.rule
+            && (self.base.is_empty() || self.base == dossier.base)
+            && self.decision.terms.until.is_some_and(|until| now < until)
+    }
+
+    /// What somebody signs who approves it.
+    pub fn statement(base: &str, rule: &str, terms: &Terms) -> String {
+        format!("wharf class approval\nbase {base}\nrule {rule}\n{}", terms.statement())
+    }
+}
+
+/// Who asks the store, and what they may do there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Me {
+    /// Their name there.
+    pub person: String,
+    /// Whether they may decide.
+    pub approver: bool,
+    /// Whether they work as steward.
+    pub steward: bool,
+    /// Whether they may decide on what they asked for themselves.
+    pub own: bool,
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Which {
+    /// What I asked for, the newest first.
+    Mine,
+    /// What waits for a decision, by rule, base and age.
+    Queue,
+    /// All that I may see, the newest first.
+    All,
+}
+
+/// A group of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// The rule that blocks.
+    pub rule: String,
+    /// What they are built on.
+    pub base: String,
+    /// How many.
+    pub count: i64,
+}

@@ -1,0 +1,144 @@
+//! Notices: what concerns somebody, told once, in the inbox and by the ways that a site has set up.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Id, Request, Stage};
+
+/// Whoever may decide, as receiver of a notice.
+pub const APPROVERS: &str = "@approvers";
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// One's own request.
+    Request,
+    /// A request that waits for a decision.
+    Decision,
+    /// An image that one used became vulnerable.
+    Vulnerability,
+}
+
+impl Topic {
+    /// The word that stores keep.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Decision => "decision",
+            Self::Vulnerability => "vulnerability",
+        }
+    }
+
+    /// The topic of this word.
+    pub fn named(word: &str) -> Self {
+        [Self::Decision, Self::Vulnerability].into_iter().find(|one| one.word() == word).unwrap_or(Self::Request)
+    }
+}
+
+/// A notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its number; 0 before it is kept.
+    pub id: Id,
+    /// When.
+    pub at: i64,
+    /// To whom.
+    pub to: String,
+    /// About what.
+    pub topic: Topic,
+    /// What makes it the same notice: a receiver gets one of it.
+    pub key: String,
+    /// The image, as people call it.
+    pub title: String,
+    /// What is to be known, in words.
+    pub words: String,
+    /// The request it is about.
+    pub request: Option<Id>,
+    /// What a warning says.
+    pub warning: Option<Warning>,
+    /// Whether it was read.
+    pub seen: bool,
+}
+
+/// An image that became vulnerable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// The image, pinned.
+    pub reference: String,
+    /// Its digest.
+    pub digest: String,
+    /// The new findings, the worst first: identifier, package, version in which it is fixed.
+    pub findings: Vec<(String, String, String)>,
+    /// A version without them, pinned, if there is one.
+    pub fixed: Option<String>,
+    /// Where the receiver launched it: backend and workload.
+    pub workloads: Vec<String>,
+    /// Why it concerns the receiver: launched, downloaded, given, supplied, asked for.
+    pub because: Vec<String>,
+}
+
+impl Warning {
+    /// What is to be known, in words.
+    pub fn words(&self) -> String {
+        let all: Vec<String> = self
+            .findings
+            .iter()
+            .take(5)
+            .map(|(id, package, fixed)| {
+                let fixed = if fixed.is_empty() { "not fixed yet".to_owned() } else { format!("fixed in {fixed}") };
+                format!("{id} in {package} ({fixed})")
+            })
+            .collect();
+        let more = self.findings.len().saturating_sub(all.len());
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let fixed = match &self.fixed {
+            Some(reference) => format!("a version without them: {reference}"),
+            None => "there is no version without them yet".to_owned(),
+        };
+        format!("{}{more}; {fixed}", all.join(", "))
+    }
+}
+
+/// What is told when a request has come to another stage, and to whom; nothing where nobody waits for it.
+///
+/// A database that writes notices by itself says the same: the contract of the stores compares them.
+pub fn told(request: &Request, before: Stage, now: i64) -> Vec<Notice> {
+    if request.stage == before {
+        return Vec::new();
+    }
+    let decision = request.decision.as_ref();
+    let words = match request.stage {
+        Stage::Waiting if before == Stage::Asked => return vec![notice(request, APPROVERS, "was answered", now)],
+        Stage::Waiting => {
+            let why = request.dossier.as_ref().map(super::Dossier::why).unwrap_or_default();
+            return vec![notice(request, APPROVERS, &format!("waits for a decision: {why}"), now)];
+        }
+        Stage::Asked => format!("a question: {}", request.question().map_or("", |question| question.words.as_str())),
+        Stage::Admitted => {
+            let at = request.admitted.as_ref().map_or("", |admitted| admitted.reference.as_str());
+            format!("was admitted: {at}")
+        }
+        Stage::Rejected => {
+            let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
+            format!("was rejected by {by}: {reason}")
+        }
+        Stage::Failed => format!("could not be done: {}", request.failure),
+        Stage::Submitted | Stage::Gathering | Stage::Admitting | Stage::Withdrawn => return Vec::new(),
+    };
+    request.wanted_by().map(|wish| notice(request, &wish.person, &words, now)).collect()
+}
+
+fn notice(request: &Request, to: &str, words: &str, now: i64) -> Notice {
+    Notice {
+        id: 0,
+        at: now,
+        to: to.to_owned(),
+        topic: if to == APPROVERS { Topic::Decision } else { Topic::Request },
+        key: format!("request {} {} {}", request.id, request.stage.word(), request.version),
+        title: request.asked.title.clone(),
+        words: words.to_owned(),
+        request: Some(request.id),
+        warning: None,
+        seen: false,
+    }
+}

@@ -1,0 +1,524 @@
+//! What may follow what: the life of a request, as pure functions. A store keeps what they make of it; a database with
+//! rights of its own checks the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Admission, Decision, Dossier, Me, Remark, RemarkKind, Request, Wish};
+use crate::core::error::{Error, Kind, Result};
+
+/// How far a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Nobody has looked at it yet.
+    Submitted,
+    /// A steward fetches it and gathers evidence.
+    Gathering,
+    /// Somebody has to decide.
+    Waiting,
+    /// Whoever asked was asked something.
+    Asked,
+    /// It was approved, by the policy or a person, and is being copied and signed.
+    Admitting,
+    /// It is there, and signed.
+    Admitted,
+    /// It was refused, by the policy or a person.
+    Rejected,
+    /// Nobody wants it any more.
+    Withdrawn,
+    /// It could not be done.
+    Failed,
+}
+
+impl Stage {
+    /// All of them, in the order of a request's life.
+    pub const ALL: [Self; 9] = [
+        Self::Submitted,
+        Self::Gathering,
+        Self::Waiting,
+        Self::Asked,
+        Self::Admitting,
+        Self::Admitted,
+        Self::Rejected,
+        Self::Withdrawn,
+        Self::Failed,
+    ];
+
+    /// The word for it, in stores, JSON and on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Submitted => "submitted",
+            Self::Gathering => "gathering",
+            Self::Waiting => "waiting",
+            Self::Asked => "asked",
+            Self::Admitting => "admitting",
+            Self::Admitted => "admitted",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Its sign, so that nothing is told by colour alone.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Submitted | Self::Gathering | Self::Admitting => "…",
+            Self::Waiting => "◷",
+            Self::Asked => "?",
+            Self::Admitted => "✓",
+            Self::Rejected | Self::Failed => "✗",
+            Self::Withdrawn => "■",
+        }
+    }
+
+    /// The stage of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.word() == word)
+    }
+
+    /// Whether a steward has something to do for it.
+    pub fn is_for_steward(self) -> bool {
+        matches!(self, Self::Submitted | Self::Gathering | Self::Admitting)
+    }
+
+    /// Whether somebody has to decide.
+    pub fn is_open_to_decide(self) -> bool {
+        matches!(self, Self::Waiting | Self::Asked)
+    }
+
+    /// Whether nothing follows by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Admitted | Self::Rejected | Self::Withdrawn | Self::Failed)
+    }
+}
+
+/// What the policy makes of a dossier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// Admit it, or refuse it.
+    Decided(Decision),
+    /// A person decides.
+    Wait,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Somebody wants it, too.
+    Wish(Wish),
+    /// Somebody wants it no more.
+    Withdraw,
+    /// Something was said.
+    Remark(RemarkKind, String),
+    /// Somebody decided.
+    Decide(Decision),
+    /// A steward takes it, until then.
+    Claim {
+        /// Seconds since 1970.
+        until: i64,
+    },
+    /// The steward still works on it.
+    Renew {
+        /// Seconds since 1970.
+        until: i64,
+    },
+    /// Evidence was gathered and judged.
+    Judged(Box<Dossier>, Next),
+    /// It is there, and signed.
+    Admitted(Admission),
+    /// It did not work.
+    Failed {
+        /// Why.
+        why: String,
+        /// When it is tried again; `None` gives up.
+        retry: Option<i64>,
+    },
+}
+
+impl Event {
+    /// The word that history keeps.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Wish(_) => "asked for",
+            Self::Withdraw => "withdrawn",
+            Self::Remark(kind, _) => kind.word(),
+            Self::Decide(decision) if decision.approve => "approved",
+            Self::Decide(_) => "rejected",
+            Self::Claim { .. } => "taken",
+            Self::Renew { .. } => "held",
+            Self::Judged(..) => "judged",
+            Self::Admitted(_) => "admitted",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// More about it, for history.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Wish(wish) => wish.reason.clone(),
+            Self::Remark(_, words) => words.clone(),
+            Self::Decide(decision) => {
+                let terms = decision.terms.words();
+                if terms.is_empty() { decision.reason.clone() } else { format!("{} ({terms})", decision.reason) }
+            }
+            Self::Judged(dossier, _) => format!("{}: {}", dossier.verdict.word(), dossier.why()),
+            Self::Admitted(admission) => admission.reference.clone(),
+            Self::Failed { why, .. } => why.clone(),
+            Self::Withdraw | Self::Claim { .. } | Self::Renew { .. } => String::new(),
+        }
+    }
+}
+
+/// That a right is missing.
+fn not_allowed(what: &str, why: &str) -> Error {
+    Error::new(Kind::NotAllowed, what, why)
+}
+
+impl Request {
+    /// What a person calls it in messages.
+    pub fn called(&self) -> String {
+        format!("request {}", self.id)
+    }
+
+    /// Takes an event in, or says why it cannot be.
+    pub fn follow(&mut self, event: &Event, me: &Me, now: i64) -> Result<()> {
+        let what = format!("{} {}", event.word(), self.called());
+        match event {
+            Event::Wish(wish) => self.wish(wish, now),
+            Event::Withdraw => self.withdraw(&what, me)?,
+            Event::Remark(kind, words) => self.remark(&what, *kind, words, me, now)?,
+            Event::Decide(decision) => self.decide(&what, decision, me)?,
+            Event::Claim { until } => {
+                self.steward(&what, me)?;
+                let busy = self.claimed.as_ref().is_some_and(|(who, end)| *who != me.person && now < *end);
+                if !self.stage.is_for_steward() || busy || now < self.retry {
+                    return Err(Error::failed(what, "another steward has it, or nothing is to be done"));
+                }
+                if self.stage == Stage::Submitted {
+                    self.stage = Stage::Gathering;
+                }
+                self.claimed = Some((me.person.clone(), *until));
+            }
+            Event::Renew { until } => {
+                self.holds(&what, me)?;
+                self.claimed = Some((me.person.clone(), *until));
+            }
+            Event::Judged(dossier, next) => {
+                self.holds(&what, me)?;
+                if self.stage != Stage::Gathering {
+                    return Err(Error::failed(what, format!("it is {} already", self.stage.word())));
+                }
+                self.stage = match next {
+                    Next::Decided(decision) if decision.approve => Stage::Admitting,
+                    Next::Decided(_) => Stage::Rejected,
+                    Next::Wait => Stage::Waiting,
+                };
+                if let Next::Decided(decision) = next {
+                    self.decision = Some(decision.clone());
+                }
+                self.dossier = Some((**dossier).clone());
+                self.rested();
+                if self.stage != Stage::Admitting {
+                    self.claimed = None;
+                }
+            }
+            Event::Admitted(admission) => {
+                self.holds(&what, me)?;
+                if self.stage != Stage::Admitting {
+                    return Err(Error::failed(what, format!("it is {}", self.stage.word())));
+                }
+                self.stage = Stage::Admitted;
+                self.admitted = Some(admission.clone());
+                self.rested();
+                self.claimed = None;
+            }
+            Event::Failed { why, retry } => {
+                self.holds(&what, me)?;
+                self.failure.clone_from(why);
+                self.tries += 1;
+                self.claimed = None;
+                match retry {
+                    Some(at) => self.retry = *at,
+                    None => self.stage = Stage::Failed,
+                }
+            }
+        }
+        if !matches!(event, Event::Claim { .. } | Event::Renew { .. }) {
+            self.version += 1;
+            self.changed = now;
+        }
+        Ok(())
+    }
+
+    fn rested(&mut self) {
+        self.failure.clear();
+        self.tries = 0;
+        self.retry = 0;
+    }
+
+    fn wish(&mut self, wish: &Wish, now: i64) {
+        self.wishes.retain(|known| known.person != wish.person);
+        self.wishes.push(Wish { withdrawn: false, ..wish.clone() });
+        // What failed, or was admitted until a day that is over, is looked at again.
+        if self.stage == Stage::Failed || self.is_over_time(now) {
+            self.stage = Stage::Submitted;
+            self.since = now;
+            self.decision = None;
+            self.rested();
+        }
+    }
+
+    /// Whether it was admitted for a time that is over.
+    pub fn is_over_time(&self, now: i64) -> bool {
+        let until = self.decision.as_ref().and_then(|decision| decision.terms.until);
+        self.stage == Stage::Admitted && until.is_some_and(|until| now >= until)
+    }
+
+    fn withdraw(&mut self, what: &str, me: &Me) -> Result<()> {
+        if self.stage.is_over() {
+            return Err(Error::failed(what, format!("it is {} already", self.stage.word())));
+        }
+        let Some(wish) = self.wishes.iter_mut().find(|wish| wish.person == me.person && !wish.withdrawn) else {
+            return Err(not_allowed(what, "you did not ask for it"));
+        };
+        wish.withdrawn = true;
+        if self.wanted_by().next().is_none() {
+            self.stage = Stage::Withdrawn;
+            self.claimed = None;
+        }
+        Ok(())
+    }
+
+    fn remark(&mut self, what: &str, kind: RemarkKind, words: &str, me: &Me, now: i64) -> Result<()> {
+        match kind {
+            RemarkKind::Note if me.approver || self.is_of(&me.person) => {}
+            RemarkKind::Note => return Err(not_allowed(what, "you did not ask for it")),
+            RemarkKind::Question if !me.approver => return Err(not_allowed(what, "only who may decide asks back")),
+            RemarkKind::Question if self.stage.is_open_to_decide() => self.stage = Stage::Asked,
+            RemarkKind::Question => return Err(Error::failed(what, format!("it is {}", self.stage.word()))),
+            RemarkKind::Answer if !self.is_of(&me.person) => return Err(not_allowed(what, "you did not ask for it")),
+            RemarkKind::Answer if self.stage == Stage::Asked => self.stage = Stage::Waiting,
+            RemarkKind::Answer => return Err(Error::failed(what, "nobody has asked anything")),
+        }
+        self.remarks.push(Remark { at: now, person: me.person.clone(), kind, words: words.to_owned() });
+        Ok(())
+    }
+
+    fn decide(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+        if !me.approver {
+            return Err(not_allowed(what, "you may not decide").hint("whoever runs the site names who may"));
+        }
+        if !self.stage.is_open_to_decide() {
+            let before = match &self.decision {
+                Some(before) => format!(
+                    "{} has {} it already: {}",
+                    before.by,
+                    if before.approve { "approved" } else { "rejected" },
+                    before.reason
+                ),
+                None => format!("it is {}", self.stage.word()),
+            };
+            return Err(Error::failed(what, before));
+        }
+        if decision.approve && self.is_of(&me.person) && !me.own {
+            return Err(not_allowed(what, "it is your own").hint("somebody else has to approve it"));
+        }
+        if decision.digest != self.asked.digest {
+            return Err(Error::failed(what, "the decision is about another digest"));
+        }
+        self.stage = if decision.approve { Stage::Admitting } else { Stage::Rejected };
+        self.decision = Some(Decision { by: me.person.clone(), ..decision.clone() });
+        self.rested();
+        Ok(())
+    }
+
+    fn steward(&self, what: &str, me: &Me) -> Result<()> {
+        if me.steward { Ok(()) } else { Err(not_allowed(what, "only a steward does that")) }
+    }
+
+    /// Only the steward that has taken it goes on with it.
+    fn holds(&self, what: &str, me: &Me) -> Result<()> {
+        self.steward(what, me)?;
+        match &self.claimed {
+            Some((who, _)) if *who == me.person => Ok(()),
+            _ => Err(Error::failed(what, "another steward has taken it over")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::{
+        evidence::Verdict,
+        request::{Asked, Terms},
+    };
+
+    fn me(person: &str, approver: bool, steward: bool) -> Me {
+        Me { person: person.into(), approver, steward, own: false }
+    }
+
+    fn wish(person: &str) -> Event {
+        Event::Wish(Wish {
+            person: person.into(),
+            reason: "for the paper".into(),
+            until: None,
+            since: 1,
+            private: false,
+            withdrawn: false,
+        })
+    }
+
+    fn decision(approve: bool) -> Decision {
+        Decision {
+            by: "x".into(),
+            at: 1,
+            approve,
+            reason: "r".into(),
+            terms: Terms::default(),
+            digest: "sha256:a".into(),
+            payload: String::new(),
+            signature: String::new(),
+        }
+    }
+
+    fn dossier() -> Box<Dossier> {
+        Box::new(Dossier {
+            verdict: Verdict::NeedsApproval,
+            policy: "p".into(),
+            grounds: Vec::new(),
+            evidence: Vec::new(),
+            base: String::new(),
+            diff: String::new(),
+            fixes: Vec::new(),
+            quarantine: String::new(),
+            scan: None,
+            at: 1,
+        })
+    }
+
+    fn request() -> Request {
+        let asked = Asked { digest: "sha256:a".into(), ..Asked::default() };
+        let mut request = Request::new(7, asked, "r.example/admitted/a", 1);
+        request.follow(&wish("ada"), &me("ada", false, false), 1).unwrap();
+        request
+    }
+
+    fn waiting() -> Request {
+        let mut request = request();
+        let steward = me("s1", false, true);
+        request.follow(&Event::Claim { until: 50 }, &steward, 2).unwrap();
+        request.follow(&Event::Judged(dossier(), Next::Wait), &steward, 3).unwrap();
+        request
+    }
+
+    #[test]
+    fn a_request_goes_from_hand_to_hand_and_each_does_only_what_is_theirs() {
+        let mut request = waiting();
+        assert_eq!(request.stage, Stage::Waiting);
+        let (ada, carol, dora) = (me("ada", false, false), me("carol", true, false), me("dora", true, false));
+        let refused = request.follow(&Event::Decide(decision(true)), &ada, 4).unwrap_err();
+        assert_eq!(refused.kind, Kind::NotAllowed);
+        request.follow(&Event::Remark(RemarkKind::Question, "what for?".into()), &carol, 5).unwrap();
+        assert_eq!((request.stage, request.question().unwrap().words.as_str()), (Stage::Asked, "what for?"));
+        request.follow(&Event::Remark(RemarkKind::Answer, "thesis".into()), &ada, 6).unwrap();
+        request.follow(&Event::Decide(decision(true)), &carol, 7).unwrap();
+        assert_eq!((request.stage, request.decision.as_ref().unwrap().by.as_str()), (Stage::Admitting, "carol"));
+        let second = request.follow(&Event::Decide(decision(false)), &dora, 8).unwrap_err();
+        assert!(second.why.contains("carol has approved"), "{second}");
+    }
+
+    #[test]
+    fn nobody_approves_their_own_and_everybody_may_reject_it() {
+        let mut own = waiting();
+        let ada = me("ada", true, false);
+        assert_eq!(own.follow(&Event::Decide(decision(true)), &ada, 4).unwrap_err().kind, Kind::NotAllowed);
+        own.clone().follow(&Event::Decide(decision(true)), &Me { own: true, ..ada.clone() }, 4).unwrap();
+        own.follow(&Event::Decide(decision(false)), &ada, 4).unwrap();
+        assert_eq!(own.stage, Stage::Rejected);
+    }
+
+    #[test]
+    fn a_claim_is_of_one_steward_until_it_ends() {
+        let mut request = request();
+        let (one, two) = (me("s1", false, true), me("s2", false, true));
+        request.follow(&Event::Claim { until: 50 }, &one, 2).unwrap();
+        assert!(request.follow(&Event::Claim { until: 90 }, &two, 49).is_err());
+        request.follow(&Event::Claim { until: 90 }, &two, 50).unwrap();
+        // The first comes back to life and must not go on.
+        assert!(request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &one, 51).is_err());
+        request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &two, 52).unwrap();
+        assert_eq!(request.stage, Stage::Admitting);
+        let admission = Admission { reference: "r".into(), digest: "d".into(), signers: Vec::new(), at: 53 };
+        request.follow(&Event::Admitted(admission.clone()), &two, 53).unwrap();
+        assert!(request.follow(&Event::Admitted(admission), &two, 54).is_err(), "never twice");
+    }
+
+    #[test]
+    fn it_is_withdrawn_when_the_last_one_wants_it_no_more() {
+        let mut request = request();
+        request.follow(&wish("bob"), &me("bob", false, false), 2).unwrap();
+        request.follow(&Event::Withdraw, &me("ada", false, false), 3).unwrap();
+        assert_eq!(request.stage, Stage::Submitted);
+        assert!(request.follow(&Event::Withdraw, &me("ada", false, false), 3).is_err());
+        request.follow(&Event::Withdraw, &me("bob", false, false), 4).unwrap();
+        assert_eq!(request.stage, Stage::Withdrawn);
+    }
+
+    fn any_event() -> impl Strategy<Value = (Event, Me)> {
+        let events = prop_oneof![
+            Just(wish("ada")),
+            Just(wish("bob")),
+            Just(Event::Withdraw),
+            Just(Event::Remark(RemarkKind::Question, "q".into())),
+            Just(Event::Remark(RemarkKind::Answer, "a".into())),
+            any::<bool>().prop_map(|approve| Event::Decide(decision(approve))),
+            (0..200_i64).prop_map(|until| Event::Claim { until }),
+            Just(Event::Judged(dossier(), Next::Wait)),
+            any::<bool>().prop_map(|approve| Event::Judged(dossier(), Next::Decided(decision(approve)))),
+            Just(Event::Admitted(Admission { reference: "r".into(), digest: "d".into(), signers: vec![], at: 1 })),
+            proptest::option::of(0..200_i64).prop_map(|retry| Event::Failed { why: "w".into(), retry }),
+        ];
+        let people = prop_oneof![
+            Just(me("ada", false, false)),
+            Just(me("bob", true, false)),
+            Just(me("s1", false, true)),
+            Just(me("s2", false, true))
+        ];
+        (events, people)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_nothing_is_admitted_that_nobody_who_may_has_approved(
+            events in proptest::collection::vec(any_event(), 0..40)
+        ) {
+            let mut request = request();
+            let mut approved = false;
+            for (at, (event, me)) in events.into_iter().enumerate() {
+                let before = request.clone();
+                match request.follow(&event, &me, at as i64) {
+                    Ok(()) => match &event {
+                        Event::Decide(one) => {
+                            prop_assert!(me.approver && !(one.approve && before.is_of(&me.person)));
+                            approved = one.approve;
+                        }
+                        Event::Judged(_, Next::Decided(one)) => {
+                            prop_assert!(me.steward);
+                            approved = one.approve;
+                        }
+                        Event::Wish(_) if request.stage == Stage::Submitted => approved = false,
+                        _ => {}
+                    },
+                    Err(_) => prop_assert_eq!(&request, &before, "what is refused changes nothing"),
+                }
+                prop_assert!(request.version >= before.version);
+                if matches!(request.stage, Stage::Admitting | Stage::Admitted) {
+                    prop_assert!(approved);
+                }
+            }
+        }
+    }
+}

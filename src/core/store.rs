@@ -1,0 +1,187 @@
+//! The port of the shared store: requests, who used what, and what people are told. One contract for every database.
+//!
+//! A store keeps the rights too: what it gives and takes depends on who asks ([`Me`]), and a database that has rights
+//! of its own enforces them by itself. Times are seconds since 1970.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    error::Result,
+    request::{
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
+    },
+};
+
+/// How somebody came to use an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// Launched it.
+    Launched,
+    /// Downloaded or copied it.
+    Downloaded,
+    /// Was given it: accepted an offer, opened a link.
+    Given,
+    /// Brought it: pushed or shared it.
+    Supplied,
+    /// Asked for it.
+    Requested,
+}
+
+impl How {
+    /// The word that stores keep and people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Launched => "launched",
+            Self::Downloaded => "downloaded",
+            Self::Given => "given",
+            Self::Supplied => "supplied",
+            Self::Requested => "requested",
+        }
+    }
+
+    /// What it makes of somebody, in a sentence to them.
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::Launched => "you launched it",
+            Self::Downloaded => "you downloaded it",
+            Self::Given => "it was given to you",
+            Self::Supplied => "you supplied it",
+            Self::Requested => "you asked for it",
+        }
+    }
+
+    /// The one of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        let all = [Self::Launched, Self::Downloaded, Self::Given, Self::Supplied, Self::Requested];
+        all.into_iter().find(|how| how.word() == word)
+    }
+}
+
+/// That somebody used an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// Who; a store that knows its people by itself takes their own name.
+    pub person: String,
+    /// How.
+    pub how: How,
+    /// The image, pinned.
+    pub reference: String,
+    /// Its digest.
+    pub digest: String,
+    /// Where: `BACKEND/WORKLOAD`, or where it was copied to; may be empty.
+    pub place: String,
+    /// When.
+    pub at: i64,
+}
+
+/// An image that is judged again when something new is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Its digest.
+    pub digest: String,
+    /// Where it is, pinned.
+    pub reference: String,
+    /// Findings that were known the last time.
+    pub known: Vec<String>,
+    /// Whether it was judged before.
+    pub judged: bool,
+    /// The verdict, the last time; a word.
+    pub verdict: String,
+    /// When it was judged the last time; 0 if never.
+    pub checked: i64,
+}
+
+/// A notice that is to be delivered, and the address that its receiver gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The notice.
+    pub notice: Notice,
+    /// The receiver's mail address, where they gave one.
+    pub mail: Option<String>,
+    /// How often it was tried.
+    pub tries: i64,
+}
+
+/// The shared store. Every write can be repeated safely.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Which store it is, in words.
+    fn describe(&self) -> String;
+
+    /// Makes or brings up to date what is in it; needs the rights of whoever owns it. Gives what was done, in words.
+    async fn set_up(&self) -> Result<String>;
+
+    /// Who I am there, and what I may do.
+    async fn me(&self) -> Result<Me>;
+
+    /// Asks for an image. What is asked for already is the same request with one wish more; tells whether it is new.
+    async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)>;
+
+    /// Lets something happen to a request, if who asks may and if it can follow.
+    async fn happen(&self, id: Id, event: &Event) -> Result<Request>;
+
+    /// Requests, in the order of `which`, from `skip` on, at most `limit`.
+    async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>>;
+
+    /// The groups of the queue, the largest first.
+    async fn groups(&self) -> Result<Vec<Group>>;
+
+    /// One request; one that I may not see is not there.
+    async fn request(&self, id: Id) -> Result<Request>;
+
+    /// What happened to one request, the oldest first.
+    async fn history(&self, id: Id) -> Result<Vec<Change>>;
+
+    /// How long others waited.
+    async fn pace(&self) -> Result<Pace>;
+
+    /// Takes the oldest request that a steward has something to do for, for so many seconds.
+    async fn claim(&self, lease: i64) -> Result<Option<Request>>;
+
+    /// The last admission at a destination, before another one is made.
+    async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
+
+    /// Approvals of classes that still count.
+    async fn classes(&self) -> Result<Vec<Class>>;
+
+    /// Approves a class. What waits and belongs to it is judged anew.
+    async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id>;
+
+    /// Ends an approval of a class.
+    async fn end_class(&self, id: Id) -> Result<()>;
+
+    /// Writes down that this person used an image; twice is once.
+    async fn used(&self, used: &Use) -> Result<()>;
+
+    /// Who used an image, also those who asked for it.
+    async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
+
+    /// Images that were admitted or used and were not judged since `before`, those that waited longest first.
+    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>>;
+
+    /// Keeps how an image was judged, and tells people, both or nothing. A notice that was told already is not told again.
+    async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()>;
+
+    /// My notices, the newest first.
+    async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>>;
+
+    /// How many of mine were not read.
+    async fn unread(&self) -> Result<i64>;
+
+    /// Marks some of mine as read.
+    async fn seen(&self, notices: &[Id]) -> Result<()>;
+
+    /// Takes a notice that is to be delivered in some way, for so many seconds.
+    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>>;
+
+    /// Keeps that a notice was delivered; or when it is tried again.
+    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()>;
+
+    /// Keeps the address where I get mail.
+    async fn introduce(&self, mail: &str) -> Result<()>;
+
+    /// Waits until something has changed, as far as the store tells; it may come back without reason.
+    async fn news(&self) -> Result<()>;
+}

@@ -1,0 +1,476 @@
+//! The shared store: one story that every kind of it passes, and what a database refuses to whoever uses it directly.
+
+use std::{process::Command, sync::Arc};
+
+use wharf::{
+    adapters::store::shared::{postgres::Postgres, sqlite::SqliteStore},
+    core::{
+        error::Kind,
+        evidence::Verdict,
+        request::{
+            Admission, Asked, Decision, Dossier, Event, Ground, Me, RemarkKind, Stage, Terms, Which, Wish,
+            notice::{APPROVERS, Notice, Topic, Warning},
+            stage::Next,
+        },
+        store::{How, Store, Use, Watched},
+        text,
+    },
+};
+
+use crate::lab::{self, need};
+
+type Shared = Arc<dyn Store>;
+
+/// A store of one's own that lasts as long as the program.
+pub fn in_memory(person: &str) -> Shared {
+    let folder = std::env::temp_dir().join(lab::fresh("wharf-test-store"));
+    Arc::new(SqliteStore::new(folder.join("requests.db"), who(person, true), lab::fresh("worker")))
+}
+
+fn who(person: &str, approver: bool) -> Me {
+    Me { person: person.into(), approver, steward: true, own: false }
+}
+
+/// A database of a test's own, in the lab's server.
+pub struct Database {
+    pub host: String,
+    pub name: String,
+}
+
+impl Database {
+    pub async fn new(host: &str) -> Self {
+        let database = Self { host: host.to_owned(), name: lab::fresh("wharf").replace('-', "_") };
+        let made = database.psql("postgres", "postgres", &format!("CREATE DATABASE {}", database.name));
+        assert!(made.0, "{}", made.1);
+        let owner = database.store("postgres", "owner");
+        owner.set_up().await.unwrap();
+        assert!(owner.set_up().await.unwrap().contains("was up to date"));
+        database
+    }
+
+    pub fn address(&self, person: &str) -> String {
+        format!("postgres://{person}@{}/{}?sslmode=disable", self.host, self.name)
+    }
+
+    pub fn store(&self, person: &str, worker: &str) -> Shared {
+        Arc::new(Postgres::new(&self.address(person), worker.into()).unwrap())
+    }
+
+    /// What somebody does with psql; whether it went well, and what it said.
+    pub fn psql(&self, person: &str, database: &str, sql: &str) -> (bool, String) {
+        let (host, port) = self.host.split_once(':').unwrap();
+        let output = Command::new("psql")
+            .args(["-h", host, "-p", port, "-U", person, "-d", database, "-v", "ON_ERROR_STOP=1", "-Atc", sql])
+            .output()
+            .unwrap();
+        (output.status.success(), format!("{}{}", lab::said(&output), lab::complained(&output)))
+    }
+}
+
+pub fn asked(digest: &str) -> Asked {
+    Asked {
+        from: format!("oci://lab.example/physics/{digest}@sha256:{digest}"),
+        title: format!("physics/{digest}"),
+        tag: Some("1".into()),
+        digest: format!("sha256:{digest}"),
+        platforms: Vec::new(),
+        size: Some(5),
+    }
+}
+
+pub fn wish(reason: &str, private: bool) -> Wish {
+    Wish { person: String::new(), reason: reason.into(), until: None, since: 0, private, withdrawn: false }
+}
+
+pub fn decision(digest: &str, approve: bool, reason: &str) -> Decision {
+    Decision {
+        by: String::new(),
+        at: text::now(),
+        approve,
+        reason: reason.into(),
+        terms: Terms::default(),
+        digest: format!("sha256:{digest}"),
+        payload: String::new(),
+        signature: String::new(),
+    }
+}
+
+pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
+    let ground = Ground { verdict, rule: rule.into(), words: format!("{rule}: not as it should be"), step: "x".into() };
+    Box::new(Dossier {
+        verdict,
+        policy: "test".into(),
+        grounds: vec![ground],
+        evidence: vec!["signature: unsigned".into()],
+        base: base.into(),
+        diff: String::new(),
+        fixes: Vec::new(),
+        quarantine: "file:/q".into(),
+        scan: None,
+        at: text::now(),
+    })
+}
+
+fn admission(digest: &str) -> Admission {
+    let reference = format!("oci://lab.example/admitted/{digest}@sha256:{digest}");
+    Admission { reference, digest: format!("sha256:{digest}"), signers: vec!["key 1".into()], at: text::now() }
+}
+
+/// The story: people ask, a steward works, somebody decides, and everybody is told once.
+struct People {
+    ada: Shared,
+    bob: Shared,
+    carol: Shared,
+    dora: Shared,
+    one: Shared,
+    two: Shared,
+}
+
+async fn story(people: &People) {
+    let People { ada, bob, carol, dora, one, two } = people;
+    let destination = "lab.example/admitted/a";
+    // The same digest asked by two is one record with two reasons; asking again in the same words changes nothing.
+    let (id, new) = ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap();
+    assert!(new);
+    assert_eq!(ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap(), (id, false));
+    assert_eq!(ada.request(id).await.unwrap().version, 2);
+    // What is private is not there for others, and they may ask for the same without learning of it.
+    assert_eq!(bob.request(id).await.unwrap_err().kind, Kind::NotFound);
+    assert!(bob.requests(Which::All, 0, 10).await.unwrap().is_empty());
+    assert_eq!(bob.happen(id, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap(), (id, false));
+    let seen = bob.request(id).await.unwrap();
+    assert_eq!(seen.wishes.iter().map(|wish| wish.person.as_str()).collect::<Vec<_>>(), ["bob"]);
+    assert_eq!(carol.request(id).await.unwrap().wishes.len(), 2);
+    assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 1);
+    // One steward takes it, the other finds nothing; only the holder goes on.
+    let taken = one.claim(60).await.unwrap().unwrap();
+    assert_eq!((taken.id, taken.stage), (id, Stage::Gathering));
+    assert!(two.claim(60).await.unwrap().is_none());
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
+    assert!(two.happen(id, &judged).await.unwrap_err().why.contains("another steward"));
+    one.happen(id, &Event::Renew { until: text::now() + 90 }).await.unwrap();
+    let waiting = one.happen(id, &judged).await.unwrap();
+    assert_eq!((waiting.stage, waiting.rule(), waiting.base()), (Stage::Waiting, "signature", "alpine"));
+    assert!(one.claim(60).await.unwrap().is_none(), "nothing is to be done until somebody decides");
+    let queue = carol.requests(Which::Queue, 0, 10).await.unwrap();
+    assert_eq!(queue.iter().map(|request| request.id).collect::<Vec<_>>(), [id]);
+    let groups = carol.groups().await.unwrap();
+    assert_eq!((groups[0].rule.as_str(), groups[0].base.as_str(), groups[0].count), ("signature", "alpine", 1));
+    // Those who decide are told; a question goes back and its answer returns.
+    let told = carol.notices(0, 10).await.unwrap();
+    assert_eq!((told[0].topic, told[0].to.as_str(), told[0].seen), (Topic::Decision, APPROVERS, false));
+    assert_eq!(told[0].words, "waits for a decision: signature: not as it should be");
+    assert_eq!((carol.unread().await.unwrap(), dora.unread().await.unwrap(), ada.unread().await.unwrap()), (1, 1, 0));
+    carol.seen(&[told[0].id]).await.unwrap();
+    assert_eq!((carol.unread().await.unwrap(), dora.unread().await.unwrap()), (0, 1));
+    carol.happen(id, &Event::Remark(RemarkKind::Question, "what for?".into())).await.unwrap();
+    assert_eq!(ada.notices(0, 10).await.unwrap()[0].words, "a question: what for?");
+    let refused = ada.happen(id, &Event::Remark(RemarkKind::Question, "why?".into())).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed);
+    let answered = ada.happen(id, &Event::Remark(RemarkKind::Answer, "a thesis".into())).await.unwrap();
+    assert_eq!((answered.stage, answered.remarks.len()), (Stage::Waiting, 2));
+    assert_eq!(dora.notices(0, 10).await.unwrap()[0].words, "was answered");
+    // Two decide at once: one wins, the other is told.
+    let refused = ada.happen(id, &Event::Decide(decision("a", true, "mine"))).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+    let wrong = carol.happen(id, &Event::Decide(decision("b", true, "x"))).await.unwrap_err();
+    assert!(wrong.why.contains("another digest"), "{wrong}");
+    let (yes, no) = (Event::Decide(decision("a", true, "fine")), Event::Decide(decision("a", false, "no")));
+    let (first, second) = tokio::join!(carol.happen(id, &yes), dora.happen(id, &no));
+    let loser = match (&first, &second) {
+        (Ok(_), Err(loser)) | (Err(loser), Ok(_)) => loser.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(loser.why.contains("it already"), "{loser}");
+    if second.is_ok() {
+        // The other order: this part of the story is over, the next begins with what carol approves.
+        assert_eq!(ada.request(id).await.unwrap().stage, Stage::Rejected);
+        return Box::pin(approved(people, "a2")).await;
+    }
+    Box::pin(admitted(people, id)).await
+}
+
+async fn approved(people: &People, name: &str) {
+    let (id, _) = people.ada.submit(&asked(name), "lab.example/admitted/a", &wish("again", false)).await.unwrap();
+    people.one.claim(60).await.unwrap().unwrap();
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
+    people.one.happen(id, &judged).await.unwrap();
+    people.carol.happen(id, &Event::Decide(decision(name, true, "fine"))).await.unwrap();
+    Box::pin(admitted(people, id)).await
+}
+
+async fn admitted(people: &People, id: i64) {
+    let People { ada, bob, carol, dora, one, two } = people;
+    // The decision says who, by the store's own knowledge.
+    assert_eq!(ada.request(id).await.unwrap().decision.unwrap().by, "carol");
+    let taken = two.claim(60).await.unwrap().unwrap();
+    assert_eq!((taken.id, taken.stage), (id, Stage::Admitting));
+    // It fails once, and is tried again later.
+    let later = Event::Failed { why: "the registry is away".into(), retry: Some(text::now() + 3600) };
+    assert_eq!(two.happen(id, &later).await.unwrap().tries, 1);
+    assert!(one.claim(60).await.unwrap().is_none());
+    let again = Event::Failed { why: "still".into(), retry: Some(0) };
+    assert!(two.happen(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
+    // A second one, for which time passes at once.
+    let (other, _) = ada.submit(&asked("now"), "lab.example/admitted/now", &wish("quick", false)).await.unwrap();
+    one.claim(60).await.unwrap().unwrap();
+    let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("now", true, "clean") });
+    one.happen(other, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
+    let done = one.happen(other, &Event::Admitted(admission("now"))).await.unwrap();
+    assert_eq!((done.stage, done.claimed), (Stage::Admitted, None));
+    assert!(one.happen(other, &Event::Admitted(admission("now"))).await.is_err(), "never twice");
+    assert_eq!(one.admitted_at("lab.example/admitted/now").await.unwrap().unwrap(), done.admitted.unwrap());
+    let told = ada.notices(0, 10).await.unwrap();
+    assert_eq!(told[0].words, "was admitted: oci://lab.example/admitted/now@sha256:now");
+    assert_eq!((told[0].topic, told[0].request), (Topic::Request, Some(other)));
+    assert!(ada.pace().await.unwrap().automatic.is_some());
+    assert_eq!(ada.submit(&asked("now"), "lab.example/admitted/now", &wish("quick", false)).await.unwrap().1, false);
+    // History tells everything, in order.
+    let what: Vec<String> = ada.history(other).await.unwrap().into_iter().map(|change| change.what).collect();
+    assert_eq!(what, ["asked for", "taken", "judged", "admitted"]);
+    // A class: whoever may decide approves all that one rule blocks on one base.
+    let (third, _) = bob.submit(&asked("c"), "lab.example/admitted/c", &wish("course", false)).await.unwrap();
+    one.claim(60).await.unwrap().unwrap();
+    one.happen(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait))
+        .await
+        .unwrap();
+    let mut class = decision("", true, "our base");
+    assert_eq!(bob.approve_class("alpine", "signature", &class).await.unwrap_err().kind, Kind::NotAllowed);
+    assert_eq!(carol.approve_class("alpine", "signature", &class).await.unwrap_err().kind, Kind::Usage);
+    class.terms.until = Some(text::now() + 1000);
+    let kept = carol.approve_class("alpine", "signature", &class).await.unwrap();
+    let classes = one.classes().await.unwrap();
+    assert_eq!((classes[0].id, classes[0].decision.by.as_str()), (kept, "carol"));
+    assert!(classes[0].covers(&dossier(Verdict::NeedsApproval, "signature", "alpine"), text::now()));
+    assert!(!classes[0].covers(&dossier(Verdict::NeedsApproval, "scan", "alpine"), text::now()));
+    assert_eq!(one.claim(60).await.unwrap().unwrap().id, third, "what waits is judged anew");
+    carol.end_class(kept).await.unwrap();
+    assert!(carol.end_class(kept).await.is_err() && one.classes().await.unwrap().is_empty());
+    one.happen(
+        third,
+        &Event::Judged(
+            dossier(Verdict::Deny, "scan", "alpine"),
+            Next::Decided(Decision { by: "policy test".into(), ..decision("c", false, "bad") }),
+        ),
+    )
+    .await
+    .unwrap();
+    assert_eq!(bob.notices(0, 1).await.unwrap()[0].words, "was rejected by policy test: bad");
+    // What was rejected can be asked for anew; what is withdrawn by the last one is over.
+    let (fourth, new) = bob.submit(&asked("c"), "lab.example/admitted/c", &wish("please", false)).await.unwrap();
+    assert!(new && fourth != third);
+    assert_eq!(dora.happen(fourth, &Event::Withdraw).await.unwrap_err().kind, Kind::NotAllowed);
+    assert_eq!(bob.happen(fourth, &Event::Withdraw).await.unwrap().stage, Stage::Withdrawn);
+    Box::pin(watched(people)).await
+}
+
+async fn watched(people: &People) {
+    let People { ada, bob, one, .. } = people;
+    let used = |how, place: &str| Use {
+        person: String::new(),
+        how,
+        reference: "oci://lab.example/admitted/now@sha256:now".into(),
+        digest: "sha256:now".into(),
+        place: place.into(),
+        at: text::now(),
+    };
+    for _ in 0..2 {
+        bob.used(&used(How::Launched, "local/look-1")).await.unwrap();
+    }
+    let users: Vec<(String, How)> =
+        one.users_of("sha256:now").await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
+    assert_eq!(users, [("ada".to_owned(), How::Requested), ("bob".to_owned(), How::Launched)]);
+    let due = one.watched(text::now() + 1, 10).await.unwrap();
+    assert_eq!((due.len(), due[0].digest.as_str(), due[0].judged), (1, "sha256:now", false));
+    assert!(due[0].reference.starts_with("oci://lab.example/admitted/now@"));
+    let now = Watched {
+        known: vec!["CVE-1".into()],
+        judged: true,
+        verdict: "allow".into(),
+        checked: text::now(),
+        ..due[0].clone()
+    };
+    let warning = Warning {
+        digest: "sha256:now".into(),
+        findings: vec![("CVE-1".into(), "openssl".into(), "3.1".into())],
+        ..Warning::default()
+    };
+    let notice = Notice {
+        id: 0,
+        at: text::now(),
+        to: "bob".into(),
+        topic: Topic::Vulnerability,
+        key: "vulnerability now CVE-1".into(),
+        title: "now".into(),
+        words: warning.words(),
+        request: None,
+        warning: Some(warning),
+        seen: false,
+    };
+    // Told twice is told once.
+    for _ in 0..2 {
+        one.watch(&now, std::slice::from_ref(&notice)).await.unwrap();
+    }
+    assert!(one.watched(now.checked, 10).await.unwrap().is_empty());
+    assert_eq!(one.watched(now.checked + 1, 10).await.unwrap(), [now.clone()]);
+    let told = bob.notices(0, 10).await.unwrap();
+    assert_eq!(told.iter().filter(|one| one.topic == Topic::Vulnerability).count(), 1);
+    assert_eq!(told[0].warning, notice.warning);
+    // Deliveries: each notice once a way, again after a failure, and in nobody else's hands meanwhile.
+    bob.introduce("bob@lab.example").await.unwrap();
+    let mut taken = Vec::new();
+    while let Some(due) = one.due("mail", 60).await.unwrap() {
+        taken.push(due);
+    }
+    let mine = taken.iter().find(|due| due.notice.topic == Topic::Vulnerability).unwrap();
+    assert_eq!((mine.mail.as_deref(), mine.tries), (Some("bob@lab.example"), 0));
+    assert!(taken.iter().any(|due| due.notice.to == APPROVERS && due.mail.is_none()));
+    for due in &taken {
+        let retry = (due.notice.id == mine.notice.id).then_some(0);
+        one.delivered("mail", due.notice.id, retry).await.unwrap();
+    }
+    let again = one.due("mail", 60).await.unwrap().unwrap();
+    assert_eq!((again.notice.id, again.tries), (mine.notice.id, 1));
+    one.delivered("mail", again.notice.id, None).await.unwrap();
+    assert!(one.due("mail", 60).await.unwrap().is_none());
+    assert!(one.due("webhook", 60).await.unwrap().is_some(), "another way is another delivery");
+    // Whoever listens hears of what others do.
+    let (news, to_hear) = (asked("news"), wish("to be heard", false));
+    let (heard, _) = tokio::join!(
+        async {
+            loop {
+                // A news that came before it was listened for is not lost: whoever listens looks again.
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ada.news()).await;
+                if ada.requests(Which::All, 0, 1).await.unwrap()[0].asked.title == "physics/news" {
+                    return true;
+                }
+            }
+        },
+        bob.submit(&news, "lab.example/admitted/news", &to_hear),
+    );
+    assert!(heard);
+}
+
+#[tokio::test]
+async fn a_file_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared/requests.db");
+    let store = |person: &str, approver: bool, worker: &str| -> Shared {
+        Arc::new(SqliteStore::new(path.clone(), who(person, approver), worker.into()))
+    };
+    let people = People {
+        ada: store("ada", false, "w-ada"),
+        bob: store("bob", false, "w-bob"),
+        carol: store("carol", true, "w-carol"),
+        dora: store("dora", true, "w-dora"),
+        one: store("one", true, "steward-1"),
+        two: store("two", true, "steward-2"),
+    };
+    story(&people).await;
+}
+
+#[tokio::test]
+async fn a_database_keeps_the_contract() {
+    let host = need!("WHARF_LAB_POSTGRES");
+    let database = Database::new(&host).await;
+    let people = People {
+        ada: database.store("ada", "w-ada"),
+        bob: database.store("bob", "w-bob"),
+        carol: database.store("carol", "w-carol"),
+        dora: database.store("dora", "w-dora"),
+        one: database.store("steward", "steward-1"),
+        two: database.store("steward", "steward-2"),
+    };
+    story(&people).await;
+}
+
+#[tokio::test]
+async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
+    let host = need!("WHARF_LAB_POSTGRES");
+    let database = Database::new(&host).await;
+    let (ada, one) = (database.store("ada", "w"), database.store("steward", "steward-1"));
+    let (id, _) = ada.submit(&asked("a"), "lab.example/admitted/a", &wish("secret plans", true)).await.unwrap();
+    one.claim(60).await.unwrap().unwrap();
+    one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
+    let yes = r#"{"approve": true, "digest": "sha256:a", "reason": "x", "terms": {}}"#;
+    let refused = [
+        // Deciding, in every way there is.
+        ("bob", format!("SELECT wharf.decide({id}, '{yes}')")),
+        ("ada", format!("SELECT wharf.decide({id}, '{yes}')")),
+        ("ada", format!("UPDATE wharf.request SET stage = 'admitting', decision = '{yes}' WHERE id = {id}")),
+        ("ada", format!("SELECT wharf.claim('me', 60)")),
+        ("ada", format!("SELECT wharf.judged({id}, 'steward-1', '{{}}', '{yes}')")),
+        ("ada", format!("SELECT wharf.admitted({id}, 'steward-1', '{{}}')")),
+        ("carol", format!("SELECT wharf.judged({id}, 'steward-1', '{{}}', '{yes}')")),
+        ("ada", format!("SELECT wharf.approve_class('', 'signature', '{yes}')")),
+        ("ada", "INSERT INTO wharf.class (base, rule, until, decision) VALUES ('', 'signature', 9999999999, '{}')".to_owned()),
+        // Rights.
+        ("ada", "GRANT wharf_approver TO ada".to_owned()),
+        ("ada", "SET ROLE wharf_approver".to_owned()),
+        ("ada", "SET SESSION AUTHORIZATION carol".to_owned()),
+        ("ada", "INSERT INTO wharf.setting VALUES ('self_approval', 'yes')".to_owned()),
+        ("ada", "CREATE FUNCTION wharf.is(role text) RETURNS boolean LANGUAGE sql AS 'SELECT true'".to_owned()),
+        ("ada", "ALTER TABLE wharf.request DISABLE ROW LEVEL SECURITY".to_owned()),
+        ("ada", "DROP POLICY see ON wharf.request".to_owned()),
+        // History, and what others are told.
+        ("ada", "DELETE FROM wharf.history".to_owned()),
+        ("carol", "DELETE FROM wharf.history".to_owned()),
+        ("carol", "UPDATE wharf.history SET who = 'dora'".to_owned()),
+        ("steward", "UPDATE wharf.history SET who = 'dora'".to_owned()),
+        ("ada", "SELECT wharf.note(1, 'carol', 'approved', '')".to_owned()),
+        ("ada", "INSERT INTO wharf.notice (at, receiver, topic, key, title, words) VALUES (1, 'bob', 'request', 'k', 't', 'w')".to_owned()),
+        ("ada", "SELECT wharf.watch('d', 'r', 1, '{}', '[]')".to_owned()),
+        ("ada", "SELECT * FROM wharf.contact".to_owned()),
+        ("nobody", "SELECT * FROM wharf.request".to_owned()),
+        ("nobody", "SELECT wharf.submit('{\"digest\": \"x\"}', 'd', 'r', NULL, false)".to_owned()),
+        // Others' private requests, by name.
+        ("bob", format!("SELECT wharf.withdraw({id})")),
+        ("bob", format!("SELECT wharf.remark({id}, 'note', 'hello')")),
+    ];
+    for (person, sql) in &refused {
+        let (went, said) = database.psql(person, &database.name, sql);
+        assert!(!went, "{person} could: {sql}: {said}");
+        let clear = ["permission denied", "must be", "must have", "may not", "no member", "there is no request"];
+        assert!(clear.iter().any(|words| said.contains(words)), "{person}: {sql}: {said}");
+    }
+    // What is not shown is not there: not as a row, not by counting, not in history, not in remarks.
+    for sql in [
+        "SELECT count(*) FROM wharf.request",
+        "SELECT count(*) FROM wharf.wish",
+        "SELECT count(*) FROM wharf.history",
+        "SELECT count(*) FROM wharf.notice",
+    ] {
+        assert_eq!(database.psql("bob", &database.name, sql), (true, "0\n".to_owned()), "{sql}");
+    }
+    assert_eq!(database.psql("ada", &database.name, "SELECT count(*) FROM wharf.wish").1, "1\n");
+    // The approver's own request is not theirs to approve, in the database too.
+    let carol = database.store("carol", "w");
+    let (own, _) = carol.submit(&asked("c"), "lab.example/admitted/c", &wish("mine", false)).await.unwrap();
+    one.claim(60).await.unwrap().unwrap();
+    one.happen(own, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
+    let (went, said) = database.psql(
+        "carol",
+        &database.name,
+        &format!("SELECT wharf.decide({own}, '{}')", yes.replace("sha256:a", "sha256:c")),
+    );
+    assert!(!went && said.contains("your own"), "{said}");
+    // Nobody is anybody else: a forged name in a decision is replaced.
+    let forged = yes.replace("\"approve\": true", "\"approve\": false, \"by\": \"dora\"");
+    assert!(database.psql("carol", &database.name, &format!("SELECT wharf.decide({id}, '{forged}')")).0);
+    assert_eq!(ada.request(id).await.unwrap().decision.unwrap().by, "carol");
+}
+
+#[tokio::test]
+async fn an_address_with_a_password_a_missing_layout_and_an_unknown_person_are_told_apart() {
+    let refused = Postgres::new("postgres://ada:secret@db.example/wharf", String::new()).err().unwrap();
+    assert!(refused.why.contains("password") && !refused.to_string().contains("secret"), "{refused}");
+    let host = need!("WHARF_LAB_POSTGRES");
+    let empty = Postgres::new(&format!("postgres://postgres@{host}/postgres?sslmode=disable"), "w".into()).unwrap();
+    assert!(empty.me().await.unwrap_err().hint.contains("--set-up"));
+    let database = Database::new(&host).await;
+    let stranger = database.store("stranger", "w").me().await.unwrap_err();
+    assert_eq!(stranger.kind, Kind::NotAllowed, "{stranger}");
+    let gone = Postgres::new("postgres://ada@127.0.0.1:1/wharf", "w".into()).unwrap();
+    assert_eq!(gone.me().await.unwrap_err().kind, Kind::Unavailable);
+}
