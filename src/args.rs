@@ -89,6 +89,18 @@ pub enum Verb {
     Key(Key),
     /// Show what was done here and on which verdict, or check that nothing of it was changed.
     Audit(Audit),
+    /// Ask for an image to be admitted: pinned to its digest, judged by itself, decided by a person only where the policy wants it.
+    Request(Request),
+    /// List requests; show, answer, withdraw or renew one.
+    Requests(Requests),
+    /// Approve requests, or everything that one rule blocks on one base.
+    Approve(Approve),
+    /// Reject requests, with a reason.
+    Reject(Reject),
+    /// Work as steward: fetch what is asked for, gather evidence, admit what the policy allows, watch what was admitted.
+    Steward(Steward),
+    /// Show what concerns you: news of requests, warnings, offers.
+    Inbox(Inbox),
     /// Say what was found on this machine, what is missing and how to get it.
     Doctor,
     /// Print completions for a shell.
@@ -462,4 +474,145 @@ pub struct Login {
 pub struct Logout {
     /// A source's name or a registry's host.
     pub source: String,
+}
+
+/// `wharf request`.
+#[derive(Debug, Args)]
+pub struct Request {
+    /// The image; or the address of a disk image on the web.
+    pub reference: String,
+    /// Why: whoever decides reads it.
+    #[arg(long, short)]
+    pub reason: String,
+    /// A project of the admitted registry, other than the site's own.
+    #[arg(long, value_name = "PROJECT")]
+    pub to: Option<String>,
+    /// Until when it is needed, as a time or like 30d.
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Show it only to those who decide.
+    #[arg(long)]
+    pub private: bool,
+    /// Wait until it is admitted, or somebody has to decide.
+    #[arg(long, short)]
+    pub wait: bool,
+}
+
+/// `wharf requests`.
+#[derive(Debug, Args)]
+pub struct Requests {
+    /// Those of everybody, as far as you may see them.
+    #[arg(long, global = true)]
+    pub all: bool,
+    /// Those that wait for a decision, by the rule that blocks them and what they are built on.
+    #[arg(long, global = true)]
+    pub queue: bool,
+    /// What to do with one; without it, they are listed.
+    #[command(subcommand)]
+    pub what: Option<RequestsVerb>,
+}
+
+/// What `wharf requests` does with one.
+#[derive(Debug, Subcommand)]
+pub enum RequestsVerb {
+    /// Show one with its evidence, what was said, and what happened.
+    Show {
+        /// Its number.
+        id: i64,
+    },
+    /// Add something to one; where a question was asked, that is its answer.
+    Add {
+        /// Its number.
+        id: i64,
+        /// What.
+        words: String,
+    },
+    /// Ask back: whoever asked for it is told, and it waits for their answer.
+    Ask {
+        /// Its number.
+        id: i64,
+        /// The question.
+        words: String,
+    },
+    /// Take one back.
+    Withdraw {
+        /// Its number.
+        id: i64,
+    },
+    /// Ask for another version instead: what its tag means now, or another reference.
+    Renew {
+        /// Its number.
+        id: i64,
+        /// The other version.
+        reference: Option<String>,
+    },
+    /// List approvals of classes that still count.
+    Classes,
+    /// End an approval of a class.
+    EndClass {
+        /// Its number.
+        id: i64,
+    },
+}
+
+/// `wharf approve`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// Numbers of requests.
+    #[arg(required_unless_present = "rule")]
+    pub ids: Vec<i64>,
+    /// Why, or what for.
+    #[arg(long, default_value = "approved")]
+    pub reason: String,
+    /// Until when the approval counts, as a time or like 90d.
+    #[arg(long, value_name = "WHEN")]
+    pub until: Option<String>,
+    /// Only where it is admitted, not in projects that it is copied to.
+    #[arg(long)]
+    pub only: bool,
+    /// A finding that was looked at and is taken. May be given several times.
+    #[arg(long = "except", value_name = "CVE")]
+    pub exceptions: Vec<String>,
+    /// A key to sign the approval with: a file, keyring:NAME or pkcs11:URI. Without one, the steward signs alone.
+    #[arg(long, value_name = "FILE|keyring:NAME|pkcs11:URI")]
+    pub key: Option<String>,
+    /// Approve everything that this rule blocks, also what is asked for later. Needs --until.
+    #[arg(long, conflicts_with = "ids", requires = "until")]
+    pub rule: Option<String>,
+    /// With --rule: only what is built on this base.
+    #[arg(long, requires = "rule", default_value = "")]
+    pub base: String,
+}
+
+/// `wharf reject`.
+#[derive(Debug, Args)]
+pub struct Reject {
+    /// Numbers of requests.
+    #[arg(required = true)]
+    pub ids: Vec<i64>,
+    /// Why: whoever asked reads it.
+    #[arg(long, short)]
+    pub reason: String,
+}
+
+/// `wharf steward`.
+#[derive(Debug, Args)]
+pub struct Steward {
+    /// Do what is there to do, and end.
+    #[arg(long)]
+    pub once: bool,
+    /// Make the store's tables, functions and rights, or bring them up to date, and end. Needs the rights of its owner.
+    #[arg(long, conflicts_with = "once")]
+    pub set_up: bool,
+}
+
+/// `wharf inbox`.
+#[derive(Debug, Args)]
+pub struct Inbox {
+    /// Only what was not read.
+    #[arg(long)]
+    pub unread: bool,
+    /// Mark what is shown as read.
+    #[arg(long)]
+    pub read: bool,
 }

@@ -8,11 +8,13 @@ pub mod exploited;
 pub mod header;
 pub mod http;
 pub mod keys;
+pub mod mail;
 pub mod reports;
 pub mod sif_format;
 pub mod signing;
 pub mod store;
 pub mod vault;
+pub mod webhook;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -20,7 +22,7 @@ use crate::core::{
     config::{Config, SourceConfig},
     error::{Error, Result},
     portal::{Finding, Opener, Portal, Source},
-    ports::{Checker, Launcher, Signers, Vault},
+    ports::{Checker, Launcher, Notifier, Signers, Vault},
     reference::ImageRef,
 };
 
@@ -154,7 +156,10 @@ pub fn build(config: Config) -> Result<Portal> {
         signers: Signers {
             open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
             make: Box::new(signing::make),
+            trusted: signing::trusted(&config.policy.signature.keys),
         },
+        spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),
+        notifiers: notifiers(&config)?,
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,
@@ -164,4 +169,11 @@ pub fn build(config: Config) -> Result<Portal> {
         open,
         config,
     })
+}
+
+/// Ways to tell people what concerns them, as far as the site has set them up.
+fn notifiers(config: &Config) -> Result<Vec<Arc<dyn Notifier>>> {
+    let mail = mail::Mail::of(config)?.map(|mail| Arc::new(mail) as Arc<dyn Notifier>);
+    let webhook = webhook::Webhook::of(config)?.map(|webhook| Arc::new(webhook) as Arc<dyn Notifier>);
+    Ok(mail.into_iter().chain(webhook).collect())
 }

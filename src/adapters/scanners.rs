@@ -17,7 +17,7 @@ use crate::{
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record},
+        record::{By, Kind, Outcome, Record, STATED},
         reference::ImageRef,
         text,
     },
@@ -139,11 +139,22 @@ impl Checker for Scanner {
     }
 
     fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Scan && record.tool.starts_with(self.make.word())
+        record.kind() == Kind::Scan && (record.tool.starts_with(self.make.word()) || record.tool.ends_with(STATED))
     }
 
     fn is_slow(&self) -> bool {
         true
+    }
+
+    async fn data(&self) -> Option<String> {
+        // Its own date, and that of the file: a database that was exchanged may keep the date.
+        let about = self.about().await;
+        let updated = about.database.map(|database| database.updated_at)?;
+        let cache = std::env::var_os("TRIVY_CACHE_DIR").map(PathBuf::from);
+        let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/trivy")));
+        let file = cache.and_then(|cache| std::fs::metadata(cache.join("db/trivy.db")).ok());
+        let changed = file.and_then(|file| file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
+        Some(format!("{updated}/{}", changed.map_or(0, |changed| changed.as_millis())))
     }
 
     fn inputs_fit(&self, _record: &Record) -> bool {

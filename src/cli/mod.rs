@@ -5,16 +5,19 @@ mod audit;
 mod copy;
 mod diff;
 mod images;
+mod inbox;
 mod key;
 mod launch;
 mod offers;
 mod output;
 mod policy;
+mod requests;
 mod share;
 mod shell;
 mod show;
 mod sign;
 mod sources;
+mod steward;
 mod verify;
 mod workloads;
 
@@ -85,6 +88,12 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Push(args) => {
             copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.along, json).await
         }
+        Verb::Request(args) => requests::ask(portal, args, json).await,
+        Verb::Requests(args) => requests::run(portal, args, json).await,
+        Verb::Approve(args) => requests::approve(portal, args, json).await,
+        Verb::Reject(args) => requests::reject(portal, args, json).await,
+        Verb::Steward(args) => steward::run(portal, args, json).await,
+        Verb::Inbox(args) => inbox::run(portal, args, json).await,
         Verb::Sources => sources::list(portal, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
         Verb::Logout(args) => sources::logout(portal, &args.source, json).await,

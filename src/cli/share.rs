@@ -4,7 +4,7 @@ use super::{copy, offers, output, show};
 use crate::{
     args::{Open, Share},
     core::{
-        error::{Error, Result},
+        error::Result,
         link::Link,
         portal::Portal,
         progress::Context,
@@ -77,7 +77,7 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 }
 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
-    let until = args.until.as_deref().map(when).transpose()?;
+    let until = args.until.as_deref().map(text::when).transpose()?;
     let platform = args.along.platform.first().map(|platform| platform.parse()).transpose()?;
     let link = portal.link(&Context::default(), reference, platform.as_ref(), until).await?;
     if json {
@@ -91,25 +91,6 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
         output::line(&link.code(true)?)?;
     }
     Ok(0)
-}
-
-/// `7d`, `12h`, `30min`, or a time.
-fn when(given: &str) -> Result<i64> {
-    let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
-    let (number, unit) = given.split_at(digits);
-    let seconds = match unit {
-        "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => 0,
-    };
-    match number.parse::<i64>() {
-        Ok(number) if seconds > 0 => Ok(text::now().saturating_add(number.saturating_mul(seconds))),
-        _ => text::parse_timestamp(given).ok_or_else(|| {
-            Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
-        }),
-    }
 }
 
 /// Shows what a link points to.

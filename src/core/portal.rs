@@ -19,13 +19,13 @@ use super::{
     link::Link,
     model::{Health, Image, Platform, Version},
     ports::{
-        Audit, Cache, Catalog, Checker, Content, Disks, KnownAttachments, Launcher, Listing, Sharer, Signers, Supply,
-        Vault, cannot,
+        Audit, Cache, Catalog, Checker, Content, Disks, KnownAttachments, Launcher, Listing, Notifier, Sharer, Signers,
+        Supply, Vault, cannot,
     },
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
-    store::Store,
+    store::{How, Spool, Store},
     text,
 };
 
@@ -87,6 +87,10 @@ pub struct Portal {
     pub audit: Arc<dyn Audit>,
     /// Requests, who used what, and what people are told.
     pub store: Arc<dyn Store>,
+    /// What the store could not be told yet.
+    pub spool: Arc<dyn Spool>,
+    /// Ways to tell people what concerns them.
+    pub notifiers: Vec<Arc<dyn Notifier>>,
     /// Where secrets are kept.
     pub vault: Arc<dyn Vault>,
     /// Sources for references from elsewhere.
@@ -313,6 +317,10 @@ impl Portal {
         let what = format!("launch on {}", plan.backend);
         let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
         self.note(entry, &workload).await;
+        if let Ok(workload) = &workload {
+            let place = format!("{}/{}", workload.backend, workload.name);
+            self.remember(How::Launched, &plan.image.reference, &plan.image.digest, &place).await;
+        }
         workload
     }
 
@@ -357,6 +365,9 @@ impl Portal {
     /// What a link points to, and whether its tag has moved since.
     pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<Opened> {
         let image = self.image(cx, &link.reference, link.platform.as_ref()).await?;
+        if let Some(pinned) = &image.pinned {
+            self.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
+        }
         let mut moved = None;
         let mut now_at = None;
         if let (Some(tag), Some(digest)) = (&link.tag, link.digest()) {
@@ -375,6 +386,14 @@ impl Portal {
         let mut entry = self.entry("copy", format!("{from} to {to}"));
         let copied = self.copied(cx, &mut entry, from, to, options).await;
         self.note(entry, &copied).await;
+        if let Ok(outcome) = &copied {
+            // Into a registry or a cloud it was brought, for others; anywhere else it was taken.
+            let (how, named) = match to {
+                ImageRef::Oci(_) | ImageRef::Glance { .. } => (How::Supplied, to),
+                _ => (How::Downloaded, from),
+            };
+            self.remember(how, &named.with_digest(&outcome.digest), &outcome.digest, &to.to_string()).await;
+        }
         copied
     }
 

@@ -25,6 +25,7 @@ use super::{
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
     share::{Given, Offer, Project, Share, SharePlan},
+    store::Due,
     ways::Receiver,
 };
 
@@ -330,6 +331,20 @@ pub struct Signers {
     pub open: OpenSigner,
     /// Makes a private key (P-256), as PEM.
     pub make: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+    /// The id of the policy's key that made a signature over a message; `None` if none did.
+    pub trusted: Trusted,
+}
+
+/// Which of the policy's keys made a signature over a message.
+pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
+
+/// A way to tell people what concerns them, beside the inbox.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Its name in the store: each notice goes each way once.
+    fn way(&self) -> &'static str;
+    /// Tells it; `false` where this way leads to nobody for this notice.
+    async fn deliver(&self, cx: &Context, due: &Due) -> Result<bool>;
 }
 
 /// Opens a key by its name.
@@ -370,6 +385,11 @@ pub trait Checker: Send + Sync {
     /// Lets the source scan the image anew, and waits until it has; nothing where it cannot.
     async fn start(&self, _cx: &Context, _image: &Image) -> Result<()> {
         Ok(())
+    }
+
+    /// What it knows of vulnerabilities, by the identity of its data: another one means that images are judged again.
+    async fn data(&self) -> Option<String> {
+        None
     }
 
     /// Checks the data of a disk image that has arrived in a file; nothing where it has nothing to say about it.

@@ -6,6 +6,7 @@ use super::{
     digest::Digest,
     evidence::{Badge, Scan, Signature, Tone},
     model::{Pinned, Platform},
+    request::Terms,
     text,
 };
 
@@ -185,7 +186,13 @@ pub struct Record {
     pub outcome: Outcome,
     /// Why, in words; and where it was found.
     pub reason: String,
+    /// What a signature that counts says beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Terms>,
 }
+
+/// How the tool of a scan ends that a signature states.
+pub const STATED: &str = "stated by the signer";
 
 impl Record {
     /// A check of now, which counts for so many seconds; without inputs and reason.
@@ -200,6 +207,7 @@ impl Record {
             valid_until: now + valid,
             outcome,
             reason: String::new(),
+            terms: None,
         }
     }
 

@@ -12,11 +12,13 @@ use serde_json::json;
 use super::{
     digest::Digest,
     error::{During, Error, Result},
+    fetch,
     manifest::{Descriptor, OCI_MANIFEST, RawManifest},
     portal::Portal,
     ports::{Asker, BlobSource, ByteStream, Content, Signer},
     progress::Context,
     reference::{ImageRef, Name},
+    request::terms::Stated,
 };
 
 /// The type of an image's configuration, of the OCI image specification.
@@ -25,6 +27,8 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// The layer's annotation that holds the signature.
 pub const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// The layer's annotation with the id of the key that stated something; for keeping house, it proves nothing.
+const SIGNER: &str = "wharf.signer";
 
 /// A signature that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,15 +76,6 @@ async fn put(cx: &Context, content: &dyn Content, at: &ImageRef, bytes: Bytes, k
     Ok(descriptor)
 }
 
-/// The payload over an image: it must name the digest and the repository, and no tag, since tags move.
-fn payload(name: &Name, digest: &Digest) -> String {
-    // Written by hand, as cosign writes it: signed are these bytes, in this order.
-    format!(
-        r#"{{"critical":{{"identity":{{"docker-reference":"{}/{}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":null}}"#,
-        name.host, name.repository
-    )
-}
-
 /// Layers of signatures that are there already.
 fn layers_of(manifest: Option<&RawManifest>) -> Vec<serde_json::Value> {
     let known = manifest.and_then(|manifest| serde_json::from_slice::<serde_json::Value>(&manifest.bytes).ok());
@@ -106,44 +101,148 @@ impl Portal {
         };
         let place = self.place(reference)?;
         let top = cx.run(what, place.content.manifest(cx, reference)).await?;
-        let payload = payload(name, &top.digest);
-        let tag = format!("{}-{}.sig", top.digest.algorithm(), top.digest.hex());
-        let at = ImageRef::Oci(Name { tag: Some(tag.clone()), digest: None, ..name.clone() });
-        let result = |already| Signed {
+        let payload = Stated::default().payload(&format!("{}/{}", name.host, name.repository), &top.digest);
+        let tag = signature_tag(&top.digest);
+        let already = !sign_at(cx, what, &*place.content, name, &top.digest, &payload, signer).await?;
+        Ok(Signed {
             reference: reference.with_digest(&top.digest),
             digest: top.digest.clone(),
             key: signer.key_id(),
             signer: signer.describe(),
-            tag: tag.clone(),
+            tag,
             already,
-        };
-        let there = cx.run(what, place.content.manifest(cx, &at)).await.ok();
-        let mut layers = layers_of(there.as_ref());
-        let of_key = |layer: &serde_json::Value| {
-            let text = layer.pointer(&format!("/annotations/{}", ANNOTATION.replace('/', "~1")))?.as_str()?;
-            let same = layer.get("digest")?.as_str()? == Digest::of(payload.as_bytes()).as_str();
-            (same && signer.verifies(payload.as_bytes(), &STANDARD.decode(text).ok()?)).then_some(())
-        };
-        if layers.iter().any(|layer| of_key(layer).is_some()) {
-            return Ok(result(true));
-        }
-        let signature = signer.sign(payload.as_bytes()).await?;
-        // What a broken token or a wrong key made is never written.
-        if !signer.verifies(payload.as_bytes(), &signature) {
-            return Err(Error::failed(what, "the signature does not fit its own key")
-                .hint("check that the private and the public key belong together"));
-        }
-        let config = json!({"architecture": "", "created": "0001-01-01T00:00:00Z", "os": "", "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [Digest::of(payload.as_bytes())]}});
-        let layer = put(cx, &*place.content, &at, Bytes::from(payload), PAYLOAD).await?;
-        let config = put(cx, &*place.content, &at, Bytes::from(config.to_string()), CONFIG).await?;
-        layers.push(json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest,
-            "annotations": {ANNOTATION: STANDARD.encode(&signature)}}));
-        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
-            "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
-        let bytes = serde_json::to_vec(&manifest).during(what)?;
-        let raw = RawManifest::new(Some(OCI_MANIFEST), Bytes::from(bytes), what)?;
-        cx.run(what, place.content.put_manifest(cx, &at, Some(&tag), &raw)).await?;
-        Ok(result(false))
+        })
     }
+}
+
+/// The tag where cosign looks for signatures of a digest.
+fn signature_tag(digest: &Digest) -> String {
+    format!("{}-{}.sig", digest.algorithm(), digest.hex())
+}
+
+/// Signs a payload over an image, and writes it where cosign looks; `false` if this key had signed exactly that already.
+pub async fn sign_at(
+    cx: &Context,
+    what: &str,
+    content: &dyn Content,
+    name: &Name,
+    digest: &Digest,
+    payload: &str,
+    signer: &dyn Signer,
+) -> Result<bool> {
+    let of_key = |layer: &serde_json::Value| {
+        let text = layer.pointer(&format!("/annotations/{}", ANNOTATION.replace('/', "~1")))?.as_str()?;
+        let same = layer.get("digest")?.as_str()? == Digest::of(payload.as_bytes()).as_str();
+        (same && signer.verifies(payload.as_bytes(), &STANDARD.decode(text).ok()?)).then_some(())
+    };
+    if there(cx, what, content, name, digest).await.iter().any(|layer| of_key(layer).is_some()) {
+        return Ok(false);
+    }
+    let signature = signed_by(what, payload, signer).await?;
+    write_signature(cx, what, content, name, digest, payload, &signature, &signer.key_id()).await?;
+    Ok(true)
+}
+
+/// The signature of a key over a text. What a broken token or a wrong key made is never given out.
+pub async fn signed_by(what: &str, payload: &str, signer: &dyn Signer) -> Result<Vec<u8>> {
+    let signature = signer.sign(payload.as_bytes()).await?;
+    if !signer.verifies(payload.as_bytes(), &signature) {
+        return Err(Error::failed(what, "the signature does not fit its own key")
+            .hint("check that the private and the public key belong together"));
+    }
+    Ok(signature)
+}
+
+/// Where signatures of an image are.
+fn place_of(name: &Name, digest: &Digest) -> ImageRef {
+    ImageRef::Oci(Name { tag: Some(signature_tag(digest)), digest: None, ..name.clone() })
+}
+
+/// Layers of signatures that are there.
+async fn there(
+    cx: &Context,
+    what: &str,
+    content: &dyn Content,
+    name: &Name,
+    digest: &Digest,
+) -> Vec<serde_json::Value> {
+    let manifest = cx.run(what, content.manifest(cx, &place_of(name, digest))).await.ok();
+    layers_of(manifest.as_ref())
+}
+
+/// Writes a signature beside those that are there. What the same key stated before, and what is written already, is replaced.
+#[allow(clippy::too_many_arguments, reason = "what is signed, by whom, and where it goes")]
+pub async fn write_signature(
+    cx: &Context,
+    what: &str,
+    content: &dyn Content,
+    name: &Name,
+    digest: &Digest,
+    payload: &str,
+    signature: &[u8],
+    key: &str,
+) -> Result<()> {
+    let at = place_of(name, digest);
+    let encoded = STANDARD.encode(signature);
+    let mut layers = there(cx, what, content, name, digest).await;
+    let annotation = |layer: &serde_json::Value, key: &str| {
+        layer.get("annotations").and_then(|all| all.get(key)?.as_str()).map(str::to_owned)
+    };
+    // A statement of the same key is of the same image: the newer one counts.
+    let stated = !Stated::read(payload.as_bytes()).annotations().is_empty();
+    layers.retain(|layer| {
+        let same = annotation(layer, ANNOTATION).as_deref() == Some(&encoded);
+        !(same || stated && annotation(layer, SIGNER).as_deref() == Some(key))
+    });
+    let config = json!({"architecture": "", "created": "0001-01-01T00:00:00Z", "os": "", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [Digest::of(payload.as_bytes())]}});
+    let layer = put(cx, content, &at, Bytes::from(payload.to_owned()), PAYLOAD).await?;
+    let config = put(cx, content, &at, Bytes::from(config.to_string()), CONFIG).await?;
+    let mut annotations = json!({ANNOTATION: encoded});
+    if let (true, Some(all)) = (stated, annotations.as_object_mut()) {
+        all.insert(SIGNER.to_owned(), json!(key));
+    }
+    layers.push(json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest, "annotations": annotations}));
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
+        "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
+    let bytes = serde_json::to_vec(&manifest).during(what)?;
+    let raw = RawManifest::new(Some(OCI_MANIFEST), Bytes::from(bytes), what)?;
+    cx.run(what, content.put_manifest(cx, &at, at.tag(), &raw)).await
+}
+
+/// Lets a key state something else of an image that it has signed with a statement before; `false` where it has not.
+pub async fn restate(
+    cx: &Context,
+    what: &str,
+    place: (&dyn Content, &Name, &Digest),
+    signer: &dyn Signer,
+    change: impl FnOnce(&mut Stated) + Send,
+) -> Result<bool> {
+    let (content, name, digest) = place;
+    let at = place_of(name, digest);
+    let key = signer.key_id();
+    for layer in there(cx, what, content, name, digest).await {
+        let of = |pointer: &str| layer.pointer(pointer).and_then(serde_json::Value::as_str);
+        if of("/annotations/wharf.signer") != Some(key.as_str()) {
+            continue;
+        }
+        let size = layer.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let (Some(at_digest), Some(signature)) =
+            (of("/digest"), of("/annotations/dev.cosignproject.cosign~1signature"))
+        else {
+            continue;
+        };
+        let descriptor = Descriptor { digest: at_digest.parse()?, size, ..blob(b"", PAYLOAD) };
+        let payload = fetch::blob(cx, content, &at, &descriptor, 2 << 20).await?;
+        // Only what this key has really said is said again.
+        if !STANDARD.decode(signature).is_ok_and(|signature| signer.verifies(&payload, &signature)) {
+            continue;
+        }
+        let mut stated = Stated::read(&payload);
+        change(&mut stated);
+        let payload = stated.payload(&format!("{}/{}", name.host, name.repository), digest);
+        sign_at(cx, what, content, name, digest, &payload, signer).await?;
+        return Ok(true);
+    }
+    Ok(false)
 }

@@ -78,6 +78,7 @@ pub struct Use {
 
 /// An image that is judged again when something new is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Watched {
     /// Its digest.
     pub digest: String,
@@ -91,6 +92,12 @@ pub struct Watched {
     pub verdict: String,
     /// When it was judged the last time; 0 if never.
     pub checked: i64,
+    /// What the scanners knew then: the identity of their data.
+    pub data: String,
+    /// Findings that people were told of: identifier, package, version in which it is fixed.
+    pub told: Vec<(String, String, String)>,
+    /// A version without them, once there is one.
+    pub fixed: Option<String>,
 }
 
 /// A notice that is to be delivered, and the address that its receiver gave.
@@ -184,4 +191,12 @@ pub trait Store: Send + Sync {
 
     /// Waits until something has changed, as far as the store tells; it may come back without reason.
     async fn news(&self) -> Result<()>;
+}
+
+/// Uses that could not be told to the store, until it is there again. Both calls may block.
+pub trait Spool: Send + Sync {
+    /// Keeps one.
+    fn put(&self, used: &Use) -> Result<()>;
+    /// Gives all of them, and keeps none.
+    fn take(&self) -> Result<Vec<Use>>;
 }

@@ -1,5 +1,7 @@
 //! Sizes, ages and rates in the few words a column has room for, and what kind of word a text is.
 
+use super::error::{Error, Result};
+
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -110,6 +112,25 @@ pub fn timestamp(seconds: i64) -> String {
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
     (seconds > 0).then_some(seconds)
+}
+
+/// A time to come: `7d`, `12h`, `30min`, or RFC 3339. Seconds since 1970.
+pub fn when(given: &str) -> Result<i64> {
+    let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
+    let (number, unit) = given.split_at(digits);
+    let seconds = match unit {
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 604_800,
+        _ => 0,
+    };
+    match number.parse::<i64>() {
+        Ok(number) if seconds > 0 => Ok(now().saturating_add(number.saturating_mul(seconds))),
+        _ => parse_timestamp(given).ok_or_else(|| {
+            Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
+        }),
+    }
 }
 
 /// Seconds since 1970, by the system clock.

@@ -1,5 +1,7 @@
 //! Evidence of an image gathered and judged: what `wharf verify` says, what the trust pane shows, what gates a launch.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{
@@ -194,42 +196,64 @@ impl Portal {
             credentials,
             known: KnownAttachments::default(),
         };
-        let missing = self.checkers.iter().filter(|checker| {
-            let there = kept.iter().any(|record| match record.outcome {
-                Outcome::Nothing => record.tool == checker.name(),
-                _ => checker.made(record),
-            });
-            !there && (!quick || !checker.is_slow())
-        });
-        let asked = missing.map(|checker| async {
-            let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
-            let check = async {
-                if anew {
-                    checker.start(cx, image).await?;
-                }
-                checker.check(cx, image, &supply).await
-            };
-            match cx.unless_cancelled(&what, check).await {
-                Ok(mut records) => {
-                    if records.is_empty() {
-                        records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
-                    }
-                    for record in &records {
-                        if let Err(error) = self.cache.keep_evidence(record).await {
-                            tracing::warn!(%error, "the evidence was not kept");
-                        }
-                    }
-                    records
-                }
-                Err(error) => {
-                    tracing::info!(%error, "a check could not run");
-                    vec![could_not(&**checker, pinned, &error)]
-                }
+        let mut all = kept;
+        // What takes long is not done where a quick check has found the same: a signature may state a scan.
+        for slow in [false, true] {
+            if quick && slow {
+                break;
             }
-        });
-        let found: Vec<Vec<Record>> = futures_util::future::join_all(asked).await;
-        let all = kept.into_iter().chain(found.into_iter().flatten());
-        Ok(all.filter(|record| record.outcome != Outcome::Nothing).collect())
+            let missing: Vec<&Arc<dyn Checker>> = self
+                .checkers
+                .iter()
+                .filter(|checker| checker.is_slow() == slow)
+                .filter(|checker| {
+                    let there = |record: &Record| match record.outcome {
+                        Outcome::Nothing => record.tool == checker.name(),
+                        _ => checker.made(record),
+                    };
+                    anew || !all.iter().any(there)
+                })
+                .collect();
+            let asked = missing.into_iter().map(|checker| self.check(cx, checker, image, pinned, &supply, anew));
+            all.extend(futures_util::future::join_all(asked).await.into_iter().flatten());
+        }
+        Ok(all.into_iter().filter(|record| record.outcome != Outcome::Nothing).collect())
+    }
+
+    /// What one checker finds; it is kept.
+    async fn check(
+        &self,
+        cx: &Context,
+        checker: &Arc<dyn Checker>,
+        image: &Image,
+        pinned: &Pinned,
+        supply: &Supply,
+        anew: bool,
+    ) -> Vec<Record> {
+        let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
+        let check = async {
+            if anew {
+                checker.start(cx, image).await?;
+            }
+            checker.check(cx, image, supply).await
+        };
+        match cx.unless_cancelled(&what, check).await {
+            Ok(mut records) => {
+                if records.is_empty() {
+                    records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
+                }
+                for record in &records {
+                    if let Err(error) = self.cache.keep_evidence(record).await {
+                        tracing::warn!(%error, "the evidence was not kept");
+                    }
+                }
+                records
+            }
+            Err(error) => {
+                tracing::info!(%error, "a check could not run");
+                vec![could_not(&**checker, pinned, &error)]
+            }
+        }
     }
 
     /// What policy makes of an image and its evidence; `privileged` of a launch, where it is one.

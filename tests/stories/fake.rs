@@ -207,7 +207,12 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         signers: wharf::core::ports::Signers {
             open: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker, Arc::new(NoVault))),
             make: Box::new(wharf::adapters::signing::make),
+            trusted: wharf::adapters::signing::trusted(&[]),
         },
+        spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(
+            std::env::temp_dir().join(crate::lab::fresh("wharf-test-spool")),
+        )),
+        notifiers: Vec::new(),
         audit: Arc::new(Unwritten),
         store: crate::stores::in_memory("ada"),
         cache: Arc::new(Memory::default()),
@@ -235,6 +240,7 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
         valid_until: now + 86_400,
         outcome,
         reason: reason.into(),
+        terms: None,
     };
     let finding = |severity, id: &str, fixed: &str| Vulnerability {
         severity,

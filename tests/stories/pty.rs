@@ -10,7 +10,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 
 use crate::lab::{self, Home, need};
 
-struct Screen {
+pub struct Screen {
     parser: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
     writer: Box<dyn Write + Send>,
@@ -20,11 +20,11 @@ struct Screen {
 }
 
 impl Screen {
-    fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+    pub fn open(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         Self::run(&[env!("CARGO_BIN_EXE_wharf")], columns, rows, variables)
     }
 
-    fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+    pub fn run(argv: &[&str], columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
         let home = Home::new();
         let pair =
             native_pty_system().openpty(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
@@ -57,11 +57,11 @@ impl Screen {
         Self { parser, raw, writer: pair.master.take_writer().unwrap(), child, _master: pair.master, home }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.parser.lock().unwrap().screen().contents()
     }
 
-    fn until(&self, wanted: &str) {
+    pub fn until(&self, wanted: &str) {
         let began = Instant::now();
         while !self.text().contains(wanted) {
             assert!(began.elapsed() < Duration::from_secs(40), "'{wanted}' never came:\n{}", self.text());
@@ -70,11 +70,11 @@ impl Screen {
         }
     }
 
-    fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
     }
 
-    fn ended(&mut self) -> u32 {
+    pub fn ended(&mut self) -> u32 {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

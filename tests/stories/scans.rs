@@ -15,7 +15,12 @@ struct Scanning {
 }
 
 /// An Alpine image of one layer, with these packages, as an OCI layout.
-fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
+pub fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
+    alpine_with(folder, packages, None)
+}
+
+/// The same; with a program in it, it can be launched.
+pub fn alpine_with(folder: &Path, packages: &[(&str, &str)], program: Option<&Path>) -> PathBuf {
     let layout = folder.join(lab::fresh("layout"));
     let blobs = layout.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
@@ -31,13 +36,18 @@ fn alpine(folder: &Path, packages: &[(&str, &str)]) -> PathBuf {
         header.set_mode(0o644);
         layer.append_data(&mut header, path, text.as_bytes()).unwrap();
     }
+    if let Some(program) = program {
+        layer.append_path_with_name(program, "bin/busybox").unwrap();
+    }
     let layer = layer.into_inner().unwrap();
+    let run =
+        if program.is_some() { serde_json::json!({"Cmd": ["/bin/busybox", "true"]}) } else { serde_json::json!({}) };
     let blob = |bytes: &[u8], kind: &str| {
         let digest = Digest::of(bytes);
         std::fs::write(blobs.join(digest.hex()), bytes).unwrap();
         serde_json::json!({"mediaType": format!("application/vnd.oci.image.{kind}"), "digest": digest.to_string(), "size": bytes.len()})
     };
-    let config = serde_json::json!({"architecture": "amd64", "os": "linux", "config": {},
+    let config = serde_json::json!({"architecture": "amd64", "os": "linux", "config": run,
         "rootfs": {"type": "layers", "diff_ids": [Digest::of(&layer).to_string()]}});
     let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": blob(config.to_string().as_bytes(), "config.v1+json"), "layers": [blob(&layer, "layer.v1.tar")]});

@@ -20,17 +20,20 @@ use crate::{
         keys::Key,
     },
     core::{
+        clean,
         config::Config,
         digest::Digest,
         error::{Kind as ErrorKind, Result},
         evidence::Signature,
-        model::Image,
+        model::{Image, Pinned},
         policy::SignatureRules,
         ports::{Checker, Content, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, tool},
+        record::{By, Kind, Outcome, Record, STATED, tool},
         reference::ImageRef,
+        request::terms::{Attested, Stated},
         sign::{ANNOTATION, PAYLOAD},
+        text,
     },
 };
 
@@ -58,6 +61,7 @@ struct Found {
     state: Signature,
     signer: String,
     reason: String,
+    stated: Stated,
 }
 
 impl Cosign {
@@ -66,9 +70,19 @@ impl Cosign {
         let fits = |key: &&Key| signatures.iter().any(|signature| key.verifies(message, signature));
         if let Some(key) = self.keys.iter().find(fits) {
             let id = key.id.get(..16).unwrap_or(&key.id);
-            return Found { state: Signature::Verified, signer: format!("key {id}"), reason: place.to_owned() };
+            return Found {
+                state: Signature::Verified,
+                signer: format!("key {id}"),
+                reason: place.to_owned(),
+                stated: Stated::default(),
+            };
         }
-        let none = |state, reason: &str| Found { state, signer: String::new(), reason: format!("{reason} ({place})") };
+        let none = |state, reason: &str| Found {
+            state,
+            signer: String::new(),
+            reason: format!("{reason} ({place})"),
+            stated: Stated::default(),
+        };
         if self.keys.iter().any(|key| key.is_hinted(hint)) {
             return none(Signature::Invalid, "it says it was made by a trusted key, and does not fit");
         }
@@ -82,7 +96,7 @@ impl Cosign {
     fn certified(&self, ask: impl FnOnce(&Keyless) -> Answer, place: &str) -> Found {
         let found = |state, signer: String, reason: String| {
             let reason = if reason.is_empty() { place.to_owned() } else { format!("{reason} ({place})") };
-            Found { state, signer, reason }
+            Found { state, signer, reason, stated: Stated::default() }
         };
         let keyless = match self.keyless.get_or_init(|| Keyless::new(&self.rules)) {
             Ok(keyless) => keyless,
@@ -119,6 +133,7 @@ impl Cosign {
             state: Signature::Invalid,
             signer: String::new(),
             reason: format!("{why} ({place})"),
+            stated: Stated::default(),
         };
         let bytes = match layer.read(cx, content, at, LIMIT).await {
             Ok(bytes) => bytes,
@@ -132,7 +147,7 @@ impl Cosign {
                 None => {
                     let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
                     let signatures: Vec<Vec<u8>> = STANDARD.decode(text.trim()).into_iter().collect();
-                    let by_key = self.judged(&bytes, &signatures, "", &place);
+                    let by_key = bound(self.judged(&bytes, &signatures, "", &place), &bytes, at);
                     if by_key.state == Signature::Verified || !layer.annotations.contains_key(keyless::CERTIFICATE) {
                         return Ok(Some(by_key));
                     }
@@ -156,6 +171,24 @@ impl Cosign {
     }
 }
 
+/// A good signature with what it states: one whose conditions are not met does not count here and now.
+fn bound(mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
+    if found.state != Signature::Verified {
+        return found;
+    }
+    let name = at.name().map(|name| format!("{}/{}", name.host, name.repository)).unwrap_or_default();
+    found.stated = Stated::read(payload);
+    if let Some(why) = found.stated.misses(&name, text::now()) {
+        found.state = Signature::Expired;
+        found.reason = format!("{why} ({})", found.reason);
+    }
+    if !found.stated.approver.is_empty() {
+        let approver = clean::short(&found.stated.approver, 60);
+        found.signer = format!("{}, approved by {approver}", found.signer);
+    }
+    found
+}
+
 #[async_trait]
 impl Checker for Cosign {
     fn name(&self) -> &'static str {
@@ -167,7 +200,7 @@ impl Checker for Cosign {
     }
 
     fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Signature && record.tool.ends_with(" cosign")
+        record.kind() == Kind::Signature && record.tool.ends_with(" cosign") || record.tool.ends_with(STATED)
     }
 
     fn inputs(&self) -> Vec<String> {
@@ -181,7 +214,13 @@ impl Checker for Cosign {
             return Ok(Vec::new());
         }
         let tag = pinned.reference.tag();
-        let mut best = Found { state: Signature::NoneFound, signer: String::new(), reason: String::new() };
+        let mut best = Found {
+            state: Signature::NoneFound,
+            signer: String::new(),
+            reason: String::new(),
+            stated: Stated::default(),
+        };
+        let mut scan: Option<Attested> = None;
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
@@ -196,7 +235,15 @@ impl Checker for Cosign {
                     if one.state == Signature::Verified && *digest != pinned.manifest {
                         one.state = Signature::CoveredByIndex;
                     }
-                    if one.state.weight() > best.state.weight() {
+                    let good = matches!(one.state, Signature::Verified | Signature::CoveredByIndex);
+                    if let Some(stated) = one.stated.scan.take().filter(|_| good) {
+                        if scan.as_ref().is_none_or(|known| known.scanned < stated.scanned) {
+                            scan = Some(stated);
+                        }
+                    }
+                    // Of two that count, the one with fewer conditions.
+                    let freer = one.state.weight() == best.state.weight() && one.stated.terms.is_empty();
+                    if one.state.weight() > best.state.weight() || freer {
                         best = one;
                     }
                 }
@@ -207,11 +254,31 @@ impl Checker for Cosign {
         }
         let valid = if best.state == Signature::NoneFound { ABSENT } else { FOUND };
         let outcome = Outcome::Signature { state: best.state, signer: best.signer };
-        Ok(vec![Record {
-            inputs: self.inputs(),
-            reason: best.reason,
-            ..Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid)
-        }])
+        let signed = Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid);
+        let ends = best.stated.terms.until.filter(|_| best.state != Signature::Expired).unwrap_or(i64::MAX);
+        let terms = Some(best.stated.terms).filter(|terms| !terms.is_empty());
+        let valid_until = signed.valid_until.min(ends);
+        let mut records = vec![Record { inputs: self.inputs(), reason: best.reason, terms, valid_until, ..signed }];
+        records.extend(scan.map(|scan| self.stated(pinned, scan)));
+        Ok(records)
+    }
+}
+
+impl Cosign {
+    /// The scan that a good signature states, as evidence: whoever may admit images has made it.
+    fn stated(&self, pinned: &Pinned, scan: Attested) -> Record {
+        let outcome = Outcome::Scan {
+            state: scan.state,
+            counts: scan.counts,
+            packages: scan.packages,
+            scanned: Some(scan.scanned),
+            database: scan.database,
+            worst: scan.named,
+        };
+        let tool = format!("{}, {STATED}", clean::short(&scan.tool, 60));
+        let record = Record::now(pinned, By::Wharf, tool, outcome, FOUND);
+        let reason = "it is part of what is signed".to_owned();
+        Record { at: scan.scanned.min(record.at), inputs: self.inputs(), reason, ..record }
     }
 }
 

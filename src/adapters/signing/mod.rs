@@ -10,11 +10,24 @@ use futures_util::future::BoxFuture;
 
 pub use file::make;
 
-use crate::core::{
-    error::{During, Error, Result},
-    ports::{Asker, Signer, Vault},
-    signing_keys::{KEYRING, place_of},
+use crate::{
+    adapters::keys::Key,
+    core::{
+        error::{During, Error, Result},
+        ports::{Asker, Signer, Trusted, Vault},
+        signing_keys::{KEYRING, place_of},
+    },
 };
+
+/// Which of these public keys made a signature. One that cannot be read makes nothing trusted.
+pub fn trusted(files: &[std::path::PathBuf]) -> Trusted {
+    let files = files.to_vec();
+    let keys = std::sync::OnceLock::<Vec<Key>>::new();
+    Box::new(move |message, signature| {
+        let keys = keys.get_or_init(|| files.iter().filter_map(|file| Key::load(file).ok()).collect());
+        keys.iter().find(|key| key.verifies(message, signature)).map(|key| key.id.clone())
+    })
+}
 
 /// Opens what `--key` names: `pkcs11:…` (RFC 7512), `keyring:NAME`, else a file.
 pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> {

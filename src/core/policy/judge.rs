@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Exception, Facts, Held, Judgement, Policy, Reason, rank};
+use super::{Facts, Held, Judgement, Policy, Reason, rank};
 use crate::core::{
     clean,
     evidence::{Scan, Signature, Verdict},
@@ -172,7 +172,7 @@ impl Policy {
         let mut left = *counts;
         for finding in worst {
             let Some(exception) = self.exception_for(facts, &finding.id, now) else { continue };
-            used.insert(exception.id.clone());
+            used.insert(exception);
             if finding.severity == Severity::Critical && !finding.fixed.is_empty() {
                 critical = critical.saturating_sub(1);
             }
@@ -219,14 +219,24 @@ impl Policy {
         reasons
     }
 
-    fn exception_for(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<&Exception> {
-        self.exception.iter().find(|exception| {
+    /// The exception that takes a finding: one of the policy, or of the signature that admits the image.
+    fn exception_for(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<String> {
+        let signed = best(facts.records, Kind::Signature, now).filter(|record| match record.outcome {
+            Outcome::Signature { state, .. } => matches!(state, Signature::Verified | Signature::CoveredByIndex),
+            _ => false,
+        });
+        let taken = signed.and_then(|record| record.terms.as_ref()).map(|terms| &terms.exceptions);
+        if taken.is_some_and(|taken| taken.iter().any(|id| id == vulnerability)) {
+            return Some(format!("{vulnerability} by its approval"));
+        }
+        let found = self.exception.iter().find(|exception| {
             exception.vulnerability == vulnerability
                 && (exception.digest.is_some() || exception.repository.is_some())
                 && exception.digest.as_ref().is_none_or(|digest| facts.digests.contains(digest))
                 && exception.repository.as_ref().is_none_or(|name| facts.name.starts_with(name.as_str()))
                 && text::parse_timestamp(&exception.expires).is_some_and(|expires| now < expires)
-        })
+        });
+        found.map(|exception| exception.id.clone())
     }
 }
 

@@ -416,3 +416,87 @@ pub struct Group {
     /// How many.
     pub count: i64,
 }
+
+impl Request {
+    /// Everything that is known of it, as text that can be read and copied.
+    pub fn told(&self, history: &[Change], pace: Pace, now: i64) -> String {
+        let mut lines = vec![format!("{} {}", self.stage.sign(), self.standing(pace, now)), String::new()];
+        let mut fact = |label: &str, value: &str| {
+            if !value.is_empty() {
+                lines.push(format!("{label:<12} {value}"));
+            }
+        };
+        fact("image", &self.asked.from);
+        fact("digest", &self.asked.digest);
+        fact("for", &self.destination);
+        if let Some(size) = self.asked.size {
+            fact("size", &text::size(size));
+        }
+        if self.asked.platforms.len() > 1 {
+            let names: Vec<String> = self.asked.platforms.iter().map(|(platform, _)| platform.to_string()).collect();
+            fact("platforms", &names.join(", "));
+        }
+        for wish in &self.wishes {
+            let until = wish.until.map(|until| format!(", until {}", text::timestamp(until))).unwrap_or_default();
+            let more = match (wish.withdrawn, wish.private) {
+                (true, _) => " (withdrawn)",
+                (_, true) => " (private)",
+                _ => "",
+            };
+            fact(
+                "asked by",
+                &format!("{}: {}{until}{more} · {}", wish.person, wish.reason, text::ago(wish.since, now)),
+            );
+        }
+        for remark in &self.remarks {
+            fact(remark.kind.word(), &format!("{}: {} · {}", remark.person, remark.words, text::ago(remark.at, now)));
+        }
+        if let Some(dossier) = &self.dossier {
+            lines.push(String::new());
+            lines.push(format!(
+                "{} by the policy {} · {}",
+                dossier.verdict.word(),
+                dossier.policy,
+                text::ago(dossier.at, now)
+            ));
+            for ground in &dossier.grounds {
+                let step = if ground.step.is_empty() { String::new() } else { format!(" → {}", ground.step) };
+                lines.push(format!("  {} {} [{}]{step}", ground.verdict.badge().sign, ground.words, ground.rule));
+            }
+            lines.extend(dossier.evidence.iter().map(|line| format!("  {line}")));
+            lines.extend(dossier.fixes.iter().map(|line| format!("  fix: {line}")));
+            if !dossier.base.is_empty() {
+                lines.push(format!("  built on {}", dossier.base));
+            }
+            if !dossier.diff.is_empty() {
+                lines.push("compared with the version that is admitted:".to_owned());
+                lines.extend(dossier.diff.lines().map(|line| format!("  {line}")));
+            }
+        }
+        if let Some(decision) = &self.decision {
+            let verb = if decision.approve { "approved" } else { "rejected" };
+            let terms = decision.terms.words();
+            let terms = if terms.is_empty() { terms } else { format!(", {terms}") };
+            let signed = if decision.signature.is_empty() { "" } else { ", signed" };
+            lines.push(String::new());
+            lines.push(format!(
+                "{verb} by {}{terms}{signed}: {} · {}",
+                decision.by,
+                decision.reason,
+                text::ago(decision.at, now)
+            ));
+        }
+        if let Some(admitted) = &self.admitted {
+            lines.push(format!("admitted as {}", admitted.reference));
+            lines.extend(admitted.signers.iter().map(|signer| format!("  signed by {signer}")));
+        }
+        if !history.is_empty() {
+            lines.push(String::new());
+            for change in history.iter().filter(|change| change.what != "held") {
+                let detail: String = change.detail.chars().take(200).collect();
+                lines.push(format!("{}  {:<10} {}  {detail}", text::timestamp(change.at), change.what, change.who));
+            }
+        }
+        lines.join("\n")
+    }
+}

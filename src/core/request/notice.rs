@@ -99,6 +99,42 @@ impl Warning {
     }
 }
 
+impl Notice {
+    /// Subject and body of a letter.
+    pub fn letter(&self) -> (String, String) {
+        let subject = match self.topic {
+            Topic::Vulnerability => format!("{} has become vulnerable", self.title),
+            Topic::Decision => format!("request {}: {} waits for a decision", self.request.unwrap_or(0), self.title),
+            Topic::Request => {
+                let first: String = self.words.split(':').next().unwrap_or("").chars().take(60).collect();
+                format!("request {}: {} {first}", self.request.unwrap_or(0), self.title)
+            }
+        };
+        let mut lines = vec![format!("{} {}", self.title, self.words), String::new()];
+        if let Some(warning) = &self.warning {
+            lines.push(format!("image      {}", warning.reference));
+            for (id, package, fixed) in &warning.findings {
+                let fixed = if fixed.is_empty() { "not fixed yet".to_owned() } else { format!("fixed in {fixed}") };
+                lines.push(format!("finding    {id} in {package}, {fixed}"));
+            }
+            lines.extend(warning.workloads.iter().map(|workload| format!("runs as    {workload}")));
+            lines.push(format!("you        {}", warning.because.join(", ")));
+            lines.push(match &warning.fixed {
+                Some(fixed) => format!("launch     wharf launch {fixed}"),
+                None => "There is no version without it yet; you will be told when there is.".to_owned(),
+            });
+        }
+        lines.push(match (self.topic, self.request) {
+            (Topic::Decision, Some(id)) => {
+                format!("wharf requests show {id}; wharf approve {id}; wharf reject {id} --reason TEXT")
+            }
+            (_, Some(id)) => format!("wharf requests show {id}"),
+            _ => "wharf inbox".to_owned(),
+        });
+        (subject, lines.join("\n"))
+    }
+}
+
 /// What is told when a request has come to another stage, and to whom; nothing where nobody waits for it.
 ///
 /// A database that writes notices by itself says the same: the contract of the stores compares them.

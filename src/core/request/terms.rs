@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::{
     digest::Digest,
     evidence::Scan,
-    findings::Counts,
+    findings::{Counts, Severity, Vulnerability},
     record::{Outcome, Record},
     text,
 };
@@ -49,7 +49,13 @@ pub struct Attested {
     pub database: Option<i64>,
     /// By which tool.
     pub tool: String,
+    /// Its critical findings and those known to be exploited, at most [`MOST_NAMED`].
+    #[serde(default)]
+    pub named: Vec<Vulnerability>,
 }
+
+/// Findings that a signature names; the counts tell of all.
+const MOST_NAMED: usize = 50;
 
 /// What a payload says, as far as Wharf wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,13 +106,19 @@ impl Terms {
 /// The scan that a signature may state: the one of our own that counts.
 pub fn attested(record: &Record) -> Option<Attested> {
     match &record.outcome {
-        Outcome::Scan { state, counts, packages, scanned, database, .. } => Some(Attested {
+        Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(Attested {
             state: *state,
             counts: *counts,
             packages: *packages,
             scanned: (*scanned)?,
             database: *database,
             tool: record.tool.clone(),
+            named: worst
+                .iter()
+                .filter(|one| one.exploited || one.severity == Severity::Critical)
+                .take(MOST_NAMED)
+                .map(|one| Vulnerability { title: String::new(), source: String::new(), ..one.clone() })
+                .collect(),
         }),
         _ => None,
     }
@@ -196,6 +208,7 @@ mod tests {
                 scanned: 1_900_000_000,
                 database: None,
                 tool: "trivy 0.70".into(),
+                named: Vec::new(),
             }),
         }
     }

@@ -1,6 +1,7 @@
 //! The shared store of requests: SQLite for a person alone or one machine, PostgreSQL for a cluster.
 
 pub mod postgres;
+pub mod spool;
 pub mod sqlite;
 
 use std::sync::Arc;

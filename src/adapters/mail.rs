@@ -1,0 +1,128 @@
+//! Letters about what concerns somebody: by SMTP, or by the machine's own `sendmail`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lettre::{
+    AsyncSendmailTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+    transport::smtp::Error as SmtpError,
+};
+
+use crate::core::{
+    clean,
+    config::{Config, Notify, Supplier},
+    error::{During, Error, Kind, Result},
+    ports::Notifier,
+    progress::Context,
+    request::notice::APPROVERS,
+    store::Due,
+};
+
+/// How long a server may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Sendmail(AsyncSendmailTransport<Tokio1Executor>),
+}
+
+/// Sends letters.
+pub struct Mail {
+    transport: Transport,
+    from: Mailbox,
+    rules: Notify,
+    suppliers: Vec<Supplier>,
+}
+
+impl Mail {
+    /// What the configuration wants; `None` where it wants no letters.
+    pub fn of(config: &Config) -> Result<Option<Self>> {
+        let rules = config.notify.clone();
+        if rules.mail.is_empty() {
+            return Ok(None);
+        }
+        let what = "read [notify]";
+        let from = if rules.from.is_empty() { format!("wharf@{}", host()) } else { rules.from.clone() };
+        let from = from.parse().map_err(|error| Error::usage(what, format!("from = \"{from}\": {error}")))?;
+        let transport = if rules.mail == "sendmail" {
+            Transport::Sendmail(AsyncSendmailTransport::new())
+        } else {
+            let url = url::Url::parse(&rules.mail).map_err(|error| Error::usage(what, format!("mail: {error}")))?;
+            if url.password().is_some() {
+                return Err(Error::usage(what, "mail holds a password, which everybody who reads the file would have")
+                    .hint(
+                        "use a server that takes letters from this machine, or 'sendmail', which knows how to sign in",
+                    ));
+            }
+            let host = url.host_str().unwrap_or("localhost");
+            let builder = match url.scheme() {
+                "smtp" => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)),
+                "smtps" => AsyncSmtpTransport::<Tokio1Executor>::relay(host),
+                "smtp+starttls" => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host),
+                other => {
+                    return Err(Error::usage(what, format!("mail: '{other}' is none of smtp, smtps, smtp+starttls")));
+                }
+            }
+            .during(what)?;
+            let builder = url.port().map_or(builder.clone(), |port| builder.port(port));
+            Transport::Smtp(builder.timeout(Some(PATIENCE)).build())
+        };
+        Ok(Some(Self { transport, from, rules, suppliers: config.suppliers.clone() }))
+    }
+
+    /// Where the receiver of a notice gets letters: where the site says, where they said, or by their name.
+    fn address(&self, due: &Due) -> Option<String> {
+        let to = due.notice.to.as_str();
+        if to == APPROVERS {
+            return Some(self.rules.approvers.clone()).filter(|address| !address.is_empty());
+        }
+        let supplier = self.suppliers.iter().find(|one| one.person == to && !one.mail.is_empty());
+        let by_name = (!self.rules.domain.is_empty()).then(|| format!("{to}@{}", self.rules.domain));
+        supplier.map(|one| one.mail.clone()).or_else(|| due.mail.clone()).or(by_name)
+    }
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What may be tried again, and what may not: a refused address stays refused.
+fn of_smtp(error: &SmtpError, what: &str) -> Error {
+    let words = clean::short(&error.to_string(), 300);
+    if error.is_permanent() {
+        return Error::usage(what, words).hint("check the address");
+    }
+    Error::new(Kind::Unavailable, what, words).hint("it is sent when the server answers")
+}
+
+#[async_trait]
+impl Notifier for Mail {
+    fn way(&self) -> &'static str {
+        "mail"
+    }
+
+    async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
+        let what = format!("send a letter to {}", due.notice.to);
+        let Some(address) = self.address(due) else { return Ok(false) };
+        let to: Mailbox = address.parse().map_err(|error| Error::usage(&what, format!("'{address}': {error}")))?;
+        let (subject, body) = due.notice.letter();
+        // The same notice is the same letter: a server that is given it twice can tell.
+        let id = format!("<wharf-notice-{}-{}@{}>", due.notice.id, due.notice.at, host());
+        let letter = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(format!("[wharf] {}", clean::short(&subject, 150)))
+            .message_id(Some(id))
+            .header(ContentType::TEXT_PLAIN)
+            .body(body)
+            .during(&what)?;
+        match &self.transport {
+            Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| of_smtp(&error, &what)).map(|_| true),
+            Transport::Sendmail(sendmail) => match sendmail.send(letter).await {
+                Ok(()) => Ok(true),
+                Err(error) => Err(Error::new(Kind::Unavailable, what, clean::short(&error.to_string(), 300))),
+            },
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Notices as JSON to an address of the site's, signed with a secret that both know (HMAC-SHA-256), as GitHub signs its
+//! own: `X-Wharf-Signature-256: sha256=HEX` over the body, and a number that tells a repeated one.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use aws_lc_rs::hmac;
+use serde_json::json;
+
+use crate::{
+    adapters::http::{self, Lazy, Tls},
+    core::{
+        config::Config,
+        error::{During, Error, Kind, Result},
+        ports::Notifier,
+        progress::Context,
+        store::Due,
+        text,
+    },
+};
+
+/// Sends them.
+pub struct Webhook {
+    address: String,
+    key: hmac::Key,
+    client: Lazy,
+}
+
+impl Webhook {
+    /// What the configuration wants; `None` where it wants none.
+    pub fn of(config: &Config) -> Result<Option<Self>> {
+        let what = "read [notify]";
+        let address = config.notify.webhook.clone();
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let Some(file) = &config.notify.webhook_secret else {
+            return Err(Error::usage(what, "webhook needs a secret that its notices are signed with")
+                .hint("webhook_secret = \"/etc/wharf/webhook.secret\""));
+        };
+        let secret = secret(file, what)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Ok(Some(Self { address, key, client: Lazy::new(Tls::default()) }))
+    }
+}
+
+fn secret(file: &Path, what: &str) -> Result<String> {
+    let text = std::fs::read_to_string(file).during(format!("{what}: webhook_secret {}", file.display()))?;
+    let secret = text.trim().to_owned();
+    if secret.len() < 16 {
+        return Err(Error::usage(what, format!("the secret in {} is too short", file.display()))
+            .hint("make one: openssl rand -hex 32"));
+    }
+    Ok(secret)
+}
+
+#[async_trait]
+impl Notifier for Webhook {
+    fn way(&self) -> &'static str {
+        "webhook"
+    }
+
+    async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
+        let what = format!("send a notice to {}", self.address);
+        let notice = &due.notice;
+        let body = json!({"id": notice.id, "at": text::timestamp(notice.at), "to": notice.to, "topic": notice.topic,
+            "title": notice.title, "words": notice.words, "request": notice.request, "warning": notice.warning});
+        let body = body.to_string();
+        let signature = format!("sha256={}", text::hex(hmac::sign(&self.key, body.as_bytes()).as_ref()));
+        let sent = self.client.client(&what)?.post(&self.address);
+        let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", notice.id.to_string());
+        let answer = sent.header("X-Wharf-Signature-256", signature).body(body).send().await;
+        let answer = answer.map_err(|error| http::no_answer(&what, &error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(true);
+        }
+        let kind = if status.is_client_error() && status.as_u16() != 429 { Kind::Usage } else { Kind::Unavailable };
+        Err(Error::new(kind, what, format!("it answered {status}")))
+    }
+}

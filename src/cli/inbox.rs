@@ -1,0 +1,54 @@
+//! `wharf inbox`: what concerns this person.
+
+use super::output;
+use crate::{
+    args::Inbox,
+    core::{error::Result, portal::Portal, progress::Context, request::notice::Notice, text},
+};
+
+/// Notices that are shown.
+const SHOWN: i64 = 200;
+
+/// Lists notices, the newest first, and offers beside them.
+pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
+    let mut notices = portal.store.notices(0, SHOWN).await?;
+    notices.retain(|notice| !args.unread || !notice.seen);
+    let (offers, failed) = portal.offers(&Context::default()).await;
+    for (name, error) in &failed {
+        output::remark(&format!("{name}: {}", error.why));
+    }
+    if json {
+        output::json(&serde_json::json!({"notices": notices, "offers": offers}))?;
+    } else if notices.is_empty() && offers.is_empty() {
+        output::line("nothing concerns you right now")?;
+    } else {
+        let now = text::now();
+        for notice in &notices {
+            said(notice, now)?;
+        }
+        for offer in &offers {
+            output::line(&format!("• offer {}: {} from {}", offer.id, offer.title, offer.from.words()))?;
+        }
+    }
+    if args.read {
+        let unread: Vec<i64> = notices.iter().filter(|notice| !notice.seen).map(|notice| notice.id).collect();
+        portal.store.seen(&unread).await?;
+    }
+    Ok(0)
+}
+
+fn said(notice: &Notice, now: i64) -> Result<()> {
+    let sign = if notice.seen { " " } else { "•" };
+    let about = notice.request.map(|id| format!("request {id}: ")).unwrap_or_default();
+    output::line(&format!("{sign} {about}{} {} · {}", notice.title, notice.words, text::ago(notice.at, now)))?;
+    if let Some(warning) = &notice.warning {
+        output::line(&format!("    {}", warning.because.join(", ")))?;
+        for workload in &warning.workloads {
+            output::line(&format!("    runs as {workload}"))?;
+        }
+        if let Some(fixed) = &warning.fixed {
+            output::line(&format!("    wharf launch {fixed}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! `wharf request`, `requests`, `approve` and `reject`.
+
+use super::{ask, output};
+use crate::{
+    args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb},
+    core::{
+        error::{Error, Kind, Result},
+        portal::Portal,
+        request::{Event, Pace, RemarkKind, Request, Stage, Terms, Which},
+        requests::{Asking, Ruling, Submitted},
+        text,
+    },
+};
+
+/// Requests that are listed; `--json` has as many.
+const LISTED: i64 = 500;
+
+/// The exit code that tells how a request stands.
+fn code(stage: Stage) -> u8 {
+    match stage {
+        Stage::Rejected => Kind::Denied.exit_code(),
+        Stage::Waiting | Stage::Asked => Kind::NeedsApproval.exit_code(),
+        Stage::Failed => 1,
+        _ => 0,
+    }
+}
+
+/// Asks for an image.
+pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
+    let asking = Asking {
+        reason: args.reason.clone(),
+        until: args.until.as_deref().map(text::when).transpose()?,
+        private: args.private,
+        project: args.to.clone(),
+    };
+    let cx = output::context();
+    let mut submitted = portal.ask_for(&cx, &args.reference, &asking).await?;
+    if args.wait {
+        while submitted.request.stage.is_for_steward() {
+            cx.progress.phase(submitted.request.standing(submitted.pace, text::now()));
+            cx.unless_cancelled("wait for the steward", async {
+                // The store tells of changes; where it cannot, it is asked now and then.
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.store.news()).await;
+                submitted.request = portal.store.request(submitted.request.id).await?;
+                Ok(())
+            })
+            .await?;
+        }
+    }
+    said(&submitted, json)?;
+    Ok(if args.wait { code(submitted.request.stage) } else { 0 })
+}
+
+fn said(submitted: &Submitted, json: bool) -> Result<()> {
+    if json {
+        return output::json(submitted);
+    }
+    let request = &submitted.request;
+    let others = request.wanted_by().count().saturating_sub(1) as u64;
+    let with = if others == 0 { String::new() } else { format!(", with {}", text::plural(others, "other", "others")) };
+    output::line(&format!("request {}: {} for {}{with}", request.id, request.asked.title, request.destination))?;
+    output::line(&format!("{} {}", request.stage.sign(), request.standing(submitted.pace, text::now())))?;
+    if !request.stage.is_over() {
+        output::line(&format!(
+            "'wharf requests show {}' tells how far it is; 'wharf inbox' when it is done",
+            request.id
+        ))?;
+    }
+    Ok(())
+}
+
+/// Lists, shows or changes requests.
+pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
+    let cx = output::context();
+    match &args.what {
+        None => list(portal, args, json).await,
+        Some(RequestsVerb::Show { id }) => show(portal, *id, json).await,
+        Some(RequestsVerb::Add { id, words }) => done(&portal.add_to(&cx, *id, words).await?, json),
+        Some(RequestsVerb::Ask { id, words }) => {
+            let question = Event::Remark(RemarkKind::Question, words.clone());
+            done(&portal.speak(&cx, *id, &question).await?, json)
+        }
+        Some(RequestsVerb::Withdraw { id }) => done(&portal.speak(&cx, *id, &Event::Withdraw).await?, json),
+        Some(RequestsVerb::Renew { id, reference }) => {
+            said(&portal.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
+        }
+        Some(RequestsVerb::Classes) => classes(portal, json).await,
+        Some(RequestsVerb::EndClass { id }) => {
+            portal.store.end_class(*id).await?;
+            output::line(&format!("class {id} has ended; what it admitted stays admitted"))?;
+            Ok(0)
+        }
+    }
+}
+
+fn done(request: &Request, json: bool) -> Result<u8> {
+    if json {
+        output::json(request)?;
+    } else {
+        let standing = request.standing(Pace::default(), text::now());
+        output::line(&format!("request {}: {} {standing}", request.id, request.stage.sign()))?;
+    }
+    Ok(0)
+}
+
+async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
+    let which = match (args.queue, args.all) {
+        (true, _) => Which::Queue,
+        (_, true) => Which::All,
+        _ => Which::Mine,
+    };
+    let all = portal.store.requests(which, 0, LISTED).await?;
+    if json {
+        output::json(&all)?;
+        return Ok(0);
+    }
+    if all.is_empty() {
+        output::line(match which {
+            Which::Queue => "nothing waits for a decision",
+            Which::All => "nobody has asked for anything yet",
+            Which::Mine => "you have asked for nothing yet: wharf request REF --reason TEXT",
+        })?;
+        return Ok(0);
+    }
+    let (pace, now) = (portal.store.pace().await.unwrap_or_default(), text::now());
+    let row = |request: &Request| {
+        let standing = request.standing(pace, now);
+        vec![
+            request.id.to_string(),
+            request.asked.title.clone(),
+            format!("{} {}", request.stage.sign(), request.stage.word()),
+            text::age(request.since, now),
+            request.wanted_by().map(|wish| wish.person.as_str()).collect::<Vec<_>>().join(" "),
+            standing.chars().take(100).collect(),
+        ]
+    };
+    let head = ["NR", "IMAGE", "STAGE", "AGE", "BY", "HOW IT STANDS"];
+    if which != Which::Queue {
+        output::table(&head, &all.iter().map(row).collect::<Vec<_>>())?;
+        return Ok(0);
+    }
+    for group in portal.store.groups().await? {
+        let base = if group.base.is_empty() { String::new() } else { format!(" on {}", group.base) };
+        output::line(&format!(
+            "{}{base}: {}",
+            group.rule,
+            text::plural(group.count.unsigned_abs(), "request", "requests")
+        ))?;
+        let rows: Vec<_> =
+            all.iter().filter(|one| one.rule() == group.rule && one.base() == group.base).map(row).collect();
+        output::table(&head, &rows)?;
+    }
+    Ok(0)
+}
+
+/// Everything that is known of a request, as text that can be read and copied: the same on the screen.
+pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
+    let (request, history) = (portal.store.request(id).await?, portal.store.history(id).await?);
+    if json {
+        output::json(&serde_json::json!({"request": request, "history": history}))?;
+        return Ok(0);
+    }
+    output::line(&request.told(&history, portal.store.pace().await.unwrap_or_default(), text::now()))?;
+    Ok(0)
+}
+
+async fn classes(portal: &Portal, json: bool) -> Result<u8> {
+    let all = portal.store.classes().await?;
+    if json {
+        output::json(&all)?;
+        return Ok(0);
+    }
+    if all.is_empty() {
+        output::line("no class is approved: wharf approve --rule RULE --base BASE --until 90d")?;
+        return Ok(0);
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|class| {
+            let decision = &class.decision;
+            let base = if class.base.is_empty() { "any".to_owned() } else { class.base.clone() };
+            vec![
+                class.id.to_string(),
+                class.rule.clone(),
+                base,
+                decision.terms.words(),
+                decision.by.clone(),
+                decision.reason.clone(),
+            ]
+        })
+        .collect();
+    output::table(&["NR", "RULE", "BASE", "CONDITIONS", "BY", "WHY"], &rows)?;
+    Ok(0)
+}
+
+/// Decides on several, one after another; the exit code is that of the first that failed.
+async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Result<u8> {
+    let mut first: Option<Error> = None;
+    let mut all = Vec::new();
+    for id in ids {
+        match portal.decide(&output::context(), ask::asker(), *id, ruling).await {
+            Ok(request) if json => all.push(serde_json::json!(request)),
+            Ok(request) => _ = done(&request, false)?,
+            Err(error) => {
+                output::report(&error, json);
+                first.get_or_insert(error);
+            }
+        }
+    }
+    if json {
+        output::json(&all)?;
+    }
+    Ok(first.map_or(0, |error| error.kind.exit_code()))
+}
+
+/// Approves requests, or a class.
+pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> {
+    let terms = Terms {
+        until: args.until.as_deref().map(text::when).transpose()?,
+        only: args.only,
+        exceptions: args.exceptions.clone(),
+    };
+    let ruling = Ruling { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
+    let Some(rule) = &args.rule else { return decide(portal, &args.ids, &ruling, json).await };
+    let class = portal.approve_class(&output::context(), ask::asker(), (&args.base, rule), &ruling).await?;
+    if json {
+        output::json(&serde_json::json!({"class": class}))?;
+    } else {
+        output::line(&format!("class {class} is approved: what '{rule}' blocks is admitted {}", ruling.terms.words()))?;
+        output::line(&format!("'wharf requests end-class {class}' ends it"))?;
+    }
+    Ok(0)
+}
+
+/// Rejects requests.
+pub async fn reject(portal: &Portal, args: &Reject, json: bool) -> Result<u8> {
+    let ruling = Ruling { approve: false, reason: args.reason.clone(), ..Ruling::default() };
+    decide(portal, &args.ids, &ruling, json).await
+}

@@ -1,0 +1,67 @@
+//! `wharf steward`: works on requests without a screen, until it is told to end.
+
+use super::{ask, output};
+use crate::{
+    args::Steward,
+    core::{
+        error::{During, Result},
+        portal::Portal,
+        progress::Context,
+        steward::Round,
+        text,
+    },
+};
+
+/// Works, once or until it is ended by a signal; what was begun goes on with the next one.
+pub async fn run(portal: &Portal, args: &Steward, json: bool) -> Result<u8> {
+    if args.set_up {
+        output::line(&portal.store.set_up().await?)?;
+        return Ok(0);
+    }
+    let tools = portal.steward_tools(ask::asker()).await?;
+    if tools.signer.is_none() {
+        output::remark("no key to sign with: only what approvers sign themselves can be admitted ([requests] key)");
+    }
+    let cx = Context::default();
+    let cancel = cx.cancel.clone();
+    let mut ended =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).during("watch for signals")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = ended.recv() => {}
+        }
+        cancel.cancel();
+    });
+    if args.once {
+        let round = portal.steward_round(&cx, &tools).await?;
+        said(&round, json);
+        return Ok(u8::from(!round.failed.is_empty()));
+    }
+    if !json {
+        output::line(&format!("steward of {}; ctrl-c ends it", portal.store.describe()))?;
+    }
+    portal.steward(&cx, &tools, &|round| said(round, json)).await?;
+    Ok(0)
+}
+
+/// A line for everything that happened, with its time: this is what a service's journal shows.
+fn said(round: &Round, json: bool) {
+    if json {
+        let _ = serde_json::to_string(round).map(|text| output::line(&text));
+        return;
+    }
+    let at = text::timestamp(text::now());
+    for (id, standing) in &round.requests {
+        let _ = output::line(&format!("{at} request {id}: {standing}"));
+    }
+    if round.watched > 0 {
+        let _ = output::line(&format!("{at} judged again: {}", text::plural(round.watched as u64, "image", "images")));
+    }
+    if round.delivered > 0 {
+        let _ = output::line(&format!("{at} delivered: {}", text::plural(round.delivered as u64, "notice", "notices")));
+    }
+    for failed in &round.failed {
+        output::remark(&format!("{at} {failed}"));
+    }
+}

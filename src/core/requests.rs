@@ -1,0 +1,334 @@
+//! Requests as people make and decide them: what `wharf request`, `requests`, `approve` and `reject` do, and the screens.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+use super::{
+    clean,
+    digest::Digest,
+    error::{Error, Kind, Result},
+    model::Image,
+    portal::Portal,
+    ports::Asker,
+    progress::Context,
+    reference::{ImageRef, Name},
+    request::{Asked, Class, Decision, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Wish, terms::Stated},
+    sign::signed_by,
+    text,
+};
+
+/// How long a reason may be.
+const REASON: usize = 2000;
+
+/// What somebody says who asks for an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asking {
+    /// Why.
+    pub reason: String,
+    /// Until when it is needed.
+    pub until: Option<i64>,
+    /// Whether others who may not decide see it.
+    pub private: bool,
+    /// A project other than the site's admitted one.
+    pub project: Option<String>,
+}
+
+/// A request that was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Submitted {
+    /// The request.
+    pub request: Request,
+    /// Whether nobody had asked for it before.
+    pub new: bool,
+    /// How long others waited.
+    pub pace: Pace,
+}
+
+/// A verdict of a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// Whether it may be admitted.
+    pub approve: bool,
+    /// Why.
+    pub reason: String,
+    /// On which conditions.
+    pub terms: Terms,
+    /// The key to sign with; that of the configuration without one.
+    pub key: Option<String>,
+}
+
+/// That nothing can be admitted here.
+fn no_place(what: &str, key: &str) -> Error {
+    Error::unsupported(what, format!("the site has no place for admitted images ([requests] {key})"))
+        .hint("whoever runs the site names it in /etc/wharf/site.toml; alone, you do in your own wharf.toml")
+}
+
+/// What people call an image in lists: without its host, with its tag.
+fn title(reference: &ImageRef) -> String {
+    match reference {
+        ImageRef::Oci(Name { repository, tag: Some(tag), .. }) => format!("{repository}:{tag}"),
+        ImageRef::Oci(name) => name.repository.clone(),
+        other => other.title(),
+    }
+}
+
+impl Portal {
+    /// Whether images can be asked for here.
+    pub fn takes_requests(&self) -> bool {
+        !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
+    }
+
+    /// Where an image from `reference` is admitted, without a version.
+    fn admitted_as(&self, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
+        let rules = &self.config.requests;
+        match reference {
+            ImageRef::Oci(name) => {
+                let (host, admitted) = rules.admitted.split_once('/').ok_or_else(|| no_place(what, "admitted"))?;
+                let project = match project {
+                    None => admitted,
+                    Some(project) if project == admitted => admitted,
+                    Some(project) => {
+                        rules.projects.iter().map(String::as_str).find(|one| *one == project).ok_or_else(|| {
+                            let known: Vec<&str> =
+                                std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).collect();
+                            Error::usage(what, format!("'{project}' is no project that images are admitted into"))
+                                .hint(format!("known: {}", known.join(", ")))
+                        })?
+                    }
+                };
+                // Of another registry, its host stands in the name: two of them may have the same repository.
+                let from = if name.host == host { String::new() } else { format!("{}/", name.host.replace(':', "-")) };
+                Ok(ImageRef::oci(host, format!("{project}/{}{}", from.to_lowercase(), name.repository), None))
+            }
+            ImageRef::Glance { .. } if rules.cloud.is_empty() => Err(no_place(what, "cloud")),
+            ImageRef::Glance { .. } => {
+                Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title().to_lowercase() })
+            }
+            _ => Err(Error::unsupported(what, "a steward on another machine cannot read it")
+                .hint("put it into a registry or a cloud first: wharf push")),
+        }
+    }
+
+    /// Asks for an image: it is pinned now, and asked for until somebody withdraws.
+    pub async fn ask_for(&self, cx: &Context, image: &str, asking: &Asking) -> Result<Submitted> {
+        let what = format!("request {}", clean::short(image, 200));
+        let reason = clean::short(asking.reason.trim(), REASON);
+        if reason.is_empty() {
+            return Err(Error::usage(what, "a reason is needed: whoever decides reads it").hint("--reason TEXT"));
+        }
+        let (asked, destination) = if Self::is_on_the_web(image) {
+            self.asked_on_the_web(&what, image)?
+        } else {
+            let reference: ImageRef = image.parse()?;
+            self.admitted_as(&what, &reference, asking.project.as_deref())?;
+            let found = self.image(cx, &reference, None).await?;
+            self.asked(&what, &found, asking.project.as_deref())?
+        };
+        let wish = Wish {
+            person: self.config.person.clone(),
+            reason,
+            until: asking.until,
+            since: text::now(),
+            private: asking.private,
+            withdrawn: false,
+        };
+        let store = &self.store;
+        let sent = async {
+            if !self.config.mail.is_empty() {
+                store.introduce(&self.config.mail).await?;
+            }
+            let (id, new) = store.submit(&asked, &destination, &wish).await?;
+            Ok(Submitted { request: store.request(id).await?, new, pace: store.pace().await.unwrap_or_default() })
+        };
+        let submitted = cx.run(&what, sent).await;
+        let mut entry = self.entry("request", format!("{} for {destination}", asked.from));
+        entry.digest = asked.digest.parse().ok();
+        self.note(entry, &submitted).await;
+        submitted
+    }
+
+    fn asked(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(Asked, String)> {
+        let pinned = image.pinned.as_ref().ok_or_else(|| {
+            Error::unsupported(what, "it has no digest or hash that it could be pinned to")
+                .hint("only what is pinned can be judged and admitted")
+        })?;
+        let destination = self.admitted_as(what, &pinned.reference, project)?;
+        let destination = match &destination {
+            ImageRef::Glance { cloud, .. } => {
+                let name = image.annotations.get("name").cloned().unwrap_or_else(|| pinned.reference.title());
+                format!("glance://{cloud}/{name}")
+            }
+            other => other.to_string(),
+        };
+        let tag = pinned.reference.tag().or(image.reference.tag()).map(str::to_owned);
+        let seen = tag.as_deref().map_or_else(|| pinned.reference.clone(), |tag| image.reference.with_tag(tag));
+        let title = if matches!(seen, ImageRef::Oci(_)) { title(&seen) } else { image.title() };
+        let asked = Asked {
+            from: pinned.reference.to_string(),
+            title,
+            tag,
+            digest: pinned.digest.to_string(),
+            platforms: image
+                .platforms
+                .iter()
+                .filter(|entry| entry.platform.os != "unknown")
+                .map(|entry| (entry.platform.clone(), entry.digest.clone()))
+                .collect(),
+            size: Some(image.size),
+        };
+        Ok((asked, destination))
+    }
+
+    fn asked_on_the_web(&self, what: &str, url: &str) -> Result<(Asked, String)> {
+        let cloud = &self.config.requests.cloud;
+        if cloud.is_empty() {
+            return Err(no_place(what, "cloud"));
+        }
+        if url.split("://").nth(1).and_then(|rest| rest.split('/').next()).is_none_or(|host| host.contains('@')) {
+            return Err(Error::usage(what, "an address without an account or password is needed"));
+        }
+        let name = super::disk::name_of_url(url);
+        let asked = Asked { from: url.to_owned(), title: name.clone(), digest: url.to_owned(), ..Asked::default() };
+        Ok((asked, format!("glance://{cloud}/{name}")))
+    }
+
+    /// Asks for another version instead: the old request is withdrawn once the new one stands.
+    pub async fn ask_again(&self, cx: &Context, id: Id, image: Option<&str>) -> Result<Submitted> {
+        let old = self.store.request(id).await?;
+        let me = self.store.me().await?;
+        let wish = old.wishes.iter().find(|wish| wish.person == me.person).ok_or_else(|| {
+            Error::new(Kind::NotAllowed, format!("ask again for {}", old.called()), "you did not ask for it")
+        })?;
+        let from = match image {
+            Some(image) => image.to_owned(),
+            None if Self::is_on_the_web(&old.asked.from) => old.asked.from.clone(),
+            // What the tag means now.
+            None => {
+                let pinned: ImageRef = old.asked.from.parse()?;
+                let bare = pinned.without_version();
+                old.asked.tag.as_deref().map_or(bare.clone(), |tag| bare.with_tag(tag)).to_string()
+            }
+        };
+        let asking = Asking { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
+        let submitted = self.ask_for(cx, &from, &asking).await?;
+        if submitted.request.id != id && !old.stage.is_over() {
+            self.store.happen(id, &Event::Withdraw).await?;
+        }
+        Ok(submitted)
+    }
+
+    /// Lets somebody say something about a request, answer, ask back or withdraw.
+    pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
+        let what = format!("{} request {id}", event.word());
+        cx.run(&what, self.store.happen(id, event)).await
+    }
+
+    /// Adds something to a request; an answer, where one is waited for and I asked for it.
+    pub async fn add_to(&self, cx: &Context, id: Id, words: &str) -> Result<Request> {
+        let (request, me) = (self.store.request(id).await?, self.store.me().await?);
+        let answers = request.stage == Stage::Asked && request.is_of(&me.person);
+        let kind = if answers { RemarkKind::Answer } else { RemarkKind::Note };
+        self.speak(cx, id, &Event::Remark(kind, clean::short(words.trim(), REASON))).await
+    }
+
+    /// Decides on a request. With a key, the approval is signed here: that signature is what admits the image.
+    pub async fn decide(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
+        let decided = self.decided(cx, asker, id, ruling).await;
+        let mut entry = self.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
+        if let Ok(request) = &decided {
+            entry.subject = format!("{}: {} for {}", request.called(), request.asked.from, request.destination);
+            entry.digest = request.asked.digest.parse().ok();
+            entry.verdict = request.dossier.as_ref().map(|dossier| dossier.verdict.word().to_owned());
+        }
+        self.note(entry, &decided).await;
+        decided
+    }
+
+    async fn decided(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
+        let what = format!("{} request {id}", if ruling.approve { "approve" } else { "reject" });
+        let request = cx.run(&what, self.store.request(id)).await?;
+        let me = self.store.me().await?;
+        if !ruling.approve && ruling.reason.trim().is_empty() {
+            return Err(Error::usage(what, "a reason is needed: whoever asked reads it").hint("--reason TEXT"));
+        }
+        // Before a key is asked for: whoever may not decide need not type a PIN.
+        let mut decision = Decision {
+            by: me.person.clone(),
+            at: text::now(),
+            approve: ruling.approve,
+            reason: clean::short(ruling.reason.trim(), REASON),
+            terms: ruling.terms.clone(),
+            digest: request.asked.digest.clone(),
+            payload: String::new(),
+            signature: String::new(),
+        };
+        request.clone().follow(&Event::Decide(decision.clone()), &me, text::now())?;
+        let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
+        if ruling.approve && !key.is_empty() {
+            if let Some(payload) = statement_of(&request, &decision) {
+                let signer = (self.signers.open)(&key, asker).await?;
+                decision.signature = STANDARD.encode(signed_by(&what, &payload, &*signer).await?);
+                decision.payload = payload;
+            }
+        }
+        cx.run(&what, self.store.happen(id, &Event::Decide(decision))).await
+    }
+
+    /// Approves everything that one rule blocks on one base until a day, also what is asked for later.
+    pub async fn approve_class(
+        &self,
+        cx: &Context,
+        asker: Arc<dyn Asker>,
+        (base, rule): (&str, &str),
+        ruling: &Ruling,
+    ) -> Result<Id> {
+        let what = format!("approve the class '{rule}'");
+        let payload = Class::statement(base, rule, &ruling.terms);
+        let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
+        let signature = if key.is_empty() {
+            String::new()
+        } else {
+            let signer = (self.signers.open)(&key, asker).await?;
+            STANDARD.encode(signed_by(&what, &payload, &*signer).await?)
+        };
+        let decision = Decision {
+            by: self.config.person.clone(),
+            at: text::now(),
+            approve: true,
+            reason: clean::short(ruling.reason.trim(), REASON),
+            terms: ruling.terms.clone(),
+            digest: String::new(),
+            payload: if signature.is_empty() { String::new() } else { payload },
+            signature,
+        };
+        let approved = cx.run(&what, self.store.approve_class(base, rule, &decision)).await;
+        let subject = format!("what '{rule}' blocks on '{base}' {}", ruling.terms.words());
+        self.note(self.entry("approve class", subject), &approved).await;
+        approved
+    }
+}
+
+/// What an approver signs: the payload that will be attached to the admitted image. `None` for what is no container
+/// image, whose data the steward signs.
+pub fn statement_of(request: &Request, decision: &Decision) -> Option<String> {
+    let digest: Digest = request.asked.digest.parse().ok()?;
+    let Ok(ImageRef::Oci(name)) = request.destination.parse::<ImageRef>() else { return None };
+    let name = format!("{}/{}", name.host, name.repository);
+    Some(stated(request, decision).payload(&name, &digest))
+}
+
+/// What a signature that admits a request states.
+pub fn stated(request: &Request, decision: &Decision) -> Stated {
+    let bare = request.destination.trim_start_matches("oci://");
+    let by_policy = decision.by.starts_with("policy ");
+    Stated {
+        terms: decision.terms.clone(),
+        only: decision.terms.only.then(|| bare.to_owned()),
+        approver: if by_policy { String::new() } else { decision.by.clone() },
+        request: request.id.to_string(),
+        tag: request.asked.tag.clone().unwrap_or_default(),
+        scan: request.dossier.as_ref().and_then(|dossier| dossier.scan.clone()),
+    }
+}

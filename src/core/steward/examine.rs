@@ -1,0 +1,315 @@
+//! Quarantine, evidence, judgement: what a steward finds out about a request before anybody decides.
+
+use crate::core::{
+    clean,
+    copy::{self, Options},
+    digest::Digest,
+    error::{Error, Kind, Result},
+    evidence::{Scan, Signature, Verdict},
+    model::{Image, Platform},
+    policy::Judgement,
+    portal::Portal,
+    progress::Context,
+    record::{self, Kind as RecordKind, Outcome, Record},
+    reference::ImageRef,
+    request::{Class, Decision, Dossier, Request, Terms, grounds, stage::Next, terms},
+    text,
+};
+
+/// More platforms are not judged: whoever needs them asks for them one by one.
+const PLATFORMS: usize = 12;
+/// Tries of a check that could not run, before a person decides without it.
+const PATIENCE: i64 = 3;
+/// The longest comparison that is kept, in characters.
+const DIFF: usize = 4000;
+/// Fixes that are named.
+const FIXES: usize = 20;
+
+/// A platform of an image, with what was found.
+struct Judged {
+    image: Image,
+    records: Vec<Record>,
+    judgement: Judgement,
+}
+
+fn strictness(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Allow => 0,
+        Verdict::NeedsApproval => 1,
+        Verdict::Undecided => 2,
+        Verdict::Deny => 3,
+    }
+}
+
+/// Whether a check that matters could not run.
+fn is_blind(records: &[Record], now: i64) -> Option<String> {
+    RecordKind::JUDGED.into_iter().find_map(|kind| {
+        let record = record::best(records, kind, now)?;
+        let blind = match record.outcome {
+            Outcome::Signature { state, .. } => state == Signature::Unreachable,
+            Outcome::Scan { state, .. } => state == Scan::Failed,
+            _ => false,
+        };
+        blind.then(|| record.reason.clone())
+    })
+}
+
+/// What an image is built on: as it says of itself, else its lowest layer, which images of one base share.
+fn base(image: &Image) -> String {
+    let said = |key: &str| image.annotations.get(key).filter(|value| !value.is_empty());
+    let named = said("org.opencontainers.image.base.name").or(said("org.opencontainers.image.base.digest"));
+    let lowest = image.layers.first().and_then(|layer| layer.digest.as_ref());
+    match (named, lowest) {
+        (Some(named), _) => clean::short(named, 120),
+        (None, Some(digest)) => format!("layer {}", digest.short()),
+        (None, None) => String::new(),
+    }
+}
+
+/// The badge and the facts of what was found, a line each.
+fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
+    let platform = judged.image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+    let of = platform.filter(|_| several).map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let line = |kind: RecordKind| {
+        let record = record::best(&judged.records, kind, now)?;
+        let (badge, found) = (
+            record.badge(),
+            match &record.outcome {
+                Outcome::Signature { signer, .. } => signer.clone(),
+                Outcome::Scan { counts, packages, .. } => {
+                    let seen = text::plural(*packages, "package", "packages");
+                    if counts.total() == 0 { seen } else { format!("{} in {seen}", counts.words()) }
+                }
+                _ => String::new(),
+            },
+        );
+        Some(format!("{}{of}: {} {} {found} · {}", kind.word(), badge.sign, badge.word, record.tool))
+    };
+    RecordKind::JUDGED.into_iter().filter_map(line).collect()
+}
+
+/// Fixes of findings that matter: what somebody needs who makes a better version.
+fn fixes(all: &[Judged], now: i64) -> Vec<String> {
+    let mut fixes: Vec<String> = Vec::new();
+    for judged in all {
+        let Some(Outcome::Scan { worst, .. }) =
+            record::best(&judged.records, RecordKind::Scan, now).map(|one| &one.outcome)
+        else {
+            continue;
+        };
+        let matters = |one: &&record::Vulnerability| {
+            (one.exploited || one.severity <= record::Severity::High) && !one.fixed.is_empty()
+        };
+        for one in worst.iter().filter(matters) {
+            let words = format!("{} in {} {}: fixed in {}", one.id, one.package, one.installed, one.fixed);
+            if !fixes.contains(&words) && fixes.len() < FIXES {
+                fixes.push(words);
+            }
+        }
+    }
+    fixes
+}
+
+impl Portal {
+    /// Where a request's bytes are kept while they are judged.
+    pub(super) fn quarantine_of(&self, digest: &Digest, name: &str) -> ImageRef {
+        let short: String = digest.hex().chars().take(12).collect();
+        match self.config.requests.quarantine.split_once('/') {
+            Some((host, project)) => {
+                ImageRef::oci(host, format!("{project}/{name}"), Some(format!("q-{short}"))).with_digest(digest)
+            }
+            None => {
+                let folder = self.config.state_dir.join("quarantine").join(digest.hex());
+                ImageRef::File { path: folder.display().to_string(), tag: Some(format!("q-{short}")), digest: None }
+            }
+        }
+    }
+
+    /// Everything that a decision needs, and what the policy makes of it.
+    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+        if Self::is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
+            return self.examine_disk(cx, request).await;
+        }
+        let what = format!("examine {}", request.called());
+        let from: ImageRef = request.asked.from.parse()?;
+        let digest: Digest = request.asked.digest.parse()?;
+        let name = from.name().map(|name| name.repository.clone()).unwrap_or_default();
+        let quarantine = self.quarantine_of(&digest, &name);
+        let copied = copy::copy(cx, &self.place(&from)?, &self.place(&quarantine)?, &Options::default()).await?;
+        digest.matches(&copied.digest, &what)?;
+        let mut all = Vec::new();
+        for platform in platforms(request) {
+            all.push(self.examine_platform(cx, &from, &quarantine, platform.as_ref()).await?);
+        }
+        let now = text::now();
+        if let Some(why) = all.iter().find_map(|judged| is_blind(&judged.records, now)) {
+            if request.tries < PATIENCE {
+                return Err(Error::new(Kind::Unavailable, what, format!("a check could not run: {why}")));
+            }
+        }
+        let dossier = self.dossier(cx, request, &all, &quarantine, now).await?;
+        let next = self.next_of(request, &dossier, now).await?;
+        Ok((dossier, next))
+    }
+
+    /// One platform, in the evidence of its place and of the bytes that were fetched.
+    async fn examine_platform(
+        &self,
+        cx: &Context,
+        from: &ImageRef,
+        quarantine: &ImageRef,
+        platform: Option<&Platform>,
+    ) -> Result<Judged> {
+        if matches!(quarantine, ImageRef::Oci(_)) {
+            let image = self.image(cx, quarantine, platform).await?;
+            // What is found of these bytes counts for them everywhere.
+            self.gather(cx, &image, false, false).await?;
+        }
+        let image = self.image(cx, from, platform).await?;
+        let records = self.gather(cx, &image, false, false).await?;
+        let judgement = self.judge(&image, &records, None);
+        Ok(Judged { image, records, judgement })
+    }
+
+    async fn dossier(
+        &self,
+        cx: &Context,
+        request: &Request,
+        all: &[Judged],
+        quarantine: &ImageRef,
+        now: i64,
+    ) -> Result<Dossier> {
+        let worst = all
+            .iter()
+            .max_by_key(|judged| strictness(judged.judgement.verdict))
+            .ok_or_else(|| Error::failed(format!("examine {}", request.called()), "it has no platform"))?;
+        let scan = all
+            .iter()
+            .filter_map(|judged| record::best(&judged.records, RecordKind::Scan, now).and_then(terms::attested))
+            .max_by_key(|scan| (scan.counts.critical, scan.counts.high, scan.counts.total(), -scan.scanned));
+        // Of several platforms, all must have been scanned for one scan to be stated.
+        let scanned = |judged: &Judged| record::best(&judged.records, RecordKind::Scan, now).is_some();
+        Ok(Dossier {
+            verdict: worst.judgement.verdict,
+            policy: self.policy_id(),
+            grounds: grounds(&worst.judgement),
+            evidence: all.iter().flat_map(|judged| lines(judged, all.len() > 1, now)).collect(),
+            base: base(&worst.image),
+            diff: self.diff_to_admitted(cx, request, &worst.image).await,
+            fixes: fixes(all, now),
+            quarantine: quarantine.to_string(),
+            scan: scan.filter(|_| all.iter().all(scanned)),
+            at: now,
+        })
+    }
+
+    /// The policy in force: an approval binds to it.
+    pub(super) fn policy_id(&self) -> String {
+        let text = toml::to_string(&self.config.policy).unwrap_or_default();
+        format!("{} ({})", self.config.policy.name, Digest::of(text.as_bytes()).short())
+    }
+
+    /// What is different from the version that is admitted already; a comparison that fails says nothing.
+    async fn diff_to_admitted(&self, cx: &Context, request: &Request, image: &Image) -> String {
+        let Ok(Some(before)) = self.store.admitted_at(&request.destination).await else { return String::new() };
+        let Ok(before) = before.reference.parse::<ImageRef>() else { return String::new() };
+        let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        let after = image.pinned.as_ref().map_or(&image.reference, |pinned| &pinned.reference);
+        match self.diff(cx, &before, after, platform, true).await {
+            Ok(diff) => diff.words().chars().take(DIFF).collect(),
+            Err(error) => format!("could not be compared with {before}: {}", error.why),
+        }
+    }
+
+    /// What follows by the policy and by approvals of classes.
+    pub(super) async fn next_of(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<Next> {
+        let policy = &self.config.policy.name;
+        let decision = |approve: bool, reason: String| Decision {
+            by: format!("policy {policy}"),
+            at: now,
+            approve,
+            reason,
+            terms: Terms { until: wished_end(request), ..Terms::default() },
+            digest: request.asked.digest.clone(),
+            payload: String::new(),
+            signature: String::new(),
+        };
+        match dossier.verdict {
+            Verdict::Allow => {
+                let words: Vec<&str> = dossier.grounds.iter().map(|ground| ground.words.as_str()).collect();
+                Ok(Next::Decided(decision(true, words.join("; "))))
+            }
+            Verdict::Deny => {
+                let fixed = if dossier.fixes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" · take a version in which this is fixed: {}", dossier.fixes.join("; "))
+                };
+                Ok(Next::Decided(decision(false, format!("{}{fixed}", dossier.why()))))
+            }
+            Verdict::NeedsApproval | Verdict::Undecided => {
+                let classes = self.store.classes().await?;
+                let class =
+                    classes.iter().find(|class| class.covers(dossier, now) && self.class_counts(class, request));
+                Ok(class.map_or(Next::Wait, |class| {
+                    Next::Decided(Decision {
+                        by: format!("{} (class {})", class.decision.by, class.id),
+                        at: now,
+                        digest: request.asked.digest.clone(),
+                        ..class.decision.clone()
+                    })
+                }))
+            }
+        }
+    }
+
+    /// Whether an approval of a class counts: signed where the site wants that, and not of one's own request.
+    fn class_counts(&self, class: &Class, request: &Request) -> bool {
+        let own = request.is_of(&class.decision.by) && self.config.requests.self_approval != Some(true);
+        let alone = request.wanted_by().all(|wish| wish.person == class.decision.by);
+        let signed = || {
+            let statement = Class::statement(&class.base, &class.rule, &class.decision.terms);
+            class.decision.payload == statement && self.signer_of(&class.decision).is_some()
+        };
+        let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
+        !(own && alone && !self.config.requests.approvers.is_empty()) && (unsigned_is_fine || signed())
+    }
+}
+
+/// The platforms to judge; those of an index one by one.
+fn platforms(request: &Request) -> Vec<Option<Platform>> {
+    let all = &request.asked.platforms;
+    if all.len() < 2 {
+        return vec![None];
+    }
+    all.iter().take(PLATFORMS).map(|(platform, _)| Some(platform.clone())).collect()
+}
+
+/// Until when all who asked need it; nothing where one of them does not say.
+fn wished_end(request: &Request) -> Option<i64> {
+    let ends: Option<Vec<i64>> = request.wanted_by().map(|wish| wish.until).collect();
+    ends.and_then(|ends| ends.into_iter().max())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::{Asked, Wish};
+
+    #[test]
+    fn an_admission_ends_when_the_last_one_needs_it_no_more_and_never_where_one_does_not_say() {
+        let wish = |person: &str, until| Wish {
+            person: person.into(),
+            reason: "r".into(),
+            until,
+            since: 1,
+            private: false,
+            withdrawn: false,
+        };
+        let mut request = Request::new(1, Asked::default(), "d", 1);
+        request.wishes = vec![wish("ada", Some(10)), wish("bob", Some(20))];
+        assert_eq!(wished_end(&request), Some(20));
+        request.wishes.push(wish("carol", None));
+        assert_eq!(wished_end(&request), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! The vulnerability watch: what was admitted or used is judged again when the scanners know something new, and those
+//! whom it concerns are told once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Tools;
+use crate::core::{
+    config::Supplier,
+    digest::Digest,
+    error::Result,
+    evidence::Verdict,
+    model::Image,
+    portal::Portal,
+    progress::Context,
+    record::{self, Kind as RecordKind, Outcome, Record, Severity, Vulnerability},
+    reference::{ImageRef, Name},
+    request::{
+        notice::{Notice, Topic, Warning},
+        terms,
+    },
+    sign::restate,
+    store::{How, Use, Watched},
+    text,
+};
+
+/// Hours after which an image is judged again although nothing new is known.
+const HOURS: u32 = 24;
+/// Images that are judged in one round: requests must not wait behind them.
+const ROUND: i64 = 20;
+/// Findings of one warning.
+const FINDINGS: usize = 50;
+
+/// Findings of the scan that counts, the worst first.
+fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
+    match record::best(records, RecordKind::Scan, text::now()).map(|record| &record.outcome) {
+        Some(Outcome::Scan { worst, scanned: Some(_), .. }) => Some(worst),
+        _ => None,
+    }
+}
+
+fn matters(one: &Vulnerability) -> bool {
+    one.exploited || one.severity <= Severity::High
+}
+
+/// New findings that people are told of: bad ones, or any that make the verdict worse.
+fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'a Vulnerability> {
+    let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+    found.iter().filter(|one| !known.contains(one.id.as_str()) && (matters(one) || worse)).take(FINDINGS).collect()
+}
+
+fn strictness(word: &str) -> u8 {
+    match word {
+        "allow" => 0,
+        "needs approval" => 1,
+        "deny" => 3,
+        _ => 2,
+    }
+}
+
+/// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
+fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
+    let bare = reference.split("://").last().unwrap_or(reference);
+    let wanted = supplier.repository.trim_start_matches("oci://");
+    // An admitted image of another registry has its host in its name; one of the same registry has not.
+    let host = admitted.split('/').next().unwrap_or("");
+    let from = bare.strip_prefix(admitted).and_then(|rest| rest.strip_prefix('/'));
+    let of_other = from.is_some_and(|from| from.starts_with(&wanted.replace(':', "-").to_lowercase()));
+    let of_same = from
+        .zip(wanted.strip_prefix(host))
+        .is_some_and(|(from, wanted)| from.starts_with(wanted.trim_start_matches('/')));
+    !wanted.is_empty() && (bare.starts_with(wanted) || of_other || of_same && !host.is_empty())
+}
+
+impl Portal {
+    /// What all scanners know, by the identity of their data.
+    async fn scan_data(&self) -> String {
+        let mut all = Vec::new();
+        for checker in &self.checkers {
+            if let Some(data) = checker.data().await {
+                all.push(format!("{} {data}", checker.name()));
+            }
+        }
+        all.join(", ")
+    }
+
+    /// Judges again what is due. Gives how many, and what failed.
+    pub(super) async fn watch_round(&self, cx: &Context, tools: &Tools, now: i64) -> Result<(usize, Vec<String>)> {
+        let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
+        let old = now - i64::from(hours) * 3600;
+        let data = self.scan_data().await;
+        // Those that waited longest come first: where none of them is due, none is.
+        let first = self.store.watched(now + 1, ROUND).await?;
+        let due = first.into_iter().filter(|one| one.checked <= old || one.data != data);
+        let (mut count, mut failed) = (0, Vec::new());
+        for watched in due {
+            if cx.cancel.is_cancelled() {
+                break;
+            }
+            let reference = watched.reference.clone();
+            match self.look_again(cx, tools, &watched, &data).await {
+                Ok(()) => count += 1,
+                Err(error) => {
+                    failed.push(format!("watch {reference}: {error}"));
+                    // It is looked at again in its turn: one that is gone must not keep the others waiting.
+                    let looked = Watched { checked: text::now(), data: data.clone(), ..watched };
+                    self.store.watch(&looked, &[]).await?;
+                }
+            }
+        }
+        Ok((count, failed))
+    }
+
+    async fn look_again(&self, cx: &Context, tools: &Tools, watched: &Watched, data: &str) -> Result<()> {
+        let reference: ImageRef = watched.reference.parse()?;
+        let image = self.image(cx, &reference, None).await?;
+        // Of one that was never looked at again, what was known when it was admitted or used.
+        let known = if watched.judged {
+            watched.known.clone()
+        } else {
+            let before = self.evidence(&image).await.unwrap_or_default();
+            findings(&before).unwrap_or_default().iter().map(|one| one.id.clone()).collect()
+        };
+        let records = self.gather(cx, &image, true, false).await?;
+        let verdict = self.judge(&image, &records, None).verdict;
+        let Some(found) = findings(&records) else {
+            // Without a scan nothing new is known; what was known stays known.
+            let looked = Watched { checked: text::now(), data: data.to_owned(), ..watched.clone() };
+            return self.store.watch(&looked, &[]).await;
+        };
+        let worse = watched.judged && strictness(verdict.word()) > strictness(&watched.verdict);
+        let new = news(&known, found, worse);
+        let mut told: Vec<(String, String, String)> =
+            new.iter().map(|one| (one.id.clone(), one.package.clone(), one.fixed.clone())).collect();
+        let open: Vec<_> =
+            watched.told.iter().filter(|(id, ..)| found.iter().any(|one| one.id == *id)).cloned().collect();
+        let ids: BTreeSet<&str> = told.iter().chain(&open).map(|(id, ..)| id.as_str()).collect();
+        let fixed = if ids.is_empty() { None } else { self.fixed_version(cx, &image, &ids).await };
+        let later = !open.is_empty() && told.is_empty() && watched.fixed.is_none() && fixed.is_some();
+        let mut notices = Vec::new();
+        if !told.is_empty() || later {
+            let about = if later { &open } else { &told };
+            let users = self.store.users_of(&watched.digest).await?;
+            notices = self.warnings(&image, watched, about, fixed.as_deref(), users);
+        }
+        told.extend(open);
+        if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, &reference) {
+            self.state_scan(cx, name, &watched.digest, &**signer, &records).await?;
+        }
+        let looked = Watched {
+            known: found.iter().map(|one| one.id.clone()).collect(),
+            judged: true,
+            verdict: verdict.word().to_owned(),
+            checked: text::now(),
+            data: data.to_owned(),
+            told,
+            fixed,
+            ..watched.clone()
+        };
+        self.store.watch(&looked, &notices).await
+    }
+
+    /// Keeps the scan that the steward's signature states as it stands now.
+    async fn state_scan(
+        &self,
+        cx: &Context,
+        name: &Name,
+        digest: &str,
+        signer: &dyn crate::core::ports::Signer,
+        records: &[Record],
+    ) -> Result<()> {
+        let own = record::best(records, RecordKind::Scan, text::now());
+        let own = own.filter(|record| !record.tool.ends_with(record::STATED));
+        let Some(scan) = own.and_then(terms::attested) else { return Ok(()) };
+        let digest: Digest = digest.parse()?;
+        let place = self.place(&ImageRef::Oci(name.clone()))?;
+        let what = "state the scan anew";
+        let at = (&*place.content, name, &digest);
+        restate(cx, what, at, signer, |stated| stated.scan = Some(scan)).await.map(|_| ())
+    }
+
+    /// A version of the same image without these findings: what is admitted now, or what its tag means now.
+    async fn fixed_version(&self, cx: &Context, image: &Image, ids: &BTreeSet<&str>) -> Option<String> {
+        let pinned = image.pinned.as_ref()?;
+        let bare = pinned.reference.without_version();
+        let admitted = self.store.admitted_at(&bare.to_string()).await.ok().flatten().map(|one| one.reference);
+        let tags = self.tags(cx, &bare).await.unwrap_or_default();
+        let newest = tags.last().map(|tag| bare.with_tag(tag).to_string());
+        let same = pinned.reference.tag().map(|tag| bare.with_tag(tag).to_string());
+        for candidate in admitted.into_iter().chain(same).chain(newest) {
+            let Ok(reference) = candidate.parse::<ImageRef>() else { continue };
+            let Ok(other) = self.image(cx, &reference, None).await else { continue };
+            let Some(of) = other.pinned.clone().filter(|of| of.digest != pinned.digest) else { continue };
+            let Ok(records) = self.gather(cx, &other, false, false).await else { continue };
+            let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
+            if clean && self.judge(&other, &records, None).verdict != Verdict::Deny {
+                return Some(of.reference.to_string());
+            }
+        }
+        None
+    }
+
+    /// A warning for everybody whom an image concerns.
+    fn warnings(
+        &self,
+        image: &Image,
+        watched: &Watched,
+        about: &[(String, String, String)],
+        fixed: Option<&str>,
+        users: Vec<Use>,
+    ) -> Vec<Notice> {
+        let mut people: BTreeMap<String, (BTreeSet<How>, Vec<String>)> = BTreeMap::new();
+        for used in users {
+            let (how, places) = people.entry(used.person).or_default();
+            how.insert(used.how);
+            if used.how == How::Launched && !places.contains(&used.place) {
+                places.push(used.place);
+            }
+        }
+        for supplier in &self.config.suppliers {
+            if supplies(supplier, &watched.reference, &self.config.requests.admitted) {
+                people.entry(supplier.person.clone()).or_default().0.insert(How::Supplied);
+            }
+        }
+        let ids: Vec<&str> = about.iter().map(|(id, ..)| id.as_str()).collect();
+        let key = Digest::of(format!("{} {} {}", watched.digest, ids.join(" "), fixed.unwrap_or("")).as_bytes());
+        let notice = |(person, (how, workloads)): (String, (BTreeSet<How>, Vec<String>))| {
+            let warning = Warning {
+                reference: watched.reference.clone(),
+                digest: watched.digest.clone(),
+                findings: about.to_vec(),
+                fixed: fixed.map(str::to_owned),
+                workloads,
+                because: how.into_iter().map(|how| how.because().to_owned()).collect(),
+            };
+            Notice {
+                id: 0,
+                at: text::now(),
+                to: person,
+                topic: Topic::Vulnerability,
+                key: format!("vulnerability {}", key.short()),
+                title: image.title(),
+                words: warning.words(),
+                request: None,
+                warning: Some(warning),
+                seen: false,
+            }
+        };
+        people.into_iter().map(notice).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(id: &str, severity: Severity) -> Vulnerability {
+        Vulnerability { id: id.into(), severity, ..Vulnerability::default() }
+    }
+
+    #[test]
+    fn a_supplier_answers_for_an_image_wherever_it_was_admitted() {
+        let of = |repository: &str| Supplier { repository: repository.into(), ..Supplier::default() };
+        let admitted = "r.example:5000/admitted";
+        assert!(supplies(&of("r.example:5000/physics/"), "oci://r.example:5000/physics/a@sha256:1", admitted));
+        assert!(supplies(&of("r.example:5000/physics/"), "oci://r.example:5000/admitted/physics/a@sha256:1", admitted));
+        assert!(supplies(&of("q.example:1/lab"), "oci://r.example:5000/admitted/q.example-1/lab/a@sha256:1", admitted));
+        assert!(!supplies(
+            &of("q.example:1/other"),
+            "oci://r.example:5000/admitted/q.example-1/lab/a@sha256:1",
+            admitted
+        ));
+        assert!(!supplies(&of(""), "oci://r.example:5000/admitted/a@sha256:1", admitted));
+    }
+
+    #[test]
+    fn people_hear_of_bad_findings_that_are_new_and_of_any_that_change_the_verdict() {
+        let found =
+            [finding("CVE-1", Severity::Critical), finding("CVE-2", Severity::High), finding("CVE-3", Severity::Low)];
+        let ids = |new: Vec<&Vulnerability>| new.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(news(&["CVE-1".into()], &found, false)), ["CVE-2"]);
+        assert_eq!(ids(news(&["CVE-1".into()], &found, true)), ["CVE-2", "CVE-3"]);
+        assert!(news(&["CVE-1".into(), "CVE-2".into()], &found, false).is_empty());
+        assert!(
+            strictness("deny") > strictness("needs approval") && strictness("needs approval") > strictness("allow")
+        );
+    }
+}
