@@ -189,6 +189,16 @@ pub trait Store: Send + Sync {
     /// Keeps the address where I get mail.
     async fn introduce(&self, mail: &str) -> Result<()>;
 
+    /// Whether [`Store::news`] waits without looking: then somebody may wait for it all the time.
+    fn pushes(&self) -> bool {
+        false
+    }
+
+    /// Whether there is anything to read; a store that nobody has used yet is not made for a look.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Waits until something has changed, as far as the store tells; it may come back without reason.
     async fn news(&self) -> Result<()>;
 }

@@ -366,7 +366,14 @@ impl Portal {
             }
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
-        let step = if may { format!("{step}; or go on with a reason: --because TEXT") } else { step.to_owned() };
+        let mut steps = vec![step.to_owned()];
+        if kind != ErrorKind::Denied && self.takes_requests() {
+            steps.push(format!("ask for it: R on its page, or wharf request {} --reason TEXT", image.reference));
+        }
+        if may {
+            steps.push("or go on with a reason: --because TEXT".to_owned());
+        }
+        let step = steps.join("; ");
         let why =
             format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), judgement.grounds());
         Err(Error::new(kind, what, why).hint(step))

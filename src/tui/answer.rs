@@ -7,11 +7,12 @@ use super::{
     commands, dialogs,
     input::Input,
     list::Position,
-    msg::{Effect, Slot, Target},
+    msg::{Effect, Said, Slot, Target},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
     },
+    requests,
     screens::image,
     sharing,
     state::{Screen, State},
@@ -146,7 +147,13 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Ask::Reason(target) => requests::wanted(state, target.clone(), text),
+        Ask::Conditions(ids) => requests::on_conditions(state, ids.clone(), &text),
         _ if text.is_empty() => Vec::new(),
+        Ask::Refusal(ids) => requests::refused(state, ids.clone(), text),
+        Ask::AskedBack(id) => requests::speak(state, *id, Said::Question(text)),
+        Ask::Addition(id) => requests::speak(state, *id, Said::More(text)),
+        Ask::Class(base, rule) => requests::class(state, base.clone(), rule.clone(), &text),
         Ask::Gift => sharing::gift_pasted(state, &text),
         Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),
         Ask::SnapshotName(backend, id) => sharing::snapshot_named(state, backend.clone(), id.clone(), text),
@@ -186,6 +193,7 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
             state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
         }
         Sure::Give(target) => sharing::give(state, target),
+        Sure::Withdraw(id) => requests::speak(state, id, Said::Withdrawn),
         Sure::Remove(backend, id) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
                 let mut effects = commands::back(state);

@@ -6,6 +6,7 @@ use super::{
     input::Input,
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
+    requests,
     screens::image,
     sharing,
     state::{Screen, State},
@@ -37,7 +38,35 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.catalog.begun = true;
             state.fail(&error);
         }
-        Msg::Filters(filters) => state.catalog.saved = filters,
+        Msg::Filters(filters) => {
+            state.catalog.saved = filters;
+            // The first frame is drawn: what concerns the person is counted now.
+            return vec![Effect::Unread, Effect::Listen { always: true }];
+        }
+        Msg::Requests { which, skip, result } => {
+            if let Some(page) = topmost!(state, Screen::Requests) {
+                page.arrived(which, skip, result);
+            }
+        }
+        Msg::Queue(result) => {
+            if let Some(page) = topmost!(state, Screen::Requests) {
+                page.stands(result);
+            }
+        }
+        Msg::RequestTold(result) => match *result {
+            Ok((request, text)) => {
+                let title = format!("Request {}: {}", request.id, request.asked.title);
+                state.popups.push(Popup::Text { title, copy: Some(text.clone()), text, top: 0 });
+            }
+            Err(error) => state.fail(&error),
+        },
+        Msg::Inbox(result) => {
+            if let Some(page) = topmost!(state, Screen::Inbox) {
+                page.arrived(result);
+            }
+        }
+        Msg::Unread(count) => state.unread = count,
+        Msg::News => return requests::news(state),
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
         Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
         Msg::Shares(result) => {
@@ -46,6 +75,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Offers(offers, failed) => {
+            if let Some(page) = topmost!(state, Screen::Inbox) {
+                page.offers = offers.iter().filter(|offer| !offer.outgoing).count();
+            }
             if let Some(page) = topmost!(state, Screen::Offers) {
                 page.arrived(offers, failed);
             }
@@ -311,6 +343,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     match state.screen() {
         Screen::Workloads(_) | Screen::Workload(_) => effects.push(Effect::Workloads),
         Screen::Offers(_) => effects.push(Effect::Offers),
+        Screen::Requests(page) => effects.push(page.again()),
         Screen::Image(page) => effects.extend(page.reads_shares()),
         _ => {}
     }

@@ -10,12 +10,13 @@ use super::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
     },
+    requests,
     screens::{console, image, launch, offers, sources, workloads},
     sharing,
     state::{Screen, State},
     update,
 };
-use crate::core::{launch::Workload, model::Platform, text, verify::Verified};
+use crate::core::{launch::Workload, model::Platform, request::Which, text, verify::Verified};
 
 /// Carries out an action; one that means nothing here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -51,6 +52,8 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Offers => open(state, Screen::Offers(offers::Page::default()), Effect::Offers),
+        Action::Requests => requests::open(state, Which::Mine),
+        Action::Inbox => requests::inbox(state),
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
         Action::SignIn => dialogs::sign_in(state),
         Action::OpenLink => {
@@ -76,6 +79,8 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
             _ => Vec::new(),
         },
         Screen::Offers(_) => on_offers(state, action),
+        Screen::Requests(_) => requests::on_requests(state, action),
+        Screen::Inbox(_) => requests::on_inbox(state, action),
         Screen::Sources(_) if action == Action::Refresh => {
             state.stack.pop();
             run(state, Action::Sources)
@@ -104,7 +109,8 @@ pub fn pick(state: &mut State, pick: Pick) -> Vec<Effect> {
     Vec::new()
 }
 
-fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
+/// Opens a screen, and reads what it shows.
+pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
     // Going where one is already must not pile up screens.
     let same = std::mem::discriminant(state.screen()) == std::mem::discriminant(&screen);
     if same {
@@ -140,6 +146,8 @@ fn resume(state: &State) -> Vec<Effect> {
         Screen::Workloads(_) => vec![Effect::Workloads],
         Screen::Workload(page) => watch(&page.workload, false),
         Screen::Offers(_) => vec![Effect::Offers],
+        Screen::Requests(page) => vec![page.again()],
+        Screen::Inbox(_) => vec![Effect::Inbox, Effect::Offers],
         _ => Vec::new(),
     }
 }
@@ -205,7 +213,7 @@ fn palette(state: &mut State) -> Vec<Effect> {
 }
 
 /// Opens the page of an image, and the launch screen behind it if that is what was wanted.
-fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
+pub fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
     state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
     vec![Effect::Image { target, platform: None }]
 }
@@ -255,6 +263,10 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Share => {
             let targets = catalog.targets();
             return targets.into_iter().rev().flat_map(|target| sharing::share(state, target, None)).collect();
+        }
+        Action::Request => {
+            let Some(target) = catalog.target() else { return Vec::new() };
+            return requests::ask(state, target);
         }
         Action::Explain => {
             let Some(target) = catalog.target() else { return Vec::new() };
@@ -319,6 +331,10 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 })
                 .collect();
             return pick(state, Pick::new("Platform", Purpose::Platform, items));
+        }
+        Action::Request => {
+            let target = page.target();
+            return requests::ask(state, target);
         }
         Action::Explain => match page.verified.take() {
             Some(Ok(verified)) => {

@@ -37,6 +37,9 @@ fn offered(state: &State) -> &'static [Action] {
             A::Mark,
             A::OpenLink,
             A::Explain,
+            A::Request,
+            A::Inbox,
+            A::Requests,
             A::Import,
             A::Sources,
             A::Palette,
@@ -51,6 +54,7 @@ fn offered(state: &State) -> &'static [Action] {
             A::CopyTo,
             A::Platform,
             A::Verify,
+            A::Request,
             A::Explain,
             A::Filter,
             A::Sort,
@@ -81,6 +85,24 @@ fn offered(state: &State) -> &'static [Action] {
         }
         Screen::Transfers(_) => &[A::Stop, A::Catalog, A::Back, A::Help],
         Screen::Offers(_) => &[A::Accept, A::Reject, A::Take, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
+        Screen::Requests(page) if page.decides() => &[
+            A::Open,
+            A::Approve,
+            A::Refuse,
+            A::Conditions,
+            A::AskBack,
+            A::NextPane,
+            A::Mark,
+            A::MarkGroup,
+            A::ApproveClass,
+            A::Sort,
+            A::Back,
+            A::Help,
+        ],
+        Screen::Requests(_) => {
+            &[A::Open, A::NextPane, A::Launch, A::AddTo, A::Refuse, A::Renew, A::Refresh, A::Catalog, A::Back, A::Help]
+        }
+        Screen::Inbox(_) => &[A::Open, A::Launch, A::MarkRead, A::Requests, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Sources(_) => &[A::Refresh, A::SignIn, A::Catalog, A::Back, A::Help],
         Screen::Console(_) => &[],
     }
@@ -182,6 +204,15 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         (Screen::Transfers(at), Action::Stop) if state.jobs.get(at.selected).is_none_or(|job| job.ended.is_some()) => {
             no("it does not run")
         }
+        (Screen::Catalog | Screen::Image(_), Action::Request) if !state.requests => {
+            no("the site has no place for admitted images: [requests] admitted")
+        }
+        (Screen::Catalog, Action::Request) if state.catalog.selected().is_none() => no("no image is selected"),
+        (Screen::Image(page), Action::Request) if page.image.as_ref().is_none_or(|image| image.pinned.is_none()) => {
+            no("it has no digest to pin to")
+        }
+        (Screen::Requests(page), action) => page.disabled(action).map(str::to_owned),
+        (Screen::Inbox(page), action) => page.disabled(action).map(str::to_owned),
         _ => None,
     }
 }
@@ -218,7 +249,15 @@ pub fn of(state: &State) -> Vec<Hint> {
         .filter(fits)
         .filter_map(|action| {
             let key = state.keymap.key(scope, *action)?.words();
-            Some(Hint { action: *action, key, words: action.words(), disabled: disabled(state, *action) })
+            let words = match (state.screen(), action) {
+                (Screen::Requests(page), Action::Refuse) if !page.decides() => "take back",
+                (Screen::Requests(_), Action::NextPane) => "other list",
+                (Screen::Inbox(page), Action::Launch) if page.selected().is_some_and(|one| one.warning.is_some()) => {
+                    "launch the fixed one"
+                }
+                _ => action.words(),
+            };
+            Some(Hint { action: *action, key, words, disabled: disabled(state, *action) })
         })
         .collect()
 }

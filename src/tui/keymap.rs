@@ -11,8 +11,20 @@ use crate::core::{clean, text::line_of};
 pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
 
 /// Where keys mean something; a scope falls back on `list` and `global`.
-pub const SCOPES: [&str; 10] =
-    ["global", "list", "catalog", "image", "launch", "workloads", "workload", "transfers", "offers", "sources"];
+pub const SCOPES: [&str; 12] = [
+    "global",
+    "list",
+    "catalog",
+    "image",
+    "launch",
+    "workloads",
+    "workload",
+    "transfers",
+    "offers",
+    "requests",
+    "inbox",
+    "sources",
+];
 
 type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 

@@ -17,6 +17,7 @@ pub mod list;
 pub mod msg;
 pub mod popups;
 pub mod prompter;
+pub mod requests;
 pub mod screens;
 pub mod sharing;
 pub mod state;
@@ -72,6 +73,7 @@ pub fn state_of(portal: &Portal) -> State {
     let keymap = Keymap::load(portal.config.keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config.mouse;
+    state.requests = portal.takes_requests();
     state.theme.clone_from(&portal.config.theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {

@@ -19,6 +19,8 @@ use crate::core::{
     progress::Note,
     query::Query,
     reference::ImageRef,
+    request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
+    requests::Ruling,
     rows::RowSet,
     search::{RowId, Sort},
     secret::Secret,
@@ -61,6 +63,19 @@ fn is_id(tag: &str) -> bool {
 
 /// Health of one source or backend: name, kind, answer.
 pub type HealthLine = (String, &'static str, Result<Health>);
+
+/// What somebody says about a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A question of whoever decides.
+    Question(String),
+    /// Something to know, or an answer.
+    More(String),
+    /// That they want it no more.
+    Withdrawn,
+    /// That they want a newer version.
+    Newer,
+}
 
 /// Something happened.
 #[derive(Debug)]
@@ -139,6 +154,18 @@ pub enum Msg {
     Given(Given),
     /// A source's list, with what looks have told.
     Learnt(String, Arc<RowSet>),
+    /// Some requests, from a place on; and whose view they are.
+    Requests { which: Which, skip: usize, result: Result<Vec<Request>> },
+    /// Who I am in the store, how long others waited, and the groups of the queue.
+    Queue(Result<(Me, Pace, Vec<Group>)>),
+    /// All about one request.
+    RequestTold(Box<Result<(Request, String)>>),
+    /// Notices that concern this person.
+    Inbox(Result<Vec<Notice>>),
+    /// How many were not read.
+    Unread(i64),
+    /// The store has changed.
+    News,
     /// The core asks the person something, under a number.
     Question(u64, Question),
     /// Saved filters.
@@ -193,6 +220,26 @@ pub enum Effect {
     Take { job: u64, offer: String, key: Secret },
     /// Let a cloud fetch an image from the web, as job.
     Import { job: u64, url: String, destination: String },
+    /// Ask for an image to be admitted, as job.
+    Request { job: u64, target: Target, reason: String },
+    /// List requests, from a place on; with how the queue stands where it is the first page.
+    Requests { which: Which, skip: usize, limit: usize },
+    /// Tell all about a request.
+    RequestTold(Id),
+    /// Decide on requests, as job.
+    Decide { job: u64, ids: Vec<Id>, ruling: Ruling },
+    /// Approve a class, as job.
+    ApproveClass { job: u64, base: String, rule: String, ruling: Ruling },
+    /// Say something about a request, as job.
+    Speak { job: u64, id: Id, said: Said },
+    /// Read notices.
+    Inbox,
+    /// Mark notices as read.
+    Seen(Vec<Id>),
+    /// Count what was not read.
+    Unread,
+    /// Hear of changes of the store, while a screen shows it; all the time where that costs nothing.
+    Listen { always: bool },
     /// Copy to a reference, as job; only one platform where one was chosen.
     CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
     /// Ask who may use an image.
@@ -266,6 +313,16 @@ pub enum Slot {
     Shares,
     /// Offers.
     Offers,
+    /// Requests.
+    Requests,
+    /// One request.
+    Request,
+    /// Notices.
+    Inbox,
+    /// Counting notices.
+    Unread,
+    /// News of the store.
+    News,
     /// Projects.
     Projects,
     /// Plans of shares.

@@ -7,7 +7,7 @@ use super::{
     list::{Position, Shown},
     msg::Effect,
     popups::Popup,
-    screens::{catalog, console, image, launch, offers, sources, workload, workloads},
+    screens::{catalog, console, image, inbox, launch, offers, requests, sources, workload, workloads},
 };
 use crate::core::{error::Error, portal::Finding, ports::Listing, progress::Note};
 
@@ -32,6 +32,10 @@ pub enum Screen {
     Sources(sources::Page),
     /// What other projects offer.
     Offers(offers::Page),
+    /// Requests: mine, those that wait, all.
+    Requests(Box<requests::Page>),
+    /// What concerns this person.
+    Inbox(inbox::Page),
 }
 
 /// What is known of a source without asking it.
@@ -131,6 +135,10 @@ pub struct State {
     pub findings: Vec<Finding>,
     /// Jobs whose good end changes what a source lists, and that source.
     pub changing: Vec<(u64, String)>,
+    /// How many notices were not read.
+    pub unread: i64,
+    /// Whether images can be asked for here.
+    pub requests: bool,
     /// Set when the program should end.
     pub quit: bool,
     next: u64,
@@ -155,6 +163,8 @@ impl State {
             backends,
             findings: Vec::new(),
             changing: Vec::new(),
+            unread: 0,
+            requests: true,
             quit: false,
             next: 0,
         }
@@ -190,6 +200,8 @@ impl State {
             Screen::Transfers(_) => "transfers",
             Screen::Sources(_) => "sources",
             Screen::Offers(_) => "offers",
+            Screen::Requests(_) => "requests",
+            Screen::Inbox(_) => "inbox",
         }
     }
 
@@ -223,6 +235,14 @@ impl State {
             }
             Screen::Workloads(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
             Screen::Offers(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
+            Screen::Requests(page) => {
+                let count = page.all.as_ref().map_or(0, Vec::len);
+                Some(line(&mut page.at, count, 3))
+            }
+            Screen::Inbox(page) => {
+                let count = page.count();
+                Some(line(&mut page.at, count, 2))
+            }
             Screen::Transfers(at) => Some(Shown { each: 2, ..line(at, self.jobs.len(), 1) }),
             Screen::Sources(page) => {
                 let count = self.findings.len() + self.sources.len() * 4 + 8;

@@ -51,6 +51,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
                 }
             }
         }
+        Some(Screen::Requests(page)) => effects.extend(page.wants_more()),
         _ => {}
     }
 }
@@ -229,6 +230,8 @@ pub fn slots(screen: &Screen) -> &'static [Slot] {
         Screen::Catalog | Screen::Transfers(_) => &[],
         Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify],
         Screen::Offers(_) => &[Slot::Offers],
+        Screen::Requests(_) => &[Slot::Requests, Slot::Request],
+        Screen::Inbox(_) => &[Slot::Inbox, Slot::Request],
         Screen::Launch(_) => &[Slot::Form, Slot::Plan],
         Screen::Workloads(_) => &[Slot::Workloads],
         Screen::Workload(_) => &[Slot::Logs, Slot::Usage, Slot::Workloads],

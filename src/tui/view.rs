@@ -50,6 +50,8 @@ fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Console(page) => page.view(frame, area, theme),
         Screen::Transfers(at) => transfers::view(frame, area, &state.jobs, at, theme, state.now),
         Screen::Offers(page) => page.view(frame, area, theme, state.now),
+        Screen::Requests(page) => page.view(frame, area, theme, state.now, state.requests),
+        Screen::Inbox(page) => page.view(frame, area, theme, state.now),
         Screen::Sources(page) => page.view(frame, area, &state.sources, &state.findings, theme),
     }
 }
@@ -69,22 +71,26 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
         Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
         Screen::Sources(_) => ("Sources".to_owned(), String::new()),
+        Screen::Requests(page) => ("Requests".to_owned(), page.summary()),
+        Screen::Inbox(page) => ("Inbox".to_owned(), page.summary()),
         Screen::Offers(page) => {
             ("Offers".to_owned(), page.all.as_ref().map_or_else(String::new, |all| format!("{} waiting", all.len())))
         }
     };
+    let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
     let work = match state.running() {
         0 => String::new(),
         running => format!("⇅ {running} running "),
     };
     let left = format!(" wharf │ {title} ");
-    let room = (area.width as usize).saturating_sub(left.width() + work.width());
+    let room = (area.width as usize).saturating_sub(left.width() + unread.width() + work.width());
     put(
         frame,
         area,
         Line::from(vec![
             Span::styled(fit(&left, left.width().min(area.width as usize)), theme.style("title")),
             Span::styled(fit(&detail, room), theme.style("dim")),
+            Span::styled(unread, theme.style("key")),
             Span::styled(work, theme.style("caution")),
         ]),
     );

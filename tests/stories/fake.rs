@@ -284,3 +284,18 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
     let judgement = Policy::default().judge(&facts, now);
     wharf::core::verify::Verified { subject, records, judgement }
 }
+
+/// An offer of another project.
+pub fn offer(title: &str) -> wharf::core::share::Offer {
+    wharf::core::share::Offer {
+        id: "site/x".into(),
+        source: "site".into(),
+        title: title.into(),
+        reference: "lab.example/physics/gromacs:1".parse().unwrap(),
+        from: wharf::core::share::Project { id: "b10".into(), name: "biology".into() },
+        since: Some(1_763_999_000),
+        note: "qcow2 2.31 MiB".into(),
+        ignored: "it stays usable by its id, and is in no list".into(),
+        outgoing: false,
+    }
+}

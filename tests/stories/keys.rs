@@ -6,10 +6,15 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use wharf::{
     core::{
         error::{Error, Kind},
+        evidence::Verdict,
         facets,
         form::{Field, FieldKind, Form},
         launch::{Plan, Risk},
         ports::Listing,
+        request::{
+            Admission, Group, Me, Pace, Request, Stage, Which, Wish,
+            notice::{Notice, Topic, Warning},
+        },
         rows::RowSet,
         search,
         ways::Receiver,
@@ -24,6 +29,112 @@ use wharf::{
 };
 
 use crate::fake;
+
+/// A request as a steward left it.
+pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
+    let now = 1_764_000_000;
+    let name = format!("physics/gromacs-{id}");
+    let mut dossier = crate::stores::dossier(Verdict::NeedsApproval, rule, base);
+    dossier.at = now - 60;
+    dossier.evidence = vec!["signature: ○ unsigned · wharf cosign".into(), "scan: ✓ clean 14 packages · trivy".into()];
+    let mut request = Request::new(id, crate::stores::asked("a"), "oci://lab.example/admitted/gromacs", now - 120);
+    request.asked.title = name;
+    request.stage = stage;
+    request.dossier = Some(*dossier);
+    for (person, reason) in [("ada", "for the paper"), ("bob", "course next week, 30 people")] {
+        request.wishes.push(Wish { person: person.into(), since: now - 120, ..crate::stores::wish(reason, false) });
+    }
+    if stage == Stage::Admitted {
+        let reference = "oci://lab.example/admitted/gromacs:1@sha256:aa".to_owned();
+        request.admitted =
+            Some(Admission { reference, digest: "sha256:aa".into(), signers: vec!["the steward".into()], at: now });
+    }
+    request
+}
+
+/// Notices of each kind.
+pub fn notices() -> Vec<Notice> {
+    let notice = |id, topic, words: &str, seen| Notice {
+        id,
+        at: 1_764_000_000 - id * 100,
+        to: "ada".into(),
+        topic,
+        key: id.to_string(),
+        title: "physics/gromacs:1".into(),
+        words: words.into(),
+        request: (topic != Topic::Vulnerability).then_some(id),
+        warning: None,
+        seen,
+    };
+    let digest = "1".repeat(64);
+    let warning = Warning {
+        reference: format!("oci://lab.example/admitted/gromacs:1@sha256:{digest}"),
+        digest: format!("sha256:{digest}"),
+        findings: vec![("CVE-2026-0001".into(), "openssl".into(), "3.0.9-r1".into())],
+        fixed: Some(format!("oci://lab.example/admitted/gromacs:2@sha256:{}", "2".repeat(64))),
+        workloads: vec!["local/look-1".into()],
+        because: vec!["you launched it".into()],
+    };
+    vec![
+        notice(
+            1,
+            Topic::Request,
+            &format!("was admitted: oci://lab.example/admitted/gromacs:1@sha256:{digest}"),
+            false,
+        ),
+        Notice { words: warning.words(), warning: Some(warning), ..notice(2, Topic::Vulnerability, "", false) },
+        notice(3, Topic::Decision, "waits for a decision: signature: unsigned", true),
+    ]
+}
+
+/// A state after these keys, with what the store would have answered.
+pub fn requests(name: &str, keys: &str) -> State {
+    let mut state = state();
+    state.unread = if name.ends_with("empty") { 0 } else { 2 };
+    let empty = name.ends_with("empty");
+    for key in keys.split(' ') {
+        press(&mut state, key);
+        let list = match state.screen() {
+            Screen::Requests(page) if page.all.is_none() => Some(page.which),
+            _ => None,
+        };
+        if let Some(which) = list {
+            let mine = [Stage::Gathering, Stage::Admitted, Stage::Rejected, Stage::Asked];
+            let all: Vec<Request> = match which {
+                _ if empty => Vec::new(),
+                Which::Queue => [("scan", "alpine:3.17"), ("signature", "alpine:3.17"), ("signature", "alpine:3.17")]
+                    .iter()
+                    .enumerate()
+                    .map(|(at, (rule, base))| request(at as i64 + 1, Stage::Waiting, rule, base))
+                    .collect(),
+                _ => mine
+                    .iter()
+                    .enumerate()
+                    .map(|(at, stage)| request(at as i64 + 1, *stage, "signature", "alpine:3.17"))
+                    .collect(),
+            };
+            update(&mut state, Msg::Requests { which, skip: 0, result: Ok(all) });
+            let me = Me { person: "carol".into(), approver: true, steward: false, own: false };
+            let groups = if which == Which::Queue && !empty {
+                let group = |rule: &str, count| Group { rule: rule.into(), base: "alpine:3.17".into(), count };
+                vec![group("signature", 2), group("scan", 1)]
+            } else {
+                Vec::new()
+            };
+            let pace = Pace { automatic: Some(4), by_person: Some(7200) };
+            update(&mut state, Msg::Queue(Ok((me, pace, groups))));
+        }
+        if matches!(state.screen(), Screen::Inbox(page) if page.all.is_none()) {
+            update(&mut state, Msg::Inbox(Ok(if empty { Vec::new() } else { notices() })));
+        }
+    }
+    if name == "requests-told" {
+        let one = request(1, Stage::Waiting, "signature", "alpine:3.17");
+        let text = one.told(&[], Pace::default(), 1_764_000_000);
+        update(&mut state, Msg::RequestTold(Box::new(Ok((one, text)))));
+    }
+    state
+}
 
 /// A state with one source of three images, its list searched.
 pub fn state() -> State {
@@ -427,4 +538,88 @@ fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_on
     assert_eq!(words(&state), ("low".to_owned(), "by package"));
     press(&mut state, "tab");
     assert_eq!(words(&state).0, "", "words for findings mean nothing for packages");
+}
+
+#[test]
+fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two_keys() {
+    let mut state = state();
+    press(&mut state, "j R");
+    assert!(matches!(state.popups.last(), Some(Popup::Line { .. })));
+    press(&mut state, "enter");
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("a reason is needed")));
+    press(&mut state, "R p a p e r");
+    let asked = press(&mut state, "enter");
+    assert!(matches!(&asked[..], [Effect::Request { reason, .. }] if reason == "paper"), "{asked:?}");
+    // Where nothing can be admitted, the key says why.
+    state.requests = false;
+    press(&mut state, "R");
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("[requests] admitted")));
+    // One key approves; marked ones go together.
+    let ids = |effects: &[Effect]| match effects {
+        [Effect::Decide { ids, ruling, .. }] => (ids.clone(), ruling.clone()),
+        other => panic!("{other:?}"),
+    };
+    let mut queue = requests("queue", "6 tab");
+    let (one, ruling) = ids(&press(&mut queue, "a"));
+    assert_eq!((one, ruling.approve), (vec![1], true));
+    let mut queue = requests("queue", "6 tab j m");
+    let (group, ruling) = ids(&press(&mut queue, "x n o enter"));
+    assert_eq!((group, ruling.approve, ruling.reason.as_str()), (vec![2, 3], false, "no"));
+    let mut queue = requests("queue", "6 tab A");
+    for letter in "until:30d only except:CVE-1 checked by hand".chars() {
+        update(&mut queue, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
+    }
+    let (_, ruling) = ids(&press(&mut queue, "enter"));
+    assert_eq!(
+        (ruling.reason.as_str(), ruling.terms.only, ruling.terms.exceptions.len()),
+        ("checked by hand", true, 1)
+    );
+    assert!(ruling.terms.until.is_some());
+    let mut queue = requests("queue", "6 tab C");
+    for letter in "90d our base".chars() {
+        update(&mut queue, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
+    }
+    let class = press(&mut queue, "enter");
+    assert!(
+        matches!(&class[..], [Effect::ApproveClass { rule, base, .. }] if rule == "scan" && base == "alpine:3.17"),
+        "{class:?}"
+    );
+    // One's own is not one's to approve, and whoever may not decide is told so.
+    let mut own = requests("queue", "6 tab");
+    let me = Me { person: "ada".into(), approver: true, steward: false, own: false };
+    update(&mut own, Msg::Queue(Ok((me.clone(), Pace::default(), Vec::new()))));
+    assert!(press(&mut own, "a").is_empty());
+    assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("your own")));
+    update(&mut own, Msg::Queue(Ok((Me { approver: false, ..me }, Pace::default(), Vec::new()))));
+    assert!(press(&mut own, "x").is_empty());
+    assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("may not decide")));
+}
+
+#[test]
+fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key() {
+    let mut inbox = requests("inbox", "7");
+    let opened = press(&mut inbox, "enter");
+    assert!(matches!(&opened[..], [Effect::Seen(ids), Effect::RequestTold(1)] if ids == &[1]), "{opened:?}");
+    press(&mut inbox, "j");
+    let launched = press(&mut inbox, "l");
+    let fixed = |target: &Target| {
+        target.words().contains("gromacs:2")
+            || matches!(target, Target::Reference(reference) if reference.to_string().contains("gromacs:2"))
+    };
+    assert!(matches!(&launched[..], [Effect::Image { target, .. }] if fixed(target)), "{launched:?}");
+    let mut inbox = requests("inbox", "7 j j");
+    assert!(press(&mut inbox, "l").is_empty());
+    let read = press(&mut inbox, "m");
+    assert!(matches!(&read[..], [Effect::Seen(ids)] if ids == &[1, 2]), "{read:?}");
+    // Offers are one line of it, and lead to where they are answered.
+    let offer = crate::fake::offer("gromacs");
+    let mut inbox = requests("inbox", "7");
+    update(&mut inbox, Msg::Offers(vec![offer], Vec::new()));
+    assert!(matches!(&press(&mut inbox, "g enter")[..], [Effect::Offers]));
+    // A list that is long is read as one goes through it.
+    let mut long = requests("empty", "6");
+    let many = (0..200).map(|id| request(id, Stage::Waiting, "scan", "x")).collect();
+    update(&mut long, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(many) });
+    let more = press(&mut long, "G");
+    assert!(more.iter().any(|effect| matches!(effect, Effect::Requests { skip: 200, .. })), "{more:?}");
 }

@@ -112,6 +112,17 @@ fn pictures() -> Vec<(&'static str, State)> {
         );
         all.push((name, state));
     }
+    for (name, keys) in [
+        ("requests-empty", "6"),
+        ("requests-mine", "6"),
+        ("requests-queue", "6 tab m"),
+        ("requests-told", "6 enter"),
+        ("inbox", "7 j"),
+        ("inbox-empty", "7"),
+        ("request-reason", "j R"),
+    ] {
+        all.push((name, keys::requests(name, keys)));
+    }
     let mut missing = keys::state();
     keys::press(&mut missing, "j enter");
     update(

@@ -289,7 +289,7 @@ impl Request {
             }
             Stage::Waiting => {
                 let why = self.dossier.as_ref().map(Dossier::why).unwrap_or_default();
-                format!("waits for somebody to decide: {why}{}", left(pace.by_person, now - self.since))
+                format!("needs a decision: {why}{}", left(pace.by_person, now - self.since))
             }
             Stage::Asked => {
                 format!("waits for your answer: {}", self.question().map_or("", |question| question.words.as_str()))

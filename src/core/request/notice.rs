@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Request, Stage};
+use crate::core::reference::ImageRef;
 
 /// Whoever may decide, as receiver of a notice.
 pub const APPROVERS: &str = "@approvers";
@@ -99,7 +100,16 @@ impl Warning {
     }
 }
 
+/// How a notice of an admission begins; the reference follows.
+const ADMITTED: &str = "was admitted: ";
+
 impl Notice {
+    /// What it tells somebody to launch: the fixed version, or what was admitted.
+    pub fn launchable(&self) -> Option<ImageRef> {
+        let fixed = self.warning.as_ref().and_then(|warning| warning.fixed.as_deref());
+        fixed.or_else(|| self.words.strip_prefix(ADMITTED))?.parse().ok()
+    }
+
     /// Subject and body of a letter.
     pub fn letter(&self) -> (String, String) {
         let subject = match self.topic {
@@ -152,7 +162,7 @@ pub fn told(request: &Request, before: Stage, now: i64) -> Vec<Notice> {
         Stage::Asked => format!("a question: {}", request.question().map_or("", |question| question.words.as_str())),
         Stage::Admitted => {
             let at = request.admitted.as_ref().map_or("", |admitted| admitted.reference.as_str());
-            format!("was admitted: {at}")
+            format!("{ADMITTED}{at}")
         }
         Stage::Rejected => {
             let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));

@@ -83,7 +83,8 @@ fn lines(judged: &Judged, several: bool, now: i64) -> Vec<String> {
                 _ => String::new(),
             },
         );
-        Some(format!("{}{of}: {} {} {found} · {}", kind.word(), badge.sign, badge.word, record.tool))
+        let found = if found.is_empty() { found } else { format!(" {found}") };
+        Some(format!("{}{of}: {} {}{found} · {}", kind.word(), badge.sign, badge.word, record.tool))
     };
     RecordKind::JUDGED.into_iter().filter_map(line).collect()
 }

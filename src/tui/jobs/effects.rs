@@ -102,6 +102,16 @@ impl Jobs {
                 let (offers, failed) = portal.offers(&Context::default()).await;
                 post.send(Msg::Offers(offers, failed)).await;
             }),
+            effect @ (Effect::Request { .. }
+            | Effect::Requests { .. }
+            | Effect::RequestTold(_)
+            | Effect::Decide { .. }
+            | Effect::ApproveClass { .. }
+            | Effect::Speak { .. }
+            | Effect::Inbox
+            | Effect::Seen(_)
+            | Effect::Unread
+            | Effect::Listen { .. }) => self.of_requests(effect),
             Effect::Projects(source) => self.read(Slot::Projects, move |post| async move {
                 let projects = portal.projects(&Context::default(), &source).await;
                 post.send(Msg::Projects(source, projects)).await;

@@ -1,6 +1,7 @@
 //! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
 
 mod effects;
+mod requests;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

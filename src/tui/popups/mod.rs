@@ -6,6 +6,7 @@ pub mod view;
 
 use self::{agree::Agree, pick::Pick};
 use super::{input::Input, msg::Target};
+use crate::core::request::Id;
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,18 @@ pub enum Ask {
     SnapshotName(String, String),
     /// Where a disk image is on the web.
     Web,
+    /// Why an image is asked for.
+    Reason(Target),
+    /// Conditions of an approval, and why.
+    Conditions(Vec<Id>),
+    /// Why requests are rejected.
+    Refusal(Vec<Id>),
+    /// A question about a request.
+    AskedBack(Id),
+    /// Something to add to a request.
+    Addition(Id),
+    /// Until when a class is approved, and why: base, rule.
+    Class(String, String),
 }
 
 /// What is done when the person says yes.
@@ -41,6 +54,8 @@ pub enum Sure {
     Revoke(String),
     /// Give a volume away.
     Give(Target),
+    /// Take a request back.
+    Withdraw(Id),
 }
 
 /// One popup.

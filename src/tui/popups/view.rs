@@ -76,7 +76,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
                 text.lines().flat_map(folded).map(|line| Line::styled(line, theme.style("text"))).collect();
             let inner = boxed(frame, width, lines.len() as u16 + 3, title, theme);
             frame.render_widget(Paragraph::new(lines).scroll((*top, 0)), above(inner, 1));
-            let hint = if copy.is_some() { "c copies, esc closes" } else { "esc closes, j k scroll" };
+            let hint = if copy.is_some() { "c copies, j k scroll, esc closes" } else { "esc closes, j k scroll" };
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
         }
     }

@@ -3,8 +3,10 @@
 pub mod catalog;
 pub mod console;
 pub mod image;
+pub mod inbox;
 pub mod launch;
 pub mod offers;
+pub mod requests;
 pub mod sources;
 pub mod transfers;
 pub mod workload;

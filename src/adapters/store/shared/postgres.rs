@@ -479,6 +479,10 @@ impl Store for Postgres {
         self.call("keep a mail address", "SELECT wharf.introduce($1)", &[Argument::Text(mail)]).await.map(|_| ())
     }
 
+    fn pushes(&self) -> bool {
+        true
+    }
+
     async fn news(&self) -> Result<()> {
         let what = "watch the store";
         let mut listener = self.listener.lock().await;

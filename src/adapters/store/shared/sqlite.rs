@@ -524,6 +524,10 @@ impl Store for SqliteStore {
         query.execute(self.pool().await?).await.during("keep a mail address").map(|_| ())
     }
 
+    fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
     async fn news(&self) -> Result<()> {
         let what = "watch the store";
         let pool = self.pool().await?;
