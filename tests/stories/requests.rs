@@ -3,7 +3,7 @@
 use crate::{
     lab,
     pty::Screen,
-    site::{Site, until},
+    site::{Registry, Site, until},
     stores::Database,
 };
 
@@ -143,4 +143,258 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let inbox = lab::said(&ada.run(&["inbox", "--read"]));
     assert!(inbox.contains("a version without them: oci://"), "{inbox}");
     assert_eq!(ada.json(0, &["inbox", "--unread"])["notices"].as_array().unwrap().len(), 0);
+}
+
+/// How often something stands in the history of a request.
+fn times(history: &serde_json::Value, what: &str) -> usize {
+    history.as_array().unwrap().iter().filter(|change| change["what"] == what).count()
+}
+
+#[tokio::test]
+async fn a_steward_that_is_killed_at_any_moment_admits_nothing_twice_or_half() {
+    let Some(site) = site("").await else { return };
+    let (ada, bob, steward) = (site.person("ada"), site.person("bob"), site.steward());
+    let database = site.database.as_ref().unwrap();
+    // Leases end at once: whoever was killed has let go.
+    let release =
+        || assert!(database.psql("postgres", &database.name, "UPDATE wharf.request SET lease = 0, retry = 0").0);
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        let version = format!("1.2.{number}-r4");
+        let image = site.image(&bob, &format!("killed-{number}"), &[("musl", &version)], true);
+        ids.push(ada.ask(&image, "for the paper"));
+    }
+    // Killed later and later, until one lives long enough to do everything.
+    let (mut kills, mut pause) = (0, std::time::Duration::from_millis(5));
+    loop {
+        let mut child = steward.wharf(&["steward", "--once"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let end = std::time::Instant::now() + pause;
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if std::time::Instant::now() >= end {
+                break None;
+            }
+            std::thread::park_timeout(std::time::Duration::from_millis(2));
+        };
+        if ended.is_some() && ids.iter().all(|id| ada.request(*id)["stage"] == "admitted") {
+            break;
+        }
+        if ended.is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        release();
+        pause += std::time::Duration::from_millis(17);
+        assert!(kills < 200, "it never came to an end");
+    }
+    assert!(kills > 5, "nothing was tested: {kills}");
+    for id in ids {
+        let shown = ada.json(0, &["requests", "show", &id.to_string()]);
+        let history = &shown["history"];
+        assert_eq!((times(history, "admitted"), times(history, "asked for")), (1, 1), "{history:#}");
+        // The tag is there only with the signature, and everything is whole.
+        let admitted = shown["request"]["admitted"]["reference"].as_str().unwrap();
+        assert_eq!(ada.run(&["verify", admitted]).status.code(), Some(0));
+        let told = ada.json(0, &["inbox"])["notices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|notice| notice["request"] == id)
+            .count();
+        assert_eq!(told, 1, "told once");
+    }
+}
+
+#[tokio::test]
+async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_go_and_come_back() {
+    let parts = ["OPEN", "POSTGRES", "TRIVY"].map(|name| lab::part(&format!("WHARF_LAB_{name}")));
+    let [Some(upstream), Some(database), Some(_)] = parts else { return };
+    // A registry of the test's own, which goes away and comes back.
+    let place = tempfile::tempdir().unwrap();
+    let mut registry = Registry::new(place.path());
+    registry.start();
+    let site = Site::new(&upstream, &registry.host(), Some(Database::new(&database).await), "");
+    let (ada, bob, carol, steward) =
+        (site.person("ada"), site.person("bob"), site.person("carol"), site.steward_of(false));
+    let images: Vec<String> = (0..8)
+        .map(|number| site.image(&bob, &format!("many-{number}"), &[("musl", &format!("1.3.{number}-r0"))], true))
+        .collect();
+    let mut working: Vec<std::process::Child> = (0..3)
+        .map(|_| {
+            let mut command = steward.wharf(&["steward"]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    let database = site.database.as_ref().unwrap();
+    let mut ids = Vec::new();
+    for (number, image) in images.iter().enumerate() {
+        ids.push(ada.ask(image, "for the paper"));
+        carol.ask(image, "me too");
+        if number % 3 == 1 {
+            // Every connection is cut, in the middle of whatever it was doing.
+            let cut = format!(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
+                database.name
+            );
+            assert!(database.psql("postgres", "postgres", &cut).0);
+        }
+        if number == 4 {
+            let dead = &mut working[0];
+            dead.kill().unwrap();
+            dead.wait().unwrap();
+            registry.stop();
+        }
+    }
+    registry.start();
+    until("all of them are admitted", || {
+        // Who was killed holds its request until its lease ends; who failed waits before the next try.
+        database.psql("postgres", &database.name, "UPDATE wharf.request SET retry = 0, lease = CASE WHEN stage = 'gathering' AND lease < wharf.now() + 55 THEN 0 ELSE lease END");
+        ids.iter().all(|id| ada.request(*id)["stage"] == "admitted")
+    });
+    for child in &mut working[1..] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    for id in ids {
+        let shown = ada.json(0, &["requests", "show", &id.to_string()]);
+        assert_eq!((times(&shown["history"], "admitted"), times(&shown["history"], "asked for")), (1, 2), "{shown:#}");
+        assert_eq!(shown["request"]["wishes"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_forged_row_admits_nothing_where_decisions_must_be_signed() {
+    let Some(site) = site("").await else { return };
+    let (ada, bob, carol) = (site.person("ada"), site.person("bob"), site.person("carol"));
+    let mut steward = site.steward();
+    let file = steward.home.path("site.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("[requests]\n", "[requests]\nsigned_decisions = true\n");
+    std::fs::write(&file, text).unwrap();
+    let image = site.image(&bob, "forged", &[("musl", "1.4-r0")], false);
+    let id = ada.ask(&image, "please");
+    steward.run(&["steward", "--once"]);
+    // Whoever owns the database writes an approval into it; and one that somebody signed for something else.
+    let database = site.database.as_ref().unwrap();
+    let digest = ada.request(id)["asked"]["digest"].as_str().unwrap().to_owned();
+    let forge = |payload: &str, signature: &str| {
+        let decision = serde_json::json!({"by": "carol", "at": 1, "approve": true, "reason": "x", "terms": {}, "digest": digest, "payload": payload, "signature": signature});
+        let sql = format!(
+            "UPDATE wharf.request SET stage = 'admitting', retry = 0, lease = 0, worker = NULL, decision = '{decision}' WHERE id = {id}"
+        );
+        let done = database.psql("postgres", &database.name, &sql);
+        assert!(done.0, "{}", done.1);
+        steward.run(&["steward", "--once"]);
+        let request = ada.request(id);
+        assert_eq!(request["stage"], "failed", "{request:#}");
+        request["failure"].as_str().unwrap().to_owned()
+    };
+    assert!(forge("", "").contains("not signed"));
+    assert!(forge("something", "AAAA").contains("about something else"));
+    let policy = serde_json::json!({"by": "policy site", "at": 1, "approve": true, "reason": "x", "terms": {}, "digest": digest});
+    let sql = format!("UPDATE wharf.request SET stage = 'admitting', retry = 0, decision = '{policy}' WHERE id = {id}");
+    assert!(database.psql("postgres", &database.name, &sql).0);
+    steward.run(&["steward", "--once"]);
+    assert!(ada.request(id)["failure"].as_str().unwrap().contains("the policy does not allow it"));
+    // Asked for again, it waits as before; approved with a key of the policy, it is admitted, on its conditions.
+    ada.run(&["request", &image, "--reason", "please, still"]);
+    steward.run(&["steward", "--once"]);
+    let key = site.folder.path().join("vendor.key");
+    let words = ["approve", &id.to_string(), "--only", "--until", "2h", "--key", key.to_str().unwrap()];
+    let approved = carol.run(&words);
+    assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
+    steward.run(&["steward", "--once"]);
+    let request = ada.request(id);
+    assert_eq!(request["stage"], "admitted", "{request:#}");
+    // In another project that approval does not count: the signature says where it does.
+    let admitted = request["admitted"]["reference"].as_str().unwrap().to_owned();
+    assert_eq!(ada.run(&["verify", &admitted]).status.code(), Some(0));
+    let elsewhere = format!("{}/{}:1", site.admitted, lab::fresh("elsewhere/copy"));
+    let copied = std::process::Command::new("skopeo")
+        .args([
+            "copy",
+            "-q",
+            "--preserve-digests",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+            "--dest-creds",
+            "lab:labpass",
+        ])
+        .args([
+            format!("docker://{}", admitted.trim_start_matches("oci://").replacen(":1@", "@", 1)),
+            format!("docker://{elsewhere}"),
+        ])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{}", lab::complained(&copied));
+    let tag = digest.replace(':', "-");
+    let signatures = |repository: &str| format!("docker://{repository}:{tag}.sig");
+    let from = admitted.trim_start_matches("oci://").split(":1@").next().unwrap().to_owned();
+    let copied = std::process::Command::new("skopeo")
+        .args([
+            "copy",
+            "-q",
+            "--preserve-digests",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+            "--dest-creds",
+            "lab:labpass",
+        ])
+        .args([signatures(&from), signatures(elsewhere.trim_end_matches(":1"))])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{}", lab::complained(&copied));
+    let other = site.person("dora").run(&["verify", &elsewhere]);
+    assert_eq!(other.status.code(), Some(3), "{}", lab::said(&other));
+    assert!(lab::said(&other).contains("approved only as"), "{}", lab::said(&other));
+    steward.name.clear();
+}
+
+#[tokio::test]
+async fn alone_without_a_database_a_person_is_all_of_them_and_a_network_file_system_is_refused() {
+    let (Some(upstream), Some(_)) = (lab::part("WHARF_LAB_OPEN"), lab::part("WHARF_LAB_TRIVY")) else { return };
+    let site = Site::new(&upstream, &upstream, None, "");
+    let ada = site.person("ada");
+    let folder = ada.home.path(".config/wharf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let key = site.folder.path().join("steward.key");
+    std::fs::write(folder.join("wharf.toml"), format!("[requests]\nkey = \"{}\"\n", key.display())).unwrap();
+    let image = site.image(&ada, "alone", &[("musl", "1.5-r0")], false);
+    let id = ada.ask(&image, "mine").to_string();
+    assert_eq!(ada.run(&["steward", "--once"]).status.code(), Some(1), "no mail server");
+    assert_eq!(ada.run(&["requests", "ask", &id, "what for?"]).status.code(), Some(0));
+    let waited = ada.run(&["request", &image, "--reason", "mine", "--wait"]);
+    assert_eq!(waited.status.code(), Some(3), "{}{}", lab::said(&waited), lab::complained(&waited));
+    assert_eq!(ada.run(&["requests", "add", &id, "a thesis"]).status.code(), Some(0));
+    assert_eq!(ada.run(&["approve", &id]).status.code(), Some(0), "alone, one may approve one's own");
+    ada.run(&["steward", "--once"]);
+    let shown = lab::said(&ada.run(&["requests", "show", &id]));
+    for said in ["admitted as", "question", "a thesis", "approved by ada", "signed by the steward"] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    let audit = lab::said(&ada.run(&["audit"]));
+    for action in ["request", "approve", "admit"] {
+        assert!(audit.contains(action), "{action}: {audit}");
+    }
+    assert_eq!(ada.run(&["requests", "withdraw", &id]).status.code(), Some(1), "it is over");
+    assert_eq!(ada.run(&["requests", "show", "999"]).status.code(), Some(6));
+    assert_eq!(ada.run(&["request", &image, "--reason", " "]).status.code(), Some(2));
+    assert_eq!(ada.run(&["request", &image, "--reason", "x", "--to", "nowhere"]).status.code(), Some(2));
+    // A class: what one rule blocks is admitted by itself until a day, also what is asked for later.
+    let base = ada.request(id.parse().unwrap())["dossier"]["base"].as_str().unwrap().to_owned();
+    let class = ada.run(&["approve", "--rule", "signature", "--until", "1d", "--reason", "ours"]);
+    assert_eq!(class.status.code(), Some(0), "{}{base}", lab::complained(&class));
+    let second = ada.ask(&site.image(&ada, "class", &[("musl", "1.6-r0")], false), "too");
+    ada.run(&["steward", "--once"]);
+    let second = ada.request(second);
+    assert_eq!(second["stage"], "admitted", "{second:#}");
+    assert!(second["decision"]["by"].as_str().unwrap().contains("class 1"), "{second:#}");
+    assert!(lab::said(&ada.run(&["requests", "classes"])).contains("signature"));
+    assert_eq!(ada.run(&["requests", "end-class", "1"]).status.code(), Some(0));
+    // Without a place for admitted images, it says who names one.
+    let bare = lab::Home::new().run(&["request", &image, "--reason", "x"]);
+    assert_eq!(bare.status.code(), Some(1));
+    assert!(lab::complained(&bare).contains("[requests] admitted"), "{}", lab::complained(&bare));
 }

@@ -49,6 +49,51 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// A registry of a test's own.
+pub struct Registry {
+    port: u16,
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl Registry {
+    pub fn new(folder: &Path) -> Self {
+        Self { port: free_port(), folder: folder.to_owned(), child: None }
+    }
+
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn start(&mut self) {
+        let (file, data) = (self.folder.join("registry.yml"), self.folder.join("registry"));
+        let text = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
+            data.display(),
+            self.host()
+        );
+        std::fs::write(&file, text).unwrap();
+        let quiet = std::process::Stdio::null;
+        let child =
+            Command::new("docker-registry").arg("serve").arg(file).stdout(quiet()).stderr(quiet()).spawn().unwrap();
+        self.child = Some(child);
+        until("the registry", || std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Mail {
     /// A server that is not started yet.
     pub fn new(folder: &Path) -> Self {
@@ -159,11 +204,19 @@ impl Site {
 
     /// The steward: it alone has its key, and may write where images are admitted.
     pub fn steward(&self) -> Person<'_> {
+        self.steward_of(true)
+    }
+
+    /// The same; of a registry that lets everybody write it needs no sign-in.
+    pub fn steward_of(&self, signs_in: bool) -> Person<'_> {
         let steward = self.person("steward");
         let folder = steward.home.path(".config/wharf");
         std::fs::create_dir_all(&folder).unwrap();
         let key = self.folder.path().join("steward.key");
         std::fs::write(folder.join("wharf.toml"), format!("[requests]\nkey = \"{}\"\n", key.display())).unwrap();
+        if !signs_in {
+            return steward;
+        }
         let signed =
             lab::with_input(steward.wharf(&["login", "site", "--user", "lab", "--password-stdin"]), "labpass\n");
         assert!(signed.status.success(), "{}", lab::complained(&signed));
