@@ -112,7 +112,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[requests]",
         variable: "",
-        words: "how images are asked for and admitted: store, admitted, projects, quarantine, cloud, visibility, certificate, key, approver_key, approvers, self_approval, signed_decisions, watch_hours",
+        words: "how images are asked for and admitted: store, admitted, projects, quarantine, cloud, cloud_project, visibility, disk_key, certificate, key, approver_key, approvers, self_approval, signed_decisions, watch_hours",
     },
     Setting {
         key: "[notify]",
@@ -190,7 +190,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
         if !requests.store.is_empty() && !requests.store.contains("://") {
             requests.store = absolute(PathBuf::from(&requests.store)).display().to_string();
         }
-        for key in [&mut requests.key, &mut requests.approver_key] {
+        for key in [&mut requests.key, &mut requests.disk_key, &mut requests.approver_key] {
             if !key.is_empty() && !key.contains(':') {
                 *key = absolute(PathBuf::from(&*key)).display().to_string();
             }
@@ -259,7 +259,9 @@ fn over(below: &mut Requests, above: Requests) {
     text(&mut below.admitted, above.admitted);
     text(&mut below.quarantine, above.quarantine);
     text(&mut below.cloud, above.cloud);
+    text(&mut below.cloud_project, above.cloud_project);
     text(&mut below.visibility, above.visibility);
+    text(&mut below.disk_key, above.disk_key);
     text(&mut below.certificate, above.certificate);
     text(&mut below.key, above.key);
     text(&mut below.approver_key, above.approver_key);

@@ -22,6 +22,7 @@ use crate::{
     adapters::{
         Parts, Surroundings,
         certificates::{self, Distrust, Read},
+        keys::Key,
     },
     core::{
         clean,
@@ -33,6 +34,7 @@ use crate::{
         ports::{Checker, Supply},
         progress::Context,
         record::{By, Kind, Outcome, Record, tool},
+        request::terms::Stated,
         text,
     },
 };
@@ -45,6 +47,8 @@ const CHECKED: i64 = 30 * 86_400;
 pub struct Glance {
     authorities: Vec<PathBuf>,
     certificates: Vec<NamedCertificate>,
+    /// Keys of those who may admit images.
+    keys: Vec<Key>,
 }
 
 /// State, signer, reason.
@@ -147,6 +151,32 @@ impl Glance {
         }
     }
 
+    /// What a statement says that admits an image; nothing where there is none by a key of the policy over these bytes.
+    fn stated(&self, image: &Image) -> Vec<Record> {
+        let (Some(statement), Some(pinned)) = (&image.statement, &image.pinned) else { return Vec::new() };
+        let signature = STANDARD.decode(statement.signature.trim()).unwrap_or_default();
+        let payload = statement.payload.as_bytes();
+        let Some(key) = self.keys.iter().find(|key| key.verifies(payload, &signature)) else { return Vec::new() };
+        let name = format!("key {}", key.id.get(..16).unwrap_or(&key.id));
+        if !Stated::is_about(payload, &pinned.digest) {
+            let why = "its statement is about another image".to_owned();
+            return self.record(image, (Signature::Invalid, name, why), TOOL, CLAIM).into_iter().collect();
+        }
+        let stated = Stated::read(payload);
+        let now = text::now();
+        if let Some(end) = stated.terms.until.filter(|end| now >= *end) {
+            let why = format!("its approval ended on {}", text::timestamp(end));
+            return self.record(image, (Signature::Expired, name, why), TOOL, CLAIM).into_iter().collect();
+        }
+        let approver = clean::short(&stated.approver, 60);
+        let signer = if approver.is_empty() { name } else { format!("{name}, approved by {approver}") };
+        let reason = "a statement over the hash that the cloud keeps of its data".to_owned();
+        let record = self.record(image, (Signature::Verified, signer, reason), TOOL, CLAIM);
+        let ends = stated.terms.until.unwrap_or(i64::MAX);
+        let terms = Some(stated.terms).filter(|terms| !terms.is_empty());
+        record.map(|record| Record { valid_until: record.valid_until.min(ends), terms, ..record }).into_iter().collect()
+    }
+
     fn record(&self, image: &Image, found: Found, name: &str, valid: i64) -> Option<Record> {
         let pinned = image.pinned.as_ref()?;
         let (state, signer, reason) = found;
@@ -175,10 +205,15 @@ impl Checker for Glance {
     }
 
     fn inputs(&self) -> Vec<String> {
-        self.certificates.iter().map(|named| named.id.clone()).collect()
+        let keys = self.keys.iter().map(|key| key.id.clone());
+        self.certificates.iter().map(|named| named.id.clone()).chain(keys).collect()
     }
 
     async fn check(&self, _cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
+        let stated = self.stated(image);
+        if !stated.is_empty() {
+            return Ok(stated);
+        }
         let Some(claim) = &image.signed else {
             // Of disk images in clouds nobody else looks for a signature.
             let is_cloud = matches!(image.reference, crate::core::reference::ImageRef::Glance { .. });
@@ -236,6 +271,8 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
         parts.note("certificate", fine, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
     }
     let (authorities, certificates) = (rules.authorities.clone(), rules.certificate.clone());
-    parts.checkers.push(Arc::new(Glance { authorities, certificates }));
+    // One that cannot be read is told of where containers' signatures are checked.
+    let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok()).collect();
+    parts.checkers.push(Arc::new(Glance { authorities, certificates, keys }));
     Ok(())
 }

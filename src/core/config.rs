@@ -64,9 +64,14 @@ pub struct Requests {
     pub quarantine: String,
     /// The cloud, as the steward signs in there, whose project takes disk images.
     pub cloud: String,
+    /// The project of that cloud: who asks for an image of theirs lets it see that image.
+    pub cloud_project: String,
     /// How disk images are let to others: `community`, `public`, or `private` for that project alone.
     pub visibility: String,
-    /// The certificate that is named in disk images which the steward signs; its key is `key`.
+    /// The key (P-384) that the steward signs the data of disk images with, as clouds verify it themselves; and the id of
+    /// its certificate there. Without them, only the hash that the cloud keeps is signed.
+    pub disk_key: String,
+    /// That id.
     pub certificate: String,
     /// The key that the steward signs with: a file, `keyring:NAME` or `pkcs11:URI`.
     pub key: String,

@@ -36,6 +36,17 @@ pub struct Import {
     pub url: String,
 }
 
+/// How an image is let to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// What it is called.
+    pub name: String,
+    /// `community`, `public`, `shared` or `private`.
+    pub visibility: String,
+    /// Properties that are set, each with its value.
+    pub properties: Vec<(String, String)>,
+}
+
 /// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
 pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {
     if !refers {

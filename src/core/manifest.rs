@@ -262,6 +262,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         history: history.into_iter().map(|(step, _)| step).collect(),
         disk: None,
         signed: None,
+        statement: None,
         publisher: super::evidence::Publisher::Unknown,
     })
 }

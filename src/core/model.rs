@@ -200,6 +200,20 @@ pub struct DiskFacts {
     pub least_memory: u64,
 }
 
+/// A signed statement that a disk image carries among its properties: the payload, and the signature over it in base64.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Statement {
+    /// What is signed: as over a container image, with the hash that the cloud keeps as digest.
+    pub payload: String,
+    /// The signature.
+    pub signature: String,
+}
+
+impl Statement {
+    /// The properties that it is kept in.
+    pub const PROPERTIES: [&str; 2] = ["wharf_statement", "wharf_signature"];
+}
+
 /// A signature over the data of a disk image, as its cloud keeps it (Glance's `img_signature*` properties).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DataSignature {
@@ -242,6 +256,8 @@ pub struct Image {
     pub disk: Option<DiskFacts>,
     /// A signature over its data that comes with it, and is only a claim until the data was read.
     pub signed: Option<DataSignature>,
+    /// A signed statement over the hash that its cloud keeps, which admits it.
+    pub statement: Option<Statement>,
     /// Who the source says made it.
     pub publisher: Publisher,
 }

@@ -13,12 +13,12 @@ use super::{
     audit::Entry,
     copy::Outcome,
     digest::Digest,
-    disk::{Import, Upload},
+    disk::{Import, Published, Upload},
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
     manifest::{Descriptor, RawManifest},
-    model::{Health, Image, Pinned, Platform, Version},
+    model::{DataSignature, Health, Image, Pinned, Platform, Version},
     progress::Context,
     record::{self, Record},
     reference::ImageRef,
@@ -269,6 +269,11 @@ pub trait Disks: Send + Sync {
     /// Lets the place fetch an image by itself; what is there already from there is not fetched again.
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
 
+    /// Lets an image of one's own to others, under a name and with properties; let already is fine.
+    async fn publish(&self, _cx: &Context, reference: &ImageRef, _as: &Published) -> Result<()> {
+        Err(cannot(&reference.to_string(), "publish"))
+    }
+
     /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
 }
@@ -323,6 +328,11 @@ pub trait Signer: Send + Sync {
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
     /// Signs a message; ECDSA signatures are DER.
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>>;
+    /// Signs the data of a disk image as clouds verify it; `None` for keys of a kind that they do not take. The
+    /// certificate is not the signer's to know.
+    async fn sign_data(&self, _file: &Path) -> Result<Option<DataSignature>> {
+        Ok(None)
+    }
 }
 
 /// Keys to sign with.

@@ -17,6 +17,7 @@ use super::{
     request::{Asked, Class, Decision, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Wish, terms::Stated},
     sign::signed_by,
     text,
+    ways::Receiver,
 };
 
 /// How long a reason may be.
@@ -124,6 +125,7 @@ impl Portal {
             let reference: ImageRef = image.parse()?;
             self.admitted_as(&what, &reference, asking.project.as_deref())?;
             let found = self.image(cx, &reference, None).await?;
+            self.let_steward_see(cx, &found).await?;
             self.asked(&what, &found, asking.project.as_deref())?
         };
         let wish = Wish {
@@ -147,6 +149,26 @@ impl Portal {
         entry.digest = asked.digest.parse().ok();
         self.note(entry, &submitted).await;
         submitted
+    }
+
+    /// A disk image of one's own project is lent to the steward's: it could not be read there otherwise.
+    async fn let_steward_see(&self, cx: &Context, image: &Image) -> Result<()> {
+        let project = &self.config.requests.cloud_project;
+        let Some(pinned) = &image.pinned else { return Ok(()) };
+        let fact = |key: &str| image.annotations.get(key).map_or("", String::as_str);
+        let own = fact("owner").ends_with("(this project)") && matches!(fact("visibility"), "private" | "shared");
+        if project.is_empty() || !own {
+            return Ok(());
+        }
+        let source = self.source_of(&pinned.reference)?;
+        let Some(sharer) = &source.sharer else { return Ok(()) };
+        let what = format!("lend {} to the steward's project", pinned.reference);
+        let to = Receiver::Project(project.clone());
+        match cx.run(&what, sharer.share(cx, &pinned.reference, &to)).await {
+            // The steward's own project needs no grant.
+            Err(error) if error.kind != Kind::Usage => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn asked(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(Asked, String)> {

@@ -655,3 +655,118 @@ fn a_signature_over_a_disks_data_is_a_claim_until_all_of_it_was_read() {
         assert!(!wrong.exists());
     }
 }
+
+/// A disk image is asked for, judged from its own bytes, admitted into another project's cloud and let to everybody.
+#[test]
+fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for (name, curve) in [("steward", "prime256v1"), ("disk", "secp384r1")] {
+        let script = "openssl ecparam -genkey -name $2 -noout | openssl pkcs8 -topk8 -nocrypt -out $1.key; chmod 600 $1.key; \
+            openssl pkey -in $1.key -pubout -out $1.pub; openssl req -x509 -new -key $1.key -subj /CN=steward -days 30 -out $1.crt";
+        let made = Command::new("sh").args(["-ec", script, "sh", &at(name), curve]).output().unwrap();
+        assert!(made.status.success(), "{}", lab::complained(&made));
+    }
+    let id = "4f0e4f0e-0000-4000-8000-000000000001";
+    let project = Person::new("bob", &clouds).project();
+    let site = format!(
+        "[requests]\nstore = \"{}\"\ncloud = \"site\"\ncloud_project = \"{project}\"\napprovers = [\"carol\"]\n\
+         [policy]\nname = \"site\"\nenforce = true\n[policy.scan]\nmissing = \"allow\"\n[policy.signature]\nkeys = [\"{}\"]\n\
+         authorities = [\"{}\"]\n[[policy.signature.certificate]]\nid = \"{id}\"\nfile = \"{}\"\n",
+        at("requests.db"),
+        at("steward.pub"),
+        at("disk.crt"),
+        at("disk.crt"),
+    );
+    std::fs::write(at("site.toml"), site).unwrap();
+    let run = |person: &Person<'_>, name: &str, words: &[&str]| {
+        let mut command = person.command(words);
+        command.env("WHARF_SITE", at("site.toml")).env("WHARF_PERSON", name);
+        command.output().unwrap()
+    };
+    let json = |person: &Person<'_>, name: &str, words: &[&str]| -> serde_json::Value {
+        let output = run(person, name, &[words, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words:?}: {}", lab::complained(&output)))
+    };
+    let (alice, steward, bob) =
+        (Person::new("alice", &clouds), Person::new("carol-biology", &clouds), Person::new("bob", &clouds));
+    let own = steward.home.path(".config/wharf/wharf.toml");
+    let keys = format!(
+        "[requests]\nkey = \"{}\"\ndisk_key = \"{}\"\ncertificate = \"{id}\"\n",
+        at("steward.key"),
+        at("disk.key")
+    );
+    std::fs::write(&own, std::fs::read_to_string(&own).unwrap() + &keys).unwrap();
+    // Alice's own image, which only her project sees; she asks for it, and it is lent to the steward's.
+    let file = folder.path().join("disk.raw");
+    disk(&file);
+    let name = lab::fresh("asked-for");
+    let pushed = json(&alice, "alice", &["push", file.to_str().unwrap(), &format!("glance://site/{name}")]);
+    let asked = json(&alice, "alice", &["request", &format!("glance://site/{name}"), "--reason", "for the cluster"]);
+    let request = asked["request"]["id"].as_i64().unwrap_or_else(|| panic!("{asked} {pushed}")).to_string();
+    let round = run(&steward, "steward", &["steward", "--once"]);
+    assert_eq!(round.status.code(), Some(0), "{}", lab::complained(&round));
+    let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
+    assert_eq!(shown["stage"], "waiting", "{shown:#}");
+    let evidence = shown["dossier"]["evidence"].to_string();
+    assert!(evidence.contains("raw by its own header") && evidence.contains("sha512:"), "{evidence}");
+    let approved = run(&bob, "carol", &["approve", &request, "--reason", "known"]);
+    assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
+    let round = run(&steward, "steward", &["steward", "--once"]);
+    assert_eq!(round.status.code(), Some(0), "{}", lab::complained(&round));
+    let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
+    assert_eq!(shown["stage"], "admitted", "{shown:#}");
+    // Everybody sees it under its name, and its badge comes from the steward's signature over the hash.
+    let admitted = shown["admitted"]["reference"].as_str().unwrap().to_owned();
+    let verified = run(&alice, "alice", &["verify", &admitted]);
+    assert_eq!(verified.status.code(), Some(0), "{}{}", lab::said(&verified), lab::complained(&verified));
+    assert!(lab::said(&verified).contains("approved by carol"), "{}", lab::said(&verified));
+    let told = openstack(&clouds, "alice", &["image", "show", admitted.rsplit('/').next().unwrap()]);
+    assert_eq!((&told["visibility"], &told["name"]), (&"community".into(), &name.as_str().into()), "{told}");
+    let properties = told["properties"].to_string();
+    assert!(properties.contains("ECC_SECP384R1") && properties.contains("wharf_statement"), "{properties}");
+    // The signature over its data is good, too: a download checks it.
+    let pulled = run(&alice, "alice", &["pull", &admitted, folder.path().join("back.raw").to_str().unwrap()]);
+    assert_eq!(pulled.status.code(), Some(0), "{}", lab::complained(&pulled));
+    assert_eq!(std::fs::read(folder.path().join("back.raw")).unwrap(), std::fs::read(&file).unwrap());
+    // A disk whose header names another file is refused by its own bytes, whatever the cloud was told.
+    let evil = folder.path().join("evil.qcow2");
+    let words = ["create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", evil.to_str().unwrap(), "1M"];
+    let made = Command::new("qemu-img").args(words).output().unwrap();
+    assert!(made.status.success(), "{}", lab::complained(&made));
+    let name = lab::fresh("evil");
+    let words = [
+        "image",
+        "create",
+        "--disk-format",
+        "raw",
+        "--container-format",
+        "bare",
+        "--file",
+        evil.to_str().unwrap(),
+        &name,
+    ];
+    openstack(&clouds, "alice", &words);
+    let asked = json(&alice, "alice", &["request", &format!("glance://site/{name}"), "--reason", "looks fine"]);
+    let request = asked["request"]["id"].as_i64().unwrap().to_string();
+    run(&steward, "steward", &["steward", "--once"]);
+    let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
+    assert_eq!(shown["stage"], "rejected", "{shown:#}");
+    // From the web: the cloud fetches it, its bytes are inspected, its hash is recorded.
+    // The same bytes are the same image: from the web come others.
+    disk(&file);
+    let good = std::fs::read(&file).unwrap();
+    let Some(web) = (8081..=8084).find_map(|port| serve(port, good.clone(), Vec::new())) else {
+        return eprintln!("left out: no port is free that the cloud fetches from");
+    };
+    let url = format!("{web}/good.raw");
+    let asked = json(&alice, "alice", &["request", &url, "--reason", "the project's own"]);
+    let request = asked["request"]["id"].as_i64().unwrap_or_else(|| panic!("{asked}")).to_string();
+    run(&steward, "steward", &["steward", "--once"]);
+    assert_eq!(run(&bob, "carol", &["approve", &request]).status.code(), Some(0));
+    run(&steward, "steward", &["steward", "--once"]);
+    let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
+    assert_eq!(shown["stage"], "admitted", "{shown:#}");
+    assert!(shown["admitted"]["digest"].as_str().unwrap().starts_with("sha512:"));
+}

@@ -153,6 +153,7 @@ pub fn image(reference: ImageRef) -> Image {
         size: 35 << 20,
         disk: None,
         signed: None,
+        statement: None,
         publisher: Publisher::Unknown,
     }
 }

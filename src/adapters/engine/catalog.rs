@@ -254,6 +254,7 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
         history: steps.into_iter().map(|(step, _)| step).collect(),
         disk: None,
         signed: None,
+        statement: None,
         publisher: Publisher::Unknown,
     })
 }

@@ -180,6 +180,7 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
             ..DiskFacts::default()
         }),
         signed: None,
+        statement: None,
         publisher: Publisher::Unknown,
     }
 }

@@ -28,7 +28,7 @@ use crate::{
         clean,
         copy::Outcome,
         digest::{Digest, Hasher},
-        disk::{Import, Upload},
+        disk::{Import, Published, Upload},
         error::{During, Error, Kind, Result},
         ports::Disks,
         progress::Context,
@@ -172,6 +172,34 @@ impl Disks for Images {
         let size = image.size.unwrap_or(0);
         let outcome = if fresh { outcome(digest, size, 0) } else { outcome(digest, 0, size) };
         Ok((self.image_ref(&image.id), outcome))
+    }
+
+    async fn publish(&self, cx: &Context, reference: &ImageRef, published: &Published) -> Result<()> {
+        let what = format!("publish {reference}");
+        let ImageRef::Glance { image, .. } = reference else {
+            return Err(Error::usage(what, "it is not an image of a cloud"));
+        };
+        let image = cx.run(&what, self.find(&what, image)).await?;
+        let mut changes = Vec::new();
+        let mut set = |path: &str, old: Option<&str>, new: &str| {
+            if old != Some(new) {
+                let path = format!("/{}", path.replace('~', "~0").replace('/', "~1"));
+                // "add" also replaces (RFC 6902); names and visibility are always there.
+                changes.push(json!({"op": "add", "path": path, "value": new}));
+            }
+        };
+        for (name, value) in &published.properties {
+            set(name, image.properties.get(name).and_then(serde_json::Value::as_str), value);
+        }
+        set("name", image.name.as_deref(), &published.name);
+        // Last: nobody sees it before everything stands.
+        set("visibility", Some(image.visibility.as_str()), &published.visibility);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let path = format!("images/{}", image.id);
+        let request = Request::new(Method::PATCH, &path, Body::ImagePatch(json!(changes)));
+        cx.run(&what, self.cloud.send(&what, Service::Image, request)).await.map(|_| ())
     }
 
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome> {

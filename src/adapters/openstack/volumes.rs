@@ -134,6 +134,7 @@ impl Block {
                 ..DiskFacts::default()
             }),
             signed: None,
+            statement: None,
             publisher: Publisher::Unknown,
         }
     }

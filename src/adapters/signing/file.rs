@@ -5,6 +5,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use async_trait::async_trait;
 use aws_lc_rs::{
+    digest,
     encoding::{AsDer, PublicKeyX509Der},
     rand::SystemRandom,
     rsa::KeyPair as RsaKeyPair,
@@ -19,6 +20,7 @@ use crate::{
     adapters::keys::{self, Key},
     core::{
         error::{During, Error, Kind, Result},
+        model::DataSignature,
         ports::{Asker, Question, QuestionKind, Signer},
         secret::Secret,
     },
@@ -130,6 +132,35 @@ impl Signer for OpenKey {
 
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.verifies(message, signature)
+    }
+
+    async fn sign_data(&self, file: &Path) -> Result<Option<DataSignature>> {
+        let what = format!("sign the data of {}", file.display());
+        let Pair::Ecdsa(pair) = &self.pair else { return Ok(None) };
+        // Of the curves that are signed with here, clouds know P-384 only.
+        if pair.algorithm() != &ECDSA_P384_SHA384_ASN1_SIGNING {
+            return Ok(None);
+        }
+        let (path, task) = (file.to_owned(), what.clone());
+        let hashed = tokio::task::spawn_blocking(move || -> Result<digest::Digest> {
+            let mut file = std::fs::File::open(path).during(&task)?;
+            let mut hash = digest::Context::new(&digest::SHA384);
+            let mut piece = vec![0; 1 << 20];
+            loop {
+                match std::io::Read::read(&mut file, &mut piece).during(&task)? {
+                    0 => return Ok(hash.finish()),
+                    count => hash.update(&piece[..count]),
+                }
+            }
+        });
+        let made =
+            pair.sign_digest(&hashed.await.during(&what)??).map_err(|_| Error::failed(&what, "it did not sign"))?;
+        Ok(Some(DataSignature {
+            signature: STANDARD.encode(made.as_ref()),
+            hash: "SHA-384".to_owned(),
+            key_type: "ECC_SECP384R1".to_owned(),
+            certificate: String::new(),
+        }))
     }
 
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {

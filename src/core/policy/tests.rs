@@ -23,6 +23,7 @@ fn record(outcome: Outcome) -> Record {
         valid_until: NOW + DAY,
         outcome,
         reason: String::new(),
+        terms: None,
     }
 }
 

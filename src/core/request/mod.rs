@@ -407,7 +407,7 @@ pub enum Which {
 }
 
 /// A group of the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// The rule that blocks.
     pub rule: String,

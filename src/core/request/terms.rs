@@ -157,6 +157,14 @@ impl Stated {
         )
     }
 
+    /// Whether a payload is an image signature over this digest.
+    pub fn is_about(payload: &[u8], digest: &Digest) -> bool {
+        let Ok(all) = serde_json::from_slice::<serde_json::Value>(payload) else { return false };
+        let text = |pointer: &str| all.pointer(pointer).and_then(serde_json::Value::as_str);
+        text("/critical/type") == Some("cosign container image signature")
+            && text("/critical/image/docker-manifest-digest") == Some(digest.as_str())
+    }
+
     /// Reads the `optional` part of a payload. An end that cannot be read is over: a condition is never dropped.
     pub fn read(payload: &[u8]) -> Self {
         #[derive(Deserialize)]

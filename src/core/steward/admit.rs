@@ -126,7 +126,7 @@ impl Portal {
     }
 
     /// Whether those who will look at it trust it: their badge is all that counts.
-    async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
+    pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
         let image = self.image(cx, at, None).await?;
         let records = self.gather(cx, &image, true, true).await?;
         let state = match best(&records, RecordKind::Signature, text::now()).map(|record| &record.outcome) {

@@ -1,26 +1,204 @@
-//! Disk images on the same way: into the steward's project of a cloud, inspected there, signed and let to others.
+//! Disk images on the same way: into the steward's project of a cloud, where nobody else sees them; inspected from their
+//! own bytes; signed over the hash that the cloud keeps, and over their data where the site has a key for that; then let
+//! to others.
+
+use std::path::PathBuf;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
 use crate::core::{
-    error::Result,
-    portal::Portal,
+    digest::Digest,
+    disk::{Import, Published, Upload},
+    error::{Error, Kind, Result},
+    model::{DiskFacts, Image, ImageKind, Statement},
+    portal::{Portal, Source},
     ports::cannot,
     progress::Context,
-    request::{Admission, Decision, Dossier, Request, stage::Next},
+    reference::ImageRef,
+    request::{Admission, Decision, Dossier, Request, grounds, stage::Next},
+    requests::stated,
+    sign::signed_by,
+    text,
 };
 
+/// How they are let to others where the site says nothing.
+const VISIBILITY: &str = "community";
+
+/// The name that an image has while it is judged; the same request has the same.
+fn quarantine_name(request: &Request) -> String {
+    let short: String = Digest::of(request.asked.digest.as_bytes()).hex().chars().take(12).collect();
+    format!("wharf-quarantine-{short}")
+}
+
 impl Portal {
-    pub(super) async fn examine_disk(&self, _cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
-        Err(cannot(&request.destination, "examine a disk for"))
+    /// The cloud that takes disk images.
+    fn disk_cloud(&self, what: &str) -> Result<&Source> {
+        let name = &self.config.requests.cloud;
+        if name.is_empty() {
+            return Err(Error::unsupported(what, "the site has no cloud for disk images ([requests] cloud)"));
+        }
+        self.source(name)
     }
 
+    /// Where a disk is while it is judged, on this machine.
+    fn disk_file(&self, request: &Request) -> PathBuf {
+        self.config.state_dir.join("quarantine").join(format!("{}.disk", quarantine_name(request)))
+    }
+
+    /// The bytes in a file, and the image in the steward's project. What was done already is found done.
+    async fn fetch_disk(&self, cx: &Context, request: &Request) -> Result<(Image, Image, PathBuf)> {
+        let what = format!("fetch {}", request.asked.title);
+        let cloud = self.disk_cloud(&what)?;
+        let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "upload to"))?;
+        let file = self.disk_file(request);
+        let name = quarantine_name(request);
+        let (origin, kept) = if Self::is_on_the_web(&request.asked.from) {
+            let import = Import { name: name.clone(), url: request.asked.from.clone() };
+            let (kept, _) = disks.import(cx, &import).await?;
+            disks.download(cx, &kept, &file).await?;
+            (kept.clone(), kept)
+        } else {
+            let asked: ImageRef = request.asked.from.parse()?;
+            let origin = match &asked {
+                // People name clouds as they like: the id is the same everywhere in one.
+                ImageRef::Glance { cloud: theirs, image } if self.source(theirs).is_err() => {
+                    ImageRef::Glance { cloud: cloud.name.clone(), image: image.clone() }
+                }
+                _ => asked.clone(),
+            };
+            let source = self.source_of(&origin)?;
+            let from = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
+            let wanted: Digest = request.asked.digest.parse()?;
+            let fetched = from.download(cx, &origin, &file).await?;
+            wanted.matches(&fetched.digest, &what)?;
+            let header = self.disk_of(cx, &file).await?;
+            let format = header.disk.as_ref().map_or("raw", |disk| disk.format.as_str()).to_owned();
+            let upload = Upload { name, file: file.clone(), format, size: header.size };
+            let (kept, _) = disks.upload(cx, &upload).await?;
+            (origin, kept)
+        };
+        let (origin, kept) = (self.image(cx, &origin, None).await?, self.image(cx, &kept, None).await?);
+        Ok((origin, kept, file))
+    }
+
+    /// What the bytes of a file say of themselves.
+    async fn disk_of(&self, cx: &Context, file: &std::path::Path) -> Result<Image> {
+        let at = ImageRef::File { path: file.display().to_string(), tag: None, digest: None };
+        let image = self.image(cx, &at, None).await?;
+        if image.kind == ImageKind::Vm {
+            Ok(image)
+        } else {
+            Err(Error::unsupported(format!("inspect {at}"), "its bytes are no disk image")
+                .hint("ask for a qcow2, raw or vmdk"))
+        }
+    }
+
+    /// Everything that a decision about a disk needs, and what the policy makes of it.
+    pub(super) async fn examine_disk(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+        let (origin, kept, file) = self.fetch_disk(cx, request).await?;
+        let found = self.disk_of(cx, &file).await?.disk.unwrap_or_default();
+        let said = origin.disk.clone().unwrap_or_default();
+        // A cloud that was told "raw" of a qcow2 would open it as something else than was inspected.
+        let wrong = !said.format.is_empty() && said.format != found.format && said.format != "no format";
+        let facts = DiskFacts { refers: found.refers || wrong, ..found.clone() };
+        let judged = Image { disk: Some(facts), ..origin.clone() };
+        let records = self.gather(cx, &judged, false, false).await?;
+        let judgement = self.judge(&judged, &records, None);
+        let hash = kept.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
+        let mut evidence = vec![format!("format: {} by its own header, {}", found.format, text::size(kept.size))];
+        if wrong {
+            evidence.push(format!("format: the cloud was told {}, and it is {}", said.format, found.format));
+        }
+        evidence.extend(found.warnings.iter().map(|warning| format!("header: {warning}")));
+        evidence.push(format!("hash: {hash}"));
+        let system = origin.annotations.get("operating system").cloned().unwrap_or_default();
+        let now = text::now();
+        let dossier = Dossier {
+            verdict: judgement.verdict,
+            policy: self.policy_id(),
+            grounds: grounds(&judgement),
+            evidence,
+            base: if system.is_empty() { found.format } else { system },
+            diff: String::new(),
+            fixes: Vec::new(),
+            quarantine: kept.reference.to_string(),
+            scan: None,
+            at: now,
+        };
+        let next = self.next_of(request, &dossier, now).await?;
+        Ok((dossier, next))
+    }
+
+    /// Signs a disk image where it was judged, and lets it to others last.
     pub(super) async fn admit_disk(
         &self,
-        _cx: &Context,
-        _tools: &Tools,
+        cx: &Context,
+        tools: &Tools,
         request: &Request,
-        _decision: &Decision,
+        decision: &Decision,
     ) -> Result<Admission> {
-        Err(cannot(&request.destination, "admit a disk into"))
+        let what = format!("admit {}", request.called());
+        let Some(signer) = &tools.signer else {
+            return Err(Error::new(Kind::NotAllowed, what, "there is no key to sign with")
+                .hint("name the steward's: [requests] key = \"keyring:steward\""));
+        };
+        let cloud = self.disk_cloud(&what)?;
+        let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
+        let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
+        let at: ImageRef = quarantine.parse()?;
+        let image = self.image(cx, &at, None).await?;
+        let pinned = image.pinned.ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
+        // What was judged is what is let to others.
+        if let Ok(asked) = request.asked.digest.parse::<Digest>() {
+            asked.matches(&pinned.digest, &what)?;
+        }
+        let name = request.destination.rsplit('/').next().unwrap_or(&request.asked.title).to_owned();
+        let payload = stated(request, decision).payload(&format!("{}/{name}", cloud.name), &pinned.digest);
+        let signature = STANDARD.encode(signed_by(&what, &payload, &**signer).await?);
+        let [statement, signed] = Statement::PROPERTIES.map(str::to_owned);
+        let mut properties = vec![(statement, payload), (signed, signature)];
+        let mut signers = vec![format!("the steward with {}", signer.describe())];
+        if let Some(data) = self.sign_data(cx, tools, request, &at).await? {
+            properties.extend([
+                ("img_signature".to_owned(), data.signature),
+                ("img_signature_hash_method".to_owned(), data.hash),
+                ("img_signature_key_type".to_owned(), data.key_type),
+                ("img_signature_certificate_uuid".to_owned(), self.config.requests.certificate.clone()),
+            ]);
+            signers.push("its data, as clouds verify it".to_owned());
+        }
+        let visibility = match self.config.requests.visibility.as_str() {
+            "" => VISIBILITY.to_owned(),
+            wanted => wanted.to_owned(),
+        };
+        disks.publish(cx, &at, &Published { name, visibility, properties }).await?;
+        self.is_trusted(cx, &what, &at).await?;
+        let _ = tokio::fs::remove_file(self.disk_file(request)).await;
+        Ok(Admission { reference: at.to_string(), digest: pinned.digest.to_string(), signers, at: text::now() })
+    }
+
+    /// A signature over the data, where the site has a key and a certificate for that.
+    async fn sign_data(
+        &self,
+        cx: &Context,
+        tools: &Tools,
+        request: &Request,
+        at: &ImageRef,
+    ) -> Result<Option<crate::core::model::DataSignature>> {
+        let Some(signer) = tools.disks.as_ref().filter(|_| !self.config.requests.certificate.is_empty()) else {
+            return Ok(None);
+        };
+        let file = self.disk_file(request);
+        if !file.exists() {
+            let source = self.source_of(at)?;
+            let disks = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
+            disks.download(cx, at, &file).await?;
+        }
+        let made = signer.sign_data(&file).await?;
+        made.map(Some).ok_or_else(|| {
+            Error::unsupported(format!("sign the data of {at}"), "clouds do not take signatures of such a key")
+                .hint("disk_key must be P-384, in a file or the secret store: openssl ecparam -genkey -name secp384r1")
+        })
     }
 }

@@ -34,6 +34,8 @@ const AWAY: Duration = Duration::from_secs(3);
 pub struct Tools {
     /// The key that it signs with.
     pub signer: Option<Arc<dyn Signer>>,
+    /// The key that it signs the data of disk images with.
+    pub disks: Option<Arc<dyn Signer>>,
 }
 
 /// What was done in one round.
@@ -69,8 +71,10 @@ impl Portal {
     /// Opens what a steward works with; a PIN or passphrase is asked for once.
     pub async fn steward_tools(&self, asker: Arc<dyn Asker>) -> Result<Tools> {
         let key = &self.config.requests.key;
-        let signer = if key.is_empty() { None } else { Some((self.signers.open)(key, asker).await?) };
-        Ok(Tools { signer })
+        let disk_key = &self.config.requests.disk_key;
+        let signer = if key.is_empty() { None } else { Some((self.signers.open)(key, asker.clone()).await?) };
+        let disks = if disk_key.is_empty() { None } else { Some((self.signers.open)(disk_key, asker).await?) };
+        Ok(Tools { signer, disks })
     }
 
     /// Works until there is nothing to do right now.

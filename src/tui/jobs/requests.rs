@@ -23,6 +23,11 @@ const AWAY: Duration = Duration::from_secs(10);
 /// Changes that come together are read once.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// A place in a list, as stores count.
+fn number(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
 impl Jobs {
     /// Carries out an effect about requests and notices.
     pub(super) fn of_requests(&mut self, effect: Effect) {
@@ -38,7 +43,7 @@ impl Jobs {
             }),
             Effect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
                 let store = &portal.store;
-                let result = cx().run("list requests", store.requests(which, skip as i64, limit as i64)).await;
+                let result = cx().run("list requests", store.requests(which, number(skip), number(limit))).await;
                 post.send(Msg::Requests { which, skip, result }).await;
                 if skip == 0 {
                     let stands = async {

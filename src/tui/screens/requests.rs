@@ -313,9 +313,9 @@ impl Page {
             put(frame, row(lines, (number - top) as u16), select(line, number == self.at.selected, theme));
         }
         if let Some(one) = self.selected() {
-            let place = below(area, area.height - details);
+            let foot = below(area, area.height - details);
             for (number, line) in self.details(one, pace, now, width).into_iter().enumerate() {
-                put(frame, row(place, number as u16 + 1), dim(&line));
+                put(frame, row(foot, number as u16 + 1), dim(&line));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::core::{
     clean,
     digest::{Digest, Hasher},
     evidence::Publisher,
-    model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig},
+    model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig, Statement},
     reference::ImageRef,
     rows::Row,
     text,
@@ -33,6 +33,9 @@ const SHOWN: [&str; 14] = [
     "stores",
     "block_device_mapping",
 ];
+
+/// No statement is longer.
+const LONGEST: usize = 64 << 10;
 
 /// A page of `GET /v2/images`.
 #[derive(Debug, Deserialize)]
@@ -118,6 +121,13 @@ impl GlanceImage {
             key_type: text("img_signature_key_type")?,
             certificate: text("img_signature_certificate_uuid")?,
         })
+    }
+
+    /// The statement that admits it, as it was written: what is signed must not be cleaned.
+    fn statement(&self) -> Option<Statement> {
+        let text = |name: &str| self.properties.get(name)?.as_str().filter(|text| text.len() <= LONGEST);
+        let [payload, signature] = Statement::PROPERTIES.map(text);
+        Some(Statement { payload: payload?.to_owned(), signature: signature?.to_owned() })
     }
 
     /// The digest of its bytes, where the cloud keeps one that counts. `checksum` is MD5 and does not.
@@ -242,7 +252,8 @@ impl GlanceImage {
         );
         for name in self.properties.keys().filter(|name| !SHOWN.contains(&name.as_str())).take(60) {
             let shown = clean::short(name, 100);
-            if !shown.starts_with("owner_specified.") && !shown.starts_with("img_signature") {
+            let is_signature = shown.starts_with("img_signature") || Statement::PROPERTIES.contains(&shown.as_str());
+            if !shown.starts_with("owner_specified.") && !is_signature {
                 facts.insert(shown, self.property(name));
             }
         }
@@ -282,6 +293,7 @@ impl GlanceImage {
                 least_memory: self.min_ram.saturating_mul(1 << 20),
             }),
             signed: self.data_signature(),
+            statement: self.statement(),
             publisher: Publisher::Unknown,
         }
     }

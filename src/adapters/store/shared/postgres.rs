@@ -88,8 +88,8 @@ impl Postgres {
         let pool = self.connect().await?;
         let what = format!("open the store ({})", self.place);
         match layout(&pool).await {
-            Ok(found) if found == STEPS.len() as i64 => Ok(pool),
-            Ok(found) if found > STEPS.len() as i64 => {
+            Ok(found) if found == STEPS.len() => Ok(pool),
+            Ok(found) if found > STEPS.len() => {
                 Err(Error::failed(what, "it was made by a newer Wharf").hint("use that one"))
             }
             Ok(_) => Err(Error::failed(what, "it is not set up, or by an older Wharf")
@@ -142,7 +142,7 @@ fn value(of: &impl Serialize, what: &str) -> Result<Argument<'static>> {
 }
 
 /// Which layout there is; 0 where there is none.
-async fn layout(pool: &PgPool) -> std::result::Result<i64, sqlx::Error> {
+async fn layout(pool: &PgPool) -> std::result::Result<usize, sqlx::Error> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('wharf.setting') IS NOT NULL").fetch_one(pool).await?;
     if !there {
         return Ok(0);
@@ -191,14 +191,14 @@ impl Store for Postgres {
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
         lock.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
         let found = layout(&pool).await.map_err(|error| of_sql(&error, &what))?;
-        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        for step in STEPS.iter().skip(found) {
             sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
         }
         let set = "INSERT INTO wharf.setting (key, value) VALUES ('layout', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         let set = sqlx::query(set).bind(STEPS.len().to_string());
         set.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
         transaction.commit().await.map_err(|error| of_sql(&error, &what))?;
-        let done = if found == STEPS.len() as i64 { "was up to date" } else { "is set up" };
+        let done = if found == STEPS.len() { "was up to date" } else { "is set up" };
         Ok(format!(
             "{} {done}, layout {}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
             self.place,
@@ -292,16 +292,8 @@ impl Store for Postgres {
         let sql =
             "SELECT json_build_object('rule', rule, 'base', base, 'count', count(*))::text AS body FROM wharf.request
             WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY count(*) DESC, rule, base LIMIT 1000";
-        #[derive(serde::Deserialize)]
-        struct Row {
-            rule: String,
-            base: String,
-            count: i64,
-        }
         let rows = self.rows(what, sql, &[]).await?;
-        let group =
-            |row: &PgRow| body::<Row>(row, what).map(|row| Group { rule: row.rule, base: row.base, count: row.count });
-        rows.iter().map(group).collect()
+        rows.iter().map(|row| body(row, what)).collect()
     }
 
     async fn request(&self, id: Id) -> Result<Request> {
