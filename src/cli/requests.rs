@@ -60,6 +60,9 @@ fn said(submitted: &Submitted, json: bool) -> Result<()> {
     let with = if others == 0 { String::new() } else { format!(", with {}", text::plural(others, "other", "others")) };
     output::line(&format!("request {}: {} for {}{with}", request.id, request.asked.title, request.destination))?;
     output::line(&format!("{} {}", request.stage.sign(), request.standing(submitted.pace, text::now())))?;
+    if let Some(place) = request.place(submitted.ahead) {
+        output::line(&format!("  {place}"))?;
+    }
     if !request.stage.is_over() {
         output::line(&format!(
             "'wharf requests show {}' tells how far it is; 'wharf inbox' when it is done",
@@ -155,12 +158,14 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
 
 /// Everything that is known of a request, as text that can be read and copied: the same on the screen.
 pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
-    let (request, history) = (portal.store.request(id).await?, portal.store.history(id).await?);
     if json {
-        output::json(&serde_json::json!({"request": request, "history": history}))?;
+        let (request, history) = (portal.store.request(id).await?, portal.store.history(id).await?);
+        let ahead = portal.store.ahead(id).await?;
+        output::json(&serde_json::json!({"request": request, "history": history, "ahead": ahead}))?;
         return Ok(0);
     }
-    output::line(&request.told(&history, portal.store.pace().await.unwrap_or_default(), text::now()))?;
+    let (_, text) = portal.request_told(id).await?;
+    output::line(&text)?;
     Ok(0)
 }
 

@@ -196,6 +196,14 @@ impl Portal {
         } else {
             Arc::default()
         };
+        // What is being judged is nobody's to choose.
+        if let Some((host, project)) = self.config.requests.quarantine.split_once('/') {
+            let place = ImageRef::oci(host, format!("{project}/x"), None);
+            if source.catalog.owns(&place) {
+                let below = format!("{project}/");
+                rows.retain(|row| !row.name.starts_with(&below));
+            }
+        }
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
         let set = tokio::task::spawn_blocking(move || {
             enrich(&mut rows, &learnt.unwrap_or_default(), &old);

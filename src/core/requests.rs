@@ -45,6 +45,8 @@ pub struct Submitted {
     pub new: bool,
     /// How long others waited.
     pub pace: Pace,
+    /// How many are before it.
+    pub ahead: i64,
 }
 
 /// A verdict of a person.
@@ -142,7 +144,8 @@ impl Portal {
                 store.introduce(&self.config.mail).await?;
             }
             let (id, new) = store.submit(&asked, &destination, &wish).await?;
-            Ok(Submitted { request: store.request(id).await?, new, pace: store.pace().await.unwrap_or_default() })
+            let (pace, ahead) = (store.pace().await.unwrap_or_default(), store.ahead(id).await.unwrap_or(0));
+            Ok(Submitted { request: store.request(id).await?, new, pace, ahead })
         };
         let submitted = cx.run(&what, sent).await;
         let mut entry = self.entry("request", format!("{} for {destination}", asked.from));
@@ -239,6 +242,15 @@ impl Portal {
             self.store.happen(id, &Event::Withdraw).await?;
         }
         Ok(submitted)
+    }
+
+    /// Everything that is known of a request, as text.
+    pub async fn request_told(&self, id: Id) -> Result<(Request, String)> {
+        let store = &self.store;
+        let (request, history) = (store.request(id).await?, store.history(id).await?);
+        let (pace, ahead) = (store.pace().await.unwrap_or_default(), store.ahead(id).await.unwrap_or(0));
+        let text = request.told(&history, pace, ahead, text::now());
+        Ok((request, text))
     }
 
     /// Lets somebody say something about a request, answer, ask back or withdraw.

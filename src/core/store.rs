@@ -138,6 +138,9 @@ pub trait Store: Send + Sync {
     /// One request; one that I may not see is not there.
     async fn request(&self, id: Id) -> Result<Request>;
 
+    /// How many of its kind are before a request: for stewards or for those who decide, whoever asked for them.
+    async fn ahead(&self, id: Id) -> Result<i64>;
+
     /// What happened to one request, the oldest first.
     async fn history(&self, id: Id) -> Result<Vec<Change>>;
 

@@ -113,6 +113,7 @@ fn verdicts() {
         valid_until: now + 1000,
         outcome,
         reason: String::new(),
+        terms: None,
     };
     let signed = Outcome::Signature { state: wharf::core::evidence::Signature::Verified, signer: "key".into() };
     let scan = Outcome::Scan {

@@ -130,7 +130,7 @@ pub fn requests(name: &str, keys: &str) -> State {
     }
     if name == "requests-told" {
         let one = request(1, Stage::Waiting, "signature", "alpine:3.17");
-        let text = one.told(&[], Pace::default(), 1_764_000_000);
+        let text = one.told(&[], Pace::default(), 3, 1_764_000_000);
         update(&mut state, Msg::RequestTold(Box::new(Ok((one, text)))));
     }
     state

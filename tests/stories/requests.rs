@@ -398,3 +398,163 @@ async fn alone_without_a_database_a_person_is_all_of_them_and_a_network_file_sys
     assert_eq!(bare.status.code(), Some(1));
     assert!(lab::complained(&bare).contains("[requests] admitted"), "{}", lab::complained(&bare));
 }
+
+/// What a webhook's receiver was sent: bodies with their signatures.
+type Sent = std::sync::Arc<std::sync::Mutex<Vec<(String, String, String)>>>;
+
+/// A receiver that fails the first time it is asked.
+fn receiver() -> (String, Sent) {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook", listener.local_addr().unwrap());
+    let sent = Sent::default();
+    let kept = sent.clone();
+    std::thread::spawn(move || {
+        let mut first = true;
+        for connection in listener.incoming().flatten() {
+            let mut reader = BufReader::new(connection);
+            let (mut length, mut signature, mut number) = (0, String::new(), String::new());
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) < 3 {
+                    break;
+                }
+                let (name, value) = line.trim().split_once(": ").unwrap_or_default();
+                match name.to_lowercase().as_str() {
+                    "content-length" => length = value.parse().unwrap(),
+                    "x-wharf-signature-256" => signature = value.to_owned(),
+                    "x-wharf-delivery" => number = value.to_owned(),
+                    _ => {}
+                }
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let status = if std::mem::take(&mut first) { "503 Later" } else { "204 Thanks" };
+            if status.starts_with("204") {
+                kept.lock().unwrap().push((String::from_utf8(body).unwrap(), signature, number));
+            }
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = reader.into_inner().write_all(answer.as_bytes());
+        }
+    });
+    (address, sent)
+}
+
+#[tokio::test]
+async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_all_there_is() {
+    let (Some(upstream), Some(_)) = (lab::part("WHARF_LAB_OPEN"), lab::part("WHARF_LAB_TRIVY")) else { return };
+    let site = Site::new(&upstream, &upstream, None, "");
+    let ada = site.person("ada");
+    let (address, sent) = receiver();
+    let secret = "0123456789abcdef0123456789abcdef";
+    std::fs::write(ada.home.path("hook.secret"), format!("{secret}\n")).unwrap();
+    let file = ada.home.path("site.toml");
+    let mail = format!("mail = \"smtp://127.0.0.1:{}\"", site.mail.as_ref().unwrap().port);
+    let hook = format!("mail = \"sendmail\"\nwebhook = \"{address}\"\nwebhook_secret = \"hook.secret\"");
+    let text = std::fs::read_to_string(&file).unwrap().replace(&mail, &hook);
+    std::fs::write(&file, text).unwrap();
+    // The machine's own sendmail: here one that writes down what it is given.
+    let bin = ada.home.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let letters = ada.home.path("letters");
+    let script = format!("#!/bin/sh\necho \"$@\" >>{0}; cat >>{0}\n", letters.display());
+    std::fs::write(bin.join("sendmail"), script).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(bin.join("sendmail"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let round = || {
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        ada.wharf(&["steward", "--once"]).env("PATH", path).output().unwrap()
+    };
+    let image = site.image(&ada, "hook", &[("musl", "1.7-r0")], false);
+    let id = ada.ask(&image, "a wish with \u{1b}[31mcolour");
+    let first = round();
+    assert!(lab::complained(&first).contains("503"), "{}", lab::complained(&first));
+    // It is tried again when its time has come, and once.
+    until("the webhook", || {
+        round();
+        !sent.lock().unwrap().is_empty()
+    });
+    round();
+    let all = sent.lock().unwrap().clone();
+    assert_eq!(all.len(), 1, "{all:?}");
+    let (body, signature, number) = &all[0];
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+    let expected = wharf::core::text::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
+    assert_eq!(signature, &format!("sha256={expected}"));
+    let said: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((said["request"].as_i64(), said["topic"].as_str()), (Some(id), Some("decision")), "{said}");
+    assert_eq!(number, &said["id"].to_string());
+    let written = std::fs::read_to_string(&letters).unwrap();
+    assert!(written.contains("admins@site.example") && written.contains("waits for a decision"), "{written}");
+    assert!(!written.contains('\u{1b}') && !ada.request(id).to_string().contains('\u{1b}'));
+    // A secret that is too short, or none, is refused before anything is sent.
+    std::fs::write(ada.home.path("hook.secret"), "short\n").unwrap();
+    assert_eq!(ada.run(&["inbox"]).status.code(), Some(2));
+}
+
+/// The same way on the screens: one asks, another decides with a key in hardware, the first is told and launches it.
+#[tokio::test]
+async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
+    let Some(site) = site("").await else { return };
+    let (ada, bob, carol, steward) = (site.person("ada"), site.person("bob"), site.person("carol"), site.steward());
+    let image = site.image(&bob, "screen", &[("musl", "1.8-r0")], false);
+    let name = image.split_once('/').unwrap().1.trim_end_matches(":1").to_owned();
+    let open = |person: &crate::site::Person<'_>, more: &[(&str, &str)]| {
+        let mut variables = person.variables();
+        variables.extend(
+            [("WHARF_DISCOVER", "no"), ("WHARF_SECRET_FILE", "yes")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Screen::run(&[env!("CARGO_BIN_EXE_wharf")], 120, 40, &variables)
+    };
+    let mut hers = open(&ada, &[]);
+    hers.until("library/alpine");
+    hers.keys(&format!("/{name}\r"));
+    hers.until("1 of");
+    // Its tag is known once it was looked at.
+    hers.until("1.90 MiB");
+    hers.keys("R");
+    hers.until("Why do you need");
+    hers.keys("for the thesis\r");
+    hers.until("waits for a steward");
+    hers.keys("6");
+    hers.until("it");
+    hers.until("submitted");
+    steward.run(&["steward", "--once"]);
+    // The database tells: nobody has pressed anything.
+    hers.until("needs a decision: signature: unsigned");
+    let own = carol.home.path(".config/wharf");
+    std::fs::create_dir_all(&own).unwrap();
+    let uri = "pkcs11:token=wharf%20lab;object=site?module-path=/usr/lib/softhsm/libsofthsm2.so";
+    std::fs::write(own.join("wharf.toml"), format!("[requests]\napprover_key = \"{uri}\"\n")).unwrap();
+    let conf = format!("{}/softhsm2.conf", lab::part("WHARF_LAB_HSM").unwrap());
+    let mut theirs = open(&carol, &[("SOFTHSM2_CONF", &conf)]);
+    theirs.until("1 unread");
+    theirs.keys("6\t");
+    theirs.until("for the thesis");
+    theirs.keys("\r");
+    theirs.until("needs approval by the policy site");
+    theirs.keys("q");
+    theirs.keys("a");
+    theirs.until("PIN of wharf lab");
+    theirs.keys("1234\r");
+    theirs.until("approved 1 request");
+    theirs.until("nothing waits for a decision");
+    steward.run(&["steward", "--once"]);
+    hers.until("✉ 1 unread");
+    hers.until("admitted as");
+    hers.keys("7");
+    hers.until("was admitted");
+    hers.keys("\r");
+    hers.until("approved by carol, signed");
+    hers.keys("q");
+    hers.keys("l");
+    hers.until("check the plan, then L");
+    for screen in [&mut hers, &mut theirs] {
+        screen.keys("\u{3}");
+        assert_eq!(screen.ended(), 0);
+    }
+}

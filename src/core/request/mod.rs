@@ -279,6 +279,21 @@ impl Request {
         last.filter(|_| self.stage == Stage::Asked)
     }
 
+    /// Its place in the line, in words; nothing where it waits for nobody.
+    pub fn place(&self, ahead: i64) -> Option<String> {
+        let whom = match self.stage {
+            Stage::Submitted | Stage::Gathering | Stage::Admitting => "the stewards",
+            Stage::Waiting | Stage::Asked => "those who decide",
+            _ => return None,
+        };
+        let before = ahead.max(0).unsigned_abs();
+        Some(if before == 0 {
+            format!("it is the next for {whom}")
+        } else {
+            format!("{} before it for {whom}", text::plural(before, "request is", "requests are"))
+        })
+    }
+
     /// How it stands, in a sentence, with the time that is left by what others took.
     pub fn standing(&self, pace: Pace, now: i64) -> String {
         match self.stage {
@@ -419,8 +434,12 @@ pub struct Group {
 
 impl Request {
     /// Everything that is known of it, as text that can be read and copied.
-    pub fn told(&self, history: &[Change], pace: Pace, now: i64) -> String {
-        let mut lines = vec![format!("{} {}", self.stage.sign(), self.standing(pace, now)), String::new()];
+    pub fn told(&self, history: &[Change], pace: Pace, ahead: i64, now: i64) -> String {
+        let mut lines = vec![format!("{} {}", self.stage.sign(), self.standing(pace, now))];
+        if let Some(place) = self.place(ahead) {
+            lines.push(format!("  {place}"));
+        }
+        lines.push(String::new());
         let mut fact = |label: &str, value: &str| {
             if !value.is_empty() {
                 lines.push(format!("{label:<12} {value}"));

@@ -497,9 +497,9 @@ mod tests {
         ) {
             let mut request = request();
             let mut approved = false;
-            for (at, (event, me)) in events.into_iter().enumerate() {
+            for (at, (event, me)) in (0_i64..).zip(events) {
                 let before = request.clone();
-                match request.follow(&event, &me, at as i64) {
+                match request.follow(&event, &me, at) {
                     Ok(()) => match &event {
                         Event::Decide(one) => {
                             prop_assert!(me.approver && !(one.approve && before.is_of(&me.person)));

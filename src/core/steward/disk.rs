@@ -156,8 +156,8 @@ impl Portal {
         let name = request.destination.rsplit('/').next().unwrap_or(&request.asked.title).to_owned();
         let payload = stated(request, decision).payload(&format!("{}/{name}", cloud.name), &pinned.digest);
         let signature = STANDARD.encode(signed_by(&what, &payload, &**signer).await?);
-        let [statement, signed] = Statement::PROPERTIES.map(str::to_owned);
-        let mut properties = vec![(statement, payload), (signed, signature)];
+        let [words, proof] = Statement::PROPERTIES.map(str::to_owned);
+        let mut properties = vec![(words, payload), (proof, signature)];
         let mut signers = vec![format!("the steward with {}", signer.describe())];
         if let Some(data) = self.sign_data(cx, tools, request, &at).await? {
             properties.extend([

@@ -54,12 +54,8 @@ impl Jobs {
                 }
             }),
             Effect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
-                let told = async {
-                    let (request, history) = (portal.store.request(id).await?, portal.store.history(id).await?);
-                    let text = request.told(&history, portal.store.pace().await.unwrap_or_default(), text::now());
-                    Ok((request, text))
-                };
-                post.send(Msg::RequestTold(Box::new(cx().run("show a request", told).await))).await;
+                let told = cx().run("show a request", portal.request_told(id)).await;
+                post.send(Msg::RequestTold(Box::new(told))).await;
             }),
             Effect::Decide { job, ids, ruling } => {
                 let asker = Arc::new(self.asker());

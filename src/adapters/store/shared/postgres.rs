@@ -302,6 +302,12 @@ impl Store for Postgres {
         body(rows.first().ok_or_else(|| no_request(id, &what))?, &what)
     }
 
+    async fn ahead(&self, id: Id) -> Result<i64> {
+        let what = "look up the place in the line";
+        let row = self.call(what, "SELECT wharf.ahead($1) AS ahead", &[Argument::Number(id)]).await?;
+        row.map_or(Ok(0), |row| row.try_get("ahead").during(what))
+    }
+
     async fn history(&self, id: Id) -> Result<Vec<Change>> {
         self.request(id).await?;
         let what = format!("show the history of request {id}");

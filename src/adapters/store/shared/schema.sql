@@ -35,6 +35,7 @@ CREATE TABLE wharf.request (
     open boolean NOT NULL DEFAULT false);
 CREATE UNIQUE INDEX request_one ON wharf.request (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn');
 CREATE INDEX request_queue ON wharf.request (rule, base, since, id) WHERE stage IN ('waiting', 'asked');
+CREATE INDEX request_waiting ON wharf.request (id) WHERE stage IN ('waiting', 'asked');
 CREATE INDEX request_work ON wharf.request (id) WHERE stage IN ('submitted', 'gathering', 'admitting');
 CREATE INDEX request_admitted ON wharf.request ((admitted->>'digest')) WHERE stage = 'admitted';
 CREATE INDEX request_destination ON wharf.request (destination) WHERE stage = 'admitted';
@@ -168,6 +169,17 @@ BEGIN
         open = EXISTS (SELECT FROM wish AS w WHERE w.request = it.id AND NOT w.private) WHERE r.id = it.id;
     PERFORM wharf.note(it.id, session_user, 'asked for', submit.reason);
     RETURN QUERY SELECT it.id, fresh;
+END $$;
+
+-- How many are before it: only a number, also where they are private.
+CREATE FUNCTION wharf.ahead(number bigint) RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = wharf, pg_temp AS $$
+DECLARE at text := (SELECT stage FROM request WHERE id = number);
+BEGIN
+    PERFORM wharf.must('wharf_user');
+    RETURN CASE
+        WHEN at IN ('submitted', 'gathering', 'admitting') THEN (SELECT count(*) FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND id < number)
+        WHEN at IN ('waiting', 'asked') THEN (SELECT count(*) FROM request WHERE stage IN ('waiting', 'asked') AND id < number)
+        ELSE 0 END;
 END $$;
 
 CREATE FUNCTION wharf.withdraw(number bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = wharf, pg_temp AS $$
@@ -368,7 +380,7 @@ GRANT SELECT ON wharf.request, wharf.wish, wharf.remark, wharf.history, wharf.cl
 GRANT SELECT ON wharf.watched, wharf.delivery, wharf.contact TO wharf_steward;
 GRANT EXECUTE ON FUNCTION wharf.now(), wharf.is(text), wharf.own(), wharf.grounds(jsonb) TO wharf_user, wharf_approver, wharf_steward;
 GRANT EXECUTE ON FUNCTION wharf.submit(jsonb, text, text, bigint, boolean), wharf.withdraw(bigint), wharf.remark(bigint, text, text),
-    wharf.use(text, text, text, text, bigint), wharf.introduce(text), wharf.see(bigint[]) TO wharf_user;
+    wharf.use(text, text, text, text, bigint), wharf.introduce(text), wharf.see(bigint[]), wharf.ahead(bigint) TO wharf_user;
 GRANT EXECUTE ON FUNCTION wharf.remark(bigint, text, text), wharf.decide(bigint, jsonb), wharf.approve_class(text, text, jsonb), wharf.end_class(bigint),
     wharf.see(bigint[]) TO wharf_approver;
 GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),

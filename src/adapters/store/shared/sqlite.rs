@@ -310,6 +310,15 @@ impl Store for SqliteStore {
         if self.sees(&request) { Ok(self.shown(request)) } else { Err(no_request(id, &what)) }
     }
 
+    async fn ahead(&self, id: Id) -> Result<i64> {
+        let what = "look up the place in the line";
+        let query = "SELECT COUNT(*) FROM request AS other JOIN request AS mine ON mine.id = ? WHERE other.id < mine.id
+            AND ((mine.stage IN ('submitted', 'gathering', 'admitting') AND other.stage IN ('submitted', 'gathering', 'admitting'))
+              OR (mine.stage IN ('waiting', 'asked') AND other.stage IN ('waiting', 'asked')))";
+        let query = sqlx::query(query).bind(id);
+        query.fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).during(what)
+    }
+
     async fn history(&self, id: Id) -> Result<Vec<Change>> {
         self.request(id).await?;
         let what = format!("show the history of request {id}");
