@@ -6,7 +6,8 @@
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
 //! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, harbor, openstack }` and
 //!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
-//!          `keys`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`
+//!          `keys`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
+//!          `store` keeps what is kept: the cache, the audit, and the shared store (`store::shared`: SQLite, PostgreSQL)
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
 //!
@@ -24,6 +25,25 @@
 //! plain function. The loop in [`tui`] draws once for every drained batch. [`Jobs`](tui::jobs::Jobs) carries effects
 //! out over the same [`Portal`](core::portal::Portal) that the command line awaits. A read lives in a slot, where the
 //! newest wins; a write is a job that only a person cancels.
+//!
+//! # The way of a request
+//!
+//! ```text
+//!  wharf request ─ core::requests ─ Store::submit ─┐            core::request: its life, as pure functions
+//!                                                  ▼
+//!  wharf steward ─ core::steward: claim ─ quarantine (copy by digest) ─ evidence ─ policy ─┬─ allow ─────────────┐
+//!                                                                                          ├─ deny: the fix named │
+//!  wharf approve ─ core::requests::decide, signed by the approver's key ◄─ needs approval ─┘                      ▼
+//!                                                        copy into the admitted project, sign there, check, tag last
+//!  everybody:  the signature is the badge; the scan that it states spares them the scanner; its conditions bind
+//! ```
+//!
+//! Each step of a steward can be done again, so that whoever goes on after a crash finds what was done. A claim is a lease
+//! of one worker; only its holder goes on. What people used (`core::uses`) is judged again when the scanners' data
+//! changes (`core::steward::watch`); notices are rows with a key, so that nobody is told twice, and each way of delivery
+//! keeps what it has sent.
+//!
+//! A site sets this up in ten minutes: README, "A site in ten minutes" (site.toml, roles, service unit).
 //!
 //! # Decisions
 //!
@@ -49,6 +69,21 @@
 //!   is gated by the verdict of exactly what it pins ([`core::verify`]). Without a site's policy only what is denied is
 //!   held back: nobody is there who could approve.
 //! - **Signatures are verified with the library that TLS brings** (`aws-lc-rs`): it reads keys as they are written.
+//! - **An approval is a signature, and what it says is signed too** ([`core::request::terms`]): its end, the place it is
+//!   bound to, the findings that were taken, and how the scan stood stand in cosign's `optional` part. Whoever forges a
+//!   row in a database gains nothing; cosign verifies the same signature.
+//! - **A request is a value that pure functions change** ([`core::request::stage`]); SQLite stores what they make of it,
+//!   PostgreSQL checks the same in functions of its own, because there the rights must hold against `psql` too. One
+//!   contract story is held against both.
+//! - **All platforms of an index are judged**, and the strictest verdict is that of the image: its signature covers them all.
+//! - **A steward's statement over the hash that a cloud keeps** is what everybody's badge of a disk image comes from; the
+//!   signature over its data, which Nova checks, is added where the site has a key (P-384) for it: reading all data of
+//!   every image on every machine would be the slow way.
+//! - **A steward checks that its own signature is trusted before it tags**: a key that the policy does not name would
+//!   admit images that nobody may launch.
+//! - **Letters carry the number of their notice as Message-ID**: the moment between a server's "250" and our note of it
+//!   cannot be closed, and a server that is given the same letter twice can tell.
+//! - **`lettre` for mail**: SMTP with TLS is not ours to write; a login node often has only `sendmail`, which it speaks too.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
 //!   name, and its generated calls would be most of our build.

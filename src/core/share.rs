@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use super::{
     error::{Error, Result},
+    model::Pinned,
     portal::Portal,
     ports::{Sharer, cannot},
     progress::Context,
     reference::ImageRef,
     secret::Secret,
+    store::How,
     text,
 };
 
@@ -267,12 +269,23 @@ impl Portal {
         taken
     }
 
+    /// What an offer is about, pinned; nothing where that cannot be told.
+    async fn offered(&self, cx: &Context, offer: &str) -> Option<Pinned> {
+        let all = self.offers(cx).await.0;
+        let reference = all.into_iter().find(|one| one.id == offer)?.reference;
+        self.image(cx, &reference, None).await.ok()?.pinned
+    }
+
     /// Accepts or rejects an offer. Answering again the same way changes nothing.
     pub async fn answer_offer(&self, cx: &Context, offer: &str, accept: bool) -> Result<()> {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
         let sharer = self.sharer_of_offer(offer, &what)?;
+        let given = if accept { self.offered(cx, offer).await } else { None };
         let answered = cx.run(&what, sharer.answer(cx, offer, accept)).await;
         self.note(self.entry(if accept { "accept" } else { "reject" }, offer), &answered).await;
+        if let (Ok(()), Some(pinned)) = (&answered, given) {
+            self.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
+        }
         answered
     }
 }

@@ -14,6 +14,7 @@ use super::{
     progress::Context,
     reference::{ImageRef, Name},
     share::{Share, SharePlan},
+    store::How,
     text,
 };
 
@@ -218,6 +219,9 @@ impl Portal {
     ) -> Result<Shared> {
         let mut entry = self.entry("share", format!("{reference} with {to}"));
         let shared = self.shared_to(cx, &mut entry, reference, to, options).await;
+        if let (Ok(_), Some(digest)) = (&shared, &entry.digest) {
+            self.remember(How::Supplied, &reference.with_digest(digest), digest, &to.to_string()).await;
+        }
         self.note(entry, &shared).await;
         shared
     }

@@ -147,7 +147,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Ask::Reason(target) => requests::wanted(state, target.clone(), text),
+        Ask::Reason(target) => requests::wanted(state, target.clone(), &text),
         Ask::Conditions(ids) => requests::on_conditions(state, ids.clone(), &text),
         _ if text.is_empty() => Vec::new(),
         Ask::Refusal(ids) => requests::refused(state, ids.clone(), text),

@@ -20,7 +20,7 @@ use crate::core::{
     query::Query,
     reference::ImageRef,
     request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
-    requests::Ruling,
+    requests::{Asking, Ruling},
     rows::RowSet,
     search::{RowId, Sort},
     secret::Secret,
@@ -221,7 +221,7 @@ pub enum Effect {
     /// Let a cloud fetch an image from the web, as job.
     Import { job: u64, url: String, destination: String },
     /// Ask for an image to be admitted, as job.
-    Request { job: u64, target: Target, reason: String },
+    Request { job: u64, target: Target, asking: Asking },
     /// List requests, from a place on; with how the queue stands where it is the first page.
     Requests { which: Which, skip: usize, limit: usize },
     /// Tell all about a request.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::core::{
     request::{Id, Terms, Which},
-    requests::Ruling,
+    requests::{Asking, Ruling},
     text,
 };
 
@@ -25,18 +25,33 @@ fn line(state: &mut State, title: impl Into<String>, ask: Ask) -> Vec<Effect> {
 
 /// Asks why an image is wanted.
 pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
-    let title = format!("Why do you need {}? Whoever decides reads it", target.words());
+    let title = format!("Why do you need {}? (before it, if you want: until:30d private)", target.words());
     line(state, title, Ask::Reason(target))
 }
 
 /// A reason was given: the image is asked for.
-pub fn wanted(state: &mut State, target: Target, reason: String) -> Vec<Effect> {
-    if reason.is_empty() {
+pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
+    let mut asking = Asking::default();
+    let mut rest = reason;
+    while let Some((word, more)) = rest.split_once(' ') {
+        match word.strip_prefix("until:").map(text::when) {
+            Some(Ok(until)) => asking.until = Some(until),
+            Some(Err(error)) => {
+                state.fail(&error);
+                return Vec::new();
+            }
+            None if word == "private" => asking.private = true,
+            None => break,
+        }
+        rest = more.trim_start();
+    }
+    rest.clone_into(&mut asking.reason);
+    if asking.reason.is_empty() {
         state.say("a reason is needed: whoever decides reads it");
         return Vec::new();
     }
     let job = state.job(format!("ask for {}", target.words()));
-    vec![Effect::Request { job, target, reason }]
+    vec![Effect::Request { job, target, asking }]
 }
 
 /// Opens the list of requests.

@@ -17,6 +17,7 @@ use wharf::{
         notary::tuf,
         oci::challenge,
         reports, sif_format,
+        store::shared,
     },
     core::{
         audit, clean,
@@ -28,6 +29,7 @@ use wharf::{
         query::Query,
         record::Outcome,
         reference::ImageRef,
+        request::{Asked, Pace, Request, notice::Notice, terms::Stated},
         rows::RowSet,
     },
 };
@@ -47,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     ("report", report, seeds_of_reports),
     ("trust", trust, seeds_of_trust),
     ("sif", sif, seeds_of_sif),
+    ("request", request, seeds_of_requests),
 ];
 
 /// References, links, filters, challenges, and the cleaning of text.
@@ -190,6 +193,39 @@ fn seeds_of_trust() -> Vec<Vec<u8>> {
         include_bytes!("../fixtures/notary/targets.json").to_vec(),
         include_bytes!("../fixtures/sigstore/conda-attestation.sigstore.json").to_vec(),
         include_bytes!("../fixtures/sigstore/cosign-v3-blob.sigstore.json").to_vec(),
+    ]
+}
+
+/// What a signature states, and requests as others may have written them into the shared store.
+fn request(bytes: &[u8]) {
+    let digest = Digest::of(b"image");
+    let stated = Stated::read(bytes);
+    if Stated::is_about(bytes, &digest) {
+        assert!(String::from_utf8_lossy(bytes).contains(digest.hex()), "it names the image");
+    }
+    // What is read is said again in the same words, so that a condition is never lost on the way.
+    let again = Stated::read(stated.payload("r.example/a", &digest).as_bytes());
+    assert_eq!((again.terms.until.is_some(), again.terms.only), (stated.terms.until.is_some(), stated.terms.only));
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(request) = shared::read::<Request>(&text, "fuzz") {
+        let told = request.told(&[], Pace::default(), 1, 1_800_000_000);
+        assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "text of others is cleaned");
+    }
+    if let Ok(notice) = shared::read::<Notice>(&text, "fuzz") {
+        let (subject, body) = notice.letter();
+        assert!(!subject.contains('\u{1b}') && !body.contains('\u{1b}'), "text of others is cleaned");
+    }
+}
+
+fn seeds_of_requests() -> Vec<Vec<u8>> {
+    let asked = Asked { from: "oci://r.example/a:1".into(), title: "a\u{1b}[31m".into(), ..Asked::default() };
+    let request = Request::new(1, asked, "oci://r.example/admitted/a", 1_700_000_000);
+    let stated = Stated { only: Some("r.example/a".into()), request: "12".into(), ..Stated::default() };
+    let notice = r#"{"id":1,"at":1,"to":"ada","topic":"vulnerability","key":"k","title":"t","words":"w","request":null,"warning":{"reference":"r","digest":"d","findings":[["CVE-1","openssl","3.1"]],"fixed":null,"workloads":["local/a"],"because":["you launched it"]},"seen":false}"#;
+    vec![
+        serde_json::to_vec(&request).expect("a seed"),
+        stated.payload("r.example/a", &Digest::of(b"image")).into_bytes(),
+        notice.into(),
     ]
 }
 

@@ -15,6 +15,7 @@ use wharf::{
             Admission, Group, Me, Pace, Request, Stage, Which, Wish,
             notice::{Notice, Topic, Warning},
         },
+        requests::Asking,
         rows::RowSet,
         search,
         ways::Receiver,
@@ -547,9 +548,13 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     assert!(matches!(state.popups.last(), Some(Popup::Line { .. })));
     press(&mut state, "enter");
     assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("a reason is needed")));
-    press(&mut state, "R p a p e r");
+    press(&mut state, "R");
+    for letter in "until:30d private the paper".chars() {
+        update(&mut state, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
+    }
     let asked = press(&mut state, "enter");
-    assert!(matches!(&asked[..], [Effect::Request { reason, .. }] if reason == "paper"), "{asked:?}");
+    let fits = |asking: &Asking| asking.reason == "the paper" && asking.private && asking.until.is_some();
+    assert!(matches!(&asked[..], [Effect::Request { asking, .. }] if fits(asking)), "{asked:?}");
     // Where nothing can be admitted, the key says why.
     state.requests = false;
     press(&mut state, "R");

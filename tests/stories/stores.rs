@@ -31,6 +31,79 @@ fn who(person: &str, approver: bool) -> Me {
     Me { person: person.into(), approver, steward: true, own: false }
 }
 
+/// A database server of a test's own, which can be killed and started again. PostgreSQL refuses to run as root.
+pub struct Server {
+    port: u16,
+    folder: tempfile::TempDir,
+    programs: std::path::PathBuf,
+    child: Option<std::process::Child>,
+}
+
+impl Server {
+    pub fn new() -> Option<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        let programs = versions.flatten().map(|version| version.path().join("bin")).max()?;
+        let folder = tempfile::tempdir().ok()?;
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).ok()?;
+        let server = Self { port: crate::site::free_port(), folder, programs, child: None };
+        let data = server.data();
+        let made = server
+            .as_postgres("initdb", &["-D", &data, "-U", "postgres", "--auth=trust", "--no-sync"])
+            .output()
+            .ok()?;
+        if !made.status.success() {
+            eprintln!("left out: a database server of its own ({})", lab::complained(&made));
+            return None;
+        }
+        Some(server)
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn as_postgres(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
+        command.arg(self.programs.join(program)).args(arguments).env("LC_ALL", "C.UTF-8").current_dir("/");
+        command
+    }
+
+    pub fn start(&mut self) {
+        let (data, port) = (self.data(), self.port.to_string());
+        let socket = self.folder.path().display().to_string();
+        let words = ["-D", &data, "-p", &port, "-k", &socket, "-c", "listen_addresses=127.0.0.1"];
+        let quiet = std::process::Stdio::null;
+        self.child = Some(self.as_postgres("postgres", &words).stdout(quiet()).stderr(quiet()).spawn().unwrap());
+        crate::site::until("the database server", || {
+            let ready =
+                Command::new(self.programs.join("pg_isready")).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
+            ready.is_ok_and(|status| status.success())
+        });
+    }
+
+    /// As if the machine had lost its power: what was not committed is gone.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            // Its helpers end by themselves; until then nobody else may start.
+            let _ = self.as_postgres("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]).output();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 /// A database of a test's own, in the lab's server.
 pub struct Database {
     pub host: String,

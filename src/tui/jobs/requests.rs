@@ -8,7 +8,6 @@ use crate::{
         error::{Error, Result},
         progress::Context,
         request::{Event, RemarkKind, Which},
-        requests::Asking,
         text,
     },
     tui::msg::{Effect, Msg, Said, Slot},
@@ -34,9 +33,8 @@ impl Jobs {
         let portal = self.portal.clone();
         let cx = || Context::default().within(PATIENCE);
         match effect {
-            Effect::Request { job, target, reason } => self.write(job, move |cx| async move {
+            Effect::Request { job, target, asking } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                let asking = Asking { reason, ..Asking::default() };
                 let done = portal.ask_for(&cx, &at.to_string(), &asking).await?;
                 let standing = done.request.standing(done.pace, text::now());
                 Ok((format!("request {}: {standing} · 6 shows it", done.request.id), None))

@@ -4,7 +4,10 @@
 //! A request is one value, changed by the pure functions of [`crate::core::request`] inside a transaction that nobody
 //! else writes in.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -62,13 +65,14 @@ pub struct SqliteStore {
     worker: Me,
     pool: OnceCell<SqlitePool>,
     changed: Notify,
+    is_network: fn(&Path) -> bool,
 }
 
 impl SqliteStore {
     /// The store in `path`, for this person; `worker` is what its claims are under.
     pub fn new(path: PathBuf, me: Me, worker: String) -> Self {
         let worker = Me { person: worker, approver: false, steward: true, own: false };
-        Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new() }
+        Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new(), is_network }
     }
 
     async fn pool(&self) -> Result<&SqlitePool> {
@@ -79,7 +83,7 @@ impl SqliteStore {
         let what = format!("open the store {}", self.path.display());
         let folder = self.path.parent().unwrap_or(&self.path);
         std::fs::create_dir_all(folder).during(&what)?;
-        if is_network(folder) {
+        if (self.is_network)(folder) {
             return Err(Error::unsupported(
                 what,
                 "it is on a network file system, where several machines would damage it: SQLite's locks and shared memory do not reach that far",
@@ -550,6 +554,42 @@ impl Store for SqliteStore {
                 () = self.changed.notified() => return Ok(()),
                 () = tokio::time::sleep(LOOK) => if version().await? != before { return Ok(()) },
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(path: PathBuf) -> SqliteStore {
+        SqliteStore::new(path, Me { person: "ada".into(), approver: true, steward: true, own: true }, "w".into())
+    }
+
+    #[tokio::test]
+    async fn a_network_file_system_is_refused_with_the_reason_and_nothing_is_made_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("requests.db");
+        let refused = SqliteStore { is_network: |_| true, ..store(path.clone()) };
+        let error = refused.me_and_unread().await.unwrap_err();
+        assert!(error.why.contains("network file system") && error.hint.contains("postgres://"), "{error}");
+        assert!(!path.exists());
+        assert!(store(path).me_and_unread().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_newer_wharf_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("requests.db");
+        let newer = store(path.clone());
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(newer.pool().await.unwrap()).await.unwrap();
+        let error = store(path).me_and_unread().await.unwrap_err();
+        assert!(error.why.contains("newer"), "{error}");
+    }
+
+    impl SqliteStore {
+        async fn me_and_unread(&self) -> Result<(Me, i64)> {
+            Ok((self.me().await?, self.unread().await?))
         }
     }
 }
