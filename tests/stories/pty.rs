@@ -85,8 +85,16 @@ impl Screen {
         }
     }
 
-    /// The other screen was left and the cursor shown again.
+    /// The other screen was left and the cursor shown again; the last bytes may come a moment after the end.
     fn restored(&self) -> bool {
+        let began = Instant::now();
+        while !self.is_restored() && began.elapsed() < Duration::from_secs(5) {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        self.is_restored()
+    }
+
+    fn is_restored(&self) -> bool {
         let raw = self.raw.lock().unwrap();
         let text = String::from_utf8_lossy(&raw);
         let last = |what: &str| text.rfind(what).unwrap_or(0);
