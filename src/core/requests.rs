@@ -83,6 +83,26 @@ impl Portal {
         !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
     }
 
+    /// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
+    pub(super) fn is_destination(&self, what: &str, request: &Request) -> Result<()> {
+        let from = &request.asked.from;
+        let projects = self.config.requests.projects.iter().map(|project| Some(project.as_str()));
+        let fits = if Self::is_on_the_web(from) || from.starts_with("glance:") {
+            request.destination.starts_with("glance://")
+        } else {
+            let from: ImageRef = from.parse()?;
+            std::iter::once(None)
+                .chain(projects)
+                .filter_map(|project| self.admitted_as(what, &from, project).ok())
+                .any(|place| place.to_string() == request.destination)
+        };
+        if fits {
+            return Ok(());
+        }
+        let why = format!("'{}' is no place where images from there are admitted", request.destination);
+        Err(Error::new(Kind::Denied, what, why).hint("ask for it with wharf request"))
+    }
+
     /// Where an image from `reference` is admitted, without a version.
     fn admitted_as(&self, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
         let rules = &self.config.requests;
@@ -362,7 +382,7 @@ pub fn stated(request: &Request, decision: &Decision) -> Stated {
         only: decision.terms.only.then(|| bare.to_owned()),
         approver: if by_policy { String::new() } else { decision.by.clone() },
         request: request.id.to_string(),
-        tag: request.asked.tag.clone().unwrap_or_default(),
+        tag: request.tag().unwrap_or_default().to_owned(),
         scan: request.dossier.as_ref().and_then(|dossier| dossier.scan.clone()),
     }
 }

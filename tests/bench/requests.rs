@@ -51,6 +51,7 @@ fn dossier(number: usize) -> Box<Dossier> {
         fixes: Vec::new(),
         quarantine: "oci://r.example/quarantine/a".into(),
         scan: None,
+        tag: None,
         at: text::now(),
     })
 }

@@ -572,3 +572,35 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
         assert_eq!(screen.ended(), 0);
     }
 }
+
+/// What a request says of itself is not believed: with psql anybody may write anything into one.
+#[tokio::test]
+async fn a_request_cannot_choose_its_place_its_tag_or_which_platforms_are_judged() {
+    let Some(site) = site("").await else { return };
+    let (ada, bob, steward) = (site.person("ada"), site.person("bob"), site.steward());
+    let database = site.database.as_ref().unwrap();
+    let image = site.image(&bob, "forged-request", &[("musl", "1.9-r0")], true);
+    let mut asked = ada.request(ada.ask(&image, "honest"))["asked"].clone();
+    steward.run(&["steward", "--once"]);
+    let submit = |asked: &serde_json::Value, destination: &str| {
+        let sql = format!("SELECT id FROM wharf.submit('{asked}', '{destination}', 'dishonest', NULL, false)");
+        let (went, said) = database.psql("ada", &database.name, &sql);
+        assert!(went, "{said}");
+        steward.run(&["steward", "--once"]);
+        ada.request(said.trim().parse().unwrap())
+    };
+    // Another project of the admitted registry, which the steward could write.
+    let elsewhere = submit(&asked, &format!("oci://{}/secret/place", site.admitted));
+    assert_eq!(elsewhere["stage"], "failed", "{elsewhere:#}");
+    assert!(elsewhere["failure"].as_str().unwrap().contains("no place where images"), "{elsewhere:#}");
+    // A tag that means something else at the source is not taken over; nor are platforms that it claims to have.
+    let from = asked["from"].as_str().unwrap().split('@').next().unwrap().trim_end_matches(":1").to_owned();
+    let place = from.trim_start_matches("oci://").replace(':', "-");
+    asked["tag"] = "latest".into();
+    asked["platforms"] = serde_json::json!([["linux/s390x", asked["digest"]], ["linux/riscv64", asked["digest"]]]);
+    let tagged = submit(&asked, &format!("oci://{}/physics/{place}", site.admitted));
+    assert_eq!(tagged["stage"], "admitted", "{tagged:#}");
+    let reference = tagged["admitted"]["reference"].as_str().unwrap();
+    assert!(!reference.contains(":latest@"), "{reference}");
+    assert_eq!(tagged["dossier"]["tag"], serde_json::Value::Null);
+}

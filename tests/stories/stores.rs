@@ -180,6 +180,7 @@ pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
         fixes: Vec::new(),
         quarantine: "file:/q".into(),
         scan: None,
+        tag: None,
         at: text::now(),
     })
 }

@@ -129,8 +129,18 @@ pub struct Dossier {
     pub quarantine: String,
     /// The scan that was seen, as a signature may state it.
     pub scan: Option<terms::Attested>,
+    /// The tag that it was asked for under, where that means this digest at its source.
+    #[serde(default)]
+    pub tag: Option<String>,
     /// When, seconds since 1970.
     pub at: i64,
+}
+
+impl Request {
+    /// The tag that it is admitted under: what a request says of itself counts only once a steward has seen it.
+    pub fn tag(&self) -> Option<&str> {
+        self.dossier.as_ref().and_then(|dossier| dossier.tag.as_deref())
+    }
 }
 
 impl Dossier {

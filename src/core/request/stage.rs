@@ -395,6 +395,7 @@ mod tests {
             fixes: Vec::new(),
             quarantine: String::new(),
             scan: None,
+            tag: None,
             at: 1,
         })
     }

@@ -7,7 +7,7 @@ use crate::core::{
     copy::{self, Options},
     digest::Digest,
     error::{Error, Kind, Result},
-    evidence::Signature,
+    evidence::{Signature, Verdict},
     portal::Portal,
     progress::Context,
     record::{Kind as RecordKind, Outcome, best},
@@ -31,19 +31,20 @@ impl Portal {
     }
 
     /// Whether a decision may be carried out: by the policy, or by a person whose signature counts where there is one.
-    fn decision_counts(&self, what: &str, request: &Request) -> Result<Decision> {
+    async fn decision_counts(&self, cx: &Context, what: &str, request: &Request) -> Result<Decision> {
         let decision = request.decision.clone().filter(|decision| decision.approve);
         let decision = decision.ok_or_else(|| never(what, "nobody has approved it"))?;
         if decision.digest != request.asked.digest {
             return Err(never(what, "it was approved for another digest"));
         }
         if decision.by.starts_with("policy ") {
-            // What a row says the policy decided, the policy must have decided.
-            let allowed = request
-                .dossier
-                .as_ref()
-                .is_some_and(|dossier| dossier.verdict == crate::core::evidence::Verdict::Allow);
-            return if allowed { Ok(decision) } else { Err(never(what, "the policy does not allow it")) };
+            // What a row says the policy decided, the policy must decide: it is asked again, with the evidence of now.
+            let (now, _) = self.examine(cx, request).await?;
+            return if now.verdict == Verdict::Allow {
+                Ok(decision)
+            } else {
+                Err(never(what, &format!("the policy does not allow it: {}", now.why())))
+            };
         }
         if decision.signature.is_empty() {
             return if self.config.requests.signed_decisions {
@@ -72,7 +73,8 @@ impl Portal {
     /// Copies, signs, checks, and only then tags. Whatever of it is done already is found done.
     pub(super) async fn admit_request(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<Admission> {
         let what = format!("admit {}", request.called());
-        let decision = self.decision_counts(&what, request)?;
+        self.is_destination(&what, request)?;
+        let decision = self.decision_counts(cx, &what, request).await?;
         if request.destination.starts_with("glance:") {
             return self.admit_disk(cx, tools, request, &decision).await;
         }
@@ -105,12 +107,11 @@ impl Portal {
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.is_trusted(cx, &what, &to).await?;
-        if let Some(tag) = &request.asked.tag {
+        if let Some(tag) = request.tag() {
             let manifest = cx.run(&what, place.content.manifest(cx, &to)).await?;
             cx.run(&what, place.content.put_manifest(cx, &to, Some(tag), &manifest)).await?;
         }
-        let tagged =
-            request.asked.tag.as_deref().map_or_else(|| to.clone(), |tag| to.with_tag(tag).with_digest(&digest));
+        let tagged = request.tag().map_or_else(|| to.clone(), |tag| to.with_tag(tag).with_digest(&digest));
         Ok(Admission { reference: tagged.to_string(), digest: digest.to_string(), signers, at: text::now() })
     }
 

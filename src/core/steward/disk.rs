@@ -124,6 +124,7 @@ impl Portal {
             fixes: Vec::new(),
             quarantine: kept.reference.to_string(),
             scan: None,
+            tag: None,
             at: now,
         };
         let next = self.next_of(request, &dossier, now).await?;

@@ -11,13 +11,13 @@ use crate::core::{
     portal::Portal,
     progress::Context,
     record::{self, Kind as RecordKind, Outcome, Record},
-    reference::ImageRef,
+    reference::{ImageRef, is_tag},
     request::{Class, Decision, Dossier, Request, Terms, grounds, stage::Next, terms},
     text,
 };
 
-/// More platforms are not judged: whoever needs them asks for them one by one.
-const PLATFORMS: usize = 12;
+/// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.
+const PLATFORMS: usize = 24;
 /// Tries of a check that could not run, before a person decides without it.
 const PATIENCE: i64 = 3;
 /// The longest comparison that is kept, in characters.
@@ -128,18 +128,31 @@ impl Portal {
 
     /// Everything that a decision needs, and what the policy makes of it.
     pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+        let what = format!("examine {}", request.called());
+        self.is_destination(&what, request)?;
         if Self::is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
             return self.examine_disk(cx, request).await;
         }
-        let what = format!("examine {}", request.called());
         let from: ImageRef = request.asked.from.parse()?;
         let digest: Digest = request.asked.digest.parse()?;
+        let from = from.with_digest(&digest);
         let name = from.name().map(|name| name.repository.clone()).unwrap_or_default();
         let quarantine = self.quarantine_of(&digest, &name);
         let copied = copy::copy(cx, &self.place(&from)?, &self.place(&quarantine)?, &Options::default()).await?;
         digest.matches(&copied.digest, &what)?;
         let mut all = Vec::new();
-        for platform in platforms(request) {
+        // Its own index says what it is built for, not the request.
+        let image = self.image(cx, &from, None).await?;
+        if image.platforms.len() > PLATFORMS {
+            let count = image.platforms.len();
+            return Err(Error::new(
+                Kind::Denied,
+                what,
+                format!("it is built for {count} platforms, too many to judge"),
+            )
+            .hint("ask for those that you need, one by one: by the digest of their own manifest"));
+        }
+        for platform in platforms(&image) {
             all.push(self.examine_platform(cx, &from, &quarantine, platform.as_ref()).await?);
         }
         let now = text::now();
@@ -148,9 +161,19 @@ impl Portal {
                 return Err(Error::new(Kind::Unavailable, what, format!("a check could not run: {why}")));
             }
         }
-        let dossier = self.dossier(cx, request, &all, &quarantine, now).await?;
+        let mut dossier = self.dossier(cx, request, &all, &quarantine, now).await?;
+        dossier.tag = self.tag_there(cx, request, &from, &digest).await;
         let next = self.next_of(request, &dossier, now).await?;
         Ok((dossier, next))
+    }
+
+    /// The tag that was asked for, where it means this digest at its source: nobody names an image otherwise.
+    async fn tag_there(&self, cx: &Context, request: &Request, from: &ImageRef, digest: &Digest) -> Option<String> {
+        let tag = request.asked.tag.as_deref().filter(|tag| is_tag(tag))?;
+        let at = from.without_version().with_tag(tag);
+        let source = self.source_of(&at).ok()?;
+        let version = cx.run("look up the tag", source.catalog.version(cx, &at)).await.ok()?;
+        (version.digest.as_ref() == Some(digest)).then(|| tag.to_owned())
     }
 
     /// One platform, in the evidence of its place and of the bytes that were fetched.
@@ -200,6 +223,7 @@ impl Portal {
             fixes: fixes(all, now),
             quarantine: quarantine.to_string(),
             scan: scan.filter(|_| all.iter().all(scanned)),
+            tag: None,
             at: now,
         })
     }
@@ -278,12 +302,13 @@ impl Portal {
 }
 
 /// The platforms to judge; those of an index one by one.
-fn platforms(request: &Request) -> Vec<Option<Platform>> {
-    let all = &request.asked.platforms;
+fn platforms(image: &Image) -> Vec<Option<Platform>> {
+    let all: Vec<&Platform> =
+        image.platforms.iter().map(|entry| &entry.platform).filter(|platform| platform.os != "unknown").collect();
     if all.len() < 2 {
         return vec![None];
     }
-    all.iter().take(PLATFORMS).map(|(platform, _)| Some(platform.clone())).collect()
+    all.into_iter().map(|platform| Some(platform.clone())).collect()
 }
 
 /// Until when all who asked need it; nothing where one of them does not say.
