@@ -44,7 +44,13 @@ fn run(cli: &Cli) -> Result<u8> {
     let portal = adapters::build(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
     let code = match cli.verb {
-        Some(_) => runtime.block_on(cli::run(&portal, cli)),
+        Some(_) => {
+            let code = runtime.block_on(cli::run(&portal, cli));
+            // Connections that are closed want the runtime they were made in.
+            let _inside = runtime.enter();
+            drop(portal);
+            code
+        }
         None => open(&runtime, portal),
     };
     // A blocked thread (a hung bus, a read of the keyboard) must not hold up the end.

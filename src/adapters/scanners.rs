@@ -44,9 +44,11 @@ pub struct Scanner {
     /// Registries that a person configured with plain http.
     plain: BTreeSet<String>,
     catalogues: Catalogues,
+    /// What it said of itself, and the stamp of its database then.
+    known: tokio::sync::Mutex<Option<(u128, About)>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct About {
     version: String,
@@ -54,10 +56,18 @@ struct About {
     database: Option<Database>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Database {
     updated_at: String,
+}
+
+/// When trivy's database was written, in milliseconds since 1970; `None` where it is not found.
+fn stamp() -> Option<u128> {
+    let cache = std::env::var_os("TRIVY_CACHE_DIR").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/trivy")))?;
+    let changed = std::fs::metadata(cache.join("db/trivy.db")).ok()?.modified().ok()?;
+    Some(changed.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis())
 }
 
 impl Make {
@@ -70,11 +80,24 @@ impl Make {
 }
 
 impl Scanner {
-    /// trivy's version and the date of its database; grype's report has both.
+    /// trivy's version and the date of its database; grype's report has both. Asked again when the database changes.
     async fn about(&self) -> About {
         if self.make == Make::Grype {
             return About::default();
         }
+        let stamp = stamp();
+        let mut known = self.known.lock().await;
+        if let (Some(stamp), Some((then, about))) = (stamp, &*known) {
+            if stamp == *then {
+                return about.clone();
+            }
+        }
+        let about = self.asked().await;
+        *known = stamp.map(|stamp| (stamp, about.clone()));
+        about
+    }
+
+    async fn asked(&self) -> About {
         let program = self.program.display().to_string();
         let said = exec::run(&[&program, "version", "--format", "json"], b"", 1 << 20, Duration::from_secs(20)).await;
         said.ok().and_then(|said| serde_json::from_slice(&said.stdout).ok()).unwrap_or_default()
@@ -150,11 +173,7 @@ impl Checker for Scanner {
         // Its own date, and that of the file: a database that was exchanged may keep the date.
         let about = self.about().await;
         let updated = about.database.map(|database| database.updated_at)?;
-        let cache = std::env::var_os("TRIVY_CACHE_DIR").map(PathBuf::from);
-        let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/trivy")));
-        let file = cache.and_then(|cache| std::fs::metadata(cache.join("db/trivy.db")).ok());
-        let changed = file.and_then(|file| file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok());
-        Some(format!("{updated}/{}", changed.map_or(0, |changed| changed.as_millis())))
+        Some(format!("{updated}/{}", stamp().unwrap_or(0)))
     }
 
     fn inputs_fit(&self, _record: &Record) -> bool {
@@ -229,7 +248,13 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
         let host = |url: &str| Some(url.strip_prefix("http://")?.trim_end_matches('/').to_owned());
         let plain = config.sources.iter().filter_map(|source| host(&source.url)).collect();
         let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);
-        parts.checkers.push(Arc::new(Scanner { make, program, plain, catalogues }));
+        parts.checkers.push(Arc::new(Scanner {
+            make,
+            program,
+            plain,
+            catalogues,
+            known: tokio::sync::Mutex::default(),
+        }));
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
         lab::said(&round),
         lab::complained(&round)
     );
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
     // The first: admitted by the policy, signed by the steward, in the admitted project of the other registry.
     let one = ada.request(first);
     assert_eq!(one["stage"], "admitted", "{one:#}");
@@ -57,10 +58,15 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let two = ada.request(second);
     assert_eq!((&two["stage"], &two["dossier"]["verdict"]), (&"waiting".into(), &"needs-approval".into()), "{two:#}");
     let number = second.to_string();
+    let watched = bob.run(&["request", &clean, "--reason", "course", "--wait"]);
+    assert_eq!(watched.status.code(), Some(0), "{}{}", lab::said(&watched), lab::complained(&watched));
     assert_eq!(ada.run(&["approve", &number]).status.code(), Some(7));
     assert_eq!(ada.run(&["reject", &number, "--reason", "x"]).status.code(), Some(7));
     let queue = lab::said(&carol.run(&["requests", "--queue"]));
     assert!(queue.contains("signature on layer") && queue.contains("unsigned"), "{queue}");
+    // Whoever waits for it at the command line is told that somebody has to decide.
+    let waited = ada.run(&["request", &unsigned, "--reason", "only they have it", "--wait"]);
+    assert_eq!(waited.status.code(), Some(3), "{}{}", lab::said(&waited), lab::complained(&waited));
     // An administrator approves it with a key in hardware: its PIN is asked for, the signature goes with the decision.
     let uri = "pkcs11:token=wharf%20lab;object=site?module-path=/usr/lib/softhsm/libsofthsm2.so";
     let conf = format!("{}/softhsm2.conf", lab::part("WHARF_LAB_HSM").unwrap());

@@ -32,7 +32,7 @@ struct Judged {
     judgement: Judgement,
 }
 
-fn strictness(verdict: Verdict) -> u8 {
+pub(super) fn strictness(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Allow => 0,
         Verdict::NeedsApproval => 1,
@@ -302,7 +302,7 @@ impl Portal {
 }
 
 /// The platforms to judge; those of an index one by one.
-fn platforms(image: &Image) -> Vec<Option<Platform>> {
+pub(super) fn platforms(image: &Image) -> Vec<Option<Platform>> {
     let all: Vec<&Platform> =
         image.platforms.iter().map(|entry| &entry.platform).filter(|platform| platform.os != "unknown").collect();
     if all.len() < 2 {

@@ -168,16 +168,22 @@ impl Portal {
     }
 
     async fn bring_on(&self, cx: &Context, tools: &Tools, mut request: Request) -> Result<Request> {
+        let mut fresh = false;
         if request.stage == Stage::Gathering {
             let (dossier, next) = self.examine(cx, &request).await?;
+            fresh = true;
             request = self.store.happen(request.id, &Event::Judged(Box::new(dossier), next)).await?;
         }
         if request.stage == Stage::Admitting {
-            let admission = self.admit_request(cx, tools, &request).await?;
+            let admission = self.admit_request(cx, tools, &request, fresh).await?;
             let mut entry = self.entry("admit", format!("{} as {}", request.asked.from, admission.reference));
             entry.digest = admission.digest.parse().ok();
             entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
-            request = self.store.happen(request.id, &Event::Admitted(admission)).await?;
+            request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
+            // What is known now is what later findings are compared with; without it, it is looked at again once more.
+            if let Err(error) = self.watch_from_now(cx, &admission).await {
+                tracing::info!(%error, "what was admitted is looked at again");
+            }
             self.note(entry, &Ok::<(), Error>(())).await;
         }
         Ok(request)

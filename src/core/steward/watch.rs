@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Tools;
+use super::{
+    Tools,
+    examine::{platforms, strictness},
+};
 use crate::core::{
     config::Supplier,
     digest::Digest,
@@ -15,6 +18,7 @@ use crate::core::{
     record::{self, Kind as RecordKind, Outcome, Record, Severity, Vulnerability},
     reference::{ImageRef, Name},
     request::{
+        Admission,
         notice::{Notice, Topic, Warning},
         terms,
     },
@@ -30,12 +34,34 @@ const ROUND: i64 = 20;
 /// Findings of one warning.
 const FINDINGS: usize = 50;
 
-/// Findings of the scan that counts, the worst first.
+/// What is known of an image with all its platforms.
+struct Seen {
+    image: Image,
+    /// The strictest verdict.
+    verdict: Verdict,
+    /// Findings of all of them, the worst first; nothing where none was scanned.
+    findings: Option<Vec<Vulnerability>>,
+    /// Findings that were known before.
+    before: Vec<String>,
+    /// The worst scan.
+    scan: Option<terms::Attested>,
+}
+
+/// Findings of the scan that counts, the worst first. One that was made here tells of all; what a signature states names
+/// only the worst.
 fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
-    match record::best(records, RecordKind::Scan, text::now()).map(|record| &record.outcome) {
-        Some(Outcome::Scan { worst, scanned: Some(_), .. }) => Some(worst),
-        _ => None,
-    }
+    let now = text::now();
+    let scans = |stated: bool| {
+        let fits = move |record: &&Record| {
+            record.kind() == RecordKind::Scan && record.is_valid(now) && record.tool.ends_with(record::STATED) == stated
+        };
+        records.iter().filter(fits).filter_map(|record| match &record.outcome {
+            Outcome::Scan { worst, scanned: Some(_), .. } => Some((record.by == record::By::Wharf, record.at, worst)),
+            _ => None,
+        })
+    };
+    let newest = |stated| scans(stated).max_by_key(|(own, at, _)| (*own, *at)).map(|(.., worst)| worst.as_slice());
+    newest(false).or_else(|| newest(true))
 }
 
 fn matters(one: &Vulnerability) -> bool {
@@ -48,13 +74,10 @@ fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (matters(one) || worse)).take(FINDINGS).collect()
 }
 
-fn strictness(word: &str) -> u8 {
-    match word {
-        "allow" => 0,
-        "needs approval" => 1,
-        "deny" => 3,
-        _ => 2,
-    }
+/// The verdict of this word, as it is kept.
+fn verdict_of(word: &str) -> Verdict {
+    let all = [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny];
+    all.into_iter().find(|verdict| verdict.word() == word).unwrap_or(Verdict::Undecided)
 }
 
 /// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
@@ -112,39 +135,34 @@ impl Portal {
 
     async fn look_again(&self, cx: &Context, tools: &Tools, watched: &Watched, data: &str) -> Result<()> {
         let reference: ImageRef = watched.reference.parse()?;
-        let image = self.image(cx, &reference, None).await?;
+        let all = self.seen(cx, &reference, true).await?;
+        let image = &all.image;
         // Of one that was never looked at again, what was known when it was admitted or used.
-        let known = if watched.judged {
-            watched.known.clone()
-        } else {
-            let before = self.evidence(&image).await.unwrap_or_default();
-            findings(&before).unwrap_or_default().iter().map(|one| one.id.clone()).collect()
-        };
-        let records = self.gather(cx, &image, true, false).await?;
-        let verdict = self.judge(&image, &records, None).verdict;
-        let Some(found) = findings(&records) else {
+        let known = if watched.judged { watched.known.clone() } else { all.before.clone() };
+        let verdict = all.verdict;
+        let Some(found) = all.findings.as_deref() else {
             // Without a scan nothing new is known; what was known stays known.
             let looked = Watched { checked: text::now(), data: data.to_owned(), ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
-        let worse = watched.judged && strictness(verdict.word()) > strictness(&watched.verdict);
+        let worse = watched.judged && strictness(verdict) > strictness(verdict_of(&watched.verdict));
         let new = news(&known, found, worse);
         let mut told: Vec<(String, String, String)> =
             new.iter().map(|one| (one.id.clone(), one.package.clone(), one.fixed.clone())).collect();
         let open: Vec<_> =
             watched.told.iter().filter(|(id, ..)| found.iter().any(|one| one.id == *id)).cloned().collect();
         let ids: BTreeSet<&str> = told.iter().chain(&open).map(|(id, ..)| id.as_str()).collect();
-        let fixed = if ids.is_empty() { None } else { self.fixed_version(cx, &image, &ids).await };
+        let fixed = if ids.is_empty() { None } else { self.fixed_version(cx, image, &ids).await };
         let later = !open.is_empty() && told.is_empty() && watched.fixed.is_none() && fixed.is_some();
         let mut notices = Vec::new();
         if !told.is_empty() || later {
             let about = if later { &open } else { &told };
             let users = self.store.users_of(&watched.digest).await?;
-            notices = self.warnings(&image, watched, about, fixed.as_deref(), users);
+            notices = self.warnings(image, watched, about, fixed.as_deref(), users);
         }
         told.extend(open);
         if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, &reference) {
-            self.state_scan(cx, name, &watched.digest, &**signer, &records).await?;
+            self.state_scan(cx, name, &watched.digest, &**signer, all.scan).await?;
         }
         let looked = Watched {
             known: found.iter().map(|one| one.id.clone()).collect(),
@@ -159,6 +177,62 @@ impl Portal {
         self.store.watch(&looked, &notices).await
     }
 
+    /// An image with what is known of all its platforms: looked at `anew`, or as it is kept.
+    async fn seen(&self, cx: &Context, reference: &ImageRef, anew: bool) -> Result<Seen> {
+        let image = self.image(cx, reference, None).await?;
+        let mut seen =
+            Seen { verdict: Verdict::Allow, findings: None, before: Vec::new(), scan: None, image: image.clone() };
+        for platform in platforms(&image) {
+            let one = match &platform {
+                Some(platform) => self.image(cx, reference, Some(platform)).await?,
+                None => image.clone(),
+            };
+            let kept = self.evidence(&one).await.unwrap_or_default();
+            seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
+            let records = if anew { self.gather(cx, &one, true, false).await? } else { kept };
+            let verdict = self.judge(&one, &records, None).verdict;
+            if strictness(verdict) > strictness(seen.verdict) {
+                seen.verdict = verdict;
+            }
+            if let Some(found) = findings(&records) {
+                seen.findings.get_or_insert_default().extend(found.iter().cloned());
+            }
+            let own = record::best(&records, RecordKind::Scan, text::now());
+            let own = own.filter(|record| !record.tool.ends_with(record::STATED)).and_then(terms::attested);
+            let worse = |one: &terms::Attested, other: &terms::Attested| {
+                (one.counts.critical, one.counts.total()) > (other.counts.critical, other.counts.total())
+            };
+            seen.scan = match (seen.scan.take(), own) {
+                (Some(known), Some(own)) if worse(&own, &known) => Some(own),
+                (None, own) => own,
+                (known, _) => known,
+            };
+        }
+        if let Some(found) = &mut seen.findings {
+            found.sort();
+            found.dedup_by(|one, other| one.id == other.id && one.package == other.package);
+        }
+        Ok(seen)
+    }
+
+    /// Keeps what is known of an image that was admitted just now, so that later findings are compared with it.
+    pub(super) async fn watch_from_now(&self, cx: &Context, admission: &Admission) -> Result<()> {
+        let reference: ImageRef = admission.reference.parse()?;
+        let seen = self.seen(cx, &reference, false).await?;
+        let Some(found) = seen.findings else { return Ok(()) };
+        let watched = Watched {
+            digest: admission.digest.clone(),
+            reference: admission.reference.clone(),
+            known: found.into_iter().map(|one| one.id).collect(),
+            judged: true,
+            verdict: seen.verdict.word().to_owned(),
+            checked: text::now(),
+            data: self.scan_data().await,
+            ..Watched::default()
+        };
+        self.store.watch(&watched, &[]).await
+    }
+
     /// Keeps the scan that the steward's signature states as it stands now.
     async fn state_scan(
         &self,
@@ -166,11 +240,9 @@ impl Portal {
         name: &Name,
         digest: &str,
         signer: &dyn crate::core::ports::Signer,
-        records: &[Record],
+        scan: Option<terms::Attested>,
     ) -> Result<()> {
-        let own = record::best(records, RecordKind::Scan, text::now());
-        let own = own.filter(|record| !record.tool.ends_with(record::STATED));
-        let Some(scan) = own.and_then(terms::attested) else { return Ok(()) };
+        let Some(scan) = scan else { return Ok(()) };
         let digest: Digest = digest.parse()?;
         let place = self.place(&ImageRef::Oci(name.clone()))?;
         let what = "state the scan anew";
@@ -280,8 +352,7 @@ mod tests {
         assert_eq!(ids(news(&["CVE-1".into()], &found, false)), ["CVE-2"]);
         assert_eq!(ids(news(&["CVE-1".into()], &found, true)), ["CVE-2", "CVE-3"]);
         assert!(news(&["CVE-1".into(), "CVE-2".into()], &found, false).is_empty());
-        assert!(
-            strictness("deny") > strictness("needs approval") && strictness("needs approval") > strictness("allow")
-        );
+        let rank = |word: &str| strictness(verdict_of(word));
+        assert!(rank("deny") > rank("needs approval") && rank("needs approval") > rank("allow"));
     }
 }

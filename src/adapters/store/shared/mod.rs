@@ -4,7 +4,10 @@ pub mod postgres;
 pub mod spool;
 pub mod sqlite;
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -42,12 +45,9 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
 /// A name that no other worker has: machine, process, and a number that was never there.
 fn worker() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut number = [0_u8; 6];
-    // Without random numbers the time of the start tells them apart.
-    if aws_lc_rs::rand::fill(&mut number).is_err() {
-        number.copy_from_slice(&text::now().to_le_bytes()[..6]);
-    }
-    format!("{host}/{}/{}", std::process::id(), text::hex(&number))
+    // Seeded by the system. A random number of the cryptography's own would cost every start 30 ms: it tests itself first.
+    let number = RandomState::new().build_hasher().finish();
+    format!("{host}/{}/{number:016x}", std::process::id())
 }
 
 /// Reads a value that somebody else may have written: its texts are cleaned before anybody sees them.

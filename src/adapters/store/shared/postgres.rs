@@ -275,14 +275,17 @@ impl Store for Postgres {
 
     async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>> {
         let what = "list requests";
-        let rest = match which {
-            Which::Mine => {
-                "WHERE EXISTS (SELECT FROM wharf.wish WHERE wish.request = r.id AND wish.person = session_user) ORDER BY r.id DESC"
-            }
-            Which::Queue => "WHERE stage IN ('waiting', 'asked') ORDER BY rule, base, since, r.id",
-            Which::All => "ORDER BY r.id DESC",
+        let (which, order) = match which {
+            Which::Mine => (
+                "EXISTS (SELECT FROM wharf.wish WHERE wish.request = r.id AND wish.person = session_user)",
+                "r.id DESC",
+            ),
+            Which::Queue => ("stage IN ('waiting', 'asked')", "rule, base, since, r.id"),
+            Which::All => ("true", "r.id DESC"),
         };
-        let sql = format!("{REQUEST} {rest} OFFSET $1 LIMIT $2");
+        // The place is found by the index alone; only what is shown is put together.
+        let page = format!("SELECT id FROM wharf.request AS r WHERE {which} ORDER BY {order} OFFSET $1 LIMIT $2");
+        let sql = format!("{REQUEST} WHERE r.id IN ({page}) ORDER BY {order}");
         let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
         rows.iter().map(|row| body(row, what)).collect()
     }

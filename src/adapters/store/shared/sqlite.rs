@@ -286,7 +286,8 @@ impl Store for SqliteStore {
                 "SELECT request.id, body FROM request JOIN wish ON wish.request = request.id AND wish.person = ?3 ORDER BY request.id DESC LIMIT ?2 OFFSET ?1"
             }
             Which::Queue => {
-                "SELECT id, body FROM request WHERE stage IN ('waiting', 'asked') AND ?3 = ?3 ORDER BY rule, base, since, id LIMIT ?2 OFFSET ?1"
+                "SELECT id, body FROM request WHERE id IN (SELECT id FROM request WHERE stage IN ('waiting', 'asked') AND ?3 = ?3
+                    ORDER BY rule, base, since, id LIMIT ?2 OFFSET ?1) ORDER BY rule, base, since, id"
             }
             Which::All => "SELECT id, body FROM request WHERE ?3 = ?3 ORDER BY id DESC LIMIT ?2 OFFSET ?1",
         };
