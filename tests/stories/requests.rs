@@ -31,6 +31,9 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let (second, third) = (ada.ask(&unsigned, "only they have it"), ada.ask(&bad, "works well"));
     let also = bob.json(0, &["request", &clean, "--reason", "course"]);
     assert_eq!((also["request"]["id"].as_i64(), also["new"].as_bool()), (Some(first), Some(false)));
+    // Somebody waits for it at the command line meanwhile.
+    let mut command = bob.wharf(&["request", &clean, "--reason", "course", "--wait"]);
+    let mut waiting = command.stdout(std::process::Stdio::null()).spawn().unwrap();
     let round = steward.run(&["steward", "--once"]);
     assert_eq!(
         round.status.code(),

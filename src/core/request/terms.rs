@@ -49,7 +49,7 @@ pub struct Attested {
     pub database: Option<i64>,
     /// By which tool.
     pub tool: String,
-    /// Its critical findings and those known to be exploited, at most [`MOST_NAMED`].
+    /// Its critical findings and those known to be exploited, at most 50.
     #[serde(default)]
     pub named: Vec<Vulnerability>,
 }
