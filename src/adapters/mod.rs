@@ -147,6 +147,11 @@ pub fn build(config: Config) -> Result<Portal> {
         |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
     parts.sources.sort_by_key(place);
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
+    let store = store::shared::of(&config)?;
+    if !config.requests.admitted.is_empty() {
+        let place = format!("{}, admitted into {}", store.describe(), config.requests.admitted);
+        parts.note("requests", true, place, "");
+    }
     let keys = vault.clone();
     let open: Opener = Box::new(move |reference| around.open(reference));
     Ok(Portal {
@@ -163,7 +168,7 @@ pub fn build(config: Config) -> Result<Portal> {
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
         cache,
-        store: store::shared::of(&config)?,
+        store,
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,

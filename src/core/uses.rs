@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     digest::Digest,
+    error::{Error, Kind},
     portal::Portal,
     progress::Context,
     reference::ImageRef,
@@ -30,8 +31,16 @@ impl Portal {
         let waiting = tokio::task::spawn_blocking(move || spool.take()).await;
         let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
         let cx = Context::default().within(PATIENCE);
+        let mut away = false;
         for used in waiting.into_iter().chain([used]) {
-            if let Err(error) = cx.run("write down who used an image", self.store.used(&used)).await {
+            // Where one could not be told, nobody waits for the others.
+            let told = if away {
+                Err(Error::new(Kind::Unavailable, "write down who used an image", "the store is away"))
+            } else {
+                cx.run("write down who used an image", self.store.used(&used)).await
+            };
+            if let Err(error) = told {
+                away = true;
                 tracing::info!(%error, "the store is told later who used an image");
                 let spool = self.spool.clone();
                 let kept = tokio::task::spawn_blocking(move || spool.put(&used)).await;

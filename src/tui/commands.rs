@@ -146,8 +146,8 @@ fn resume(state: &State) -> Vec<Effect> {
         Screen::Workloads(_) => vec![Effect::Workloads],
         Screen::Workload(page) => watch(&page.workload, false),
         Screen::Offers(_) => vec![Effect::Offers],
-        Screen::Requests(page) => vec![page.again()],
-        Screen::Inbox(_) => vec![Effect::Inbox, Effect::Offers],
+        Screen::Requests(page) => vec![page.again(), Effect::Listen { always: false }],
+        Screen::Inbox(_) => vec![Effect::Inbox, Effect::Offers, Effect::Listen { always: false }],
         _ => Vec::new(),
     }
 }

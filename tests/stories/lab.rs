@@ -141,8 +141,11 @@ pub fn starter() -> String {
 
 /// A name that no run before this one has used: a lab that stays up keeps what the stories leave in it.
 pub fn fresh(name: &str) -> String {
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    format!("{name}-{}", now.as_micros())
+    // Two tests may ask in the same microsecond.
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 1000;
+    format!("{name}-{}{number:03}", now.as_micros())
 }
 
 /// What a program does that is given something on its standard input.

@@ -613,3 +613,46 @@ async fn a_request_cannot_choose_its_place_its_tag_or_which_platforms_are_judged
     assert!(!reference.contains(":latest@"), "{reference}");
     assert_eq!(tagged["dossier"]["tag"], serde_json::Value::Null);
 }
+
+#[tokio::test]
+async fn an_approval_takes_named_findings_and_all_platforms_of_an_index_are_judged() {
+    let (Some(upstream), Some(_)) = (lab::part("WHARF_LAB_OPEN"), lab::part("WHARF_LAB_TRIVY")) else { return };
+    let site = Site::new(&upstream, &upstream, None, "");
+    let ada = site.person("ada");
+    let file = ada.home.path("site.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("\"deny\"", "\"needs-approval\"");
+    std::fs::write(&file, text).unwrap();
+    let folder = ada.home.path(".config/wharf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let key = site.folder.path().join("steward.key");
+    std::fs::write(folder.join("wharf.toml"), format!("[requests]\nkey = \"{}\"\n", key.display())).unwrap();
+    let admitted = |image: &str, conditions: &[&str]| {
+        let id = ada.ask(image, "works well").to_string();
+        ada.run(&["steward", "--once"]);
+        let request = ada.request(id.parse().unwrap());
+        assert_eq!(request["stage"], "waiting", "{request:#}");
+        let approved = ada.run(&[&["approve", &id], conditions].concat());
+        assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
+        ada.run(&["steward", "--once"]);
+        let request = ada.request(id.parse().unwrap());
+        assert_eq!(request["stage"], "admitted", "{request:#}");
+        request["admitted"]["reference"].as_str().unwrap().to_owned()
+    };
+    // Signed and admitted, and still held back by a finding that nobody has taken; then one whose approval takes it.
+    let plain = admitted(&site.image(&ada, "taken-not", &[("zlib", "1.2.12-r0")], true), &[]);
+    assert_eq!(ada.run(&["verify", &plain]).status.code(), Some(3));
+    let taken = admitted(&site.image(&ada, "taken", &[("zlib", "1.2.12-r1")], true), &["--except", "CVE-2022-37434"]);
+    // It counts for everybody who trusts the key: what was taken is part of what is signed.
+    for person in [&ada, &site.person("bob")] {
+        let verified = person.run(&["verify", &taken]);
+        assert_eq!(verified.status.code(), Some(0), "{}", lab::said(&verified));
+        assert!(lab::said(&verified).contains("allow"), "{}", lab::said(&verified));
+    }
+    // An index: every platform that it has, whatever the request says of it.
+    let index = format!("{upstream}/{}:1", lab::fresh("vendor/index"));
+    assert_eq!(ada.run(&["push", &lab::starter(), &index]).status.code(), Some(0));
+    let id = ada.ask(&index, "everywhere");
+    ada.run(&["steward", "--once"]);
+    let evidence = ada.request(id)["dossier"]["evidence"].to_string();
+    assert!(evidence.contains("(linux/amd64)") && evidence.contains("(linux/arm64)"), "{evidence}");
+}

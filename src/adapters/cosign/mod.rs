@@ -4,7 +4,7 @@
 pub mod keyless;
 pub mod payload;
 
-use std::sync::OnceLock;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -31,7 +31,10 @@ use crate::{
         progress::Context,
         record::{By, Kind, Outcome, Record, STATED, tool},
         reference::ImageRef,
-        request::terms::{Attested, Stated},
+        request::{
+            Terms,
+            terms::{Attested, Stated},
+        },
         sign::{ANNOTATION, PAYLOAD},
         text,
     },
@@ -171,6 +174,13 @@ impl Cosign {
     }
 }
 
+/// Which of several signatures tells how an image stands: the best; of two that count, the one that is bound to less,
+/// then the one that says more.
+fn standing(found: &Found) -> (u8, bool, bool) {
+    let bound = found.stated.terms.until.is_some() || found.stated.only.is_some();
+    (found.state.weight(), !bound, !found.stated.request.is_empty())
+}
+
 /// A good signature with what it states: one whose conditions are not met does not count here and now.
 fn bound(mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
     if found.state != Signature::Verified {
@@ -221,6 +231,7 @@ impl Checker for Cosign {
             stated: Stated::default(),
         };
         let mut scan: Option<Attested> = None;
+        let (mut taken, mut ends) = (BTreeSet::new(), i64::MAX);
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
@@ -241,9 +252,11 @@ impl Checker for Cosign {
                             scan = Some(stated);
                         }
                     }
-                    // Of two that count, the one with fewer conditions.
-                    let freer = one.state.weight() == best.state.weight() && one.stated.terms.is_empty();
-                    if one.state.weight() > best.state.weight() || freer {
+                    if good && !one.stated.terms.exceptions.is_empty() {
+                        taken.extend(one.stated.terms.exceptions.iter().cloned());
+                        ends = ends.min(one.stated.terms.until.unwrap_or(i64::MAX));
+                    }
+                    if standing(&one) > standing(&best) {
                         best = one;
                     }
                 }
@@ -255,8 +268,11 @@ impl Checker for Cosign {
         let valid = if best.state == Signature::NoneFound { ABSENT } else { FOUND };
         let outcome = Outcome::Signature { state: best.state, signer: best.signer };
         let signed = Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid);
-        let ends = best.stated.terms.until.filter(|_| best.state != Signature::Expired).unwrap_or(i64::MAX);
-        let terms = Some(best.stated.terms).filter(|terms| !terms.is_empty());
+        let own_end = best.stated.terms.until.filter(|_| best.state != Signature::Expired).unwrap_or(i64::MAX);
+        let ends = ends.min(own_end);
+        // What one of them has taken is taken, also where another has signed without a word.
+        let terms = Terms { exceptions: taken.into_iter().collect(), ..best.stated.terms };
+        let terms = Some(terms).filter(|terms| !terms.is_empty());
         let valid_until = signed.valid_until.min(ends);
         let mut records = vec![Record { inputs: self.inputs(), reason: best.reason, terms, valid_until, ..signed }];
         records.extend(scan.map(|scan| self.stated(pinned, scan)));

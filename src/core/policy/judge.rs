@@ -129,7 +129,7 @@ impl Policy {
             Signature::Untrusted => "ask the site to trust its signer",
             Signature::Claimed => "read its data: wharf verify --data",
             Signature::Expired => "ask for a version that is signed anew",
-            _ => "ask the site to admit and sign it",
+            _ => "ask for it to be admitted and signed: R, or wharf request",
         };
         held(self.signature.missing, format!("signature: {}", state.badge().word), step)
     }

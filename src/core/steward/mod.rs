@@ -26,6 +26,8 @@ const RENEW: Duration = Duration::from_secs(15);
 const TRIES: i64 = 8;
 /// The longest that a steward sits still: what is due by time is looked at then.
 const QUIET: Duration = Duration::from_secs(30);
+/// The same where something failed: it is tried again soon.
+const SOON: Duration = Duration::from_secs(5);
 /// How long to wait after the store did not answer.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -105,11 +107,12 @@ impl Portal {
 
     /// Works until it is cancelled; `tell` hears of every round in which something happened.
     pub async fn steward(&self, cx: &Context, tools: &Tools, tell: &(dyn Fn(&Round) + Send + Sync)) -> Result<()> {
-        let mut away = false;
+        let (mut away, mut failing) = (false, false);
         loop {
             match self.steward_round(cx, tools).await {
                 Ok(round) => {
                     away = false;
+                    failing = !round.failed.is_empty();
                     if !round.is_empty() || !round.failed.is_empty() {
                         tell(&round);
                     }
@@ -126,7 +129,11 @@ impl Portal {
                     away = true;
                 }
             }
-            let pause = if away { AWAY } else { QUIET };
+            let pause = match (away, failing) {
+                (true, _) => AWAY,
+                (_, true) => SOON,
+                _ => QUIET,
+            };
             tokio::select! {
                 () = cx.cancel.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}

@@ -279,7 +279,10 @@ impl Jobs {
             }
             Effect::Leave(slots) => {
                 for slot in slots {
-                    self.end(*slot);
+                    // A store that tells by itself is heard as long as the program runs.
+                    if *slot != Slot::News || !portal.store.pushes() {
+                        self.end(*slot);
+                    }
                 }
             }
             Effect::Launch { job, plan } => self.write(job, move |cx| async move {
