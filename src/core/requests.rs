@@ -313,7 +313,8 @@ impl Portal {
             at: text::now(),
             approve: ruling.approve,
             reason: clean::short(ruling.reason.trim(), REASON),
-            terms: ruling.terms.clone(),
+            // Who says nothing of an end means that which was wished for.
+            terms: Terms { until: ruling.terms.until.or_else(|| request.needed_until()), ..ruling.terms.clone() },
             digest: request.asked.digest.clone(),
             payload: String::new(),
             signature: String::new(),

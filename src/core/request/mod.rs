@@ -268,6 +268,12 @@ impl Request {
         self.wishes.iter().filter(|wish| !wish.withdrawn)
     }
 
+    /// Until when all who asked need it; nothing where one of them does not say.
+    pub fn needed_until(&self) -> Option<i64> {
+        let ends: Option<Vec<i64>> = self.wanted_by().map(|wish| wish.until).collect();
+        ends.and_then(|ends| ends.into_iter().max())
+    }
+
     /// Whether this person still wants it.
     pub fn is_of(&self, person: &str) -> bool {
         self.wanted_by().any(|wish| wish.person == person)
@@ -527,5 +533,27 @@ impl Request {
             }
         }
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admission_ends_when_the_last_one_needs_it_no_more_and_never_where_one_does_not_say() {
+        let wish = |person: &str, until| Wish {
+            person: person.into(),
+            reason: "r".into(),
+            until,
+            since: 1,
+            private: false,
+            withdrawn: false,
+        };
+        let mut request = Request::new(1, Asked::default(), "d", 1);
+        request.wishes = vec![wish("ada", Some(10)), wish("bob", Some(20))];
+        assert_eq!(request.needed_until(), Some(20));
+        request.wishes.push(wish("carol", None));
+        assert_eq!(request.needed_until(), None);
     }
 }

@@ -254,7 +254,7 @@ impl Portal {
             at: now,
             approve,
             reason,
-            terms: Terms { until: wished_end(request), ..Terms::default() },
+            terms: Terms { until: request.needed_until(), ..Terms::default() },
             digest: request.asked.digest.clone(),
             payload: String::new(),
             signature: String::new(),
@@ -309,33 +309,4 @@ pub(super) fn platforms(image: &Image) -> Vec<Option<Platform>> {
         return vec![None];
     }
     all.into_iter().map(|platform| Some(platform.clone())).collect()
-}
-
-/// Until when all who asked need it; nothing where one of them does not say.
-fn wished_end(request: &Request) -> Option<i64> {
-    let ends: Option<Vec<i64>> = request.wanted_by().map(|wish| wish.until).collect();
-    ends.and_then(|ends| ends.into_iter().max())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::request::{Asked, Wish};
-
-    #[test]
-    fn an_admission_ends_when_the_last_one_needs_it_no_more_and_never_where_one_does_not_say() {
-        let wish = |person: &str, until| Wish {
-            person: person.into(),
-            reason: "r".into(),
-            until,
-            since: 1,
-            private: false,
-            withdrawn: false,
-        };
-        let mut request = Request::new(1, Asked::default(), "d", 1);
-        request.wishes = vec![wish("ada", Some(10)), wish("bob", Some(20))];
-        assert_eq!(wished_end(&request), Some(20));
-        request.wishes.push(wish("carol", None));
-        assert_eq!(wished_end(&request), None);
-    }
 }
