@@ -322,11 +322,10 @@ impl Portal {
         request.clone().follow(&Event::Decide(decision.clone()), &me, text::now())?;
         let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
         if ruling.approve && !key.is_empty() {
-            if let Some(payload) = statement_of(&request, &decision) {
-                let signer = (self.signers.open)(&key, asker).await?;
-                decision.signature = STANDARD.encode(signed_by(&what, &payload, &*signer).await?);
-                decision.payload = payload;
-            }
+            let payload = statement_of(&request, &decision);
+            let signer = (self.signers.open)(&key, asker).await?;
+            decision.signature = STANDARD.encode(signed_by(&what, &payload, &*signer).await?);
+            decision.payload = payload;
         }
         cx.run(&what, self.store.happen(id, &Event::Decide(decision))).await
     }
@@ -365,13 +364,21 @@ impl Portal {
     }
 }
 
-/// What an approver signs: the payload that will be attached to the admitted image. `None` for what is no container
-/// image, whose data the steward signs.
-pub fn statement_of(request: &Request, decision: &Decision) -> Option<String> {
-    let digest: Digest = request.asked.digest.parse().ok()?;
-    let Ok(ImageRef::Oci(name)) = request.destination.parse::<ImageRef>() else { return None };
-    let name = format!("{}/{}", name.host, name.repository);
-    Some(stated(request, decision).payload(&name, &digest))
+/// What an approver signs: of a container image, the payload that will be attached to it where it is admitted. The data of
+/// disk images is signed by the steward; there it is a text that says the same.
+pub fn statement_of(request: &Request, decision: &Decision) -> String {
+    match (request.asked.digest.parse::<Digest>(), request.destination.parse::<ImageRef>()) {
+        (Ok(digest), Ok(ImageRef::Oci(name))) => {
+            stated(request, decision).payload(&format!("{}/{}", name.host, name.repository), &digest)
+        }
+        _ => format!(
+            "wharf approval\nfrom {}\ndigest {}\nfor {}\n{}",
+            request.asked.from,
+            decision.digest,
+            request.destination,
+            decision.terms.statement()
+        ),
+    }
 }
 
 /// What a signature that admits a request states.

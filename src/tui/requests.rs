@@ -50,8 +50,21 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
         state.say("a reason is needed: whoever decides reads it");
         return Vec::new();
     }
+    let target = tagged(state, target);
     let job = state.job(format!("ask for {}", target.words()));
     vec![Effect::Request { job, target, asking }]
+}
+
+/// A row whose tags have arrived while its reason was typed is meant with them.
+fn tagged(state: &State, target: Target) -> Target {
+    match (&target, state.catalog.target()) {
+        (Target::Row { source, name, tag: None }, Some(Target::Row { source: now_at, name: now, tag: Some(tag) }))
+            if *source == now_at && *name == now =>
+        {
+            Target::Row { source: now_at, name: now, tag: Some(tag) }
+        }
+        _ => target,
+    }
 }
 
 /// Opens the list of requests.

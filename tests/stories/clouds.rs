@@ -671,7 +671,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     let id = "4f0e4f0e-0000-4000-8000-000000000001";
     let project = Person::new("bob", &clouds).project();
     let site = format!(
-        "[requests]\nstore = \"{}\"\ncloud = \"site\"\ncloud_project = \"{project}\"\napprovers = [\"carol\"]\n\
+        "[requests]\nstore = \"{}\"\ncloud = \"site\"\ncloud_project = \"{project}\"\napprovers = [\"carol\"]\nsigned_decisions = true\n\
          [policy]\nname = \"site\"\nenforce = true\n[policy.scan]\nmissing = \"allow\"\n[policy.signature]\nkeys = [\"{}\"]\n\
          authorities = [\"{}\"]\n[[policy.signature.certificate]]\nid = \"{id}\"\nfile = \"{}\"\n",
         at("requests.db"),
@@ -711,7 +711,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     assert_eq!(shown["stage"], "waiting", "{shown:#}");
     let evidence = shown["dossier"]["evidence"].to_string();
     assert!(evidence.contains("raw by its own header") && evidence.contains("sha512:"), "{evidence}");
-    let approved = run(&bob, "carol", &["approve", &request, "--reason", "known"]);
+    let approved = run(&bob, "carol", &["approve", &request, "--reason", "known", "--key", &at("steward.key")]);
     assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
     let round = run(&steward, "steward", &["steward", "--once"]);
     assert_eq!(round.status.code(), Some(0), "{}", lab::complained(&round));
@@ -764,7 +764,7 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     let asked = json(&alice, "alice", &["request", &url, "--reason", "the project's own"]);
     let request = asked["request"]["id"].as_i64().unwrap_or_else(|| panic!("{asked}")).to_string();
     run(&steward, "steward", &["steward", "--once"]);
-    assert_eq!(run(&bob, "carol", &["approve", &request]).status.code(), Some(0));
+    assert_eq!(run(&bob, "carol", &["approve", &request, "--key", &at("steward.key")]).status.code(), Some(0));
     run(&steward, "steward", &["steward", "--once"]);
     let shown = json(&alice, "alice", &["requests", "show", &request])["request"].clone();
     assert_eq!(shown["stage"], "admitted", "{shown:#}");

@@ -64,7 +64,7 @@ impl Portal {
             [base, ""].iter().any(|base| Class::statement(base, rule, &decision.terms) == decision.payload)
         } else {
             // A key that signed something else has not approved this.
-            statement_of(request, &decision).is_some_and(|statement| statement == decision.payload)
+            statement_of(request, &decision) == decision.payload
         };
         if !about_this {
             return Err(never(what, "its approval's signature is about something else"));

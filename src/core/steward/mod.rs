@@ -14,6 +14,7 @@ use super::{
     portal::Portal,
     ports::{Asker, Signer},
     progress::Context,
+    reference::ImageRef,
     request::{Event, Request, Stage},
     text,
 };
@@ -193,6 +194,20 @@ impl Portal {
             }
             self.note(entry, &Ok::<(), Error>(())).await;
         }
+        if matches!(request.stage, Stage::Admitted | Stage::Rejected) {
+            self.clear_quarantine(&request).await;
+        }
         Ok(request)
+    }
+
+    /// Removes what was kept of a request in a folder of this machine; what is kept in a registry or a cloud is theirs.
+    async fn clear_quarantine(&self, request: &Request) {
+        let kept = request.dossier.as_ref().and_then(|dossier| dossier.quarantine.parse::<ImageRef>().ok());
+        let below = self.config.state_dir.join("quarantine");
+        if let Some(ImageRef::File { path, .. }) = kept {
+            if std::path::Path::new(&path).starts_with(&below) {
+                let _ = tokio::fs::remove_dir_all(&path).await;
+            }
+        }
     }
 }
