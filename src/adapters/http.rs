@@ -122,7 +122,7 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
         ("it did not answer in time".to_owned(), "check the address and the network, then try again")
     } else if says(&["connection reset", "closed before", "incomplete", "unexpected eof", "broken pipe"]) {
         ("the connection broke".to_owned(), "try again")
-    } else if says(&["connection closed", "channel closed"]) {
+    } else if says(&["connection closed", "channel closed", "connection was not ready"]) {
         // So it ends too when a server's demand for a certificate is overtaken by its hanging up.
         ("it closed the connection".to_owned(), CLIENT_CERTIFICATE)
     } else {
