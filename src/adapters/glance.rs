@@ -157,19 +157,16 @@ impl Glance {
         let signature = STANDARD.decode(statement.signature.trim()).unwrap_or_default();
         let payload = statement.payload.as_bytes();
         let Some(key) = self.keys.iter().find(|key| key.verifies(payload, &signature)) else { return Vec::new() };
-        let name = format!("key {}", key.id.get(..16).unwrap_or(&key.id));
+        let name = key.label();
         if !Stated::is_about(payload, &pinned.digest) {
             let why = "its statement is about another image".to_owned();
             return self.record(image, (Signature::Invalid, name, why), TOOL, CLAIM).into_iter().collect();
         }
         let stated = Stated::read(payload);
-        let now = text::now();
-        if let Some(end) = stated.terms.until.filter(|end| now >= *end) {
-            let why = format!("its approval ended on {}", text::timestamp(end));
+        if let Some(why) = stated.is_over(text::now()) {
             return self.record(image, (Signature::Expired, name, why), TOOL, CLAIM).into_iter().collect();
         }
-        let approver = clean::short(&stated.approver, 60);
-        let signer = if approver.is_empty() { name } else { format!("{name}, approved by {approver}") };
+        let signer = stated.signer(name);
         let reason = "a statement over the hash that the cloud keeps of its data".to_owned();
         let record = self.record(image, (Signature::Verified, signer, reason), TOOL, CLAIM);
         let ends = stated.terms.until.unwrap_or(i64::MAX);

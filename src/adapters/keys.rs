@@ -81,6 +81,11 @@ impl Key {
         Some(Self { id: Digest::of(&der).hex().to_owned(), hash, der, algorithms })
     }
 
+    /// What signatures by it are said to be by: `key 0123456789abcdef`.
+    pub fn label(&self) -> String {
+        format!("key {}", self.id.get(..16).unwrap_or(&self.id))
+    }
+
     /// As PEM.
     pub fn pem(&self) -> String {
         pem("PUBLIC KEY", &self.der)

@@ -74,6 +74,11 @@ states! {
 }
 
 impl Signature {
+    /// Whether it is of these bytes, and by somebody who is trusted.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Verified | Self::CoveredByIndex)
+    }
+
     /// How much it counts beside other signatures over the same bytes: one that fails outweighs all, a good one
     /// outweighs those that say less, and not to have been able to look outweighs having found nothing.
     pub fn weight(self) -> u8 {
@@ -150,6 +155,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// How strict it is beside others: of several, the strictest counts.
+    pub fn strictness(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::NeedsApproval => 1,
+            // Where nothing at all is known, not even an approval has something to stand on.
+            Self::Undecided => 2,
+            Self::Deny => 3,
+        }
+    }
+
     /// The words for it.
     pub fn word(self) -> &'static str {
         match self {

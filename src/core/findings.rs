@@ -121,6 +121,11 @@ impl Severity {
 }
 
 impl Vulnerability {
+    /// Whether people are told of it: it is bad, or known to be exploited.
+    pub fn matters(&self) -> bool {
+        self.exploited || self.severity <= Severity::High
+    }
+
     /// How bad, and who says so: `critical (nvd)`.
     pub fn severity_by(&self) -> String {
         let word = self.severity.word();

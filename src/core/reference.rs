@@ -61,6 +61,11 @@ impl Name {
         self.repository.split_once('/').map_or("", |(project, _)| project)
     }
 
+    /// `host/repository`, without a version.
+    pub fn bare(&self) -> String {
+        format!("{}/{}", self.host, self.repository)
+    }
+
     /// The last part of the repository.
     pub fn base(&self) -> &str {
         self.repository.rsplit('/').next().unwrap_or(&self.repository)

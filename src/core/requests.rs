@@ -368,9 +368,7 @@ impl Portal {
 /// disk images is signed by the steward; there it is a text that says the same.
 pub fn statement_of(request: &Request, decision: &Decision) -> String {
     match (request.asked.digest.parse::<Digest>(), request.destination.parse::<ImageRef>()) {
-        (Ok(digest), Ok(ImageRef::Oci(name))) => {
-            stated(request, decision).payload(&format!("{}/{}", name.host, name.repository), &digest)
-        }
+        (Ok(digest), Ok(ImageRef::Oci(name))) => stated(request, decision).payload(&name.bare(), &digest),
         _ => format!(
             "wharf approval\nfrom {}\ndigest {}\nfor {}\n{}",
             request.asked.from,
@@ -384,7 +382,7 @@ pub fn statement_of(request: &Request, decision: &Decision) -> String {
 /// What a signature that admits a request states.
 pub fn stated(request: &Request, decision: &Decision) -> Stated {
     let bare = request.destination.trim_start_matches("oci://");
-    let by_policy = decision.by.starts_with("policy ");
+    let by_policy = decision.is_of_policy();
     Stated {
         terms: decision.terms.clone(),
         only: decision.terms.only.then(|| bare.to_owned()),

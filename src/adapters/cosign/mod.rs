@@ -30,7 +30,7 @@ use crate::{
         ports::{Checker, Content, Supply},
         progress::Context,
         record::{By, Kind, Outcome, Record, STATED, tool},
-        reference::ImageRef,
+        reference::{ImageRef, Name},
         request::{
             Terms,
             terms::{Attested, Stated},
@@ -72,10 +72,9 @@ impl Cosign {
     fn judged(&self, message: &[u8], signatures: &[Vec<u8>], hint: &str, place: &str) -> Found {
         let fits = |key: &&Key| signatures.iter().any(|signature| key.verifies(message, signature));
         if let Some(key) = self.keys.iter().find(fits) {
-            let id = key.id.get(..16).unwrap_or(&key.id);
             return Found {
                 state: Signature::Verified,
-                signer: format!("key {id}"),
+                signer: key.label(),
                 reason: place.to_owned(),
                 stated: Stated::default(),
             };
@@ -186,16 +185,13 @@ fn bound(mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
     if found.state != Signature::Verified {
         return found;
     }
-    let name = at.name().map(|name| format!("{}/{}", name.host, name.repository)).unwrap_or_default();
+    let name = at.name().map(Name::bare).unwrap_or_default();
     found.stated = Stated::read(payload);
     if let Some(why) = found.stated.misses(&name, text::now()) {
         found.state = Signature::Expired;
         found.reason = format!("{why} ({})", found.reason);
     }
-    if !found.stated.approver.is_empty() {
-        let approver = clean::short(&found.stated.approver, 60);
-        found.signer = format!("{}, approved by {approver}", found.signer);
-    }
+    found.signer = found.stated.signer(found.signer);
     found
 }
 
@@ -246,7 +242,7 @@ impl Checker for Cosign {
                     if one.state == Signature::Verified && *digest != pinned.manifest {
                         one.state = Signature::CoveredByIndex;
                     }
-                    let good = matches!(one.state, Signature::Verified | Signature::CoveredByIndex);
+                    let good = one.state.is_good();
                     if let Some(stated) = one.stated.scan.take().filter(|_| good) {
                         if scan.as_ref().is_none_or(|known| known.scanned < stated.scanned) {
                             scan = Some(stated);

@@ -5,10 +5,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use crate::core::{clean, digest::Digest};
+use crate::core::{clean, digest::Digest, request::terms::CLASSIC};
 
-/// The type that a classic payload must say it is.
-const CLASSIC: &str = "cosign container image signature";
 /// The only predicates that say "this image is signed".
 const PREDICATES: [&str; 2] = ["https://sigstore.dev/cosign/sign/v1", "cosign.sigstore.dev/attestation/v1"];
 /// Statements of the in-toto attestation framework.

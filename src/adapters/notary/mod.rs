@@ -119,7 +119,7 @@ impl Notary {
     }
 
     async fn found(&self, cx: &Context, server: &Server, name: &Name, digest: &Digest, length: u64) -> Result<Found> {
-        let gun = format!("{}/{}", name.host, name.repository);
+        let gun = name.bare();
         let now = text::now();
         let none = |state, reason: String, until| Found { state, signer: String::new(), reason, until };
         let Some(root) = server.file(cx, &gun, "root").await? else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Held, Judgement, Policy, Reason, rank};
+use super::{Facts, Held, Judgement, Policy, Reason};
 use crate::core::{
     clean,
     evidence::{Scan, Signature, Verdict},
@@ -53,7 +53,7 @@ impl Policy {
                 }
             }
         }
-        reasons.sort_by_key(|reason| std::cmp::Reverse(rank(reason.verdict)));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.verdict.strictness()));
         let verdict = reasons.first().map_or(Verdict::Undecided, |reason| reason.verdict);
         Judgement {
             verdict,
@@ -113,7 +113,7 @@ impl Policy {
                 "do not use it; tell whoever published it",
             );
         }
-        if matches!(state, Signature::Verified | Signature::CoveredByIndex) {
+        if state.is_good() {
             return fine("signature", &format!("{}: signed by {signer}", state.badge().word));
         }
         let publisher = self.publisher_of(facts.name, facts.publisher);
@@ -222,7 +222,7 @@ impl Policy {
     /// The exception that takes a finding: one of the policy, or of the signature that admits the image.
     fn exception_for(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<String> {
         let signed = best(facts.records, Kind::Signature, now).filter(|record| match record.outcome {
-            Outcome::Signature { state, .. } => matches!(state, Signature::Verified | Signature::CoveredByIndex),
+            Outcome::Signature { state, .. } => state.is_good(),
             _ => false,
         });
         let taken = signed.and_then(|record| record.terms.as_ref()).map(|terms| &terms.exceptions);

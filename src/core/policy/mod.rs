@@ -372,16 +372,6 @@ fn platforms(ours: Option<&Vec<Platform>>, theirs: Option<&Vec<Platform>>) -> Op
     }
 }
 
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Allow => 0,
-        Verdict::NeedsApproval => 1,
-        // Where nothing at all is known, not even an approval has something to stand on.
-        Verdict::Undecided => 2,
-        Verdict::Deny => 3,
-    }
-}
-
 impl Policy {
     /// Reads a policy; what it leaves out is as in the built-in one.
     pub fn read(text: &str, name: &str) -> Result<Self> {

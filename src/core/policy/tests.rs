@@ -206,7 +206,7 @@ proptest::proptest! {
         let seen = scan(Scan::ALL[scanned], counts(critical, exploited), days);
         let rank_of = |records: &[Record], now: i64, privileged: Option<bool>| {
             let facts = Facts { records, digests: vec![subject().digest], name: "n", privileged, ..Facts::default() };
-            rank(policy.judge(&facts, now).verdict)
+            policy.judge(&facts, now).verdict.strictness()
         };
         let before = rank_of(&[signed.clone(), seen.clone()], NOW, Some(privileged));
         // A fact that is bad.

@@ -190,6 +190,21 @@ pub struct Decision {
     pub signature: String,
 }
 
+/// How the name of whoever decided begins, where it was a policy.
+const POLICY: &str = "policy ";
+
+impl Decision {
+    /// Who decided, where it was this policy.
+    pub fn of_policy(name: &str) -> String {
+        format!("{POLICY}{name}")
+    }
+
+    /// Whether the policy decided, and not a person.
+    pub fn is_of_policy(&self) -> bool {
+        self.by.starts_with(POLICY)
+    }
+}
+
 /// Where an image was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
@@ -392,6 +407,9 @@ pub struct Class {
     pub decision: Decision,
 }
 
+/// How what somebody signs begins who approves a class.
+const STATEMENT: &str = "wharf class approval\n";
+
 impl Class {
     /// Whether a request belongs to it now.
     pub fn covers(&self, dossier: &Dossier, now: i64) -> bool {
@@ -409,7 +427,12 @@ impl Class {
 
     /// What somebody signs who approves it.
     pub fn statement(base: &str, rule: &str, terms: &Terms) -> String {
-        format!("wharf class approval\nbase {base}\nrule {rule}\n{}", terms.statement())
+        format!("{STATEMENT}base {base}\nrule {rule}\n{}", terms.statement())
+    }
+
+    /// Whether what was signed is an approval of a class.
+    pub fn is_statement(payload: &str) -> bool {
+        payload.starts_with(STATEMENT)
     }
 }
 

@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{
+    clean,
     digest::Digest,
     evidence::Scan,
     findings::{Counts, Severity, Vulnerability},
     record::{Outcome, Record},
     text,
 };
+
+/// The type that cosign's payloads say they are.
+pub const CLASSIC: &str = "cosign container image signature";
 
 /// Keys of cosign's `optional` part of a payload.
 const UNTIL: &str = "wharf.until";
@@ -153,7 +157,7 @@ impl Stated {
         };
         // Written by hand, as cosign writes it: signed are these bytes, in this order.
         format!(
-            r#"{{"critical":{{"identity":{{"docker-reference":"{name}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":{optional}}}"#
+            r#"{{"critical":{{"identity":{{"docker-reference":"{name}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{CLASSIC}"}},"optional":{optional}}}"#
         )
     }
 
@@ -161,7 +165,7 @@ impl Stated {
     pub fn is_about(payload: &[u8], digest: &Digest) -> bool {
         let Ok(all) = serde_json::from_slice::<serde_json::Value>(payload) else { return false };
         let text = |pointer: &str| all.pointer(pointer).and_then(serde_json::Value::as_str);
-        text("/critical/type") == Some("cosign container image signature")
+        text("/critical/type") == Some(CLASSIC)
             && text("/critical/image/docker-manifest-digest") == Some(digest.as_str())
     }
 
@@ -188,13 +192,27 @@ impl Stated {
         }
     }
 
+    /// Who signed, with who approved.
+    pub fn signer(&self, key: String) -> String {
+        if self.approver.is_empty() {
+            return key;
+        }
+        format!("{key}, approved by {}", clean::short(&self.approver, 60))
+    }
+
+    /// Why it counts no more; `None` if it does.
+    pub fn is_over(&self, now: i64) -> Option<String> {
+        let until = self.terms.until.filter(|until| now >= *until)?;
+        Some(format!("its approval ended on {}", text::timestamp(until)))
+    }
+
     /// Why it does not count for an image of this name now; `None` if it does.
     pub fn misses(&self, name: &str, now: i64) -> Option<String> {
-        if let Some(until) = self.terms.until.filter(|until| now >= *until) {
-            return Some(format!("its approval ended on {}", text::timestamp(until)));
+        if let Some(why) = self.is_over(now) {
+            return Some(why);
         }
         let elsewhere = self.only.as_deref().filter(|only| *only != name);
-        elsewhere.map(|only| format!("it is approved only as {}", crate::core::clean::short(only, 80)))
+        elsewhere.map(|only| format!("it is approved only as {}", clean::short(only, 80)))
     }
 }
 

@@ -39,10 +39,10 @@ impl Portal {
         if decision.digest != request.asked.digest {
             return Err(never(what, "it was approved for another digest"));
         }
-        if decision.by.starts_with("policy ") && fresh {
-            return Ok(decision);
-        }
-        if decision.by.starts_with("policy ") {
+        if decision.is_of_policy() {
+            if fresh {
+                return Ok(decision);
+            }
             // What a row says the policy decided, the policy must decide: it is asked again, with the evidence of now.
             let (now, _) = self.examine(cx, request).await?;
             return if now.verdict == Verdict::Allow {
@@ -58,8 +58,7 @@ impl Portal {
                 Ok(decision)
             };
         }
-        let class = decision.payload.starts_with("wharf class approval\n");
-        let about_this = if class {
+        let about_this = if Class::is_statement(&decision.payload) {
             let (base, rule) = (request.base(), request.rule());
             [base, ""].iter().any(|base| Class::statement(base, rule, &decision.terms) == decision.payload)
         } else {
@@ -92,7 +91,7 @@ impl Portal {
         let ImageRef::Oci(name) = request.destination.parse::<ImageRef>()? else {
             return Err(never(&what, "its destination is no registry"));
         };
-        let approved = !decision.signature.is_empty() && !decision.payload.starts_with("wharf class");
+        let approved = !decision.signature.is_empty() && !Class::is_statement(&decision.payload);
         if tools.signer.is_none() && !approved {
             return Err(Error::new(Kind::NotAllowed, what, "there is no key to sign with")
                 .hint("name the steward's: [requests] key = \"keyring:steward\""));
@@ -112,8 +111,7 @@ impl Portal {
             signers.push(format!("{} with key {}", decision.by, key.get(..16).unwrap_or(&key)));
         }
         if let Some(signer) = &tools.signer {
-            let bare = format!("{}/{}", name.host, name.repository);
-            let payload = stated(request, &decision).payload(&bare, &digest);
+            let payload = stated(request, &decision).payload(&name.bare(), &digest);
             sign_at(cx, &what, &*place.content, &name, &digest, &payload, &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
@@ -145,7 +143,7 @@ impl Portal {
             Some(Outcome::Signature { state, .. }) => *state,
             _ => Signature::NotChecked,
         };
-        if matches!(state, Signature::Verified | Signature::CoveredByIndex) {
+        if state.is_good() {
             return Ok(());
         }
         Err(Error::new(Kind::NotAllowed, what, format!("it is signed, and the policy sees: {}", state.badge().word))

@@ -32,15 +32,6 @@ struct Judged {
     judgement: Judgement,
 }
 
-pub(super) fn strictness(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Allow => 0,
-        Verdict::NeedsApproval => 1,
-        Verdict::Undecided => 2,
-        Verdict::Deny => 3,
-    }
-}
-
 /// Whether a check that matters could not run.
 fn is_blind(records: &[Record], now: i64) -> Option<String> {
     RecordKind::JUDGED.into_iter().find_map(|kind| {
@@ -98,10 +89,7 @@ fn fixes(all: &[Judged], now: i64) -> Vec<String> {
         else {
             continue;
         };
-        let matters = |one: &&record::Vulnerability| {
-            (one.exploited || one.severity <= record::Severity::High) && !one.fixed.is_empty()
-        };
-        for one in worst.iter().filter(matters) {
+        for one in worst.iter().filter(|one| one.matters() && !one.fixed.is_empty()) {
             let words = format!("{} in {} {}: fixed in {}", one.id, one.package, one.installed, one.fixed);
             if !fixes.contains(&words) && fixes.len() < FIXES {
                 fixes.push(words);
@@ -205,7 +193,7 @@ impl Portal {
     ) -> Result<Dossier> {
         let worst = all
             .iter()
-            .max_by_key(|judged| strictness(judged.judgement.verdict))
+            .max_by_key(|judged| judged.judgement.verdict.strictness())
             .ok_or_else(|| Error::failed(format!("examine {}", request.called()), "it has no platform"))?;
         let scan = all
             .iter()
@@ -250,7 +238,7 @@ impl Portal {
     pub(super) async fn next_of(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<Next> {
         let policy = &self.config.policy.name;
         let decision = |approve: bool, reason: String| Decision {
-            by: format!("policy {policy}"),
+            by: Decision::of_policy(policy),
             at: now,
             approve,
             reason,

@@ -3,10 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Tools,
-    examine::{platforms, strictness},
-};
+use super::{Tools, examine::platforms};
 use crate::core::{
     config::Supplier,
     digest::Digest,
@@ -15,7 +12,7 @@ use crate::core::{
     model::Image,
     portal::Portal,
     progress::Context,
-    record::{self, Kind as RecordKind, Outcome, Record, Severity, Vulnerability},
+    record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
     reference::{ImageRef, Name},
     request::{
         Admission,
@@ -64,14 +61,10 @@ fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
     newest(false).or_else(|| newest(true))
 }
 
-fn matters(one: &Vulnerability) -> bool {
-    one.exploited || one.severity <= Severity::High
-}
-
 /// New findings that people are told of: bad ones, or any that make the verdict worse.
 fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'a Vulnerability> {
     let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
-    found.iter().filter(|one| !known.contains(one.id.as_str()) && (matters(one) || worse)).take(FINDINGS).collect()
+    found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
 }
 
 /// The verdict of this word, as it is kept.
@@ -145,7 +138,7 @@ impl Portal {
             let looked = Watched { checked: text::now(), data: data.to_owned(), ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
-        let worse = watched.judged && strictness(verdict) > strictness(verdict_of(&watched.verdict));
+        let worse = watched.judged && verdict.strictness() > verdict_of(&watched.verdict).strictness();
         let new = news(&known, found, worse);
         let mut told: Vec<(String, String, String)> =
             new.iter().map(|one| (one.id.clone(), one.package.clone(), one.fixed.clone())).collect();
@@ -191,7 +184,7 @@ impl Portal {
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
             let records = if anew { self.gather(cx, &one, true, false).await? } else { kept };
             let verdict = self.judge(&one, &records, None).verdict;
-            if strictness(verdict) > strictness(seen.verdict) {
+            if verdict.strictness() > seen.verdict.strictness() {
                 seen.verdict = verdict;
             }
             if let Some(found) = findings(&records) {
@@ -324,6 +317,7 @@ impl Portal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::record::Severity;
 
     fn finding(id: &str, severity: Severity) -> Vulnerability {
         Vulnerability { id: id.into(), severity, ..Vulnerability::default() }
@@ -352,7 +346,7 @@ mod tests {
         assert_eq!(ids(news(&["CVE-1".into()], &found, false)), ["CVE-2"]);
         assert_eq!(ids(news(&["CVE-1".into()], &found, true)), ["CVE-2", "CVE-3"]);
         assert!(news(&["CVE-1".into(), "CVE-2".into()], &found, false).is_empty());
-        let rank = |word: &str| strictness(verdict_of(word));
+        let rank = |word: &str| verdict_of(word).strictness();
         assert!(rank("deny") > rank("needs approval") && rank("needs approval") > rank("allow"));
     }
 }
