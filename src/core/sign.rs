@@ -27,6 +27,8 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// The layer's annotation that holds the signature.
 pub const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// No payload is longer.
+const LONGEST: usize = 2 << 20;
 /// The layer's annotation with the id of the key that stated something; for keeping house, it proves nothing.
 const SIGNER: &str = "wharf.signer";
 
@@ -101,46 +103,18 @@ impl Portal {
         };
         let place = self.place(reference)?;
         let top = cx.run(what, place.content.manifest(cx, reference)).await?;
-        let payload = Stated::default().payload(&format!("{}/{}", name.host, name.repository), &top.digest);
-        let tag = signature_tag(&top.digest);
-        let already = !sign_at(cx, what, &*place.content, name, &top.digest, &payload, signer).await?;
+        let payload = Stated::default().payload(&name.bare(), &top.digest);
+        let signatures = Signatures { cx, what, content: &*place.content, name, digest: &top.digest };
+        let already = !signatures.sign(&payload, signer).await?;
         Ok(Signed {
             reference: reference.with_digest(&top.digest),
             digest: top.digest.clone(),
             key: signer.key_id(),
             signer: signer.describe(),
-            tag,
+            tag: signatures.tag(),
             already,
         })
     }
-}
-
-/// The tag where cosign looks for signatures of a digest.
-fn signature_tag(digest: &Digest) -> String {
-    format!("{}-{}.sig", digest.algorithm(), digest.hex())
-}
-
-/// Signs a payload over an image, and writes it where cosign looks; `false` if this key had signed exactly that already.
-pub async fn sign_at(
-    cx: &Context,
-    what: &str,
-    content: &dyn Content,
-    name: &Name,
-    digest: &Digest,
-    payload: &str,
-    signer: &dyn Signer,
-) -> Result<bool> {
-    let of_key = |layer: &serde_json::Value| {
-        let text = layer.pointer(&format!("/annotations/{}", ANNOTATION.replace('/', "~1")))?.as_str()?;
-        let same = layer.get("digest")?.as_str()? == Digest::of(payload.as_bytes()).as_str();
-        (same && signer.verifies(payload.as_bytes(), &STANDARD.decode(text).ok()?)).then_some(())
-    };
-    if there(cx, what, content, name, digest).await.iter().any(|layer| of_key(layer).is_some()) {
-        return Ok(false);
-    }
-    let signature = signed_by(what, payload, signer).await?;
-    write_signature(cx, what, content, name, digest, payload, &signature, &signer.key_id()).await?;
-    Ok(true)
 }
 
 /// The signature of a key over a text. What a broken token or a wrong key made is never given out.
@@ -153,96 +127,113 @@ pub async fn signed_by(what: &str, payload: &str, signer: &dyn Signer) -> Result
     Ok(signature)
 }
 
-/// Where signatures of an image are.
-fn place_of(name: &Name, digest: &Digest) -> ImageRef {
-    ImageRef::Oci(Name { tag: Some(signature_tag(digest)), digest: None, ..name.clone() })
+/// An annotation of a layer.
+fn annotation<'a>(layer: &'a serde_json::Value, key: &str) -> Option<&'a str> {
+    layer.get("annotations")?.get(key)?.as_str()
 }
 
-/// Layers of signatures that are there.
-async fn there(
-    cx: &Context,
-    what: &str,
-    content: &dyn Content,
-    name: &Name,
-    digest: &Digest,
-) -> Vec<serde_json::Value> {
-    let manifest = cx.run(what, content.manifest(cx, &place_of(name, digest))).await.ok();
-    layers_of(manifest.as_ref())
+/// Whether a key made the signature of a layer over a payload.
+fn is_by(signer: &dyn Signer, layer: &serde_json::Value, payload: &[u8]) -> bool {
+    let signature = annotation(layer, ANNOTATION).and_then(|text| STANDARD.decode(text).ok());
+    signature.is_some_and(|signature| signer.verifies(payload, &signature))
 }
 
-/// Writes a signature beside those that are there. What the same key stated before, and what is written already, is replaced.
-#[allow(clippy::too_many_arguments, reason = "what is signed, by whom, and where it goes")]
-pub async fn write_signature(
-    cx: &Context,
-    what: &str,
-    content: &dyn Content,
-    name: &Name,
-    digest: &Digest,
-    payload: &str,
-    signature: &[u8],
-    key: &str,
-) -> Result<()> {
-    let at = place_of(name, digest);
-    let encoded = STANDARD.encode(signature);
-    let mut layers = there(cx, what, content, name, digest).await;
-    let annotation = |layer: &serde_json::Value, key: &str| {
-        layer.get("annotations").and_then(|all| all.get(key)?.as_str()).map(str::to_owned)
-    };
-    // A statement of the same key is of the same image: the newer one counts.
-    let stated = !Stated::read(payload.as_bytes()).annotations().is_empty();
-    layers.retain(|layer| {
-        let same = annotation(layer, ANNOTATION).as_deref() == Some(&encoded);
-        !(same || stated && annotation(layer, SIGNER).as_deref() == Some(key))
-    });
-    let config = json!({"architecture": "", "created": "0001-01-01T00:00:00Z", "os": "", "config": {},
-        "rootfs": {"type": "layers", "diff_ids": [Digest::of(payload.as_bytes())]}});
-    let layer = put(cx, content, &at, Bytes::from(payload.to_owned()), PAYLOAD).await?;
-    let config = put(cx, content, &at, Bytes::from(config.to_string()), CONFIG).await?;
-    let mut annotations = json!({ANNOTATION: encoded});
-    if let (true, Some(all)) = (stated, annotations.as_object_mut()) {
-        all.insert(SIGNER.to_owned(), json!(key));
+/// The signatures of one image, where cosign looks for them.
+pub struct Signatures<'a> {
+    /// Deadline, cancellation.
+    pub cx: &'a Context,
+    /// What is being done, for messages.
+    pub what: &'a str,
+    /// Where the image is.
+    pub content: &'a dyn Content,
+    /// Its repository.
+    pub name: &'a Name,
+    /// What is signed.
+    pub digest: &'a Digest,
+}
+
+impl Signatures<'_> {
+    /// The tag that holds them.
+    fn tag(&self) -> String {
+        format!("{}-{}.sig", self.digest.algorithm(), self.digest.hex())
     }
-    layers.push(json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest, "annotations": annotations}));
-    let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
-        "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
-    let bytes = serde_json::to_vec(&manifest).during(what)?;
-    let raw = RawManifest::new(Some(OCI_MANIFEST), Bytes::from(bytes), what)?;
-    cx.run(what, content.put_manifest(cx, &at, at.tag(), &raw)).await
-}
 
-/// Lets a key state something else of an image that it has signed with a statement before; `false` where it has not.
-pub async fn restate(
-    cx: &Context,
-    what: &str,
-    place: (&dyn Content, &Name, &Digest),
-    signer: &dyn Signer,
-    change: impl FnOnce(&mut Stated) + Send,
-) -> Result<bool> {
-    let (content, name, digest) = place;
-    let at = place_of(name, digest);
-    let key = signer.key_id();
-    for layer in there(cx, what, content, name, digest).await {
-        let of = |pointer: &str| layer.pointer(pointer).and_then(serde_json::Value::as_str);
-        if of("/annotations/wharf.signer") != Some(key.as_str()) {
-            continue;
-        }
-        let size = layer.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let (Some(at_digest), Some(signature)) =
-            (of("/digest"), of("/annotations/dev.cosignproject.cosign~1signature"))
-        else {
-            continue;
-        };
-        let descriptor = Descriptor { digest: at_digest.parse()?, size, ..blob(b"", PAYLOAD) };
-        let payload = fetch::blob(cx, content, &at, &descriptor, 2 << 20).await?;
-        // Only what this key has really said is said again.
-        if !STANDARD.decode(signature).is_ok_and(|signature| signer.verifies(&payload, &signature)) {
-            continue;
-        }
-        let mut stated = Stated::read(&payload);
-        change(&mut stated);
-        let payload = stated.payload(&format!("{}/{}", name.host, name.repository), digest);
-        sign_at(cx, what, content, name, digest, &payload, signer).await?;
-        return Ok(true);
+    fn at(&self) -> ImageRef {
+        ImageRef::Oci(Name { tag: Some(self.tag()), digest: None, ..self.name.clone() })
     }
-    Ok(false)
+
+    /// Layers that are there.
+    async fn layers(&self) -> Vec<serde_json::Value> {
+        let manifest = self.cx.run(self.what, self.content.manifest(self.cx, &self.at())).await.ok();
+        layers_of(manifest.as_ref())
+    }
+
+    /// Signs a payload and adds that; `false` if this key had signed exactly that already.
+    pub async fn sign(&self, payload: &str, signer: &dyn Signer) -> Result<bool> {
+        let layers = self.layers().await;
+        let digest = Digest::of(payload.as_bytes());
+        let same =
+            |layer: &serde_json::Value| layer.get("digest").and_then(|one| one.as_str()) == Some(digest.as_str());
+        if layers.iter().any(|layer| same(layer) && is_by(signer, layer, payload.as_bytes())) {
+            return Ok(false);
+        }
+        let signature = signed_by(self.what, payload, signer).await?;
+        self.put(layers, payload, &signature, &signer.key_id()).await?;
+        Ok(true)
+    }
+
+    /// Adds a signature that was made elsewhere. What the same key stated before, and what is there already, is replaced.
+    pub async fn add(&self, payload: &str, signature: &[u8], key: &str) -> Result<()> {
+        self.put(self.layers().await, payload, signature, key).await
+    }
+
+    async fn put(&self, mut layers: Vec<serde_json::Value>, payload: &str, signature: &[u8], key: &str) -> Result<()> {
+        let (cx, what, content, at) = (self.cx, self.what, self.content, self.at());
+        let encoded = STANDARD.encode(signature);
+        // A statement of the same key is of the same image: the newer one counts.
+        let stated = !Stated::read(payload.as_bytes()).annotations().is_empty();
+        layers.retain(|layer| {
+            let same = annotation(layer, ANNOTATION) == Some(&encoded);
+            !(same || stated && annotation(layer, SIGNER) == Some(key))
+        });
+        let config = json!({"architecture": "", "created": "0001-01-01T00:00:00Z", "os": "", "config": {},
+            "rootfs": {"type": "layers", "diff_ids": [Digest::of(payload.as_bytes())]}});
+        let layer = put(cx, content, &at, Bytes::from(payload.to_owned()), PAYLOAD).await?;
+        let config = put(cx, content, &at, Bytes::from(config.to_string()), CONFIG).await?;
+        let mut annotations = json!({ANNOTATION: encoded});
+        if let (true, Some(all)) = (stated, annotations.as_object_mut()) {
+            all.insert(SIGNER.to_owned(), json!(key));
+        }
+        layers.push(
+            json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest, "annotations": annotations}),
+        );
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
+            "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
+        let bytes = serde_json::to_vec(&manifest).during(what)?;
+        let raw = RawManifest::new(Some(OCI_MANIFEST), Bytes::from(bytes), what)?;
+        cx.run(what, content.put_manifest(cx, &at, at.tag(), &raw)).await
+    }
+
+    /// Lets a key state something else than it has stated before; `false` where it has stated nothing.
+    pub async fn restate(&self, signer: &dyn Signer, change: impl FnOnce(&mut Stated) + Send) -> Result<bool> {
+        let key = signer.key_id();
+        for layer in self.layers().await {
+            let Some(digest) = layer.get("digest").and_then(|one| one.as_str()) else { continue };
+            if annotation(&layer, SIGNER) != Some(&key) || annotation(&layer, ANNOTATION).is_none() {
+                continue;
+            }
+            let size = layer.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
+            let descriptor = Descriptor { digest: digest.parse()?, size, ..blob(b"", PAYLOAD) };
+            let payload = fetch::blob(self.cx, self.content, &self.at(), &descriptor, LONGEST).await?;
+            // Only what this key has really said is said again.
+            if !is_by(signer, &layer, &payload) {
+                continue;
+            }
+            let mut stated = Stated::read(&payload);
+            change(&mut stated);
+            self.sign(&stated.payload(&self.name.bare(), self.digest), signer).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
 }

@@ -14,7 +14,7 @@ use crate::core::{
     reference::{ImageRef, Name},
     request::{Admission, Class, Decision, Request},
     requests::{stated, statement_of},
-    sign::{sign_at, write_signature},
+    sign::Signatures,
     text,
 };
 
@@ -103,16 +103,16 @@ impl Portal {
         let copied = copy::copy(cx, &from, &place, &Options::default()).await?;
         digest.matches(&copied.digest, &what)?;
         let mut signers = Vec::new();
+        let signatures = Signatures { cx, what: &what, content: &*place.content, name: &name, digest: &digest };
         if approved {
             let signature = STANDARD.decode(&decision.signature).unwrap_or_default();
             let key = self.signer_of(&decision).unwrap_or_default();
-            let (content, payload) = (&*place.content, decision.payload.as_str());
-            write_signature(cx, &what, content, &name, &digest, payload, &signature, &key).await?;
+            signatures.add(&decision.payload, &signature, &key).await?;
             signers.push(format!("{} with key {}", decision.by, key.get(..16).unwrap_or(&key)));
         }
         if let Some(signer) = &tools.signer {
             let payload = stated(request, &decision).payload(&name.bare(), &digest);
-            sign_at(cx, &what, &*place.content, &name, &digest, &payload, &**signer).await?;
+            signatures.sign(&payload, &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.is_trusted(cx, &what, &to).await?;

@@ -19,7 +19,7 @@ use crate::core::{
         notice::{Notice, Topic, Warning},
         terms,
     },
-    sign::restate,
+    sign::Signatures,
     store::{How, Use, Watched},
     text,
 };
@@ -238,9 +238,9 @@ impl Portal {
         let Some(scan) = scan else { return Ok(()) };
         let digest: Digest = digest.parse()?;
         let place = self.place(&ImageRef::Oci(name.clone()))?;
-        let what = "state the scan anew";
-        let at = (&*place.content, name, &digest);
-        restate(cx, what, at, signer, |stated| stated.scan = Some(scan)).await.map(|_| ())
+        let signatures =
+            Signatures { cx, what: "state the scan anew", content: &*place.content, name, digest: &digest };
+        signatures.restate(signer, |stated| stated.scan = Some(scan)).await.map(|_| ())
     }
 
     /// A version of the same image without these findings: what is admitted now, or what its tag means now.
