@@ -22,7 +22,7 @@ use crate::{
     adapters::{
         Parts, Surroundings,
         certificates::{self, Distrust, Read},
-        keys::Key,
+        keys::Keys,
     },
     core::{
         clean,
@@ -48,7 +48,7 @@ pub struct Glance {
     authorities: Vec<PathBuf>,
     certificates: Vec<NamedCertificate>,
     /// Keys of those who may admit images.
-    keys: Vec<Key>,
+    keys: Keys,
 }
 
 /// State, signer, reason.
@@ -156,7 +156,7 @@ impl Glance {
         let (Some(statement), Some(pinned)) = (&image.statement, &image.pinned) else { return Vec::new() };
         let signature = STANDARD.decode(statement.signature.trim()).unwrap_or_default();
         let payload = statement.payload.as_bytes();
-        let Some(key) = self.keys.iter().find(|key| key.verifies(payload, &signature)) else { return Vec::new() };
+        let Some(key) = self.keys.signer(payload, &signature) else { return Vec::new() };
         let name = key.label();
         if !Stated::is_about(payload, &pinned.digest) {
             let why = "its statement is about another image".to_owned();
@@ -202,7 +202,7 @@ impl Checker for Glance {
     }
 
     fn inputs(&self) -> Vec<String> {
-        let keys = self.keys.iter().map(|key| key.id.clone());
+        let keys = self.keys.all().iter().map(|key| key.id.clone());
         self.certificates.iter().map(|named| named.id.clone()).chain(keys).collect()
     }
 
@@ -268,8 +268,7 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
         parts.note("certificate", fine, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
     }
     let (authorities, certificates) = (rules.authorities.clone(), rules.certificate.clone());
-    // One that cannot be read is told of where containers' signatures are checked.
-    let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok()).collect();
+    let keys = Keys::new(&rules.keys);
     parts.checkers.push(Arc::new(Glance { authorities, certificates, keys }));
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Public keys (PEM, `SubjectPublicKeyInfo`) and what they verify: ECDSA on P-256 and P-384, RSA, Ed25519.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -36,6 +39,31 @@ pub struct Key {
     der: Vec<u8>,
     /// What it may have signed with.
     algorithms: &'static [&'static dyn VerificationAlgorithm],
+}
+
+/// The keys in some files, read when the first is wanted. One that cannot be read makes nothing trusted; whoever checks
+/// signatures with them says so at start.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    files: Vec<PathBuf>,
+    read: OnceLock<Vec<Key>>,
+}
+
+impl Keys {
+    /// Those in these files.
+    pub fn new(files: &[PathBuf]) -> Self {
+        Self { files: files.to_vec(), read: OnceLock::new() }
+    }
+
+    /// All that can be read.
+    pub fn all(&self) -> &[Key] {
+        self.read.get_or_init(|| self.files.iter().filter_map(|file| Key::load(file).ok()).collect())
+    }
+
+    /// The one that made `signature` over `message`.
+    pub fn signer(&self, message: &[u8], signature: &[u8]) -> Option<&Key> {
+        self.all().iter().find(|key| key.verifies(message, signature))
+    }
 }
 
 impl std::fmt::Debug for Key {

@@ -85,6 +85,14 @@ pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], t
     above(area, shown)
 }
 
+/// Why what is shown could not be read, at the bottom of `area`; gives what is left above.
+pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, theme: &Theme) -> Rect {
+    let Some(error) = error else { return area };
+    let words = fit(&format!(" ✗ {error}"), area.width as usize);
+    put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("bad")));
+    above(area, 1)
+}
+
 /// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();

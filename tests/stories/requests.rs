@@ -288,6 +288,14 @@ async fn many_ask_and_several_stewards_work_while_the_database_and_the_registry_
     }
 }
 
+/// A copy into the admitted registry as somebody makes it who does without Wharf, the digests kept.
+fn skopeo_copy(from_to: [String; 2]) {
+    let options = ["copy", "-q", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false"];
+    let mut command = std::process::Command::new("skopeo");
+    let copied = command.args(options).args(["--dest-creds", "lab:labpass"]).args(from_to).output().unwrap();
+    assert!(copied.status.success(), "{}", lab::complained(&copied));
+}
+
 #[tokio::test]
 async fn a_forged_row_admits_nothing_where_decisions_must_be_signed() {
     let Some(site) = site("").await else { return };
@@ -335,40 +343,14 @@ async fn a_forged_row_admits_nothing_where_decisions_must_be_signed() {
     let admitted = request["admitted"]["reference"].as_str().unwrap().to_owned();
     assert_eq!(ada.run(&["verify", &admitted]).status.code(), Some(0));
     let elsewhere = format!("{}/{}:1", site.admitted, lab::fresh("elsewhere/copy"));
-    let copied = std::process::Command::new("skopeo")
-        .args([
-            "copy",
-            "-q",
-            "--preserve-digests",
-            "--src-tls-verify=false",
-            "--dest-tls-verify=false",
-            "--dest-creds",
-            "lab:labpass",
-        ])
-        .args([
-            format!("docker://{}", admitted.trim_start_matches("oci://").replacen(":1@", "@", 1)),
-            format!("docker://{elsewhere}"),
-        ])
-        .output()
-        .unwrap();
-    assert!(copied.status.success(), "{}", lab::complained(&copied));
+    skopeo_copy([
+        format!("docker://{}", admitted.trim_start_matches("oci://").replacen(":1@", "@", 1)),
+        format!("docker://{elsewhere}"),
+    ]);
     let tag = digest.replace(':', "-");
     let signatures = |repository: &str| format!("docker://{repository}:{tag}.sig");
     let from = admitted.trim_start_matches("oci://").split(":1@").next().unwrap().to_owned();
-    let copied = std::process::Command::new("skopeo")
-        .args([
-            "copy",
-            "-q",
-            "--preserve-digests",
-            "--src-tls-verify=false",
-            "--dest-tls-verify=false",
-            "--dest-creds",
-            "lab:labpass",
-        ])
-        .args([signatures(&from), signatures(elsewhere.trim_end_matches(":1"))])
-        .output()
-        .unwrap();
-    assert!(copied.status.success(), "{}", lab::complained(&copied));
+    skopeo_copy([signatures(&from), signatures(elsewhere.trim_end_matches(":1"))]);
     let other = site.person("dora").run(&["verify", &elsewhere]);
     assert_eq!(other.status.code(), Some(3), "{}", lab::said(&other));
     assert!(lab::said(&other).contains("approved only as"), "{}", lab::said(&other));

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 pub use file::make;
 
 use crate::{
-    adapters::keys::Key,
+    adapters::keys::Keys,
     core::{
         error::{During, Error, Result},
         ports::{Asker, Signer, Trusted, Vault},
@@ -19,14 +19,10 @@ use crate::{
     },
 };
 
-/// Which of these public keys made a signature. One that cannot be read makes nothing trusted.
+/// Which of these public keys made a signature.
 pub fn trusted(files: &[std::path::PathBuf]) -> Trusted {
-    let files = files.to_vec();
-    let keys = std::sync::OnceLock::<Vec<Key>>::new();
-    Box::new(move |message, signature| {
-        let keys = keys.get_or_init(|| files.iter().filter_map(|file| Key::load(file).ok()).collect());
-        keys.iter().find(|key| key.verifies(message, signature)).map(|key| key.id.clone())
-    })
+    let keys = Keys::new(files);
+    Box::new(move |message, signature| keys.signer(message, signature).map(|key| key.id.clone()))
 }
 
 /// Opens what `--key` names: `pkcs11:…` (RFC 7512), `keyring:NAME`, else a file.

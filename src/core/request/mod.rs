@@ -365,6 +365,14 @@ pub struct Pace {
     pub by_person: Option<i64>,
 }
 
+impl Pace {
+    /// Of how long each took, in seconds, and whether the policy admitted it alone.
+    pub fn of(took: &[(i64, bool)]) -> Self {
+        let of = |alone: bool| median(took.iter().filter(|one| one.1 == alone).map(|one| one.0).collect());
+        Self { automatic: of(true), by_person: of(false) }
+    }
+}
+
 /// The time that is left, in words; empty where nobody has gone this way before.
 fn left(usual: Option<i64>, waited: i64) -> String {
     let Some(usual) = usual else { return String::new() };
@@ -376,7 +384,7 @@ fn left(usual: Option<i64>, waited: i64) -> String {
 }
 
 /// The middle of some numbers.
-pub fn median(mut numbers: Vec<i64>) -> Option<i64> {
+fn median(mut numbers: Vec<i64>) -> Option<i64> {
     numbers.sort_unstable();
     numbers.get(numbers.len() / 2).copied()
 }

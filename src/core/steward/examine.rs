@@ -140,8 +140,8 @@ impl Portal {
             )
             .hint("ask for those that you need, one by one: by the digest of their own manifest"));
         }
-        for platform in platforms(&image) {
-            all.push(self.examine_platform(cx, &from, &quarantine, platform.as_ref()).await?);
+        for image in self.each_platform(cx, image).await? {
+            all.push(self.examine_platform(cx, image, &quarantine).await?);
         }
         let now = text::now();
         if let Some(why) = all.iter().find_map(|judged| is_blind(&judged.records, now)) {
@@ -155,6 +155,20 @@ impl Portal {
         Ok((dossier, next))
     }
 
+    /// An image as it is for each platform that it is built for; of one platform, it is that image.
+    pub(super) async fn each_platform(&self, cx: &Context, image: Image) -> Result<Vec<Image>> {
+        let built_for = image.platforms.iter().map(|entry| &entry.platform).filter(|platform| platform.os != "unknown");
+        let all: Vec<&Platform> = built_for.collect();
+        if all.len() < 2 {
+            return Ok(vec![image]);
+        }
+        let mut images = Vec::new();
+        for platform in all {
+            images.push(self.image(cx, &image.reference, Some(platform)).await?);
+        }
+        Ok(images)
+    }
+
     /// The tag that was asked for, where it means this digest at its source: nobody names an image otherwise.
     async fn tag_there(&self, cx: &Context, request: &Request, from: &ImageRef, digest: &Digest) -> Option<String> {
         let tag = request.asked.tag.as_deref().filter(|tag| is_tag(tag))?;
@@ -165,19 +179,13 @@ impl Portal {
     }
 
     /// One platform, in the evidence of its place and of the bytes that were fetched.
-    async fn examine_platform(
-        &self,
-        cx: &Context,
-        from: &ImageRef,
-        quarantine: &ImageRef,
-        platform: Option<&Platform>,
-    ) -> Result<Judged> {
+    async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<Judged> {
         if matches!(quarantine, ImageRef::Oci(_)) {
-            let image = self.image(cx, quarantine, platform).await?;
+            let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+            let kept = self.image(cx, quarantine, platform.filter(|_| image.platforms.len() > 1)).await?;
             // What is found of these bytes counts for them everywhere.
-            self.gather(cx, &image, false, false).await?;
+            self.gather(cx, &kept, false, false).await?;
         }
-        let image = self.image(cx, from, platform).await?;
         let records = self.gather(cx, &image, false, false).await?;
         let judgement = self.judge(&image, &records, None);
         Ok(Judged { image, records, judgement })
@@ -287,14 +295,4 @@ impl Portal {
         let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
         !(own && alone && !self.config.requests.approvers.is_empty()) && (unsigned_is_fine || signed())
     }
-}
-
-/// The platforms to judge; those of an index one by one.
-pub(super) fn platforms(image: &Image) -> Vec<Option<Platform>> {
-    let all: Vec<&Platform> =
-        image.platforms.iter().map(|entry| &entry.platform).filter(|platform| platform.os != "unknown").collect();
-    if all.len() < 2 {
-        return vec![None];
-    }
-    all.into_iter().map(|platform| Some(platform.clone())).collect()
 }

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Tools, examine::platforms};
+use super::Tools;
 use crate::core::{
     config::Supplier,
     digest::Digest,
     error::Result,
     evidence::Verdict,
-    model::Image,
+    model::{Image, Pinned},
     portal::Portal,
     progress::Context,
     record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
@@ -175,11 +175,7 @@ impl Portal {
         let image = self.image(cx, reference, None).await?;
         let mut seen =
             Seen { verdict: Verdict::Allow, findings: None, before: Vec::new(), scan: None, image: image.clone() };
-        for platform in platforms(&image) {
-            let one = match &platform {
-                Some(platform) => self.image(cx, reference, Some(platform)).await?,
-                None => image.clone(),
-            };
+        for one in self.each_platform(cx, image).await? {
             let kept = self.evidence(&one).await.unwrap_or_default();
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
             let records = if anew { self.gather(cx, &one, true, false).await? } else { kept };
@@ -248,20 +244,25 @@ impl Portal {
         let pinned = image.pinned.as_ref()?;
         let bare = pinned.reference.without_version();
         let admitted = self.store.admitted_at(&bare.to_string()).await.ok().flatten().map(|one| one.reference);
-        let tags = self.tags(cx, &bare).await.unwrap_or_default();
-        let newest = tags.last().map(|tag| bare.with_tag(tag).to_string());
-        let same = pinned.reference.tag().map(|tag| bare.with_tag(tag).to_string());
-        for candidate in admitted.into_iter().chain(same).chain(newest) {
-            let Ok(reference) = candidate.parse::<ImageRef>() else { continue };
-            let Ok(other) = self.image(cx, &reference, None).await else { continue };
-            let Some(of) = other.pinned.clone().filter(|of| of.digest != pinned.digest) else { continue };
-            let Ok(records) = self.gather(cx, &other, false, false).await else { continue };
-            let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
-            if clean && self.judge(&other, &records, None).verdict != Verdict::Deny {
-                return Some(of.reference.to_string());
+        let admitted = admitted.and_then(|reference| reference.parse().ok());
+        let same = pinned.reference.tag().map(|tag| bare.with_tag(tag));
+        for candidate in admitted.into_iter().chain(same) {
+            if let Some(fixed) = self.without(cx, &candidate, pinned, ids).await {
+                return Some(fixed);
             }
         }
-        None
+        let tags = self.tags(cx, &bare).await.ok()?;
+        self.without(cx, &bare.with_tag(tags.last()?), pinned, ids).await
+    }
+
+    /// Another version, pinned, if it is other bytes without these findings, and not denied.
+    async fn without(&self, cx: &Context, at: &ImageRef, of: &Pinned, ids: &BTreeSet<&str>) -> Option<String> {
+        let other = self.image(cx, at, None).await.ok()?;
+        let pinned = other.pinned.as_ref().filter(|pinned| pinned.digest != of.digest)?;
+        let records = self.gather(cx, &other, false, false).await.ok()?;
+        let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
+        let fits = clean && self.judge(&other, &records, None).verdict != Verdict::Deny;
+        fits.then(|| pinned.reference.to_string())
     }
 
     /// A warning for everybody whom an image concerns.

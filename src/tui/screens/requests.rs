@@ -19,7 +19,7 @@ use crate::{
         list::Position,
         msg::Effect,
         theme::Theme,
-        widgets::{above, below, cell, fit, put, row, select, wrap},
+        widgets::{above, below, cell, failed_below, fit, put, row, select, wrap},
     },
 };
 
@@ -254,11 +254,7 @@ impl Page {
 
     /// Draws it.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, possible: bool) {
-        if let Some(error) = &self.error {
-            let words = fit(&format!(" ✗ {error}"), area.width as usize);
-            put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("bad")));
-        }
-        let area = above(area, u16::from(self.error.is_some()));
+        let area = failed_below(frame, area, self.error.as_ref(), theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
         let Some(all) = &self.all else {
             return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));

@@ -15,7 +15,7 @@ use crate::core::{
     clean,
     config::Config,
     error::{During, Error, Kind, Result},
-    request::{Decision, Me},
+    request::{Decision, Id, Me},
     store::Store,
     text,
 };
@@ -66,6 +66,11 @@ fn clean_value(value: &mut serde_json::Value) {
         serde_json::Value::Object(all) => all.values_mut().for_each(clean_value),
         _ => {}
     }
+}
+
+/// That there is no such request.
+fn no_request(id: Id, what: &str) -> Error {
+    Error::not_found(what, format!("there is no request {id}")).hint("'wharf requests' lists yours")
 }
 
 /// Whether this person may decide.

@@ -12,14 +12,14 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
-use super::{read, sqlite::no_request};
+use super::{no_request, read};
 use crate::core::{
     error::{During, Error, Kind, Result},
     request::{
-        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, median,
-        notice::Notice, stage::Next,
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
+        stage::Next,
     },
-    store::{Due, How, Store, Use, Watched},
+    store::{Due, Store, Use, Watched},
 };
 
 /// The layout of the database: each step brings it from the one before.
@@ -324,13 +324,13 @@ impl Store for Postgres {
         let what = "read how long requests take";
         let sql = "SELECT changed - since AS took, decision->>'by' LIKE 'policy %' AS alone FROM wharf.request
             WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
-        let mut took = (Vec::new(), Vec::new());
+        let mut took = Vec::new();
         for row in self.rows(what, sql, &[]).await? {
             let alone: Option<bool> = row.try_get("alone").during(what)?;
             let time: i64 = row.try_get("took").during(what)?;
-            if alone == Some(true) { took.0.push(time) } else { took.1.push(time) }
+            took.push((time, alone == Some(true)));
         }
-        Ok(Pace { automatic: median(took.0), by_person: median(took.1) })
+        Ok(Pace::of(&took))
     }
 
     async fn claim(&self, lease: i64) -> Result<Option<Request>> {
@@ -386,20 +386,13 @@ impl Store for Postgres {
 
     async fn users_of(&self, digest: &str) -> Result<Vec<Use>> {
         let what = "look up who used an image";
-        let sql = "SELECT person, how, reference, digest, place, at FROM wharf.used WHERE digest = $1
+        let sql = "SELECT json_build_object('person', person, 'how', how, 'reference', reference, 'digest', digest, 'place', place,
+                'at', at)::text AS body FROM (
+            SELECT person, how, reference, digest, place, at FROM wharf.used WHERE digest = $1
             UNION SELECT person, 'requested', admitted->>'reference', $1, '', changed FROM wharf.request
-            JOIN wharf.wish ON wish.request = request.id WHERE stage = 'admitted' AND admitted->>'digest' = $1 ORDER BY 1, 2";
-        let used = |row: &PgRow| -> std::result::Result<Use, sqlx::Error> {
-            Ok(Use {
-                person: row.try_get("person")?,
-                how: How::named(row.try_get("how")?).unwrap_or(How::Given),
-                reference: row.try_get("reference")?,
-                digest: row.try_get("digest")?,
-                place: row.try_get("place")?,
-                at: row.try_get("at")?,
-            })
-        };
-        self.rows(what, sql, &[Argument::Text(digest)]).await?.iter().map(|row| used(row).during(what)).collect()
+            JOIN wharf.wish ON wish.request = request.id WHERE stage = 'admitted' AND admitted->>'digest' = $1) AS every
+            ORDER BY person, how";
+        self.rows(what, sql, &[Argument::Text(digest)]).await?.iter().map(|row| body(row, what)).collect()
     }
 
     async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>> {
@@ -437,7 +430,7 @@ impl Store for Postgres {
             "{NOTICE} WHERE receiver = session_user OR receiver = '@approvers' AND wharf.is('wharf_approver') ORDER BY n.id DESC OFFSET $1 LIMIT $2"
         );
         let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
-        rows.iter().map(|row| notice(row, what)).collect()
+        rows.iter().map(|row| body(row, what)).collect()
     }
 
     async fn unread(&self) -> Result<i64> {
@@ -463,7 +456,7 @@ impl Store for Postgres {
         let rows = self.rows(what, format!("{NOTICE} WHERE n.id = $1"), &[Argument::Number(id)]).await?;
         let found = rows.first().ok_or_else(|| Error::not_found(what, "it is gone"))?;
         Ok(Some(Due {
-            notice: notice(found, what)?,
+            notice: body(found, what)?,
             mail: row.try_get("mail").during(what)?,
             tries: row.try_get("tries").during(what)?,
         }))
@@ -510,7 +503,3 @@ impl Store for Postgres {
 const NOTICE: &str = "SELECT json_build_object('id', n.id, 'at', at, 'to', receiver, 'topic', topic, 'key', key, 'title', title,
     'words', words, 'request', request, 'warning', warning, 'seen', EXISTS (SELECT FROM wharf.seen WHERE seen.notice = n.id
         AND seen.person = session_user))::text AS body FROM wharf.notice AS n";
-
-fn notice(row: &PgRow, what: &str) -> Result<Notice> {
-    body(row, what)
-}

@@ -17,13 +17,13 @@ use sqlx::{
 };
 use tokio::sync::{Notify, OnceCell};
 
-use super::read;
+use super::{no_request, read};
 use crate::{
     adapters::store::sqlite::is_network,
     core::{
         error::{During, Error, Result},
         request::{
-            Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish, median,
+            Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
         },
         store::{Due, How, Store, Use, Watched},
@@ -164,11 +164,6 @@ async fn load(transaction: &mut Transaction<'_, Sqlite>, id: Id, what: &str) -> 
     let row = query.fetch_optional(&mut **transaction).await.during(what)?;
     let row = row.ok_or_else(|| no_request(id, what))?;
     request_of(&row, what)
-}
-
-/// That there is no such request.
-pub fn no_request(id: Id, what: &str) -> Error {
-    Error::not_found(what, format!("there is no request {id}")).hint("'wharf requests' lists yours")
 }
 
 async fn insert(transaction: &mut Transaction<'_, Sqlite>, notices: &[Notice], what: &str) -> Result<()> {
@@ -344,13 +339,13 @@ impl Store for SqliteStore {
         let what = "read how long requests take";
         let query = "SELECT changed - since AS took, json_extract(body, '$.decision.by') LIKE 'policy %' AS alone FROM request WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
-        let mut took = (Vec::new(), Vec::new());
+        let mut took = Vec::new();
         for row in &rows {
             let alone: Option<bool> = row.try_get("alone").during(what)?;
             let time: i64 = row.try_get("took").during(what)?;
-            if alone == Some(true) { took.0.push(time) } else { took.1.push(time) }
+            took.push((time, alone == Some(true)));
         }
-        Ok(Pace { automatic: median(took.0), by_person: median(took.1) })
+        Ok(Pace::of(&took))
     }
 
     async fn claim(&self, lease: i64) -> Result<Option<Request>> {
