@@ -22,7 +22,8 @@ use crate::{
 /// Sends them.
 pub struct Webhook {
     address: String,
-    key: hmac::Key,
+    /// Why it cannot be read is told when a notice is sent: the site's file is everybody's, the secret is the steward's.
+    key: Result<hmac::Key>,
     client: Lazy,
 }
 
@@ -38,20 +39,22 @@ impl Webhook {
             return Err(Error::usage(what, "webhook needs a secret that its notices are signed with")
                 .hint("webhook_secret = \"/etc/wharf/webhook.secret\""));
         };
-        let secret = secret(file, what)?;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let read = std::fs::read_to_string(file).during(format!("{what}: webhook_secret {}", file.display()));
+        let key = match read {
+            Ok(text) => Ok(key(&text, file, what)?),
+            Err(error) => Err(error),
+        };
         Ok(Some(Self { address, key, client: Lazy::new(Tls::default()) }))
     }
 }
 
-fn secret(file: &Path, what: &str) -> Result<String> {
-    let text = std::fs::read_to_string(file).during(format!("{what}: webhook_secret {}", file.display()))?;
-    let secret = text.trim().to_owned();
+fn key(text: &str, file: &Path, what: &str) -> Result<hmac::Key> {
+    let secret = text.trim();
     if secret.len() < 16 {
         return Err(Error::usage(what, format!("the secret in {} is too short", file.display()))
             .hint("make one: openssl rand -hex 32"));
     }
-    Ok(secret)
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
 }
 
 #[async_trait]
@@ -62,11 +65,12 @@ impl Notifier for Webhook {
 
     async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
         let what = format!("send a notice to {}", self.address);
+        let key = self.key.as_ref().map_err(Clone::clone)?;
         let notice = &due.notice;
         let body = json!({"id": notice.id, "at": text::timestamp(notice.at), "to": notice.to, "topic": notice.topic,
             "title": notice.title, "words": notice.words, "request": notice.request, "warning": notice.warning});
         let body = body.to_string();
-        let signature = format!("sha256={}", text::hex(hmac::sign(&self.key, body.as_bytes()).as_ref()));
+        let signature = format!("sha256={}", text::hex(hmac::sign(key, body.as_bytes()).as_ref()));
         let sent = self.client.client(&what)?.post(&self.address);
         let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", notice.id.to_string());
         let answer = sent.header("X-Wharf-Signature-256", signature).body(body).send().await;

@@ -495,6 +495,11 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     // A secret that is too short, or none, is refused before anything is sent.
     std::fs::write(ada.home.path("hook.secret"), "short\n").unwrap();
     assert_eq!(ada.run(&["inbox"]).status.code(), Some(2));
+    // One that only the steward may read keeps nobody from anything else; who sends says what is missing.
+    std::fs::remove_file(ada.home.path("hook.secret")).unwrap();
+    ada.ask(&site.image(&ada, "unsent", &[("musl", "1.7-r1")], false), "to be told of");
+    let unsent = round();
+    assert!(lab::complained(&unsent).contains("webhook_secret"), "{}", lab::complained(&unsent));
 }
 
 /// The same way on the screens: one asks, another decides with a key in hardware, the first is told and launches it.
