@@ -126,9 +126,7 @@ impl Portal {
                 Ok(ImageRef::oci(host, format!("{project}/{}{}", from.to_lowercase(), name.repository), None))
             }
             ImageRef::Glance { .. } if rules.cloud.is_empty() => Err(no_place(what, "cloud")),
-            ImageRef::Glance { .. } => {
-                Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title().to_lowercase() })
-            }
+            ImageRef::Glance { .. } => Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title() }),
             _ => Err(Error::unsupported(what, "a steward on another machine cannot read it")
                 .hint("put it into a registry or a cloud first: wharf push")),
         }
@@ -199,14 +197,11 @@ impl Portal {
             Error::unsupported(what, "it has no digest or hash that it could be pinned to")
                 .hint("only what is pinned can be judged and admitted")
         })?;
-        let destination = self.admitted_as(what, &pinned.reference, project)?;
-        let destination = match &destination {
-            ImageRef::Glance { cloud, .. } => {
-                let name = image.annotations.get("name").cloned().unwrap_or_else(|| pinned.reference.title());
-                format!("glance://{cloud}/{name}")
-            }
-            other => other.to_string(),
-        };
+        let mut destination = self.admitted_as(what, &pinned.reference, project)?;
+        if let (ImageRef::Glance { image: name, .. }, Some(known)) = (&mut destination, image.annotations.get("name")) {
+            name.clone_from(known);
+        }
+        let destination = destination.to_string();
         let tag = pinned.reference.tag().or(image.reference.tag()).map(str::to_owned);
         let seen = tag.as_deref().map_or_else(|| pinned.reference.clone(), |tag| image.reference.with_tag(tag));
         let title = if matches!(seen, ImageRef::Oci(_)) { title(&seen) } else { image.title() };
