@@ -214,10 +214,18 @@ pub struct Key {
 /// What `wharf key` does.
 #[derive(Debug, Subcommand)]
 pub enum KeyVerb {
-    /// Make a key (P-256) in the secret store, and print its public half.
+    /// Make a key in a file, or in the secret store, and print its public half.
     New {
-        /// What it is called.
+        /// A path (with a / in it, or ending in .key or .pem) is a file for you alone, with FILE.pub beside it; anything
+        /// else is a name in the secret store.
+        #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
         name: String,
+        /// What sort of key: p384 for what clouds verify of disk images.
+        #[arg(long = "type", value_name = "p256|p384", default_value = "p256", value_parser = ["p256", "p384"])]
+        curve: String,
+        /// Protect it with a passphrase, which is asked for twice now, and once whenever it signs.
+        #[arg(long)]
+        passphrase: bool,
     },
     /// Keep the private key of a file in the secret store, and print its public half.
     Import {

@@ -160,7 +160,8 @@ pub fn build(config: Config) -> Result<Portal> {
         checkers: parts.checkers,
         signers: Signers {
             open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
-            make: Box::new(signing::make),
+            make: Arc::new(signing::make),
+            write: Arc::new(signing::write),
             trusted: signing::trusted(&config.policy.signature.keys),
         },
         spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),

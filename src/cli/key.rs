@@ -1,5 +1,7 @@
 //! `wharf key`: keys to sign with.
 
+use std::path::Path;
+
 use super::{ask, output};
 use crate::{
     args::{Key, KeyVerb},
@@ -7,17 +9,20 @@ use crate::{
         error::{During, Result},
         portal::Portal,
         secret::Secret,
-        signing_keys::PublicHalf,
+        signing_keys::{Curve, PublicHalf},
     },
 };
 
 /// Makes, brings, shows or forgets a key.
 pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     match &args.verb {
-        KeyVerb::New { name } => said(&portal.keep_key(ask::asker(), name, None).await?, json)?,
+        KeyVerb::New { name, curve, passphrase } => {
+            let curve = curve.parse()?;
+            said(&portal.make_key(ask::asker(), name, curve, *passphrase).await?, Some(curve), *passphrase, json)?;
+        }
         KeyVerb::Import { name, file } => {
             let pem = std::fs::read_to_string(file).during(format!("read {}", file.display()))?;
-            said(&portal.keep_key(ask::asker(), name, Some(Secret::new(pem))).await?, json)?;
+            said(&portal.keep_key(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
         }
         KeyVerb::Show { key } => {
             let half = portal.public_half(ask::asker(), key).await?;
@@ -40,13 +45,49 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-fn said(half: &PublicHalf, json: bool) -> Result<()> {
+/// What was made, and what comes next.
+fn said(half: &PublicHalf, made: Option<Curve>, locked: bool, json: bool) -> Result<()> {
     if json {
         return output::json(half);
     }
-    output::line(&format!("✓ {} is kept ({}), id {}", half.key, half.kept, half.id))?;
-    output::line(half.public.trim_end())?;
-    output::remark(&format!("sign with it: wharf sign REF --key {}", half.key));
-    output::remark("the policy trusts it by its public half, above: [policy.signature] keys = [\"FILE\"]");
+    match &half.public_file {
+        Some(file) => {
+            let curve = made.unwrap_or_default().word();
+            output::line(&format!("✓ {} is made ({curve}, for you alone), id {}", half.key, half.id))?;
+            output::line(&format!("  its public half: {}", file.display()))?;
+        }
+        None => {
+            output::line(&format!("✓ {} is kept ({}), id {}", half.key, half.kept, half.id))?;
+            output::line(half.public.trim_end())?;
+        }
+    }
+    if let Some(warning) = &half.warning {
+        output::remark(&format!("! {warning}"));
+    }
+    for step in next_steps(half, made.unwrap_or_default(), locked) {
+        output::remark(&step);
+    }
     Ok(())
+}
+
+fn next_steps(half: &PublicHalf, curve: Curve, locked: bool) -> Vec<String> {
+    let key = &half.key;
+    let file = half.public_file.as_deref().unwrap_or(Path::new("FILE")).display().to_string();
+    let from = if half.public_file.is_some() { String::new() } else { format!(" (wharf key show {key} >FILE)") };
+    let mut steps = vec![
+        format!("the policy trusts it by its public half{from}: [policy.signature] keys = [\"{file}\"]"),
+        format!("a steward signs with it: [requests] key = \"{key}\"; whoever decides: approver_key = \"{key}\""),
+    ];
+    if curve == Curve::P384 {
+        steps.push(format!(
+            "for the data of disk images: [requests] disk_key = \"{key}\", certificate = its id in the cloud"
+        ));
+    }
+    steps.push(format!("by hand: wharf sign REF --key {key}"));
+    if locked {
+        steps.push(
+            "a service has nobody to ask for a passphrase: give a steward that runs as one a key without".to_owned(),
+        );
+    }
+    steps
 }

@@ -22,6 +22,12 @@ pub async fn run(portal: &Portal, args: &Steward, json: bool) -> Result<u8> {
     if tools.signer.is_none() {
         output::remark("no key to sign with: only what approvers sign themselves can be admitted ([requests] key)");
     }
+    let keys = &portal.config.requests;
+    for key in [&keys.key, &keys.disk_key] {
+        if let Some(warning) = portal.passing(key).await {
+            output::remark(&format!("! {warning}"));
+        }
+    }
     let cx = Context::default();
     let cancel = cx.cancel.clone();
     let mut ended =

@@ -2,7 +2,12 @@
 //!
 //! All are `dyn`-safe. Every call takes a [`Context`]: deadline, cancellation, lossy progress.
 
-use std::{collections::HashMap, path::Path, pin::Pin, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +30,7 @@ use super::{
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
     share::{Given, Offer, Project, Share, SharePlan},
+    signing_keys::{Curve, NewKey},
     store::Due,
     ways::Receiver,
 };
@@ -339,11 +345,19 @@ pub trait Signer: Send + Sync {
 pub struct Signers {
     /// Opens the key that somebody names; what it wants to know is asked for.
     pub open: OpenSigner,
-    /// Makes a private key (P-256), as PEM.
-    pub make: Box<dyn Fn() -> Result<Secret> + Send + Sync>,
+    /// Makes a key, behind a passphrase if one is given. It may block.
+    pub make: MakeKey,
+    /// Writes a key into a file that is not there yet, its public half beside it; gives that one's path. It may block.
+    pub write: WriteKey,
     /// The id of the policy's key that made a signature over a message; `None` if none did.
     pub trusted: Trusted,
 }
+
+/// Makes a key.
+pub type MakeKey = Arc<dyn Fn(Curve, Option<&Secret>) -> Result<NewKey> + Send + Sync>;
+
+/// Writes a key into a file.
+pub type WriteKey = Arc<dyn Fn(&Path, &NewKey) -> Result<PathBuf> + Send + Sync>;
 
 /// Which of the policy's keys made a signature over a message.
 pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
@@ -452,6 +466,17 @@ pub trait Audit: Send + Sync {
     fn read(&self) -> Result<String>;
 }
 
+/// For how long a store keeps secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeps {
+    /// Until it is told to forget them.
+    ForGood,
+    /// Until something happens that nobody may notice, in words: `after a restart`.
+    ForNow(&'static str),
+    /// Until the program ends.
+    UntilTheEnd,
+}
+
 /// Where secrets are kept.
 pub trait Vault: Send + Sync {
     /// Which store is in use, in words.
@@ -460,9 +485,13 @@ pub trait Vault: Send + Sync {
     fn refused(&self) -> Vec<String> {
         Vec::new()
     }
+    /// For how long secrets are kept.
+    fn keeps(&self) -> Keeps {
+        Keeps::ForGood
+    }
     /// Whether what is kept outlives the program.
     fn lasting(&self) -> bool {
-        true
+        self.keeps() != Keeps::UntilTheEnd
     }
     /// Keeps secrets in a file that only the person can read, from now on: they agreed to it.
     fn agree(&self) -> Result<()> {

@@ -207,7 +207,8 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         checkers: Vec::new(),
         signers: wharf::core::ports::Signers {
             open: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker, Arc::new(NoVault))),
-            make: Box::new(wharf::adapters::signing::make),
+            make: Arc::new(wharf::adapters::signing::make),
+            write: Arc::new(wharf::adapters::signing::write),
             trusted: wharf::adapters::signing::trusted(&[]),
         },
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(

@@ -14,6 +14,7 @@ mod dialogs;
 mod fake;
 mod harbor;
 mod hostile;
+mod key_files;
 mod keys;
 mod lab;
 mod launchers;

@@ -23,6 +23,7 @@ use crate::{
         model::DataSignature,
         ports::{Asker, Question, QuestionKind, Signer},
         secret::Secret,
+        signing_keys::{Curve, NewKey},
     },
 };
 
@@ -73,13 +74,23 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
 }
 
-/// A new private key (P-256), as PEM.
-pub fn make() -> Result<Secret> {
+/// A new key as PEM (PKCS#8), behind a passphrase if one is given.
+pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     let what = "make a key";
-    let failed = |_| Error::failed(what, "the library makes none");
-    let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(failed)?;
-    let der = made.to_pkcs8v1().map_err(failed)?;
-    Ok(Secret::new(keys::pem("PRIVATE KEY", der.as_ref())))
+    let failed = || Error::failed(what, "the library makes none");
+    let algorithm = match curve {
+        Curve::P256 => &ECDSA_P256_SHA256_ASN1_SIGNING,
+        Curve::P384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
+    };
+    let made = EcdsaKeyPair::generate(algorithm).map_err(|_| failed())?;
+    let public: PublicKeyX509Der<'_> = made.public_key().as_der().map_err(|_| failed())?;
+    let public = Key::of_der(public.as_ref().to_vec()).ok_or_else(failed)?;
+    let der = made.to_pkcs8v1().map_err(|_| failed())?;
+    let private = match passphrase {
+        None => keys::pem("PRIVATE KEY", der.as_ref()),
+        Some(passphrase) => keys::pem(locked::KIND, &locked::lock(der.as_ref(), passphrase).ok_or_else(failed)?),
+    };
+    Ok(NewKey { private: Secret::new(private), public: public.pem(), id: public.id })
 }
 
 /// The kind of a PEM, and its bytes.
@@ -208,8 +219,16 @@ mod tests {
             let error = opened("open", &pem, "a key", &Knows("wrong")).await.err().unwrap();
             assert_eq!(error.kind, Kind::NotAllowed, "{error}");
         }
-        let made = make().unwrap();
-        assert!(opened("open", &made, "a key", &Knows("")).await.is_ok());
+        for curve in [Curve::P256, Curve::P384] {
+            let made = make(curve, None).unwrap();
+            let key = opened("open", &made.private, "a key", &Knows("")).await.unwrap();
+            assert_eq!((key.public_pem(), key.key_id()), (made.public, made.id));
+            let made = make(curve, Some(&Secret::new("wharf"))).unwrap();
+            assert!(made.private.reveal().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+            let key = opened("open", &made.private, "a key", &Knows("wharf")).await.unwrap();
+            assert_eq!(key.public_pem(), made.public);
+            assert!(opened("open", &made.private, "a key", &Knows("other")).await.is_err());
+        }
         assert!(opened("open", &Secret::new("no key"), "a key", &Knows("")).await.is_err());
     }
 }

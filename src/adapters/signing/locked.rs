@@ -3,11 +3,13 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, Nonce, XSalsa20Poly1305, aead::Aead};
-use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5::pbes2::Parameters as Scheme};
 use serde::Deserialize;
 
 use crate::core::secret::Secret;
 
+/// What PEM calls PKCS#8 behind a passphrase (RFC 7468).
+pub const KIND: &str = "ENCRYPTED PRIVATE KEY";
 /// Costs above this would be a trap, not a protection: cosign writes 2^15 to 2^16.
 const MOST_COST: u64 = 1 << 20;
 
@@ -44,9 +46,21 @@ pub fn is_locked(kind: &str) -> bool {
     kind.starts_with("ENCRYPTED ")
 }
 
+/// Locks PKCS#8 with a passphrase: PBES2 with scrypt and AES-256 (RFC 8018, RFC 7914), which openssl reads.
+pub fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
+    let (mut salt, mut iv) = ([0; 16], [0; 16]);
+    aws_lc_rs::rand::fill(&mut salt).ok()?;
+    aws_lc_rs::rand::fill(&mut iv).ok()?;
+    // The highest cost (16 MiB) that openssl opens without being told to.
+    let cost = scrypt::Params::new(14, 8, 1).ok()?;
+    let scheme = Scheme::generate_scrypt_aes256cbc(cost, &salt, iv).ok()?;
+    let key = PrivateKeyInfoRef::try_from(der).ok()?;
+    Some(key.encrypt_with_params(scheme, passphrase.reveal()).ok()?.as_bytes().to_vec())
+}
+
 /// Opens it; `None` with a wrong passphrase, or where the form is not understood.
 pub fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
-    if kind == "ENCRYPTED PRIVATE KEY" {
+    if kind == KIND {
         let sealed = EncryptedPrivateKeyInfoRef::try_from(der).ok()?;
         return Some(sealed.decrypt(passphrase.reveal()).ok()?.as_bytes().to_vec());
     }

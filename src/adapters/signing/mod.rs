@@ -3,12 +3,14 @@
 mod file;
 mod locked;
 mod pkcs11;
+mod write;
 
 use std::{path::Path, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
 pub use file::make;
+pub use write::write;
 
 use crate::{
     adapters::keys::Keys,

@@ -1,4 +1,4 @@
-//! Where secrets are kept: Secret Service, else the kernel's keyring, else a file, else nowhere.
+//! Where secrets are kept: Secret Service, else a file if somebody agreed to one, else the kernel's keyring, else nowhere.
 //!
 //! Each store is probed by writing, reading and deleting before it is believed: on a login node the
 //! first two are often there in name only.
@@ -16,7 +16,11 @@ use std::{
     time::Duration,
 };
 
-use crate::core::{error::Result, ports::Vault, secret::Secret};
+use crate::core::{
+    error::Result,
+    ports::{Keeps, Vault},
+    secret::Secret,
+};
 
 /// How long a bus may take to answer.
 const BUS_PATIENCE: Duration = Duration::from_secs(1);
@@ -84,10 +88,7 @@ fn choose(state_dir: &Path, file_agreed: bool) -> Chosen {
         Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
         Err(why) => refused.push(format!("Secret Service: {why}")),
     }
-    match stores::kernel() {
-        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
-        Err(why) => refused.push(format!("kernel keyring: {why}")),
-    }
+    // Before the keyring, which forgets: whoever agreed to a file wants what they keep to last, and finds it there again.
     if file_agreed {
         match file::File::open(state_dir) {
             Ok(store) => return Chosen { store: Store::Lasting(Arc::new(store)), refused },
@@ -95,6 +96,10 @@ fn choose(state_dir: &Path, file_agreed: bool) -> Chosen {
         }
     } else {
         refused.push("file: you have not agreed to it ('wharf login' asks, or secret_file = true)".into());
+    }
+    match stores::kernel() {
+        Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
+        Err(why) => refused.push(format!("kernel keyring: {why}")),
     }
     Chosen { store: Store::Memory(Arc::default()), refused }
 }
@@ -108,8 +113,8 @@ impl Vault for Keeper {
         self.chosen().refused
     }
 
-    fn lasting(&self) -> bool {
-        self.chosen().store.vault().lasting()
+    fn keeps(&self) -> Keeps {
+        self.chosen().store.vault().keeps()
     }
 
     /// What was kept until the end of the program only moves into the file.
@@ -161,8 +166,8 @@ impl Vault for Memory {
         "none: you are asked each time".into()
     }
 
-    fn lasting(&self) -> bool {
-        false
+    fn keeps(&self) -> Keeps {
+        Keeps::UntilTheEnd
     }
 
     fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {

@@ -10,7 +10,7 @@ use keyring_core::{CredentialStore, Entry, Error as StoreError};
 use super::{join, split};
 use crate::core::{
     error::{Error, Result},
-    ports::Vault,
+    ports::{Keeps, Vault},
     secret::Secret,
 };
 
@@ -20,6 +20,7 @@ const PROBE: &str = "probe";
 struct Ring {
     store: Arc<CredentialStore>,
     words: &'static str,
+    keeps: Keeps,
 }
 
 /// The desktop's Secret Service, if its bus answers within `patience`.
@@ -34,8 +35,11 @@ pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     // A thread that may hang on a dead bus is left behind; it ends with the program.
     std::thread::spawn(move || {
-        let made = zbus_secret_service_keyring_store::Store::new()
-            .map(|store| Ring { store, words: "Secret Service (your desktop's keyring)" });
+        let made = zbus_secret_service_keyring_store::Store::new().map(|store| Ring {
+            store,
+            words: "Secret Service (your desktop's keyring)",
+            keeps: Keeps::ForGood,
+        });
         let _ = sender.send(made.map_err(|error| error.to_string()).and_then(probed));
     });
     let ring = receiver.recv_timeout(patience).map_err(|_| format!("no answer within {} s", patience.as_secs()))??;
@@ -48,6 +52,7 @@ pub fn kernel() -> Result<Box<dyn Vault>, String> {
     Ok(Box::new(probed(Ring {
         store,
         words: "kernel keyring (this machine only, gone after a restart or three days)",
+        keeps: Keeps::ForNow("after a restart, or when nobody has used it for three days"),
     })?))
 }
 
@@ -84,6 +89,10 @@ fn wrong(place: &str, error: &StoreError) -> Error {
 impl Vault for Ring {
     fn describe(&self) -> String {
         self.words.into()
+    }
+
+    fn keeps(&self) -> Keeps {
+        self.keeps
     }
 
     fn get(&self, place: &str) -> Result<Option<(String, Secret)>> {
