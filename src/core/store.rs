@@ -111,6 +111,68 @@ pub struct Due {
     pub tries: i64,
 }
 
+/// How the store stands for whoever asks it: what `wharf doctor` shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Who I am there, and what I may do.
+    pub me: Me,
+    /// Whether I may ask for images.
+    pub user: bool,
+    /// The version of what is in it; 0 where it was never set up, nothing where I may not know.
+    pub layout: Option<i64>,
+    /// The version that this program works with.
+    pub needed: i64,
+}
+
+impl Standing {
+    /// My groups there, as the database names them.
+    pub fn groups(&self) -> Vec<&'static str> {
+        let all = [(self.user, "wharf_user"), (self.me.approver, "wharf_approver"), (self.me.steward, "wharf_steward")];
+        all.into_iter().filter_map(|(member, group)| member.then_some(group)).collect()
+    }
+
+    /// Why one cannot work with it, in words, and what to do; `None` where nothing is wrong.
+    pub fn unfit(&self) -> Option<(&'static str, &'static str)> {
+        let set_up = "whoever owns the database runs: wharf steward --set-up";
+        match self.layout {
+            None => Some(("you may not read it", "whoever owns the database says: GRANT wharf_user TO you")),
+            Some(0) => Some(("it is not set up", set_up)),
+            Some(layout) if layout < self.needed => Some(("it was set up by an older Wharf", set_up)),
+            Some(layout) if layout > self.needed => Some(("it was set up by a newer Wharf", "use that one")),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A steward that has said that it works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steward {
+    /// The name that its claims are under: machine, process, number.
+    pub worker: String,
+    /// Its login at the store.
+    pub person: String,
+    /// The machine it runs on.
+    pub host: String,
+    /// The id of the key that it signs with; empty without one.
+    pub key: String,
+    /// The version of its program.
+    pub version: String,
+    /// When it was heard of last, by the store's clock.
+    pub seen: i64,
+    /// Seconds since then, by the store's clock: compare these, not the times of two machines.
+    pub ago: i64,
+}
+
+impl Steward {
+    /// A steward says that it lives every so many seconds.
+    pub const EVERY: i64 = 30;
+
+    /// Whether it was heard of lately: it may have missed two times.
+    pub fn is_alive(&self) -> bool {
+        self.ago <= 3 * Self::EVERY
+    }
+}
+
 /// The shared store. Every write can be repeated safely.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -119,6 +181,15 @@ pub trait Store: Send + Sync {
 
     /// Makes or brings up to date what is in it; needs the rights of whoever owns it. Gives what was done, in words.
     async fn set_up(&self) -> Result<String>;
+
+    /// How it stands: answers within two seconds or says why not, also where it is not set up or of another version.
+    async fn standing(&self) -> Result<Standing>;
+
+    /// Stewards that were heard of in the last days, the latest first. Everybody who may ask for images may know.
+    async fn stewards(&self) -> Result<Vec<Steward>>;
+
+    /// Says that this steward lives, with the id of the key it signs with and the version of its program.
+    async fn alive(&self, key: &str, version: &str) -> Result<()>;
 
     /// Who I am there, and what I may do.
     async fn me(&self) -> Result<Me>;

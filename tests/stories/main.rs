@@ -28,6 +28,7 @@ mod scans;
 mod screens;
 mod secrets;
 mod sif;
+mod sign_in;
 mod signatures;
 mod site;
 mod stores;

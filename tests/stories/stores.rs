@@ -37,6 +37,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     programs: std::path::PathBuf,
     child: Option<std::process::Child>,
+    /// Settings beside its own.
+    pub settings: Vec<String>,
 }
 
 impl Server {
@@ -46,7 +48,8 @@ impl Server {
         let programs = versions.flatten().map(|version| version.path().join("bin")).max()?;
         let folder = tempfile::tempdir().ok()?;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).ok()?;
-        let server = Self { port: crate::site::free_port(), folder, programs, child: None };
+        let port = crate::site::free_port();
+        let server = Self { port, folder, programs, child: None, settings: Vec::new() };
         let data = server.data();
         let made = server
             .as_postgres("initdb", &["-D", &data, "-U", "postgres", "--auth=trust", "--no-sync"])
@@ -59,7 +62,7 @@ impl Server {
         Some(server)
     }
 
-    fn data(&self) -> String {
+    pub fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }
 
@@ -67,7 +70,16 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
-    fn as_postgres(&self, program: &str, arguments: &[&str]) -> Command {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where its socket is.
+    pub fn socket(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub fn as_postgres(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups"]);
         command.arg(self.programs.join(program)).args(arguments).env("LC_ALL", "C.UTF-8").current_dir("/");
@@ -78,6 +90,8 @@ impl Server {
         let (data, port) = (self.data(), self.port.to_string());
         let socket = self.folder.path().display().to_string();
         let words = ["-D", &data, "-p", &port, "-k", &socket, "-c", "listen_addresses=127.0.0.1"];
+        let words = words.into_iter().chain(self.settings.iter().flat_map(|setting| ["-c", setting.as_str()]));
+        let words: Vec<&str> = words.collect();
         let quiet = std::process::Stdio::null;
         self.child = Some(self.as_postgres("postgres", &words).stdout(quiet()).stderr(quiet()).spawn().unwrap());
         crate::site::until("the database server", || {

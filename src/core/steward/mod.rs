@@ -2,6 +2,7 @@
 //! done again, so that whoever goes on after a crash finds what was done and does the rest.
 
 mod admit;
+mod alive;
 mod disk;
 mod examine;
 pub mod notify;
@@ -108,6 +109,13 @@ impl Portal {
 
     /// Works until it is cancelled; `tell` hears of every round in which something happened.
     pub async fn steward(&self, cx: &Context, tools: &Tools, tell: &(dyn Fn(&Round) + Send + Sync)) -> Result<()> {
+        tokio::select! {
+            worked = self.rounds(cx, tools, tell) => worked,
+            never = self.keep_saying_alive(tools) => match never {},
+        }
+    }
+
+    async fn rounds(&self, cx: &Context, tools: &Tools, tell: &(dyn Fn(&Round) + Send + Sync)) -> Result<()> {
         let (mut away, mut failing) = (false, false);
         loop {
             match self.steward_round(cx, tools).await {

@@ -1,5 +1,6 @@
 //! The shared store of requests: SQLite for a person alone or one machine, PostgreSQL for a cluster.
 
+mod address;
 pub mod postgres;
 pub mod spool;
 pub mod sqlite;
@@ -42,9 +43,14 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker)))
 }
 
+/// What this machine calls itself.
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// A name that no other worker has: machine, process, and a number that was never there.
 fn worker() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = host();
     // Seeded by the system. A random number of the cryptography's own would cost every start 30 ms: it tests itself first.
     let number = RandomState::new().build_hasher().finish();
     format!("{host}/{}/{number:016x}", std::process::id())

@@ -1,35 +1,42 @@
 //! The shared store of a cluster, in PostgreSQL. The rights are in the database ([`SCHEMA`]): this program only calls its
 //! functions and reads what row-level security lets it see.
 
-use std::{str::FromStr, time::Duration};
+use std::{future::Future, io::ErrorKind, time::Duration};
 
 use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{
-    AssertSqlSafe, PgPool, Row as _,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgDatabaseError, PgListener, PgPoolOptions, PgRow},
 };
 use tokio::sync::OnceCell;
 
-use super::{no_request, read};
+use super::{address::Address, no_request, read};
 use crate::core::{
     error::{During, Error, Kind, Result},
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
         stage::Next,
     },
-    store::{Due, Store, Use, Watched},
+    store::{Due, Standing, Steward, Store, Use, Watched},
 };
 
-/// The layout of the database: each step brings it from the one before.
-const STEPS: &[&str] = &[SCHEMA];
-/// Tables, functions and rights.
+/// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
+const STEPS: &[&str] = &[include_str!("tables_1.sql"), include_str!("tables_2.sql")];
+/// Functions and rights: made anew after the tables.
 pub const SCHEMA: &str = include_str!("schema.sql");
 /// What is locked while the layout is brought up to date.
 const LOCK: i64 = 0x77_68_61_72_66;
 /// How long a connection may take, and how long one waits for a free one.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever waits for a connection waits before asking why there is none.
+const PUZZLED: Duration = Duration::from_millis(700);
+/// How long the answer may take to how the store stands.
+const GLANCE: Duration = Duration::from_secs(2);
+/// How long an answer may take in all: longer than statements of the server may.
+const ANSWER: Duration = Duration::from_secs(25);
 /// Statements end by themselves: the network may not tell that the server is gone.
 const DEADLINE: &str = "20s";
 
@@ -44,7 +51,7 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
 
 /// The store of a database, opened when it is first asked.
 pub struct Postgres {
-    options: PgConnectOptions,
+    address: Address,
     place: String,
     worker: String,
     pool: OnceCell<PgPool>,
@@ -54,21 +61,54 @@ pub struct Postgres {
 impl Postgres {
     /// The store at an address, which holds no password: that is in `~/.pgpass`, or the server knows one otherwise.
     pub fn new(address: &str, worker: String) -> Result<Self> {
-        let what = "read [requests] store";
-        let parsed = url::Url::parse(address).during(what)?;
-        if parsed.password().is_some() {
-            return Err(Error::usage(what, "it holds a password, which everybody who reads the file would have")
-                .hint("write the password into ~/.pgpass, or let the server know people by certificate or socket"));
-        }
-        let options = PgConnectOptions::from_str(address).during(what)?.application_name("wharf").options([
+        let address = Address::new(address)?;
+        let place = format!("PostgreSQL {}", address.place());
+        Ok(Self { address, place, worker, pool: OnceCell::new(), listener: tokio::sync::Mutex::default() })
+    }
+
+    fn options(&self) -> Result<(PgConnectOptions, String)> {
+        let ready = self.address.ready()?;
+        let options = ready.options.application_name("wharf").options([
             ("statement_timeout", DEADLINE),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "30s"),
         ]);
-        let host = options.get_host().to_owned();
-        let database = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
-        let place = format!("PostgreSQL {database} on {host}");
-        Ok(Self { options, place, worker, pool: OnceCell::new(), listener: tokio::sync::Mutex::default() })
+        Ok((options, ready.without_password))
+    }
+
+    /// One connection apart from the others.
+    async fn single(&self, patience: Duration) -> Result<PgConnection> {
+        let what = format!("reach the store ({})", self.place);
+        let (options, without_password) = self.options()?;
+        match tokio::time::timeout(patience, PgConnection::connect_with(&options)).await {
+            Ok(connection) => connection.map_err(|error| {
+                let error = of_sql(&error, &what);
+                match (error.kind, without_password.is_empty()) {
+                    (Kind::NotAllowed, false) => error.hint(without_password),
+                    _ => error,
+                }
+            }),
+            Err(_) => Err(Error::new(Kind::Unavailable, what, "it did not answer in time")
+                .hint("check that the database runs, and the way to it; nothing that was kept is lost")),
+        }
+    }
+
+    /// What somebody waits for who needs a connection; where none comes, the reason why. A pool would only say, after a
+    /// long time, that it had none.
+    async fn or_why<T>(&self, what: &str, wanted: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
+        let why = async {
+            loop {
+                tokio::time::sleep(PUZZLED).await;
+                match self.single(PATIENCE).await {
+                    Ok(connection) => drop(connection.close().await),
+                    Err(error) => return error,
+                }
+            }
+        };
+        tokio::select! {
+            got = wanted => got.map_err(|error| of_sql(&error, what)),
+            error = why => Err(error),
+        }
     }
 
     async fn pool(&self) -> Result<&PgPool> {
@@ -76,39 +116,70 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<PgPool> {
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_with(self.options.clone());
+        let (options, _) = self.options()?;
+        // Said with all that is known of it: a password that was not sent, a folder without a socket.
+        let first = self.single(PATIENCE).await?;
+        drop(first.close().await);
+        Ok(PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options))
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>> {
         let what = format!("reach the store ({})", self.place);
-        match tokio::time::timeout(PATIENCE, pool).await {
-            Ok(pool) => pool.map_err(|error| of_sql(&error, &what)),
-            Err(_) => Err(Error::new(Kind::Unavailable, what, "it did not answer in time")),
-        }
+        let pool = self.pool().await?;
+        self.or_why(&what, pool.acquire()).await
     }
 
     async fn open(&self) -> Result<PgPool> {
-        let pool = self.connect().await?;
         let what = format!("open the store ({})", self.place);
-        match layout(&pool).await {
-            Ok(found) if found == STEPS.len() => Ok(pool),
-            Ok(found) if found > STEPS.len() => {
-                Err(Error::failed(what, "it was made by a newer Wharf").hint("use that one"))
+        let pool = self.connect().await?;
+        let mut connection = self.or_why(&what, pool.acquire()).await?;
+        let layout = layout(&mut connection).await.map_err(|error| of_sql(&error, &what))?;
+        let standing = Standing { layout, needed: needed(), ..Standing::default() };
+        match standing.unfit() {
+            None => {
+                drop(connection);
+                Ok(pool)
             }
-            Ok(_) => Err(Error::failed(what, "it is not set up, or by an older Wharf")
-                .hint("whoever owns the database runs: wharf steward --set-up")),
-            Err(error) => Err(of_sql(&error, &what)),
+            Some((why, hint)) => {
+                let kind = if layout.is_none() { Kind::NotAllowed } else { Kind::Failed };
+                Err(Error::new(kind, what, why).hint(hint))
+            }
         }
     }
 
     /// One value of one row.
     async fn call(&self, what: &str, sql: &'static str, arguments: &[Argument<'_>]) -> Result<Option<PgRow>> {
         let query = bind(sqlx::query(sql), arguments);
-        query.fetch_optional(self.pool().await?).await.map_err(|error| of_sql(&error, what))
+        let mut connection = self.connection().await?;
+        let answer = tokio::time::timeout(ANSWER, query.fetch_optional(&mut *connection)).await;
+        answered(connection, what, answer)
     }
 
     async fn rows(&self, what: &str, sql: impl Into<String>, arguments: &[Argument<'_>]) -> Result<Vec<PgRow>> {
         let sql: String = sql.into();
         let query = bind(sqlx::query(AssertSqlSafe(sql)), arguments);
-        query.fetch_all(self.pool().await?).await.map_err(|error| of_sql(&error, what))
+        let mut connection = self.connection().await?;
+        let answer = tokio::time::timeout(ANSWER, query.fetch_all(&mut *connection)).await;
+        answered(connection, what, answer)
     }
+}
+
+/// The answer, or why there is none; a connection that nobody answers on is not used again.
+fn answered<T>(
+    connection: PoolConnection<sqlx::Postgres>,
+    what: &str,
+    answer: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+) -> Result<T> {
+    if let Ok(answer) = answer {
+        return answer.map_err(|error| of_sql(&error, what));
+    }
+    drop(connection.detach());
+    Err(Error::new(Kind::Unavailable, what, "the database did not answer in time").hint("try again"))
+}
+
+/// The layout that this program works with.
+fn needed() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
 /// What is bound to a query.
@@ -141,22 +212,75 @@ fn value(of: &impl Serialize, what: &str) -> Result<Argument<'static>> {
     serde_json::to_value(of).during(what).map(Argument::Json)
 }
 
-/// Which layout there is; 0 where there is none.
-async fn layout(pool: &PgPool) -> std::result::Result<usize, sqlx::Error> {
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('wharf.setting') IS NOT NULL").fetch_one(pool).await?;
-    if !there {
-        return Ok(0);
+/// Which layout there is: 0 where there is none, nothing where whoever asks may not know.
+async fn layout(connection: &mut PgConnection) -> std::result::Result<Option<i64>, sqlx::Error> {
+    let sql = "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'wharf' AND c.relname = 'setting'";
+    match sqlx::query_scalar(sql).fetch_optional(&mut *connection).await? {
+        None => return Ok(Some(0)),
+        Some(false) => return Ok(None),
+        Some(true) => {}
     }
-    let found: Option<String> =
-        sqlx::query_scalar("SELECT value FROM wharf.setting WHERE key = 'layout'").fetch_optional(pool).await?;
-    Ok(found.and_then(|found| found.parse().ok()).unwrap_or(0))
+    let sql = "SELECT value FROM wharf.setting WHERE key = 'layout'";
+    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(&mut *connection).await?;
+    Ok(Some(found.and_then(|found| found.parse().ok()).unwrap_or(0)))
+}
+
+/// Who is signed in, and in which groups, asked of the server alone: there may be nothing of ours in the database.
+async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing, sqlx::Error> {
+    let layout = layout(connection).await?;
+    let member = |group: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{group}' AND pg_catalog.pg_has_role(session_user, oid, 'MEMBER'))"
+        )
+    };
+    let (user, approver, steward) = (member("wharf_user"), member("wharf_approver"), member("wharf_steward"));
+    let sql =
+        format!("SELECT session_user::text AS person, {user} AS usual, {approver} AS approver, {steward} AS steward");
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;
+    let me = Me {
+        person: row.try_get("person")?,
+        approver: row.try_get("approver")?,
+        steward: row.try_get("steward")?,
+        ..Me::default()
+    };
+    Ok(Standing { me, user: row.try_get("usual")?, layout, needed: needed() })
 }
 
 /// A foreign error in our words: which kind it was, and what to do.
 fn of_sql(error: &sqlx::Error, what: &str) -> Error {
-    let sqlx::Error::Database(inner) = error else {
-        return Error::new(Kind::Unavailable, what, error.to_string())
-            .hint("check that the database runs; nothing that was kept is lost");
+    let away =
+        |why: String, hint: &str| Error::new(Kind::Unavailable, what, crate::core::clean::short(&why, 300)).hint(hint);
+    let inner = match error {
+        sqlx::Error::Database(inner) => inner,
+        sqlx::Error::Io(io) => {
+            let why = io.to_string();
+            return match io.kind() {
+                ErrorKind::ConnectionRefused => away(
+                    "connection refused".into(),
+                    "no server listens there: check that the database runs, and its port",
+                ),
+                ErrorKind::NotFound => {
+                    away("there is no socket".into(), "check that the database runs, and its folder and port")
+                }
+                _ if why.contains("certificate") || why.contains("Certificate") => away(
+                    format!("its certificate is not trusted: {why}"),
+                    "name who vouches for it (sslrootcert=FILE in the address), or how it is to be checked (sslmode=…)",
+                ),
+                _ => away(why, "check that the database runs; nothing that was kept is lost"),
+            };
+        }
+        sqlx::Error::Tls(why) if why.to_string().contains("does not support TLS") => {
+            let hint = "nothing was sent to it; whoever runs the site gives the database a certificate, or says in the address how it is protected (sslmode=…)";
+            return away("it has no TLS".into(), hint);
+        }
+        sqlx::Error::Tls(why) => {
+            return away(
+                format!("its certificate or yours is not as it should be: {why}"),
+                "check the files of sslrootcert, sslcert and sslkey",
+            );
+        }
+        other => return away(other.to_string(), "check that the database runs; nothing that was kept is lost"),
     };
     let message = crate::core::clean::short(inner.message(), 300);
     let code = inner.try_downcast_ref::<PgDatabaseError>().map_or("", PgDatabaseError::code);
@@ -186,24 +310,64 @@ impl Store for Postgres {
 
     async fn set_up(&self) -> Result<String> {
         let what = format!("set up the store ({})", self.place);
-        let pool = self.connect().await?;
-        let mut transaction = pool.begin().await.map_err(|error| of_sql(&error, &what))?;
+        let wrong = |error: sqlx::Error| of_sql(&error, &what);
+        let mut connection = self.single(PATIENCE).await?;
+        // A large database takes longer than a statement of every day may.
+        sqlx::query("SET statement_timeout = '10min'").execute(&mut connection).await.map_err(wrong)?;
+        let mut transaction = connection.begin().await.map_err(wrong)?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
-        lock.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
-        let found = layout(&pool).await.map_err(|error| of_sql(&error, &what))?;
-        for step in STEPS.iter().skip(found) {
-            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
+        lock.execute(&mut *transaction).await.map_err(wrong)?;
+        let found = layout(&mut transaction).await.map_err(wrong)?.unwrap_or(0);
+        if found > needed() {
+            return Err(Error::failed(what, "it was set up by a newer Wharf").hint("use that one"));
         }
+        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
+        }
+        // Also where nothing has changed: rights that somebody gave by hand are taken back.
+        sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(wrong)?;
         let set = "INSERT INTO wharf.setting (key, value) VALUES ('layout', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        let set = sqlx::query(set).bind(STEPS.len().to_string());
-        set.execute(&mut *transaction).await.map_err(|error| of_sql(&error, &what))?;
-        transaction.commit().await.map_err(|error| of_sql(&error, &what))?;
-        let done = if found == STEPS.len() { "was up to date" } else { "is set up" };
+        sqlx::query(set).bind(needed().to_string()).execute(&mut *transaction).await.map_err(wrong)?;
+        transaction.commit().await.map_err(wrong)?;
+        let done = match found {
+            0 => "is set up".to_owned(),
+            found if found == needed() => "was up to date".to_owned(),
+            found => format!("was brought up to date from layout {found}"),
+        };
         Ok(format!(
             "{} {done}, layout {}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
             self.place,
-            STEPS.len()
+            needed()
         ))
+    }
+
+    async fn standing(&self) -> Result<Standing> {
+        let what = format!("ask the store how it stands ({})", self.place);
+        let ask = async {
+            let mut connection = self.single(GLANCE).await?;
+            let found = standing(&mut connection).await.map_err(|error| of_sql(&error, &what))?;
+            drop(connection.close().await);
+            Ok(found)
+        };
+        let late = || {
+            Error::new(Kind::Unavailable, &what, "it did not answer within two seconds")
+                .hint("check that the database runs")
+        };
+        tokio::time::timeout(GLANCE, ask).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn stewards(&self) -> Result<Vec<Steward>> {
+        let what = "look whether a steward is alive";
+        let sql = "SELECT json_build_object('worker', worker, 'person', person, 'host', host, 'key', key, 'version', version,
+            'seen', seen, 'ago', wharf.now() - seen)::text AS body FROM wharf.steward ORDER BY seen DESC, worker LIMIT 50";
+        self.rows(what, sql, &[]).await?.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn alive(&self, key: &str, version: &str) -> Result<()> {
+        let host = super::host();
+        let arguments =
+            [Argument::Text(&self.worker), Argument::Text(&host), Argument::Text(key), Argument::Text(version)];
+        self.call("say that this steward lives", "SELECT wharf.alive($1, $2, $3, $4)", &arguments).await.map(|_| ())
     }
 
     async fn me(&self) -> Result<Me> {
@@ -481,7 +645,8 @@ impl Store for Postgres {
         let what = "watch the store";
         let mut listener = self.listener.lock().await;
         if listener.is_none() {
-            let mut new = PgListener::connect_with(self.pool().await?).await.map_err(|error| of_sql(&error, what))?;
+            let pool = self.pool().await?;
+            let mut new = self.or_why(what, PgListener::connect_with(pool)).await?;
             new.listen("wharf").await.map_err(|error| of_sql(&error, what))?;
             *listener = Some(new);
             // Whoever begins to listen reads once what was missed before.

@@ -1,79 +1,34 @@
--- The shared store of a cluster. People have a login of their own in one of three groups; what they may do is decided
--- here, whatever program they use:
+-- Rights and functions of the shared store of a cluster. Whenever a database is set up, those that are there are taken away
+-- and made anew, so that this file is what holds; tables and their changes are in tables_1.sql, tables_2.sql …
+-- People have a login of their own in one of three groups; what they may do is decided here, whatever program they use:
 --   wharf_user      asks for images, sees what is not private and what is theirs
 --   wharf_approver  decides, and sees all
 --   wharf_steward   works on requests, watches images, delivers notices
 -- Nobody writes to a table: everything is done by functions, which know their caller by session_user. History only grows.
 -- A request's life is that of src/core/request/stage.rs; one contract is held against both.
 
-CREATE SCHEMA IF NOT EXISTS wharf;
-
 DO $$
-DECLARE name text;
+DECLARE name text; it record;
 BEGIN
     FOREACH name IN ARRAY ARRAY['wharf_user', 'wharf_approver', 'wharf_steward'] LOOP
         -- Roles are the server's, not the database's: another set-up may make them at the same moment.
         BEGIN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN EXECUTE format('CREATE ROLE %I NOLOGIN', name); END IF;
+            IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', name); END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END LOOP;
+    FOR it IN SELECT policyname, tablename FROM pg_catalog.pg_policies WHERE schemaname = 'wharf' LOOP
+        EXECUTE pg_catalog.format('DROP POLICY %I ON wharf.%I', it.policyname, it.tablename);
+    END LOOP;
+    FOR it IN SELECT tgname, relname FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_class ON pg_class.oid = tgrelid
+            WHERE relnamespace = 'wharf'::regnamespace AND NOT tgisinternal LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER %I ON wharf.%I', it.tgname, it.relname);
+    END LOOP;
+    FOR it IN SELECT oid::regprocedure AS called FROM pg_catalog.pg_proc WHERE pronamespace = 'wharf'::regnamespace LOOP
+        EXECUTE pg_catalog.format('DROP FUNCTION %s', it.called);
+    END LOOP;
 END $$;
-
-CREATE TABLE wharf.setting (key text PRIMARY KEY, value text NOT NULL);
-
-CREATE TABLE wharf.request (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    digest text NOT NULL, destination text NOT NULL, asked jsonb NOT NULL, stage text NOT NULL DEFAULT 'submitted'
-        CHECK (stage IN ('submitted', 'gathering', 'waiting', 'asked', 'admitting', 'admitted', 'rejected', 'withdrawn', 'failed')),
-    version bigint NOT NULL DEFAULT 1, since bigint NOT NULL, changed bigint NOT NULL,
-    rule text NOT NULL DEFAULT '', base text NOT NULL DEFAULT '',
-    dossier jsonb, decision jsonb, admitted jsonb,
-    failure text NOT NULL DEFAULT '', tries bigint NOT NULL DEFAULT 0, retry bigint NOT NULL DEFAULT 0,
-    worker text, lease bigint NOT NULL DEFAULT 0,
-    -- Whether anybody may see it: one of its wishes is not private.
-    open boolean NOT NULL DEFAULT false);
-CREATE UNIQUE INDEX request_one ON wharf.request (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn');
-CREATE INDEX request_queue ON wharf.request (rule, base, since, id) WHERE stage IN ('waiting', 'asked');
-CREATE INDEX request_waiting ON wharf.request (id) WHERE stage IN ('waiting', 'asked');
-CREATE INDEX request_work ON wharf.request (id) WHERE stage IN ('submitted', 'gathering', 'admitting');
-CREATE INDEX request_admitted ON wharf.request ((admitted->>'digest')) WHERE stage = 'admitted';
-CREATE INDEX request_destination ON wharf.request (destination) WHERE stage = 'admitted';
-
-CREATE TABLE wharf.wish (
-    request bigint NOT NULL REFERENCES wharf.request, person text NOT NULL, reason text NOT NULL, until bigint,
-    since bigint NOT NULL, private boolean NOT NULL, withdrawn boolean NOT NULL DEFAULT false, PRIMARY KEY (request, person));
-CREATE INDEX wish_person ON wharf.wish (person, request);
-
-CREATE TABLE wharf.remark (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, request bigint NOT NULL REFERENCES wharf.request,
-    at bigint NOT NULL, person text NOT NULL, kind text NOT NULL CHECK (kind IN ('note', 'question', 'answer')), words text NOT NULL);
-CREATE INDEX remark_request ON wharf.remark (request);
-
-CREATE TABLE wharf.history (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, request bigint NOT NULL REFERENCES wharf.request,
-    at bigint NOT NULL, who text NOT NULL, what text NOT NULL, detail text NOT NULL);
-CREATE INDEX history_request ON wharf.history (request);
-
-CREATE TABLE wharf.class (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, base text NOT NULL, rule text NOT NULL, until bigint NOT NULL, decision jsonb NOT NULL);
-
-CREATE TABLE wharf.used (
-    person text NOT NULL, how text NOT NULL CHECK (how IN ('launched', 'downloaded', 'given', 'supplied')), digest text NOT NULL,
-    reference text NOT NULL, place text NOT NULL, at bigint NOT NULL, PRIMARY KEY (digest, person, how, place));
-
-CREATE TABLE wharf.watched (
-    digest text PRIMARY KEY, reference text NOT NULL, checked bigint NOT NULL, body jsonb NOT NULL);
-
-CREATE TABLE wharf.notice (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint NOT NULL, receiver text NOT NULL, topic text NOT NULL,
-    key text NOT NULL, title text NOT NULL, words text NOT NULL, request bigint, warning jsonb, UNIQUE (receiver, key));
-CREATE INDEX notice_receiver ON wharf.notice (receiver, id);
-CREATE TABLE wharf.seen (notice bigint NOT NULL REFERENCES wharf.notice, person text NOT NULL, PRIMARY KEY (notice, person));
-CREATE TABLE wharf.delivery (
-    notice bigint NOT NULL REFERENCES wharf.notice, way text NOT NULL, tries bigint NOT NULL, due bigint NOT NULL,
-    sent boolean NOT NULL DEFAULT false, PRIMARY KEY (notice, way));
-CREATE TABLE wharf.contact (person text PRIMARY KEY, mail text NOT NULL);
+REVOKE ALL ON ALL TABLES IN SCHEMA wharf FROM PUBLIC, wharf_user, wharf_approver, wharf_steward;
 
 -- ── who asks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 CREATE FUNCTION wharf.now() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT extract(epoch FROM clock_timestamp())::bigint $$;
@@ -326,6 +281,22 @@ BEGIN
     PERFORM wharf.note(number, failed.worker, 'failed', why);
 END $$;
 
+-- That a steward lives: rows of their own login only, as many as one may have.
+CREATE FUNCTION wharf.alive(worker text, host text, key text, version text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+#variable_conflict use_column
+DECLARE moment bigint := wharf.now();
+BEGIN
+    PERFORM wharf.must('wharf_steward');
+    IF length(concat(alive.worker, alive.host, alive.key, alive.version)) > 1000 OR alive.worker IS NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'that is too long';
+    END IF;
+    INSERT INTO steward (person, worker, host, key, version, seen)
+        VALUES (session_user, alive.worker, coalesce(alive.host, ''), coalesce(alive.key, ''), coalesce(alive.version, ''), moment)
+        ON CONFLICT (person, worker) DO UPDATE SET host = excluded.host, key = excluded.key, version = excluded.version, seen = moment;
+    DELETE FROM steward WHERE person = session_user AND (seen < moment - 7 * 86400
+        OR steward.worker NOT IN (SELECT s.worker FROM steward AS s WHERE s.person = session_user ORDER BY s.seen DESC, s.worker LIMIT 50));
+END $$;
+
 CREATE FUNCTION wharf.watch(digest text, reference text, checked bigint, body jsonb, notices jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = wharf, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -375,7 +346,7 @@ CREATE POLICY see ON wharf.seen FOR SELECT USING (person = session_user);
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wharf FROM PUBLIC;
 GRANT USAGE ON SCHEMA wharf TO wharf_user, wharf_approver, wharf_steward;
-GRANT SELECT ON wharf.request, wharf.wish, wharf.remark, wharf.history, wharf.class, wharf.used, wharf.notice, wharf.seen, wharf.setting
+GRANT SELECT ON wharf.request, wharf.wish, wharf.remark, wharf.history, wharf.class, wharf.used, wharf.notice, wharf.seen, wharf.setting, wharf.steward
     TO wharf_user, wharf_approver, wharf_steward;
 GRANT SELECT ON wharf.watched, wharf.delivery, wharf.contact TO wharf_steward;
 GRANT EXECUTE ON FUNCTION wharf.now(), wharf.is(text), wharf.own(), wharf.grounds(jsonb) TO wharf_user, wharf_approver, wharf_steward;
@@ -385,4 +356,4 @@ GRANT EXECUTE ON FUNCTION wharf.remark(bigint, text, text), wharf.decide(bigint,
     wharf.see(bigint[]) TO wharf_approver;
 GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),
     wharf.admitted(bigint, text, jsonb), wharf.failed(bigint, text, text, bigint), wharf.watch(text, text, bigint, jsonb, jsonb),
-    wharf.due(text, bigint, bigint), wharf.delivered(bigint, text, bigint) TO wharf_steward;
+    wharf.due(text, bigint, bigint), wharf.delivered(bigint, text, bigint), wharf.alive(text, text, text, text) TO wharf_steward;

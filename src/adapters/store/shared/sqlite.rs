@@ -26,7 +26,7 @@ use crate::{
             Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
         },
-        store::{Due, How, Store, Use, Watched},
+        store::{Due, How, Standing, Steward, Store, Use, Watched},
         text,
     },
 };
@@ -53,6 +53,9 @@ const STEPS: &[&str] = &["
     CREATE TABLE delivery (notice INTEGER NOT NULL, way TEXT NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL,
         sent INTEGER NOT NULL, PRIMARY KEY (notice, way)) STRICT;
     CREATE TABLE contact (person TEXT PRIMARY KEY, mail TEXT NOT NULL) STRICT;
+", "
+    CREATE TABLE steward (worker TEXT PRIMARY KEY, person TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL,
+        version TEXT NOT NULL, seen INTEGER NOT NULL) STRICT;
 "];
 
 /// How often a file is asked whether somebody else has written to it.
@@ -217,6 +220,56 @@ impl Store for SqliteStore {
     async fn set_up(&self) -> Result<String> {
         self.pool().await?;
         Ok(format!("{} is there, layout {}; nothing else is to be set up", self.describe(), STEPS.len()))
+    }
+
+    async fn standing(&self) -> Result<Standing> {
+        let needed = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+        let layout = if self.is_there() {
+            let what = format!("ask the store how it stands ({})", self.path.display());
+            let row = sqlx::query("PRAGMA user_version").fetch_one(self.pool().await?).await;
+            row.and_then(|row| row.try_get(0)).during(what)?
+        } else {
+            // It is made as it has to be when something is kept.
+            needed
+        };
+        Ok(Standing { me: self.me.clone(), user: true, layout: Some(layout), needed })
+    }
+
+    async fn stewards(&self) -> Result<Vec<Steward>> {
+        if !self.is_there() {
+            return Ok(Vec::new());
+        }
+        let what = "look whether a steward is alive";
+        let query = "SELECT worker, person, host, key, version, seen FROM steward ORDER BY seen DESC, worker LIMIT 50";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let steward = |row: &SqliteRow| -> std::result::Result<Steward, sqlx::Error> {
+            let seen: i64 = row.try_get("seen")?;
+            Ok(Steward {
+                worker: row.try_get("worker")?,
+                person: row.try_get("person")?,
+                host: row.try_get("host")?,
+                key: row.try_get("key")?,
+                version: row.try_get("version")?,
+                seen,
+                ago: text::now() - seen,
+            })
+        };
+        rows.iter().map(|row| steward(row).during(what)).collect()
+    }
+
+    async fn alive(&self, key: &str, version: &str) -> Result<()> {
+        let what = "say that this steward lives";
+        let mut transaction = self.writing(what).await?;
+        let query =
+            "INSERT OR REPLACE INTO steward (worker, person, host, key, version, seen) VALUES (?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(query).bind(&self.worker.person).bind(&self.me.person).bind(super::host());
+        let query = query.bind(key).bind(version).bind(text::now());
+        query.execute(&mut *transaction).await.during(what)?;
+        let query = "DELETE FROM steward WHERE seen < ? OR worker NOT IN (SELECT worker FROM steward ORDER BY seen DESC, worker LIMIT 50)";
+        let query = sqlx::query(query).bind(text::now() - 7 * 86_400);
+        query.execute(&mut *transaction).await.during(what)?;
+        // Nobody is told: this is no news.
+        transaction.commit().await.during(what)
     }
 
     async fn me(&self) -> Result<Me> {
