@@ -40,6 +40,7 @@ fn run(cli: &Cli) -> Result<u8> {
         return done.map(|()| 0);
     }
     let config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
+    adapters::private::home(&config.state_dir)?;
     log(&config.state_dir);
     let portal = adapters::build(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
@@ -65,8 +66,8 @@ fn open(runtime: &tokio::runtime::Runtime, portal: Portal) -> Result<u8> {
 /// Logs to a file, and only when asked: `WHARF_LOG=info`.
 fn log(state_dir: &Path) {
     let Ok(filter) = std::env::var("WHARF_LOG") else { return };
-    let _ = std::fs::create_dir_all(state_dir);
-    let Ok(file) = std::fs::File::options().create(true).append(true).open(state_dir.join("wharf.log")) else { return };
+    let path = state_dir.join("wharf.log");
+    let Ok(file) = adapters::private::open(&path, |options| options.create(true).append(true)) else { return };
     let _ = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_env_filter(filter)

@@ -9,6 +9,7 @@ pub mod header;
 pub mod http;
 pub mod keys;
 pub mod mail;
+pub mod private;
 pub mod reports;
 pub mod sif_format;
 pub mod signing;
@@ -127,8 +128,11 @@ impl Parts {
     }
 }
 
-/// Builds everything that `config` and this machine offer. Nothing is contacted yet.
+/// Builds everything that `config` and this machine offer. Nothing is contacted yet. Both folders are this person's alone
+/// from here on, or nothing is built.
 pub fn build(config: Config) -> Result<Portal> {
+    private::home(&config.cache_dir)?;
+    private::home(&config.state_dir)?;
     if let Some(unknown) = config.sources.iter().find(|source| !NAMES.contains(&source.adapter.as_str())) {
         return Err(Error::usage(
             format!("source '{}'", unknown.name),

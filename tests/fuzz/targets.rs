@@ -1,7 +1,7 @@
 //! What is done with bytes from outside, for fuzzers and for `tests/stories/hostile.rs`: nothing here may panic, hang or
 //! write outside of its folder, whatever the bytes are.
 
-use std::{path::Path, sync::OnceLock};
+use std::{io::Read, path::Path, sync::OnceLock};
 
 use wharf::{
     adapters::{
@@ -13,7 +13,10 @@ use wharf::{
         },
         header,
         keys::Key,
-        local::unpack::Root,
+        local::{
+            layer::{Budget, LONGEST_NAME, Layer},
+            unpack::Root,
+        },
         notary::tuf,
         oci::challenge,
         reports, sif_format,
@@ -45,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     ("header", disk_header, seeds_of_headers),
     ("archive", archive, seeds_of_archives),
     ("unpack", unpack, seeds_of_layers),
+    ("layer", layer, seeds_of_layers),
     ("evidence", evidence, seeds_of_evidence),
     ("report", report, seeds_of_reports),
     ("trust", trust, seeds_of_trust),
@@ -104,6 +108,19 @@ fn archive(bytes: &[u8]) {
     if let Ok(index) = Index::scan(&path) {
         let _ = index.contents();
     }
+}
+
+/// The entries of a layer: what is kept of each is bounded, and each has been paid for with a header.
+fn layer(bytes: &[u8]) {
+    let mut budget = Budget::default();
+    let Ok(mut layer) = Layer::new(bytes, &budget) else { return };
+    let mut length = 0;
+    while let Ok(Some(item)) = layer.next(&mut budget) {
+        assert!(item.name.len() as u64 <= LONGEST_NAME && item.target.len() as u64 <= LONGEST_NAME);
+        length += std::io::copy(&mut (&mut layer).take(1 << 20), &mut std::io::sink()).unwrap_or(0);
+    }
+    // 100 times what was read, and a gibibyte.
+    assert!(length <= 100 * bytes.len() as u64 + (1 << 30));
 }
 
 /// A layer, unpacked twice: the second time over what the first one left.

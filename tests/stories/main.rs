@@ -34,4 +34,5 @@ mod site;
 mod stores;
 mod transfers;
 mod trust;
+mod unpacking;
 mod wire;

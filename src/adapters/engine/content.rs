@@ -12,7 +12,10 @@ use tokio::{fs, io::AsyncWriteExt};
 
 use super::Engine;
 use crate::{
-    adapters::archive::{self, Contents, Index},
+    adapters::{
+        archive::{self, Contents, Index},
+        private,
+    },
     core::{
         error::{During, Error, Result},
         manifest::{Descriptor, Manifest, RawManifest, choose},
@@ -57,9 +60,9 @@ impl Content for Engine {
     async fn put_blob(&self, _cx: &Context, _at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
         let what = format!("stage {} for {}", blob.digest.short(), self.name);
         let path = self.staged(blob);
-        fs::create_dir_all(&self.staging).await.during(&what)?;
-        let partial = path.with_extension(format!("{}.partial", std::process::id()));
-        let mut file = fs::File::create(&partial).await.during(&what)?;
+        private::folder(&self.staging)?;
+        let partial = private::beside(&path, "partial");
+        let mut file = fs::File::from_std(private::open(&partial, |options| options.create_new(true).write(true))?);
         let mut stream = source.open(0).await?;
         while let Some(chunk) = stream.try_next().await? {
             file.write_all(&chunk).await.during(&what)?;
@@ -154,11 +157,11 @@ impl Engine {
             return Ok(known);
         }
         if fs::metadata(&path).await.is_err() {
-            fs::create_dir_all(&self.staging).await.during(&what)?;
+            private::folder(&self.staging)?;
             forget_old(&self.staging).await;
-            let partial = path.with_extension(format!("{}.partial", std::process::id()));
+            let partial = private::beside(&path, "partial");
             cx.progress.phase(format!("exporting from {}", self.name));
-            let mut file = fs::File::create(&partial).await.during(&what)?;
+            let mut file = fs::File::from_std(private::open(&partial, |options| options.create_new(true).write(true))?);
             let mut stream = std::pin::pin!(docker.export_image(&id));
             let write = async {
                 while let Some(chunk) = stream.next().await {
@@ -213,7 +216,9 @@ fn write_archive(
     layers: &[(String, PathBuf)],
 ) -> Result<()> {
     let what = format!("write {}", target.display());
-    let mut builder = tar::Builder::new(std::io::BufWriter::new(std::fs::File::create(target).during(&what)?));
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(private::open(target, |options| {
+        options.create(true).truncate(true).write(true)
+    })?));
     let manifest = serde_json::json!([{"Config": config.0, "RepoTags": [name], "Layers": layers.iter().map(|(file, _)| file).collect::<Vec<_>>()}]);
     let bytes = serde_json::to_vec(&manifest).during(&what)?;
     for (file, path) in std::iter::once(config).chain(layers) {

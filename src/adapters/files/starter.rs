@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::core::error::{During, Result};
+use crate::{adapters::private, core::error::Result};
 
 macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };
@@ -29,13 +29,10 @@ pub fn lay_out(cache: &Path) -> Result<PathBuf> {
         if std::fs::read(&file).is_ok_and(|there| there == *bytes) {
             continue;
         }
-        let what = format!("lay out the starter catalog in {}", folder.display());
         if let Some(parent) = file.parent() {
-            std::fs::create_dir_all(parent).during(&what)?;
+            private::folder(parent)?;
         }
-        let partial = file.with_extension(format!("{}.partial", std::process::id()));
-        std::fs::write(&partial, bytes).during(&what)?;
-        std::fs::rename(&partial, &file).during(&what)?;
+        private::write(&file, bytes)?;
     }
     Ok(folder)
 }

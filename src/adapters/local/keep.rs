@@ -1,7 +1,6 @@
 //! The keeper of a local workload: starts it, writes down its exit code. Outlives Wharf.
 
 use std::{
-    fs::File,
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Command, Stdio},
@@ -13,7 +12,10 @@ use rustix::{
 };
 
 use super::Spec;
-use crate::core::error::{During, Error, Result};
+use crate::{
+    adapters::private,
+    core::error::{During, Error, Result},
+};
 
 /// Runs the workload of `folder` to its end. Called as `wharf __keep FOLDER`.
 pub fn keep(folder: &Path) -> Result<()> {
@@ -21,7 +23,7 @@ pub fn keep(folder: &Path) -> Result<()> {
     // A session of its own: the terminal's end is not the workload's.
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
-    let log = File::options().create(true).append(true).open(folder.join("log")).during(&what)?;
+    let log = private::open(&folder.join("log"), |options| options.create(true).append(true))?;
     limit(&spec, &what)?;
     let (program, arguments) = spec.argv.split_first().ok_or_else(|| Error::failed(&what, "nothing to run"))?;
     let started = Command::new(program)
@@ -81,8 +83,5 @@ pub fn read(folder: &Path) -> Result<Spec> {
 
 /// Writes a small file whole or not at all.
 pub fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
-    let what = format!("write {}", folder.join(name).display());
-    let partial = folder.join(format!("{name}.partial"));
-    std::fs::write(&partial, text).during(&what)?;
-    std::fs::rename(partial, folder.join(name)).during(what)
+    private::write(&folder.join(name), text.as_bytes())
 }

@@ -1,10 +1,6 @@
 //! Launching without a daemon, and everything after.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,9 +13,9 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{Kept, Local, Runtime, Spec, keep, plan, processes, root, unpack::Root};
+use super::{Kept, Local, Runtime, Spec, keep, plan, processes, root};
 use crate::{
-    adapters::exec,
+    adapters::{exec, private},
     core::{
         clean,
         error::{During, Error, Kind, Result},
@@ -108,12 +104,16 @@ impl Launcher for Local {
         if folder.join("spec.json").is_file() {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
-        let unpacked = root::provide(cx, &self.roots, supply).await?;
         let mut spec: Spec = serde_json::from_value(plan.request.clone()).during(what)?;
         let mut inside =
             spec.inside.clone().ok_or_else(|| Error::failed(what, "the plan is not one of this backend"))?;
+        let mounts = inside.mounts.clone();
+        // A file is mounted over a file, which must be there; folders are made.
+        let folders: Vec<&Path> =
+            mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
+        let unpacked = root::provide(cx, &self.roots, supply, &folders).await?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
-        private_dir(&staging).await?;
+        private::folder(&staging)?;
         let made = async {
             inside.root = if inside.writable {
                 cx.progress.phase("copying the image");
@@ -122,14 +122,9 @@ impl Launcher for Local {
             } else {
                 unpacked
             };
-            // A file is mounted over a file, which must be there; folders are made.
-            let folders: Vec<&Path> =
-                inside.mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
-            Root::new(if inside.writable { staging.join("root") } else { inside.root.clone() }.as_path())?
-                .mount_points(&folders, what)?;
             spec.argv = plan::fill_in(&spec.argv, &inside.root);
             spec.inside = Some(inside);
-            fs::write(staging.join("spec.json"), serde_json::to_vec_pretty(&spec).during(what)?).await.during(what)?;
+            private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
             // Appears whole, under its final name.
             fs::rename(&staging, &folder).await.during(what)
         }
@@ -451,11 +446,4 @@ fn host_name(name: &str) -> String {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
     let plain = plain.trim_matches('-');
     if plain.is_empty() { "wharf".into() } else { plain.to_owned() }
-}
-
-async fn private_dir(path: &PathBuf) -> Result<()> {
-    let what = format!("make {}", path.display());
-    fs::create_dir_all(path).await.during(&what)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(path, mode).await.during(what)
 }

@@ -6,9 +6,11 @@
 pub mod inside;
 pub mod keep;
 mod launcher;
+pub mod layer;
 mod plan;
 mod processes;
 mod root;
+mod seal;
 pub mod unpack;
 
 use std::path::PathBuf;

@@ -1,94 +1,308 @@
 //! Unpacked root file systems, kept by the digest of their manifest.
+//!
+//! `roots/HEX/root` is the tree and `roots/HEX/done` its seal. Until it is sealed a tree is in a folder of a random name,
+//! whose lock its maker holds: two that unpack the same image, also on two nodes with one home, never touch each other's.
 
 use std::{
+    io::{Read, Seek, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use rustix::fs::{FlockOperation, flock};
 
-use super::unpack::Root;
-use crate::core::{
-    copy::{Checked, Place},
-    error::{During, Error, Kind, Result},
-    manifest::{Descriptor, Manifest},
-    ports::{BlobSource, Supply},
-    progress::Context,
+use super::{
+    seal::{self, Standing},
+    unpack::Root,
+};
+use crate::{
+    adapters::private::{self, Scratch},
+    core::{
+        copy::{Checked, Place},
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+        manifest::{Descriptor, Manifest},
+        ports::{BlobSource, Supply},
+        progress::Context,
+    },
 };
 
-/// The root of the pinned image, unpacked once. Layers are hashed as they are unpacked; a wrong one leaves nothing behind.
-pub async fn provide(cx: &Context, roots: &Path, supply: &Supply) -> Result<PathBuf> {
+/// Folders that every root has.
+const ALWAYS: [&str; 4] = ["proc", "dev", "tmp", "run"];
+/// How old a half-made tree of another node is when its maker is taken for dead: locks may not reach that far.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// How long a tree that was changed is kept aside: a workload may still run in it.
+const ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the end of an unpacking that was cancelled is waited for.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// The root of the pinned image with these folders in it: unpacked once, and only given out again if nothing in it was
+/// changed since. Layers are hashed as they are unpacked; a wrong one leaves nothing behind.
+pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, folders: &[&Path]) -> Result<PathBuf> {
     let what = format!("unpack {}", supply.image.reference);
-    let root = roots.join(supply.image.manifest.hex());
-    if root.join("done").is_file() {
-        return Ok(root.join("root"));
+    let image = supply.image.manifest.clone();
+    let home = roots.join(image.hex());
+    let folders: Arc<[PathBuf]> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    let (below, wanted, digest) = (roots.to_owned(), folders.clone(), image.clone());
+    let kept = tokio::task::spawn_blocking(move || {
+        private::folder(&below)?;
+        sweep(&below);
+        kept(&below, &digest, &wanted)
+    });
+    match kept.await.during(&what)?? {
+        Standing::Sound => return Ok(home.join("root")),
+        Standing::Missing => {}
+        Standing::Changed(why) => {
+            tracing::warn!(image = %image, why, "an unpacked image is not used again");
+            cx.progress.phase(format!("unpacking again: {why}"));
+        }
     }
-    let at = supply.image.reference.with_digest(&supply.image.manifest);
+    let at = supply.image.reference.with_digest(&image);
     let content = supply.bytes()?;
     let manifest = content.manifest(cx, &at).await?;
-    supply.image.manifest.matches(&manifest.digest, &what)?;
+    image.matches(&manifest.digest, &what)?;
     let Manifest::Image { layers, .. } = manifest.parse(&what)? else {
         return Err(Error::failed(what, "not a single image"));
     };
     cx.progress.total(layers.iter().map(|layer| layer.size).sum());
-    let working = roots.join(format!("{}.{}.partial", supply.image.manifest.hex(), std::process::id()));
+    let working = Working::begin(roots, &image, &what)?;
     let place = Place { content, at };
-    let unpacked = cx.unless_cancelled(&what, unpack_all(cx, &working, &place, layers, &what)).await;
-    if let Err(error) = unpacked {
-        let _ = tokio::fs::remove_dir_all(&working).await;
-        return Err(error);
-    }
-    match tokio::fs::rename(&working, &root).await {
-        Ok(()) => {}
-        // Another Wharf was faster with the same bytes.
-        Err(_) if root.join("done").is_file() => {
-            let _ = tokio::fs::remove_dir_all(&working).await;
-        }
-        Err(error) => return Err(Error::failed(what, error)),
-    }
-    Ok(root.join("root"))
+    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, folders.clone(), &what)).await?;
+    let below = roots.to_owned();
+    tokio::task::spawn_blocking(move || working.publish(&below, &image, &folders)).await.during(&what)??;
+    Ok(home.join("root"))
 }
 
-async fn unpack_all(cx: &Context, working: &Path, place: &Place, layers: Vec<Descriptor>, what: &str) -> Result<()> {
-    let folder = working.join("root");
-    let _ = tokio::fs::remove_dir_all(working).await;
-    tokio::fs::create_dir_all(&folder).await.during(what)?;
-    let mut root = Root::new(&folder)?;
-    for (number, layer) in layers.iter().enumerate() {
-        cx.progress.phase(format!("unpacking layer {} of {}", number + 1, layers.len()));
-        // The stream's own error says more than what the tar reader makes of it.
-        let source = Checked::new(cx, place, layer);
-        let failed: Arc<std::sync::Mutex<Option<Error>>> = Arc::default();
-        let slot = failed.clone();
-        let stream = source.open(0).await?.map_err(move |error| {
-            let shown = std::io::Error::other(error.to_string());
-            *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
-            shown
-        });
-        let reader = SyncIoBridge::new(StreamReader::new(stream));
-        let task = what.to_owned();
-        let (back, result) = tokio::task::spawn_blocking(move || {
-            let mut reader = reader;
-            let result = root.apply(&mut reader, &task);
-            // Read on to the end: the digest is known only there, and padding may follow the archive.
-            let drained = std::io::copy(&mut reader, &mut std::io::sink());
-            (root, result.and(drained.map(|_| ()).during(task)))
-        })
-        .await
-        .during(what)?;
-        root = back;
-        let failed = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        match (failed, result) {
-            (Some(error), _) => return Err(error),
-            (None, result) => result?,
+/// How a kept tree stands. One that is sound gets those folders that it lacks, and a new seal.
+fn kept(roots: &Path, image: &Digest, folders: &[PathBuf]) -> Result<Standing> {
+    let home = roots.join(image.hex());
+    let standing = seal::check(&home, image);
+    if standing != Standing::Sound || complete(&home, folders)? {
+        return Ok(standing);
+    }
+    let _lock = lock(roots)?;
+    // Somebody else may have been here meanwhile.
+    let standing = seal::check(&home, image);
+    if standing == Standing::Sound {
+        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+        Root::new(&home.join("root"))?.mount_points(&folders, "make mount points")?;
+        seal::write(&home, image)?;
+    }
+    Ok(standing)
+}
+
+fn complete(home: &Path, folders: &[PathBuf]) -> Result<bool> {
+    let root = Root::new(&home.join("root"))?;
+    for folder in folders {
+        if !root.has(folder, "look for mount points")? {
+            return Ok(false);
         }
     }
-    root.mount_points(&["proc", "dev", "tmp", "run"].map(Path::new), what)?;
-    if root.left_out > 0 {
-        tracing::info!(count = root.left_out, "devices and pipes in the image were left out");
+    Ok(true)
+}
+
+/// The lock under which kept trees are put into their places.
+fn lock(roots: &Path) -> Result<std::fs::File> {
+    let path = roots.join(".lock");
+    let what = format!("lock {}", path.display());
+    let file = private::open(&path, |options| options.create(true).truncate(false).write(true))?;
+    private::lock(&file, private::PATIENCE, &what)?;
+    Ok(file)
+}
+
+/// A tree that is being unpacked; gone when it is dropped, once nothing writes to it any more.
+struct Working {
+    /// Held by every thread that writes below.
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    scratch: std::sync::Mutex<Scratch>,
+    /// Tells other processes that somebody still works here.
+    lock: std::fs::File,
+}
+
+impl Working {
+    fn begin(roots: &Path, image: &Digest, what: &str) -> Result<Self> {
+        let scratch = Scratch::make(private::beside(&roots.join(image.hex()), "partial"))?;
+        let mut lock = private::open(&scratch.path().join("lock"), |options| options.create_new(true).write(true))?;
+        private::lock(&lock, private::PATIENCE, what)?;
+        lock.write_all(boot().as_bytes()).during(what)?;
+        std::fs::DirBuilder::new().mode(0o755).create(scratch.path().join("root")).during(what)?;
+        Ok(Self { inner: Arc::new(Inner { scratch: std::sync::Mutex::new(scratch), lock }) })
     }
-    tokio::fs::write(working.join("done"), b"").await.during(what)
+
+    fn path(&self) -> PathBuf {
+        self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).path().to_owned()
+    }
+
+    async fn unpack(
+        &self,
+        cx: &Context,
+        place: &Place,
+        layers: Vec<Descriptor>,
+        folders: Arc<[PathBuf]>,
+        what: &str,
+    ) -> Result<()> {
+        let mut root = Root::new(&self.path().join("root"))?;
+        for (number, layer) in layers.iter().enumerate() {
+            cx.progress.phase(format!("unpacking layer {} of {}", number + 1, layers.len()));
+            // Seen by whoever sweeps on another node.
+            let _ = self.inner.lock.set_modified(SystemTime::now());
+            root = self.layer(cx, place, layer, root, what).await?;
+        }
+        let all: Vec<&Path> = ALWAYS.iter().map(Path::new).chain(folders.iter().map(PathBuf::as_path)).collect();
+        root.mount_points(&all, what)?;
+        if root.left_out > 0 {
+            tracing::info!(count = root.left_out, "devices and pipes in the image were left out");
+        }
+        Ok(())
+    }
+
+    /// Unpacks one layer in a thread of its own. When this is dropped the thread gets no more bytes, and ends.
+    async fn layer(&self, cx: &Context, place: &Place, layer: &Descriptor, root: Root, what: &str) -> Result<Root> {
+        let mut stream = Checked::new(cx, place, layer).open(0).await?;
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(16);
+        let (inner, task) = (self.inner.clone(), what.to_owned());
+        let mut stop = Stop(Some(root.stop()));
+        let unpacking = tokio::task::spawn_blocking(move || {
+            let mut root = root;
+            let mut reader = Chunks { receiver, chunk: Bytes::new() };
+            let result = root.apply(&mut reader, &task).and_then(|()| {
+                // Read on to the end: the digest is known only there, and padding may follow the archive.
+                std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ()).during(task)
+            });
+            drop(inner);
+            (root, result)
+        });
+        // The stream's own error says more than what is made of it below.
+        let failed = loop {
+            match stream.try_next().await {
+                Ok(Some(chunk)) => {
+                    if sender.send(chunk).await.is_err() {
+                        // The layer is refused already: nobody fetches the rest.
+                        break None;
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        drop(sender);
+        let (root, result) = unpacking.await.during(what)?;
+        stop.0 = None;
+        match failed {
+            Some(error) => Err(error),
+            None => result.map(|()| root),
+        }
+    }
+
+    /// Seals the tree and puts it into its place, unless somebody else was faster with the same bytes.
+    fn publish(&self, roots: &Path, image: &Digest, folders: &[PathBuf]) -> Result<()> {
+        let what = "keep an unpacked image";
+        let path = self.path();
+        seal::write(&path, image)?;
+        let home = roots.join(image.hex());
+        let _lock = lock(roots)?;
+        match seal::check(&home, image) {
+            Standing::Sound if complete(&home, folders)? => return Ok(()),
+            Standing::Missing => {}
+            // A workload may still run in it.
+            _ => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,
+        }
+        let mut scratch = self.inner.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        scratch.keep_as(&home).during(what)?;
+        let _ = std::fs::remove_file(home.join("lock"));
+        Ok(())
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        // A thread that still writes would put new files into what is being removed.
+        let end = std::time::Instant::now() + ENDING;
+        while Arc::strong_count(&self.inner) > 1 && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Ends an unpacking when it is dropped.
+struct Stop(Option<Arc<std::sync::atomic::AtomicBool>>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0 {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Bytes as they come from elsewhere. Their end is that of the sender.
+struct Chunks {
+    receiver: tokio::sync::mpsc::Receiver<Bytes>,
+    chunk: Bytes,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.chunk = chunk,
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.chunk.len());
+        buffer[..count].copy_from_slice(&self.chunk.split_to(count));
+        Ok(count)
+    }
+}
+
+/// Which node and which run of it this is.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Removes half-made trees whose makers are gone, and changed ones that were set aside long ago.
+fn sweep(roots: &Path) {
+    let Ok(entries) = std::fs::read_dir(roots) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let gone = match path.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("partial") => abandoned(&path),
+            Some("aside") => older(&path, ASIDE),
+            _ => false,
+        };
+        if gone {
+            match std::fs::remove_dir_all(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "removed what an earlier unpacking left"),
+                Err(error) => tracing::warn!(%error, path = %path.display(), "it cannot be removed"),
+            }
+        }
+    }
+}
+
+/// Whether nobody works in a half-made tree any more.
+fn abandoned(path: &Path) -> bool {
+    let Ok(mut lock) = private::open(&path.join("lock"), |options| options.read(true).write(true)) else {
+        return older(path, ABANDONED);
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err_and(|error| error == rustix::io::Errno::WOULDBLOCK)
+    {
+        return false;
+    }
+    let mut maker = String::new();
+    let read = lock.rewind().and_then(|()| (&lock).take(64).read_to_string(&mut maker));
+    // On this node a lock that is free means that its holder is gone; for another node it may mean nothing.
+    (read.is_ok() && !maker.is_empty() && maker == boot()) || older(&path.join("lock"), ABANDONED)
+}
+
+fn older(path: &Path, than: Duration) -> bool {
+    let changed = path.symlink_metadata().and_then(|meta| meta.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > than))
 }
 
 /// A private copy of a root for a workload that wants to write.

@@ -2,37 +2,64 @@
 //!
 //! Layers are hostile input: `..`, absolute paths and symbolic links that point outside must not
 //! reach the host. Every parent is opened by the kernel inside the root (`openat2` with
-//! `RESOLVE_IN_ROOT`), and the last part of a path is never followed.
+//! `RESOLVE_IN_ROOT`), and the last part of a path is never followed. How much one image may be, and how
+//! it is read, is [`super::layer`]'s. Names are bytes: not all of them are UTF-8.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    ffi::{OsStr, OsString},
     fs::File,
-    io::{BufRead, BufReader, Read},
-    os::fd::{AsFd, OwnedFd},
+    hash::{BuildHasher, RandomState},
+    io::{Read, Seek, SeekFrom},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
     path::{Component, Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags},
     io::Errno,
 };
 
+use super::layer::{Budget, Item, Layer, TooMuch, What, too_much};
 use crate::core::error::{During, Error, Kind, Result};
 
-/// More files than any image has.
-const MOST_ENTRIES: u64 = 5_000_000;
-/// Unpacked bytes of one image; a few kilobytes of gzip can claim far more.
-const MOST_BYTES: u64 = 200 << 30;
-const WHITEOUT: &str = ".wh.";
-const OPAQUE: &str = ".wh..wh..opq";
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Folders inside one another: more than any image has, and few enough to be removed with few open files.
+const DEEPEST: usize = 200;
+/// Permissions that are kept. Who runs the image owns all of its files: another user's bits (setuid, setgid) mean nothing.
+const PERMISSIONS: RawMode = 0o777;
+/// The same of a folder; in a sticky one, like `/tmp`, only the owner of a file removes it.
+const OF_FOLDERS: RawMode = 0o1777;
 
 /// A root file system being built.
 pub struct Root {
     fd: OwnedFd,
-    entries: u64,
-    bytes: u64,
+    budget: Budget,
+    /// How deep each folder is, by its inode: links in an image may lead deeper than a name tells.
+    depths: HashMap<u64, usize>,
     /// Devices, sockets and pipes that were left out.
     pub left_out: u64,
+}
+
+/// What the present layer has made itself: its opaque folders hide only what lower layers have.
+#[derive(Default)]
+struct Own {
+    hash: RandomState,
+    /// Folder (inode) and name.
+    placed: HashSet<u64>,
+    /// Folders in which nothing of a lower layer is left.
+    emptied: HashSet<u64>,
+}
+
+impl Own {
+    fn key(&self, folder: u64, name: &OsStr) -> u64 {
+        self.hash.hash_one((folder, name))
+    }
 }
 
 impl Root {
@@ -40,26 +67,43 @@ impl Root {
     pub fn new(folder: &Path) -> Result<Self> {
         let what = format!("unpack into {}", folder.display());
         let fd = rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(&what)?;
-        Ok(Self { fd, entries: 0, bytes: 0, left_out: 0 })
+        Ok(Self { fd, budget: Budget::default(), depths: HashMap::new(), left_out: 0 })
+    }
+
+    /// What ends the unpacking from another thread, at the next entry.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        self.budget.stop.clone()
     }
 
     /// Applies one layer: plain, gzip or zstd, told apart by its first bytes.
     pub fn apply(&mut self, layer: impl Read, what: &str) -> Result<()> {
-        let mut reader = BufReader::with_capacity(256 << 10, layer);
-        let magic = reader.fill_buf().during(what)?.get(..4).map(<[u8]>::to_vec).unwrap_or_default();
-        if magic.starts_with(&[0x1f, 0x8b]) {
-            self.entries(flate2::bufread::MultiGzDecoder::new(reader), what)
-        } else if magic == [0x28, 0xb5, 0x2f, 0xfd] {
-            let decoder =
-                ruzstd::decoding::StreamingDecoder::new(reader).map_err(|error| Error::failed(what, error))?;
-            self.entries(decoder, what)
-        } else {
-            self.entries(reader, what)
+        let mut layer = Layer::new(layer, &self.budget).map_err(|error| unreadable(what, &error))?;
+        let mut own = Own::default();
+        while let Some(item) = layer.next(&mut self.budget).map_err(|error| unreadable(what, &error))? {
+            let path = PathBuf::from(OsString::from_vec(item.name.clone()));
+            let Some(path) = inside(&path, what)? else { continue };
+            let Some(name) = path.file_name().map(OsStr::to_owned) else { continue };
+            let parent = path.parent().unwrap_or(Path::new("")).to_owned();
+            if name.as_bytes() == OPAQUE {
+                if let Ok(folder) = self.open(&parent) {
+                    empty(&folder, &mut own).during(what)?;
+                }
+            } else if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
+                if !matches!(hidden, b"" | b"." | b"..") {
+                    if let Ok(folder) = self.open(&parent) {
+                        remove(&folder, OsStr::from_bytes(hidden)).during(what)?;
+                    }
+                }
+            } else {
+                let folder = self.place(&mut layer, &item, &parent, &name, what)?;
+                own.placed.insert(own.key(folder, &name));
+            }
         }
+        Ok(())
     }
 
     /// Makes folders below the root: mount points that the image lacks. Links in the image stay inside it.
-    pub fn mount_points(&self, folders: &[&Path], what: &str) -> Result<()> {
+    pub fn mount_points(&mut self, folders: &[&Path], what: &str) -> Result<()> {
         for folder in folders {
             if let Some(folder) = inside(folder, what)? {
                 self.make(&folder, what)?;
@@ -68,72 +112,56 @@ impl Root {
         Ok(())
     }
 
-    fn entries(&mut self, reader: impl Read, what: &str) -> Result<()> {
-        let mut archive = tar::Archive::new(reader);
-        // What this layer added itself must survive its own whiteouts.
-        let mut added: HashSet<PathBuf> = HashSet::new();
-        for entry in archive.entries().during(what)? {
-            let mut entry = entry.map_err(|error| unreadable(what, &error))?;
-            self.entries += 1;
-            self.bytes = self.bytes.saturating_add(entry.size());
-            if self.entries > MOST_ENTRIES || self.bytes > MOST_BYTES {
-                return Err(Error::new(Kind::Integrity, what, "the layer unpacks to more than any honest image"));
-            }
-            let path = entry.path().map_err(|error| unreadable(what, &error))?.into_owned();
-            let Some(path) = inside(&path, what)? else { continue };
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
-            let parent = path.parent().unwrap_or(Path::new("")).to_owned();
-            if name == OPAQUE {
-                self.empty(&parent, &added, what)?;
-            } else if let Some(hidden) = name.strip_prefix(WHITEOUT) {
-                if !hidden.is_empty() && hidden != "." && hidden != ".." {
-                    if let Ok(fd) = self.open(&parent) {
-                        remove(&fd, hidden).during(what)?;
-                    }
-                }
-            } else {
-                self.place(&mut entry, &parent, &name, what)?;
-                added.insert(path);
-            }
-        }
-        Ok(())
+    /// Whether a folder is there; links in its path stay inside the root.
+    pub fn has(&self, folder: &Path, what: &str) -> Result<bool> {
+        Ok(inside(folder, what)?.is_none_or(|folder| self.open(&folder).is_ok()))
     }
 
-    fn place<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>, parent: &Path, name: &str, what: &str) -> Result<()> {
+    /// Puts an entry into its folder; gives that folder's inode.
+    fn place(&mut self, data: &mut Layer<'_>, item: &Item, parent: &Path, name: &OsStr, what: &str) -> Result<u64> {
         let folder = self.make(parent, what)?;
-        let mode = Mode::from_raw_mode(entry.header().mode().unwrap_or(0o644) & 0o777);
-        let kind = entry.header().entry_type();
-        if kind.is_dir() {
-            return make_dir(&folder, name, mode).during(what);
-        }
-        let target = entry.link_name().map_err(|error| unreadable(what, &error))?.map(std::borrow::Cow::into_owned);
-        if kind.is_hard_link() {
-            let Some(path) = inside(&target.unwrap_or_default(), what)? else { return Ok(()) };
-            let from = self.open(path.parent().unwrap_or(Path::new(""))).during(what)?;
-            let from_name = path.file_name().unwrap_or_default();
-            // Remove only what is another file: a link to itself would vanish.
-            if name != from_name.to_string_lossy() || path.parent() != Some(parent) {
-                remove(&folder, name).during(what)?;
-                rustix::fs::linkat(&from, from_name, &folder, name, AtFlags::empty())
-                    .map_err(|error| Error::failed(what, format!("hard link to {}: {error}", path.display())))?;
+        let number = rustix::fs::fstat(&folder).during(what)?.st_ino;
+        let target = OsStr::from_bytes(&item.target);
+        match &item.what {
+            What::Folder => {
+                make_dir(&folder, name, Mode::from_raw_mode(item.mode & OF_FOLDERS)).during(what)?;
+                self.deeper(&folder, number, name, what)?;
             }
-            return Ok(());
+            What::HardLink => self.hard_link(&folder, name, Path::new(target), parent, what)?,
+            What::Link => {
+                remove(&folder, name).during(what)?;
+                // Its text is kept as it is: it is read by programs inside the root only.
+                rustix::fs::symlinkat(target, &folder, name).during(what)?;
+            }
+            What::File | What::Sparse(..) => {
+                remove(&folder, name).during(what)?;
+                let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let fd = rustix::fs::openat(&folder, name, flags, Mode::RUSR | Mode::WUSR).during(what)?;
+                let mut file = File::from(fd);
+                fill(&mut file, data, &item.what).map_err(|error| unreadable(what, &error))?;
+                rustix::fs::fchmod(&file, mode | Mode::RUSR).during(what)?;
+            }
+            What::Other => {
+                remove(&folder, name).during(what)?;
+                self.left_out += 1;
+            }
         }
-        remove(&folder, name).during(what)?;
-        if kind.is_symlink() {
-            // Its text is kept as it is: it is read by programs inside the root only.
-            return rustix::fs::symlinkat(target.unwrap_or_default(), &folder, name).during(what);
+        Ok(number)
+    }
+
+    fn hard_link(&self, folder: &OwnedFd, name: &OsStr, target: &Path, parent: &Path, what: &str) -> Result<()> {
+        let Some(path) = inside(target, what)? else { return Ok(()) };
+        let from_parent = path.parent().unwrap_or(Path::new(""));
+        let from = self.open(from_parent).during(what)?;
+        let from_name = path.file_name().unwrap_or_default();
+        // Remove only what is another file: a link to itself would vanish.
+        if name != from_name || from_parent != parent {
+            remove(folder, name).during(what)?;
+            rustix::fs::linkat(&from, from_name, folder, name, AtFlags::empty())
+                .map_err(|error| Error::failed(what, format!("hard link to {}: {error}", shown(&path))))?;
         }
-        if !kind.is_file() && kind != tar::EntryType::Continuous && kind != tar::EntryType::GNUSparse {
-            self.left_out += 1;
-            return Ok(());
-        }
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The owner keeps the right to write: a later layer or the clean-up needs it.
-        let fd = rustix::fs::openat(&folder, name, flags, mode | Mode::WUSR | Mode::RUSR).during(what)?;
-        let mut file = File::from(fd);
-        std::io::copy(entry, &mut file).map_err(|error| unreadable(what, &error))?;
-        rustix::fs::fchmod(&file, mode | Mode::RUSR).during(what)
+        Ok(())
     }
 
     /// Opens a folder below the root; links in its path stay inside the root.
@@ -144,7 +172,7 @@ impl Root {
     }
 
     /// The same, making what is missing.
-    fn make(&self, folder: &Path, what: &str) -> Result<OwnedFd> {
+    fn make(&mut self, folder: &Path, what: &str) -> Result<OwnedFd> {
         match self.open(folder) {
             Ok(fd) => return Ok(fd),
             Err(Errno::NOSYS) => {
@@ -155,86 +183,134 @@ impl Root {
                 .hint("launch on another backend"));
             }
             Err(Errno::NOENT) => {}
-            Err(error) => return Err(Error::failed(what, format!("{}: {error}", folder.display()))),
+            Err(error) => return Err(Error::failed(what, format!("{}: {error}", shown(folder)))),
         }
         let parent = self.make(folder.parent().unwrap_or(Path::new("")), what)?;
         let name = folder.file_name().unwrap_or_default();
-        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
+        match rustix::fs::mkdirat(&parent, name, Mode::RWXU) {
+            Ok(()) => {
+                let mode = Mode::from_raw_mode(0o755);
+                rustix::fs::chmodat(&parent, name, mode, AtFlags::empty()).during(what)?;
+                let number = rustix::fs::fstat(&parent).during(what)?.st_ino;
+                self.deeper(&parent, number, name, what)?;
+            }
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::failed(what, error)),
         }
-        self.open(folder).map_err(|error| Error::failed(what, format!("{}: {error}", folder.display())))
+        self.open(folder).map_err(|error| Error::failed(what, format!("{}: {error}", shown(folder))))
     }
 
-    /// Removes what lower layers left in `folder`.
-    fn empty(&self, folder: &Path, added: &HashSet<PathBuf>, what: &str) -> Result<()> {
-        let Ok(fd) = self.open(folder) else { return Ok(()) };
-        for name in names(&fd).during(what)? {
-            let path = folder.join(&name);
-            if !added.iter().any(|kept| kept.starts_with(&path)) {
-                remove(&fd, &name).during(what)?;
-            }
+    /// Keeps how deep a new folder is.
+    fn deeper(&mut self, parent: &OwnedFd, number: u64, name: &OsStr, what: &str) -> Result<()> {
+        let depth = self.depths.get(&number).copied().unwrap_or(0) + 1;
+        if depth > DEEPEST {
+            return Err(unreadable(what, &too_much("its folders are nested deeper than in any honest image")));
         }
+        let made = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).during(what)?;
+        self.depths.insert(made.st_ino, depth);
         Ok(())
     }
 }
 
+/// Writes the data of a file; holes stay holes.
+fn fill(file: &mut File, data: &mut Layer<'_>, what: &What) -> std::io::Result<()> {
+    let What::Sparse(parts, length) = what else { return std::io::copy(data, file).map(|_| ()) };
+    for (offset, count) in parts {
+        file.seek(SeekFrom::Start(*offset))?;
+        std::io::copy(&mut data.take(*count), file)?;
+    }
+    file.set_len(*length)
+}
+
 fn unreadable(what: &str, error: &std::io::Error) -> Error {
     // A broken digest or connection below arrives here wrapped as an input error.
-    Error::failed(what, format!("the layer cannot be unpacked: {error}"))
+    let why = format!("the layer cannot be unpacked: {error}");
+    if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) {
+        return Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
+    }
+    Error::failed(what, why)
+}
+
+fn shown(path: &Path) -> String {
+    crate::core::clean::short(&path.display().to_string(), 200)
 }
 
 /// The path below the root, or an error if it tries to leave it. `None` for the root itself.
 fn inside(path: &Path, what: &str) -> Result<Option<PathBuf>> {
+    let refused =
+        |why: String| Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
     let mut clean = PathBuf::new();
-    for part in path.components() {
+    for (depth, part) in path.components().enumerate() {
         match part {
+            Component::Normal(_) if depth > DEEPEST => {
+                return Err(refused(format!(
+                    "its folders are nested deeper than in any honest image: {}",
+                    shown(path)
+                )));
+            }
             Component::Normal(name) => clean.push(name),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
             Component::ParentDir => {
-                return Err(Error::new(
-                    Kind::Integrity,
-                    what,
-                    format!(
-                        "a layer wants to write outside of the image: {}",
-                        crate::core::clean::short(&path.display().to_string(), 200)
-                    ),
-                )
-                .hint("do not use this image; tell whoever published it"));
+                return Err(refused(format!("a layer wants to write outside of the image: {}", shown(path))));
             }
         }
     }
     Ok((!clean.as_os_str().is_empty()).then_some(clean))
 }
 
-fn make_dir(folder: &OwnedFd, name: &str, mode: Mode) -> Result<(), Errno> {
-    // Without these the owner could not fill or remove it.
-    let mode = mode | Mode::RWXU;
-    match rustix::fs::mkdirat(folder, name, mode) {
+fn make_dir(folder: &OwnedFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
+    match rustix::fs::mkdirat(folder, name, Mode::RWXU) {
         Err(Errno::EXIST) => {
             let there = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
             if FileType::from_raw_mode(there.st_mode) != FileType::Directory {
                 remove(folder, name)?;
-                rustix::fs::mkdirat(folder, name, mode)?;
+                rustix::fs::mkdirat(folder, name, Mode::RWXU)?;
             }
         }
         other => other?,
     }
-    rustix::fs::chmodat(folder, name, mode, AtFlags::empty())
+    // Without all rights its owner could not fill or remove it.
+    rustix::fs::chmodat(folder, name, mode | Mode::RWXU, AtFlags::empty())
+}
+
+/// Removes what lower layers left in `folder`; tells whether it is empty then. Each folder is gone through once for a layer.
+fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
+    let number = rustix::fs::fstat(folder)?.st_ino;
+    if !own.emptied.insert(number) {
+        return Ok(false);
+    }
+    let mut left = false;
+    for name in names(folder)? {
+        let placed = own.placed.contains(&own.key(number, &name));
+        let there = rustix::fs::statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(there.st_mode) == FileType::Directory {
+            // It may hold what this layer has placed deeper.
+            if empty(&open_dir(folder, &name)?, own)? && !placed {
+                rustix::fs::unlinkat(folder, &name, AtFlags::REMOVEDIR)?;
+            } else {
+                left = true;
+            }
+        } else if placed {
+            left = true;
+        } else {
+            rustix::fs::unlinkat(folder, &name, AtFlags::empty())?;
+        }
+    }
+    Ok(!left)
+}
+
+fn open_dir(folder: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, name, flags, Mode::empty())
 }
 
 /// Removes a file, a link or a whole folder; what is not there is removed already.
-fn remove(folder: impl AsFd, name: &str) -> Result<(), Errno> {
+fn remove(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
     let folder = folder.as_fd();
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {
-            let inner = rustix::fs::openat(
-                folder,
-                name,
-                OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?;
+            let inner = open_dir(folder, name)?;
             for child in names(&inner)? {
                 remove(&inner, &child)?;
             }
@@ -244,13 +320,13 @@ fn remove(folder: impl AsFd, name: &str) -> Result<(), Errno> {
     }
 }
 
-fn names(folder: &OwnedFd) -> Result<Vec<String>, Errno> {
+/// The names in a folder, in no order.
+pub(super) fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        match entry.file_name().to_str() {
-            Ok("." | "..") | Err(_) => {}
-            Ok(name) => names.push(name.to_owned()),
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name));
         }
     }
     Ok(names)
@@ -260,16 +336,16 @@ fn names(folder: &OwnedFd) -> Result<Vec<String>, Errno> {
 mod tests {
     use super::*;
 
-    enum Item<'a> {
+    enum Made<'a> {
         Dir(&'a str),
         File(&'a str, &'a str),
         Link(&'a str, &'a str),
         Hard(&'a str, &'a str),
     }
-    use Item::{Dir, File as Plain, Hard, Link};
+    use Made::{Dir, File as Plain, Hard, Link};
 
     /// A tar with any names, also those that the tar crate itself refuses to write.
-    fn layer(items: &[Item<'_>]) -> Vec<u8> {
+    fn layer(items: &[Made<'_>]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for item in items {
             let mut header = tar::Header::new_gnu();
@@ -329,6 +405,94 @@ mod tests {
         std::fs::write(&secret, "secret").unwrap();
         let (folder, _) = unpack(&[layer(&[Hard("stolen", &secret.display().to_string())])]);
         assert_eq!(read(&folder, "stolen"), None);
+    }
+
+    #[test]
+    fn modes_are_the_images_and_names_are_bytes() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut builder = tar::Builder::new(Vec::new());
+        let entries: [(&[u8], u8, u32); 6] = [
+            (b"tmp", b'5', 0o1777),
+            (b"open", b'5', 0o777),
+            (b"closed", b'5', 0),
+            (b"su", b'0', 0o6755),
+            (b"none", b'0', 0),
+            (b"na\xefve/f\xff", b'0', 0o604),
+        ];
+        for (name, kind, mode) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+            header.set_entry_type(tag(kind));
+            header.set_mode(mode);
+            header.set_size(0);
+            header.set_cksum();
+            builder.append(&header, &b""[..]).unwrap();
+        }
+        let mut root = Root::new(folder.path()).unwrap();
+        root.apply(&*builder.into_inner().unwrap(), "unpack").unwrap();
+        let mode = |name: &[u8]| {
+            folder.path().join(OsStr::from_bytes(name)).symlink_metadata().unwrap().permissions().mode() & 0o7777
+        };
+        let expected = [0o1777, 0o777, 0o700, 0o755, 0o400, 0o604];
+        for ((name, ..), expected) in entries.iter().zip(expected) {
+            assert_eq!(mode(name), expected, "{}", String::from_utf8_lossy(name));
+        }
+        assert_eq!(mode(b"na\xefve"), 0o755);
+        // A whiteout of such a name, and of the folder that holds one.
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes()[..9].copy_from_slice(b".wh.na\xefve");
+        header.set_entry_type(tag(b'0'));
+        header.set_size(0);
+        header.set_cksum();
+        root.apply(&header.as_bytes()[..], "unpack").unwrap();
+        assert!(!folder.path().join(OsStr::from_bytes(b"na\xefve")).exists());
+    }
+
+    #[test]
+    fn opaque_folders_without_number_take_no_quadratic_time() {
+        let names: Vec<String> = (0..20_000).map(|number| format!("d/f{number}")).collect();
+        let mut items: Vec<Made<'_>> = names.iter().map(|name| Plain(name, "")).collect();
+        items.extend((0..20_000).map(|_| Plain("d/.wh..wh..opq", "")));
+        let began = std::time::Instant::now();
+        let (folder, result) = unpack(&[layer(&[Plain("d/old", "")]), layer(&items)]);
+        result.unwrap();
+        assert_eq!(std::fs::read_dir(folder.path().join("root/d")).unwrap().count(), 20_000);
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn opaque_folders_spare_what_their_layer_placed_through_links_and_deeper() {
+        let (folder, result) = unpack(&[
+            layer(&[Dir("usr"), Link("bin", "usr"), Plain("usr/old", "1"), Plain("usr/a/b/old", "1"), Dir("usr/gone")]),
+            layer(&[Plain("bin/new", "2"), Plain("usr/a/b/new", "2"), Dir("usr/kept"), Plain("usr/.wh..wh..opq", "")]),
+        ]);
+        result.unwrap();
+        let there = |path: &str| folder.path().join("root").join(path).exists();
+        assert!(there("usr/new") && there("usr/a/b/new") && there("usr/kept"));
+        assert!(!there("usr/old") && !there("usr/a/b/old") && !there("usr/gone"));
+    }
+
+    #[test]
+    fn folders_nested_beyond_measure_are_refused_also_through_links() {
+        let deep = format!("{}x", "a/".repeat(45));
+        let (_, result) = unpack(&[layer(&[Dir(&deep)])]);
+        result.unwrap();
+        let end = &deep[..deep.len() - 2];
+        let links: Vec<(String, String)> = (0..6)
+            .map(|number| {
+                let before = if number == 0 { String::new() } else { format!("l{}/", number - 1) };
+                (format!("l{number}"), format!("{before}{end}"))
+            })
+            .collect();
+        let mut items = vec![Dir(&deep)];
+        let below: Vec<String> = links.iter().map(|(link, _)| format!("{link}/{deep}")).collect();
+        for ((link, target), below) in links.iter().zip(&below) {
+            items.extend([Link(link, target), Dir(below)]);
+        }
+        let (folder, result) = unpack(&[layer(&items)]);
+        assert_eq!(result.unwrap_err().kind, Kind::Integrity);
+        folder.close().unwrap();
     }
 
     #[test]

@@ -14,7 +14,7 @@ use self::{
     tuf::{Chain, Fault, Targets, Versions, Watch},
 };
 use crate::{
-    adapters::{Parts, Surroundings},
+    adapters::{Parts, Surroundings, private},
     core::{
         config::Config,
         digest::Digest,
@@ -144,7 +144,7 @@ impl Notary {
                 return Ok(none(state, format!("{why} ({at})"), now + ABSENT));
             }
         };
-        remember(&memory, &chain.versions).await;
+        remember(&memory, &chain.versions);
         let until = chain.expires.min(now + FOUND);
         let tag = name.tag.as_deref();
         let said = all.iter().find_map(|targets| targets.says(tag, digest, length).map(|fits| (targets, fits)));
@@ -170,15 +170,10 @@ impl Notary {
 }
 
 /// Keeps the versions, so that an older file is seen as one. What cannot be kept is told in the log.
-async fn remember(path: &std::path::Path, versions: &Versions) {
-    let write = async {
-        let folder = path.parent().unwrap_or(path);
-        tokio::fs::create_dir_all(folder).await?;
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        tokio::fs::write(&new, serde_json::to_vec(versions).unwrap_or_default()).await?;
-        tokio::fs::rename(&new, path).await
-    };
-    if let Err(error) = write.await {
+fn remember(path: &std::path::Path, versions: &Versions) {
+    let bytes = serde_json::to_vec(versions).unwrap_or_default();
+    let written = private::folder(path.parent().unwrap_or(path)).and_then(|()| private::write(path, &bytes));
+    if let Err(error) = written {
         tracing::warn!(%error, "versions of trust data were not kept");
     }
 }

@@ -10,11 +10,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::core::{
-    digest::Digest,
-    error::{During, Result},
-    ports::CachedRows,
-    rows::RowSet,
+use crate::{
+    adapters::private,
+    core::{digest::Digest, error::Result, ports::CachedRows, rows::RowSet},
 };
 
 /// Rows in a head: more than any screen shows at once.
@@ -42,11 +40,8 @@ impl Heads {
 
     /// Keeps the first rows of a list.
     pub fn write(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
-        let what = "keep the first rows of a list";
-        fs::create_dir_all(&self.0).during(what)?;
-        let path = self.path(source);
-        let partial = path.with_extension(format!("{}.partial", std::process::id()));
-        fs::write(&partial, bytes(source, rows, fetched)).and_then(|()| fs::rename(&partial, path)).during(what)
+        private::folder(&self.0)?;
+        private::write(&self.path(source), &bytes(source, rows, fetched))
     }
 
     /// Forgets all of them.

@@ -18,12 +18,15 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 use super::heads::Heads;
-use crate::core::{
-    digest::Digest,
-    error::{During, Error, Result},
-    ports::{Cache, CachedRows},
-    record::Record,
-    rows::RowSet,
+use crate::{
+    adapters::private,
+    core::{
+        digest::Digest,
+        error::{During, Error, Result},
+        ports::{Cache, CachedRows},
+        record::Record,
+        rows::RowSet,
+    },
 };
 
 /// The layout of the file; kept in SQLite's own `user_version`.
@@ -96,8 +99,10 @@ impl Sqlite {
 async fn open(path: &Path) -> Result<SqlitePool> {
     let what = format!("open the cache {}", path.display());
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).during(&what)?;
+        private::folder(parent)?;
     }
+    // Its journals get the permissions that it has.
+    private::open(path, |options| options.create(true).truncate(false).write(true))?;
     let journal =
         if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
     let options = SqliteConnectOptions::new()

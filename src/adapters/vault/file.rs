@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use super::{join, split};
-use crate::core::{
-    error::{During, Error, Kind, Result},
-    ports::Vault,
-    secret::Secret,
+use crate::{
+    adapters::private,
+    core::{
+        error::{During, Error, Kind, Result},
+        ports::Vault,
+        secret::Secret,
+    },
 };
 
 /// A 0600 file in a 0700 folder.
@@ -33,9 +35,9 @@ impl File {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).during(&what)?;
         }
         let store = Self { path: folder.join("secrets.json") };
-        private(&folder)?;
+        closed(&folder)?;
         if store.path.exists() {
-            private(&store.path)?;
+            closed(&store.path)?;
         }
         Ok(store)
     }
@@ -44,29 +46,29 @@ impl File {
         if !self.path.exists() {
             return Ok(BTreeMap::new());
         }
-        private(&self.path)?;
+        closed(&self.path)?;
         let what = format!("read {}", self.path.display());
         serde_json::from_slice(&std::fs::read(&self.path).during(&what)?).during(what)
     }
 
-    fn write(&self, all: &BTreeMap<String, String>) -> Result<()> {
+    /// Reads all, changes it and writes it back, while nobody else does: two sign-ins at once lose nothing.
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<()> {
         let what = format!("write {}", self.path.display());
-        let partial = self.path.with_extension(format!("{}.partial", std::process::id()));
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&partial)
-            .during(&what)?;
-        file.write_all(&serde_json::to_vec(all).during(&what)?).during(&what)?;
-        file.sync_all().during(&what)?;
-        std::fs::rename(partial, &self.path).during(what)
+        let lock = self.path.with_extension("lock");
+        let lock = private::open(&lock, |options| options.create(true).truncate(false).write(true))?;
+        private::lock(&lock, private::PATIENCE, &what)?;
+        let mut all = self.read()?;
+        let before = all.clone();
+        change(&mut all);
+        if all == before {
+            return Ok(());
+        }
+        private::write(&self.path, &serde_json::to_vec(&all).during(what)?)
     }
 }
 
 /// Refuses what others may read or what belongs to somebody else.
-fn private(path: &Path) -> Result<()> {
+fn closed(path: &Path) -> Result<()> {
     let what = format!("use {}", path.display());
     let meta = path.symlink_metadata().during(&what)?;
     let own = meta.uid() == rustix::process::geteuid().as_raw();
@@ -86,14 +88,15 @@ impl Vault for File {
     }
 
     fn set(&self, place: &str, account: &str, secret: &Secret) -> Result<()> {
-        let mut all = self.read()?;
-        all.insert(place.to_owned(), join(account, secret));
-        self.write(&all)
+        self.change(|all| {
+            all.insert(place.to_owned(), join(account, secret));
+        })
     }
 
     fn delete(&self, place: &str) -> Result<()> {
-        let mut all = self.read()?;
-        if all.remove(place).is_some() { self.write(&all) } else { Ok(()) }
+        self.change(|all| {
+            all.remove(place);
+        })
     }
 }
 
@@ -111,6 +114,25 @@ mod tests {
         store.delete("r.example").unwrap();
         store.delete("r.example").unwrap();
         assert_eq!(store.get("r.example").unwrap(), None);
+    }
+
+    #[test]
+    fn sign_ins_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let store = File::open(folder.path()).unwrap();
+                scope.spawn(move || {
+                    for number in 0..10 {
+                        store.set(&format!("{writer}-{number}.example"), "ada", &Secret::new("x")).unwrap();
+                        store.delete(&format!("{writer}-0.example")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(File::open(folder.path()).unwrap().read().unwrap().len(), 36);
+        let left: Vec<_> = std::fs::read_dir(folder.path().join("secrets")).unwrap().flatten().collect();
+        assert_eq!(left.len(), 2, "nothing half-written stays: {left:?}");
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use std::{
     fs::{self, File},
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     path::PathBuf,
 };
 
-use crate::core::{
-    error::{During, Result},
-    store::{Spool, Use},
+use crate::{
+    adapters::private,
+    core::{
+        error::{During, Result},
+        store::{Spool, Use},
+    },
 };
 
 /// More are not kept: a store that is away for so long has other troubles.
@@ -22,29 +25,49 @@ impl SpoolFile {
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
+
+    /// Nobody writes to it while it is taken away.
+    fn locked(&self) -> Result<File> {
+        if let Some(folder) = self.0.parent() {
+            private::folder(folder)?;
+        }
+        let path = self.0.with_extension("lock");
+        let lock = private::open(&path, |options| options.create(true).truncate(false).write(true))?;
+        private::lock(&lock, private::PATIENCE, &format!("lock {}", path.display()))?;
+        Ok(lock)
+    }
 }
 
 impl Spool for SpoolFile {
     fn put(&self, used: &Use) -> Result<()> {
         let what = format!("write {}", self.0.display());
-        if let Some(folder) = self.0.parent() {
-            fs::create_dir_all(folder).during(&what)?;
+        let line = serde_json::to_string(used).during(&what)? + "\n";
+        let lock = self.locked()?;
+        let mut file = private::open(&self.0, |options| options.create(true).append(true))?;
+        let before = file.metadata().during(&what)?.len();
+        let written = file.write_all(line.as_bytes());
+        if written.is_err() {
+            // Half a line would spoil the next one.
+            let _ = file.set_len(before);
         }
-        let mut file = File::options().create(true).append(true).open(&self.0).during(&what)?;
-        let line = serde_json::to_string(used).during(&what)?;
-        writeln!(file, "{line}").during(&what)
+        drop(lock);
+        written.during(&what)
     }
 
     fn take(&self) -> Result<Vec<Use>> {
         let what = format!("read {}", self.0.display());
-        // Moved away first: what another program writes meanwhile is a new file.
-        let taken = self.0.with_extension(format!("taken.{}", std::process::id()));
-        match fs::rename(&self.0, &taken) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            moved => moved.during(&what)?,
+        if !self.0.exists() {
+            return Ok(Vec::new());
         }
-        let text = fs::read_to_string(&taken).during(&what)?;
-        let _ = fs::remove_file(&taken);
+        let _lock = self.locked()?;
+        let mut text = Vec::new();
+        let mut file = match fs::symlink_metadata(&self.0) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            _ => private::open(&self.0, |options| options.read(true))?,
+        };
+        file.read_to_end(&mut text).during(&what)?;
+        fs::remove_file(&self.0).during(&what)?;
+        let text = String::from_utf8_lossy(&text);
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).take(MOST).collect())
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::{no_request, read};
 use crate::{
-    adapters::store::sqlite::is_network,
+    adapters::{private, store::sqlite::is_network},
     core::{
         error::{During, Error, Result},
         request::{
@@ -92,6 +92,10 @@ impl SqliteStore {
                 "it is on a network file system, where several machines would damage it: SQLite's locks and shared memory do not reach that far",
             )
             .hint("use PostgreSQL ([requests] store = \"postgres://…\"), or a folder on a local disk"));
+        }
+        // In a folder of one's own the file is one's own, too, and so are its journals; elsewhere a site shares it.
+        if private::is_closed(folder) {
+            private::open(&self.path, |options| options.create(true).truncate(false).write(true))?;
         }
         let options = SqliteConnectOptions::new()
             .filename(&self.path)

@@ -1,0 +1,632 @@
+//! Reading one layer: a tar archive, plain or compressed, of which nothing is believed.
+//!
+//! The `tar` crate reads a long name, a PAX record and a map of holes whole, however long they claim to be; it serves
+//! here for the fields of a header only. What is read of a header, and how, is as Go's `archive/tar` does it, which the
+//! other engines use: one layer means the same files everywhere.
+
+use std::{
+    io::{self, BufRead, BufReader, Error, ErrorKind, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use ruzstd::decoding::{
+    BlockDecodingStrategy, FrameDecoder,
+    errors::{FrameDecoderError, ReadFrameHeaderError},
+};
+use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
+
+const BLOCK: usize = 512;
+/// Entries of an image: more than any has.
+const MOST_ENTRIES: u64 = 2_000_000;
+/// Bytes of all names and link targets of an image.
+const MOST_NAMES: u64 = 256 << 20;
+/// Unpacked bytes of one image, holes included.
+const MOST_BYTES: u64 = 200 << 30;
+/// Bytes of a PAX record: extended attributes stand there, too.
+const LONGEST_RECORD: u64 = 1 << 20;
+/// Bytes of a path or of a link's target: no program could name a longer one (PATH_MAX).
+pub const LONGEST_NAME: u64 = 4096;
+/// Parts of a file between holes.
+const MOST_PARTS: usize = 1 << 16;
+/// Bytes that an image may unpack to beyond [`EXPANSION`] times what was read of it: small images may be mostly zeros.
+const FREE_BYTES: u64 = 1 << 30;
+/// How much larger than its compressed bytes an image may be. Programs and libraries come to 2 to 10.
+const EXPANSION: u64 = 100;
+
+/// That an image is beyond every honest measure.
+#[derive(Debug)]
+pub struct TooMuch(&'static str);
+
+impl std::fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for TooMuch {}
+
+pub(super) fn too_much(what: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidData, TooMuch(what))
+}
+
+fn wrong(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidData, what)
+}
+
+/// What one image may still have, over all of its layers.
+#[derive(Debug)]
+pub struct Budget {
+    entries: u64,
+    names: u64,
+    bytes: u64,
+    free: u64,
+    read: Arc<AtomicU64>,
+    unpacked: Arc<AtomicU64>,
+    /// Ends the reading from elsewhere.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let (read, unpacked, stop) = Default::default();
+        Self { entries: 0, names: 0, bytes: 0, free: FREE_BYTES, read, unpacked, stop }
+    }
+}
+
+impl Budget {
+    fn entry(&mut self) -> io::Result<()> {
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES {
+            return Err(too_much("it has more entries than any honest image"));
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Interrupted, "it was stopped"));
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, name: &[u8]) -> io::Result<()> {
+        self.names += name.len() as u64;
+        if name.len() as u64 > LONGEST_NAME {
+            return Err(too_much("a name in it is longer than any system takes"));
+        }
+        if self.names > MOST_NAMES {
+            return Err(too_much("its names are longer than those of any honest image"));
+        }
+        if name.contains(&0) { Err(wrong("a name in it has a zero byte")) } else { Ok(()) }
+    }
+
+    fn bytes(&mut self, bytes: u64) -> io::Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MOST_BYTES { Err(too_much("it unpacks to more than any honest image")) } else { Ok(()) }
+    }
+}
+
+/// Counts what is read of the compressed bytes.
+struct Compressed<R>(R, Arc<AtomicU64>);
+
+impl<R: Read> Read for Compressed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Ends what becomes too large for what it is made of.
+struct Measured<R> {
+    inner: R,
+    free: u64,
+    read: Arc<AtomicU64>,
+    unpacked: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let unpacked = self.unpacked.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
+        let allowed = self.read.load(Ordering::Relaxed).saturating_mul(EXPANSION).saturating_add(self.free);
+        if unpacked > allowed {
+            return Err(too_much("it unpacks to far more than its size: it is made to fill disks"));
+        }
+        Ok(count)
+    }
+}
+
+/// All frames of a zstd stream, one after the other; those that are to be skipped are. `ruzstd` reads one.
+struct Frames<R> {
+    source: R,
+    decoder: FrameDecoder,
+    inside: bool,
+}
+
+impl<R: BufRead> Frames<R> {
+    /// Begins the next frame; tells whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        loop {
+            if self.source.fill_buf()?.is_empty() {
+                return Ok(false);
+            }
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let length = u64::from(length);
+                    if io::copy(&mut (&mut self.source).take(length), &mut io::sink())? < length {
+                        return Err(ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                Err(error) => return Err(Error::other(error)),
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.inside && (buffer.is_empty() || !self.begin()?) {
+                return Ok(0);
+            }
+            self.inside = true;
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(Error::other)?;
+            }
+            let count = self.decoder.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            self.inside = false;
+        }
+    }
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A file; its data is read from the layer.
+    File,
+    /// A file with holes: its parts as offset and length, in order, and its length. The data are the parts alone.
+    Sparse(Vec<(u64, u64)>, u64),
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// Another name of a file.
+    HardLink,
+    /// A device, a pipe, or something unknown.
+    Other,
+}
+
+/// An entry of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its path, byte for byte.
+    pub name: Vec<u8>,
+    /// What a link points to, byte for byte.
+    pub target: Vec<u8>,
+    /// What it is.
+    pub what: What,
+    /// Its permissions.
+    pub mode: u32,
+}
+
+/// What PAX records say of the entry that follows.
+#[derive(Default)]
+struct Said {
+    path: Option<Vec<u8>>,
+    target: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+/// A layer that is read from its beginning to its end; as a reader it gives the data of the entry that was read last.
+pub struct Layer<'a> {
+    reader: Box<dyn Read + 'a>,
+    /// Bytes of the present entry's data that were not read yet, and of what fills its last block.
+    rest: u64,
+    filler: u64,
+}
+
+impl<'a> Layer<'a> {
+    /// Begins a layer: plain, gzip or zstd, told apart by its first bytes; in one piece or several.
+    pub fn new(layer: impl Read + 'a, budget: &Budget) -> io::Result<Self> {
+        let mut source = BufReader::with_capacity(256 << 10, Compressed(layer, budget.read.clone()));
+        let first = source.fill_buf()?;
+        let inner: Box<dyn Read + 'a> = if first.starts_with(&[0x1f, 0x8b]) {
+            Box::new(flate2::bufread::MultiGzDecoder::new(source))
+        } else if matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
+            Box::new(Frames { source, decoder: FrameDecoder::new(), inside: false })
+        } else {
+            Box::new(source)
+        };
+        let measured =
+            Measured { inner, free: budget.free, read: budget.read.clone(), unpacked: budget.unpacked.clone() };
+        Ok(Self { reader: Box::new(BufReader::with_capacity(64 << 10, measured)), rest: 0, filler: 0 })
+    }
+
+    /// The next entry. What was not read of the one before is passed over.
+    pub fn next(&mut self, budget: &mut Budget) -> io::Result<Option<Item>> {
+        let (mut said, mut long_name, mut long_target) = (Said::default(), None, None);
+        loop {
+            self.pass()?;
+            let Some(block) = self.block()? else { return Ok(None) };
+            if block.iter().all(|byte| *byte == 0) {
+                return match self.block()? {
+                    Some(second) if second.iter().any(|byte| *byte != 0) => Err(wrong("it goes on behind its end")),
+                    _ => Ok(None),
+                };
+            }
+            budget.entry()?;
+            let header = Header::from_byte_slice(&block);
+            let sum: u32 = block[..148].iter().chain(&block[156..]).map(|byte| u32::from(*byte)).sum();
+            if header.cksum()? != sum + 8 * u32::from(b' ') {
+                return Err(wrong("the checksum of a header is wrong"));
+            }
+            let kind = header.entry_type();
+            let size = header.entry_size()?;
+            if kind == EntryType::XGlobalHeader {
+                self.begins(size.min(LONGEST_RECORD + 1));
+                if size > LONGEST_RECORD {
+                    return Err(too_much("a record in it is longer than any honest one"));
+                }
+            } else if kind == EntryType::XHeader {
+                said = records(&self.whole(size, LONGEST_RECORD)?)?;
+            } else if kind == EntryType::GNULongName {
+                long_name = Some(until_zero(self.whole(size, LONGEST_NAME + 1)?));
+            } else if kind == EntryType::GNULongLink {
+                long_target = Some(until_zero(self.whole(size, LONGEST_NAME + 1)?));
+            } else {
+                let size = said.size.unwrap_or(size);
+                let name = long_name.or(said.path).unwrap_or_else(|| header.path_bytes().into_owned());
+                let target = long_target.or(said.target);
+                let target = target.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
+                return self.item(header, size, name, target.unwrap_or_default(), budget).map(Some);
+            }
+        }
+    }
+
+    fn item(
+        &mut self,
+        header: &Header,
+        size: u64,
+        name: Vec<u8>,
+        target: Vec<u8>,
+        budget: &mut Budget,
+    ) -> io::Result<Item> {
+        budget.name(&name)?;
+        budget.name(&target)?;
+        let kind = header.entry_type();
+        let what = match kind {
+            // The oldest archives have no other mark of a folder.
+            EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => What::Folder,
+            EntryType::Regular | EntryType::Continuous => What::File,
+            EntryType::Directory => What::Folder,
+            EntryType::Symlink => What::Link,
+            EntryType::Link => What::HardLink,
+            EntryType::GNUSparse => self.sparse(header, size)?,
+            _ => What::Other,
+        };
+        let data = match kind {
+            EntryType::Directory | EntryType::Symlink | EntryType::Link => 0,
+            EntryType::Char | EntryType::Block | EntryType::Fifo => 0,
+            _ => size,
+        };
+        budget.bytes(if let What::Sparse(_, length) = &what { *length } else { data })?;
+        self.begins(data);
+        Ok(Item { name, target, what, mode: header.mode().unwrap_or(0o644) })
+    }
+
+    /// The map of a file with holes, whose last parts stand in blocks of their own.
+    fn sparse(&mut self, header: &Header, size: u64) -> io::Result<What> {
+        let gnu = header.as_gnu().ok_or_else(|| wrong("a file with holes has no map"))?;
+        let length = gnu.real_size()?;
+        let (mut parts, mut end, mut data) = (Vec::new(), 0_u64, 0_u64);
+        let mut add = |described: &[GnuSparseHeader]| -> io::Result<()> {
+            for part in described.iter().filter(|part| !part.is_empty()) {
+                let (offset, count) = (part.offset()?, part.length()?);
+                if offset < end || offset.checked_add(count).is_none_or(|end| end > length) {
+                    return Err(wrong("the map of a file with holes is wrong"));
+                }
+                if parts.len() >= MOST_PARTS {
+                    return Err(too_much("a file in it has more holes than any honest one"));
+                }
+                (end, data) = (offset + count, data + count);
+                parts.push((offset, count));
+            }
+            Ok(())
+        };
+        add(&gnu.sparse)?;
+        let mut more = gnu.is_extended();
+        while more {
+            let mut block = GnuExtSparseHeader::new();
+            self.reader.read_exact(block.as_mut_bytes())?;
+            let before = block.sparse().iter().filter(|part| !part.is_empty()).count();
+            if before == 0 {
+                // Otherwise empty blocks could follow one another without end.
+                return Err(wrong("the map of a file with holes is wrong"));
+            }
+            add(block.sparse())?;
+            more = block.is_extended();
+        }
+        if data != size {
+            return Err(wrong("a file with holes has other data than its map"));
+        }
+        Ok(What::Sparse(parts, length))
+    }
+
+    fn begins(&mut self, size: u64) {
+        self.rest = size;
+        self.filler = size.next_multiple_of(BLOCK as u64) - size;
+    }
+
+    /// Passes over what is left of the present entry.
+    fn pass(&mut self) -> io::Result<()> {
+        let left = self.rest + self.filler;
+        if io::copy(&mut (&mut self.reader).take(left), &mut io::sink())? < left {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        (self.rest, self.filler) = (0, 0);
+        Ok(())
+    }
+
+    /// One block; none at the end of the layer.
+    fn block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.reader.read(&mut block[filled..]) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(block))
+    }
+
+    /// All of a record's data; it is not begun where it claims to be longer than `most`.
+    fn whole(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
+        if size > most {
+            return Err(too_much("a name or a record in it is longer than any honest one"));
+        }
+        self.begins(size);
+        let mut data = vec![0; size as usize];
+        self.read_exact(&mut data)?;
+        Ok(data)
+    }
+}
+
+impl Read for Layer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = self.reader.read(&mut buffer[..most])?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.rest -= count as u64;
+        Ok(count)
+    }
+}
+
+fn until_zero(mut name: Vec<u8>) -> Vec<u8> {
+    name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
+    name
+}
+
+/// Reads PAX records: `LENGTH KEY=VALUE\n`, where the length counts all of it and a value may have any bytes.
+fn records(mut data: &[u8]) -> io::Result<Said> {
+    let broken = || wrong("a PAX record is broken");
+    let mut said = Said::default();
+    while !data.is_empty() {
+        let space = data.iter().take(20).position(|byte| *byte == b' ').ok_or_else(broken)?;
+        let number = std::str::from_utf8(&data[..space]).map_err(|_| broken())?;
+        let length: usize = number.parse().map_err(|_| broken())?;
+        let (record, after) = data.split_at_checked(length).ok_or_else(broken)?;
+        let record = record.get(space + 1..).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
+        let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(broken)?;
+        let (key, value) = (&record[..equals], record[equals + 1..].to_vec());
+        match key {
+            b"path" => said.path = (!value.is_empty()).then_some(value),
+            b"linkpath" => said.target = (!value.is_empty()).then_some(value),
+            b"size" => {
+                let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
+                said.size = Some(number.ok_or_else(broken)?);
+            }
+            _ if key.starts_with(b"GNU.sparse.") => {
+                return Err(wrong("it has a file with holes in PAX form, which cannot be unpacked"));
+            }
+            _ => {}
+        }
+        data = after;
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    pub(crate) fn header(kind: u8, name: &[u8], size: u64) -> [u8; BLOCK] {
+        let mut header = Header::new_gnu();
+        let bytes = header.as_mut_bytes();
+        bytes[..name.len()].copy_from_slice(name);
+        header.set_mode(0o644);
+        header.set_size(size);
+        header.as_mut_bytes()[156] = kind;
+        header.set_cksum();
+        *header.as_bytes()
+    }
+
+    fn with_data(kind: u8, name: &[u8], data: &[u8]) -> Vec<u8> {
+        let mut all = header(kind, name, data.len() as u64).to_vec();
+        all.extend_from_slice(data);
+        all.resize(all.len().next_multiple_of(BLOCK), 0);
+        all
+    }
+
+    fn items(layer: impl Read) -> io::Result<Vec<Item>> {
+        let mut budget = Budget::default();
+        let mut layer = Layer::new(layer, &budget)?;
+        std::iter::from_fn(|| layer.next(&mut budget).transpose()).collect()
+    }
+
+    fn is_too_much<T: std::fmt::Debug>(result: &io::Result<T>) -> bool {
+        result.as_ref().is_err_and(|error| error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()))
+    }
+
+    #[test]
+    fn what_claims_to_be_long_is_refused_before_it_is_read() {
+        for kind in [b'L', b'K', b'x', b'g'] {
+            // 8 GiB are claimed, and zeros would come for ever.
+            let claimed = header(kind, b"././@LongLink", 8 << 30);
+            let endless = claimed.chain(io::repeat(b'a'));
+            assert!(is_too_much(&items(endless)), "{}", kind as char);
+        }
+    }
+
+    #[test]
+    fn names_are_bytes_and_long_ones_count() {
+        let long = vec![b'n'; 200];
+        let record = b"15 path=\xff\xfe/y\n24 linkpath=a\nb=c\x01\xf0zzzz\n";
+        let layer = [
+            with_data(b'L', b"././@LongLink", &[&long[..], b"\0"].concat()),
+            with_data(b'0', b"short", b"data"),
+            with_data(b'x', b"pax", b"15 path=\xff\xfe/yyy\n20 linkpath=a\nb=c\xf0\xf1\n"),
+            with_data(b'2', b"short", b""),
+            with_data(b'\0', b"old/", b""),
+            with_data(b'0', b"\xe9t\xe9", b""),
+            vec![0; 1024],
+        ]
+        .concat();
+        assert!(records(record).is_err(), "lengths that are wrong");
+        let items = items(&*layer).unwrap();
+        let seen: Vec<_> = items.iter().map(|item| (&*item.name, &*item.target, &item.what)).collect();
+        assert_eq!(
+            seen,
+            [
+                (&*long, &b""[..], &What::File),
+                (b"\xff\xfe/yyy", b"a\nb=c\xf0\xf1", &What::Link),
+                (b"old/", b"", &What::Folder),
+                (b"\xe9t\xe9", b"", &What::File),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_map_of_holes_is_bounded_and_ends() {
+        let part = |offset: u64, count: u64| format!("{offset:011o}\0{count:011o}\0").into_bytes();
+        let sparse = |parts: &[Vec<u8>], more: bool, size: u64, real: u64| {
+            let mut header = Header::new_gnu();
+            header.as_mut_bytes()[0] = b's';
+            header.set_entry_type(EntryType::GNUSparse);
+            header.set_mode(0o644);
+            header.set_size(size);
+            for (at, part) in parts.iter().enumerate() {
+                header.as_mut_bytes()[386 + 24 * at..][..24].copy_from_slice(part);
+            }
+            header.as_mut_bytes()[482] = u8::from(more);
+            header.as_mut_bytes()[483..494].copy_from_slice(format!("{real:011o}").as_bytes());
+            header.set_cksum();
+            header.as_bytes().to_vec()
+        };
+        let fine = [sparse(&[part(0, 3), part(1000, 2)], false, 5, 5000), b"abcde".to_vec(), vec![0; 507]].concat();
+        assert_eq!(items(&*fine).unwrap()[0].what, What::Sparse(vec![(0, 3), (1000, 2)], 5000));
+        for (parts, size, real) in [
+            (vec![part(1000, 2), part(0, 3)], 5, 5000),
+            (vec![part(0, 3)], 5, 5000),
+            (vec![part(4999, 2)], 2, 5000),
+            (vec![part(0o77_777_777_777, 0o77_777_777_777)], 1, 1),
+        ] {
+            assert!(items(&*[sparse(&parts, false, size, real), vec![0; 512]].concat()).is_err());
+        }
+        // Blocks of a map that never end, with parts and without.
+        let mut block = vec![0; 512];
+        for at in 0..21 {
+            block[24 * at..][..24].copy_from_slice(&part(0, 0));
+        }
+        block[504] = 1;
+        let begun = sparse(&[part(0, 0)], true, 0, 0);
+        let endless = begun.chain(Endless(block, 0));
+        assert!(is_too_much(&items(endless)));
+        let begun = sparse(&[part(0, 0)], true, 0, 0);
+        let mut empty = vec![0; 512];
+        empty[504] = 1;
+        assert!(items(begun.chain(Endless(empty, 0))).is_err());
+    }
+
+    struct Endless(Vec<u8>, usize);
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in buffer.iter_mut() {
+                *byte = self.0[self.1 % self.0.len()];
+                self.1 += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    }
+
+    #[test]
+    fn layers_of_several_frames_or_members_are_read_whole() {
+        let (one, two) = (with_data(b'0', b"one", b"1"), [with_data(b'0', b"two", b"2"), vec![0; 1024]].concat());
+        let skipped = |bytes: &[u8]| [&[0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], bytes].concat();
+        for layer in [
+            [gzip(&one), gzip(&two)].concat(),
+            [zstd(&one), zstd(&two)].concat(),
+            [skipped(&zstd(&one)), skipped(&zstd(b"")), zstd(&two), skipped(b"")].concat(),
+        ] {
+            let names: Vec<_> = items(&*layer).unwrap().into_iter().map(|item| item.name).collect();
+            assert_eq!(names, [b"one", b"two"]);
+        }
+        assert!(items(&*[zstd(&one), b"rubbish".to_vec()].concat()).is_err());
+        assert!(items(&*[zstd(&one), skipped(b"")[..9].to_vec()].concat()).is_err(), "a skipped frame that is cut");
+    }
+
+    #[test]
+    fn what_unpacks_to_far_more_than_its_size_is_refused() {
+        // Zeros in several members and frames: each is small.
+        let zeros = vec![0; 8 << 20];
+        let claimed = header(b'0', b"zeros", 32 << 20);
+        for (begin, more) in [(gzip(&claimed), gzip(&zeros)), (zstd(&claimed), zstd(&zeros))] {
+            let layer = std::iter::once(begin).chain(std::iter::repeat_n(more, 4)).collect::<Vec<_>>().concat();
+            let read = |free: u64| {
+                let mut budget = Budget { free, ..Budget::default() };
+                let mut layer = Layer::new(&*layer, &budget)?;
+                while layer.next(&mut budget)?.is_some() {}
+                Ok::<_, Error>(())
+            };
+            assert!(layer.len() < 300_000 && is_too_much(&read(1 << 20)), "{}", layer.len());
+            assert!(read(FREE_BYTES).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_end_is_an_end() {
+        let one = with_data(b'0', b"one", b"1");
+        assert_eq!(items(&*one).unwrap().len(), 1);
+        assert!(items(&one[..700]).is_err() && items(&one[..100]).is_err());
+        assert!(items(&*[vec![0; 512], one.clone()].concat()).is_err(), "entries behind the end");
+        assert_eq!(items(&*[one.clone(), vec![0; 1024], one].concat()).unwrap().len(), 1);
+        assert!(items(&[7; 700][..]).is_err());
+        assert!(items(&b""[..]).unwrap().is_empty());
+    }
+}
