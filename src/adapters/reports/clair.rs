@@ -4,50 +4,52 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Packages, Raw, Report};
+use super::{Lax, Packages, Raw, Report, Text, Texts};
 use crate::core::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    packages: BTreeMap<String, Package>,
-    vulnerabilities: BTreeMap<String, Finding>,
-    package_vulnerabilities: BTreeMap<String, Vec<String>>,
+    packages: Lax<BTreeMap<String, Lax<Package>>>,
+    vulnerabilities: Lax<BTreeMap<String, Lax<Finding>>>,
+    package_vulnerabilities: Lax<BTreeMap<String, Texts>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Package {
-    name: String,
-    version: String,
-    kind: String,
+    name: Text,
+    version: Text,
+    kind: Text,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Finding {
-    name: String,
-    normalized_severity: String,
-    fixed_in_version: String,
-    description: String,
-    updater: String,
+    name: Text,
+    normalized_severity: Text,
+    fixed_in_version: Text,
+    description: Text,
+    updater: Text,
 }
 
 /// Reads one.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let mut packages = Packages::default();
-    for package in top.packages.values().filter(|package| package.kind != "source") {
+    for package in top.packages.values().filter(|package| &*package.kind != "source") {
         packages.add(&package.name, &package.version, "");
     }
     let mut tally = Tally::default();
-    let none = Package::default();
-    for (package, found) in &top.package_vulnerabilities {
+    let (none, unknown) = (Lax::default(), Lax::default());
+    for (package, found) in &*top.package_vulnerabilities {
         let package = top.packages.get(package).unwrap_or(&none);
-        for finding in found.iter().filter_map(|id| top.vulnerabilities.get(id)) {
+        // One that is not described is a finding all the same.
+        for id in found.iter() {
+            let finding = top.vulnerabilities.get(&**id).unwrap_or(&unknown);
             let raw = Raw {
                 severity: &finding.normalized_severity,
-                id: &finding.name,
+                id: if finding.name.is_empty() { id } else { &finding.name },
                 package: &package.name,
                 installed: &package.version,
                 fixed: &finding.fixed_in_version,

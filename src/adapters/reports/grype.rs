@@ -2,36 +2,36 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Raw, Report, time};
+use super::{Each, Fold, Lax, Packages, Raw, Report, Text, Texts, time};
 use crate::core::{clean, findings::Tally};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
     matches: Each<Matches>,
-    descriptor: Descriptor,
+    descriptor: Lax<Descriptor>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Descriptor {
-    version: String,
-    timestamp: String,
-    db: Database,
+    version: Text,
+    timestamp: Text,
+    db: Lax<Database>,
 }
 
 /// The database: `built` stands in it, or one level deeper since grype 0.88.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Database {
-    built: String,
-    status: Status,
+    built: Text,
+    status: Lax<Status>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Status {
-    built: String,
+    built: Text,
 }
 
 #[derive(Default)]
@@ -43,39 +43,39 @@ struct Matches {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Match {
-    vulnerability: Vulnerability,
-    artifact: Artifact,
+    vulnerability: Lax<Vulnerability>,
+    artifact: Lax<Artifact>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Vulnerability {
-    id: String,
-    severity: String,
-    namespace: String,
-    description: String,
-    fix: Fix,
+    id: Text,
+    severity: Text,
+    namespace: Text,
+    description: Text,
+    fix: Lax<Fix>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Fix {
-    versions: Vec<String>,
+    versions: Texts,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Artifact {
-    name: String,
-    version: String,
-    r#type: String,
+    name: Text,
+    version: Text,
+    r#type: Text,
 }
 
 impl Fold for Matches {
     type Item = Match;
     fn take(&mut self, item: Match) {
         let (vulnerability, artifact) = (&item.vulnerability, &item.artifact);
-        let fixed = vulnerability.fix.versions.first().map_or("", String::as_str);
+        let fixed = vulnerability.fix.versions.first().map_or("", |version| version);
         let raw = Raw {
             severity: &vulnerability.severity,
             id: &vulnerability.id,

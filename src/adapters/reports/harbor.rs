@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Raw, Report, time};
+use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
 use crate::core::{clean, findings::Tally};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Native {
-    generated_at: String,
-    scanner: Scanner,
+    generated_at: Text,
+    scanner: Lax<Scanner>,
     vulnerabilities: Each<Found>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Scanner {
-    name: String,
-    version: String,
+    name: Text,
+    version: Text,
 }
 
 #[derive(Default)]
@@ -31,12 +31,12 @@ struct Found {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Finding {
-    id: String,
-    package: String,
-    version: String,
-    fix_version: String,
-    severity: String,
-    description: String,
+    id: Text,
+    package: Text,
+    version: Text,
+    fix_version: Text,
+    severity: Text,
+    description: Text,
 }
 
 impl Fold for Found {
@@ -58,8 +58,9 @@ impl Fold for Found {
 
 /// Reads the report of the first kind that is there.
 pub fn read(bytes: &[u8]) -> Option<Report> {
-    let kinds: BTreeMap<String, Native> = serde_json::from_slice(bytes).ok()?;
-    let (_, report) = kinds.into_iter().find(|(kind, _)| kind.contains("vulnerability.report"))?;
+    let kinds: BTreeMap<String, Option<Lax<Native>>> = serde_json::from_slice(bytes).ok()?;
+    let mut reports = kinds.into_iter().filter(|(kind, _)| kind.contains("vulnerability.report"));
+    let Lax(report) = reports.find_map(|(_, report)| report)?;
     let Each(Found { tally, packages }) = report.vulnerabilities;
     let tool =
         format!("Harbor's {} {}", clean::short(&report.scanner.name, 40), clean::short(&report.scanner.version, 20));

@@ -4,6 +4,7 @@
 pub mod clair;
 mod grype;
 pub mod harbor;
+mod lax;
 pub mod quay;
 mod sarif;
 mod software;
@@ -11,13 +12,9 @@ mod statement;
 mod trivy;
 mod vex;
 
-use std::{fmt, marker::PhantomData};
+use serde::{Deserialize, de::IgnoredAny};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
-};
-
+use self::lax::{Each, Fold, Lax, Loose, Text, Texts};
 use crate::core::{
     clean,
     digest::Digest,
@@ -157,41 +154,6 @@ impl Raw<'_> {
     }
 }
 
-/// Takes the elements of an array in one by one.
-trait Fold: Default {
-    /// An element.
-    type Item: DeserializeOwned;
-    /// Takes one in.
-    fn take(&mut self, item: Self::Item);
-}
-
-/// An array that is folded while it is read, and never held.
-#[derive(Debug, Default)]
-struct Each<F>(F);
-
-impl<'de, F: Fold> Deserialize<'de> for Each<F> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk<F>(PhantomData<F>);
-        impl<'de, F: Fold> Visitor<'de> for Walk<F> {
-            type Value = Each<F>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Each(F::default()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
-                let mut folded = F::default();
-                while let Some(item) = all.next_element()? {
-                    folded.take(item);
-                }
-                Ok(Each(folded))
-            }
-        }
-        deserializer.deserialize_any(Walk(PhantomData))
-    }
-}
-
 /// What tells the forms apart.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -213,10 +175,14 @@ struct Probe {
     context: Option<IgnoredAny>,
     statements: Option<IgnoredAny>,
     matches: Option<IgnoredAny>,
+    /// Which grype writes, and others do not.
+    descriptor: Option<IgnoredAny>,
 }
 
 /// Reads a document in any form that is known. One that speaks of other digests than these is none.
 pub fn read(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
+    // Some programs write a mark of byte order before it.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let probe: Probe = serde_json::from_slice(bytes).ok()?;
     if probe.envelope.is_some() {
         return statement::bundle(bytes, digests);
@@ -233,7 +199,7 @@ pub fn read(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     if probe.schema_version.is_some() {
         return trivy::read(bytes).map(Document::Scan);
     }
-    if probe.matches.is_some() {
+    if probe.matches.is_some() || probe.descriptor.is_some() {
         return grype::read(bytes).map(Document::Scan);
     }
     if probe.bom_format.is_some() {

@@ -2,20 +2,20 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Raw, Report};
+use super::{Each, Fold, Lax, Packages, Raw, Report, Text};
 use crate::core::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    status: String,
-    data: Option<Data>,
+    status: Text,
+    data: Option<Lax<Data>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Data {
-    layer: Layer,
+    layer: Lax<Layer>,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,9 +33,9 @@ struct Features {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Feature {
-    name: String,
-    version: String,
-    version_format: String,
+    name: Text,
+    version: Text,
+    version_format: Text,
     vulnerabilities: Each<Found>,
 }
 
@@ -46,11 +46,11 @@ struct Found(Vec<Finding>);
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Finding {
-    name: String,
-    severity: String,
-    fixed_by: String,
-    description: String,
-    namespace_name: String,
+    name: Text,
+    severity: Text,
+    fixed_by: Text,
+    description: Text,
+    namespace_name: Text,
 }
 
 impl Fold for Found {
@@ -97,11 +97,11 @@ pub enum Answer {
 /// Reads an answer.
 pub fn read(bytes: &[u8]) -> Option<Answer> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
-    Some(match (top.status.as_str(), top.data) {
+    Some(match (&*top.status, top.data) {
         ("queued", _) => Answer::Queued,
         ("failed", _) => Answer::Failed,
-        ("scanned", Some(data)) => {
-            let Each(Features { tally, packages }) = data.layer.features;
+        ("scanned", Some(Lax(data))) => {
+            let Each(Features { tally, packages }) = data.layer.0.features;
             Answer::Scanned(Report {
                 tool: "Quay".into(),
                 scanned: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Raw, Report};
+use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text};
 use crate::core::{clean, findings::Tally};
 
 /// Rules and results that are held until both are known.
@@ -25,95 +25,208 @@ struct Runs {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Run {
-    tool: Tool,
+    tool: Lax<Tool>,
     results: Each<Results>,
 }
 
+/// The scanner, and what it was extended with (sections 3.18, 3.19).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Tool {
-    driver: Driver,
+    driver: Lax<Component>,
+    extensions: Loose<Extensions>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Driver {
-    name: String,
+struct Component {
+    name: Text,
     rules: Each<Rules>,
 }
 
 #[derive(Default)]
-struct Rules(BTreeMap<String, f64>);
+struct Extensions(Vec<Rules>);
+
+/// Rules in their order; where one stands by its name.
+#[derive(Default)]
+struct Rules {
+    all: Vec<Known>,
+    by_id: BTreeMap<String, usize>,
+}
+
+/// What is kept of a rule.
+#[derive(Default)]
+struct Known {
+    id: String,
+    score: Option<f64>,
+    level: String,
+}
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Rule {
-    id: String,
-    properties: Properties,
+    id: Text,
+    properties: Lax<Properties>,
+    default_configuration: Lax<Configuration>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Properties {
     #[serde(rename = "security-severity")]
-    score: serde_json::Value,
+    score: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Configuration {
+    level: Text,
 }
 
 #[derive(Default)]
-struct Results(Vec<Result>);
+struct Results(Vec<Finding>);
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Result {
-    rule_id: String,
-    level: String,
-    message: Message,
+struct Finding {
+    rule_id: Text,
+    rule_index: Option<serde_json::Value>,
+    rule: Lax<Pointer>,
+    kind: Text,
+    level: Text,
+    message: Lax<Message>,
+    suppressions: Loose<Suppressions>,
+}
+
+/// Where its rule stands (section 3.52).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Pointer {
+    id: Text,
+    index: Option<serde_json::Value>,
+    tool_component: Lax<Extension>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Extension {
+    index: Option<serde_json::Value>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Message {
-    text: String,
+    text: Text,
+}
+
+/// How many there are, and how many of them nobody has accepted.
+#[derive(Default)]
+struct Suppressions {
+    all: usize,
+    open: usize,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Suppression {
+    status: Text,
 }
 
 impl Fold for Rules {
     type Item = Rule;
     fn take(&mut self, item: Rule) {
-        let score = match &item.properties.score {
-            serde_json::Value::String(text) => text.parse().ok(),
-            other => other.as_f64(),
-        };
-        if let Some(score) = score.filter(|_| self.0.len() < MOST) {
-            self.0.insert(clean::short(&item.id, 60), score);
+        if self.all.len() < MOST {
+            let id = clean::short(&item.id, 60);
+            self.by_id.entry(id.clone()).or_insert(self.all.len());
+            let score = item.properties.score.parse().ok().filter(|score: &f64| score.is_finite());
+            self.all.push(Known { id, score, level: clean::short(&item.default_configuration.level, 20) });
+        }
+    }
+}
+
+impl Fold for Extensions {
+    type Item = Component;
+    fn take(&mut self, item: Component) {
+        if self.0.len() < 100 {
+            self.0.push(item.rules.0);
         }
     }
 }
 
 impl Fold for Results {
-    type Item = Result;
-    fn take(&mut self, mut item: Result) {
+    type Item = Finding;
+    fn take(&mut self, mut item: Finding) {
         if self.0.len() < MOST {
-            item.message.text = clean::short(&item.message.text, 160);
+            item.message.0.text = Text(clean::short(&item.message.text, 160));
             self.0.push(item);
         }
+    }
+}
+
+impl Fold for Suppressions {
+    type Item = Suppression;
+    fn take(&mut self, item: Suppression) {
+        self.all += 1;
+        // Without a word it is accepted (section 3.35.3).
+        self.open += usize::from(!matches!(&*item.status, "" | "accepted"));
+    }
+}
+
+impl Finding {
+    /// Whether it tells of a weakness: not what passed, nor what somebody has accepted (sections 3.27.9, 3.27.23).
+    fn counts(&self) -> bool {
+        let suppressed = self.suppressions.0.all > 0 && self.suppressions.0.open == 0;
+        !suppressed && !matches!(&*self.kind, "pass" | "notApplicable" | "informational")
+    }
+
+    /// Its rule: by where it stands, else by its name; a name may go on behind that of its rule (section 3.27.5).
+    fn rule<'a>(&self, driver: &'a Rules, extensions: &'a [Rules]) -> Option<&'a Known> {
+        let number = |value: &Option<serde_json::Value>| {
+            value.as_ref().and_then(serde_json::Value::as_u64).and_then(|number| usize::try_from(number).ok())
+        };
+        let rules = match number(&self.rule.tool_component.index) {
+            Some(index) => extensions.get(index)?,
+            None => driver,
+        };
+        let index = number(&self.rule_index).or_else(|| number(&self.rule.index));
+        let known = index.and_then(|index| rules.all.get(index));
+        known.or_else(|| {
+            let mut id = self.name();
+            loop {
+                let found = std::iter::once(rules)
+                    .chain(extensions)
+                    .find_map(|rules| rules.by_id.get(&clean::short(id, 60)).and_then(|index| rules.all.get(*index)));
+                match (found, id.rsplit_once('/')) {
+                    (None, Some((before, _))) => id = before,
+                    (found, _) => return found,
+                }
+            }
+        })
+    }
+
+    fn name(&self) -> &str {
+        if self.rule_id.is_empty() { &self.rule.id } else { &self.rule_id }
     }
 }
 
 impl Fold for Runs {
     type Item = Run;
     fn take(&mut self, item: Run) {
-        self.tool = clean::short(&item.tool.driver.name, 40);
-        let Each(Rules(rules)) = item.tool.driver.rules;
-        for result in item.results.0.0 {
-            let id = clean::short(&result.rule_id, 60);
-            let severity = match rules.get(&id) {
-                Some(score) if *score >= 9.0 => "critical",
-                Some(score) if *score >= 7.0 => "high",
-                Some(score) if *score >= 4.0 => "medium",
+        let Lax(Tool { driver: Lax(driver), extensions }) = item.tool;
+        self.tool = clean::short(&driver.name, 40);
+        let (rules, extensions) = (driver.rules.0, extensions.0.0);
+        for result in item.results.0.0.iter().filter(|result| result.counts()) {
+            let rule = result.rule(&rules, &extensions);
+            let severity = match rule.and_then(|rule| rule.score) {
+                Some(score) if score >= 9.0 => "critical",
+                Some(score) if score >= 7.0 => "high",
+                Some(score) if score >= 4.0 => "medium",
                 Some(_) => "low",
-                None => &result.level,
+                None if !result.level.is_empty() => &result.level,
+                None => rule.map_or("", |rule| rule.level.as_str()),
             };
-            let raw = Raw { severity, id: &id, source: "report", title: &result.message.text, ..Raw::default() };
+            let id = if result.name().is_empty() { rule.map_or("", |rule| &rule.id) } else { result.name() };
+            let raw = Raw { severity, id, source: "report", title: &result.message.text, ..Raw::default() };
             self.tally.add(raw.cleaned());
         }
     }

@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Software};
+use super::{Each, Fold, Loose, Packages, Software, Text};
 use crate::core::clean;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct CycloneDx {
-    spec_version: String,
+    spec_version: Text,
     components: Each<Components>,
 }
 
@@ -18,17 +18,19 @@ struct Components(Packages);
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Component {
-    r#type: String,
-    group: String,
-    name: String,
-    version: String,
-    purl: String,
+    r#type: Text,
+    group: Text,
+    name: Text,
+    version: Text,
+    purl: Text,
+    /// Components of it, as deep as the reader goes.
+    components: Loose<Components>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Spdx {
-    spdx_version: String,
+    spdx_version: Text,
     packages: Each<Listed>,
 }
 
@@ -38,17 +40,21 @@ struct Listed(Packages);
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct SpdxPackage {
-    name: String,
-    version_info: String,
-    primary_package_purpose: String,
-    external_refs: Vec<Reference>,
+    name: Text,
+    version_info: Text,
+    primary_package_purpose: Text,
+    external_refs: Loose<References>,
 }
+
+/// The kind that the first package URL among them names.
+#[derive(Default)]
+struct References(String);
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Reference {
-    reference_type: String,
-    reference_locator: String,
+    reference_type: Text,
+    reference_locator: Text,
 }
 
 /// `pkg:apk/alpine/zlib@1.2` is an `apk` (package URL specification).
@@ -59,23 +65,32 @@ fn kind_of(purl: &str) -> &str {
 impl Fold for Components {
     type Item = Component;
     fn take(&mut self, item: Component) {
+        self.0.merge(item.components.0.0);
         // Files and the operating system are no packages.
-        if matches!(item.r#type.as_str(), "file" | "operating-system") {
+        if matches!(&*item.r#type, "file" | "operating-system") {
             return;
         }
-        let name = if item.group.is_empty() { item.name } else { format!("{}/{}", item.group, item.name) };
+        let name = if item.group.is_empty() { item.name.0 } else { format!("{}/{}", &*item.group, &*item.name) };
         self.0.add(&name, &item.version, kind_of(&item.purl));
+    }
+}
+
+impl Fold for References {
+    type Item = Reference;
+    fn take(&mut self, item: Reference) {
+        if self.0.is_empty() && &*item.reference_type == "purl" {
+            self.0 = clean::short(kind_of(&item.reference_locator), 20);
+        }
     }
 }
 
 impl Fold for Listed {
     type Item = SpdxPackage;
     fn take(&mut self, item: SpdxPackage) {
-        if matches!(item.primary_package_purpose.as_str(), "CONTAINER" | "OPERATING-SYSTEM" | "OPERATING_SYSTEM") {
+        if matches!(&*item.primary_package_purpose, "CONTAINER" | "OPERATING-SYSTEM" | "OPERATING_SYSTEM") {
             return;
         }
-        let purl = item.external_refs.iter().find(|one| one.reference_type == "purl");
-        self.0.add(&item.name, &item.version_info, purl.map_or("", |one| kind_of(&one.reference_locator)));
+        self.0.add(&item.name, &item.version_info, &item.external_refs.0.0);
     }
 }
 

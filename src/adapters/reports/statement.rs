@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Document, read, time};
+use super::{Document, Lax, Text, read, time};
 use crate::core::{clean, digest::Digest};
 
 #[derive(Deserialize)]
@@ -26,16 +26,16 @@ struct Envelope {
 #[serde(rename_all = "camelCase")]
 struct Statement<'a> {
     #[serde(default)]
-    subject: Vec<Subject>,
+    subject: Option<Vec<Lax<Subject>>>,
     predicate_type: String,
     #[serde(borrow)]
     predicate: &'a RawValue,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Subject {
-    #[serde(default)]
-    digest: BTreeMap<String, String>,
+    digest: Lax<BTreeMap<String, Text>>,
 }
 
 /// cosign's predicate; trivy writes `scanner`, the specification says `scanners`.
@@ -44,15 +44,15 @@ struct Scanned<'a> {
     #[serde(borrow)]
     scanner: Option<Scanner<'a>>,
     #[serde(borrow, default)]
-    scanners: Vec<Scanner<'a>>,
+    scanners: Option<Vec<Scanner<'a>>>,
     #[serde(default)]
-    metadata: Metadata,
+    metadata: Lax<Metadata>,
 }
 
 #[derive(Deserialize)]
 struct Scanner<'a> {
     #[serde(default)]
-    uri: String,
+    uri: Text,
     #[serde(borrow)]
     result: &'a RawValue,
 }
@@ -60,7 +60,7 @@ struct Scanner<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Metadata {
-    scan_finished_on: String,
+    scan_finished_on: Text,
 }
 
 /// A Sigstore bundle around an envelope.
@@ -78,10 +78,10 @@ pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
 /// A statement.
 pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
-    let names = |subject: &Subject| {
-        digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex()))
+    let names = |subject: &Lax<Subject>| {
+        digests.iter().any(|digest| subject.digest.get(digest.algorithm()).is_some_and(|hex| **hex == *digest.hex()))
     };
-    if !digests.is_empty() && !statement.subject.iter().any(names) {
+    if !digests.is_empty() && !statement.subject.iter().flatten().any(names) {
         return None;
     }
     let kind = statement.predicate_type.as_str();
@@ -96,7 +96,7 @@ pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
 
 fn scanned(predicate: &[u8]) -> Option<Document> {
     let said: Scanned<'_> = serde_json::from_slice(predicate).ok()?;
-    let scanner = said.scanner.or_else(|| said.scanners.into_iter().next())?;
+    let scanner = said.scanner.or_else(|| said.scanners.into_iter().flatten().next())?;
     let Document::Scan(mut report) = read(scanner.result.get().as_bytes(), &[])? else { return None };
     report.scanned = time(&said.metadata.scan_finished_on).or(report.scanned);
     report.tool = format!("attestation of {}", clean::short(&scanner.uri, 60));

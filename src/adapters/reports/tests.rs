@@ -143,3 +143,99 @@ fn fifty_thousand_findings_and_endless_nesting_are_no_danger() {
     let empty = scan(br#"{"SchemaVersion":2,"Results":[]}"#).unwrap().outcome(&Exploited::default());
     assert!(matches!(empty, Outcome::Scan { state: Scan::Unsupported, .. }));
 }
+
+#[test]
+fn one_odd_field_never_makes_a_report_unreadable() {
+    let finding = r#"{"VulnerabilityID":"CVE-1","PkgName":"zlib","Severity":"CRITICAL","FixedVersion":"2""#;
+    for odd in [
+        r#""Title":null"#,
+        r#""Title":7"#,
+        r#""Title":1.5"#,
+        r#""Title":true"#,
+        r#""Title":["a",{"b":null}]"#,
+        r#""Title":{"a":["b"]}"#,
+        r#""SeveritySource":null,"InstalledVersion":-1"#,
+        r#""unknown":{"a":[null]}"#,
+    ] {
+        let text = format!(
+            r#"{{"SchemaVersion":2,"CreatedAt":null,"Trivy":null,"Results":[null,{{"Packages":[{{"Name":"zlib"}}],"Vulnerabilities":[{finding},{odd}}}]}}]}}"#
+        );
+        let (report, counts, worst) = scanned(read(text.as_bytes(), &[]));
+        assert_eq!((report.packages.total(), counts.critical, worst[0].id.as_str()), (1, 1, "CVE-1"), "{odd}");
+    }
+    // A finding of which nothing can be read is a finding; none at all is none.
+    let odd = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":["CVE-1",null,{}]}]}"#;
+    assert_eq!(scanned(read(odd.as_bytes(), &[])).1.unknown, 2);
+    // A list of findings that is no list is not an empty one.
+    let broken = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":"CVE-1"}]}"#;
+    assert_eq!(read(broken.as_bytes(), &[]), None);
+    let marked = format!("\u{feff}{TRIVY}");
+    assert_eq!(scanned(read(marked.as_bytes(), &[])).1.critical, 1, "a mark of byte order before it");
+    let grype = r#"{"matches":[{"vulnerability":{"id":"CVE-3","severity":"High","fix":{"versions":null}},"artifact":null},
+        {"vulnerability":{"id":"CVE-4","severity":"High","fix":{"versions":"1.2"}}}],"descriptor":{"db":null,"version":null}}"#;
+    assert_eq!(scanned(read(grype.as_bytes(), &[])).1.high, 2);
+    assert_eq!(scanned(read(br#"{"matches":null,"descriptor":{"name":"grype"}}"#, &[])).1.total(), 0);
+    let clair = r#"{"packages":{"1":null},"vulnerabilities":{"9":{"name":"CVE-5","normalized_severity":"Medium","updater":null}},"package_vulnerabilities":{"1":["9","8"],"2":null}}"#;
+    let counts = clair::read(clair.as_bytes()).unwrap().tally.finish(&Exploited::default()).0;
+    assert_eq!((counts.medium, counts.unknown), (1, 1), "one that is not described is a finding");
+    let harbor = r#"{"application/vnd.x.report":null,"application/vnd.security.vulnerability.report; version=1.1":{"scanner":null,"vulnerabilities":[{"id":"CVE-6","severity":"High","links":null,"description":null}]}}"#;
+    assert_eq!(harbor::read(harbor.as_bytes()).unwrap().tally.finish(&Exploited::default()).0.high, 1);
+    assert_eq!(harbor::read(br#"{"application/vnd.security.vulnerability.report; version=1.1":null}"#), None);
+    let vex = r#"{"@context":"c","author":null,"statements":[{"vulnerability":{"@id":"CVE-1","name":null},"status":"fixed","justification":null},{"vulnerability":null}]}"#;
+    let Some(Document::Statements(said)) = read(vex.as_bytes(), &[]) else { panic!("not read") };
+    assert_eq!((said.statements.len(), said.statements[0].vulnerability.as_str()), (2, "CVE-1"));
+}
+
+#[test]
+fn sarif_is_read_as_its_specification_says() {
+    let of = |results: &str| {
+        let text = format!(
+            r#"{{"version":"2.1.0","runs":[{{"results":[{results}],"tool":{{"driver":{{"name":"x","rules":[
+                {{"id":"CVE-1","properties":{{"security-severity":"9.8"}}}},{{"id":"CVE-2","defaultConfiguration":{{"level":"error"}}}}]}},
+                "extensions":[{{"rules":[{{"id":"CVE-3","properties":{{"security-severity":4.5}}}}]}}]}}}}]}}"#
+        );
+        let counts = scanned(read(text.as_bytes(), &[])).1;
+        [counts.critical, counts.high, counts.medium, counts.low, counts.unknown]
+    };
+    for (result, counts) in [
+        (r#"{"ruleId":"CVE-1"}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleIndex":0}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1","ruleIndex":-1}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1/sub/x"}"#, [1, 0, 0, 0, 0]),
+        (r#"{"rule":{"id":"CVE-1"}}"#, [1, 0, 0, 0, 0]),
+        (r#"{"rule":{"index":0}}"#, [1, 0, 0, 0, 0]),
+        (r#"{"rule":{"index":0,"toolComponent":{"index":0}}}"#, [0, 0, 1, 0, 0]),
+        (r#"{"ruleId":"CVE-3"}"#, [0, 0, 1, 0, 0]),
+        (r#"{"ruleId":"CVE-2"}"#, [0, 1, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-2","level":"note"}"#, [0, 0, 0, 1, 0]),
+        (r#"{"ruleId":"CVE-9"}"#, [0, 0, 0, 0, 1]),
+        (r#"{"ruleId":"CVE-1","kind":"pass","level":"none"}"#, [0; 5]),
+        (r#"{"ruleId":"CVE-1","kind":"notApplicable"}"#, [0; 5]),
+        (r#"{"ruleId":"CVE-1","kind":"review"}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1","suppressions":[]}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1","suppressions":null}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1","suppressions":[{"kind":"inSource"}]}"#, [0; 5]),
+        (r#"{"ruleId":"CVE-1","suppressions":[{"status":"accepted"},{"status":"underReview"}]}"#, [1, 0, 0, 0, 0]),
+        (r#"{"ruleId":"CVE-1","suppressions":[{"status":"rejected"}]}"#, [1, 0, 0, 0, 0]),
+    ] {
+        assert_eq!(of(result), counts, "{result}");
+    }
+}
+
+#[test]
+fn components_in_components_are_components() {
+    let bom =
+        |components: &str| format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","components":{components}}}"#);
+    let count = |text: String| match read(text.as_bytes(), &[]) {
+        Some(Document::Software(list)) => list.packages.total(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(count(bom(r#"[{"name":"a","components":[{"name":"b","components":[{"name":"c"}]},null]}]"#)), 3);
+    assert_eq!(count(bom(r#"[{"type":"file","name":"f","components":[{"name":"in it"}]}]"#)), 1);
+    assert_eq!(count(bom(r#"[{"name":"a","version":null,"components":null,"purl":3}]"#)), 1);
+    assert_eq!(count(bom("null")), 0);
+    let deep = format!(r#"{}{{"name":"x"}}{}"#, r#"{"components":["#.repeat(500), "]}".repeat(500));
+    assert_eq!(read(bom(&format!("[{deep}]")).as_bytes(), &[]), None, "no reader goes that deep");
+    let spdx = r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"a","externalRefs":null},{"name":"b","externalRefs":"x"},{"name":"c","versionInfo":null}]}"#;
+    assert_eq!(count(spdx.to_owned()), 3);
+}

@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Packages, Raw, Report, time};
+use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
 use crate::core::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Top {
-    created_at: String,
-    trivy: About,
+    created_at: Text,
+    trivy: Lax<About>,
     results: Each<Targets>,
 }
 
@@ -18,21 +18,21 @@ struct Top {
 #[serde(default, rename_all = "PascalCase")]
 struct About {
     #[serde(rename = "VulnerabilityDB")]
-    database: Database,
-    server: Server,
+    database: Lax<Database>,
+    server: Lax<Server>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Server {
     #[serde(rename = "VulnerabilityDB")]
-    database: Database,
+    database: Lax<Database>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Database {
-    updated_at: String,
+    updated_at: Text,
 }
 
 #[derive(Default)]
@@ -44,7 +44,7 @@ struct Targets {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Target {
-    r#type: String,
+    r#type: Text,
     packages: Each<Seen>,
     vulnerabilities: Each<Found>,
 }
@@ -55,8 +55,8 @@ struct Seen(Packages);
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Package {
-    name: String,
-    version: String,
+    name: Text,
+    version: Text,
 }
 
 #[derive(Default)]
@@ -66,13 +66,13 @@ struct Found(Tally);
 #[serde(default, rename_all = "PascalCase")]
 struct Finding {
     #[serde(rename = "VulnerabilityID")]
-    id: String,
-    pkg_name: String,
-    installed_version: String,
-    fixed_version: String,
-    severity: String,
-    severity_source: String,
-    title: String,
+    id: Text,
+    pkg_name: Text,
+    installed_version: Text,
+    fixed_version: Text,
+    severity: Text,
+    severity_source: Text,
+    title: Text,
 }
 
 impl Fold for Seen {

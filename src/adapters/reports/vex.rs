@@ -1,15 +1,16 @@
 //! OpenVEX: what somebody says of vulnerabilities in this image.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Each, Fold, Vex, time};
+use super::{Each, Fold, Text, Vex, time};
 use crate::core::{clean, findings::MOST_FINDINGS, record::Statement};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Top {
-    author: String,
-    timestamp: String,
+    author: Text,
+    timestamp: Text,
     statements: Each<Statements>,
 }
 
@@ -19,28 +20,17 @@ struct Statements(Vec<Statement>);
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct One {
-    vulnerability: Named,
-    status: String,
-    justification: String,
-    impact_statement: String,
-    action_statement: String,
+    vulnerability: Value,
+    status: Text,
+    justification: Text,
+    impact_statement: Text,
+    action_statement: Text,
 }
 
-/// A name alone in OpenVEX 0.0, an object with one since.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Bare(String),
-    Full {
-        #[serde(default)]
-        name: String,
-    },
-}
-
-impl Default for Named {
-    fn default() -> Self {
-        Self::Bare(String::new())
-    }
+/// A name alone in OpenVEX 0.0, an object with one since; without one, its identifier is a name.
+fn name_of(vulnerability: &Value) -> &str {
+    let names = [Some(vulnerability), vulnerability.get("name"), vulnerability.get("@id")];
+    names.into_iter().flatten().filter_map(Value::as_str).find(|name| !name.is_empty()).unwrap_or_default()
 }
 
 impl Fold for Statements {
@@ -49,11 +39,10 @@ impl Fold for Statements {
         if self.0.len() >= MOST_FINDINGS {
             return;
         }
-        let (Named::Bare(name) | Named::Full { name }) = item.vulnerability;
-        let why = [item.justification, item.impact_statement, item.action_statement];
-        let why: Vec<String> = why.into_iter().filter(|part| !part.is_empty()).collect();
+        let why = [&*item.justification, &*item.impact_statement, &*item.action_statement];
+        let why: Vec<&str> = why.into_iter().filter(|part| !part.is_empty()).collect();
         self.0.push(Statement {
-            vulnerability: clean::short(&name, 60),
+            vulnerability: clean::short(name_of(&item.vulnerability), 60),
             status: clean::short(&item.status, 30),
             why: clean::short(&why.join(": "), 200),
         });

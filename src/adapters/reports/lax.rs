@@ -1,0 +1,203 @@
+//! Fields of reports, read so that one odd field never makes a whole report unreadable: null is an absent field, and what
+//! is of another form than it should be is one of which nothing is known. Only a list of findings must be a list: one
+//! that cannot be read never looks as if it were empty.
+
+use std::{fmt, marker::PhantomData, ops::Deref};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// Text: a number is its figures, and what is no text at all is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(pub String);
+
+/// Several texts, or one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts(Vec<Text>);
+
+/// An object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lax<T>(pub T);
+
+/// Takes the elements of an array in one by one.
+pub trait Fold: Default {
+    /// An element.
+    type Item: DeserializeOwned + Default;
+    /// Takes one in.
+    fn take(&mut self, item: Self::Item);
+}
+
+/// An array that is folded while it is read, and never held. It must be one, or null.
+#[derive(Debug, Default)]
+pub struct Each<F>(pub F);
+
+/// The same, of which nothing that counts depends: what is no array is an empty one.
+#[derive(Debug, Default)]
+pub struct Loose<F>(pub F);
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Deref for Texts {
+    type Target = [Text];
+    fn deref(&self) -> &[Text] {
+        &self.0
+    }
+}
+
+impl<T> Deref for Lax<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Visits of what has another form: as if nothing were there.
+macro_rules! otherwise_nothing {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("anything")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+    };
+    (scalars) => {
+        otherwise_nothing!();
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+    };
+    (texts) => {
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+    };
+    (lists) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Self::Value, A::Error> {
+            while all.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+    (objects) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(Self::Value::default())
+        }
+    };
+}
+
+/// How a value is read.
+struct Read<T>(PhantomData<T>);
+
+macro_rules! read_as_it_comes {
+    ($kind:ty: $($bound:tt)*) => {
+        impl<'de, $($bound)*> Deserialize<'de> for $kind {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(Read::<$kind>(PhantomData))
+            }
+        }
+    };
+}
+
+read_as_it_comes!(Text:);
+read_as_it_comes!(Texts:);
+read_as_it_comes!(Lax<T>: T: Deserialize<'de> + Default);
+read_as_it_comes!(Each<F>: F: Fold);
+read_as_it_comes!(Loose<F>: F: Fold);
+
+impl<'de> Visitor<'de> for Read<Text> {
+    type Value = Text;
+    otherwise_nothing!();
+    otherwise_nothing!(lists);
+    otherwise_nothing!(objects);
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<Text, E> {
+        Ok(Text(text))
+    }
+    fn visit_bool<E>(self, is: bool) -> Result<Text, E> {
+        Ok(Text(is.to_string()))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+}
+
+impl<'de> Visitor<'de> for Read<Texts> {
+    type Value = Texts;
+    otherwise_nothing!(scalars);
+    otherwise_nothing!(objects);
+    fn visit_str<E>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![Text(text.to_owned())]))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = all.next_element::<Text>()? {
+            texts.push(text);
+        }
+        Ok(Texts(texts))
+    }
+}
+
+impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Read<Lax<T>> {
+    type Value = Lax<T>;
+    otherwise_nothing!(scalars);
+    otherwise_nothing!(texts);
+    otherwise_nothing!(lists);
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Lax<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Lax)
+    }
+}
+
+impl<'de, F: Fold> Visitor<'de> for Read<Each<F>> {
+    type Value = Each<F>;
+    otherwise_nothing!();
+    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Each<F>, A::Error> {
+        folded(all).map(Each)
+    }
+}
+
+impl<'de, F: Fold> Visitor<'de> for Read<Loose<F>> {
+    type Value = Loose<F>;
+    otherwise_nothing!(scalars);
+    otherwise_nothing!(texts);
+    otherwise_nothing!(objects);
+    fn visit_seq<A: SeqAccess<'de>>(self, all: A) -> Result<Loose<F>, A::Error> {
+        folded(all).map(Loose)
+    }
+}
+
+/// The elements of an array, taken in one by one. One that is null is none; one of another form is one of which nothing
+/// is known.
+fn folded<'de, F: Fold, A: SeqAccess<'de>>(mut all: A) -> Result<F, A::Error> {
+    let mut folded = F::default();
+    while let Some(item) = all.next_element::<Option<Lax<F::Item>>>()? {
+        if let Some(Lax(item)) = item {
+            folded.take(item);
+        }
+    }
+    Ok(folded)
+}
