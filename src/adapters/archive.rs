@@ -15,6 +15,7 @@ use crate::core::{
     clean,
     digest::Digest,
     error::{During, Error, Result},
+    json,
     manifest::{CONFIG_LIMIT, MANIFEST_LIMIT, OCI_MANIFEST, RawManifest},
 };
 
@@ -62,6 +63,9 @@ pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Images named in the `index.json` of an OCI layout: tag and descriptor digest.
 pub fn layout_index(bytes: &[u8], what: &str) -> Result<Vec<(String, Digest)>> {
+    // The image that a name means must be the same to everybody who reads the layout.
+    json::same_to_all(bytes, &["manifests", "digest", "annotations"])
+        .map_err(|why| Error::failed(what, format!("its index.json: {}", clean::short(&why, 160))))?;
     let document: serde_json::Value = serde_json::from_slice(bytes).during(what)?;
     let entries = document
         .get("manifests")
@@ -132,8 +136,7 @@ impl Index {
         let mut images = Vec::new();
         for (name, digest) in layout_index(&self.read("index.json", MANIFEST_LIMIT)?, &what)? {
             let bytes = self.read(&format!("blobs/{}/{}", digest.algorithm(), digest.hex()), MANIFEST_LIMIT)?;
-            digest.check(&bytes, &what)?;
-            images.push(Named { name, manifest: RawManifest::new(None, bytes.into(), &what)? });
+            images.push(Named { name, manifest: RawManifest::named(&digest, None, bytes.into(), &what)? });
         }
         Ok(Contents { path: self.path.clone(), images, blobs })
     }

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{
-        Parts, Surroundings, attachments,
+        Parts, Surroundings,
+        attachments::{self, Wanted},
         exploited::Catalogues,
         reports::{self, Document, Report, Software, Vex},
     },
@@ -73,11 +74,15 @@ impl Found {
     }
 }
 
-/// Whether a layer may hold a report.
-fn may_hold(media_type: &str) -> bool {
-    let words = ["sarif", "trivy", "dsse", "in-toto", "vuln", "report", "cyclonedx", "spdx", "vex", "sigstore.bundle"];
-    words.iter().any(|word| media_type.contains(word))
+/// Whether a type may be that of a report, or of an artifact with one.
+fn may_hold(kind: &str) -> bool {
+    let words =
+        ["sarif", "trivy", "dsse", "in-toto", "vuln", "report", "cyclonedx", "spdx", "vex", "sbom", "sigstore.bundle"];
+    let kind = kind.to_ascii_lowercase();
+    words.iter().any(|word| kind.contains(word))
 }
+
+const REPORTS: Wanted = Wanted { words: "reports", tags: &[".att", ".sbom"], kind: may_hold, layer: may_hold };
 
 #[async_trait]
 impl Checker for Attachments {
@@ -98,18 +103,20 @@ impl Checker for Attachments {
         if !matches!(pinned.reference, ImageRef::Oci(_)) {
             return Ok(Vec::new());
         }
-        let mut found = Found::default();
+        let (mut found, mut unseen) = (Found::default(), Vec::new());
         let index = (pinned.digest != pinned.manifest).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            for attached in attachments::of(cx, supply, digest).await? {
-                for layer in attached.layers.iter().filter(|layer| may_hold(&layer.media_type)) {
-                    if layer.is_above(LIMIT) {
-                        continue;
-                    }
+            let looked = attachments::of(cx, supply, digest, &REPORTS).await?;
+            unseen.extend(looked.unseen);
+            for attached in looked.attached {
+                for layer in &attached.layers {
                     let bytes = match layer.read(cx, &**content, &attached.at, LIMIT).await {
                         Ok(bytes) => bytes,
-                        Err(error) if matches!(error.kind, ErrorKind::Integrity | ErrorKind::NotFound) => continue,
-                        Err(error) => return Err(error),
+                        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+                        Err(error) => {
+                            unseen.push(error);
+                            continue;
+                        }
                     };
                     let of = digest.clone();
                     let parsed = tokio::task::spawn_blocking(move || reports::read(&bytes, &[&of])).await;
@@ -118,6 +125,11 @@ impl Checker for Attachments {
                     }
                 }
             }
+        }
+        // That nothing is attached is known only where everything was read.
+        let nothing = found.scan.is_none() && found.software.is_none() && found.statements.is_none();
+        if let Some(error) = unseen.into_iter().next().filter(|_| nothing) {
+            return Err(error);
         }
         let record = |tool: &str, outcome: Outcome, reason: String| Record {
             reason,

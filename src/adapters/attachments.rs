@@ -1,38 +1,76 @@
-//! What is attached to an image in its registry: manifests by tag, by the referrers interface and by its fallback tag,
-//! their layers, and those read whole within bounds.
+//! What is attached to an image in its registry, read whole within bounds: manifests of the kinds that somebody wants,
+//! and their layers.
+//!
+//! Whoever may push to a repository may attach anything. So what is of another kind is left aside without being fetched,
+//! what cannot be a manifest counts as nothing, and a bound that is hit is told: it never looks as if nothing were there.
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
+pub use crate::core::attachments::unseen_words;
 use crate::core::{
+    attachments::Attachment,
     clean,
     digest::Digest,
-    error::{Kind, Result},
+    document,
+    error::{Error, Kind, Result},
     fetch,
-    manifest::Descriptor,
+    manifest::{Descriptor, Manifest},
     ports::{Content, Supply},
     progress::Context,
     reference::ImageRef,
 };
 
-/// More attachments than anybody looks at; and layers of one.
-const MOST: usize = 64;
+/// Attachments of the wanted kind that are read of one digest; those whose kind nobody says; and layers of one.
+const MOST_WANTED: usize = 128;
+const MOST_UNSAID: usize = 64;
+const MOST_LAYERS: usize = 128;
+/// Attachments that are read at a time.
+const AT_ONCE: usize = 8;
+/// Kinds that say nothing of what an artifact is (image specification 1.1, "Guidelines for Artifact Usage").
+const UNSAID: [&str; 5] = [
+    "",
+    "application/vnd.oci.empty.v1+json",
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+    "application/vnd.unknown.artifact.v1",
+];
+
+/// What somebody looks for among attachments.
+pub struct Wanted {
+    /// How it is called, where there is too much of it.
+    pub words: &'static str,
+    /// How the tags end that hold it.
+    pub tags: &'static [&'static str],
+    /// Whether a kind of artifact may hold it.
+    pub kind: fn(&str) -> bool,
+    /// Whether a layer of this type may be it.
+    pub layer: fn(&str) -> bool,
+}
 
 /// An attached manifest.
 pub struct Attached {
     /// Where it is.
     pub at: ImageRef,
-    /// The tag it was found by.
-    pub tag: Option<String>,
-    /// Its layers.
+    /// Its layers that may be what is wanted.
     pub layers: Vec<Layer>,
 }
 
+/// What was found, and what could not be looked at.
+#[derive(Default)]
+pub struct Looked {
+    /// Manifests with such layers: those found by a tag first.
+    pub attached: Vec<Attached>,
+    /// Places and artifacts that could not be read, and why.
+    pub unseen: Vec<Error>,
+}
+
 #[derive(Deserialize)]
-struct Manifest {
+struct Layers {
     #[serde(default)]
-    layers: Vec<Layer>,
+    layers: Option<Vec<Layer>>,
 }
 
 /// A layer of one.
@@ -46,37 +84,81 @@ pub struct Layer {
     #[serde(default)]
     size: u64,
     /// Its annotations, as written.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Everything that is attached to `digest`. What is no manifest with layers is left out.
-pub async fn of(cx: &Context, supply: &Supply, digest: &Digest) -> Result<Vec<Attached>> {
+/// A map that may be null.
+fn or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Those attachments that may hold what is wanted, in the order in which they are read: by tag, of its kind, of no kind.
+fn candidates<'a>(found: &'a [Attachment], wanted: &Wanted, unseen: &mut Vec<Error>) -> Vec<&'a Attachment> {
+    let tagged =
+        |one: &&Attachment| one.tag.as_ref().is_some_and(|tag| wanted.tags.iter().any(|ending| tag.ends_with(ending)));
+    let listed = || found.iter().filter(|one| one.tag.is_none());
+    let mut all: Vec<&Attachment> = found.iter().filter(tagged).collect();
+    let mut bounded = |some: Vec<&'a Attachment>, most: usize| {
+        if some.len() > most {
+            let why = format!("too many attachments: {} {}, of which {most} were read", some.len(), wanted.words);
+            unseen.push(Error::new(Kind::Failed, "look at what is attached", why));
+        }
+        all.extend(some.into_iter().take(most));
+    };
+    bounded(listed().filter(|one| (wanted.kind)(&one.kind)).collect(), MOST_WANTED);
+    bounded(listed().filter(|one| UNSAID.contains(&one.kind.as_str())).collect(), MOST_UNSAID);
+    all
+}
+
+/// What is wanted of everything that is attached to `digest`.
+pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted) -> Result<Looked> {
     let content = supply.bytes()?;
-    let mut found = Vec::new();
-    for (at, tag) in supply.attached(cx, digest).await?.into_iter().take(MOST) {
-        let manifest = match content.manifest(cx, &at).await {
-            Ok(manifest) => manifest,
-            // Whoever may attach something could else keep everything from being checked by something unreadable.
-            Err(error) if !matches!(error.kind, Kind::Unavailable | Kind::Cancelled | Kind::NotAllowed) => {
-                tracing::info!(%error, "an attachment is left out");
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let Ok(Manifest { mut layers }) = serde_json::from_slice(&manifest.bytes) else { continue };
-        layers.truncate(MOST);
-        found.push(Attached { at, tag, layers });
+    let all = supply.attached(cx, digest).await?;
+    let mut looked = Looked { attached: Vec::new(), unseen: all.unseen.clone() };
+    let candidates = candidates(&all.found, wanted, &mut looked.unseen);
+    // Collected first: a stream over a borrowing closure is not general enough to be spawned.
+    let reads: Vec<_> = candidates.into_iter().map(|one| read(cx, &*content, one, wanted)).collect();
+    let mut reads = stream::iter(reads).buffered(AT_ONCE);
+    while let Some(read) = reads.next().await {
+        match read {
+            Ok(Some(attached)) => looked.attached.push(attached),
+            Ok(None) => {}
+            Err(error) if error.kind == Kind::Cancelled => return Err(error),
+            Err(error) => looked.unseen.push(error),
+        }
     }
-    Ok(found)
+    for one in &mut looked.attached {
+        if one.layers.len() > MOST_LAYERS {
+            let why =
+                format!("too many of them: {} {}, of which {MOST_LAYERS} were read", one.layers.len(), wanted.words);
+            looked.unseen.push(Error::new(Kind::Failed, format!("read {}", one.at.spoken()), why));
+            one.layers.truncate(MOST_LAYERS);
+        }
+    }
+    Ok(looked)
+}
+
+/// One attachment; `None` where it holds nothing that is wanted, or is there no more.
+async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wanted) -> Result<Option<Attached>> {
+    let manifest = match content.manifest(cx, &one.at).await {
+        Ok(manifest) => manifest,
+        // A list may name what was deleted since; and what no two programs read alike, nobody can have signed with.
+        Err(error) if one.tag.is_none() && matches!(error.kind, Kind::NotFound | Kind::Failed) => {
+            tracing::info!(%error, "an attachment is left out");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    if !matches!(manifest.said(), Manifest::Image { .. }) {
+        return Ok(None);
+    }
+    let Ok(Layers { layers: Some(mut layers) }) = document::read(&manifest.bytes) else { return Ok(None) };
+    layers.retain(|layer| (wanted.layer)(&layer.media_type));
+    Ok((!layers.is_empty()).then(|| Attached { at: one.at.clone(), layers }))
 }
 
 impl Layer {
-    /// Whether it says that it is larger.
-    pub fn is_above(&self, limit: usize) -> bool {
-        self.size > limit as u64
-    }
-
     /// Its bytes, of at most `limit`, their digest compared.
     pub async fn read(&self, cx: &Context, content: &dyn Content, at: &ImageRef, limit: usize) -> Result<Vec<u8>> {
         let blob = Descriptor {
@@ -87,5 +169,48 @@ impl Layer {
             artifact_type: None,
         };
         fetch::blob(cx, content, at, &blob, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNATURES: Wanted =
+        Wanted { words: "signatures", tags: &[".sig"], kind: |kind| kind.starts_with("signature/"), layer: |_| true };
+
+    fn attachment(number: usize, tag: Option<&str>, kind: &str) -> Attachment {
+        let at = ImageRef::oci("r.example", "a", tag.map(str::to_owned));
+        let at = if tag.is_none() { at.with_digest(&Digest::of(&number.to_le_bytes())) } else { at };
+        Attachment { at, tag: tag.map(str::to_owned), kind: kind.to_owned() }
+    }
+
+    #[test]
+    fn what_is_of_another_kind_hides_nothing_however_much_there_is() {
+        let mut found: Vec<_> = (0..5_000).map(|number| attachment(number, None, "application/junk")).collect();
+        found.push(attachment(5_000, None, ""));
+        found.push(attachment(5_001, None, "signature/x"));
+        found.push(attachment(0, Some("sha256-aa.att"), ""));
+        found.push(attachment(0, Some("sha256-aa.sig"), ""));
+        let mut unseen = Vec::new();
+        let kinds: Vec<_> = candidates(&found, &SIGNATURES, &mut unseen)
+            .iter()
+            .map(|one| one.tag.clone().unwrap_or_else(|| one.kind.clone()))
+            .collect();
+        assert_eq!(kinds, ["sha256-aa.sig", "signature/x", ""]);
+        assert!(unseen.is_empty(), "{unseen:?}");
+    }
+
+    #[test]
+    fn a_bound_that_is_hit_is_told_and_takes_nothing_from_other_kinds() {
+        let mut found: Vec<_> = (0..200).map(|number| attachment(number, None, "")).collect();
+        found.extend((200..400).map(|number| attachment(number, None, "signature/x")));
+        found.push(attachment(0, Some("sha256-aa.sig"), ""));
+        let mut unseen = Vec::new();
+        let read = candidates(&found, &SIGNATURES, &mut unseen);
+        assert_eq!(read.len(), 1 + MOST_WANTED + MOST_UNSAID);
+        assert!(read[0].tag.is_some(), "the tag comes first");
+        assert_eq!(unseen.len(), 2, "{unseen:?}");
+        assert!(unseen.iter().all(|error| error.why.contains("too many attachments")), "{unseen:?}");
     }
 }

@@ -12,6 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{
     digest::{Digest, Hasher},
     error::{Error, Kind, Result},
+    fetch,
     manifest::{Descriptor, Manifest, RawManifest, choose},
     model::Platform,
     ports::{BlobSource, ByteStream, Content},
@@ -19,6 +20,11 @@ use super::{
     reference::ImageRef,
     text,
 };
+
+/// Attachments of one manifest that are taken along.
+const ATTACHMENTS: usize = 512;
+/// All manifests of one image together are not larger; they are held in memory.
+const MANIFESTS: u64 = 64 << 20;
 
 /// One end of a copy.
 #[derive(Clone)]
@@ -94,14 +100,20 @@ pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> 
     if options.attachments {
         cx.progress.phase("copying signatures and attachments");
         for subject in subjects {
-            for (at, tag) in from.content.attached(cx, &from.at, &subject).await? {
-                match copy_attached(cx, from, to, &at, tag.as_deref(), options.parallel).await {
+            let all = from.content.attached(cx, &from.at, &subject).await?;
+            let unread = |error: &Error| format!("attachments could not be read: {}: {}", error.what, error.why);
+            left.extend(all.unseen.iter().map(unread));
+            if all.found.len() > ATTACHMENTS {
+                left.push(format!("{} of {} attachments: too many", all.found.len() - ATTACHMENTS, all.found.len()));
+            }
+            for one in all.found.iter().take(ATTACHMENTS) {
+                match copy_attached(cx, from, to, &one.at, one.tag.as_deref(), options.parallel).await {
                     Ok(moved) => {
                         attachments += 1;
                         tally = (tally.0 + moved.0, tally.1 + moved.1);
                     }
                     Err(error) if error.kind == Kind::Cancelled => return Err(error),
-                    Err(error) => left.push(format!("{at}: {}", error.why)),
+                    Err(error) => left.push(format!("{}: {}", one.at, error.why)),
                 }
             }
         }
@@ -135,62 +147,64 @@ async fn select(
     platforms: Option<&[Platform]>,
     what: &str,
 ) -> Result<RawManifest> {
-    let (Some(platforms), Manifest::Index { manifests, .. }) = (platforms, top.parse(what)?) else { return Ok(top) };
+    let (Some(platforms), Manifest::Index { .. }) = (platforms, top.said()) else { return Ok(top) };
+    let entries = fetch::listed(cx, &*from.content, &from.at, &top).await?.entries;
     let chosen: Vec<&Descriptor> =
-        platforms.iter().map(|wanted| choose(&manifests, wanted, what)).collect::<Result<_>>()?;
+        platforms.iter().map(|wanted| choose(&entries, wanted, what)).collect::<Result<_>>()?;
     if let [only] = chosen.as_slice() {
-        return from.content.manifest(cx, &by_digest(&from.at, &only.digest)).await;
+        return fetch::manifest(cx, &*from.content, &from.at, only).await;
     }
     let keep: BTreeSet<&str> = chosen.iter().map(|entry| entry.digest.as_str()).collect();
     let mut document: serde_json::Value =
         serde_json::from_slice(&top.bytes).map_err(|error| Error::failed(what, error))?;
-    if let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) {
-        entries.retain(|entry| {
-            entry.get("digest").and_then(serde_json::Value::as_str).is_some_and(|digest| keep.contains(digest))
-        });
+    let Some(entries) = document.get_mut("manifests").and_then(serde_json::Value::as_array_mut) else {
+        return Err(Error::failed(what, "it is an index without a list"));
+    };
+    let digest_of = |entry: &serde_json::Value| {
+        entry.get("digest").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    entries.retain(|entry| keep.contains(digest_of(entry).as_str()));
+    if entries.iter().map(digest_of).collect::<BTreeSet<_>>().len() < keep.len() {
+        return Err(Error::unsupported(what, "some of these platforms are in an index of their own within it")
+            .hint("copy one platform at a time, or all of it"));
     }
     let bytes = serde_json::to_vec(&document).map_err(|error| Error::failed(what, error))?;
     RawManifest::new(Some(&top.media_type), bytes.into(), what)
 }
 
-fn by_digest(at: &ImageRef, digest: &Digest) -> ImageRef {
-    at.with_digest(digest)
-}
-
 /// Reads all manifests below `top`, children before parents.
 async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Result<Tree> {
     let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new() };
-    match top.parse(what)? {
-        Manifest::Index { manifests, .. } => {
-            // Collected first: a stream over a borrowing closure is not general enough to be spawned.
-            let reads: Vec<_> = manifests.into_iter().map(|child| read_child(cx, from, child)).collect();
-            let children: Vec<RawManifest> = stream::iter(reads).buffered(4).try_collect().await?;
-            for child in children {
-                add_blobs(&mut tree, &child, what)?;
-                tree.manifests.push(child);
+    let listed = fetch::listed(cx, &*from.content, &from.at, &top).await?;
+    let size = listed.entries.iter().map(|child| child.size).fold(0, u64::saturating_add);
+    if size > MANIFESTS {
+        let why = format!("its manifests have {}, more than any honest ones", text::size(size));
+        return Err(Error::new(Kind::Integrity, what, why).hint("tell whoever published the image"));
+    }
+    // Collected first: a stream over a borrowing closure is not general enough to be spawned.
+    let reads: Vec<_> = listed.entries.into_iter().map(|child| read_child(cx, from, child)).collect();
+    tree.manifests = stream::iter(reads).buffered(4).try_collect().await?;
+    tree.manifests.extend(listed.indexes);
+    tree.manifests.push(top);
+    for manifest in &tree.manifests {
+        let Manifest::Image { config, layers, .. } = manifest.said() else { continue };
+        // Foreign layers live at another address by design (Windows base layers) and are not copied by anyone.
+        let foreign =
+            |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
+        for blob in layers.iter().filter(|layer| !foreign(layer)).chain([config]) {
+            // One digest is one blob: of two sizes, one is wrong.
+            let known = tree.blobs.entry(blob.digest.clone()).or_insert_with(|| blob.clone());
+            if known.size != blob.size {
+                let why = format!("{} is said to have {} and {} bytes", blob.digest.short(), known.size, blob.size);
+                return Err(Error::new(Kind::Integrity, what, why).hint("tell whoever published the image"));
             }
         }
-        Manifest::Image { .. } => add_blobs(&mut tree, &top, what)?,
     }
-    tree.manifests.push(top);
     Ok(tree)
 }
 
 async fn read_child(cx: &Context, from: &Place, child: Descriptor) -> Result<RawManifest> {
-    from.content.manifest(cx, &by_digest(&from.at, &child.digest)).await
-}
-
-fn add_blobs(tree: &mut Tree, manifest: &RawManifest, what: &str) -> Result<()> {
-    let Manifest::Image { config, layers, .. } = manifest.parse(what)? else {
-        return Err(Error::unsupported(what, "an index inside an index"));
-    };
-    // Foreign layers live at another address by design (Windows base layers) and are not copied by anyone.
-    let foreign =
-        |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
-    for blob in layers.into_iter().filter(|layer| !foreign(layer)).chain([config]) {
-        tree.blobs.insert(blob.digest.clone(), blob);
-    }
-    Ok(())
+    fetch::manifest(cx, &*from.content, &from.at, &child).await
 }
 
 async fn put_blobs(cx: &Context, from: &Place, to: &Place, tree: &Tree, parallel: usize) -> Result<(u64, u64)> {
@@ -236,7 +250,6 @@ pub struct Checked {
     seen: Arc<Mutex<Seen>>,
 }
 
-#[derive(Default)]
 struct Seen {
     hasher: Hasher,
     hashed: u64,
@@ -246,7 +259,8 @@ struct Seen {
 impl Checked {
     /// Wraps `blob` of `from`.
     pub fn new(cx: &Context, from: &Place, blob: &Descriptor) -> Self {
-        Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::default() }
+        let seen = Seen { hasher: blob.digest.hasher(), hashed: 0, counted: 0 };
+        Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::new(Mutex::new(seen)) }
     }
 }
 

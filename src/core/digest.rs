@@ -44,9 +44,33 @@ impl Digest {
         self.hex().get(..12).unwrap_or_default()
     }
 
-    /// Checks that `bytes` have this digest. Only SHA-256 content is accepted.
+    /// Checks that `bytes` have this digest, by its own algorithm.
     pub fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
-        self.matches(&Self::of(bytes), what)
+        let mut hasher = self.hasher();
+        hasher.update(bytes);
+        self.matches(&hasher.finish(), what)
+    }
+
+    /// What hashes bytes whose digest this one may be.
+    pub fn hasher(&self) -> Hasher {
+        Hasher::of(self.algorithm())
+    }
+
+    /// The tag of what is attached to it, in a registry without an interface for that: algorithm and figures, cut to
+    /// what a tag may have (distribution specification 1.1, "Referrers Tag Schema").
+    pub fn referrers_tag(&self) -> String {
+        let part = |text: &str, most: usize| -> String {
+            let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
+            text.chars().take(most).map(|letter| if allowed(letter) { letter } else { '-' }).collect()
+        };
+        format!("{}-{}", part(self.algorithm(), 32), part(self.hex(), 64))
+    }
+
+    /// The tag that cosign keeps with it, by its ending: `.sig`, `.att`, `.sbom`. `None` where no tag is as long as that:
+    /// of SHA-512 there is none.
+    pub fn attached_tag(&self, ending: &str) -> Option<String> {
+        let tag = format!("{}-{}{ending}", self.algorithm(), self.hex());
+        super::reference::is_tag(&tag).then_some(tag)
     }
 
     /// Checks that `found` is this digest.
@@ -162,6 +186,26 @@ mod tests {
         for bad in ["", "sha256:", "sha256:xyz", "md5:00", &format!("sha256:{}", "A".repeat(64)), "sha256:../../etc"] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn bytes_are_hashed_by_the_algorithm_that_their_digest_names() {
+        let mut hasher = Hasher::of("sha512");
+        hasher.update(b"x");
+        let long = hasher.finish();
+        assert!(long.check(b"x", "read").is_ok() && long.check(b"y", "read").is_err());
+        assert!(Digest::of(b"x").check(b"x", "read").is_ok());
+    }
+
+    #[test]
+    fn tags_of_attachments_are_as_the_specification_has_them() {
+        let digest = |algorithm: &str, count| format!("{algorithm}:{}", "a".repeat(count)).parse::<Digest>().unwrap();
+        let (short, long) = (digest("sha256", 64), digest("sha512", 128));
+        assert_eq!(short.referrers_tag(), format!("sha256-{}", "a".repeat(64)));
+        assert_eq!(long.referrers_tag(), format!("sha512-{}", "a".repeat(64)));
+        assert_eq!(short.attached_tag(".sig"), Some(format!("sha256-{}.sig", "a".repeat(64))));
+        // It would have 139 letters, and a tag has 128 at most.
+        assert_eq!(long.attached_tag(".sig"), None);
     }
 
     #[test]

@@ -3,42 +3,179 @@
 use futures_util::TryStreamExt;
 
 use super::{
+    digest::Digest,
     error::{Error, Kind, Result},
-    manifest::{CONFIG_LIMIT, Descriptor, Manifest, Pieces, choose, describe},
+    manifest::{self, CONFIG_LIMIT, Descriptor, Manifest, Pieces, RawManifest, choose, describe},
     model::{Image, Platform},
+    platform,
     ports::Content,
     progress::Context,
     reference::ImageRef,
 };
+
+/// How deep indexes may lie in indexes, and how many of them one image has.
+const DEEPEST: usize = 4;
+const MOST_INDEXES: usize = 32;
+/// Entries of all of them.
+const MOST_ENTRIES: usize = 1_000;
+/// Entries without a platform that are read to learn it.
+const MOST_UNNAMED: usize = 16;
+
+/// The manifest that a descriptor names, of the image `at`: it has that digest, that size and that type.
+pub async fn manifest(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &Descriptor) -> Result<RawManifest> {
+    let manifest = content.manifest(cx, &at.with_digest(&entry.digest)).await?;
+    entry.is_of(&manifest, &format!("read {} of {at}", entry.digest.short()))?;
+    Ok(manifest)
+}
+
+/// The indexes within an index, the inner ones first, and all entries that are no index, in their order. Both are empty
+/// for a plain image.
+pub struct Listed {
+    /// Indexes that are listed, wherever.
+    pub indexes: Vec<RawManifest>,
+    /// Everything else that is listed.
+    pub entries: Vec<Descriptor>,
+}
+
+/// Everything that a manifest lists; indexes within it are looked into.
+pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &RawManifest) -> Result<Listed> {
+    let what = format!("read what {at} lists");
+    let too_much = |why: &str| Error::new(Kind::Integrity, &what, why).hint("no honest image does");
+    let mut all = Listed { indexes: Vec::new(), entries: Vec::new() };
+    let children = |manifest: &RawManifest, depth: usize| -> Vec<(Descriptor, usize)> {
+        match manifest.said() {
+            // The last one lies on top of the stack: read backwards, they come in their order.
+            Manifest::Index { manifests, .. } => manifests.iter().rev().map(|one| (one.clone(), depth)).collect(),
+            Manifest::Image { .. } => Vec::new(),
+        }
+    };
+    let mut stack = children(top, 1);
+    while let Some((entry, depth)) = stack.pop() {
+        if all.entries.len() + stack.len() > MOST_ENTRIES {
+            return Err(too_much("it lists more images than any honest one"));
+        }
+        if !entry.is_index() {
+            all.entries.push(entry);
+            continue;
+        }
+        if depth >= DEEPEST || all.indexes.len() >= MOST_INDEXES {
+            return Err(too_much("it has too many indexes within indexes"));
+        }
+        let index = manifest(cx, content, at, &entry).await?;
+        stack.extend(children(&index, depth + 1));
+        all.indexes.push(index);
+    }
+    all.indexes.reverse();
+    Ok(all)
+}
 
 /// The image at `at` for `platform`, or for this machine; without a wish, one that does not fit this machine is
 /// still shown.
 pub async fn image(cx: &Context, content: &dyn Content, at: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
     let what = format!("show {at}");
     let top = content.manifest(cx, at).await?;
-    let manifest = match top.parse(&what)? {
-        Manifest::Index { manifests, .. } => {
-            let entry = entry_for(&manifests, platform, &what)?;
-            content.manifest(cx, &at.with_digest(&entry.digest)).await?
-        }
+    let Listed { entries, .. } = listed(cx, content, at, &top).await?;
+    let manifest = match top.said() {
+        Manifest::Index { .. } => chosen(cx, content, at, &entries, platform, &what).await?,
         Manifest::Image { .. } => top.clone(),
     };
-    let config = match manifest.parse(&what)? {
-        Manifest::Image { config, .. } => blob(cx, content, at, &config, CONFIG_LIMIT).await?,
-        Manifest::Index { .. } => return Err(Error::unsupported(what, "an index inside an index")),
-    };
-    describe(&Pieces { reference: at, top: &top, manifest: &manifest, config: &config }, &what)
+    described(cx, content, at, &top, &entries, &manifest, &what).await
 }
 
-fn entry_for<'a>(manifests: &'a [Descriptor], platform: Option<&Platform>, what: &str) -> Result<&'a Descriptor> {
-    match (choose(manifests, &platform.cloned().unwrap_or_else(Platform::host), what), platform) {
-        (Err(_), None) => manifests
-            .iter()
-            .find(|entry| entry.platform.as_ref().is_some_and(|platform| platform.os != "unknown"))
-            .or(manifests.first())
-            .ok_or_else(|| Error::failed(what, "the index is empty")),
-        (chosen, _) => chosen,
+/// The image that one entry of an index is, whichever platform it is for.
+pub async fn entry(cx: &Context, content: &dyn Content, at: &ImageRef, digest: &Digest) -> Result<Image> {
+    let what = format!("show {} of {at}", digest.short());
+    let top = content.manifest(cx, at).await?;
+    let Listed { entries, .. } = listed(cx, content, at, &top).await?;
+    let entry = entries
+        .iter()
+        .find(|entry| entry.digest == *digest)
+        .ok_or_else(|| Error::not_found(&what, "its index does not list it"))?;
+    let manifest = manifest(cx, content, at, entry).await?;
+    described(cx, content, at, &top, &entries, &manifest, &what).await
+}
+
+/// Every image of an index that something could run, each once: also the second one for a platform, which another
+/// program may prefer, and such as name no platform or an unknown one. Statements about images are none.
+pub async fn runnable(cx: &Context, content: &dyn Content, at: &ImageRef) -> Result<Vec<Descriptor>> {
+    let top = content.manifest(cx, at).await?;
+    let mut all: Vec<Descriptor> = Vec::new();
+    for entry in listed(cx, content, at, &top).await?.entries {
+        if all.iter().any(|known| known.digest == entry.digest) || !entry.is_manifest() {
+            continue;
+        }
+        let named = entry.platform.as_ref().is_some_and(Platform::is_known);
+        if named || !is_statement(&manifest(cx, content, at, &entry).await?) {
+            all.push(entry);
+        }
     }
+    Ok(all)
+}
+
+/// Whether a manifest holds statements only (in-toto, as BuildKit attaches them), and no file system. What it says of
+/// itself does not count: an annotation makes no image harmless.
+fn is_statement(manifest: &RawManifest) -> bool {
+    match manifest.said() {
+        Manifest::Image { layers, .. } => {
+            !layers.is_empty() && layers.iter().all(|layer| layer.media_type.ends_with("json"))
+        }
+        Manifest::Index { .. } => false,
+    }
+}
+
+/// Reads the configuration, and puts everything together.
+async fn described(
+    cx: &Context,
+    content: &dyn Content,
+    at: &ImageRef,
+    top: &RawManifest,
+    listed: &[Descriptor],
+    manifest: &RawManifest,
+    what: &str,
+) -> Result<Image> {
+    let config = match manifest.said() {
+        Manifest::Image { config, .. } => blob(cx, content, at, config, CONFIG_LIMIT).await?,
+        Manifest::Index { .. } => return Err(Error::unsupported(what, "it is an index, not one image")),
+    };
+    describe(&Pieces { reference: at, top, listed, manifest, config: &config }, what)
+}
+
+/// The manifest for a platform: of the entries that name one, else of those whose configuration does.
+async fn chosen(
+    cx: &Context,
+    content: &dyn Content,
+    at: &ImageRef,
+    entries: &[Descriptor],
+    platform: Option<&Platform>,
+    what: &str,
+) -> Result<RawManifest> {
+    let wanted = platform.cloned().unwrap_or_else(Platform::host);
+    let none = match choose(entries, &wanted, what) {
+        Ok(entry) => return manifest(cx, content, at, entry).await,
+        Err(none) => none,
+    };
+    let level = platform::processor_level();
+    let unnamed: Vec<&Descriptor> =
+        entries.iter().filter(|entry| entry.platform.is_none() && entry.is_manifest()).take(MOST_UNNAMED).collect();
+    let mut best: Option<(u8, RawManifest)> = None;
+    for entry in &unnamed {
+        let manifest = manifest(cx, content, at, entry).await?;
+        let Manifest::Image { config, .. } = manifest.said() else { continue };
+        let Some(own) = manifest::platform_of(&blob(cx, content, at, config, CONFIG_LIMIT).await?) else { continue };
+        match own.fit(&wanted, level) {
+            Some(fit) if best.as_ref().is_none_or(|(known, _)| fit < *known) => best = Some((fit, manifest)),
+            _ => {}
+        }
+    }
+    if let Some((_, manifest)) = best {
+        return Ok(manifest);
+    }
+    if platform.is_some() {
+        return Err(none);
+    }
+    let named = entries.iter().find(|entry| entry.platform.as_ref().is_some_and(Platform::is_known));
+    let entry = named.or(unnamed.first().copied()).or(entries.first());
+    manifest(cx, content, at, entry.ok_or_else(|| Error::failed(what, "the index is empty"))?).await
 }
 
 /// Reads a small blob whole, checks its digest, and refuses one above `limit` bytes.

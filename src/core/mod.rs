@@ -1,5 +1,6 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
 
+pub mod attachments;
 pub mod audit;
 pub mod clean;
 pub mod config;
@@ -8,16 +9,19 @@ pub mod details;
 pub mod diff;
 pub mod digest;
 pub mod disk;
+pub mod document;
 pub mod error;
 pub mod evidence;
 pub mod facets;
 pub mod fetch;
 pub mod findings;
 pub mod form;
+pub mod json;
 pub mod launch;
 pub mod link;
 pub mod manifest;
 pub mod model;
+pub mod platform;
 pub mod policy;
 pub mod portal;
 pub mod ports;

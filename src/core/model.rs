@@ -1,6 +1,6 @@
 //! The nouns: kinds, platforms, and an image as the image page shows it. Data, no behaviour beyond words.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use super::{
     evidence::Publisher,
     reference::ImageRef,
 };
+
+pub use super::platform::Platform;
 
 /// What sort of thing can be launched or shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
@@ -54,76 +56,6 @@ impl FromStr for ImageKind {
             Error::usage(format!("kind '{text}'"), "not a kind of image")
                 .hint("use container, vm, sif, volume, snapshot or backup")
         })
-    }
-}
-
-/// Operating system and processor, as in the image index of the OCI image specification.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Platform {
-    /// `linux`, `windows`, …
-    pub os: String,
-    /// Go's name of the processor: `amd64`, `arm64`, …
-    pub architecture: String,
-    /// `v7`, `v8`, …
-    pub variant: Option<String>,
-}
-
-impl Platform {
-    /// The platform this program runs on.
-    pub fn host() -> Self {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            "powerpc64" => "ppc64le",
-            other => other,
-        };
-        Self { os: "linux".into(), architecture: architecture.into(), variant: None }
-    }
-
-    /// Whether an image built for `self` runs where `wanted` is asked for. `arm64` and `arm64/v8` are one.
-    pub fn serves(&self, wanted: &Self) -> bool {
-        let variant = |platform: &Self| match (platform.architecture.as_str(), &platform.variant) {
-            ("arm64", None) => Some("v8".to_owned()),
-            (_, variant) => variant.clone(),
-        };
-        self.os == wanted.os
-            && self.architecture == wanted.architecture
-            && (wanted.variant.is_none() || variant(self) == variant(wanted))
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        self.variant.as_ref().map_or(Ok(()), |variant| write!(f, "/{variant}"))
-    }
-}
-
-impl FromStr for Platform {
-    type Err = Error;
-    fn from_str(text: &str) -> Result<Self> {
-        let mut parts = text.split('/').map(str::to_owned);
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
-                Ok(Self { os, architecture, variant })
-            }
-            _ => Err(Error::usage(format!("platform '{text}'"), "expected os/architecture[/variant]")
-                .hint("for example linux/amd64")),
-        }
-    }
-}
-
-impl TryFrom<String> for Platform {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<Platform> for String {
-    fn from(platform: Platform) -> Self {
-        platform.to_string()
     }
 }
 
@@ -313,18 +245,4 @@ pub struct Health {
     pub credentials: String,
     /// Version, limits left and the like, in words.
     pub note: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arm64_serves_its_v8_spelling_and_not_amd64() {
-        let platform = |text: &str| text.parse::<Platform>().unwrap();
-        assert!(platform("linux/arm64").serves(&platform("linux/arm64/v8")));
-        assert!(platform("linux/arm64/v8").serves(&platform("linux/arm64")));
-        assert!(!platform("linux/arm64").serves(&platform("linux/amd64")));
-        assert!(!platform("linux/arm/v6").serves(&platform("linux/arm/v7")));
-    }
 }

@@ -15,6 +15,7 @@ use futures_util::{Stream, future::BoxFuture};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
+    attachments::Attachments,
     audit::Entry,
     copy::Outcome,
     digest::Digest,
@@ -130,14 +131,10 @@ pub trait Content: Send + Sync {
     /// A blob of the image `at`, from byte `from`. The caller checks the digest.
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
 
-    /// Manifests attached to `digest` (referrers API, its fallback tag, and the older tag scheme), each with the tag it needs to be found again.
-    async fn attached(
-        &self,
-        _cx: &Context,
-        _at: &ImageRef,
-        _digest: &Digest,
-    ) -> Result<Vec<(ImageRef, Option<String>)>> {
-        Ok(Vec::new())
+    /// What is attached to `digest` (referrers API, its fallback tag, and the older tag scheme), and which of these places
+    /// could not be looked at.
+    async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Attachments> {
+        Ok(Attachments::default())
     }
 
     /// Whether a blob is there already.
@@ -173,17 +170,17 @@ pub struct Supply {
     pub known: KnownAttachments,
 }
 
-/// Attached manifests by the digest they are attached to, each with the tag it needs to be found again.
-pub type KnownAttachments = Arc<Mutex<HashMap<Digest, Vec<(ImageRef, Option<String>)>>>>;
+/// What is attached, by the digest that it is attached to.
+pub type KnownAttachments = Arc<Mutex<HashMap<Digest, Arc<Attachments>>>>;
 
 impl Supply {
-    /// Manifests attached to a digest of the image; asked for once.
-    pub async fn attached(&self, cx: &Context, digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
+    /// What is attached to a digest of the image; asked for once.
+    pub async fn attached(&self, cx: &Context, digest: &Digest) -> Result<Arc<Attachments>> {
         let mut known = self.known.lock().await;
         if let Some(found) = known.get(digest) {
             return Ok(found.clone());
         }
-        let found = self.bytes()?.attached(cx, &self.image.reference, digest).await?;
+        let found = Arc::new(self.bytes()?.attached(cx, &self.image.reference, digest).await?);
         known.insert(digest.clone(), found.clone());
         Ok(found)
     }

@@ -18,7 +18,7 @@ use wharf::{
             unpack::Root,
         },
         notary::tuf,
-        oci::challenge,
+        oci::{challenge, referrers},
         reports, sif_format,
         store::shared,
     },
@@ -27,7 +27,7 @@ use wharf::{
         digest::Digest,
         findings::Exploited,
         link::Link,
-        manifest::{Pieces, RawManifest, describe},
+        manifest::{Manifest, Pieces, RawManifest, describe},
         policy::{Policy, SignatureRules},
         query::Query,
         record::Outcome,
@@ -44,6 +44,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 pub const TARGETS: &[Target] = &[
     ("text", text, seeds_of_text),
     ("manifest", manifest, seeds_of_manifests),
+    ("referrers", referrers, seeds_of_referrers),
     ("rows", rows, seeds_of_rows),
     ("header", disk_header, seeds_of_headers),
     ("archive", archive, seeds_of_archives),
@@ -78,9 +79,43 @@ fn text(bytes: &[u8]) {
 fn manifest(bytes: &[u8]) {
     let (top, config) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &b""[..]), |at| bytes.split_at(at));
     let Ok(raw) = RawManifest::new(None, bytes::Bytes::copy_from_slice(top), "read") else { return };
-    let _ = raw.parse("read");
+    let is_index = matches!(raw.said(), Manifest::Index { .. });
+    let document: serde_json::Value = serde_json::from_slice(top).expect("it was read");
+    for (key, value) in document.as_object().expect("it is an object") {
+        // A reader that takes no notice of case finds nothing else in it.
+        let of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(key)) && !value.is_null();
+        assert!(!(is_index && of(&["config", "layers"])), "an index is no image, too");
+        assert!(is_index || !of(&["manifests"]), "an image is no index, too");
+    }
     let reference: ImageRef = "r.example/a:1".parse().expect("a reference");
-    let _ = describe(&Pieces { reference: &reference, top: &raw, manifest: &raw, config }, "show");
+    let listed = match raw.said() {
+        Manifest::Index { manifests, .. } => manifests.clone(),
+        Manifest::Image { .. } => Vec::new(),
+    };
+    let pieces = Pieces { reference: &reference, top: &raw, listed: &listed, manifest: &raw, config };
+    if let Ok(image) = describe(&pieces, "show") {
+        assert!(image.platforms.iter().all(|entry| entry.platform.is_known()), "what nobody knows is no platform");
+    }
+}
+
+/// What a registry answers that is asked for what is attached to an image.
+fn referrers(bytes: &[u8]) {
+    for kind in ["application/vnd.oci.image.index.v1+json", "text/html", ""] {
+        assert!(referrers::foreign(kind, bytes) <= bytes.len());
+    }
+}
+
+fn seeds_of_referrers() -> Vec<Vec<u8>> {
+    let digest = Digest::of(b"x");
+    [
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{digest}","size":2,"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","annotations":{{"a":"b"}}}}]}}"#
+        ),
+        r#"{"schemaVersion":2,"manifests":null}"#.to_owned(),
+        "<html></html>".to_owned(),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
 }
 
 /// A list as kept on disk.
@@ -374,7 +409,11 @@ fn seeds_of_archives() -> Vec<Vec<u8>> {
     let config = br#"{"rootfs":{"diff_ids":[]}}"#;
     let saved =
         tar_of(&[("c.json", config), ("manifest.json", br#"[{"Config":"c.json","RepoTags":["a:1"],"Layers":[]}]"#)]);
-    let manifest = br#"{"schemaVersion":2,"layers":[],"config":{}}"#;
+    let none = Digest::of(b"{}");
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"layers":[],"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{none}","size":2}}}}"#
+    );
+    let manifest = manifest.as_bytes();
     let digest = Digest::of(manifest);
     let index = format!(r#"{{"manifests":[{{"digest":"{digest}","size":{}}}]}}"#, manifest.len());
     let layout = tar_of(&[(&format!("blobs/sha256/{}", digest.hex()), manifest), ("index.json", index.as_bytes())]);

@@ -7,6 +7,7 @@
     reason = "a test that fails should say so"
 )]
 
+mod attached;
 mod bad_input;
 mod cli;
 mod clouds;

@@ -148,7 +148,8 @@ async fn signatures_and_attachments_come_along() {
     let to = reference(&shared.destination);
     let place = portal.place(&to).unwrap();
     let attached = place.content.attached(&Context::default(), &to, &shared.outcome.digest).await.unwrap();
-    assert_eq!(attached.len(), 1, "the copy can be found from the copied image");
+    assert_eq!(attached.found.len(), 1, "the copy can be found from the copied image");
+    assert_eq!(attached.unseen, [], "and every place was looked at");
 }
 
 #[tokio::test]

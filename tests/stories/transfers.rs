@@ -256,7 +256,7 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
     let at: ImageRef = format!("{host}/r/x:1").parse().unwrap();
     let (_, layers) = {
         let manifest = place.content.manifest(&Context::default(), &from).await.unwrap();
-        match manifest.parse("x").unwrap() {
+        match manifest.said().clone() {
             wharf::core::manifest::Manifest::Image { config, layers, .. } => (config, layers),
             other => panic!("{other:?}"),
         }

@@ -37,8 +37,10 @@ pub enum Answer {
     NoRule(String),
     /// Its certificate leads to none that is trusted here.
     Unrooted(String),
-    /// It does not fit.
+    /// It claims to be by somebody whom the policy names, and does not fit.
     Wrong(String),
+    /// It does not fit, and claims nobody whom the policy names: anybody could have made it up.
+    Unclaimed(String),
     /// Its form is not understood.
     Unknown(String),
 }
@@ -89,8 +91,8 @@ impl Keyless {
         if self.logged { policy } else { policy.skip_tlog_unsafe().skip_sct() }
     }
 
-    fn checked<'a>(&self, artifact: impl Into<Artifact<'a>>, bundle: &str) -> Answer {
-        let bundle = match Bundle::from_json(bundle) {
+    fn checked<'a>(&self, artifact: impl Into<Artifact<'a>>, json: &str) -> Answer {
+        let bundle = match Bundle::from_json(json) {
             Ok(bundle) => bundle,
             Err(error) => return Answer::Unknown(clean::short(&error.to_string(), 120)),
         };
@@ -99,8 +101,23 @@ impl Keyless {
                 let identity = result.identity().map(|name| name.as_str().to_owned()).unwrap_or_default();
                 self.judged(&identity, result.issuer().unwrap_or_default())
             }
-            Err(error) => refused(&error),
+            Err(error) => match refused(&error) {
+                Answer::Wrong(why) if !self.claims(json) => Answer::Unclaimed(why),
+                answer => answer,
+            },
         }
+    }
+
+    /// Whether the certificate of a bundle names somebody whom the policy names, as it is, checked or not.
+    fn claims(&self, bundle: &str) -> bool {
+        let bundle: serde_json::Value = serde_json::from_str(bundle).unwrap_or_default();
+        let material = bundle.get("verificationMaterial");
+        let at = |path: &str| material.and_then(|material| material.pointer(path)).and_then(serde_json::Value::as_str);
+        let text = at("/certificate/rawBytes").or_else(|| at("/x509CertificateChain/certificates/0/rawBytes"));
+        let certificate = text.and_then(super::payload::base64).unwrap_or_default();
+        let names =
+            |text: &str| !text.is_empty() && certificate.windows(text.len()).any(|part| part == text.as_bytes());
+        self.rules.iter().any(|rule| names(rule.identity.trim_end_matches('*')) && names(&rule.issuer))
     }
 
     /// Whether the policy names them.
@@ -161,7 +178,7 @@ fn as_bundle(payload: &[u8], signature: &str, certificate: &[u8], logged: &Logge
         },
         "messageSignature": {
             "messageDigest": {"algorithm": "SHA2_256", "digest": STANDARD.encode(hash)},
-            "signature": signature.trim(),
+            "signature": signature.split_whitespace().collect::<String>(),
         },
     })
     .to_string()
@@ -222,10 +239,20 @@ mod tests {
     fn another_image_a_changed_signature_and_another_root_are_refused() {
         let digest: Digest = SHA256.parse().unwrap();
         let keyless = with(vec![]);
-        assert!(matches!(keyless.bundle(ATTESTED.as_bytes(), &Digest::of(b"other")), Answer::Wrong(_)));
+        let said = words(keyless.bundle(ATTESTED.as_bytes(), &digest));
+        let (identity, issuer) = said.split_once(" vouched for by ").unwrap();
+        let rule = |identity: &str| vec![Identity { identity: identity.into(), issuer: issuer.into() }];
+        let named = with(rule(&format!("{}*", &identity[..identity.len() / 2])));
         let mut changed: serde_json::Value = serde_json::from_str(ATTESTED).unwrap();
         changed["dsseEnvelope"]["signatures"][0]["sig"] = "MEUCIQ==".into();
-        assert!(matches!(keyless.bundle(changed.to_string().as_bytes(), &digest), Answer::Wrong(_)));
+        let changed = changed.to_string();
+        // Failed is what claims somebody who is trusted; anything else, anybody could have put there.
+        for (bundle, of) in [(ATTESTED, Digest::of(b"other")), (&changed, digest.clone())] {
+            assert!(matches!(named.bundle(bundle.as_bytes(), &of), Answer::Wrong(_)));
+            for stranger in [&keyless, &with(rule("https://github.com/somebody/else"))] {
+                assert!(matches!(stranger.bundle(bundle.as_bytes(), &of), Answer::Unclaimed(_)));
+            }
+        }
         let mut unlogged: serde_json::Value = serde_json::from_str(ATTESTED).unwrap();
         unlogged["verificationMaterial"]["tlogEntries"] = json!([]);
         assert!(!matches!(
@@ -259,7 +286,7 @@ mod tests {
         let keyless = with(vec![]);
         let said = words(keyless.classic(TEXT, &signature, &annotations).unwrap());
         assert!(said.contains(" vouched for by "), "{said}");
-        assert!(matches!(keyless.classic(b"other", &signature, &annotations), Some(Answer::Wrong(_))));
+        assert!(matches!(keyless.classic(b"other", &signature, &annotations), Some(Answer::Unclaimed(_))));
         assert_eq!(keyless.classic(TEXT, &signature, &std::collections::BTreeMap::new()), None);
         let mut unlogged = annotations.clone();
         unlogged.remove(LOGGED);

@@ -7,7 +7,6 @@ pub mod payload;
 use std::{collections::BTreeSet, sync::OnceLock};
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use self::{
     keyless::{Answer, Keyless},
@@ -16,14 +15,14 @@ use self::{
 use crate::{
     adapters::{
         Parts, Surroundings,
-        attachments::{self, Layer},
+        attachments::{self, Layer, Wanted},
         keys::Key,
     },
     core::{
         clean,
         config::Config,
         digest::Digest,
-        error::{Kind as ErrorKind, Result},
+        error::{Error, Kind as ErrorKind, Result},
         evidence::Signature,
         model::{Image, Pinned},
         policy::SignatureRules,
@@ -45,10 +44,23 @@ const LIMIT: usize = 2 << 20;
 /// How long a signature that was found counts, and how long its absence.
 const FOUND: i64 = 86_400;
 const ABSENT: i64 = 3_600;
-/// How the tags of classic signatures end; those of attestations end otherwise.
-const SIGNATURE_TAG: &str = ".sig";
-/// The type of a bundle's layer.
+/// How long it is remembered that something could not be read.
+const SOON: i64 = 60;
+/// The type of a bundle, and of its layer.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// What cosign calls a classic signature that it attaches as an artifact.
+const CLASSIC_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+/// What holds signatures. The tags of attestations end otherwise.
+const SIGNATURES: Wanted = Wanted {
+    words: "signatures",
+    tags: &[".sig"],
+    kind: |kind| kind == CLASSIC_ARTIFACT || is_signature(kind),
+    layer: is_signature,
+};
+
+fn is_signature(media_type: &str) -> bool {
+    media_type == PAYLOAD || media_type.starts_with(BUNDLE)
+}
 
 /// Checks signatures with the policy's keys.
 pub struct Cosign {
@@ -110,13 +122,17 @@ impl Cosign {
             Answer::Trusted(who) => found(Signature::Verified, who, String::new()),
             Answer::Stranger(who) => found(Signature::Untrusted, who, "the policy does not name them".into()),
             Answer::NoRule(who) => found(Signature::NoKey, who, "the policy names no identity".into()),
-            Answer::Unrooted(why) => found(Signature::Untrusted, String::new(), why),
+            Answer::Unrooted(why) | Answer::Unclaimed(why) => found(Signature::Untrusted, String::new(), why),
             Answer::Wrong(why) => found(Signature::Invalid, String::new(), why),
             Answer::Unknown(why) => found(Signature::Unreachable, String::new(), why),
         }
     }
 
-    /// What a layer of an attached manifest says of `digest`; `None` if it is no signature.
+    /// What a layer of an attached manifest says of `digest`; `None` if it is no signature. An error means that it could
+    /// not be read.
+    ///
+    /// Whoever may push may attach what they like. So a signature of another image is none of this one, and no failed one:
+    /// only what claims this digest and a trusted key, and does not fit, is that.
     async fn of_layer(
         &self,
         cx: &Context,
@@ -127,29 +143,23 @@ impl Cosign {
         tag: Option<&str>,
     ) -> Result<Option<Found>> {
         let classic = layer.media_type == PAYLOAD;
-        if !classic && !layer.media_type.starts_with(BUNDLE) {
-            return Ok(None);
-        }
         let place = at.spoken();
-        let wrong = |why: String| Found {
-            state: Signature::Invalid,
+        let other = |why: String| Found {
+            state: Signature::NoneFound,
             signer: String::new(),
-            reason: format!("{why} ({place})"),
+            reason: format!("none of this image: something else is attached: {why} ({place})"),
             stated: Stated::default(),
         };
-        let bytes = match layer.read(cx, content, at, LIMIT).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind == ErrorKind::Integrity => return Ok(Some(wrong(error.why))),
-            Err(error) => return Err(error),
-        };
+        let bytes = layer.read(cx, content, at, LIMIT).await?;
         if classic {
             return Ok(match payload::classic_misses(&bytes, digest, tag) {
                 Some(Miss::Other(_)) => None,
-                Some(Miss::Wrong(why)) => Some(wrong(why)),
-                None => {
+                Some(Miss::Wrong(why)) => Some(other(why)),
+                miss => {
                     let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
-                    let signatures: Vec<Vec<u8>> = STANDARD.decode(text.trim()).into_iter().collect();
+                    let signatures: Vec<Vec<u8>> = payload::base64(text).into_iter().collect();
                     let by_key = bound(self.judged(&bytes, &signatures, "", &place), &bytes, at);
+                    let by_key = for_tag(by_key, miss.as_ref());
                     if by_key.state == Signature::Verified || !layer.annotations.contains_key(keyless::CERTIFICATE) {
                         return Ok(Some(by_key));
                     }
@@ -157,14 +167,14 @@ impl Cosign {
                         let none = || Answer::Unknown("it has no certificate".to_owned());
                         keyless.classic(&bytes, text, &layer.annotations).unwrap_or_else(none)
                     };
-                    Some(self.certified(ask, &place))
+                    Some(for_tag(self.certified(ask, &place), miss.as_ref()))
                 }
             });
         }
         let Some(bundle) = Bundle::read(&bytes) else { return Ok(None) };
         Ok(match bundle.misses(digest) {
             Some(Miss::Other(_)) => None,
-            Some(Miss::Wrong(why)) => Some(wrong(why)),
+            Some(Miss::Wrong(why) | Miss::Tag(why)) => Some(other(why)),
             None if bundle.is_keyless() => Some(self.certified(|keyless| keyless.bundle(&bytes, digest), &place)),
             None => {
                 bundle.signed().map(|(message, signatures)| self.judged(&message, &signatures, bundle.hint(), &place))
@@ -175,9 +185,36 @@ impl Cosign {
 
 /// Which of several signatures tells how an image stands: the best; of two that count, the one that is bound to less,
 /// then the one that says more.
+///
+/// One that fails takes nothing from a good one beside it: whoever may push could attach one to deny an image to all.
+/// It outweighs everything else.
 fn standing(found: &Found) -> (u8, bool, bool) {
     let bound = found.stated.terms.until.is_some() || found.stated.only.is_some();
-    (found.state.weight(), !bound, !found.stated.request.is_empty())
+    let weight = match found.state {
+        Signature::Invalid => 2 * Signature::CoveredByIndex.weight() - 1,
+        state => 2 * state.weight(),
+    };
+    (weight, !bound, !found.stated.request.is_empty())
+}
+
+/// A good signature that was made for another tag does not count for this one.
+fn for_tag(mut found: Found, miss: Option<&Miss>) -> Found {
+    if let (true, Some(Miss::Tag(why))) = (found.state.is_good(), miss) {
+        found.state = Signature::Expired;
+        found.reason = format!("{why} ({})", found.reason);
+    }
+    found
+}
+
+/// That something could not be looked at. Nobody knows what stands there: the image may be signed.
+fn unseen(errors: &[Error]) -> Option<Found> {
+    let words = attachments::unseen_words(errors);
+    (!words.is_empty()).then(|| Found {
+        state: Signature::Unreachable,
+        signer: String::new(),
+        reason: words,
+        stated: Stated::default(),
+    })
 }
 
 /// A good signature with what it states: one whose conditions are not met does not count here and now.
@@ -227,18 +264,24 @@ impl Checker for Cosign {
             stated: Stated::default(),
         };
         let mut scan: Option<Attested> = None;
-        let (mut taken, mut ends) = (BTreeSet::new(), i64::MAX);
+        let (mut taken, mut ends, mut blind) = (BTreeSet::new(), i64::MAX, Vec::new());
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
-            for attached in attachments::of(cx, supply, digest).await? {
-                if attached.tag.as_ref().is_some_and(|tag| !tag.ends_with(SIGNATURE_TAG)) {
-                    continue;
-                }
+            let looked = attachments::of(cx, supply, digest, &SIGNATURES).await?;
+            blind.extend(looked.unseen);
+            for attached in &looked.attached {
                 for layer in &attached.layers {
-                    let found = self.of_layer(cx, &**content, &attached.at, layer, digest, tag).await?;
-                    let Some(mut one) = found else { continue };
+                    let mut one = match self.of_layer(cx, &**content, &attached.at, layer, digest, tag).await {
+                        Ok(Some(one)) => one,
+                        Ok(None) => continue,
+                        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
+                        Err(error) => {
+                            blind.push(error);
+                            continue;
+                        }
+                    };
                     if one.state == Signature::Verified && *digest != pinned.manifest {
                         one.state = Signature::CoveredByIndex;
                     }
@@ -252,16 +295,23 @@ impl Checker for Cosign {
                         taken.extend(one.stated.terms.exceptions.iter().cloned());
                         ends = ends.min(one.stated.terms.until.unwrap_or(i64::MAX));
                     }
-                    if standing(&one) > standing(&best) {
+                    if standing(&one) > standing(&best) || best.reason.is_empty() {
                         best = one;
                     }
                 }
             }
         }
+        if let Some(one) = unseen(&blind).filter(|one| standing(one) > standing(&best)) {
+            best = one;
+        }
         if best.reason.is_empty() {
             best.reason.push_str("looked for a signature tag, referrers, and their fallback tag");
         }
-        let valid = if best.state == Signature::NoneFound { ABSENT } else { FOUND };
+        let valid = match best.state {
+            Signature::NoneFound => ABSENT,
+            Signature::Unreachable => SOON,
+            _ => FOUND,
+        };
         let outcome = Outcome::Signature { state: best.state, signer: best.signer };
         let signed = Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid);
         let own_end = best.stated.terms.until.filter(|_| best.state != Signature::Expired).unwrap_or(i64::MAX);

@@ -43,8 +43,16 @@ struct SignedImage {
 pub enum Miss {
     /// It is something else than a signature of an image.
     Other(String),
-    /// It is a signature, of another image or another tag: here it is in the wrong place.
+    /// It is a signature, of another image: here it is in the wrong place.
     Wrong(String),
+    /// It is a signature of this image, which was made for another tag.
+    Tag(String),
+}
+
+/// Base64 as cosign decodes it: line breaks do not count.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    let bare: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+    STANDARD.decode(bare).ok()
 }
 
 /// Why a classic payload does not speak of this image; `None` if it does.
@@ -61,11 +69,12 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
     if critical.image.digest != digest.as_str() {
         return Some(Miss::Wrong(format!("it is over {}, another image", clean::short(&critical.image.digest, 30))));
     }
-    // A port's colon stands before the last slash.
-    let last = critical.identity.reference.rsplit('/').next().unwrap_or("");
+    // A digest names no tag, and a port's colon stands before the last slash.
+    let name = critical.identity.reference.split('@').next().unwrap_or("");
+    let last = name.rsplit('/').next().unwrap_or("");
     match (last.split_once(':'), tag) {
         (Some((_, signed)), Some(asked)) if signed != asked => {
-            Some(Miss::Wrong(format!("it was made for the tag {}, not {asked}", clean::short(signed, 40))))
+            Some(Miss::Tag(format!("it was made for the tag {}, not {asked}", clean::short(signed, 40))))
         }
         _ => None,
     }
@@ -144,11 +153,11 @@ impl Bundle {
     /// The message that was signed (DSSE's pre-authentication encoding), and its signatures.
     pub fn signed(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         let envelope = self.dsse_envelope.as_ref()?;
-        let payload = STANDARD.decode(&envelope.payload).ok()?;
+        let payload = base64(&envelope.payload)?;
         let kind = &envelope.payload_type;
         let mut message = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
         message.extend_from_slice(&payload);
-        let signatures = envelope.signatures.iter().filter_map(|one| STANDARD.decode(&one.sig).ok()).collect();
+        let signatures = envelope.signatures.iter().filter_map(|one| base64(&one.sig)).collect();
         Some((message, signatures))
     }
 
@@ -158,7 +167,7 @@ impl Bundle {
             .dsse_envelope
             .as_ref()
             .filter(|envelope| envelope.payload_type == "application/vnd.in-toto+json")
-            .and_then(|envelope| STANDARD.decode(&envelope.payload).ok())
+            .and_then(|envelope| base64(&envelope.payload))
             .and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok());
         let Some(statement) = statement else { return Some(Miss::Other("its statement is not understood".to_owned())) };
         if !STATEMENTS.contains(&statement.kind.as_str()) || !PREDICATES.contains(&statement.predicate.as_str()) {
@@ -191,12 +200,23 @@ mod tests {
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b"), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), None), None);
+        // A name with a digest names no tag.
+        let by_digest = format!("r.example:5000/a/b@{}", digest());
+        assert_eq!(misses(&payload(CLASSIC, &digest(), &by_digest), Some("1")), None);
+        assert_eq!(misses(&payload(CLASSIC, &digest(), &format!("r.example/a/b:1@{}", digest())), Some("1")), None);
         let wrong = |miss: Option<Miss>| matches!(miss, Some(Miss::Wrong(_)));
-        assert!(wrong(misses(&payload(CLASSIC, &digest(), "r.example/a/b:2"), Some("1"))));
+        let other_tag = misses(&payload(CLASSIC, &digest(), "r.example/a/b:2"), Some("1"));
+        assert!(matches!(other_tag, Some(Miss::Tag(_))), "{other_tag:?}");
         assert!(wrong(misses(&payload(CLASSIC, &Digest::of(b"other"), "r/a"), None)));
         let other = misses(&payload("atomic container signature", &digest(), "r/a"), None);
         assert!(matches!(other, Some(Miss::Other(words)) if words.contains("atomic")));
         assert!(misses("{", None).is_some());
+    }
+
+    #[test]
+    fn base64_may_be_broken_into_lines() {
+        assert_eq!(base64("aGVs\nbG8=\r\n").as_deref(), Some(&b"hello"[..]));
+        assert_eq!(base64("aGVs!G8="), None);
     }
 
     #[test]

@@ -93,14 +93,14 @@ impl Content for Engine {
         let name = self.local(at)?;
         let manifests = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).remove(at).unwrap_or_default();
         let manifest = for_this_machine(&manifests, &what)?;
-        let Manifest::Image { config, layers, .. } = manifest.parse(&what)? else {
-            return Err(Error::failed(what, "an index inside an index"));
+        let Manifest::Image { config, layers, .. } = manifest.said() else {
+            return Err(Error::failed(what, "it is an index, not one image"));
         };
         let archive = self.staging.join(format!("{}-{}.tar", manifest.digest.hex(), std::process::id()));
         let name = format!("{}:{}", name.repository, name.tag.as_deref().unwrap_or("latest"));
         let files: Vec<(String, PathBuf)> =
             layers.iter().map(|layer| (format!("{}.tar", layer.digest.hex()), self.staged(layer))).collect();
-        let config_file = (format!("{}.json", config.digest.hex()), self.staged(&config));
+        let config_file = (format!("{}.json", config.digest.hex()), self.staged(config));
         let target = archive.clone();
         let written = tokio::task::spawn_blocking(move || write_archive(&target, &name, &config_file, &files))
             .await
@@ -111,7 +111,7 @@ impl Content for Engine {
         };
         let _ = fs::remove_file(&archive).await;
         if loaded.is_ok() {
-            for blob in layers.iter().chain([&config]) {
+            for blob in layers.iter().chain([config]) {
                 let _ = fs::remove_file(self.staged(blob)).await;
             }
         }
@@ -197,9 +197,14 @@ async fn forget_old(folder: &std::path::Path) {
 /// Of the manifests that were put, the image for this machine.
 fn for_this_machine<'a>(manifests: &'a [RawManifest], what: &str) -> Result<&'a RawManifest> {
     let top = manifests.last().ok_or_else(|| Error::failed(what, "no manifest was written"))?;
-    match top.parse(what)? {
-        Manifest::Index { manifests: entries, .. } => {
-            let chosen = choose(&entries, &Platform::host(), what)?;
+    match top.said() {
+        Manifest::Index { .. } => {
+            let listed = manifests.iter().flat_map(|manifest| match manifest.said() {
+                Manifest::Index { manifests, .. } => manifests.clone(),
+                Manifest::Image { .. } => Vec::new(),
+            });
+            let listed: Vec<Descriptor> = listed.collect();
+            let chosen = choose(&listed, &Platform::host(), what)?;
             manifests
                 .iter()
                 .find(|manifest| manifest.digest == chosen.digest)

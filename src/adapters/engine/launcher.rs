@@ -277,7 +277,7 @@ impl Engine {
                     return Ok(full);
                 }
                 match self.pull(cx, name, plan, supply).await {
-                    Ok(()) => self.compare(&full, &plan.image.digest, what).await.map(|()| full),
+                    Ok(()) => self.compare(&full, &plan.image.manifest, what).await.map(|()| full),
                     Err(error) if error.kind == Kind::Cancelled => Err(error),
                     Err(error) => {
                         // An engine may lack the credentials, the authority or the plain-http rule that Wharf has: carry the bytes over.
@@ -302,7 +302,8 @@ impl Engine {
         let platform = plan.image.platform.as_ref().map(ToString::to_string).unwrap_or_default();
         let options = CreateImageOptionsBuilder::default()
             .from_image(&pull_name(name))
-            .tag(plan.image.digest.as_str())
+            // Not the index: an engine may choose another entry of it than the one that was judged.
+            .tag(plan.image.manifest.as_str())
             .platform(&platform)
             .build();
         let credentials = supply.credentials.as_ref().map(|known| DockerCredentials {
@@ -369,18 +370,14 @@ impl Engine {
             address: self.address.clone(),
             staging: self.staging.clone(),
         };
-        let from = Place { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.digest) };
-        // Only this machine's platform travels, so that the engine cannot choose another.
-        let options = Options {
-            platforms: plan.image.platform.clone().map(|platform| vec![platform]),
-            attachments: false,
-            ..Options::default()
-        };
-        let manifest = from.content.manifest(cx, &from.at.with_digest(&plan.image.manifest)).await?;
+        // Only the manifest that was judged travels, so that the engine cannot choose another.
+        let from = Place { content: supply.bytes()?, at: plan.image.reference.with_digest(&plan.image.manifest) };
+        let options = Options { attachments: false, ..Options::default() };
+        let manifest = from.content.manifest(cx, &from.at).await?;
         copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
         let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;
-        let crate::core::manifest::Manifest::Image { config, .. } = manifest.parse(what)? else {
+        let crate::core::manifest::Manifest::Image { config, .. } = manifest.said() else {
             return Err(Error::failed(what, "not a single image"));
         };
         let id = image.id.unwrap_or_default();

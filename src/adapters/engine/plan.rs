@@ -99,10 +99,11 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
     })
 }
 
-/// The name under which the engine runs it: always a digest, never a tag.
+/// The name under which the engine runs it: always the digest of the one manifest that was judged, never a tag, nor an
+/// index of which the engine would choose an entry.
 pub fn image_name(pinned: &Pinned) -> String {
     match &pinned.reference {
-        ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.digest),
+        ImageRef::Oci(name) => format!("{}@{}", super::catalog::pull_name(name), pinned.manifest),
         _ => pinned.digest.to_string(),
     }
 }

@@ -146,7 +146,8 @@ impl Files {
     ) -> Result<()> {
         // The source hashes from the start of this run; what an earlier run left must be hashed here.
         let path = partial.to_owned();
-        let mut hasher = tokio::task::spawn_blocking(move || hash_file(&path, have)).await.during(what)??;
+        let hasher = blob.digest.hasher();
+        let mut hasher = tokio::task::spawn_blocking(move || hash_file(hasher, &path, have)).await.during(what)??;
         let mut file =
             fs::OpenOptions::new().create(true).truncate(false).write(true).open(partial).await.during(what)?;
         file.set_len(have).await.during(what)?;
@@ -168,8 +169,7 @@ impl Files {
     }
 }
 
-fn hash_file(path: &Path, bytes: u64) -> Result<Hasher> {
-    let mut hasher = Hasher::default();
+fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
     if bytes == 0 {
         return Ok(hasher);
     }

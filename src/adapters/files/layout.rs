@@ -95,8 +95,7 @@ impl Layout {
         match self {
             Self::Folder { path, .. } => {
                 let bytes = read_bounded(&blob_path(path, digest), &what)?;
-                digest.check(&bytes, &what)?;
-                RawManifest::new(None, bytes.into(), &what)
+                RawManifest::named(digest, None, bytes.into(), &what)
             }
             Self::Archive(contents) => {
                 if let Some(image) = contents.images.iter().find(|image| image.manifest.digest == *digest) {
@@ -113,8 +112,7 @@ impl Layout {
                     offset,
                 )
                 .during(&what)?;
-                digest.check(&bytes, &what)?;
-                RawManifest::new(None, bytes.into(), &what)
+                RawManifest::named(digest, None, bytes.into(), &what)
             }
         }
     }

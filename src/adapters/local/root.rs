@@ -65,10 +65,10 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, folders: &[&Pa
     let content = supply.bytes()?;
     let manifest = content.manifest(cx, &at).await?;
     image.matches(&manifest.digest, &what)?;
-    let Manifest::Image { layers, .. } = manifest.parse(&what)? else {
+    let Manifest::Image { layers, .. } = manifest.said().clone() else {
         return Err(Error::failed(what, "not a single image"));
     };
-    cx.progress.total(layers.iter().map(|layer| layer.size).sum());
+    cx.progress.total(layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add));
     let working = Working::begin(roots, &image, &what)?;
     let place = Place { content, at };
     cx.unless_cancelled(&what, working.unpack(cx, &place, layers, folders.clone(), &what)).await?;

@@ -16,7 +16,6 @@ use crate::{
     core::{
         error::{Error, Kind, Result},
         fetch,
-        manifest::{Descriptor, Manifest, RawManifest},
         model::{Health, Image, Platform},
         ports::Catalog,
         progress::Context,
@@ -204,7 +203,7 @@ impl Catalog for Oci {
 }
 
 /// `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288), relative or absolute, never to another host.
-fn next_page(response: &Response, current: &Url) -> Option<Url> {
+pub(super) fn next_page(response: &Response, current: &Url) -> Option<Url> {
     let link = response.headers().get(header::LINK)?.to_str().ok()?;
     let (_, rest) = link.split_once('<')?;
     let (target, parameters) = rest.split_once('>')?;
@@ -214,7 +213,7 @@ fn next_page(response: &Response, current: &Url) -> Option<Url> {
 
 /// Tags that hold signatures, attestations and referrers, not versions.
 pub fn is_attachment(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
+    let Some(rest) = tag.strip_prefix("sha256-").or(tag.strip_prefix("sha512-")) else { return false };
     let (hex, ending) = rest.split_once('.').unwrap_or((rest, ""));
     hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && matches!(ending, "" | "sig" | "att" | "sbom")
 }
@@ -234,14 +233,6 @@ fn natural(tag: &str) -> Vec<(u64, &str)> {
     parts
 }
 
-/// Reads the descriptor list of a referrers answer or of its fallback index.
-pub fn referrers(bytes: &[u8], what: &str) -> Result<Vec<Descriptor>> {
-    match RawManifest::new(None, bytes::Bytes::copy_from_slice(bytes), what)?.parse(what)? {
-        Manifest::Index { manifests, .. } => Ok(manifests),
-        Manifest::Image { .. } => Ok(Vec::new()),
-    }
-}
-
 impl Oci {
     /// The name inside a reference of this registry.
     pub(super) fn name<'a>(&self, at: &'a ImageRef) -> Result<&'a Name> {
@@ -249,21 +240,6 @@ impl Oci {
             ImageRef::Oci(name) if name.host == self.registry.host => Ok(name),
             _ => Err(Error::usage(format!("read {at}"), format!("it is not in {}", self.registry.host))),
         }
-    }
-
-    /// Reads a small answer whole.
-    pub(super) async fn small(
-        &self,
-        cx: &Context,
-        what: &str,
-        response: Response,
-        limit: usize,
-    ) -> Result<bytes::Bytes> {
-        cx.run(what, async {
-            let response = success(what, response).await?;
-            http::body(response, limit, what).await
-        })
-        .await
     }
 
     /// The blob as a stream, whatever host it is redirected to.
@@ -287,6 +263,7 @@ mod tests {
     fn attachment_tags_are_not_versions() {
         let hex = "a".repeat(64);
         assert!(is_attachment(&format!("sha256-{hex}")) && is_attachment(&format!("sha256-{hex}.sig")));
+        assert!(is_attachment(&format!("sha512-{hex}")), "the figures of a longer digest are cut");
         assert!(!is_attachment("sha256-abc") && !is_attachment("v1.sig"));
     }
 }

@@ -12,15 +12,15 @@ use url::Url;
 
 use super::{
     Oci,
-    catalog::referrers,
     client::{self, success},
 };
 use crate::{
     adapters::http,
     core::{
+        attachments::Attachments,
         digest::Digest,
         error::{Error, Kind, Result},
-        manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, Manifest, OCI_INDEX, RawManifest},
+        manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, OCI_INDEX, RawManifest},
         ports::{BlobSource, ByteStream, Content},
         progress::Context,
         reference::{ImageRef, Name},
@@ -48,11 +48,10 @@ impl Content for Oci {
             let stated =
                 response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let bytes = http::body(response, MANIFEST_LIMIT, &what).await?;
-            let manifest = RawManifest::new(stated.as_deref(), bytes, &what)?;
-            if let Some(wanted) = &name.digest {
-                wanted.matches(&manifest.digest, &what)?;
+            match &name.digest {
+                Some(wanted) => RawManifest::named(wanted, stated.as_deref(), bytes, &what),
+                None => RawManifest::new(stated.as_deref(), bytes, &what),
             }
-            Ok(manifest)
         })
         .await
     }
@@ -72,21 +71,8 @@ impl Content for Oci {
         Ok(if from > 0 && whole { skip(stream, from) } else { stream })
     }
 
-    async fn attached(&self, cx: &Context, at: &ImageRef, digest: &Digest) -> Result<Vec<(ImageRef, Option<String>)>> {
-        let name = self.name(at)?;
-        let what = format!("look for attachments of {at}");
-        let mut found = Vec::new();
-        for descriptor in self.referrer_list(cx, name, digest, &what).await? {
-            found.push((by_digest(name, &descriptor.digest), None));
-        }
-        for ending in ["sig", "att", "sbom"] {
-            let tag = format!("{}-{}.{ending}", digest.algorithm(), digest.hex());
-            if self.has_manifest(cx, name, &tag).await? {
-                let at = ImageRef::Oci(Name { tag: Some(tag.clone()), digest: None, ..name.clone() });
-                found.push((at, Some(tag)));
-            }
-        }
-        Ok(found)
+    async fn attached(&self, cx: &Context, at: &ImageRef, digest: &Digest) -> Result<Attachments> {
+        self.attachments(cx, self.name(at)?, digest).await
     }
 
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
@@ -185,7 +171,7 @@ impl Content for Oci {
         let response = self.put_raw(cx, name, tag.unwrap_or(manifest.digest.as_str()), manifest, &what).await?;
         let knows_referrers = response.headers().contains_key("oci-subject");
         success(&what, response).await?;
-        if let (false, Manifest::Image { subject: Some(subject), .. }) = (knows_referrers, manifest.parse(&what)?) {
+        if let (false, Some(subject)) = (knows_referrers, manifest.said().subject()) {
             self.add_referrer(cx, name, &subject.digest, manifest, &what).await?;
         }
         Ok(())
@@ -302,22 +288,8 @@ impl Oci {
         .await
     }
 
-    /// The referrers API, or the index under its fallback tag where a registry lacks the API.
-    async fn referrer_list(&self, cx: &Context, name: &Name, digest: &Digest, what: &str) -> Result<Vec<Descriptor>> {
-        let url = self.registry.url(&format!("v2/{}/referrers/{digest}", name.repository))?;
-        let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, OCI_INDEX));
-        let response = cx.run(what, self.registry.send(what, &client::pull(&name.repository), make)).await?;
-        if response.status().is_success() {
-            return referrers(&self.small(cx, what, response, MANIFEST_LIMIT).await?, what);
-        }
-        match self.fallback_index(cx, name, digest).await? {
-            Some(index) => referrers(&index.bytes, what),
-            None => Ok(Vec::new()),
-        }
-    }
-
     async fn fallback_index(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Option<RawManifest>> {
-        let at = ImageRef::Oci(Name { tag: Some(fallback_tag(digest)), digest: None, ..name.clone() });
+        let at = ImageRef::Oci(Name { tag: Some(digest.referrers_tag()), digest: None, ..name.clone() });
         match self.manifest(cx, &at).await {
             Ok(index) => Ok(Some(index)),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
@@ -334,20 +306,26 @@ impl Oci {
         manifest: &RawManifest,
         what: &str,
     ) -> Result<()> {
-        let mut index: serde_json::Value = match self.fallback_index(cx, name, subject).await? {
+        let known = self.fallback_index(cx, name, subject).await?;
+        let is_index = known.as_ref().is_none_or(|index| index.media_type == OCI_INDEX);
+        let mut index: serde_json::Value = match known {
             Some(index) => serde_json::from_slice(&index.bytes).map_err(|error| Error::failed(what, error))?,
             None => serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}),
         };
         let document: serde_json::Value =
             serde_json::from_slice(&manifest.bytes).map_err(|error| Error::failed(what, error))?;
-        let kind =
-            document.get("artifactType").or_else(|| document.pointer("/config/mediaType")).cloned().unwrap_or_default();
-        let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len(), "artifactType": kind});
-        if let (Some(annotations), Some(entry)) = (document.get("annotations"), entry.as_object_mut()) {
-            entry.insert("annotations".into(), annotations.clone());
+        let mut entry = serde_json::json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.bytes.len()});
+        if let Some(entry) = entry.as_object_mut() {
+            if let Some(kind) = manifest.said().kind() {
+                entry.insert("artifactType".into(), kind.into());
+            }
+            if let Some(annotations) = document.get("annotations") {
+                entry.insert("annotations".into(), annotations.clone());
+            }
         }
-        let Some(entries) = index.get_mut("manifests").and_then(serde_json::Value::as_array_mut) else {
-            return Err(Error::failed(what, "the list of attachments is not an index"));
+        let list = index.get_mut("manifests").filter(|_| is_index);
+        let Some(entries) = list.and_then(serde_json::Value::as_array_mut) else {
+            return Err(Error::failed(what, "what stands under the tag of its attachments is not an index"));
         };
         if entries
             .iter()
@@ -358,17 +336,9 @@ impl Oci {
         entries.push(entry);
         let bytes = serde_json::to_vec(&index).map_err(|error| Error::failed(what, error))?;
         let raw = RawManifest::new(Some(OCI_INDEX), bytes.into(), what)?;
-        let response = self.put_raw(cx, name, &fallback_tag(subject), &raw, what).await?;
+        let response = self.put_raw(cx, name, &subject.referrers_tag(), &raw, what).await?;
         success(what, response).await.map(|_| ())
     }
-}
-
-fn fallback_tag(digest: &Digest) -> String {
-    format!("{}-{}", digest.algorithm(), digest.hex())
-}
-
-fn by_digest(name: &Name, digest: &Digest) -> ImageRef {
-    ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() })
 }
 
 /// The `Location` of an answer. Uploads may move to another path, never to another scheme than ours.

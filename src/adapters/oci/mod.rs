@@ -9,6 +9,7 @@ mod client;
 mod content;
 pub mod credentials;
 mod discover;
+pub mod referrers;
 mod trust;
 
 use std::sync::Arc;

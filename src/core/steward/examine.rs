@@ -6,7 +6,8 @@ use crate::core::{
     digest::Digest,
     error::{Error, Kind, Result},
     evidence::{Scan, Signature, Verdict},
-    model::{Image, Platform},
+    fetch,
+    model::Image,
     policy::Judgement,
     portal::Portal,
     progress::Context,
@@ -131,15 +132,6 @@ impl Portal {
         let mut all = Vec::new();
         // Its own index says what it is built for, not the request.
         let image = self.image(cx, &from, None).await?;
-        if image.platforms.len() > PLATFORMS {
-            let count = image.platforms.len();
-            return Err(Error::new(
-                Kind::Denied,
-                what,
-                format!("it is built for {count} platforms, too many to judge"),
-            )
-            .hint("ask for those that you need, one by one: by the digest of their own manifest"));
-        }
         for image in self.each_platform(cx, image).await? {
             all.push(self.examine_platform(cx, image, &quarantine).await?);
         }
@@ -155,18 +147,36 @@ impl Portal {
         Ok((dossier, next))
     }
 
-    /// An image as it is for each platform that it is built for; of one platform, it is that image.
+    /// Every image that an index lists and that something could run; of one image, it is that.
+    ///
+    /// Its signature covers all of them, and which of two for one platform is run is decided by whoever runs it.
     pub(super) async fn each_platform(&self, cx: &Context, image: Image) -> Result<Vec<Image>> {
-        let built_for = image.platforms.iter().map(|entry| &entry.platform).filter(|platform| platform.os != "unknown");
-        let all: Vec<&Platform> = built_for.collect();
-        if all.len() < 2 {
-            return Ok(vec![image]);
+        let what = format!("judge {}", image.reference);
+        let source = self.source_of(&image.reference)?;
+        let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(vec![image]) };
+        let listed = Box::pin(fetch::runnable(cx, &**content, &pinned.reference));
+        let listed = cx.run(&what, listed).await?;
+        if listed.len() > PLATFORMS {
+            let why = format!("it lists {} images, too many to judge", listed.len());
+            return Err(Error::new(Kind::Denied, what, why)
+                .hint("ask for those that you need, one by one: by the digest of their own manifest"));
         }
         let mut images = Vec::new();
-        for platform in all {
-            images.push(self.image(cx, &image.reference, Some(platform)).await?);
+        for entry in listed.into_iter().filter(|entry| entry.digest != pinned.manifest) {
+            images.push(self.listed_image(cx, &image, &entry.digest).await?);
         }
+        images.insert(0, image);
         Ok(images)
+    }
+
+    /// The image that one entry of an image's index is.
+    async fn listed_image(&self, cx: &Context, image: &Image, manifest: &Digest) -> Result<Image> {
+        let source = self.source_of(&image.reference)?;
+        let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(image.clone()) };
+        let what = format!("show {} of {}", manifest.short(), image.reference);
+        let entry = Box::pin(fetch::entry(cx, &**content, &pinned.reference, manifest));
+        let entry = cx.run(&what, entry).await?;
+        Ok(Image { reference: image.reference.clone(), publisher: image.publisher, ..entry })
     }
 
     /// The tag that was asked for, where it means this digest at its source: nobody names an image otherwise.
@@ -181,8 +191,10 @@ impl Portal {
     /// One platform, in the evidence of its place and of the bytes that were fetched.
     async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<Judged> {
         if matches!(quarantine, ImageRef::Oci(_)) {
-            let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
-            let kept = self.image(cx, quarantine, platform.filter(|_| image.platforms.len() > 1)).await?;
+            let mut kept = self.image(cx, quarantine, None).await?;
+            if let Some(pinned) = image.pinned.as_ref().filter(|pinned| pinned.manifest != pinned.digest) {
+                kept = self.listed_image(cx, &kept, &pinned.manifest).await?;
+            }
             // What is found of these bytes counts for them everywhere.
             self.gather(cx, &kept, false, false).await?;
         }
