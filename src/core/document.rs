@@ -317,4 +317,50 @@ mod tests {
         assert_eq!(index(r#","platform":{"os":"","architecture":"amd64"}"#), None);
         assert_eq!(index(r#","platform":{"os":"linux","architecture":"x86_64"}"#).as_deref(), Some("linux/amd64"));
     }
+
+    /// A field as Go's reader takes it: whatever its case, the last one that is there.
+    fn as_go<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        let same = |key: &str| key.to_lowercase().replace('ſ', "s").replace('\u{212a}', "k") == name.to_lowercase();
+        fields.iter().rev().find(|(key, _)| same(key)).map(|(_, value)| value.as_str()).filter(|value| *value != "null")
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_accepted_is_read_alike_by_readers_that_take_no_notice_of_case(
+            picks in proptest::collection::vec((0usize..12, 0usize..4), 0..7),
+        ) {
+            const KEYS: [&str; 12] = ["layers", "Layers", "LAYERS", "layerſ", "config", "Config", "manifests", "Manifests",
+                "manifeſts", "mediaType", "MediaType", "other"];
+            let layer = entry("").replace("\"size\":1", "\"size\":2");
+            let value = |key: &str, form: usize| match (key.to_lowercase().as_str(), form) {
+                (_, 0) => "null".to_owned(),
+                ("config", _) => entry(""),
+                ("mediatype", 1) => format!("\"{OCI_INDEX}\""),
+                ("mediatype", _) => format!("\"{OCI_MANIFEST}\""),
+                (_, 1) => "[]".to_owned(),
+                (_, 2) => format!("[{}]", entry("")),
+                _ => format!("[{layer}]"),
+            };
+            let mut fields = vec![("schemaVersion".to_owned(), "2".to_owned())];
+            fields.extend(picks.iter().map(|(key, form)| (KEYS[*key].to_owned(), value(KEYS[*key], *form))));
+            let text: Vec<String> = fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+            let text = format!("{{{}}}", text.join(","));
+            let Ok((_, read)) = manifest(None, text.as_bytes()) else { return Ok(()) };
+            let sizes = |list: Option<&str>| -> Vec<u64> {
+                let list: Vec<serde_json::Value> = serde_json::from_str(list.unwrap_or("[]")).unwrap();
+                list.iter().map(|one| one["size"].as_u64().unwrap()).collect()
+            };
+            let of = |list: &[Descriptor]| list.iter().map(|one| one.size).collect::<Vec<_>>();
+            match read {
+                Manifest::Index { manifests, .. } => {
+                    proptest::prop_assert_eq!(of(&manifests), sizes(as_go(&fields, "manifests")));
+                    proptest::prop_assert!(as_go(&fields, "layers").is_none() && as_go(&fields, "config").is_none());
+                }
+                Manifest::Image { layers, .. } => {
+                    proptest::prop_assert_eq!(of(&layers), sizes(as_go(&fields, "layers")));
+                    proptest::prop_assert!(as_go(&fields, "manifests").is_none() && as_go(&fields, "config").is_some());
+                }
+            }
+        }
+    }
 }

@@ -215,24 +215,17 @@ impl Tally {
 pub struct Exploited(BTreeSet<String>);
 
 impl Exploited {
-    /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier a line.
+    /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier a line. An entry without an
+    /// identifier is left out; the others count.
     pub fn read(text: &str) -> Self {
-        #[derive(Deserialize)]
-        struct Catalogue {
-            vulnerabilities: Vec<Entry>,
-        }
-        #[derive(Deserialize)]
-        struct Entry {
-            #[serde(rename = "cveID")]
-            id: String,
-        }
-        match serde_json::from_str::<Catalogue>(text) {
-            Ok(catalogue) => Self(catalogue.vulnerabilities.into_iter().map(|entry| entry.id).collect()),
-            Err(_) => {
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-                Self(lines.map(str::to_owned).collect())
-            }
-        }
+        let text = text.trim_start_matches('\u{feff}');
+        let Ok(catalogue) = serde_json::from_str::<serde_json::Value>(text) else {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            return Self(lines.map(str::to_owned).collect());
+        };
+        let entries = catalogue.get("vulnerabilities").and_then(serde_json::Value::as_array);
+        let id = |entry: &serde_json::Value| Some(entry.get("cveID")?.as_str()?.to_owned());
+        Self(entries.into_iter().flatten().filter_map(id).collect())
     }
 
     /// Takes the entries of another in.
@@ -278,6 +271,9 @@ mod tests {
         );
         assert_eq!((worst.len(), worst[0].id.as_str(), worst[0].exploited), (MOST_FINDINGS, "CVE-49999", true));
         assert_eq!(worst[1].severity, Severity::Critical);
+        let odd = r#"{"title":null,"vulnerabilities":[{"cveID":null},{},7,null,{"cveID":"CVE-9","notes":null}]}"#;
+        assert!(Exploited::read(odd).has("CVE-9"), "an odd entry costs itself");
+        assert_eq!(Exploited::read(r#"{"vulnerabilities":null}"#).len(), 0);
         let listed = Exploited::read("# ours\nCVE-1\n\n CVE-2 \n");
         assert!(listed.has("CVE-2") && listed.len() == 2);
     }
