@@ -387,6 +387,18 @@ fn junk_hides_no_signature_and_denies_nobody_an_image() {
     assert_eq!(person.signature(&told.image()).0, "verified");
     let asked = told.asked();
     assert!(asked.len() < 40, "{} requests: {:?}", asked.len(), &asked[..40]);
+    // More than anybody reads: signatures are asked for apart. A registry that filters answers with them; one that does
+    // not, with the same list, and that it was not read to its end is told.
+    let many: Vec<Value> = (0..5_100).map(|number| junk(number, "application/vnd.example.junk")).collect();
+    told.forget_rules();
+    told.lists(&many);
+    let found = person.signature(&told.image());
+    assert_eq!(found.0, "unreachable", "{}", found.1);
+    let filtered = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [bundle]}).to_string();
+    let digest = image["digest"].as_str().unwrap();
+    let begin = format!("GET /v2/a/b/referrers/{digest}?artifactType=application%2Fvnd.dev.sigstore");
+    told.says(&begin, Answer(200, INDEX.into(), "OCI-Filters-Applied: artifactType\r\n".into(), filtered.into()));
+    assert_eq!(person.signature(&told.image()).0, "verified");
     // So many that are said to be signatures that nobody reads them all: that is told, and never "unsigned".
     told.forget_rules();
     told.lists(&(0..300).map(|number| junk(number, BUNDLE)).collect::<Vec<_>>());

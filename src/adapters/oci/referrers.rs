@@ -30,6 +30,9 @@ use crate::{
 
 /// How the tags end that cosign keeps with an image: signatures, attestations, lists of software.
 const TAGS: [&str; 3] = [".sig", ".att", ".sbom"];
+/// The kinds of signatures: of a list that is too long, these are asked for apart.
+const SIGNATURES: [&str; 2] =
+    ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.cosign.artifact.sig.v1+json"];
 /// Pages and entries of a list that does not end.
 const MOST_PAGES: usize = 64;
 const MOST_LISTED: usize = 5_000;
@@ -164,15 +167,39 @@ impl Oci {
         let what = self.place(name, "the referrers interface");
         let mut all = Attachments::default();
         // What the pages before a broken one list counts.
-        let pages = cx.run(&what, self.pages(&what, name, digest, &mut all)).await;
-        if let Err(error) = pages {
+        let pages = Box::pin(self.pages(&what, name, digest, None, &mut all));
+        if let Err(error) = cx.run(&what, pages).await {
             all.unseen.push(error);
+        }
+        // Of a list that nobody reads to its end, signatures must not stand behind it. A registry that does not filter
+        // (no `OCI-Filters-Applied`) gives the same list once more: only what is of that kind is taken from it.
+        if all.unseen.iter().any(|error| matches!(error.kind, Kind::Failed | Kind::Integrity)) {
+            for kind in SIGNATURES {
+                let mut some = Attachments::default();
+                let pages = Box::pin(self.pages(&what, name, digest, Some(kind), &mut some));
+                if let Err(error) = cx.run(&what, pages).await {
+                    tracing::info!(%error, kind, "attachments of one kind could not be listed");
+                }
+                some.found.retain(|one| one.kind == kind);
+                all.extend(Attachments { unseen: Vec::new(), ..some });
+            }
         }
         all
     }
 
-    async fn pages(&self, what: &str, name: &Name, digest: &Digest, all: &mut Attachments) -> Result<()> {
+    /// Reads a list page by page; of one `kind`, where it is asked for and the registry can tell it.
+    async fn pages(
+        &self,
+        what: &str,
+        name: &Name,
+        digest: &Digest,
+        kind: Option<&str>,
+        all: &mut Attachments,
+    ) -> Result<()> {
         let mut url = self.registry.url(&format!("v2/{}/referrers/{digest}", name.repository))?;
+        if let Some(kind) = kind {
+            url.query_pairs_mut().append_pair("artifactType", kind);
+        }
         for page in 0..MOST_PAGES {
             let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, OCI_INDEX));
             let response = self.registry.send(what, &client::pull(&name.repository), make).await?;
