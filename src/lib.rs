@@ -75,14 +75,7 @@
 //! - **A request is a value that pure functions change** ([`core::request::stage`]); SQLite stores what they make of it,
 //!   PostgreSQL checks the same in functions of its own, because there the rights must hold against `psql` too. One
 //!   contract story is held against both.
-//! - **Every image that an index lists is judged**, also a second one for a platform, and the strictest verdict is that of
-//!   the image: its signature covers them all, and whoever runs it may choose another entry than Wharf. What Wharf launches
-//!   is the manifest that was judged, never an index of which an engine would choose.
-//! - **One digest has one reading** ([`core::document`], [`core::json`]): a manifest or configuration that engines, whose
-//!   JSON reader takes no notice of case and the last of equal keys, would read otherwise is refused where it is read.
-//! - **"Unsigned" is said only where every place was looked at** ([`core::attachments`]): what could not be read is kept
-//!   beside what was found. Whoever may push may attach anything: a signature of another image is none of this one, and one
-//!   that fails takes nothing from a good one beside it.
+//! - **All platforms of an index are judged**, and the strictest verdict is that of the image: its signature covers them all.
 //! - **A steward's statement over the hash that a cloud keeps** is what everybody's badge of a disk image comes from; the
 //!   signature over its data, which Nova checks, is added where the site has a key (P-384) for it: reading all data of
 //!   every image on every machine would be the slow way.

@@ -1,7 +1,11 @@
 //! The port of the shared store: requests, who used what, and what people are told. One contract for every database.
 //!
 //! A store keeps the rights too: what it gives and takes depends on who asks ([`Me`]), and a database that has rights
-//! of its own enforces them by itself. Times are seconds since 1970.
+//! of its own enforces them by itself. Times are seconds since 1970, and the store's clock alone writes them: what is to
+//! happen later is handed in as a time span, so that the clocks of two machines are never compared. A row that cannot be
+//! read costs itself alone: lists go on without it or show that it is there.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -90,8 +94,11 @@ pub struct Watched {
     pub judged: bool,
     /// The verdict, the last time; a word.
     pub verdict: String,
-    /// When it was judged the last time; 0 if never.
+    /// When it was judged the last time, by the store's clock, which writes it; 0 if never.
     pub checked: i64,
+    /// How long ago that was, by the same clock; `None` if never.
+    #[serde(skip)]
+    pub age: Option<Duration>,
     /// What the scanners knew then: the identity of their data.
     pub data: String,
     /// Findings that people were told of: identifier, package, version in which it is fixed.
@@ -218,8 +225,9 @@ pub trait Store: Send + Sync {
     /// How long others waited.
     async fn pace(&self) -> Result<Pace>;
 
-    /// Takes the oldest request that a steward has something to do for, for so many seconds.
-    async fn claim(&self, lease: i64) -> Result<Option<Request>>;
+    /// Takes the oldest request that a steward has something to do for, for so long. One that cannot be read fails, and
+    /// the next one is taken.
+    async fn claim(&self, lease: Duration) -> Result<Option<Request>>;
 
     /// The last admission at a destination, before another one is made.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
@@ -239,8 +247,8 @@ pub trait Store: Send + Sync {
     /// Who used an image, also those who asked for it.
     async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
 
-    /// Images that were admitted or used and were not judged since `before`, those that waited longest first.
-    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>>;
+    /// Images that were admitted or used and were not judged for so long, those that waited longest first.
+    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>>;
 
     /// Keeps how an image was judged, and tells people, both or nothing. A notice that was told already is not told again.
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()>;
@@ -254,11 +262,11 @@ pub trait Store: Send + Sync {
     /// Marks some of mine as read.
     async fn seen(&self, notices: &[Id]) -> Result<()>;
 
-    /// Takes a notice that is to be delivered in some way, for so many seconds.
-    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>>;
+    /// Takes a notice that is to be delivered in some way, for so long.
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>>;
 
-    /// Keeps that a notice was delivered; or when it is tried again.
-    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()>;
+    /// Keeps that a notice was delivered; or after what time it is tried again.
+    async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()>;
 
     /// Keeps the address where I get mail.
     async fn introduce(&self, mail: &str) -> Result<()>;

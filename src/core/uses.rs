@@ -19,6 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 impl Portal {
     /// Writes down that this person used an image. A store that is away is told later; nothing fails for it.
     pub async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
+        // What is only on this machine nobody else can look at again.
+        let reference = match reference {
+            ImageRef::Oci(_) => reference.with_digest(digest),
+            ImageRef::Glance { .. } => reference.clone(),
+            _ => return,
+        };
         let used = Use {
             person: self.config.person.clone(),
             how,
@@ -40,6 +46,11 @@ impl Portal {
                 cx.run("write down who used an image", self.store.used(&used)).await
             };
             if let Err(error) = told {
+                // What the store does not take today it does not take tomorrow.
+                if matches!(error.kind, Kind::Usage | Kind::Denied) {
+                    tracing::warn!(%error, "who used an image was not written down");
+                    continue;
+                }
                 away = true;
                 tracing::info!(%error, "the store is told later who used an image");
                 let spool = self.spool.clone();

@@ -62,6 +62,11 @@ async fn main() -> Result<()> {
     let count: usize = std::env::args().nth(2).and_then(|count| count.parse().ok()).unwrap_or(10_000);
     if place.starts_with("postgres") {
         store(&place, "postgres", "owner").set_up().await?;
+        // More than one person may have.
+        let more = "INSERT INTO wharf.setting VALUES ('open_requests', '1000000'), ('requests_per_day', '1000000') ON CONFLICT DO NOTHING";
+        let done =
+            std::process::Command::new("psql").args([&place.replace("WHO", "postgres"), "-c", more]).status().unwrap();
+        assert!(done.success());
     }
     let (ada, carol, steward) = (store(&place, "ada", "a"), store(&place, "carol", "c"), store(&place, "steward", "s"));
     let began = Instant::now();
@@ -74,8 +79,8 @@ async fn main() -> Result<()> {
         withdrawn: false,
     };
     for number in 0..count {
-        let (id, _) = ada.submit(&asked(number), &format!("r.example/admitted/{number}"), &wish).await?;
-        steward.claim(60).await?;
+        let (id, _) = ada.submit(&asked(number), &format!("oci://r.example/admitted/{number}"), &wish).await?;
+        steward.claim(std::time::Duration::from_secs(60)).await?;
         steward.happen(id, &Event::Judged(dossier(number), Next::Wait)).await?;
     }
     let each = began.elapsed().as_secs_f64() * 1000.0 / count as f64;

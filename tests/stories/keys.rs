@@ -12,7 +12,7 @@ use wharf::{
         launch::{Plan, Risk},
         ports::Listing,
         request::{
-            Admission, Group, Me, Pace, Request, Stage, Which, Wish,
+            Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
             notice::{Notice, Topic, Warning},
         },
         requests::Asking,
@@ -31,6 +31,12 @@ use wharf::{
 
 use crate::fake;
 
+/// With a digest that is short enough to be read on a screen.
+fn asked() -> Asked {
+    let (digest, from) = ("sha256:a".to_owned(), "oci://lab.example/physics/a@sha256:a".to_owned());
+    Asked { digest, from, ..crate::stores::asked("a") }
+}
+
 /// A request as a steward left it.
 pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     let now = 1_764_000_000;
@@ -38,7 +44,7 @@ pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     let mut dossier = crate::stores::dossier(Verdict::NeedsApproval, rule, base);
     dossier.at = now - 60;
     dossier.evidence = vec!["signature: ○ unsigned · wharf cosign".into(), "scan: ✓ clean 14 packages · trivy".into()];
-    let mut request = Request::new(id, crate::stores::asked("a"), "oci://lab.example/admitted/gromacs", now - 120);
+    let mut request = Request::new(id, asked(), "oci://lab.example/admitted/gromacs", now - 120);
     request.asked.title = name;
     request.stage = stage;
     request.dossier = Some(*dossier);

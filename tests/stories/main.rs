@@ -20,6 +20,7 @@ mod keys;
 mod lab;
 mod launchers;
 mod places;
+mod psql;
 mod pty;
 mod reach;
 mod readme;

@@ -146,10 +146,12 @@ impl Site {
     fn as_owner(&self, script: &str, site: &str) -> Output {
         let port = self.server.port().to_string();
         let socket = self.server.socket().display().to_string();
-        let home = self.server.data();
+        let home = self.folder.path().join("owner");
+        std::fs::create_dir_all(&home).unwrap();
+        assert!(Command::new("chown").arg("postgres:").arg(&home).status().unwrap().success());
         let path = format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap());
         let variables = [("PGPORT", port.as_str()), ("PGHOST", &socket), ("WHARF_SITE", site), ("PATH", &path)];
-        as_user("postgres", Path::new(&home), Path::new("/bin/sh"), &["-ec", script], &variables)
+        as_user("postgres", &home, Path::new("/bin/sh"), &["-ec", script], &variables)
     }
 }
 

@@ -1,10 +1,11 @@
 //! The shared store: one story that every kind of it passes, and what a database refuses to whoever uses it directly.
 
-use std::{process::Command, sync::Arc};
+use std::{process::Command, sync::Arc, time::Duration};
 
 use wharf::{
     adapters::store::shared::{postgres::Postgres, sqlite::SqliteStore},
     core::{
+        digest::Digest,
         error::Kind,
         evidence::Verdict,
         request::{
@@ -20,6 +21,8 @@ use wharf::{
 use crate::lab::{self, need};
 
 type Shared = Arc<dyn Store>;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A store of one's own that lasts as long as the program.
 pub fn in_memory(person: &str) -> Shared {
@@ -143,6 +146,18 @@ impl Database {
         Arc::new(Postgres::new(&self.address(person), worker.into()).unwrap())
     }
 
+    /// What somebody does with psql, one thing after another, whatever becomes of each.
+    pub fn psql_all(&self, person: &str, all: &[&str]) {
+        let (host, port) = self.host.split_once(':').unwrap();
+        let mut command = Command::new("psql");
+        command.args(["-h", host, "-p", port, "-U", person, "-d", &self.name, "-At"]);
+        for sql in all {
+            // Without a NUL, which no argument can hold.
+            command.args(["-c", &sql.replace('\0', "")]);
+        }
+        command.output().unwrap();
+    }
+
     /// What somebody does with psql; whether it went well, and what it said.
     pub fn psql(&self, person: &str, database: &str, sql: &str) -> (bool, String) {
         let (host, port) = self.host.split_once(':').unwrap();
@@ -154,12 +169,18 @@ impl Database {
     }
 }
 
-pub fn asked(digest: &str) -> Asked {
+/// The digest of what a test calls by a word.
+pub fn digest_of(name: &str) -> String {
+    Digest::of(name.as_bytes()).to_string()
+}
+
+pub fn asked(name: &str) -> Asked {
+    let digest = digest_of(name);
     Asked {
-        from: format!("oci://lab.example/physics/{digest}@sha256:{digest}"),
-        title: format!("physics/{digest}"),
+        from: format!("oci://lab.example/physics/{name}@{digest}"),
+        title: format!("physics/{name}"),
         tag: Some("1".into()),
-        digest: format!("sha256:{digest}"),
+        digest,
         platforms: Vec::new(),
         size: Some(5),
     }
@@ -169,14 +190,14 @@ pub fn wish(reason: &str, private: bool) -> Wish {
     Wish { person: String::new(), reason: reason.into(), until: None, since: 0, private, withdrawn: false }
 }
 
-pub fn decision(digest: &str, approve: bool, reason: &str) -> Decision {
+pub fn decision(name: &str, approve: bool, reason: &str) -> Decision {
     Decision {
         by: String::new(),
         at: text::now(),
         approve,
         reason: reason.into(),
         terms: Terms::default(),
-        digest: format!("sha256:{digest}"),
+        digest: digest_of(name),
         payload: String::new(),
         signature: String::new(),
     }
@@ -199,9 +220,10 @@ pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
     })
 }
 
-fn admission(digest: &str) -> Admission {
-    let reference = format!("oci://lab.example/admitted/{digest}@sha256:{digest}");
-    Admission { reference, digest: format!("sha256:{digest}"), signers: vec!["key 1".into()], at: text::now() }
+fn admission(name: &str) -> Admission {
+    let digest = digest_of(name);
+    let reference = format!("oci://lab.example/admitted/{name}@{digest}");
+    Admission { reference, digest, signers: vec!["key 1".into()], at: text::now() }
 }
 
 /// The story: people ask, a steward works, somebody decides, and everybody is told once.
@@ -216,7 +238,7 @@ struct People {
 
 async fn story(people: &People) {
     let People { ada, bob, carol, dora, one, two } = people;
-    let destination = "lab.example/admitted/a";
+    let destination = "oci://lab.example/admitted/a";
     // The same digest asked by two is one record with two reasons; asking again in the same words changes nothing.
     let (id, new) = ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap();
     assert!(new);
@@ -226,22 +248,29 @@ async fn story(people: &People) {
     assert_eq!(bob.request(id).await.unwrap_err().kind, Kind::NotFound);
     assert!(bob.requests(Which::All, 0, 10).await.unwrap().is_empty());
     assert_eq!(bob.happen(id, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap(), (id, true), "new to him");
     assert_eq!(bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap(), (id, false));
     let seen = bob.request(id).await.unwrap();
+    // What was done privately before stays so.
+    let words =
+        |all: Vec<wharf::core::request::Change>| -> Vec<String> { all.into_iter().map(|one| one.detail).collect() };
+    assert_eq!(words(bob.history(id).await.unwrap()), ["course"]);
+    assert_eq!(words(ada.history(id).await.unwrap()), ["for the paper", "course"]);
+    assert_eq!(words(carol.history(id).await.unwrap()), ["for the paper", "course"]);
     assert_eq!(seen.wishes.iter().map(|wish| wish.person.as_str()).collect::<Vec<_>>(), ["bob"]);
     assert_eq!(carol.request(id).await.unwrap().wishes.len(), 2);
     assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 1);
     assert_eq!(ada.ahead(id).await.unwrap(), 0);
     // One steward takes it, the other finds nothing; only the holder goes on.
-    let taken = one.claim(60).await.unwrap().unwrap();
+    let taken = one.claim(MINUTE).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.stage), (id, Stage::Gathering));
-    assert!(two.claim(60).await.unwrap().is_none());
+    assert!(two.claim(MINUTE).await.unwrap().is_none());
     let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
     assert!(two.happen(id, &judged).await.unwrap_err().why.contains("another steward"));
-    one.happen(id, &Event::Renew { until: text::now() + 90 }).await.unwrap();
+    one.happen(id, &Event::Renew { lease: MINUTE }).await.unwrap();
     let waiting = one.happen(id, &judged).await.unwrap();
     assert_eq!((waiting.stage, waiting.rule(), waiting.base()), (Stage::Waiting, "signature", "alpine"));
-    assert!(one.claim(60).await.unwrap().is_none(), "nothing is to be done until somebody decides");
+    assert!(one.claim(MINUTE).await.unwrap().is_none(), "nothing is to be done until somebody decides");
     let queue = carol.requests(Which::Queue, 0, 10).await.unwrap();
     assert_eq!(queue.iter().map(|request| request.id).collect::<Vec<_>>(), [id]);
     let groups = carol.groups().await.unwrap();
@@ -259,6 +288,10 @@ async fn story(people: &People) {
     assert_eq!(refused.kind, Kind::NotAllowed);
     let answered = ada.happen(id, &Event::Remark(RemarkKind::Answer, "a thesis".into())).await.unwrap();
     assert_eq!((answered.stage, answered.remarks.len()), (Stage::Waiting, 2));
+    // Her answer is about her private wish.
+    assert_eq!(bob.request(id).await.unwrap().remarks.len(), 1);
+    assert!(!words(bob.history(id).await.unwrap()).contains(&"a thesis".to_owned()));
+    assert_eq!(carol.request(id).await.unwrap().remarks.len(), 2);
     assert_eq!(dora.notices(0, 10).await.unwrap()[0].words, "was answered");
     // Two decide at once: one wins, the other is told.
     let refused = ada.happen(id, &Event::Decide(decision("a", true, "mine"))).await.unwrap_err();
@@ -281,8 +314,8 @@ async fn story(people: &People) {
 }
 
 async fn approved(people: &People, name: &str) {
-    let (id, _) = people.ada.submit(&asked(name), "lab.example/admitted/a", &wish("again", false)).await.unwrap();
-    people.one.claim(60).await.unwrap().unwrap();
+    let (id, _) = people.ada.submit(&asked(name), "oci://lab.example/admitted/a", &wish("again", false)).await.unwrap();
+    people.one.claim(MINUTE).await.unwrap().unwrap();
     let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
     people.one.happen(id, &judged).await.unwrap();
     people.carol.happen(id, &Event::Decide(decision(name, true, "fine"))).await.unwrap();
@@ -293,35 +326,44 @@ async fn admitted(people: &People, id: i64) {
     let People { ada, bob, carol, dora, one, two } = people;
     // The decision says who, by the store's own knowledge.
     assert_eq!(ada.request(id).await.unwrap().decision.unwrap().by, "carol");
-    let taken = two.claim(60).await.unwrap().unwrap();
+    // Whoever was refused may hold its row for a moment longer.
+    let mut taken = None;
+    for _ in 0..50 {
+        taken = two.claim(MINUTE).await.unwrap();
+        if taken.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let taken = taken.unwrap();
     assert_eq!((taken.id, taken.stage), (id, Stage::Admitting));
     // It fails once, and is tried again later.
-    let later = Event::Failed { why: "the registry is away".into(), retry: Some(text::now() + 3600) };
+    let later = Event::Failed { why: "the registry is away".into(), again: Some(60 * MINUTE) };
     assert_eq!(two.happen(id, &later).await.unwrap().tries, 1);
-    assert!(one.claim(60).await.unwrap().is_none());
-    let again = Event::Failed { why: "still".into(), retry: Some(0) };
+    assert!(one.claim(MINUTE).await.unwrap().is_none());
+    let again = Event::Failed { why: "still".into(), again: Some(Duration::ZERO) };
     assert!(two.happen(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
     // A second one, for which time passes at once.
-    let (other, _) = ada.submit(&asked("now"), "lab.example/admitted/now", &wish("quick", false)).await.unwrap();
+    let (other, _) = ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap();
     assert_eq!(ada.ahead(other).await.unwrap(), 1, "the one that is tried again later");
-    one.claim(60).await.unwrap().unwrap();
+    one.claim(MINUTE).await.unwrap().unwrap();
     let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("now", true, "clean") });
     one.happen(other, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
     let done = one.happen(other, &Event::Admitted(admission("now"))).await.unwrap();
     assert_eq!((done.stage, done.claimed), (Stage::Admitted, None));
     assert!(one.happen(other, &Event::Admitted(admission("now"))).await.is_err(), "never twice");
-    assert_eq!(one.admitted_at("lab.example/admitted/now").await.unwrap().unwrap(), done.admitted.unwrap());
+    assert_eq!(one.admitted_at("oci://lab.example/admitted/now").await.unwrap().unwrap(), done.admitted.unwrap());
     let told = ada.notices(0, 10).await.unwrap();
-    assert_eq!(told[0].words, "was admitted: oci://lab.example/admitted/now@sha256:now");
+    assert_eq!(told[0].words, format!("was admitted: oci://lab.example/admitted/now@{}", digest_of("now")));
     assert_eq!((told[0].topic, told[0].request), (Topic::Request, Some(other)));
     assert!(ada.pace().await.unwrap().automatic.is_some());
-    assert!(!ada.submit(&asked("now"), "lab.example/admitted/now", &wish("quick", false)).await.unwrap().1);
+    assert!(!ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap().1);
     // History tells everything, in order.
     let what: Vec<String> = ada.history(other).await.unwrap().into_iter().map(|change| change.what).collect();
     assert_eq!(what, ["asked for", "taken", "judged", "admitted"]);
     // A class: whoever may decide approves all that one rule blocks on one base.
-    let (third, _) = bob.submit(&asked("c"), "lab.example/admitted/c", &wish("course", false)).await.unwrap();
-    one.claim(60).await.unwrap().unwrap();
+    let (third, _) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("course", false)).await.unwrap();
+    one.claim(MINUTE).await.unwrap().unwrap();
     one.happen(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait))
         .await
         .unwrap();
@@ -334,7 +376,7 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!((classes[0].id, classes[0].decision.by.as_str()), (kept, "carol"));
     assert!(classes[0].covers(&dossier(Verdict::NeedsApproval, "signature", "alpine"), text::now()));
     assert!(!classes[0].covers(&dossier(Verdict::NeedsApproval, "scan", "alpine"), text::now()));
-    assert_eq!(one.claim(60).await.unwrap().unwrap().id, third, "what waits is judged anew");
+    assert_eq!(one.claim(MINUTE).await.unwrap().unwrap().id, third, "what waits is judged anew");
     carol.end_class(kept).await.unwrap();
     assert!(carol.end_class(kept).await.is_err() && one.classes().await.unwrap().is_empty());
     one.happen(
@@ -348,7 +390,7 @@ async fn admitted(people: &People, id: i64) {
     .unwrap();
     assert_eq!(bob.notices(0, 1).await.unwrap()[0].words, "was rejected by policy test: bad");
     // What was rejected can be asked for anew; what is withdrawn by the last one is over.
-    let (fourth, new) = bob.submit(&asked("c"), "lab.example/admitted/c", &wish("please", false)).await.unwrap();
+    let (fourth, new) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("please", false)).await.unwrap();
     assert!(new && fourth != third);
     assert_eq!(dora.happen(fourth, &Event::Withdraw).await.unwrap_err().kind, Kind::NotAllowed);
     assert_eq!(bob.happen(fourth, &Event::Withdraw).await.unwrap().stage, Stage::Withdrawn);
@@ -360,8 +402,8 @@ async fn watched(people: &People) {
     let used = |how, place: &str| Use {
         person: String::new(),
         how,
-        reference: "oci://lab.example/admitted/now@sha256:now".into(),
-        digest: "sha256:now".into(),
+        reference: format!("oci://lab.example/admitted/now@{}", digest_of("now")),
+        digest: digest_of("now"),
         place: place.into(),
         at: text::now(),
     };
@@ -369,20 +411,15 @@ async fn watched(people: &People) {
         bob.used(&used(How::Launched, "local/look-1")).await.unwrap();
     }
     let users: Vec<(String, How)> =
-        one.users_of("sha256:now").await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
+        one.users_of(&digest_of("now")).await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
     assert_eq!(users, [("ada".to_owned(), How::Requested), ("bob".to_owned(), How::Launched)]);
-    let due = one.watched(text::now() + 1, 10).await.unwrap();
-    assert_eq!((due.len(), due[0].digest.as_str(), due[0].judged), (1, "sha256:now", false));
+    let due = one.watched(Duration::ZERO, 10).await.unwrap();
+    assert_eq!((due.len(), due[0].digest.as_str(), due[0].judged), (1, digest_of("now").as_str(), false));
+    assert_eq!(due[0].age, None);
     assert!(due[0].reference.starts_with("oci://lab.example/admitted/now@"));
-    let now = Watched {
-        known: vec!["CVE-1".into()],
-        judged: true,
-        verdict: "allow".into(),
-        checked: text::now(),
-        ..due[0].clone()
-    };
+    let now = Watched { known: vec!["CVE-1".into()], judged: true, verdict: "allow".into(), ..due[0].clone() };
     let warning = Warning {
-        digest: "sha256:now".into(),
+        digest: digest_of("now"),
         findings: vec![("CVE-1".into(), "openssl".into(), "3.1".into())],
         ..Warning::default()
     };
@@ -402,29 +439,31 @@ async fn watched(people: &People) {
     for _ in 0..2 {
         one.watch(&now, std::slice::from_ref(&notice)).await.unwrap();
     }
-    assert!(one.watched(now.checked, 10).await.unwrap().is_empty());
-    assert_eq!(one.watched(now.checked + 1, 10).await.unwrap(), std::slice::from_ref(&now));
+    assert!(one.watched(MINUTE, 10).await.unwrap().is_empty());
+    let kept = one.watched(Duration::ZERO, 10).await.unwrap();
+    assert!(kept[0].age.is_some_and(|age| age < MINUTE) && kept[0].checked > 0, "by the store's clock");
+    assert_eq!(kept, [Watched { checked: kept[0].checked, age: kept[0].age, ..now.clone() }]);
     let told = bob.notices(0, 10).await.unwrap();
     assert_eq!(told.iter().filter(|one| one.topic == Topic::Vulnerability).count(), 1);
     assert_eq!(told[0].warning, notice.warning);
     // Deliveries: each notice once a way, again after a failure, and in nobody else's hands meanwhile.
     bob.introduce("bob@lab.example").await.unwrap();
     let mut taken = Vec::new();
-    while let Some(due) = one.due("mail", 60).await.unwrap() {
+    while let Some(due) = one.due("mail", MINUTE).await.unwrap() {
         taken.push(due);
     }
     let mine = taken.iter().find(|due| due.notice.topic == Topic::Vulnerability).unwrap();
     assert_eq!((mine.mail.as_deref(), mine.tries), (Some("bob@lab.example"), 0));
     assert!(taken.iter().any(|due| due.notice.to == APPROVERS && due.mail.is_none()));
     for due in &taken {
-        let retry = (due.notice.id == mine.notice.id).then_some(0);
-        one.delivered("mail", due.notice.id, retry).await.unwrap();
+        let again = (due.notice.id == mine.notice.id).then_some(Duration::ZERO);
+        one.delivered("mail", due.notice.id, again).await.unwrap();
     }
-    let again = one.due("mail", 60).await.unwrap().unwrap();
+    let again = one.due("mail", MINUTE).await.unwrap().unwrap();
     assert_eq!((again.notice.id, again.tries), (mine.notice.id, 1));
     one.delivered("mail", again.notice.id, None).await.unwrap();
-    assert!(one.due("mail", 60).await.unwrap().is_none());
-    assert!(one.due("webhook", 60).await.unwrap().is_some(), "another way is another delivery");
+    assert!(one.due("mail", MINUTE).await.unwrap().is_none());
+    assert!(one.due("webhook", MINUTE).await.unwrap().is_some(), "another way is another delivery");
     // Whoever listens hears of what others do.
     let (news, to_hear) = (asked("news"), wish("to be heard", false));
     let (heard, _) = tokio::join!(
@@ -437,7 +476,7 @@ async fn watched(people: &People) {
                 }
             }
         },
-        bob.submit(&news, "lab.example/admitted/news", &to_hear),
+        bob.submit(&news, "oci://lab.example/admitted/news", &to_hear),
     );
     assert!(heard);
 }
@@ -480,10 +519,10 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     let host = need!("WHARF_LAB_POSTGRES");
     let database = Database::new(&host).await;
     let (ada, one) = (database.store("ada", "w"), database.store("steward", "steward-1"));
-    let (id, _) = ada.submit(&asked("a"), "lab.example/admitted/a", &wish("secret plans", true)).await.unwrap();
-    one.claim(60).await.unwrap().unwrap();
+    let (id, _) = ada.submit(&asked("a"), "oci://lab.example/admitted/a", &wish("secret plans", true)).await.unwrap();
+    one.claim(MINUTE).await.unwrap().unwrap();
     one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
-    let yes = r#"{"approve": true, "digest": "sha256:a", "reason": "x", "terms": {}}"#;
+    let yes = serde_json::to_string(&decision("a", true, "x")).unwrap();
     let refused = [
         // Deciding, in every way there is.
         ("bob", format!("SELECT wharf.decide({id}, '{yes}')")),
@@ -510,7 +549,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         ("steward", "UPDATE wharf.history SET who = 'dora'".to_owned()),
         ("ada", "SELECT wharf.note(1, 'carol', 'approved', '')".to_owned()),
         ("ada", "INSERT INTO wharf.notice (at, receiver, topic, key, title, words) VALUES (1, 'bob', 'request', 'k', 't', 'w')".to_owned()),
-        ("ada", "SELECT wharf.watch('d', 'r', 1, '{}', '[]')".to_owned()),
+        ("ada", "SELECT wharf.watch('d', 'r', '{}', '[]')".to_owned()),
         ("ada", "SELECT * FROM wharf.contact".to_owned()),
         ("nobody", "SELECT * FROM wharf.request".to_owned()),
         ("nobody", "SELECT wharf.submit('{\"digest\": \"x\"}', 'd', 'r', NULL, false)".to_owned()),
@@ -536,17 +575,18 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     assert_eq!(database.psql("ada", &database.name, "SELECT count(*) FROM wharf.wish").1, "1\n");
     // The approver's own request is not theirs to approve, in the database too.
     let carol = database.store("carol", "w");
-    let (own, _) = carol.submit(&asked("c"), "lab.example/admitted/c", &wish("mine", false)).await.unwrap();
-    one.claim(60).await.unwrap().unwrap();
+    let (own, _) = carol.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("mine", false)).await.unwrap();
+    one.claim(MINUTE).await.unwrap().unwrap();
     one.happen(own, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
     let (went, said) = database.psql(
         "carol",
         &database.name,
-        &format!("SELECT wharf.decide({own}, '{}')", yes.replace("sha256:a", "sha256:c")),
+        &format!("SELECT wharf.decide({own}, '{}')", yes.replace(&digest_of("a"), &digest_of("c"))),
     );
     assert!(!went && said.contains("your own"), "{said}");
     // Nobody is anybody else: a forged name in a decision is replaced.
-    let forged = yes.replace("\"approve\": true", "\"approve\": false, \"by\": \"dora\"");
+    let forged = Decision { by: "dora".into(), ..decision("a", false, "x") };
+    let forged = serde_json::to_string(&forged).unwrap();
     assert!(database.psql("carol", &database.name, &format!("SELECT wharf.decide({id}, '{forged}')")).0);
     assert_eq!(ada.request(id).await.unwrap().decision.unwrap().by, "carol");
 }

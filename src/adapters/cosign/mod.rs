@@ -15,7 +15,7 @@ use self::{
 use crate::{
     adapters::{
         Parts, Surroundings,
-        attachments::{self, Clock, Layer, Wanted},
+        attachments::{self, Layer, Wanted},
         keys::Key,
     },
     core::{
@@ -265,7 +265,6 @@ impl Checker for Cosign {
         };
         let mut scan: Option<Attested> = None;
         let (mut taken, mut ends, mut blind) = (BTreeSet::new(), i64::MAX, Vec::new());
-        let clock = Clock::start(cx);
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
@@ -274,8 +273,7 @@ impl Checker for Cosign {
             blind.extend(looked.unseen);
             for attached in &looked.attached {
                 for layer in &attached.layers {
-                    let looked = self.of_layer(cx, &**content, &attached.at, layer, digest, tag);
-                    let mut one = match clock.run(looked).await {
+                    let mut one = match self.of_layer(cx, &**content, &attached.at, layer, digest, tag).await {
                         Ok(Some(one)) => one,
                         Ok(None) => continue,
                         Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),

@@ -93,6 +93,10 @@ pub struct Remark {
     pub kind: RemarkKind,
     /// The words.
     pub words: String,
+    /// Whom it concerns, beside those who decide; empty is everybody who sees the request. A database that knows by
+    /// itself whom it shows what does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_for: Vec<String>,
 }
 
 /// One reason of a verdict, as it is kept.
@@ -192,11 +196,28 @@ pub struct Decision {
 
 /// How the name of whoever decided begins, where it was a policy.
 const POLICY: &str = "policy ";
+/// What stands after the name of whoever approved a class.
+const CLASS: &str = " (class ";
 
 impl Decision {
     /// Who decided, where it was this policy.
     pub fn of_policy(name: &str) -> String {
         format!("{POLICY}{name}")
+    }
+
+    /// The person who decided, also where it was by a class of theirs.
+    pub fn person(&self) -> &str {
+        self.by.rsplit_once(CLASS).map_or(self.by.as_str(), |(person, _)| person)
+    }
+
+    /// The class by whose approval it was decided.
+    pub fn class(&self) -> Option<Id> {
+        self.by.rsplit_once(CLASS).and_then(|(_, number)| number.strip_suffix(')')?.parse().ok())
+    }
+
+    /// Who decided, where a person approved a whole class.
+    pub fn of_class(person: &str, class: Id) -> String {
+        format!("{person}{CLASS}{class})")
     }
 
     /// Whether the policy decided, and not a person.
@@ -276,6 +297,23 @@ impl Request {
             retry: 0,
             claimed: None,
         }
+    }
+
+    /// What stands for a request that cannot be read: it is shown as such, and nothing can be done with it.
+    pub fn unreadable(id: Id, why: &str) -> Self {
+        let asked = Asked { title: "(cannot be read)".to_owned(), ..Asked::default() };
+        let failure = format!("what the store has of it cannot be read: {why}");
+        Self { stage: Stage::Failed, failure, ..Self::new(id, asked, "", 0) }
+    }
+
+    /// Whether everybody may see it: somebody asked for it who does not hide that.
+    pub fn is_open(&self) -> bool {
+        self.wishes.iter().any(|wish| !wish.private)
+    }
+
+    /// Whether this person has ever asked for it, also if they want it no more.
+    pub fn was_asked_by(&self, person: &str) -> bool {
+        self.wishes.iter().any(|wish| wish.person == person)
     }
 
     /// Those who still want it.

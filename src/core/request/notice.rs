@@ -100,6 +100,24 @@ impl Warning {
     }
 }
 
+impl Notice {
+    /// What stands for a notice that cannot be read.
+    pub fn unreadable(id: Id, to: &str, why: &str) -> Self {
+        Self {
+            id,
+            at: 0,
+            to: to.to_owned(),
+            topic: Topic::Request,
+            key: format!("unreadable {id}"),
+            title: "a notice".to_owned(),
+            words: format!("that cannot be read: {why}"),
+            request: None,
+            warning: None,
+            seen: false,
+        }
+    }
+}
+
 /// How a notice of an admission begins; the reference follows.
 const ADMITTED: &str = "was admitted: ";
 

@@ -1,6 +1,8 @@
 //! What may follow what: the life of a request, as pure functions. A store keeps what they make of it; a database with
 //! rights of its own checks the same.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Admission, Decision, Dossier, Me, Remark, RemarkKind, Request, Wish};
@@ -112,15 +114,15 @@ pub enum Event {
     Remark(RemarkKind, String),
     /// Somebody decided.
     Decide(Decision),
-    /// A steward takes it, until then.
+    /// A steward takes it.
     Claim {
-        /// Seconds since 1970.
-        until: i64,
+        /// For so long nobody else does, by the store's clock.
+        lease: Duration,
     },
     /// The steward still works on it.
     Renew {
-        /// Seconds since 1970.
-        until: i64,
+        /// For so long from now on nobody else takes it.
+        lease: Duration,
     },
     /// Evidence was gathered and judged.
     Judged(Box<Dossier>, Next),
@@ -130,8 +132,8 @@ pub enum Event {
     Failed {
         /// Why.
         why: String,
-        /// When it is tried again; `None` gives up.
-        retry: Option<i64>,
+        /// After what time it is tried again; `None` gives up.
+        again: Option<Duration>,
     },
 }
 
@@ -169,6 +171,24 @@ impl Event {
     }
 }
 
+/// Whole seconds of a time span: stores count in them, by their own clock.
+pub fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Whom a remark of somebody concerns, beside those who decide: nobody else where it is said of a private wish; those who
+/// asked where all of them asked privately; everybody who sees the request, where that is empty.
+fn audience(request: &Request, person: &str) -> Vec<String> {
+    if request.wishes.iter().any(|wish| wish.person == person && wish.private) {
+        return vec![person.to_owned()];
+    }
+    if request.is_open() {
+        return Vec::new();
+    }
+    let others = request.wishes.iter().map(|wish| wish.person.clone()).filter(|one| one != person);
+    others.chain([person.to_owned()]).collect()
+}
+
 /// That a right is missing.
 fn not_allowed(what: &str, why: &str) -> Error {
     Error::new(Kind::NotAllowed, what, why)
@@ -188,7 +208,7 @@ impl Request {
             Event::Withdraw => self.withdraw(&what, me)?,
             Event::Remark(kind, words) => self.remark(&what, *kind, words, me, now)?,
             Event::Decide(decision) => self.decide(&what, decision, me)?,
-            Event::Claim { until } => {
+            Event::Claim { lease } => {
                 self.steward(&what, me)?;
                 let busy = self.claimed.as_ref().is_some_and(|(who, end)| *who != me.person && now < *end);
                 if !self.stage.is_for_steward() || busy || now < self.retry {
@@ -197,16 +217,19 @@ impl Request {
                 if self.stage == Stage::Submitted {
                     self.stage = Stage::Gathering;
                 }
-                self.claimed = Some((me.person.clone(), *until));
+                self.claimed = Some((me.person.clone(), now.saturating_add(seconds(*lease))));
             }
-            Event::Renew { until } => {
+            Event::Renew { lease } => {
                 self.holds(&what, me)?;
-                self.claimed = Some((me.person.clone(), *until));
+                self.claimed = Some((me.person.clone(), now.saturating_add(seconds(*lease))));
             }
             Event::Judged(dossier, next) => {
                 self.holds(&what, me)?;
                 if self.stage != Stage::Gathering {
                     return Err(Error::failed(what, format!("it is {} already", self.stage.word())));
+                }
+                if let Next::Decided(decision) = next {
+                    self.was_decided(&what, decision, me)?;
                 }
                 self.stage = match next {
                     Next::Decided(decision) if decision.approve => Stage::Admitting,
@@ -232,13 +255,13 @@ impl Request {
                 self.rested();
                 self.claimed = None;
             }
-            Event::Failed { why, retry } => {
+            Event::Failed { why, again } => {
                 self.holds(&what, me)?;
                 self.failure.clone_from(why);
                 self.tries += 1;
                 self.claimed = None;
-                match retry {
-                    Some(at) => self.retry = *at,
+                match again {
+                    Some(span) => self.retry = now.saturating_add(seconds(*span)),
                     None => self.stage = Stage::Failed,
                 }
             }
@@ -300,7 +323,8 @@ impl Request {
             RemarkKind::Answer if self.stage == Stage::Asked => self.stage = Stage::Waiting,
             RemarkKind::Answer => return Err(Error::failed(what, "nobody has asked anything")),
         }
-        self.remarks.push(Remark { at: now, person: me.person.clone(), kind, words: words.to_owned() });
+        let only_for = audience(self, &me.person);
+        self.remarks.push(Remark { at: now, person: me.person.clone(), kind, words: words.to_owned(), only_for });
         Ok(())
     }
 
@@ -320,7 +344,7 @@ impl Request {
             };
             return Err(Error::failed(what, before));
         }
-        if decision.approve && self.is_of(&me.person) && !me.own {
+        if decision.approve && self.was_asked_by(&me.person) && !me.own {
             return Err(not_allowed(what, "it is your own").hint("somebody else has to approve it"));
         }
         if decision.digest != self.asked.digest {
@@ -329,6 +353,24 @@ impl Request {
         self.stage = if decision.approve { Stage::Admitting } else { Stage::Rejected };
         self.decision = Some(Decision { by: me.person.clone(), ..decision.clone() });
         self.rested();
+        Ok(())
+    }
+
+    /// Whether what a steward says was decided may have been: by the policy, or by the approval of a class, which does not
+    /// count for what its author asked for.
+    fn was_decided(&self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+        if decision.digest != self.asked.digest {
+            return Err(Error::failed(what, "the decision is about another digest"));
+        }
+        if decision.is_of_policy() {
+            return Ok(());
+        }
+        if decision.class().is_none() || !decision.approve {
+            return Err(not_allowed(what, "nobody has decided so"));
+        }
+        if self.was_asked_by(decision.person()) && !me.own {
+            return Err(not_allowed(what, "who approved the class asked for this one"));
+        }
         Ok(())
     }
 
@@ -373,7 +415,7 @@ mod tests {
 
     fn decision(approve: bool) -> Decision {
         Decision {
-            by: "x".into(),
+            by: "policy test".into(),
             at: 1,
             approve,
             reason: "r".into(),
@@ -382,6 +424,10 @@ mod tests {
             payload: String::new(),
             signature: String::new(),
         }
+    }
+
+    fn claim(seconds: u64) -> Event {
+        Event::Claim { lease: Duration::from_secs(seconds) }
     }
 
     fn dossier() -> Box<Dossier> {
@@ -410,7 +456,7 @@ mod tests {
     fn waiting() -> Request {
         let mut request = request();
         let steward = me("s1", false, true);
-        request.follow(&Event::Claim { until: 50 }, &steward, 2).unwrap();
+        request.follow(&claim(48), &steward, 2).unwrap();
         request.follow(&Event::Judged(dossier(), Next::Wait), &steward, 3).unwrap();
         request
     }
@@ -442,12 +488,32 @@ mod tests {
     }
 
     #[test]
+    fn who_has_asked_for_it_approves_it_neither_after_taking_that_back_nor_by_a_class() {
+        let mut request = request();
+        request.follow(&wish("carol"), &me("carol", true, false), 2).unwrap();
+        request.follow(&Event::Withdraw, &me("carol", true, false), 3).unwrap();
+        let steward = me("s1", false, true);
+        request.follow(&claim(48), &steward, 4).unwrap();
+        let mut by_class = Decision { by: Decision::of_class("carol", 3), ..decision(true) };
+        let refused = request.clone().follow(&Event::Judged(dossier(), Next::Decided(by_class.clone())), &steward, 5);
+        assert_eq!(refused.unwrap_err().kind, Kind::NotAllowed);
+        let forged = Decision { by: "dora".into(), ..decision(true) };
+        let refused = request.clone().follow(&Event::Judged(dossier(), Next::Decided(forged)), &steward, 5);
+        assert!(refused.unwrap_err().why.contains("nobody has decided so"));
+        by_class.by = Decision::of_class("dora", 3);
+        request.clone().follow(&Event::Judged(dossier(), Next::Decided(by_class)), &steward, 5).unwrap();
+        request.follow(&Event::Judged(dossier(), Next::Wait), &steward, 5).unwrap();
+        let refused = request.follow(&Event::Decide(decision(true)), &me("carol", true, false), 6).unwrap_err();
+        assert!(refused.why.contains("your own"), "{refused}");
+    }
+
+    #[test]
     fn a_claim_is_of_one_steward_until_it_ends() {
         let mut request = request();
         let (one, two) = (me("s1", false, true), me("s2", false, true));
-        request.follow(&Event::Claim { until: 50 }, &one, 2).unwrap();
-        assert!(request.follow(&Event::Claim { until: 90 }, &two, 49).is_err());
-        request.follow(&Event::Claim { until: 90 }, &two, 50).unwrap();
+        request.follow(&claim(48), &one, 2).unwrap();
+        assert!(request.follow(&claim(40), &two, 49).is_err());
+        request.follow(&claim(40), &two, 50).unwrap();
         // The first comes back to life and must not go on.
         assert!(request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &one, 51).is_err());
         request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &two, 52).unwrap();
@@ -476,11 +542,12 @@ mod tests {
             Just(Event::Remark(RemarkKind::Question, "q".into())),
             Just(Event::Remark(RemarkKind::Answer, "a".into())),
             any::<bool>().prop_map(|approve| Event::Decide(decision(approve))),
-            (0..200_i64).prop_map(|until| Event::Claim { until }),
+            (0..200_u64).prop_map(claim),
             Just(Event::Judged(dossier(), Next::Wait)),
             any::<bool>().prop_map(|approve| Event::Judged(dossier(), Next::Decided(decision(approve)))),
             Just(Event::Admitted(Admission { reference: "r".into(), digest: "d".into(), signers: vec![], at: 1 })),
-            proptest::option::of(0..200_i64).prop_map(|retry| Event::Failed { why: "w".into(), retry }),
+            proptest::option::of(0..200_u64)
+                .prop_map(|again| Event::Failed { why: "w".into(), again: again.map(Duration::from_secs) }),
         ];
         let people = prop_oneof![
             Just(me("ada", false, false)),
@@ -503,7 +570,7 @@ mod tests {
                 match request.follow(&event, &me, at) {
                     Ok(()) => match &event {
                         Event::Decide(one) => {
-                            prop_assert!(me.approver && !(one.approve && before.is_of(&me.person)));
+                            prop_assert!(me.approver && !(one.approve && before.was_asked_by(&me.person)));
                             approved = one.approve;
                         }
                         Event::Judged(_, Next::Decided(one)) => {

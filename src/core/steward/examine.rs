@@ -281,12 +281,12 @@ impl Portal {
                 Ok(Next::Decided(decision(false, format!("{}{fixed}", dossier.why()))))
             }
             Verdict::NeedsApproval | Verdict::Undecided => {
-                let classes = self.store.classes().await?;
-                let class =
-                    classes.iter().find(|class| class.covers(dossier, now) && self.class_counts(class, request));
+                let (classes, me) = (self.store.classes().await?, self.store.me().await?);
+                let counts = |class: &Class| self.class_counts(class, request, me.own);
+                let class = classes.iter().find(|class| class.covers(dossier, now) && counts(class));
                 Ok(class.map_or(Next::Wait, |class| {
                     Next::Decided(Decision {
-                        by: format!("{} (class {})", class.decision.by, class.id),
+                        by: Decision::of_class(&class.decision.by, class.id),
                         at: now,
                         digest: request.asked.digest.clone(),
                         ..class.decision.clone()
@@ -296,15 +296,15 @@ impl Portal {
         }
     }
 
-    /// Whether an approval of a class counts: signed where the site wants that, and not of one's own request.
-    fn class_counts(&self, class: &Class, request: &Request) -> bool {
-        let own = request.is_of(&class.decision.by) && self.config.requests.self_approval != Some(true);
-        let alone = request.wanted_by().all(|wish| wish.person == class.decision.by);
+    /// Whether an approval of a class counts: signed where the site wants that, and not of one's own request, unless the
+    /// store lets people approve these.
+    fn class_counts(&self, class: &Class, request: &Request, own_counts: bool) -> bool {
+        let own = request.was_asked_by(&class.decision.by) && !own_counts;
         let signed = || {
             let statement = Class::statement(&class.base, &class.rule, &class.decision.terms);
             class.decision.payload == statement && self.signer_of(&class.decision).is_some()
         };
         let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
-        !(own && alone && !self.config.requests.approvers.is_empty()) && (unsigned_is_fine || signed())
+        !own && (unsigned_is_fine || signed())
     }
 }

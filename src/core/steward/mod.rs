@@ -20,8 +20,8 @@ use super::{
     text,
 };
 
-/// Seconds for which a request is in one steward's hands; it is renewed while they work on it.
-const LEASE: i64 = 60;
+/// For so long a request is in one steward's hands; it is renewed while they work on it.
+const LEASE: Duration = Duration::from_secs(60);
 /// How often a lease is renewed.
 const RENEW: Duration = Duration::from_secs(15);
 /// After so many failures a request is given up.
@@ -61,9 +61,9 @@ impl Round {
     }
 }
 
-/// The wait before another try, in seconds: 5, 10, 20 …, at most ten minutes.
-pub fn backoff(tries: i64) -> i64 {
-    5_i64.saturating_mul(1 << tries.clamp(0, 7)).min(600)
+/// The wait before another try: 5, 10, 20 seconds …, at most ten minutes.
+pub fn backoff(tries: i64) -> Duration {
+    Duration::from_secs(5_u64.saturating_mul(1 << tries.clamp(0, 7)).min(600))
 }
 
 /// Whether another try can help.
@@ -93,7 +93,7 @@ impl Portal {
                 Err(error) => round.failed.push(format!("request {id}: {error}")),
             }
         }
-        let watched = self.watch_round(cx, tools, text::now()).await;
+        let watched = self.watch_round(cx, tools).await;
         match watched {
             Ok((count, failed)) => {
                 round.watched = count;
@@ -165,16 +165,16 @@ impl Portal {
         if error.kind == Kind::Cancelled {
             return Err(error);
         }
-        let retry = (may_pass(&error) && tries + 1 < TRIES).then(|| text::now() + backoff(tries));
+        let again = (may_pass(&error) && tries + 1 < TRIES).then(|| backoff(tries));
         tracing::warn!(id, %error, "a request did not go on");
-        self.store.happen(id, &Event::Failed { why: error.to_string(), retry }).await
+        self.store.happen(id, &Event::Failed { why: error.to_string(), again }).await
     }
 
     /// Renews the claim for as long as it is awaited; ends only when it is lost.
     async fn hold(&self, id: i64) -> Error {
         loop {
             tokio::time::sleep(RENEW).await;
-            match self.store.happen(id, &Event::Renew { until: text::now() + LEASE }).await {
+            match self.store.happen(id, &Event::Renew { lease: LEASE }).await {
                 Ok(_) => {}
                 // Out of reach it may come back before the lease ends.
                 Err(error) if error.kind == Kind::Unavailable => {}

@@ -1,15 +1,16 @@
 //! Delivery of notices: each once in each way, again later where a server is down.
 
+use std::time::Duration;
+
 use super::backoff;
 use crate::core::{
     error::{Kind, Result},
     portal::Portal,
     progress::Context,
-    text,
 };
 
-/// Seconds for which a notice is in one steward's hands.
-const LEASE: i64 = 120;
+/// For so long a notice is in one steward's hands.
+const LEASE: Duration = Duration::from_secs(120);
 /// Notices that are delivered in one round: requests must not wait behind a flood of letters.
 const ROUND: usize = 100;
 
@@ -22,19 +23,19 @@ impl Portal {
             for _ in 0..ROUND {
                 let Some(due) = self.store.due(way, LEASE).await? else { break };
                 let sent = cx.run(&format!("deliver a notice by {way}"), notifier.deliver(cx, &due)).await;
-                let retry = match &sent {
+                let again = match &sent {
                     Ok(_) => None,
                     Err(error) if error.kind == Kind::Usage => None,
-                    Err(_) => Some(text::now() + backoff(due.tries)),
+                    Err(_) => Some(backoff(due.tries)),
                 };
-                self.store.delivered(way, due.notice.id, retry).await?;
+                self.store.delivered(way, due.notice.id, again).await?;
                 match sent {
                     Ok(true) => delivered += 1,
                     Ok(false) => {}
                     Err(error) => {
                         failed.push(format!("{way}: {error}"));
                         // Where one did not get through, the others wait too.
-                        if retry.is_some() {
+                        if again.is_some() {
                             break;
                         }
                     }

@@ -1,7 +1,10 @@
 //! The vulnerability watch: what was admitted or used is judged again when the scanners know something new, and those
 //! whom it concerns are told once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::Tools;
 use crate::core::{
@@ -100,13 +103,13 @@ impl Portal {
     }
 
     /// Judges again what is due. Gives how many, and what failed.
-    pub(super) async fn watch_round(&self, cx: &Context, tools: &Tools, now: i64) -> Result<(usize, Vec<String>)> {
+    pub(super) async fn watch_round(&self, cx: &Context, tools: &Tools) -> Result<(usize, Vec<String>)> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
-        let old = now - i64::from(hours) * 3600;
+        let old = Duration::from_secs(u64::from(hours) * 3600);
         let data = self.scan_data().await;
         // Those that waited longest come first: where none of them is due, none is.
-        let first = self.store.watched(now + 1, ROUND).await?;
-        let due = first.into_iter().filter(|one| one.checked <= old || one.data != data);
+        let first = self.store.watched(Duration::ZERO, ROUND).await?;
+        let due = first.into_iter().filter(|one| one.age.is_none_or(|age| age >= old) || one.data != data);
         let (mut count, mut failed) = (0, Vec::new());
         for watched in due {
             if cx.cancel.is_cancelled() {
@@ -118,7 +121,7 @@ impl Portal {
                 Err(error) => {
                     failed.push(format!("watch {reference}: {error}"));
                     // It is looked at again in its turn: one that is gone must not keep the others waiting.
-                    let looked = Watched { checked: text::now(), data: data.clone(), ..watched };
+                    let looked = Watched { data: data.clone(), ..watched };
                     self.store.watch(&looked, &[]).await?;
                 }
             }
@@ -135,7 +138,7 @@ impl Portal {
         let verdict = all.verdict;
         let Some(found) = all.findings.as_deref() else {
             // Without a scan nothing new is known; what was known stays known.
-            let looked = Watched { checked: text::now(), data: data.to_owned(), ..watched.clone() };
+            let looked = Watched { data: data.to_owned(), ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
         let worse = watched.judged && verdict.strictness() > verdict_of(&watched.verdict).strictness();
@@ -161,7 +164,6 @@ impl Portal {
             known: found.iter().map(|one| one.id.clone()).collect(),
             judged: true,
             verdict: verdict.word().to_owned(),
-            checked: text::now(),
             data: data.to_owned(),
             told,
             fixed,
@@ -215,7 +217,6 @@ impl Portal {
             known: found.into_iter().map(|one| one.id).collect(),
             judged: true,
             verdict: seen.verdict.word().to_owned(),
-            checked: text::now(),
             data: self.scan_data().await,
             ..Watched::default()
         };

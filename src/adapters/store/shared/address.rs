@@ -114,6 +114,12 @@ impl Host {
     }
 }
 
+/// The login of the effective user, by the system's own list of users, as PostgreSQL's programs take it: variables may say
+/// anything.
+pub fn login() -> Option<String> {
+    whoami::username().ok().filter(|name| !name.is_empty())
+}
+
 /// What is needed to connect.
 pub struct Ready {
     /// As the driver wants it.
@@ -130,9 +136,7 @@ impl Address {
     /// Reads an address with what this process is told by its environment.
     pub fn new(address: &str) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // Of the effective user, as PostgreSQL's own programs do: variables may say anything.
-        let login = whoami::username().ok().filter(|name| !name.is_empty());
-        Self::read(address, &Around { variable: &variable, login, home: std::env::home_dir() })
+        Self::read(address, &Around { variable: &variable, login: login(), home: std::env::home_dir() })
     }
 
     /// Reads an address. Nothing is contacted, and no secret is read yet.

@@ -34,13 +34,16 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
     let path = if wanted.is_empty() { config.state_dir.join("requests.db") } else { wanted.into() };
     let rules = &config.requests;
     let alone = rules.approvers.is_empty();
+    // A name that anybody may say is no right. Where a decision counts only with a signature, that one is who decided.
+    let said = alone || rules.signed_decisions;
+    let person = if said { config.person.clone() } else { address::login().unwrap_or_default() };
     let me = Me {
-        person: config.person.clone(),
-        approver: alone || rules.approvers.contains(&config.person),
+        approver: alone || rules.approvers.contains(&person),
+        person,
         steward: true,
         own: rules.self_approval.unwrap_or(alone),
     };
-    Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker)))
+    Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker).of_one_group(said)))
 }
 
 /// What this machine calls itself.
@@ -65,13 +68,27 @@ pub fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
 
 fn clean_value(value: &mut serde_json::Value) {
     match value {
-        serde_json::Value::String(text) => {
-            *text = clean::lines(text);
-        }
+        // Nobody's words pass for a line of the program's own.
+        serde_json::Value::String(text) => *text = clean::line(text).into_owned(),
         serde_json::Value::Array(all) => all.iter_mut().for_each(clean_value),
-        serde_json::Value::Object(all) => all.values_mut().for_each(clean_value),
+        serde_json::Value::Object(all) => {
+            for (name, value) in all {
+                match value {
+                    serde_json::Value::String(text) if OF_LINES.contains(&name.as_str()) => *text = clean::lines(text),
+                    value => clean_value(value),
+                }
+            }
+        }
         _ => {}
     }
+}
+
+/// Texts that have several lines: what a comparison shows, and what was signed.
+const OF_LINES: [&str; 2] = ["diff", "payload"];
+
+/// What could be read; that it could not is logged, and the others go on.
+fn readable<T>(found: Result<T>, what: &str) -> Option<T> {
+    found.map_err(|error| tracing::warn!(%error, "left out: {what}")).ok()
 }
 
 /// That there is no such request.
@@ -89,4 +106,28 @@ fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
     may_decide(what, me)?;
     let until = decision.terms.until.filter(|until| *until > text::now());
     until.ok_or_else(|| Error::usage(what, "a class is approved until a day that is to come").hint("--until 30d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::Requests;
+
+    #[tokio::test]
+    async fn where_approvers_are_named_nobody_says_who_they_are_without_a_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        let me = async |approvers: &[&str], signed_decisions| {
+            let approvers = approvers.iter().map(|name| (*name).to_owned()).collect();
+            let requests = Requests { approvers, signed_decisions, ..Requests::default() };
+            let config =
+                Config { state_dir: folder.path().to_owned(), person: "carol".into(), requests, ..Config::default() };
+            of(&config).unwrap().me().await.unwrap()
+        };
+        let login = address::login().unwrap();
+        let claimed = me(&["carol"], false).await;
+        assert_eq!((claimed.person.as_str(), claimed.approver), (login.as_str(), false));
+        assert!(me(&["carol", &login], false).await.approver);
+        assert!(me(&["carol"], true).await.approver, "a signature says who it was");
+        assert!(me(&[], false).await.approver, "alone");
+    }
 }

@@ -1,4 +1,4 @@
-//! The shared store of a cluster, in PostgreSQL. The rights are in the database ([`SCHEMA`]): this program only calls its
+//! The shared store of a cluster, in PostgreSQL. The rights are in the database (`schema.sql`): this program only calls its
 //! functions and reads what row-level security lets it see.
 
 use std::{future::Future, io::ErrorKind, time::Duration};
@@ -17,16 +17,20 @@ use super::{address::Address, no_request, read};
 use crate::core::{
     error::{During, Error, Kind, Result},
     request::{
-        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
-        stage::Next,
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
+        notice::Notice,
+        stage::{Next, seconds},
     },
     store::{Due, Standing, Steward, Store, Use, Watched},
+    text,
 };
 
 /// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
 const STEPS: &[&str] = &[include_str!("tables_1.sql"), include_str!("tables_2.sql")];
 /// Functions and rights: made anew after the tables.
-pub const SCHEMA: &str = include_str!("schema.sql");
+const RIGHTS: &[&str] = &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql")];
+/// So many requests that cannot be read are put aside before a steward looks after something else.
+const PUT_ASIDE: usize = 100;
 /// What is locked while the layout is brought up to date.
 const LOCK: i64 = 0x77_68_61_72_66;
 /// How long a connection may take, and how long one waits for a free one.
@@ -47,7 +51,7 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
     'wishes', coalesce((SELECT json_agg(json_build_object('person', person, 'reason', reason, 'until', until, 'since', since,
         'private', private, 'withdrawn', withdrawn) ORDER BY since, person) FROM wharf.wish WHERE wish.request = r.id), '[]'),
     'remarks', coalesce((SELECT json_agg(json_build_object('at', at, 'person', person, 'kind', kind, 'words', words) ORDER BY remark.id)
-        FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body FROM wharf.request AS r";
+        FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body, r.id AS number FROM wharf.request AS r";
 
 /// The store of a database, opened when it is first asked.
 pub struct Postgres {
@@ -69,6 +73,8 @@ impl Postgres {
     fn options(&self) -> Result<(PgConnectOptions, String)> {
         let ready = self.address.ready()?;
         let options = ready.options.application_name("wharf").options([
+            // Nobody else's functions are ever found instead of the server's own.
+            ("search_path", "pg_catalog"),
             ("statement_timeout", DEADLINE),
             ("lock_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "30s"),
@@ -288,7 +294,8 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
         "42501" => Error::new(Kind::NotAllowed, what, message).hint("whoever runs the site gives rights"),
         "P0002" => Error::not_found(what, message).hint("'wharf requests' lists yours"),
         "55000" => Error::failed(what, message),
-        "22023" => Error::usage(what, message),
+        "22023" | "22P02" | "22003" => Error::usage(what, message),
+        "54000" => Error::new(Kind::Denied, what, message).hint("whoever runs the site can raise the limit"),
         "28000" | "28P01" | "3D000" => Error::new(Kind::NotAllowed, what, message)
             .hint("the database must know you: a login of its own, in the group wharf_user"),
         "57P01" | "57P02" | "57P03" | "53300" | "57014" => {
@@ -300,6 +307,23 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
 
 fn body<T: serde::de::DeserializeOwned>(row: &PgRow, what: &str) -> Result<T> {
     read(&row.try_get::<String, _>("body").during(what)?, what)
+}
+
+/// The rows that can be read; one that cannot costs itself alone.
+fn readable<T: serde::de::DeserializeOwned>(rows: &[PgRow], what: &str) -> Vec<T> {
+    rows.iter().filter_map(|row| super::readable(body(row, what), what)).collect()
+}
+
+/// A request; what stands for it where it cannot be read.
+fn shown(row: &PgRow, what: &str) -> Result<Request> {
+    let id: Id = row.try_get("number").during(what)?;
+    Ok(body(row, what).unwrap_or_else(|error| Request::unreadable(id, &error.why)))
+}
+
+/// A notice to somebody; what stands for it where it cannot be read.
+fn notice(row: &PgRow, what: &str) -> Result<Notice> {
+    let id: Id = row.try_get("number").during(what)?;
+    Ok(body(row, what).unwrap_or_else(|error| Notice::unreadable(id, "", &error.why)))
 }
 
 #[async_trait]
@@ -325,7 +349,9 @@ impl Store for Postgres {
             sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
         }
         // Also where nothing has changed: rights that somebody gave by hand are taken back.
-        sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await.map_err(wrong)?;
+        for step in RIGHTS {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
+        }
         let set = "INSERT INTO wharf.setting (key, value) VALUES ('layout', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         sqlx::query(set).bind(needed().to_string()).execute(&mut *transaction).await.map_err(wrong)?;
         transaction.commit().await.map_err(wrong)?;
@@ -360,7 +386,7 @@ impl Store for Postgres {
         let what = "look whether a steward is alive";
         let sql = "SELECT json_build_object('worker', worker, 'person', person, 'host', host, 'key', key, 'version', version,
             'seen', seen, 'ago', wharf.now() - seen)::text AS body FROM wharf.steward ORDER BY seen DESC, worker LIMIT 50";
-        self.rows(what, sql, &[]).await?.iter().map(|row| body(row, what)).collect()
+        Ok(readable(&self.rows(what, sql, &[]).await?, what))
     }
 
     async fn alive(&self, key: &str, version: &str) -> Result<()> {
@@ -414,8 +440,8 @@ impl Store for Postgres {
             Event::Decide(decision) => {
                 ("SELECT wharf.decide($1, $2::jsonb)", vec![id_argument, value(decision, &what)?])
             }
-            Event::Renew { until } => {
-                ("SELECT wharf.renew($1, $2, $3)", vec![id_argument, worker, Argument::Number(*until)])
+            Event::Renew { lease } => {
+                ("SELECT wharf.renew($1, $2, $3)", vec![id_argument, worker, Argument::Number(seconds(*lease))])
             }
             Event::Judged(dossier, next) => {
                 let decision = match next {
@@ -428,9 +454,9 @@ impl Store for Postgres {
             Event::Admitted(admission) => {
                 ("SELECT wharf.admitted($1, $2, $3::jsonb)", vec![id_argument, worker, value(admission, &what)?])
             }
-            Event::Failed { why, retry } => (
+            Event::Failed { why, again } => (
                 "SELECT wharf.failed($1, $2, $3, $4)",
-                vec![id_argument, worker, Argument::Text(why), Argument::Maybe(*retry)],
+                vec![id_argument, worker, Argument::Text(why), Argument::Maybe(again.map(seconds))],
             ),
         };
         self.call(&what, sql, &arguments).await?;
@@ -451,7 +477,7 @@ impl Store for Postgres {
         let page = format!("SELECT id FROM wharf.request AS r WHERE {which} ORDER BY {order} OFFSET $1 LIMIT $2");
         let sql = format!("{REQUEST} WHERE r.id IN ({page}) ORDER BY {order}");
         let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
-        rows.iter().map(|row| body(row, what)).collect()
+        rows.iter().map(|row| shown(row, what)).collect()
     }
 
     async fn groups(&self) -> Result<Vec<Group>> {
@@ -459,8 +485,7 @@ impl Store for Postgres {
         let sql =
             "SELECT json_build_object('rule', rule, 'base', base, 'count', count(*))::text AS body FROM wharf.request
             WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY count(*) DESC, rule, base LIMIT 1000";
-        let rows = self.rows(what, sql, &[]).await?;
-        rows.iter().map(|row| body(row, what)).collect()
+        Ok(readable(&self.rows(what, sql, &[]).await?, what))
     }
 
     async fn request(&self, id: Id) -> Result<Request> {
@@ -480,8 +505,7 @@ impl Store for Postgres {
         let what = format!("show the history of request {id}");
         let sql = "SELECT json_build_object('at', at, 'who', who, 'what', what, 'detail', detail)::text AS body
             FROM wharf.history WHERE request = $1 ORDER BY id";
-        let rows = self.rows(&what, sql, &[Argument::Number(id)]).await?;
-        rows.iter().map(|row| body(row, &what)).collect()
+        Ok(readable(&self.rows(&what, sql, &[Argument::Number(id)]).await?, &what))
     }
 
     async fn pace(&self) -> Result<Pace> {
@@ -497,15 +521,29 @@ impl Store for Postgres {
         Ok(Pace::of(&took))
     }
 
-    async fn claim(&self, lease: i64) -> Result<Option<Request>> {
+    async fn claim(&self, lease: Duration) -> Result<Option<Request>> {
         let what = "take a request";
-        let arguments = [Argument::Text(&self.worker), Argument::Number(lease)];
-        let row = self.call(what, "SELECT wharf.claim($1, $2) AS id", &arguments).await?;
-        let id: Option<Id> = row.map(|row| row.try_get("id").during(what)).transpose()?.flatten();
-        match id {
-            Some(id) => self.request(id).await.map(Some),
-            None => Ok(None),
+        for _ in 0..PUT_ASIDE {
+            let arguments = [Argument::Text(&self.worker), Argument::Number(seconds(lease))];
+            let row = self.call(what, "SELECT wharf.claim($1, $2) AS id", &arguments).await?;
+            let id: Option<Id> = row.map(|row| row.try_get("id").during(what)).transpose()?.flatten();
+            let Some(id) = id else { return Ok(None) };
+            let rows = self.rows(what, format!("{REQUEST} WHERE r.id = $1"), &[Argument::Number(id)]).await?;
+            let error = match rows.first().map(|row| body(row, what)) {
+                Some(Ok(request)) => return Ok(Some(request)),
+                Some(Err(error)) => error,
+                None => no_request(id, what),
+            };
+            tracing::warn!(id, %error, "a request cannot be read and is put aside");
+            let why = format!("what the store has of it cannot be read: {}", error.why);
+            let arguments = [Argument::Number(id), Argument::Text(&self.worker), Argument::Text(&why)];
+            // Where even that is refused, its claim keeps it out of the way for a while.
+            let sql = "SELECT wharf.failed($1, $2, $3, NULL)";
+            if let Err(error) = self.call(what, sql, &arguments).await {
+                tracing::warn!(id, %error, "it could not be put aside");
+            }
         }
+        Ok(None)
     }
 
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {
@@ -520,7 +558,7 @@ impl Store for Postgres {
         let what = "list approvals of classes";
         let sql = "SELECT json_build_object('id', id, 'base', base, 'rule', rule, 'decision', decision)::text AS body
             FROM wharf.class WHERE until > wharf.now() ORDER BY id";
-        self.rows(what, sql, &[]).await?.iter().map(|row| body(row, what)).collect()
+        Ok(readable(&self.rows(what, sql, &[]).await?, what))
     }
 
     async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id> {
@@ -543,7 +581,8 @@ impl Store for Postgres {
             Argument::Text(&used.digest),
             Argument::Text(&used.reference),
             Argument::Text(&used.place),
-            Argument::Number(used.at),
+            // Of one that was kept while the database was away, this program knows how long ago it was.
+            Argument::Number((text::now() - used.at).clamp(0, 31 * 86_400)),
         ];
         self.call("write down who used an image", "SELECT wharf.use($1, $2, $3, $4, $5)", &arguments).await.map(|_| ())
     }
@@ -556,24 +595,30 @@ impl Store for Postgres {
             UNION SELECT person, 'requested', admitted->>'reference', $1, '', changed FROM wharf.request
             JOIN wharf.wish ON wish.request = request.id WHERE stage = 'admitted' AND admitted->>'digest' = $1) AS every
             ORDER BY person, how";
-        self.rows(what, sql, &[Argument::Text(digest)]).await?.iter().map(|row| body(row, what)).collect()
+        Ok(readable(&self.rows(what, sql, &[Argument::Text(digest)]).await?, what))
     }
 
-    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>> {
+    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
-        let sql = "SELECT of.digest, of.reference, watched.body::text AS kept FROM (
+        let sql = "SELECT of.digest, of.reference, watched.body::text AS kept, watched.checked, wharf.now() - watched.checked AS ago FROM (
                 SELECT DISTINCT ON (digest) digest, reference FROM (
                     SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later FROM wharf.request WHERE stage = 'admitted'
-                    UNION ALL SELECT digest, reference, 1 FROM wharf.used) AS every ORDER BY digest, later) AS of
+                    UNION ALL SELECT digest, reference, 1 FROM wharf.used WHERE reference ~ '^(oci|glance)://') AS every
+                    WHERE digest IS NOT NULL AND reference IS NOT NULL ORDER BY digest, later) AS of
             LEFT JOIN wharf.watched ON watched.digest = of.digest
-            WHERE of.digest IS NOT NULL AND coalesce(watched.checked, 0) < $1 ORDER BY coalesce(watched.checked, 0), of.digest LIMIT $2";
+            WHERE coalesce(watched.checked, 0) <= wharf.now() - $1 ORDER BY coalesce(watched.checked, 0), of.digest LIMIT $2";
         let watched = |row: &PgRow| -> Result<Watched> {
             let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
             let kept: Option<String> = row.try_get("kept").during(what)?;
-            let kept = kept.map(|kept| read::<Watched>(&kept, what)).transpose()?.unwrap_or_default();
-            Ok(Watched { digest, reference, ..kept })
+            // What cannot be read is known anew once it was looked at.
+            let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
+            let (checked, ago): (Option<i64>, Option<i64>) =
+                (row.try_get("checked").during(what)?, row.try_get("ago").during(what)?);
+            let age = ago.map(|ago| Duration::from_secs(ago.max(0).unsigned_abs()));
+            Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept })
         };
-        self.rows(what, sql, &[Argument::Number(before), Argument::Number(limit)]).await?.iter().map(watched).collect()
+        let rows = self.rows(what, sql, &[Argument::Number(seconds(age)), Argument::Number(limit)]).await?;
+        rows.iter().map(watched).collect()
     }
 
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()> {
@@ -581,11 +626,10 @@ impl Store for Postgres {
         let arguments = [
             Argument::Text(&watched.digest),
             Argument::Text(&watched.reference),
-            Argument::Number(watched.checked),
             value(watched, what)?,
             value(&notices, what)?,
         ];
-        self.call(what, "SELECT wharf.watch($1, $2, $3, $4::jsonb, $5::jsonb)", &arguments).await.map(|_| ())
+        self.call(what, "SELECT wharf.watch($1, $2, $3::jsonb, $4::jsonb)", &arguments).await.map(|_| ())
     }
 
     async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>> {
@@ -594,7 +638,7 @@ impl Store for Postgres {
             "{NOTICE} WHERE receiver = session_user OR receiver = '@approvers' AND wharf.is('wharf_approver') ORDER BY n.id DESC OFFSET $1 LIMIT $2"
         );
         let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
-        rows.iter().map(|row| body(row, what)).collect()
+        rows.iter().map(|row| notice(row, what)).collect()
     }
 
     async fn unread(&self) -> Result<i64> {
@@ -609,25 +653,29 @@ impl Store for Postgres {
         self.call("mark notices as read", "SELECT wharf.see($1)", &[Argument::Numbers(notices)]).await.map(|_| ())
     }
 
-    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>> {
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>> {
         let what = "take a notice to deliver";
-        let arguments = [Argument::Text(way), Argument::Number(lease), Argument::Number(super::OLDEST)];
-        let Some(row) = self.call(what, "SELECT notice, tries, mail FROM wharf.due($1, $2, $3)", &arguments).await?
-        else {
-            return Ok(None);
-        };
-        let id: Id = row.try_get("notice").during(what)?;
-        let rows = self.rows(what, format!("{NOTICE} WHERE n.id = $1"), &[Argument::Number(id)]).await?;
-        let found = rows.first().ok_or_else(|| Error::not_found(what, "it is gone"))?;
-        Ok(Some(Due {
-            notice: body(found, what)?,
-            mail: row.try_get("mail").during(what)?,
-            tries: row.try_get("tries").during(what)?,
-        }))
+        let arguments = [Argument::Text(way), Argument::Number(seconds(lease)), Argument::Number(super::OLDEST)];
+        for _ in 0..PUT_ASIDE {
+            let row = self.call(what, "SELECT notice, tries, mail FROM wharf.due($1, $2, $3)", &arguments).await?;
+            let Some(row) = row else { return Ok(None) };
+            let id: Id = row.try_get("notice").during(what)?;
+            let rows = self.rows(what, format!("{NOTICE} WHERE n.id = $1"), &[Argument::Number(id)]).await?;
+            match rows.first().map(|row| body(row, what)) {
+                Some(Ok(notice)) => {
+                    let (mail, tries) = (row.try_get("mail").during(what)?, row.try_get("tries").during(what)?);
+                    return Ok(Some(Due { notice, mail, tries }));
+                }
+                Some(Err(error)) => tracing::warn!(id, %error, "a notice cannot be read and is not delivered"),
+                None => tracing::warn!(id, "a notice is gone and is not delivered"),
+            }
+            self.delivered(way, id, None).await?;
+        }
+        Ok(None)
     }
 
-    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()> {
-        let arguments = [Argument::Number(notice), Argument::Text(way), Argument::Maybe(retry)];
+    async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()> {
+        let arguments = [Argument::Number(notice), Argument::Text(way), Argument::Maybe(again.map(seconds))];
         self.call("keep that a notice was delivered", "SELECT wharf.delivered($1, $2, $3)", &arguments)
             .await
             .map(|_| ())
@@ -667,4 +715,4 @@ impl Store for Postgres {
 /// A notice as one value, with whether the caller has read it.
 const NOTICE: &str = "SELECT json_build_object('id', n.id, 'at', at, 'to', receiver, 'topic', topic, 'key', key, 'title', title,
     'words', words, 'request', request, 'warning', warning, 'seen', EXISTS (SELECT FROM wharf.seen WHERE seen.notice = n.id
-        AND seen.person = session_user))::text AS body FROM wharf.notice AS n";
+        AND seen.person = session_user))::text AS body, n.id AS number FROM wharf.notice AS n";

@@ -5,6 +5,7 @@
 //! else writes in.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,10 +22,11 @@ use super::{no_request, read};
 use crate::{
     adapters::{private, store::sqlite::is_network},
     core::{
-        error::{During, Error, Result},
+        error::{During, Error, Kind, Result},
         request::{
             Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
+            stage::seconds,
         },
         store::{Due, How, Standing, Steward, Store, Use, Watched},
         text,
@@ -56,6 +58,12 @@ const STEPS: &[&str] = &["
 ", "
     CREATE TABLE steward (worker TEXT PRIMARY KEY, person TEXT NOT NULL, host TEXT NOT NULL, key TEXT NOT NULL,
         version TEXT NOT NULL, seen INTEGER NOT NULL) STRICT;
+    -- Whom a line concerns beside those who decide, as JSON; an empty list is all who see the request.
+    ALTER TABLE history ADD COLUMN only_for TEXT NOT NULL DEFAULT '[]';
+    UPDATE history SET only_for = json_array(who) WHERE what IN ('asked for', 'withdrawn', 'note', 'answer') AND EXISTS (
+        SELECT 1 FROM request WHERE request.id = history.request AND json_valid(body) AND EXISTS (
+            SELECT 1 FROM json_each(body, '$.wishes') AS wish WHERE json_extract(wish.value, '$.person') = who
+                AND (json_extract(wish.value, '$.private') OR history.what = 'asked for' AND json_extract(wish.value, '$.reason') <> detail)));
 "];
 
 /// How often a file is asked whether somebody else has written to it.
@@ -69,13 +77,43 @@ pub struct SqliteStore {
     pool: OnceCell<SqlitePool>,
     changed: Notify,
     is_network: fn(&Path) -> bool,
+    of_one_group: bool,
 }
 
 impl SqliteStore {
     /// The store in `path`, for this person; `worker` is what its claims are under.
     pub fn new(path: PathBuf, me: Me, worker: String) -> Self {
-        let worker = Me { person: worker, approver: false, steward: true, own: false };
-        Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new(), is_network }
+        let worker = Me { person: worker, approver: false, steward: true, own: me.own };
+        Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new(), is_network, of_one_group: true }
+    }
+
+    /// Whether a group may write to the file: where its members decide by their word alone, each could write what another
+    /// has decided.
+    #[must_use]
+    pub fn of_one_group(self, of_one_group: bool) -> Self {
+        Self { of_one_group, ..self }
+    }
+
+    /// Whoever writes to the file decides: it must not be everybody.
+    fn is_closed(&self, what: &str, folder: &Path) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let refused = |why: &str, hint: &str| Err(Error::new(Kind::NotAllowed, what, why).hint(hint));
+        if let Ok(known) = std::fs::metadata(folder) {
+            if known.mode() & 0o1002 == 0o002 {
+                return refused("everybody may put another file into its folder", "chmod o-w the folder");
+            }
+        }
+        let Ok(known) = std::fs::metadata(&self.path) else { return Ok(()) };
+        if known.mode() & 0o002 != 0 {
+            return refused("everybody may write to it", "chmod o-w the file");
+        }
+        if known.mode() & 0o020 != 0 && !self.of_one_group {
+            return refused(
+                "its group may write to it, and its members could decide for one another",
+                "want signatures ([requests] signed_decisions = true), or take PostgreSQL, which knows its people",
+            );
+        }
+        Ok(())
     }
 
     async fn pool(&self) -> Result<&SqlitePool> {
@@ -93,6 +131,7 @@ impl SqliteStore {
             )
             .hint("use PostgreSQL ([requests] store = \"postgres://…\"), or a folder on a local disk"));
         }
+        self.is_closed(&what, folder)?;
         // In a folder of one's own the file is one's own, too, and so are its journals; elsewhere a site shares it.
         if private::is_closed(folder) {
             private::open(&self.path, |options| options.create(true).truncate(false).write(true))?;
@@ -139,13 +178,19 @@ impl SqliteStore {
 
     /// Whether this person may see a request: its wishes are all private, and none is theirs, says no.
     fn sees(&self, request: &Request) -> bool {
-        self.me.approver || request.is_of(&self.me.person) || request.wishes.iter().any(|wish| !wish.private)
+        self.me.approver || request.was_asked_by(&self.me.person) || request.is_open()
+    }
+
+    /// Whether a line that concerns some people is for this person.
+    fn concerns(&self, only_for: &[String]) -> bool {
+        self.me.approver || only_for.is_empty() || only_for.contains(&self.me.person)
     }
 
     /// What this person may see of it.
     fn shown(&self, mut request: Request) -> Request {
         if !self.me.approver {
             request.wishes.retain(|wish| !wish.private || wish.person == self.me.person);
+            request.remarks.retain(|remark| self.concerns(&remark.only_for));
         }
         request
     }
@@ -182,6 +227,17 @@ async fn insert(transaction: &mut Transaction<'_, Sqlite>, notices: &[Notice], w
     Ok(())
 }
 
+/// Whom a line of history concerns, beside those who decide: what somebody does privately, themselves.
+fn concerned(request: &Request, event: &Event, who: &str) -> Vec<String> {
+    match event {
+        Event::Remark(..) => request.remarks.last().map(|remark| remark.only_for.clone()).unwrap_or_default(),
+        Event::Wish(_) | Event::Withdraw if request.wishes.iter().any(|wish| wish.person == who && wish.private) => {
+            vec![who.to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Keeps a changed request, its history, and what people are told of it.
 async fn save(
     transaction: &mut Transaction<'_, Sqlite>,
@@ -208,9 +264,14 @@ async fn save(
         query.bind(request.id).bind(&wish.person).execute(&mut **transaction).await.during(what)?;
     }
     if !matches!(event, Event::Renew { .. }) {
-        let query = "INSERT INTO history (request, at, who, what, detail) VALUES (?, ?, ?, ?, ?)";
+        let query = "INSERT INTO history (request, at, who, what, detail, only_for) VALUES (?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(query).bind(request.id).bind(text::now()).bind(who).bind(event.word());
-        query.bind(event.detail()).execute(&mut **transaction).await.during(what)?;
+        query
+            .bind(event.detail())
+            .bind(json(&concerned(request, event, who), what)?)
+            .execute(&mut **transaction)
+            .await
+            .during(what)?;
     }
     insert(transaction, &told(request, before, text::now()), what).await
 }
@@ -286,9 +347,21 @@ impl Store for SqliteStore {
         let query = "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage NOT IN ('rejected', 'withdrawn')";
         let query = sqlx::query(query).bind(&asked.digest).bind(destination);
         let found = query.fetch_optional(&mut *transaction).await.during(what)?;
-        let new = found.is_none();
-        let mut request = if let Some(row) = found {
-            request_of(&row, what)?
+        let found = match found.map(|row| (row.try_get("id"), request_of(&row, what))) {
+            Some((_, Ok(request))) => Some(request),
+            // One that cannot be read is in nobody's way.
+            Some((id, Err(error))) => {
+                tracing::warn!(%error, "a request cannot be read and is put aside");
+                let id: Id = id.during(what)?;
+                let query = sqlx::query("UPDATE request SET stage = 'withdrawn' WHERE id = ?").bind(id);
+                query.execute(&mut *transaction).await.during(what)?;
+                None
+            }
+            None => None,
+        };
+        let new = found.as_ref().is_none_or(|request| !self.sees(request));
+        let mut request = if let Some(request) = found {
+            request
         } else {
             let request = Request::new(0, asked.clone(), destination, text::now());
             let query = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body) VALUES (?, ?, 'submitted', '', '', 0, 0, 0, 0, ?)";
@@ -345,18 +418,33 @@ impl Store for SqliteStore {
         };
         let query = sqlx::query(query).bind(skip).bind(limit).bind(&self.me.person);
         let rows = query.fetch_all(self.pool().await?).await.during(what)?;
-        let all = rows.iter().map(|row| request_of(row, what)).collect::<Result<Vec<_>>>()?;
-        Ok(all.into_iter().filter(|request| self.sees(request)).map(|request| self.shown(request)).collect())
+        let shown = |row: &SqliteRow| -> Result<Option<Request>> {
+            let id: Id = row.try_get("id").during(what)?;
+            Ok(match request_of(row, what) {
+                Ok(request) => self.sees(&request).then(|| self.shown(request)),
+                Err(error) => Some(Request::unreadable(id, &error.why)),
+            })
+        };
+        rows.iter().map(shown).filter_map(Result::transpose).collect()
     }
 
     async fn groups(&self) -> Result<Vec<Group>> {
         let what = "list the queue's groups";
-        let query = "SELECT rule, base, COUNT(*) AS number FROM request WHERE stage IN ('waiting', 'asked') GROUP BY rule, base ORDER BY number DESC, rule, base LIMIT 1000";
+        let query = "SELECT id, rule, base, body FROM request WHERE stage IN ('waiting', 'asked')";
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
-        let group = |row: &SqliteRow| -> std::result::Result<Group, sqlx::Error> {
-            Ok(Group { rule: row.try_get("rule")?, base: row.try_get("base")?, count: row.try_get("number")? })
-        };
-        rows.iter().map(|row| group(row).during(what)).collect()
+        let mut groups: BTreeMap<(String, String), i64> = BTreeMap::new();
+        for row in &rows {
+            // Also by counting nobody learns of what is hidden from them.
+            if super::readable(request_of(row, what), what).is_some_and(|request| self.sees(&request)) {
+                let group = (row.try_get("rule").during(what)?, row.try_get("base").during(what)?);
+                *groups.entry(group).or_default() += 1;
+            }
+        }
+        let group = |((rule, base), count)| Group { rule, base, count };
+        let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups.truncate(1000);
+        Ok(groups)
     }
 
     async fn request(&self, id: Id) -> Result<Request> {
@@ -369,6 +457,7 @@ impl Store for SqliteStore {
 
     async fn ahead(&self, id: Id) -> Result<i64> {
         let what = "look up the place in the line";
+        self.request(id).await?;
         let query = "SELECT COUNT(*) FROM request AS other JOIN request AS mine ON mine.id = ? WHERE other.id < mine.id
             AND ((mine.stage IN ('submitted', 'gathering', 'admitting') AND other.stage IN ('submitted', 'gathering', 'admitting'))
               OR (mine.stage IN ('waiting', 'asked') AND other.stage IN ('waiting', 'asked')))";
@@ -379,7 +468,8 @@ impl Store for SqliteStore {
     async fn history(&self, id: Id) -> Result<Vec<Change>> {
         self.request(id).await?;
         let what = format!("show the history of request {id}");
-        let query = sqlx::query("SELECT at, who, what, detail FROM history WHERE request = ? ORDER BY id").bind(id);
+        let query = "SELECT at, who, what, detail, only_for FROM history WHERE request = ? ORDER BY id";
+        let query = sqlx::query(query).bind(id);
         let rows = query.fetch_all(self.pool().await?).await.during(&what)?;
         let change = |row: &SqliteRow| -> std::result::Result<Change, sqlx::Error> {
             Ok(Change {
@@ -389,12 +479,19 @@ impl Store for SqliteStore {
                 detail: row.try_get("detail")?,
             })
         };
-        rows.iter().map(|row| change(row).during(&what)).collect()
+        let mine = |row: &&SqliteRow| {
+            let only_for = row.try_get::<String, _>("only_for").ok();
+            only_for
+                .and_then(|text| serde_json::from_str::<Vec<String>>(&text).ok())
+                .is_some_and(|all| self.concerns(&all))
+        };
+        let rows = rows.iter().filter(mine);
+        Ok(rows.filter_map(|row| super::readable(change(row).during(&what), &what)).collect())
     }
 
     async fn pace(&self) -> Result<Pace> {
         let what = "read how long requests take";
-        let query = "SELECT changed - since AS took, json_extract(body, '$.decision.by') LIKE 'policy %' AS alone FROM request WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
+        let query = "SELECT changed - since AS took, CASE WHEN json_valid(body) THEN json_extract(body, '$.decision.by') LIKE 'policy %' END AS alone FROM request WHERE stage = 'admitted' ORDER BY id DESC LIMIT 200";
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
         let mut took = Vec::new();
         for row in &rows {
@@ -405,19 +502,37 @@ impl Store for SqliteStore {
         Ok(Pace::of(&took))
     }
 
-    async fn claim(&self, lease: i64) -> Result<Option<Request>> {
+    async fn claim(&self, lease: Duration) -> Result<Option<Request>> {
         let what = "take a request";
         let now = text::now();
         let mut transaction = self.writing(what).await?;
-        let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'admitting' DESC, id LIMIT 1";
-        let row = sqlx::query(query).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
-        let Some(row) = row else { return Ok(None) };
-        let mut request = request_of(&row, what)?;
-        let (before, event) = (request.stage, Event::Claim { until: now + lease });
-        request.follow(&event, &self.worker, now)?;
-        save(&mut transaction, &request, before, &event, &self.worker.person, what).await?;
-        self.done(transaction, what).await?;
-        Ok(Some(request))
+        loop {
+            let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'admitting' DESC, id LIMIT 1";
+            let row = sqlx::query(query).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
+            let Some(row) = row else {
+                self.done(transaction, what).await?;
+                return Ok(None);
+            };
+            let event = Event::Claim { lease };
+            let taken = request_of(&row, what).and_then(|mut request| {
+                let before = request.stage;
+                request.follow(&event, &self.worker, now).map(|()| (request, before))
+            });
+            match taken {
+                Ok((request, before)) => {
+                    save(&mut transaction, &request, before, &event, &self.worker.person, what).await?;
+                    self.done(transaction, what).await?;
+                    return Ok(Some(request));
+                }
+                // What it says of itself cannot be read, or is something else than its row says.
+                Err(error) => {
+                    let id: Id = row.try_get("id").during(what)?;
+                    tracing::warn!(id, %error, "a request cannot be read and is put aside");
+                    let query = sqlx::query("UPDATE request SET stage = 'failed' WHERE id = ?").bind(id);
+                    query.execute(&mut *transaction).await.during(what)?;
+                }
+            }
+        }
     }
 
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {
@@ -434,7 +549,7 @@ impl Store for SqliteStore {
         let class = |row: &SqliteRow| -> Result<Class> {
             Ok(Class { id: row.try_get("id").during(what)?, ..body::<Class>(row, what)? })
         };
-        rows.iter().map(class).collect()
+        Ok(rows.iter().filter_map(|row| super::readable(class(row), what)).collect())
     }
 
     async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id> {
@@ -449,8 +564,8 @@ impl Store for SqliteStore {
         let query = "SELECT id, body FROM request WHERE stage = 'waiting' AND rule = ? AND (?2 = '' OR base = ?2)";
         let rows = sqlx::query(query).bind(rule).bind(base).fetch_all(&mut *transaction).await.during(what)?;
         for row in &rows {
-            let mut request = request_of(row, what)?;
-            if self.me.own || !request.is_of(&self.me.person) {
+            let Some(mut request) = super::readable(request_of(row, what), what) else { continue };
+            if self.me.own || !request.was_asked_by(&self.me.person) {
                 request.stage = Stage::Gathering;
                 let query = sqlx::query("UPDATE request SET stage = ?, body = ? WHERE id = ?");
                 let query = query.bind(request.stage.word()).bind(json(&request, what)?).bind(request.id);
@@ -480,7 +595,8 @@ impl Store for SqliteStore {
         let what = "look up who used an image";
         let query = "SELECT person, how, reference, digest, place, at FROM used WHERE digest = ?1
             UNION SELECT wish.person, 'requested', json_extract(body, '$.admitted.reference'), ?1, '', changed FROM request
-            JOIN wish ON wish.request = request.id WHERE stage = 'admitted' AND json_extract(body, '$.admitted.digest') = ?1
+            JOIN wish ON wish.request = request.id
+            WHERE stage = 'admitted' AND CASE WHEN json_valid(body) THEN json_extract(body, '$.admitted.digest') END = ?1
             ORDER BY 1, 2";
         let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
         let used = |row: &SqliteRow| -> std::result::Result<Use, sqlx::Error> {
@@ -493,24 +609,28 @@ impl Store for SqliteStore {
                 at: row.try_get("at")?,
             })
         };
-        rows.iter().map(|row| used(row).during(what)).collect()
+        Ok(rows.iter().filter_map(|row| super::readable(used(row).during(what), what)).collect())
     }
 
-    async fn watched(&self, before: i64, limit: i64) -> Result<Vec<Watched>> {
+    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
-        let query = "SELECT of.digest, of.reference, watched.body FROM (
+        let now = text::now();
+        let query = "SELECT of.digest, of.reference, watched.body, watched.checked FROM (
                 SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later
-                    FROM request WHERE stage = 'admitted'
-                UNION ALL SELECT digest, reference, 1 FROM used) AS of
+                    FROM request WHERE stage = 'admitted' AND json_valid(body)
+                UNION ALL SELECT digest, reference, 1 FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
             LEFT JOIN watched ON watched.digest = of.digest
-            WHERE of.digest IS NOT NULL AND COALESCE(watched.checked, 0) < ?1
+            WHERE of.digest IS NOT NULL AND of.reference IS NOT NULL AND COALESCE(watched.checked, 0) <= ?1
             GROUP BY of.digest HAVING MIN(later) = later ORDER BY COALESCE(watched.checked, 0), of.digest LIMIT ?2";
-        let rows = sqlx::query(query).bind(before).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
+        let rows =
+            sqlx::query(query).bind(now - seconds(age)).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
         let watched = |row: &SqliteRow| -> Result<Watched> {
             let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
             let kept: Option<String> = row.try_get("body").during(what)?;
-            let kept = kept.map(|kept| read::<Watched>(&kept, what)).transpose()?.unwrap_or_default();
-            Ok(Watched { digest, reference, ..kept })
+            let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
+            let checked: Option<i64> = row.try_get("checked").during(what)?;
+            let age = checked.map(|checked| Duration::from_secs((now - checked).max(0).unsigned_abs()));
+            Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept })
         };
         rows.iter().map(watched).collect()
     }
@@ -519,7 +639,7 @@ impl Store for SqliteStore {
         let what = "keep how an image was judged";
         let mut transaction = self.writing(what).await?;
         let query = "INSERT OR REPLACE INTO watched (digest, reference, checked, body) VALUES (?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(&watched.digest).bind(&watched.reference).bind(watched.checked);
+        let query = sqlx::query(query).bind(&watched.digest).bind(&watched.reference).bind(text::now());
         query.bind(json(watched, what)?).execute(&mut *transaction).await.during(what)?;
         insert(&mut transaction, notices, what).await?;
         self.done(transaction, what).await
@@ -534,7 +654,8 @@ impl Store for SqliteStore {
         let rows = query.bind(skip).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
         let notice = |row: &SqliteRow| -> Result<Notice> {
             let (id, seen) = (row.try_get("id").during(what)?, row.try_get("seen").during(what)?);
-            Ok(Notice { id, seen, ..body::<Notice>(row, what)? })
+            let kept = body::<Notice>(row, what);
+            Ok(Notice { id, seen, ..kept.unwrap_or_else(|error| Notice::unreadable(id, &self.me.person, &error.why)) })
         };
         rows.iter().map(notice).collect()
     }
@@ -557,29 +678,39 @@ impl Store for SqliteStore {
         self.done(transaction, what).await
     }
 
-    async fn due(&self, way: &str, lease: i64) -> Result<Option<Due>> {
+    async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>> {
         let what = "take a notice to deliver";
         let now = text::now();
         let mut transaction = self.writing(what).await?;
-        let query = "SELECT notice.id, notice.body, COALESCE(tries, 0) AS tries, contact.mail FROM notice
-            LEFT JOIN delivery ON delivery.notice = notice.id AND way = ?1 LEFT JOIN contact ON contact.person = receiver
-            WHERE at > ?3 AND COALESCE(sent, 0) = 0 AND COALESCE(due, 0) <= ?2 ORDER BY notice.id LIMIT 1";
-        let query = sqlx::query(query).bind(way).bind(now).bind(now - super::OLDEST);
-        let Some(row) = query.fetch_optional(&mut *transaction).await.during(what)? else { return Ok(None) };
-        let id: Id = row.try_get("id").during(what)?;
-        let query = "INSERT INTO delivery (notice, way, tries, due, sent) VALUES (?1, ?2, 1, ?3, 0)
-            ON CONFLICT (notice, way) DO UPDATE SET tries = tries + 1, due = ?3";
-        let query = sqlx::query(query).bind(id).bind(way).bind(now + lease);
-        query.execute(&mut *transaction).await.during(what)?;
-        let notice = Notice { id, ..body::<Notice>(&row, what)? };
-        let due = Due { notice, mail: row.try_get("mail").during(what)?, tries: row.try_get("tries").during(what)? };
-        transaction.commit().await.during(what)?;
-        Ok(Some(due))
+        loop {
+            let query = "SELECT notice.id, notice.body, COALESCE(tries, 0) AS tries, contact.mail FROM notice
+                LEFT JOIN delivery ON delivery.notice = notice.id AND way = ?1 LEFT JOIN contact ON contact.person = receiver
+                WHERE at > ?3 AND COALESCE(sent, 0) = 0 AND COALESCE(due, 0) <= ?2 ORDER BY notice.id LIMIT 1";
+            let query = sqlx::query(query).bind(way).bind(now).bind(now - super::OLDEST);
+            let row = query.fetch_optional(&mut *transaction).await.during(what)?;
+            let Some(row) = row else {
+                transaction.commit().await.during(what)?;
+                return Ok(None);
+            };
+            let id: Id = row.try_get("id").during(what)?;
+            let notice = super::readable(body::<Notice>(&row, what), what);
+            let query = "INSERT INTO delivery (notice, way, tries, due, sent) VALUES (?1, ?2, 1, ?3, ?4)
+                ON CONFLICT (notice, way) DO UPDATE SET tries = tries + 1, due = ?3, sent = ?4";
+            // One that cannot be read is not delivered.
+            let query = sqlx::query(query).bind(id).bind(way).bind(now + seconds(lease)).bind(notice.is_none());
+            query.execute(&mut *transaction).await.during(what)?;
+            if let Some(notice) = notice {
+                let (mail, tries) = (row.try_get("mail").during(what)?, row.try_get("tries").during(what)?);
+                transaction.commit().await.during(what)?;
+                return Ok(Some(Due { notice: Notice { id, ..notice }, mail, tries }));
+            }
+        }
     }
 
-    async fn delivered(&self, way: &str, notice: Id, retry: Option<i64>) -> Result<()> {
+    async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()> {
         let query = "UPDATE delivery SET sent = ?, due = ? WHERE notice = ? AND way = ?";
-        let query = sqlx::query(query).bind(retry.is_none()).bind(retry.unwrap_or(0)).bind(notice).bind(way);
+        let due = again.map_or(0, |span| text::now().saturating_add(seconds(span)));
+        let query = sqlx::query(query).bind(again.is_none()).bind(due).bind(notice).bind(way);
         query.execute(self.pool().await?).await.during("keep that a notice was delivered").map(|_| ())
     }
 
@@ -638,6 +769,59 @@ mod tests {
         sqlx::raw_sql("PRAGMA user_version = 99").execute(newer.pool().await.unwrap()).await.unwrap();
         let error = store(path).me_and_unread().await.unwrap_err();
         assert!(error.why.contains("newer"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn rows_that_cannot_be_read_cost_themselves_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path().join("requests.db"));
+        let digest = crate::core::digest::Digest::of(b"a").to_string();
+        let asked = Asked { from: format!("oci://r.example/a@{digest}"), digest: digest.clone(), ..Asked::default() };
+        let wish =
+            Wish { person: "ada".into(), reason: "r".into(), until: None, since: 0, private: false, withdrawn: false };
+        let poison = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body)
+                VALUES ('x', 'y', 'submitted', '', '', 0, 0, 0, 0, '{\"half'), ('x', 'z', 'waiting', '', '', 0, 0, 0, 0, '3'),
+                    ('x', 'v', 'admitted', '', '', 0, 0, 0, 0, 'no JSON');
+            INSERT INTO wish (request, person) VALUES (1, 'ada');
+            INSERT INTO class (until, body) VALUES (99999999999, '[]');
+            INSERT INTO notice (at, receiver, key, body) VALUES (99999999999, 'ada', 'k', '{}');
+            INSERT INTO used (person, how, digest, reference, place, at) VALUES ('ada', 'eaten', 'x', 'file:/dev/zero', '', 0);
+            INSERT INTO watched (digest, reference, checked, body) VALUES ('x', 'y', 0, '7')";
+        sqlx::raw_sql(poison).execute(store.pool().await.unwrap()).await.unwrap();
+        let (id, _) = store.submit(&asked, "oci://r.example/admitted/a", &wish).await.unwrap();
+        let all = store.requests(Which::All, 0, 10).await.unwrap();
+        assert_eq!(all.len(), 4);
+        assert!(all.iter().filter(|one| one.id != id).all(|one| one.failure.contains("cannot be read")), "{all:?}");
+        assert_eq!(store.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
+        let lease = Duration::from_secs(60);
+        assert_eq!(store.claim(lease).await.unwrap().map(|one| one.id), Some(id));
+        assert!(store.claim(lease).await.unwrap().is_none());
+        assert!(store.classes().await.unwrap().is_empty() && store.groups().await.unwrap().is_empty());
+        assert!(store.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
+        assert!(store.due("mail", lease).await.unwrap().is_none());
+        assert!(store.watched(Duration::ZERO, 10).await.unwrap().is_empty(), "nothing of this machine is looked at");
+        assert!(store.users_of("x").await.is_ok() && store.pace().await.is_ok());
+        // Its place is free for one that can be read.
+        let unread = Asked { digest: "x".into(), ..asked };
+        assert!(store.submit(&unread, "y", &wish).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_everybody_may_write_to_decides_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("requests.db");
+        assert!(store(path.clone()).me_and_unread().await.is_ok());
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        mode(&path, 0o666);
+        assert_eq!(store(path.clone()).me_and_unread().await.unwrap_err().kind, Kind::NotAllowed);
+        // Of a group whose members decide by their word alone.
+        mode(&path, 0o660);
+        let error = store(path.clone()).of_one_group(false).me_and_unread().await.unwrap_err();
+        assert!(error.hint.contains("signed_decisions"), "{error}");
+        assert!(store(path.clone()).of_one_group(true).me_and_unread().await.is_ok());
+        mode(folder.path(), 0o777);
+        assert!(store(path).me_and_unread().await.unwrap_err().why.contains("folder"));
     }
 
     impl SqliteStore {
