@@ -63,7 +63,7 @@ pub enum Verb {
     Share(Share),
     /// Show who may use an image of a cloud.
     Shares(Shares),
-    /// Take a share back.
+    /// Take back a share, the admission of an image, or the approval of a class.
     Revoke(Revoke),
     /// List what other projects offer to yours; accept or reject it.
     Offers(Offers),
@@ -390,8 +390,17 @@ pub struct Shares {
 /// `wharf revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {
-    /// The share's id, as 'wharf shares' shows it.
-    pub share: String,
+    /// The share's id, as 'wharf shares' shows it; the number of a request whose admission is taken back; or class:N.
+    pub what: String,
+    /// Why; everybody who uses an image whose admission is taken back reads it.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Of a class, take back what was admitted by it, too.
+    #[arg(long)]
+    pub admitted: bool,
+    /// The key to sign with, that an admission was taken back.
+    #[arg(long)]
+    pub key: Option<String>,
 }
 
 /// `wharf offers`.

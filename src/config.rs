@@ -232,6 +232,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
     }
     if let Some(mut policy) = file.policy {
         policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.signature.admission_keys = policy.signature.admission_keys.into_iter().map(absolute).collect();
         policy.signature.authorities = policy.signature.authorities.into_iter().map(absolute).collect();
         for named in &mut policy.signature.certificate {
             named.file = absolute(std::mem::take(&mut named.file));

@@ -94,10 +94,6 @@ impl Checker for Attachments {
         Kind::Scan
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.tool.starts_with(TOOL)
-    }
-
     async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>> {
         let (Some(pinned), Some(content)) = (&image.pinned, &supply.content) else { return Ok(Vec::new()) };
         if !matches!(pinned.reference, ImageRef::Oci(_)) {
@@ -133,7 +129,7 @@ impl Checker for Attachments {
         }
         let record = |tool: &str, outcome: Outcome, reason: String| Record {
             reason,
-            ..Record::now(pinned, By::Source, format!("{TOOL} {tool}"), outcome, VALID)
+            ..Record::now(pinned, By::Attached, format!("{TOOL} {tool}"), outcome, VALID)
         };
         let mut records = Vec::new();
         if let Some((report, place)) = found.scan {

@@ -34,7 +34,8 @@ use crate::{
         ports::{Checker, Supply},
         progress::Context,
         record::{By, Kind, Outcome, Record, tool},
-        request::terms::Stated,
+        reference::ImageRef,
+        request::statement::Payload,
         text,
     },
 };
@@ -158,13 +159,28 @@ impl Glance {
         let payload = statement.payload.as_bytes();
         let Some(key) = self.keys.signer(payload, &signature) else { return Vec::new() };
         let name = key.label();
-        if !Stated::is_about(payload, &pinned.digest) {
-            let why = "its statement is about another image".to_owned();
-            return self.record(image, (Signature::Invalid, name, why), TOOL, CLAIM).into_iter().collect();
+        let record = |state, why: &str| {
+            self.record(image, (state, name.clone(), why.to_owned()), TOOL, CLAIM).into_iter().collect::<Vec<_>>()
+        };
+        let ImageRef::Glance { image: here, .. } = &pinned.reference else { return Vec::new() };
+        let (id, digest, stated) = match Payload::read(payload) {
+            Some(Payload::Disk { id, digest, stated }) => (id, digest, stated),
+            Some(Payload::TakenBack { digest, place, reason, .. })
+                if digest == pinned.digest.as_str() && place == *here =>
+            {
+                return record(Signature::TakenBack, &clean::short(&reason, 200));
+            }
+            // A container's signature admits no disk, whoever made it.
+            _ => return record(Signature::Untrusted, "its statement is none that admits a disk image"),
+        };
+        if digest != pinned.digest.as_str() {
+            return record(Signature::Invalid, "its statement is about another image");
         }
-        let stated = Stated::read(payload);
+        if id != *here {
+            return record(Signature::Elsewhere, "its statement was made for another image of the cloud");
+        }
         if let Some(why) = stated.is_over(text::now()) {
-            return self.record(image, (Signature::Expired, name, why), TOOL, CLAIM).into_iter().collect();
+            return record(Signature::Expired, &why);
         }
         let signer = stated.signer(name);
         let reason = "a statement over the hash that the cloud keeps of its data".to_owned();
@@ -197,10 +213,6 @@ impl Checker for Glance {
         Kind::Signature
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Signature && [TOOL, DATA_TOOL].iter().any(|tool| record.tool.ends_with(tool))
-    }
-
     fn inputs(&self) -> Vec<String> {
         let keys = self.keys.all().iter().map(|key| key.id.clone());
         self.certificates.iter().map(|named| named.id.clone()).chain(keys).collect()
@@ -213,7 +225,7 @@ impl Checker for Glance {
         }
         let Some(claim) = &image.signed else {
             // Of disk images in clouds nobody else looks for a signature.
-            let is_cloud = matches!(image.reference, crate::core::reference::ImageRef::Glance { .. });
+            let is_cloud = matches!(image.reference, ImageRef::Glance { .. });
             let none = (Signature::NoneFound, String::new(), "it has no img_signature properties".to_owned());
             return Ok(self.record(image, none, TOOL, CLAIM).filter(|_| is_cloud).into_iter().collect());
         };
@@ -268,7 +280,7 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
         parts.note("certificate", fine, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
     }
     let (authorities, certificates) = (rules.authorities.clone(), rules.certificate.clone());
-    let keys = Keys::new(&rules.keys);
+    let keys = Keys::new(rules.admitting());
     parts.checkers.push(Arc::new(Glance { authorities, certificates, keys }));
     Ok(())
 }

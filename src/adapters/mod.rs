@@ -166,7 +166,7 @@ pub fn build(config: Config) -> Result<Portal> {
             open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
             make: Arc::new(signing::make),
             write: Arc::new(signing::write),
-            trusted: signing::trusted(&config.policy.signature.keys),
+            trusted: signing::trusted(config.policy.signature.admitting()),
         },
         spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),
         notifiers: notifiers(&config)?,

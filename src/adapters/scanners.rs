@@ -17,7 +17,7 @@ use crate::{
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, STATED},
+        record::{By, Kind, Outcome, Record},
         reference::ImageRef,
         text,
     },
@@ -159,10 +159,6 @@ impl Checker for Scanner {
 
     fn kind(&self) -> Kind {
         Kind::Scan
-    }
-
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Scan && (record.tool.starts_with(self.make.word()) || record.tool.ends_with(STATED))
     }
 
     fn is_slow(&self) -> bool {

@@ -137,10 +137,6 @@ impl Checker for Served {
         Kind::Scan
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.tool.starts_with(TOOL)
-    }
-
     async fn check(&self, cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
         let Some(pinned) = &image.pinned else { return Ok(Vec::new()) };
         let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };

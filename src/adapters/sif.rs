@@ -212,10 +212,6 @@ impl Checker for Sif {
         self.trusted.clone()
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Signature && record.tool.ends_with(TOOL)
-    }
-
     async fn check(&self, cx: &Context, image: &Image, _supply: &Supply) -> Result<Vec<Record>> {
         let (Some(pinned), ImageKind::Sif) = (&image.pinned, image.kind) else { return Ok(Vec::new()) };
         let ImageRef::File { path, .. } = &pinned.reference else { return Ok(Vec::new()) };

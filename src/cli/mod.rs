@@ -12,6 +12,7 @@ mod offers;
 mod output;
 mod policy;
 mod requests;
+mod revoke;
 mod share;
 mod shell;
 mod show;
@@ -80,7 +81,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Remove(args) => workloads::remove(portal, &args.id, json).await,
         Verb::Share(args) => share::share(portal, args, json).await,
         Verb::Shares(args) => offers::shares(portal, &args.reference, json).await,
-        Verb::Revoke(args) => offers::revoke(portal, &args.share, json).await,
+        Verb::Revoke(args) => revoke::run(portal, args, json).await,
         Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,
         Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.along, json).await,

@@ -1,4 +1,4 @@
-//! `wharf shares`, `revoke` and `offers`.
+//! `wharf shares` and `offers`.
 
 use super::{ask, output};
 use crate::{
@@ -35,17 +35,6 @@ pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> 
         })
         .collect();
     output::table(&["PROJECT", "STANDS", "SINCE", "ID"], &rows)?;
-    Ok(0)
-}
-
-/// Takes a share back.
-pub async fn revoke(portal: &Portal, share: &str, json: bool) -> Result<u8> {
-    portal.revoke(&Context::default(), share).await?;
-    if json {
-        output::json(&serde_json::json!({"share": share, "done": "revoked"}))?;
-    } else {
-        output::line(&format!("revoked {share}: whoever launched it keeps what runs"))?;
-    }
     Ok(0)
 }
 

@@ -89,7 +89,7 @@ pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         }
         Some(RequestsVerb::Classes) => classes(portal, json).await,
         Some(RequestsVerb::EndClass { id }) => {
-            portal.store.end_class(*id).await?;
+            portal.end_class(&cx, ask::asker(), *id, None).await?;
             output::line(&format!("class {id} has ended; what it admitted stays admitted"))?;
             Ok(0)
         }
@@ -224,6 +224,7 @@ pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> 
         until: args.until.as_deref().map(text::when).transpose()?,
         only: args.only,
         exceptions: args.exceptions.clone(),
+        rules: Vec::new(),
     };
     let ruling = Ruling { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
     let Some(rule) = &args.rule else { return decide(portal, &args.ids, &ruling, json).await };

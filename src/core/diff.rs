@@ -222,7 +222,7 @@ impl Portal {
         let known = |reference: ImageRef| async move {
             let image = self.image(cx, &reference, platform).await?;
             let records = match &image.pinned {
-                Some(_) => self.gather(cx, &image, false, quick).await?,
+                Some(_) => self.gather(cx, &image, super::verify::Age::Kept, quick).await?,
                 None => Vec::new(),
             };
             Ok::<_, super::error::Error>((image, records))

@@ -64,6 +64,13 @@ pub fn name_of_url(url: &str) -> String {
     super::clean::short(if stem.is_empty() { "image" } else { stem }, 100)
 }
 
+/// Whether a disk image may be admitted under a name: letters, digits, spaces and a few signs, at most 255 of them, as
+/// Glance takes them. Others have no place in lists, commands and file names of those who use it.
+pub fn is_disk_name(name: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || " ._-+:@()[],~".contains(c);
+    (1..=255).contains(&name.chars().count()) && name.trim() == name && name.chars().all(fits)
+}
+
 impl Portal {
     /// Whether a text names something on the web.
     pub fn is_on_the_web(text: &str) -> bool {

@@ -68,6 +68,10 @@ states! {
         Expired = "!", "signature expired", Caution;
         /// The check could not run.
         Unreachable = "?", "could not check", Unknown;
+        /// Valid, and made for another repository than the one it was found in.
+        Elsewhere = "!", "signed for another place", Caution;
+        /// It was admitted, and that was taken back.
+        TakenBack = "✗", "approval taken back", Bad;
         /// It says it is signed; nobody here has read all its bytes yet.
         Claimed = "?", "claimed, data not checked", Unknown;
     }
@@ -83,10 +87,12 @@ impl Signature {
     /// outweighs those that say less, and not to have been able to look outweighs having found nothing.
     pub fn weight(self) -> u8 {
         match self {
-            Self::Invalid => 9,
-            Self::Verified => 8,
-            Self::CoveredByIndex => 7,
-            Self::Expired => 6,
+            Self::Invalid => 11,
+            Self::TakenBack => 10,
+            Self::Verified => 9,
+            Self::CoveredByIndex => 8,
+            Self::Expired => 7,
+            Self::Elsewhere => 6,
             Self::Untrusted => 5,
             Self::Unreachable => 4,
             Self::NoKey => 3,
@@ -140,7 +146,7 @@ states! {
 }
 
 /// What policy makes of the evidence for one person, backend and moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing was checked.
@@ -174,6 +180,11 @@ impl Verdict {
             Self::NeedsApproval => "needs approval",
             Self::Deny => "deny",
         }
+    }
+
+    /// The verdict of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Undecided, Self::Allow, Self::NeedsApproval, Self::Deny].into_iter().find(|one| one.word() == word)
     }
 
     /// Sign, word and tone.

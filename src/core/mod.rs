@@ -1,5 +1,6 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
 
+pub mod admission;
 pub mod attachments;
 pub mod audit;
 pub mod clean;

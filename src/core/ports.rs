@@ -28,6 +28,7 @@ use super::{
     progress::Context,
     record::{self, Record},
     reference::ImageRef,
+    request::statement::Statement,
     rows::{Row, RowSet},
     secret::{Credentials, Secret},
     share::{Given, Offer, Project, Share, SharePlan},
@@ -329,8 +330,8 @@ pub trait Signer: Send + Sync {
     fn public_pem(&self) -> String;
     /// Whether this key made a signature.
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
-    /// Signs a message; ECDSA signatures are DER.
-    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>>;
+    /// Signs a statement; ECDSA signatures are DER.
+    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>>;
     /// Signs the data of a disk image as clouds verify it; `None` for keys of a kind that they do not take. The
     /// certificate is not the signer's to know.
     async fn sign_data(&self, _file: &Path) -> Result<Option<DataSignature>> {
@@ -346,7 +347,7 @@ pub struct Signers {
     pub make: MakeKey,
     /// Writes a key into a file that is not there yet, its public half beside it; gives that one's path. It may block.
     pub write: WriteKey,
-    /// The id of the policy's key that made a signature over a message; `None` if none did.
+    /// The id of the policy's key that made a signature over a message, of those that may admit images; `None` if none did.
     pub trusted: Trusted,
 }
 
@@ -385,14 +386,9 @@ pub trait Checker: Send + Sync {
         Vec::new()
     }
 
-    /// Whether a record is one that this checker made.
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == self.kind()
-    }
-
-    /// Whether a record was made with what it checks with now.
+    /// Whether a record of this check was made with what it checks with now.
     fn inputs_fit(&self, record: &Record) -> bool {
-        record.by == record::By::Source || record.inputs == self.inputs()
+        matches!(record.by, record::By::Source | record::By::Attached) || record.inputs == self.inputs()
     }
 
     /// Whether a check takes so long that nobody waits for it unasked.

@@ -73,14 +73,59 @@ impl Kind {
     }
 }
 
-/// Who made the check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Who made the check. This decides what counts, and never a name that a report or an image gives itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// This program, on these bytes.
     Wharf,
+    /// Whoever may admit images made it, and it is part of what they signed; the id of their key.
+    Signer(String),
     /// The source says so; nobody here checked it.
     Source,
+    /// Somebody attached it to the image.
+    Attached,
+}
+
+impl By {
+    /// Whether a scan by them is one that somebody made who is trusted, and not only said.
+    pub fn has_scanned(&self) -> bool {
+        matches!(self, Self::Wharf | Self::Signer(_))
+    }
+
+    /// Whether what they found is of the bytes alone, wherever these are.
+    pub fn is_of_bytes(&self) -> bool {
+        *self == Self::Wharf
+    }
+
+    /// Who that is, in a sentence.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Wharf => "Wharf",
+            Self::Signer(_) => "its signer",
+            Self::Source => "the source",
+            Self::Attached => "somebody attached to it",
+        }
+    }
+
+    /// What stands behind the tool's name; empty where it was Wharf.
+    pub fn note(&self) -> &'static str {
+        match self {
+            Self::Wharf => "",
+            Self::Signer(_) => ", stated by the signer",
+            Self::Source => ", asserted by the source",
+            Self::Attached => ", attached to the image",
+        }
+    }
+
+    /// How much it counts beside others.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::Wharf | Self::Signer(_) => 2,
+            Self::Source => 1,
+            Self::Attached => 0,
+        }
+    }
 }
 
 /// What a check found.
@@ -172,7 +217,10 @@ pub struct Statement {
 pub struct Record {
     /// What was checked.
     pub subject: Subject,
-    /// By which tool, with its version.
+    /// The check that made it: [`Checker::name`](crate::core::ports::Checker::name). Set where checks are run.
+    #[serde(default)]
+    pub check: String,
+    /// By which tool, with its version; words, which decide nothing.
     pub tool: String,
     /// What it was checked with: keys, database.
     pub inputs: Vec<String>,
@@ -191,15 +239,13 @@ pub struct Record {
     pub terms: Option<Terms>,
 }
 
-/// How the tool of a scan ends that a signature states.
-pub const STATED: &str = "stated by the signer";
-
 impl Record {
     /// A check of now, which counts for so many seconds; without inputs and reason.
     pub fn now(pinned: &Pinned, by: By, tool: impl Into<String>, outcome: Outcome, valid: i64) -> Self {
         let now = text::now();
         Self {
             subject: Subject::of(pinned),
+            check: String::new(),
             tool: tool.into(),
             inputs: Vec::new(),
             by,
@@ -227,14 +273,27 @@ impl Record {
         }
     }
 
-    /// Whether it says that nothing was found where it was looked.
-    pub fn is_absence(&self) -> bool {
-        let state = match self.outcome {
-            Outcome::Nothing => return true,
-            Outcome::Signature { state, .. } => state,
-            _ => return false,
-        };
-        matches!(state, Signature::NoneFound | Signature::Unreachable)
+    /// Whether it is of the bytes alone, and counts wherever they are. A signature is of the place that it was found in,
+    /// and so is what it states, what a source says or somebody attached, and that nothing was found.
+    pub fn is_of_bytes(&self) -> bool {
+        self.by.is_of_bytes() && matches!(self.outcome, Outcome::Scan { .. } | Outcome::Software { .. })
+    }
+
+    /// Whether it says that the check could not run.
+    pub fn could_not_look(&self) -> bool {
+        match self.outcome {
+            Outcome::Signature { state, .. } => state == Signature::Unreachable,
+            Outcome::Scan { state, .. } => state == Scan::Failed,
+            _ => false,
+        }
+    }
+
+    /// When what a scan knows was known: that of its database, where it tells.
+    fn known(&self) -> i64 {
+        match self.outcome {
+            Outcome::Scan { scanned: Some(scanned), database, .. } => database.unwrap_or(scanned).min(scanned),
+            _ => self.at,
+        }
     }
 
     /// Whether it still counts.
@@ -259,18 +318,19 @@ pub fn tool(check: &str) -> String {
     format!("wharf {} {check}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The record of a kind that counts now: our own before the source's, the newest of them.
+/// The record of a kind that counts now: what was checked before what was only said; of scans the one that knows most,
+/// of others the newest.
 ///
 /// Of signatures, several schemes may have something to say of the same bytes: one that fails outweighs all, one good
 /// one outweighs those that found nothing.
 pub fn best(records: &[Record], kind: Kind, now: i64) -> Option<&Record> {
-    let own = |record: &&Record| record.by == By::Wharf;
     let weight = |record: &&Record| match record.outcome {
         Outcome::Signature { state, .. } => state.weight(),
+        Outcome::Scan { state, .. } => u8::from(state != Scan::Failed),
         _ => 0,
     };
     records
         .iter()
         .filter(|record| record.kind() == kind && record.is_valid(now))
-        .max_by_key(|record| (own(record), weight(record), record.at))
+        .max_by_key(|record| (record.by.weight(), weight(record), record.known(), record.at))
 }

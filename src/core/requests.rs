@@ -6,20 +6,26 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use super::{
+    admission::Place,
     clean,
     digest::Digest,
+    disk::{is_disk_name, name_of_url},
     error::{Error, Kind, Result},
     model::Image,
     portal::Portal,
     ports::Asker,
     progress::Context,
     reference::{ImageRef, Name},
-    request::{Asked, Class, Decision, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Wish, terms::Stated},
+    request::{
+        Asked, Decision, Dossier, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Which, Wish, statement::Statement,
+    },
     sign::signed_by,
     text,
     ways::Receiver,
 };
 
+/// Requests that are looked at in one go.
+const PAGE: i64 = 200;
 /// How long a reason may be.
 const REASON: usize = 2000;
 
@@ -77,6 +83,22 @@ fn title(reference: &ImageRef) -> String {
     }
 }
 
+/// What an approval takes: everything that holds the image back and was shown to whoever decides. Where they name the
+/// findings that they take, these must be all: what they left out would hold it back as before.
+fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
+    let (rules, findings) = request.dossier.as_ref().map(Dossier::to_take).unwrap_or_default();
+    if said.exceptions.is_empty() {
+        return Ok(Terms { rules, exceptions: findings, ..said });
+    }
+    let left: Vec<&str> =
+        findings.iter().filter(|one| !said.exceptions.contains(one)).map(String::as_str).take(5).collect();
+    if left.is_empty() {
+        return Ok(Terms { rules, ..said });
+    }
+    Err(Error::usage(what, format!("it is held back by {}, too", left.join(", ")))
+        .hint("name these as well, or name none: then all that hold it back are taken"))
+}
+
 impl Portal {
     /// Whether images can be asked for here.
     pub fn takes_requests(&self) -> bool {
@@ -87,8 +109,11 @@ impl Portal {
     pub(super) fn is_destination(&self, what: &str, request: &Request) -> Result<()> {
         let from = &request.asked.from;
         let projects = self.config.requests.projects.iter().map(|project| Some(project.as_str()));
-        let fits = if Self::is_on_the_web(from) || from.starts_with("glance:") {
-            request.destination.starts_with("glance://")
+        let fits = if Self::is_on_the_web(from) {
+            request.destination == format!("glance://{}/{}", self.config.requests.cloud, name_of_url(from))
+        } else if from.starts_with("glance:") {
+            let own = format!("glance://{}/", self.config.requests.cloud);
+            request.destination.strip_prefix(&own).is_some_and(is_disk_name)
         } else {
             let from: ImageRef = from.parse()?;
             std::iter::once(None)
@@ -199,6 +224,13 @@ impl Portal {
         })?;
         let mut destination = self.admitted_as(what, &pinned.reference, project)?;
         if let (ImageRef::Glance { image: name, .. }, Some(known)) = (&mut destination, image.annotations.get("name")) {
+            if !is_disk_name(known) {
+                return Err(Error::unsupported(
+                    what,
+                    format!("'{}' is no name it could be admitted under", clean::short(known, 60)),
+                )
+                .hint("rename it in its cloud: letters, digits, spaces and . _ - + : @ ( ) [ ] , ~"));
+            }
             name.clone_from(known);
         }
         let destination = destination.to_string();
@@ -229,7 +261,7 @@ impl Portal {
         if url.split("://").nth(1).and_then(|rest| rest.split('/').next()).is_none_or(|host| host.contains('@')) {
             return Err(Error::usage(what, "an address without an account or password is needed"));
         }
-        let name = super::disk::name_of_url(url);
+        let name = name_of_url(url);
         let asked = Asked { from: url.to_owned(), title: name.clone(), digest: url.to_owned(), ..Asked::default() };
         Ok((asked, format!("glance://{cloud}/{name}")))
     }
@@ -315,12 +347,16 @@ impl Portal {
             signature: String::new(),
         };
         request.clone().follow(&Event::Decide(decision.clone()), &me, text::now())?;
+        if ruling.approve {
+            self.is_destination(&what, &request)?;
+            decision.terms = taking(&what, &request, decision.terms)?;
+        }
         let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
         if ruling.approve && !key.is_empty() {
-            let payload = statement_of(&request, &decision);
+            let statement = Statement::of_approval(&request, &decision, text::now())?;
             let signer = (self.signers.open)(&key, asker).await?;
-            decision.signature = STANDARD.encode(signed_by(&what, &payload, &*signer).await?);
-            decision.payload = payload;
+            decision.signature = STANDARD.encode(signed_by(&what, &statement, &*signer).await?);
+            statement.text().clone_into(&mut decision.payload);
         }
         cx.run(&what, self.store.happen(id, &Event::Decide(decision))).await
     }
@@ -334,56 +370,134 @@ impl Portal {
         ruling: &Ruling,
     ) -> Result<Id> {
         let what = format!("approve the class '{rule}'");
-        let payload = Class::statement(base, rule, &ruling.terms);
+        let mut terms = ruling.terms.clone();
+        if !terms.rules.iter().any(|one| one == rule) {
+            terms.rules.push(rule.to_owned());
+        }
+        let statement = Statement::of_class(base, rule, &terms);
         let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
         let signature = if key.is_empty() {
             String::new()
         } else {
             let signer = (self.signers.open)(&key, asker).await?;
-            STANDARD.encode(signed_by(&what, &payload, &*signer).await?)
+            STANDARD.encode(signed_by(&what, &statement, &*signer).await?)
         };
         let decision = Decision {
             by: self.config.person.clone(),
             at: text::now(),
             approve: true,
             reason: clean::short(ruling.reason.trim(), REASON),
-            terms: ruling.terms.clone(),
+            terms: terms.clone(),
             digest: String::new(),
-            payload: if signature.is_empty() { String::new() } else { payload },
+            payload: if signature.is_empty() { String::new() } else { statement.text().to_owned() },
             signature,
         };
         let approved = cx.run(&what, self.store.approve_class(base, rule, &decision)).await;
-        let subject = format!("what '{rule}' blocks on '{base}' {}", ruling.terms.words());
+        let subject = format!("what '{rule}' blocks on '{base}' {}", terms.words());
         self.note(self.entry("approve class", subject), &approved).await;
         approved
     }
-}
 
-/// What an approver signs: of a container image, the payload that will be attached to it where it is admitted. The data of
-/// disk images is signed by the steward; there it is a text that says the same.
-pub fn statement_of(request: &Request, decision: &Decision) -> String {
-    match (request.asked.digest.parse::<Digest>(), request.destination.parse::<ImageRef>()) {
-        (Ok(digest), Ok(ImageRef::Oci(name))) => stated(request, decision).payload(&name.bare(), &digest),
-        _ => format!(
-            "wharf approval\nfrom {}\ndigest {}\nfor {}\n{}",
-            request.asked.from,
-            decision.digest,
-            request.destination,
-            decision.terms.statement()
-        ),
+    /// Takes an admission back: from now on nobody's verdict lets it pass, and a steward signs that beside the image.
+    pub async fn take_back(
+        &self,
+        cx: &Context,
+        asker: Arc<dyn Asker>,
+        id: Id,
+        reason: &str,
+        key: Option<&str>,
+    ) -> Result<Request> {
+        let done = self.taken_back(cx, asker, id, reason, key).await;
+        let mut entry = self.entry("take back", format!("the admission of request {id}"));
+        if let Ok(request) = &done {
+            let place = request.admitted.as_ref().map_or(request.destination.as_str(), |one| one.reference.as_str());
+            entry.subject = format!("{}: {place}", request.called());
+            entry.digest = request.asked.digest.parse().ok();
+        }
+        self.note(entry, &done).await;
+        done
+    }
+
+    async fn taken_back(
+        &self,
+        cx: &Context,
+        asker: Arc<dyn Asker>,
+        id: Id,
+        reason: &str,
+        key: Option<&str>,
+    ) -> Result<Request> {
+        let what = format!("take back the admission of request {id}");
+        let reason = clean::short(reason.trim(), REASON);
+        if reason.is_empty() {
+            return Err(Error::usage(what, "a reason is needed: everybody who uses it reads it").hint("--reason TEXT"));
+        }
+        let request = cx.run(&what, self.store.request(id)).await?;
+        let me = self.store.me().await?;
+        let mut decision = Decision {
+            by: me.person.clone(),
+            at: text::now(),
+            approve: false,
+            reason,
+            terms: Terms::default(),
+            digest: request.asked.digest.clone(),
+            payload: String::new(),
+            signature: String::new(),
+        };
+        // Before a key is asked for: whoever may not need not type a PIN.
+        request.clone().follow(&Event::Revoke(decision.clone()), &me, text::now())?;
+        let key = key.map_or_else(|| self.config.requests.approver_key.clone(), str::to_owned);
+        if !key.is_empty() {
+            let (place, digest) = admitted_place(&what, &request)?;
+            let by = (decision.by.as_str(), decision.reason.as_str());
+            let statement = Statement::of_taken_back(&place, &digest, id, by, text::now());
+            let signer = (self.signers.open)(&key, asker).await?;
+            decision.signature = STANDARD.encode(signed_by(&what, &statement, &*signer).await?);
+            statement.text().clone_into(&mut decision.payload);
+        }
+        cx.run(&what, self.store.happen(id, &Event::Revoke(decision))).await
+    }
+
+    /// Ends the approval of a class; what was admitted by it stays admitted. With `reason`, that is taken back, too: gives
+    /// the requests for which it was.
+    pub async fn end_class(
+        &self,
+        cx: &Context,
+        asker: Arc<dyn Asker>,
+        id: Id,
+        reason: Option<&str>,
+    ) -> Result<Vec<Id>> {
+        let what = format!("end the approval of class {id}");
+        let ended = cx.run(&what, self.store.end_class(id)).await;
+        self.note(self.entry("end class", format!("class {id}")), &ended).await;
+        ended?;
+        let Some(reason) = reason else { return Ok(Vec::new()) };
+        let mut taken = Vec::new();
+        let mut skip = 0;
+        loop {
+            let page = cx.run(&what, self.store.requests(Which::All, skip, PAGE)).await?;
+            let by_it = |request: &&Request| {
+                let by = request.decision.as_ref().is_some_and(|decision| decision.class() == Some(id));
+                by && request.stage == Stage::Admitted
+            };
+            for request in page.iter().filter(by_it) {
+                self.take_back(cx, asker.clone(), request.id, reason, None).await?;
+                taken.push(request.id);
+            }
+            if page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+                return Ok(taken);
+            }
+            skip += PAGE;
+        }
     }
 }
 
-/// What a signature that admits a request states.
-pub fn stated(request: &Request, decision: &Decision) -> Stated {
-    let bare = request.destination.trim_start_matches("oci://");
-    let by_policy = decision.is_of_policy();
-    Stated {
-        terms: decision.terms.clone(),
-        only: decision.terms.only.then(|| bare.to_owned()),
-        approver: if by_policy { String::new() } else { decision.by.clone() },
-        request: request.id.to_string(),
-        tag: request.tag().unwrap_or_default().to_owned(),
-        scan: request.dossier.as_ref().and_then(|dossier| dossier.scan.clone()),
-    }
+/// Where a request was admitted, and which bytes.
+pub(super) fn admitted_place(what: &str, request: &Request) -> Result<(Place, Digest)> {
+    let admitted = request.admitted.as_ref().ok_or_else(|| Error::failed(what, "it was never admitted"))?;
+    let place = match admitted.reference.parse()? {
+        ImageRef::Oci(name) => Place::Repository(Name { tag: None, digest: None, ..name }),
+        ImageRef::Glance { image, .. } => Place::Disk(image),
+        other => return Err(Error::failed(what, format!("nothing is admitted as {other}"))),
+    };
+    Ok((place, admitted.digest.parse()?))
 }

@@ -10,15 +10,17 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
+    admission::{Admitting, Place},
     digest::Digest,
-    error::{During, Error, Result},
+    error::{During, Error, Kind, Result},
     fetch,
     manifest::{Descriptor, OCI_MANIFEST, RawManifest},
     portal::Portal,
     ports::{Asker, BlobSource, ByteStream, Content, Signer},
     progress::Context,
     reference::{ImageRef, Name},
-    request::terms::Stated,
+    request::Request,
+    request::statement::{Payload, Statement},
 };
 
 /// The type of an image's configuration, of the OCI image specification.
@@ -29,9 +31,8 @@ pub const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 pub const ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 /// No payload is longer.
 const LONGEST: usize = 2 << 20;
-/// The layer's annotation with the id of the key that stated something; for keeping house, it proves nothing.
-const SIGNER: &str = "wharf.signer";
-
+/// More signatures of one image than anybody makes.
+const MOST_LAYERS: usize = 200;
 /// A signature that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signed {
@@ -103,9 +104,9 @@ impl Portal {
         };
         let place = self.place(reference)?;
         let top = cx.run(what, place.content.manifest(cx, reference)).await?;
-        let payload = Stated::default().payload(&name.bare(), &top.digest);
+        let statement = Statement::of_image(name, &top.digest);
         let signatures = Signatures { cx, what, content: &*place.content, name, digest: &top.digest };
-        let already = !signatures.sign(&payload, signer).await?;
+        let already = !signatures.sign(&statement, signer).await?;
         Ok(Signed {
             reference: reference.with_digest(&top.digest),
             digest: top.digest.clone(),
@@ -117,10 +118,10 @@ impl Portal {
     }
 }
 
-/// The signature of a key over a text. What a broken token or a wrong key made is never given out.
-pub async fn signed_by(what: &str, payload: &str, signer: &dyn Signer) -> Result<Vec<u8>> {
-    let signature = signer.sign(payload.as_bytes()).await?;
-    if !signer.verifies(payload.as_bytes(), &signature) {
+/// The signature of a key over a statement. What a broken token or a wrong key made is never given out.
+pub async fn signed_by(what: &str, statement: &Statement, signer: &dyn Signer) -> Result<Vec<u8>> {
+    let signature = signer.sign(statement).await?;
+    if !signer.verifies(statement.bytes(), &signature) {
         return Err(Error::failed(what, "the signature does not fit its own key")
             .hint("check that the private and the public key belong together"));
     }
@@ -162,51 +163,75 @@ impl Signatures<'_> {
         ImageRef::Oci(Name { tag: Some(self.tag()), digest: None, ..self.name.clone() })
     }
 
-    /// Layers that are there.
-    async fn layers(&self) -> Vec<serde_json::Value> {
-        let manifest = self.cx.run(self.what, self.content.manifest(self.cx, &self.at())).await.ok();
-        layers_of(manifest.as_ref())
+    /// Layers that are there. Where that cannot be told, nothing is written: what others signed would be lost.
+    async fn layers(&self) -> Result<Vec<serde_json::Value>> {
+        match self.cx.run(self.what, self.content.manifest(self.cx, &self.at())).await {
+            Ok(manifest) => Ok(layers_of(Some(&manifest))),
+            Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Signs a payload and adds that; `false` if this key had signed exactly that already.
-    pub async fn sign(&self, payload: &str, signer: &dyn Signer) -> Result<bool> {
-        let layers = self.layers().await;
-        let digest = Digest::of(payload.as_bytes());
+    /// The payload of a layer, as far as it is one of ours.
+    async fn payload(&self, layer: &serde_json::Value) -> Option<Vec<u8>> {
+        let digest = layer.get("digest")?.as_str()?.parse().ok()?;
+        let size = layer.get("size").and_then(serde_json::Value::as_u64)?;
+        let descriptor = Descriptor { digest, size, ..blob(b"", PAYLOAD) };
+        fetch::blob(self.cx, self.content, &self.at(), &descriptor, LONGEST).await.ok()
+    }
+
+    /// What a key has stated here before, each with the payload that it signed. Annotations decide nothing: a layer is of
+    /// the key that verifies it.
+    async fn stated_by(&self, signer: &dyn Signer, layers: &[serde_json::Value]) -> Vec<(usize, Vec<u8>)> {
+        let mut found = Vec::new();
+        for (number, layer) in layers.iter().enumerate().take(MOST_LAYERS) {
+            let Some(payload) = self.payload(layer).await else { continue };
+            if is_by(signer, layer, &payload) && Payload::read(&payload).is_some_and(|payload| payload.says_more()) {
+                found.push((number, payload));
+            }
+        }
+        found
+    }
+
+    /// Signs a statement and adds that; `false` if this key had signed exactly that already. Of what a key has stated
+    /// of an image, the newest counts: what it said before is taken away.
+    pub async fn sign(&self, statement: &Statement, signer: &dyn Signer) -> Result<bool> {
+        let mut layers = self.layers().await?;
+        let digest = Digest::of(statement.bytes());
         let same =
             |layer: &serde_json::Value| layer.get("digest").and_then(|one| one.as_str()) == Some(digest.as_str());
-        if layers.iter().any(|layer| same(layer) && is_by(signer, layer, payload.as_bytes())) {
+        if layers.iter().any(|layer| same(layer) && is_by(signer, layer, statement.bytes())) {
             return Ok(false);
         }
-        let signature = signed_by(self.what, payload, signer).await?;
-        self.put(layers, payload, &signature, &signer.key_id()).await?;
+        if statement.says_more() {
+            let before: Vec<usize> =
+                self.stated_by(signer, &layers).await.into_iter().map(|(number, _)| number).collect();
+            let mut number = 0;
+            layers.retain(|_| {
+                number += 1;
+                !before.contains(&(number - 1))
+            });
+        }
+        let signature = signed_by(self.what, statement, signer).await?;
+        self.put(layers, statement.text(), &signature).await?;
         Ok(true)
     }
 
-    /// Adds a signature that was made elsewhere. What the same key stated before, and what is there already, is replaced.
-    pub async fn add(&self, payload: &str, signature: &[u8], key: &str) -> Result<()> {
-        self.put(self.layers().await, payload, signature, key).await
+    /// Adds a signature that was made elsewhere, and that was verified.
+    pub async fn add(&self, payload: &str, signature: &[u8]) -> Result<()> {
+        self.put(self.layers().await?, payload, signature).await
     }
 
-    async fn put(&self, mut layers: Vec<serde_json::Value>, payload: &str, signature: &[u8], key: &str) -> Result<()> {
+    async fn put(&self, mut layers: Vec<serde_json::Value>, payload: &str, signature: &[u8]) -> Result<()> {
         let (cx, what, content, at) = (self.cx, self.what, self.content, self.at());
         let encoded = STANDARD.encode(signature);
-        // A statement of the same key is of the same image: the newer one counts.
-        let stated = !Stated::read(payload.as_bytes()).annotations().is_empty();
-        layers.retain(|layer| {
-            let same = annotation(layer, ANNOTATION) == Some(&encoded);
-            !(same || stated && annotation(layer, SIGNER) == Some(key))
-        });
+        layers.retain(|layer| annotation(layer, ANNOTATION) != Some(&encoded));
         let config = json!({"architecture": "", "created": "0001-01-01T00:00:00Z", "os": "", "config": {},
             "rootfs": {"type": "layers", "diff_ids": [Digest::of(payload.as_bytes())]}});
         let layer = put(cx, content, &at, Bytes::from(payload.to_owned()), PAYLOAD).await?;
         let config = put(cx, content, &at, Bytes::from(config.to_string()), CONFIG).await?;
-        let mut annotations = json!({ANNOTATION: encoded});
-        if let (true, Some(all)) = (stated, annotations.as_object_mut()) {
-            all.insert(SIGNER.to_owned(), json!(key));
-        }
-        layers.push(
-            json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest, "annotations": annotations}),
-        );
+        layers.push(json!({"mediaType": PAYLOAD, "size": layer.size, "digest": layer.digest,
+            "annotations": {ANNOTATION: encoded}}));
         let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
             "config": {"mediaType": CONFIG, "size": config.size, "digest": config.digest}});
         let bytes = serde_json::to_vec(&manifest).during(what)?;
@@ -214,26 +239,17 @@ impl Signatures<'_> {
         cx.run(what, content.put_manifest(cx, &at, at.tag(), &raw)).await
     }
 
-    /// Lets a key state something else than it has stated before; `false` where it has stated nothing.
-    pub async fn restate(&self, signer: &dyn Signer, change: impl FnOnce(&mut Stated) + Send) -> Result<bool> {
-        let key = signer.key_id();
-        for layer in self.layers().await {
-            let Some(digest) = layer.get("digest").and_then(|one| one.as_str()) else { continue };
-            if annotation(&layer, SIGNER) != Some(&key) || annotation(&layer, ANNOTATION).is_none() {
-                continue;
+    /// The admission that a key has stated here of one of these requests, so that it can be stated anew. It is derived
+    /// from bytes that this key has signed and from what the store has as admitted here, never from one of them alone.
+    pub async fn admission(&self, signer: &dyn Signer, requests: &[Request]) -> Result<Option<Admitting>> {
+        let layers = self.layers().await?;
+        let place = Place::Repository(Name { tag: None, digest: None, ..self.name.clone() });
+        for (_, payload) in self.stated_by(signer, &layers).await {
+            let of = |request: &Request| Admitting::stated_before(&payload, request, &place, self.digest);
+            if let Some(admitting) = requests.iter().find_map(of) {
+                return Ok(Some(admitting));
             }
-            let size = layer.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
-            let descriptor = Descriptor { digest: digest.parse()?, size, ..blob(b"", PAYLOAD) };
-            let payload = fetch::blob(self.cx, self.content, &self.at(), &descriptor, LONGEST).await?;
-            // Only what this key has really said is said again.
-            if !is_by(signer, &layer, &payload) {
-                continue;
-            }
-            let mut stated = Stated::read(&payload);
-            change(&mut stated);
-            self.sign(&stated.payload(&self.name.bare(), self.digest), signer).await?;
-            return Ok(true);
         }
-        Ok(false)
+        Ok(None)
     }
 }

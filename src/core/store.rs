@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     error::Result,
+    evidence::Verdict,
+    policy::Site,
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
     },
@@ -105,6 +107,17 @@ pub struct Watched {
     pub told: Vec<(String, String, String)>,
     /// A version without them, once there is one.
     pub fixed: Option<String>,
+}
+
+/// What the site knows of an image, from how it was judged and from the decision that took its admission back.
+pub fn site(judged: Option<&Watched>, taken_back: Option<&Decision>) -> Site {
+    if let Some(decision) = taken_back {
+        return Site::TakenBack { by: decision.by.clone(), reason: decision.reason.clone(), at: decision.at };
+    }
+    let Some(watched) = judged.filter(|watched| watched.judged) else { return Site::Silent };
+    // Of an unknown word nobody knows how strict it is.
+    let verdict = Verdict::named(&watched.verdict).unwrap_or(Verdict::Undecided);
+    Site::Judged { verdict, findings: watched.told.iter().map(|(id, ..)| id.clone()).collect(), at: watched.checked }
 }
 
 /// A notice that is to be delivered, and the address that its receiver gave.
@@ -228,6 +241,13 @@ pub trait Store: Send + Sync {
     /// Takes the oldest request that a steward has something to do for, for so long. One that cannot be read fails, and
     /// the next one is taken.
     async fn claim(&self, lease: Duration) -> Result<Option<Request>>;
+
+    /// Requests by which this digest is admitted now, wherever.
+    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
+
+    /// What the site knows of an image that goes by these digests: how stewards judged it, and whether its admission was
+    /// taken back; the worst of it. Everybody may ask, and hears nothing of who uses it.
+    async fn known(&self, digests: &[String]) -> Result<Site>;
 
     /// The last admission at a destination, before another one is made.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;

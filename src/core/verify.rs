@@ -1,6 +1,6 @@
 //! Evidence of an image gathered and judged: what `wharf verify` says, what the trust pane shows, what gates a launch.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::{
     evidence::{Badge, Scan, Signature, Verdict},
     launch::{Plan, Risk},
     model::{Image, Pinned, Platform},
-    policy::{Facts, Judgement},
+    policy::{Facts, Judgement, Site},
     portal::Portal,
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
@@ -24,6 +24,32 @@ use super::{
 
 /// How long an answer that did not come is remembered within one program.
 const SOON: i64 = 60;
+/// How old what a place says may be where something is decided: seconds in which nobody looks twice.
+const MOMENT: i64 = 30;
+/// How long the site's store is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How old evidence may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// As old as it counts: for lists, which show what is known.
+    Kept,
+    /// What can be looked at in a moment is looked at now: for a verdict that somebody acts on. An approval may have been
+    /// taken back since, and a scan stated anew.
+    Now,
+    /// Nothing is taken from what is kept.
+    Anew,
+}
+
+impl Age {
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Kept => i64::MAX,
+            Self::Now => MOMENT,
+            Self::Anew => 0,
+        }
+    }
+}
 
 /// An image with its evidence and what policy makes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,10 +144,7 @@ impl Verified {
             lines.push(format!("manifest    {}", self.subject.manifest));
         }
         for record in &self.records {
-            let by = match record.by {
-                By::Wharf => record.tool.clone(),
-                By::Source => format!("{}, asserted by the source", record.tool),
-            };
+            let by = format!("{}{}", record.tool, record.by.note());
             let at = text::ago(record.at, now);
             lines.push(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
             lines.push(format!("            {}", detail(record)));
@@ -157,7 +180,8 @@ fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
         _ => Outcome::stands(Scan::Failed),
     };
     let reason = format!("{}: {}", error.what, error.why);
-    Record { reason, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
+    let check = checker.name().to_owned();
+    Record { reason, check, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
 }
 
 impl Portal {
@@ -169,24 +193,25 @@ impl Portal {
         let name = Subject::of(pinned).name;
         let counts = |record: &Record| {
             record.is_valid(now)
-                // What was found is of these bytes, wherever they are; that nothing was found is of one place.
-                && (!record.is_absence() || record.subject.name == name)
+                && (record.is_of_bytes() || record.subject.name == name)
                 && record.subject.digest == pinned.digest
                 && record.subject.manifest == pinned.manifest
-                // A signature that was checked with other keys is not checked.
-                && self.checkers.iter().all(|checker| match record.outcome {
-                    Outcome::Nothing => record.tool != checker.name() || record.inputs == checker.inputs(),
-                    _ => !checker.made(record) || checker.inputs_fit(record),
+                // What was checked with other keys is not checked, nor what no check that is there has made.
+                && self.checkers.iter().any(|checker| {
+                    record.check == checker.name()
+                        && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
                 })
         };
         Ok(kept.into_iter().filter(counts).collect())
     }
 
-    /// Evidence of an image: what is kept, and what the checkers find where there is none, or `anew`.
+    /// Evidence of an image: what is kept, and what the checkers find where there is none, or where it is too old for
+    /// what it is wanted for.
     ///
     /// With `quick`, checks that take long are left out.
-    pub async fn gather(&self, cx: &Context, image: &Image, anew: bool, quick: bool) -> Result<Vec<Record>> {
+    pub async fn gather(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Vec<Record>> {
         let pinned = pinned(image)?;
+        let anew = age == Age::Anew;
         let kept = if anew { Vec::new() } else { self.evidence(image).await? };
         let source = self.source_of(&pinned.reference)?;
         let credentials = source.catalog.credentials(&pinned.reference).await;
@@ -196,6 +221,7 @@ impl Portal {
             credentials,
             known: KnownAttachments::default(),
         };
+        let now = text::now();
         let mut all = kept;
         // What takes long is not done where a quick check has found the same: a signature may state a scan.
         for slow in [false, true] {
@@ -207,15 +233,23 @@ impl Portal {
                 .iter()
                 .filter(|checker| checker.is_slow() == slow)
                 .filter(|checker| {
-                    let there = |record: &Record| match record.outcome {
-                        Outcome::Nothing => record.tool == checker.name(),
-                        _ => checker.made(record),
+                    let done = |record: &Record| {
+                        let own = record.check == checker.name() && (slow || now - record.at < age.seconds());
+                        let stated = slow && record.kind() == checker.kind() && matches!(record.by, By::Signer(_));
+                        own || stated
                     };
-                    anew || !all.iter().any(there)
+                    anew || !all.iter().any(done)
                 })
                 .collect();
-            let asked = missing.into_iter().map(|checker| self.check(cx, checker, image, pinned, &supply, anew));
-            all.extend(futures_util::future::join_all(asked).await.into_iter().flatten());
+            let asked = missing.iter().map(|checker| self.check(cx, checker, image, pinned, &supply, anew));
+            let found = futures_util::future::join_all(asked).await;
+            for (checker, found) in missing.iter().zip(found) {
+                // What was kept still counts where it could not be looked at again; else the newer takes its place.
+                if !found.iter().all(Record::could_not_look) {
+                    all.retain(|record| record.check != checker.name());
+                }
+                all.extend(found);
+            }
         }
         Ok(all.into_iter().filter(|record| record.outcome != Outcome::Nothing).collect())
     }
@@ -242,6 +276,9 @@ impl Portal {
                 if records.is_empty() {
                     records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
                 }
+                for record in &mut records {
+                    checker.name().clone_into(&mut record.check);
+                }
                 for record in &records {
                     if let Err(error) = self.cache.keep_evidence(record).await {
                         tracing::warn!(%error, "the evidence was not kept");
@@ -256,8 +293,27 @@ impl Portal {
         }
     }
 
-    /// What policy makes of an image and its evidence; `privileged` of a launch, where it is one.
-    pub fn judge(&self, image: &Image, records: &[Record], privileged: Option<bool>) -> Judgement {
+    /// What the site's store knows of an image. A store that nobody has set up is not asked, and one that does not answer
+    /// in time is away.
+    pub async fn known(&self, image: &Image) -> Site {
+        let Some(pinned) = image.pinned.as_ref().filter(|_| self.takes_requests() && self.store.is_there()) else {
+            return Site::Silent;
+        };
+        let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
+        let cx = Context::default().within(PATIENCE);
+        match cx.run("ask what the site knows", self.store.known(&digests)).await {
+            Ok(site) => site,
+            // Whoever is nobody there is told nothing, today as before.
+            Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
+            Err(error) => {
+                tracing::info!(%error, "what the site knows of an image is not known");
+                Site::Away
+            }
+        }
+    }
+
+    /// What policy makes of an image and its evidence, with what the site knows; `privileged` of a launch, where it is one.
+    pub fn judge(&self, image: &Image, records: &[Record], site: Site, privileged: Option<bool>) -> Judgement {
         let pinned = image.pinned.as_ref();
         let name = pinned.map(|pinned| Subject::of(pinned).name).unwrap_or_default();
         let facts = Facts {
@@ -269,6 +325,7 @@ impl Portal {
             created: image.created,
             privileged,
             broken_format: image.disk.as_ref().is_some_and(|disk| disk.refers),
+            site,
         };
         self.config.policy.judge(&facts, text::now())
     }
@@ -283,7 +340,8 @@ impl Portal {
     ) -> Result<Verified> {
         let image = self.image(cx, reference, platform).await?;
         let image = self.pinned(cx, image).await?;
-        self.verify_image(cx, &image, anew, false).await
+        let age = if anew { Age::Anew } else { Age::Now };
+        self.verify_image(cx, &image, age, false).await
     }
 
     /// The image with the digest of its bytes: those of a file are read whole.
@@ -297,10 +355,11 @@ impl Portal {
     }
 
     /// The same, of an image that is known; with `quick`, checks that take long are left out.
-    pub async fn verify_image(&self, cx: &Context, image: &Image, anew: bool, quick: bool) -> Result<Verified> {
+    pub async fn verify_image(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Verified> {
         let subject = Subject::of(pinned(image)?);
-        let records = self.gather(cx, image, anew, quick).await?;
-        let judgement = self.judge(image, &records, None);
+        let (records, site) = tokio::join!(self.gather(cx, image, age, quick), self.known(image));
+        let records = records?;
+        let judgement = self.judge(image, &records, site, None);
         Ok(Verified { subject, records, judgement })
     }
 
@@ -314,10 +373,10 @@ impl Portal {
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
     pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
         if !anew {
-            return self.verify_image(cx, image, false, true).await;
+            return self.verify_image(cx, image, Age::Kept, true).await;
         }
         let image = self.pinned(cx, image.clone()).await?;
-        self.verify_image(cx, &image, true, false).await
+        self.verify_image(cx, &image, Age::Anew, false).await
     }
 
     /// What stands between a plan and its launch: an error where policy holds it back.
@@ -345,8 +404,8 @@ impl Portal {
     ) -> Result<Passed> {
         let policy = &self.config.policy;
         // Where nothing is held back, nobody waits for a scan.
-        let records = self.gather(cx, image, false, !policy.enforce).await?;
-        let judgement = self.judge(image, &records, privileged);
+        let (records, site) = tokio::join!(self.gather(cx, image, Age::Now, !policy.enforce), self.known(image));
+        let judgement = self.judge(image, &records?, site, privileged);
         if judgement.lets_pass() {
             return Ok(Passed { judgement, because: None });
         }
@@ -423,7 +482,7 @@ impl Portal {
     /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.
     pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
         let records = self.evidence(image).await.unwrap_or_default();
-        let judgement = self.judge(image, &records, Some(privileged));
+        let judgement = self.judge(image, &records, self.known(image).await, Some(privileged));
         let line = |words: String| match judgement.verdict {
             Verdict::Allow => Risk::fine(words),
             Verdict::Deny => Risk::danger(words),

@@ -106,6 +106,7 @@ fn verdicts() {
     let now = wharf::core::text::now();
     let record = |outcome| Record {
         subject: Subject::of(&pinned),
+        check: "bench".into(),
         tool: "bench".into(),
         inputs: Vec::new(),
         by: By::Wharf,

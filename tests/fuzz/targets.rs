@@ -32,7 +32,11 @@ use wharf::{
         query::Query,
         record::Outcome,
         reference::ImageRef,
-        request::{Asked, Pace, Request, notice::Notice, terms::Stated},
+        request::{
+            Asked, Decision, Pace, Request, Terms,
+            notice::Notice,
+            statement::{Payload, Statement},
+        },
         rows::RowSet,
     },
 };
@@ -251,17 +255,27 @@ fn seeds_of_trust() -> Vec<Vec<u8>> {
 /// What a signature states, and requests as others may have written them into the shared store.
 fn request(bytes: &[u8]) {
     let digest = Digest::of(b"image");
-    let stated = Stated::read(bytes);
-    if Stated::is_about(bytes, &digest) {
-        assert!(String::from_utf8_lossy(bytes).contains(digest.hex()), "it names the image");
+    match Payload::read(bytes) {
+        Some(
+            Payload::Image { digest: of, .. }
+            | Payload::Disk { digest: of, .. }
+            | Payload::TakenBack { digest: of, .. },
+        ) if of == digest.as_str() => {
+            assert!(String::from_utf8_lossy(bytes).contains(digest.hex()), "it names the image");
+        }
+        _ => {}
     }
-    // What is read is said again in the same words, so that a condition is never lost on the way.
-    let again = Stated::read(stated.payload("r.example/a", &digest).as_bytes());
-    assert_eq!((again.terms.until.is_some(), again.terms.only), (stated.terms.until.is_some(), stated.terms.only));
     let text = String::from_utf8_lossy(bytes);
     if let Ok(request) = shared::read::<Request>(&text, "fuzz") {
         let told = request.told(&[], Pace::default(), 1, 1_800_000_000);
         assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "text of others is cleaned");
+        // Whatever stands in a row: what is signed names the digest that is asked for, and the place.
+        if let Ok(statement) = Statement::of_approval(&request, &decision(&request), 1) {
+            if let Some(Payload::Image { repository, digest: of, .. }) = Payload::read(statement.bytes()) {
+                assert_eq!(of, request.asked.digest);
+                assert!(request.destination.ends_with(&repository) || request.destination.contains(&repository));
+            }
+        }
     }
     if let Ok(notice) = shared::read::<Notice>(&text, "fuzz") {
         let (subject, body) = notice.letter();
@@ -269,16 +283,28 @@ fn request(bytes: &[u8]) {
     }
 }
 
+/// What somebody decides who approves a request as it is.
+fn decision(request: &Request) -> Decision {
+    Decision {
+        by: "carol".into(),
+        at: 1,
+        approve: true,
+        reason: "fine".into(),
+        terms: Terms { only: true, ..Terms::default() },
+        digest: request.asked.digest.clone(),
+        payload: String::new(),
+        signature: String::new(),
+    }
+}
+
 fn seeds_of_requests() -> Vec<Vec<u8>> {
     let asked = Asked { from: "oci://r.example/a:1".into(), title: "a\u{1b}[31m".into(), ..Asked::default() };
-    let request = Request::new(1, asked, "oci://r.example/admitted/a", 1_700_000_000);
-    let stated = Stated { only: Some("r.example/a".into()), request: "12".into(), ..Stated::default() };
+    let request = Request::new(1, asked.clone(), "oci://r.example/admitted/a", 1_700_000_000);
+    let signed =
+        Request { asked: Asked { digest: Digest::of(b"image").to_string(), ..asked.clone() }, ..request.clone() };
+    let statement = Statement::of_approval(&signed, &decision(&signed), 1).expect("a statement");
     let notice = r#"{"id":1,"at":1,"to":"ada","topic":"vulnerability","key":"k","title":"t","words":"w","request":null,"warning":{"reference":"r","digest":"d","findings":[["CVE-1","openssl","3.1"]],"fixed":null,"workloads":["local/a"],"because":["you launched it"]},"seen":false}"#;
-    vec![
-        serde_json::to_vec(&request).expect("a seed"),
-        stated.payload("r.example/a", &Digest::of(b"image")).into_bytes(),
-        notice.into(),
-    ]
+    vec![serde_json::to_vec(&request).expect("a seed"), statement.bytes().to_vec(), notice.into()]
 }
 
 /// The objects of a SIF file.

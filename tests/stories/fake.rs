@@ -235,6 +235,7 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
     let subject = Subject::of(image.pinned.as_ref().unwrap());
     let record = |tool: &str, outcome, reason: &str| Record {
         subject: subject.clone(),
+        check: tool.into(),
         tool: tool.into(),
         inputs: vec!["database of 2025-11-20T06:00:00Z".into()],
         by: By::Wharf,

@@ -204,7 +204,7 @@ pub fn decision(name: &str, approve: bool, reason: &str) -> Decision {
 }
 
 pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
-    let ground = Ground { verdict, rule: rule.into(), words: format!("{rule}: not as it should be"), step: "x".into() };
+    let ground = Ground { verdict, rule: rule.into(), words: format!("{rule}: not as it should be"), step: "x".into(), findings: Vec::new() };
     Box::new(Dossier {
         verdict,
         policy: "test".into(),

@@ -28,10 +28,11 @@ use crate::{
         policy::SignatureRules,
         ports::{Checker, Content, Supply},
         progress::Context,
-        record::{By, Kind, Outcome, Record, STATED, tool},
+        record::{By, Kind, Outcome, Record, tool},
         reference::{ImageRef, Name},
         request::{
             Terms,
+            statement::Payload,
             terms::{Attested, Stated},
         },
         sign::{ANNOTATION, PAYLOAD},
@@ -42,7 +43,7 @@ use crate::{
 /// No payload or bundle is larger.
 const LIMIT: usize = 2 << 20;
 /// How long a signature that was found counts, and how long its absence.
-const FOUND: i64 = 86_400;
+const FOUND: i64 = 3_600;
 const ABSENT: i64 = 3_600;
 /// How long it is remembered that something could not be read.
 const SOON: i64 = 60;
@@ -65,6 +66,8 @@ fn is_signature(media_type: &str) -> bool {
 /// Checks signatures with the policy's keys.
 pub struct Cosign {
     keys: Vec<Key>,
+    /// Ids of those that may admit images.
+    admitting: BTreeSet<String>,
     rules: SignatureRules,
     /// Made when the first certificate is seen: roots take a while to read.
     keyless: OnceLock<Result<Keyless>>,
@@ -77,6 +80,14 @@ struct Found {
     signer: String,
     reason: String,
     stated: Stated,
+    /// The id of the policy's key that made it.
+    key: Option<String>,
+}
+
+impl Found {
+    fn new(state: Signature, signer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { state, signer: signer.into(), reason: reason.into(), stated: Stated::default(), key: None }
+    }
 }
 
 impl Cosign {
@@ -84,19 +95,9 @@ impl Cosign {
     fn judged(&self, message: &[u8], signatures: &[Vec<u8>], hint: &str, place: &str) -> Found {
         let fits = |key: &&Key| signatures.iter().any(|signature| key.verifies(message, signature));
         if let Some(key) = self.keys.iter().find(fits) {
-            return Found {
-                state: Signature::Verified,
-                signer: key.label(),
-                reason: place.to_owned(),
-                stated: Stated::default(),
-            };
+            return Found { key: Some(key.id.clone()), ..Found::new(Signature::Verified, key.label(), place) };
         }
-        let none = |state, reason: &str| Found {
-            state,
-            signer: String::new(),
-            reason: format!("{reason} ({place})"),
-            stated: Stated::default(),
-        };
+        let none = |state, reason: &str| Found::new(state, "", format!("{reason} ({place})"));
         if self.keys.iter().any(|key| key.is_hinted(hint)) {
             return none(Signature::Invalid, "it says it was made by a trusted key, and does not fit");
         }
@@ -106,11 +107,37 @@ impl Cosign {
         none(Signature::Untrusted, "it fits none of the policy's keys")
     }
 
+    /// A good signature with what it says: it counts in the repository that it was made in, and where its conditions are
+    /// met. What it says beside that is believed of keys that may admit images.
+    fn bound(&self, mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
+        if !found.state.is_good() {
+            return found;
+        }
+        let name = at.name().map(Name::bare).unwrap_or_default();
+        let (signed_in, stated) = match Payload::read(payload) {
+            Some(Payload::Image { repository, stated, .. }) => (repository, stated),
+            _ => (String::new(), Stated::default()),
+        };
+        let may_admit = found.key.as_ref().is_some_and(|key| self.admitting.contains(key));
+        found.stated = if may_admit { stated } else { stated.conditions() };
+        let misses = found.stated.misses(&name, text::now());
+        let signed_in = payload::repository_of(&signed_in);
+        if let Some(why) = misses {
+            found.state = Signature::Expired;
+            found.reason = format!("{why} ({})", found.reason);
+        } else if !found.stated.admits() && !signed_in.is_empty() && !self.rules.is_of(&signed_in, &name) {
+            // An admission says by its own conditions where it counts.
+            found.state = Signature::Elsewhere;
+            found.reason = format!("it was made for {} ({})", clean::short(&signed_in, 80), found.reason);
+        }
+        found.signer = found.stated.signer(found.signer);
+        found
+    }
+
     /// What a signature with a certificate says.
     fn certified(&self, ask: impl FnOnce(&Keyless) -> Answer, place: &str) -> Found {
         let found = |state, signer: String, reason: String| {
-            let reason = if reason.is_empty() { place.to_owned() } else { format!("{reason} ({place})") };
-            Found { state, signer, reason, stated: Stated::default() }
+            Found::new(state, signer, if reason.is_empty() { place.to_owned() } else { format!("{reason} ({place})") })
         };
         let keyless = match self.keyless.get_or_init(|| Keyless::new(&self.rules)) {
             Ok(keyless) => keyless,
@@ -126,6 +153,39 @@ impl Cosign {
             Answer::Wrong(why) => found(Signature::Invalid, String::new(), why),
             Answer::Unknown(why) => found(Signature::Unreachable, String::new(), why),
         }
+    }
+
+    /// That an admission was taken back, where a key that may admit images says so of this digest here.
+    fn taken_back(&self, bytes: &[u8], signatures: &[Vec<u8>], digest: &Digest, at: &ImageRef) -> Option<Found> {
+        let Some(Payload::TakenBack { digest: of, place, stated, reason }) = Payload::read(bytes) else { return None };
+        let here = at.name().map(Name::bare).unwrap_or_default();
+        let key = self.keys.iter().find(|key| signatures.iter().any(|signature| key.verifies(bytes, signature)))?;
+        let counts = of == digest.as_str() && place == here && self.admitting.contains(&key.id);
+        counts.then(|| Found {
+            key: Some(key.id.clone()),
+            stated: stated.clone(),
+            ..Found::new(
+                Signature::TakenBack,
+                key.label(),
+                format!(
+                    "by {} on {}: {}",
+                    clean::short(&stated.approver, 60),
+                    text::timestamp(stated.at),
+                    clean::short(&reason, 200)
+                ),
+            )
+        })
+    }
+
+    /// A good signature of a bundle, whose statement may name the repositories that it was made for.
+    fn made_here(&self, mut found: Found, repositories: &[String], at: &ImageRef) -> Found {
+        let name = at.name().map(Name::bare).unwrap_or_default();
+        let here = repositories.is_empty() || repositories.iter().any(|one| self.rules.is_of(one, &name));
+        if found.state.is_good() && !here {
+            found.state = Signature::Elsewhere;
+            found.reason = format!("it was made for {} ({})", clean::short(&repositories.join(", "), 80), found.reason);
+        }
+        found
     }
 
     /// What a layer of an attached manifest says of `digest`; `None` if it is no signature. An error means that it could
@@ -144,30 +204,31 @@ impl Cosign {
     ) -> Result<Option<Found>> {
         let classic = layer.media_type == PAYLOAD;
         let place = at.spoken();
-        let other = |why: String| Found {
-            state: Signature::NoneFound,
-            signer: String::new(),
-            reason: format!("none of this image: something else is attached: {why} ({place})"),
-            stated: Stated::default(),
+        let other = |why: String| {
+            let reason = format!("none of this image: something else is attached: {why} ({place})");
+            Found::new(Signature::NoneFound, "", reason)
         };
         let bytes = layer.read(cx, content, at, LIMIT).await?;
         if classic {
+            let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
+            let signatures: Vec<Vec<u8>> = payload::base64(text).into_iter().collect();
+            if let Some(taken) = self.taken_back(&bytes, &signatures, digest, at) {
+                return Ok(Some(taken));
+            }
             return Ok(match payload::classic_misses(&bytes, digest, tag) {
                 Some(Miss::Other(_)) => None,
                 Some(Miss::Wrong(why)) => Some(other(why)),
                 miss => {
-                    let text = layer.annotations.get(ANNOTATION).map_or("", String::as_str);
-                    let signatures: Vec<Vec<u8>> = payload::base64(text).into_iter().collect();
-                    let by_key = bound(self.judged(&bytes, &signatures, "", &place), &bytes, at);
+                    let by_key = self.bound(self.judged(&bytes, &signatures, "", &place), &bytes, at);
                     let by_key = for_tag(by_key, miss.as_ref());
-                    if by_key.state == Signature::Verified || !layer.annotations.contains_key(keyless::CERTIFICATE) {
+                    if by_key.key.is_some() || !layer.annotations.contains_key(keyless::CERTIFICATE) {
                         return Ok(Some(by_key));
                     }
                     let ask = |keyless: &Keyless| {
                         let none = || Answer::Unknown("it has no certificate".to_owned());
                         keyless.classic(&bytes, text, &layer.annotations).unwrap_or_else(none)
                     };
-                    Some(for_tag(self.certified(ask, &place), miss.as_ref()))
+                    Some(for_tag(self.bound(self.certified(ask, &place), &bytes, at), miss.as_ref()))
                 }
             });
         }
@@ -175,9 +236,16 @@ impl Cosign {
         Ok(match bundle.misses(digest) {
             Some(Miss::Other(_)) => None,
             Some(Miss::Wrong(why) | Miss::Tag(why)) => Some(other(why)),
-            None if bundle.is_keyless() => Some(self.certified(|keyless| keyless.bundle(&bytes, digest), &place)),
             None => {
-                bundle.signed().map(|(message, signatures)| self.judged(&message, &signatures, bundle.hint(), &place))
+                let found = if bundle.is_keyless() {
+                    Some(self.certified(|keyless| keyless.bundle(&bytes, digest), &place))
+                } else {
+                    let judged = |(message, signatures): (Vec<u8>, Vec<Vec<u8>>)| {
+                        self.judged(&message, &signatures, bundle.hint(), &place)
+                    };
+                    bundle.signed().map(judged)
+                };
+                found.map(|found| self.made_here(found, &bundle.repositories(digest), at))
             }
         })
     }
@@ -209,27 +277,7 @@ fn for_tag(mut found: Found, miss: Option<&Miss>) -> Found {
 /// That something could not be looked at. Nobody knows what stands there: the image may be signed.
 fn unseen(errors: &[Error]) -> Option<Found> {
     let words = attachments::unseen_words(errors);
-    (!words.is_empty()).then(|| Found {
-        state: Signature::Unreachable,
-        signer: String::new(),
-        reason: words,
-        stated: Stated::default(),
-    })
-}
-
-/// A good signature with what it states: one whose conditions are not met does not count here and now.
-fn bound(mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
-    if found.state != Signature::Verified {
-        return found;
-    }
-    let name = at.name().map(Name::bare).unwrap_or_default();
-    found.stated = Stated::read(payload);
-    if let Some(why) = found.stated.misses(&name, text::now()) {
-        found.state = Signature::Expired;
-        found.reason = format!("{why} ({})", found.reason);
-    }
-    found.signer = found.stated.signer(found.signer);
-    found
+    (!words.is_empty()).then(|| Found::new(Signature::Unreachable, "", words))
 }
 
 #[async_trait]
@@ -240,10 +288,6 @@ impl Checker for Cosign {
 
     fn kind(&self) -> Kind {
         Kind::Signature
-    }
-
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Signature && record.tool.ends_with(" cosign") || record.tool.ends_with(STATED)
     }
 
     fn inputs(&self) -> Vec<String> {
@@ -257,14 +301,7 @@ impl Checker for Cosign {
             return Ok(Vec::new());
         }
         let tag = pinned.reference.tag();
-        let mut best = Found {
-            state: Signature::NoneFound,
-            signer: String::new(),
-            reason: String::new(),
-            stated: Stated::default(),
-        };
-        let mut scan: Option<Attested> = None;
-        let (mut taken, mut ends, mut blind) = (BTreeSet::new(), i64::MAX, Vec::new());
+        let (mut all, mut blind): (Vec<Found>, Vec<Error>) = (Vec::new(), Vec::new());
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
@@ -285,25 +322,40 @@ impl Checker for Cosign {
                     if one.state == Signature::Verified && *digest != pinned.manifest {
                         one.state = Signature::CoveredByIndex;
                     }
-                    let good = one.state.is_good();
-                    if let Some(stated) = one.stated.scan.take().filter(|_| good) {
-                        if scan.as_ref().is_none_or(|known| known.scanned < stated.scanned) {
-                            scan = Some(stated);
-                        }
-                    }
-                    if good && !one.stated.terms.exceptions.is_empty() {
-                        taken.extend(one.stated.terms.exceptions.iter().cloned());
-                        ends = ends.min(one.stated.terms.until.unwrap_or(i64::MAX));
-                    }
-                    if standing(&one) > standing(&best) || best.reason.is_empty() {
-                        best = one;
-                    }
+                    all.push(one);
                 }
             }
         }
-        if let Some(one) = unseen(&blind).filter(|one| standing(one) > standing(&best)) {
-            best = one;
+        all.extend(unseen(&blind));
+        Ok(self.told(pinned, all))
+    }
+}
+
+impl Cosign {
+    /// What all signatures of an image say together: its record, and that of the scan that one of them states.
+    fn told(&self, pinned: &Pinned, mut all: Vec<Found>) -> Vec<Record> {
+        // What was taken back counts no more, unless it was admitted anew after that.
+        let taken_back = all.iter().filter(|one| one.state == Signature::TakenBack).map(|one| one.stated.at).max();
+        let newest = all.iter().filter(|one| one.state.is_good() && one.stated.admits()).map(|one| one.stated.at).max();
+        match (taken_back, newest) {
+            (Some(back), Some(newest)) if newest > back => all.retain(|one| one.state != Signature::TakenBack),
+            (Some(_), _) => all.retain(|one| !one.stated.admits() || one.state == Signature::TakenBack),
+            _ => {}
         }
+        let good = || all.iter().filter(|one| one.state.is_good());
+        let scan = good()
+            .filter_map(|one| Some((one.key.clone()?, one.stated.scan.clone()?)))
+            .max_by_key(|(_, scan)| scan.database.unwrap_or(scan.scanned).min(scan.scanned));
+        // What one of them has taken is taken, also where another has signed without a word.
+        let taking = |one: &&Found| !one.stated.terms.exceptions.is_empty() || !one.stated.terms.rules.is_empty();
+        let words = |of: fn(&Terms) -> &Vec<String>| -> Vec<String> {
+            let all: BTreeSet<String> = good().flat_map(|one| of(&one.stated.terms).iter().cloned()).collect();
+            all.into_iter().collect()
+        };
+        let (exceptions, rules) = (words(|terms| &terms.exceptions), words(|terms| &terms.rules));
+        let ends = good().filter(taking).filter_map(|one| one.stated.terms.until).min().unwrap_or(i64::MAX);
+        let none = || Found::new(Signature::NoneFound, "", "");
+        let mut best = all.into_iter().max_by_key(standing).unwrap_or_else(none);
         if best.reason.is_empty() {
             best.reason.push_str("looked for a signature tag, referrers, and their fallback tag");
         }
@@ -314,21 +366,16 @@ impl Checker for Cosign {
         };
         let outcome = Outcome::Signature { state: best.state, signer: best.signer };
         let signed = Record::now(pinned, By::Wharf, tool("cosign"), outcome, valid);
-        let own_end = best.stated.terms.until.filter(|_| best.state != Signature::Expired).unwrap_or(i64::MAX);
-        let ends = ends.min(own_end);
-        // What one of them has taken is taken, also where another has signed without a word.
-        let terms = Terms { exceptions: taken.into_iter().collect(), ..best.stated.terms };
-        let terms = Some(terms).filter(|terms| !terms.is_empty());
-        let valid_until = signed.valid_until.min(ends);
+        let own_end = best.stated.terms.until.filter(|_| best.state.is_good()).unwrap_or(i64::MAX);
+        let terms = Some(Terms { exceptions, rules, ..best.stated.terms }).filter(|terms| !terms.is_empty());
+        let valid_until = signed.valid_until.min(ends).min(own_end);
         let mut records = vec![Record { inputs: self.inputs(), reason: best.reason, terms, valid_until, ..signed }];
-        records.extend(scan.map(|scan| self.stated(pinned, scan)));
-        Ok(records)
+        records.extend(scan.map(|(key, scan)| self.stated(pinned, key, scan)));
+        records
     }
-}
 
-impl Cosign {
     /// The scan that a good signature states, as evidence: whoever may admit images has made it.
-    fn stated(&self, pinned: &Pinned, scan: Attested) -> Record {
+    fn stated(&self, pinned: &Pinned, key: String, scan: Attested) -> Record {
         let outcome = Outcome::Scan {
             state: scan.state,
             counts: scan.counts,
@@ -337,8 +384,7 @@ impl Cosign {
             database: scan.database,
             worst: scan.named,
         };
-        let tool = format!("{}, {STATED}", clean::short(&scan.tool, 60));
-        let record = Record::now(pinned, By::Wharf, tool, outcome, FOUND);
+        let record = Record::now(pinned, By::Signer(key), clean::short(&scan.tool, 60), outcome, FOUND);
         let reason = "it is part of what is signed".to_owned();
         Record { at: scan.scanned.min(record.at), inputs: self.inputs(), reason, ..record }
     }
@@ -347,9 +393,14 @@ impl Cosign {
 /// The checker, with the policy's keys. A key that cannot be read makes nothing trusted, and is a finding.
 pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut keys = Vec::new();
-    for path in &config.policy.signature.keys {
+    let admits = config.policy.signature.admitting();
+    let mut admitting = BTreeSet::new();
+    for path in &config.policy.signature.all_keys() {
         match Key::load(path) {
             Ok(key) => {
+                if admits.contains(path) {
+                    admitting.insert(key.id.clone());
+                }
                 parts.note("signature key", true, format!("{} ({})", path.display(), &key.id[..16]), "");
                 keys.push(key);
             }
@@ -358,6 +409,7 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
     }
     parts.checkers.push(std::sync::Arc::new(Cosign {
         keys,
+        admitting,
         rules: config.policy.signature.clone(),
         keyless: OnceLock::new(),
     }));

@@ -5,7 +5,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use crate::core::{clean, digest::Digest, request::terms::CLASSIC};
+use crate::core::{clean, digest::Digest, reference::ImageRef, request::statement::CLASSIC};
 
 /// The only predicates that say "this image is signed".
 const PREDICATES: [&str; 2] = ["https://sigstore.dev/cosign/sign/v1", "cosign.sigstore.dev/attestation/v1"];
@@ -80,6 +80,17 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
     }
 }
 
+/// The repository that a signature says it was made in, without tag and digest, and as Wharf calls it: cosign calls
+/// Docker Hub `index.docker.io`. Empty where it says nothing that is a repository.
+pub fn repository_of(reference: &str) -> String {
+    let reference = reference.strip_prefix("index.").filter(|rest| rest.starts_with("docker.io/")).unwrap_or(reference);
+    match reference.parse::<ImageRef>() {
+        Ok(ImageRef::Oci(name)) => name.bare(),
+        // What cannot be understood is no repository of anybody's: it is compared as it is, and fits none.
+        _ => reference.to_owned(),
+    }
+}
+
 /// A Sigstore bundle (v0.1 to v0.3), as far as a key can verify it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,6 +140,8 @@ struct Statement {
 #[derive(Deserialize)]
 struct StatementSubject {
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     digest: std::collections::BTreeMap<String, String>,
 }
 
@@ -161,15 +174,29 @@ impl Bundle {
         Some((message, signatures))
     }
 
-    /// Why it does not speak of this image; `None` if it does.
-    pub fn misses(&self, digest: &Digest) -> Option<Miss> {
-        let statement = self
-            .dsse_envelope
+    fn statement(&self) -> Option<Statement> {
+        self.dsse_envelope
             .as_ref()
             .filter(|envelope| envelope.payload_type == "application/vnd.in-toto+json")
             .and_then(|envelope| base64(&envelope.payload))
-            .and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok());
-        let Some(statement) = statement else { return Some(Miss::Other("its statement is not understood".to_owned())) };
+            .and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok())
+    }
+
+    /// The repositories in which its statement names this digest; none where it names the digest alone.
+    pub fn repositories(&self, digest: &Digest) -> Vec<String> {
+        let subjects = self.statement().map(|statement| statement.subject).unwrap_or_default();
+        let ours = subjects
+            .into_iter()
+            .filter(|one| one.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex()));
+        // A name without a registry (`_`, a file's) is no repository.
+        ours.map(|one| one.name).filter(|name| name.contains('/')).map(|name| repository_of(&name)).collect()
+    }
+
+    /// Why it does not speak of this image; `None` if it does.
+    pub fn misses(&self, digest: &Digest) -> Option<Miss> {
+        let Some(statement) = self.statement() else {
+            return Some(Miss::Other("its statement is not understood".to_owned()));
+        };
         if !STATEMENTS.contains(&statement.kind.as_str()) || !PREDICATES.contains(&statement.predicate.as_str()) {
             let words = format!("it is a '{}', not an image signature", clean::short(&statement.predicate, 60));
             return Some(Miss::Other(words));

@@ -108,10 +108,6 @@ impl Checker for HarborEvidence {
         Kind::Scan
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.tool.starts_with(TOOL)
-    }
-
     async fn start(&self, cx: &Context, image: &Image) -> Result<()> {
         let Some(pinned) = &image.pinned else { return Ok(()) };
         let ImageRef::Oci(name) = &pinned.reference else { return Ok(()) };

@@ -188,10 +188,6 @@ impl Checker for Notary {
         Kind::Signature
     }
 
-    fn made(&self, record: &Record) -> bool {
-        record.kind() == Kind::Signature && record.tool.ends_with(" notary")
-    }
-
     fn inputs(&self) -> Vec<String> {
         self.roots.iter().flat_map(|pinned| pinned.keys.clone()).collect()
     }

@@ -22,6 +22,7 @@ use crate::{
         error::{During, Error, Kind, Result},
         model::DataSignature,
         ports::{Asker, Question, QuestionKind, Signer},
+        request::statement::Statement,
         secret::Secret,
         signing_keys::{Curve, NewKey},
     },
@@ -174,7 +175,8 @@ impl Signer for OpenKey {
         }))
     }
 
-    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
+        let message = statement.bytes();
         let failed = |_| Error::failed("sign", "the key makes no signature");
         let random = SystemRandom::new();
         match &self.pair {
@@ -192,6 +194,7 @@ impl Signer for OpenKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::request::Terms;
 
     struct Knows(&'static str);
 
@@ -214,8 +217,9 @@ mod tests {
             let pem = Secret::new(pem);
             let key = opened("open", &pem, "a key", &Knows("wharf")).await.unwrap();
             assert_eq!(key.public_pem(), public);
-            let made = key.sign(b"message").await.unwrap();
-            assert!(key.verifies(b"message", &made) && !key.verifies(b"other", &made));
+            let statement = Statement::of_class("base", "signature", &Terms::default());
+            let made = key.sign(&statement).await.unwrap();
+            assert!(key.verifies(statement.bytes(), &made) && !key.verifies(b"other", &made));
             let error = opened("open", &pem, "a key", &Knows("wrong")).await.err().unwrap();
             assert_eq!(error.kind, Kind::NotAllowed, "{error}");
         }

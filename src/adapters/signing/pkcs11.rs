@@ -18,6 +18,7 @@ use crate::{
         clean,
         error::{During, Error, Kind, Result},
         ports::{Asker, Question, QuestionKind, Signer},
+        request::statement::Statement,
         secret::Secret,
     },
 };
@@ -227,9 +228,10 @@ impl Signer for HardwareKey {
         self.public.verifies(message, signature)
     }
 
-    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+    async fn sign(&self, statement: &Statement) -> Result<Vec<u8>> {
         let what = format!("sign with {}", self.name);
-        let (session, key, curve, message) = (self.session.clone(), self.private, self.curve, message.to_vec());
+        let (session, key, curve, message) =
+            (self.session.clone(), self.private, self.curve, statement.bytes().to_vec());
         let task = what.clone();
         // A token may wait for a touch.
         let made = tokio::task::spawn_blocking(move || {

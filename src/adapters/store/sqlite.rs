@@ -30,13 +30,20 @@ use crate::{
 };
 
 /// The layout of the file; kept in SQLite's own `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
+/// The one before it: only evidence was laid out differently.
+const BEFORE: i64 = 3;
 const SCHEMA: &str = "
     CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
-    CREATE TABLE evidence (digest TEXT NOT NULL, manifest TEXT NOT NULL, kind TEXT NOT NULL, tool TEXT NOT NULL,
-                           record TEXT NOT NULL, PRIMARY KEY (digest, manifest, kind, tool)) STRICT;
-    CREATE INDEX evidence_manifest ON evidence (manifest);
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
+";
+/// Evidence can be gathered again: where its layout changes, it begins anew.
+const EVIDENCE: &str = "
+    DROP TABLE IF EXISTS evidence;
+    CREATE TABLE evidence (digest TEXT NOT NULL, manifest TEXT NOT NULL, kind TEXT NOT NULL, made TEXT NOT NULL,
+                           place TEXT NOT NULL, record TEXT NOT NULL,
+                           PRIMARY KEY (digest, manifest, kind, made, place)) STRICT;
+    CREATE INDEX evidence_manifest ON evidence (manifest);
 ";
 
 /// A cache file, opened when it is first asked.
@@ -126,12 +133,15 @@ async fn open(path: &Path) -> Result<SqlitePool> {
         sqlx::query("PRAGMA user_version").fetch_one(&pool).await.and_then(|row| row.try_get(0)).during(&what)?;
     match version {
         VERSION => Ok(pool),
-        0 => {
+        0 | BEFORE => {
             let mut transaction = pool.begin().await.during(&what)?;
-            for statement in SCHEMA.split_inclusive(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+            let tables = if version == 0 { SCHEMA } else { "" };
+            let statements = tables.split_inclusive(';').chain(EVIDENCE.split_inclusive(';')).map(str::trim);
+            for statement in statements.filter(|statement| !statement.is_empty()) {
                 sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *transaction).await.during(&what)?;
             }
-            sqlx::query("PRAGMA user_version = 3").execute(&mut *transaction).await.during(&what)?;
+            let layout = format!("PRAGMA user_version = {VERSION}");
+            sqlx::query(sqlx::AssertSqlSafe(layout)).execute(&mut *transaction).await.during(&what)?;
             transaction.commit().await.during(&what)?;
             Ok(pool)
         }
@@ -214,15 +224,18 @@ impl Cache for Sqlite {
 
     async fn keep_evidence(&self, record: &Record) -> Result<()> {
         let what = "keep evidence";
-        let query = "INSERT OR REPLACE INTO evidence (digest, manifest, kind, tool, record) VALUES (?, ?, ?, ?, ?)";
-        // Another version of a tool replaces what the older found: only its name counts.
-        let tool: Vec<&str> =
-            record.tool.split(' ').filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).collect();
+        let query =
+            "INSERT OR REPLACE INTO evidence (digest, manifest, kind, made, place, record) VALUES (?, ?, ?, ?, ?, ?)";
+        // By check and by whom: another version of a tool replaces what the older found. What is of one place only is kept
+        // beside what was found in others.
+        let by = record.by.words();
+        let place = if record.is_of_bytes() { "" } else { record.subject.name.as_str() };
         let query = sqlx::query(query)
             .bind(record.subject.digest.to_string())
             .bind(record.subject.manifest.to_string())
             .bind(record.kind().word())
-            .bind(tool.join(" "))
+            .bind(format!("{} {by}", record.check))
+            .bind(place)
             .bind(serde_json::to_string(record).during(what)?);
         query.execute(self.pool().await?).await.during(what).map(|_| ())
     }

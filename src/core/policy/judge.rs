@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Held, Judgement, Policy, Reason};
+use super::{Facts, Held, Judgement, Policy, Reason, Site};
 use crate::core::{
     clean,
     evidence::{Scan, Signature, Verdict},
-    record::{By, Kind, Outcome, Severity, best},
+    record::{Kind, Outcome, Severity, Vulnerability, best},
+    request::Terms,
     text,
 };
 
@@ -25,6 +26,7 @@ impl Policy {
                 rule: "deny",
                 words: format!("it is on the deny list: {}", clean::short(&denied.reason, 200)),
                 step: "choose another version".into(),
+                findings: Vec::new(),
             });
         }
         if facts.broken_format {
@@ -33,22 +35,33 @@ impl Policy {
                 rule: "format",
                 words: "its header names other files, or is not what it claims to be".into(),
                 step: "make a whole image of it: qemu-img convert".into(),
+                findings: Vec::new(),
             });
         }
         reasons.extend(self.of_image(facts, now));
+        if let Some(terms) = approval(facts, now) {
+            for reason in reasons.iter_mut().filter(|reason| is_taken(reason, terms)) {
+                reason.verdict = Verdict::Allow;
+                reason.words.push_str(": taken by its approval");
+                reason.step.clear();
+            }
+        }
+        // After what an approval has taken: nobody who approved it knew of this.
+        reasons.extend(self.of_site(facts, now, &mut exceptions));
         match facts.privileged {
             Some(true) => reasons.push(Reason {
                 verdict: self.privileged.verdict(),
                 rule: "privileged",
                 words: "the launch has root rights on the host".into(),
                 step: "choose a rootless backend".into(),
+                findings: Vec::new(),
             }),
             Some(false) => reasons.push(fine("privileged", "the launch has no root rights on the host")),
             None => {}
         }
         if Kind::JUDGED.iter().all(|kind| best(facts.records, *kind, now).is_none()) {
             for reason in &mut reasons {
-                if reason.verdict == Verdict::NeedsApproval && matches!(reason.rule, "signature" | "scan") {
+                if reason.verdict == Verdict::NeedsApproval && matches!(reason.rule, "signature" | "scan.missing") {
                     reason.verdict = Verdict::Undecided;
                 }
             }
@@ -74,6 +87,7 @@ impl Policy {
                     rule: "platforms",
                     words: format!("{platform} is no platform of this site"),
                     step: "choose another platform of it".into(),
+                    findings: Vec::new(),
                 });
             }
         }
@@ -88,9 +102,63 @@ impl Policy {
                 rule: "old",
                 words: format!("it {age}; the site wants at most {most}"),
                 step: "take a newer version".into(),
+                findings: Vec::new(),
             });
         }
         reasons
+    }
+
+    /// What the site's store knows of it.
+    fn of_site(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Option<Reason> {
+        let reason = |verdict, rule, words: String, step: &str| Reason {
+            verdict,
+            rule,
+            words,
+            step: step.to_owned(),
+            findings: Vec::new(),
+        };
+        match &facts.site {
+            Site::Silent => None,
+            Site::Away => Some(reason(
+                self.unreachable.verdict(),
+                "unreachable",
+                "the site's store could not be asked what it knows of it".into(),
+                "try again; wharf doctor says why",
+            )),
+            Site::TakenBack { by, reason: why, at } => Some(reason(
+                Verdict::Deny,
+                "revoked",
+                format!(
+                    "its admission was taken back by {} {}: {}",
+                    clean::short(by, 60),
+                    text::ago(*at, now),
+                    clean::short(why, 200)
+                ),
+                "take another version",
+            )),
+            Site::Judged { verdict, findings, at } => {
+                let (taken, left): (Vec<_>, Vec<_>) = findings
+                    .iter()
+                    .map(|id| (id, self.exception_for(facts, id, now)))
+                    .partition(|(_, by)| by.is_some());
+                used.extend(taken.into_iter().filter_map(|(_, by)| by));
+                let left: Vec<String> = left.into_iter().map(|(id, _)| clean::short(id, 40)).collect();
+                let known = !left.is_empty() && *verdict != Verdict::Allow;
+                known.then(|| Reason {
+                    findings: left.clone(),
+                    ..reason(
+                        *verdict,
+                        "known",
+                        format!(
+                            "the site knows since {} that it is vulnerable: {}",
+                            text::ago(*at, now),
+                            listed(&left)
+                        ),
+                        "take a version in which it is fixed",
+                    )
+                })
+            }
+        }
     }
 
     fn of_signature(&self, facts: &Facts<'_>, now: i64) -> Reason {
@@ -104,6 +172,7 @@ impl Policy {
             rule: "signature",
             words,
             step: step.to_owned(),
+            findings: Vec::new(),
         };
         // Bytes that a signature does not fit are wrong, whoever is said to have made them.
         if state == Signature::Invalid {
@@ -112,6 +181,17 @@ impl Policy {
                 "its signature does not fit: these are not the bytes that were signed".into(),
                 "do not use it; tell whoever published it",
             );
+        }
+        if state == Signature::TakenBack {
+            let why = record.map_or("", |record| record.reason.as_str());
+            return Reason {
+                verdict: Verdict::Deny,
+                ..held(
+                    Held::Deny,
+                    format!("its admission was taken back: {}", clean::short(why, 200)),
+                    "take another version",
+                )
+            };
         }
         if state.is_good() {
             return fine("signature", &format!("{}: signed by {signer}", state.badge().word));
@@ -129,49 +209,45 @@ impl Policy {
             Signature::Untrusted => "ask the site to trust its signer",
             Signature::Claimed => "read its data: wharf verify --data",
             Signature::Expired => "ask for a version that is signed anew",
+            Signature::Elsewhere => "ask for it to be admitted here: R; or name the mirror ([[signature.mirror]])",
             _ => "ask for it to be admitted and signed: R, or wharf request",
         };
         held(self.signature.missing, format!("signature: {}", state.badge().word), step)
     }
 
     fn of_scan(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Vec<Reason> {
-        let reason = |held: Held, words: String, step: &str| Reason {
+        let reason = |held: Held, rule: &'static str, words: String, step: &str| Reason {
             verdict: held.verdict(),
-            rule: "scan",
+            rule,
             words,
             step: step.to_owned(),
+            findings: Vec::new(),
         };
         let record = best(facts.records, Kind::Scan, now);
-        let Some(Outcome::Scan { state, counts, scanned, database, worst, .. }) = record.map(|record| &record.outcome)
+        let Some((record, Outcome::Scan { state, counts, scanned, database, worst, .. })) =
+            record.map(|record| (record, &record.outcome))
         else {
-            return vec![reason(
-                self.scan.missing,
-                "it was not scanned".into(),
-                "scan it: v on its page, or wharf verify",
-            )];
+            let step = "scan it: v on its page, or wharf verify";
+            return vec![reason(self.scan.missing, "scan.missing", "it was not scanned".into(), step)];
         };
         if matches!(state, Scan::Failed) {
-            return vec![reason(self.unreachable, "the scan failed".into(), "try again")];
+            return vec![reason(self.unreachable, "unreachable", "the scan failed".into(), "try again")];
         }
         if !matches!(state, Scan::Clean | Scan::Findings | Scan::Stale) {
             let words = format!("scan: {}", state.badge().word);
-            return vec![reason(self.scan.missing, words, "nothing the scanner knows is in it: ask the site")];
+            let step = "nothing the scanner knows is in it: ask the site";
+            return vec![reason(self.scan.missing, "scan.missing", words, step)];
         }
-        // A scan of today with a database of last year knows nothing of this year.
-        let known = scanned.map(|scanned| database.map_or(scanned, |database| scanned.min(database)));
-        let age = known.map_or(i64::MAX, |known| now.saturating_sub(known).max(0) / DAY);
-        let mut reasons = Vec::new();
-        let (fresh, stale) = (i64::from(self.scan.fresh_days), i64::from(self.scan.stale_days));
-        if age > fresh || *state == Scan::Stale {
-            let words = if age > stale { "counts no more" } else { "is not fresh" };
-            let days = if age == i64::MAX { "of unknown age".to_owned() } else { format!("{age} days old") };
-            reasons.push(reason(self.scan.missing, format!("its scan is {days}: it {words}"), "scan it again"));
-        }
+        let mut reasons: Vec<Reason> = self.of_age(*state, *scanned, *database, now).into_iter().collect();
         // What an exception takes is not counted, as far as the findings are listed one by one.
         let (mut critical, mut exploited) = (counts.fixable_critical, counts.known_exploited);
         let mut left = *counts;
+        let mut open = Vec::new();
         for finding in worst {
-            let Some(exception) = self.exception_for(facts, &finding.id, now) else { continue };
+            let Some(exception) = self.exception_for(facts, &finding.id, now) else {
+                open.push(finding);
+                continue;
+            };
             used.insert(exception);
             if finding.severity == Severity::Critical && !finding.fixed.is_empty() {
                 critical = critical.saturating_sub(1);
@@ -186,31 +262,52 @@ impl Policy {
                 exploited = exploited.saturating_sub(1);
             }
         }
+        let named = |fits: &dyn Fn(&Vulnerability) -> bool| -> Vec<String> {
+            let ids: BTreeSet<&str> = open.iter().filter(|one| fits(one)).map(|one| one.id.as_str()).collect();
+            ids.into_iter().map(str::to_owned).collect()
+        };
         if exploited > 0 {
             let words = format!("{} known to be exploited", text::plural(exploited, "finding is", "findings are"));
-            reasons.push(reason(self.scan.known_exploited, words, "take a version without them"));
+            reasons.push(Reason {
+                findings: named(&|one| one.exploited),
+                ..reason(self.scan.known_exploited, "scan.known_exploited", words, "take a version without them")
+            });
         }
         if critical > 0 {
             let words = format!("{} could be fixed", text::plural(critical, "critical finding", "critical findings"));
-            reasons.push(reason(self.scan.fixable_critical, words, "take a version in which they are fixed"));
+            let step = "take a version in which they are fixed";
+            reasons.push(Reason {
+                findings: named(&|one| one.severity == Severity::Critical && !one.fixed.is_empty()),
+                ..reason(self.scan.fixable_critical, "scan.fixable_critical", words, step)
+            });
         }
-        for (found, most, word) in [
-            (left.critical, self.scan.most_critical, "critical"),
-            (left.high, self.scan.most_high, "high"),
-            (left.medium, self.scan.most_medium, "medium"),
+        for (found, most, severity) in [
+            (left.critical, self.scan.most_critical, Severity::Critical),
+            (left.high, self.scan.most_high, Severity::High),
+            (left.medium, self.scan.most_medium, Severity::Medium),
         ] {
             if let Some(most) = most.filter(|most| found > *most) {
-                let words = format!("{} {word}: the site takes at most {most}", text::count(found));
-                reasons.push(reason(self.scan.over_limit, words, "take a version with fewer"));
+                let words = format!("{} {}: the site takes at most {most}", text::count(found), severity.word());
+                reasons.push(Reason {
+                    findings: named(&|one| one.severity == severity),
+                    ..reason(self.scan.over_limit, "scan.over_limit", words, "take a version with fewer")
+                });
             }
         }
-        if record.is_some_and(|record| record.by == By::Source) {
-            let words = "its scan is only what somebody attached to it".to_owned();
-            reasons.push(reason(self.scan.asserted, words, "scan it: v on its page, or wharf verify"));
+        // What is about findings and names none of them could be taken by nobody: it is not mistaken for a plain rule.
+        for reason in reasons.iter_mut().filter(|reason| FINDINGS.contains(&reason.rule) && reason.findings.is_empty())
+        {
+            reason.findings.push(UNNAMED.to_owned());
+        }
+        if !record.by.has_scanned() {
+            let words = format!("its scan is only what {} says", record.by.words());
+            let step = "scan it: v on its page, or wharf verify";
+            reasons.push(reason(self.scan.asserted, "scan.asserted", words, step));
         }
         if reasons.is_empty() {
             let found = counts.words();
             let found = if found.is_empty() { "nothing known was found".to_owned() } else { found };
+            let age = age(*scanned, *database, now);
             reasons.push(fine(
                 "scan",
                 &format!("scanned, as of {}: {found}", text::plural(age.unsigned_abs(), "day ago", "days ago")),
@@ -219,14 +316,34 @@ impl Policy {
         reasons
     }
 
+    /// A scan that is too old, and whether it is the scanner's database that is: scanning again mends only the other.
+    fn of_age(&self, state: Scan, scanned: Option<i64>, database: Option<i64>, now: i64) -> Option<Reason> {
+        let age = age(scanned, database, now);
+        let (fresh, stale) = (i64::from(self.scan.fresh_days), i64::from(self.scan.stale_days));
+        if age <= fresh && state != Scan::Stale {
+            return None;
+        }
+        let words = if age > stale { "counts no more" } else { "is not fresh" };
+        let days = if age == i64::MAX { "of unknown age".to_owned() } else { format!("{age} days old") };
+        let by_database =
+            scanned.is_some_and(|scanned| now.saturating_sub(scanned) / DAY <= fresh) && database.is_some();
+        let (what, step) = if by_database {
+            ("its scanner's database", "bring the scanner's database up to date, and scan it again")
+        } else {
+            ("its scan", "scan it again")
+        };
+        Some(Reason {
+            verdict: self.scan.missing.verdict(),
+            rule: "scan.stale",
+            words: format!("{what} is {days}: it {words}"),
+            step: step.to_owned(),
+            findings: Vec::new(),
+        })
+    }
+
     /// The exception that takes a finding: one of the policy, or of the signature that admits the image.
     fn exception_for(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<String> {
-        let signed = best(facts.records, Kind::Signature, now).filter(|record| match record.outcome {
-            Outcome::Signature { state, .. } => state.is_good(),
-            _ => false,
-        });
-        let taken = signed.and_then(|record| record.terms.as_ref()).map(|terms| &terms.exceptions);
-        if taken.is_some_and(|taken| taken.iter().any(|id| id == vulnerability)) {
+        if approval(facts, now).is_some_and(|terms| terms.exceptions.iter().any(|id| id == vulnerability)) {
             return Some(format!("{vulnerability} by its approval"));
         }
         let found = self.exception.iter().find(|exception| {
@@ -240,6 +357,39 @@ impl Policy {
     }
 }
 
+/// Rules that are about findings: these are taken one by one, and never by the rule.
+const FINDINGS: [&str; 3] = ["scan.known_exploited", "scan.fixable_critical", "scan.over_limit"];
+/// What stands for findings that a scan counts and does not name.
+const UNNAMED: &str = "findings-that-are-not-named";
+
+/// What the approval says that admits an image: of the signature that counts here and now.
+fn approval<'a>(facts: &Facts<'a>, now: i64) -> Option<&'a Terms> {
+    let signed = best(facts.records, Kind::Signature, now)?;
+    let good = matches!(signed.outcome, Outcome::Signature { state, .. } if state.is_good());
+    signed.terms.as_ref().filter(|_| good)
+}
+
+/// Whether an approval has taken what a reason holds against an image. What is denied is taken by nobody.
+fn is_taken(reason: &Reason, terms: &Terms) -> bool {
+    reason.verdict == Verdict::NeedsApproval
+        && reason.findings.is_empty()
+        && terms.rules.iter().any(|rule| rule == reason.rule)
+}
+
+/// Days since what a scan knows: a scan of today with a database of last year knows nothing of this year.
+fn age(scanned: Option<i64>, database: Option<i64>, now: i64) -> i64 {
+    let known = scanned.map(|scanned| database.map_or(scanned, |database| scanned.min(database)));
+    known.map_or(i64::MAX, |known| now.saturating_sub(known).max(0) / DAY)
+}
+
+/// The first few of some names.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let more = names.len().saturating_sub(MOST);
+    let first = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
+}
+
 fn fine(rule: &'static str, words: &str) -> Reason {
-    Reason { verdict: Verdict::Allow, rule, words: words.to_owned(), step: String::new() }
+    Reason { verdict: Verdict::Allow, rule, words: words.to_owned(), step: String::new(), findings: Vec::new() }
 }

@@ -120,6 +120,11 @@ impl Held {
 pub struct SignatureRules {
     /// Files with public keys (PEM) whose signatures count.
     pub keys: Vec<std::path::PathBuf>,
+    /// Of these, the ones of stewards and approvers: what their signatures state of a scan, and which findings and rules
+    /// they take, is believed. Without the list, that of all keys is. Name it where suppliers' keys are among them.
+    pub admission_keys: Vec<std::path::PathBuf>,
+    /// Where images were signed that are found elsewhere now: copies and mirrors.
+    pub mirror: Vec<Mirror>,
     /// Whose signatures without a key count: persons and jobs, and who vouches for them.
     pub identity: Vec<Identity>,
     /// The root of a Sigstore instance (`trusted_root.json`); without one, that of the public instance.
@@ -138,6 +143,43 @@ pub struct SignatureRules {
     pub missing: Held,
     /// What becomes of one whose signature does not fit.
     pub invalid: Held,
+}
+
+/// That images below one name were signed below another: a signature names the repository it was made in, and counts
+/// nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// Where they are: names that begin like this, `registry.example.org/mirror/`.
+    pub repository: String,
+    /// Where they were signed: `docker.io/vendor/`.
+    pub signed: String,
+}
+
+impl SignatureRules {
+    /// The files of all keys whose signatures count.
+    pub fn all_keys(&self) -> Vec<std::path::PathBuf> {
+        let more = self.admission_keys.iter().filter(|file| !self.keys.contains(file));
+        self.keys.iter().chain(more).cloned().collect()
+    }
+
+    /// The files of the keys that may admit images.
+    pub fn admitting(&self) -> &[std::path::PathBuf] {
+        if self.admission_keys.is_empty() { &self.keys } else { &self.admission_keys }
+    }
+
+    /// Whether a signature that was made in one repository counts for an image in another: names without a tag.
+    pub fn is_of<'a>(&self, signed: &'a str, repository: &'a str) -> bool {
+        // Whole parts of names: `mirror/` is no beginning of `mirror-of-somebody/`.
+        let below = |name: &'a str, begin: &str| {
+            name.strip_prefix(begin.trim_end_matches('/')).filter(|rest| rest.starts_with('/') && !begin.is_empty())
+        };
+        let moved = |mirror: &Mirror| {
+            let (here, there) = (below(repository, &mirror.repository), below(signed, &mirror.signed));
+            here.zip(there).is_some_and(|(here, there)| here == there)
+        };
+        signed == repository || self.mirror.iter().any(moved)
+    }
 }
 
 /// Whose signatures without a key count.
@@ -232,6 +274,8 @@ impl Default for SignatureRules {
     fn default() -> Self {
         Self {
             keys: Vec::new(),
+            admission_keys: Vec::new(),
+            mirror: Vec::new(),
             identity: Vec::new(),
             trusted_root: None,
             transparency_log: true,
@@ -312,6 +356,40 @@ pub struct Facts<'a> {
     pub privileged: Option<bool>,
     /// Whether its header names other files, or is not what it claims.
     pub broken_format: bool,
+    /// What the site's store knows of it.
+    pub site: Site,
+}
+
+/// What a site's store knows of an image: what stewards saw when they judged it the last time, and whether its admission
+/// was taken back.
+///
+/// Ordered by how much it weighs, the last most.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Site {
+    /// Nothing; or there is no store.
+    #[default]
+    Silent,
+    /// The store could not be asked.
+    Away,
+    /// It was judged.
+    Judged {
+        /// The verdict.
+        verdict: Verdict,
+        /// Findings that people were warned of and that are still in it.
+        findings: Vec<String>,
+        /// When, seconds since 1970.
+        at: i64,
+    },
+    /// Its admission was taken back.
+    TakenBack {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When, seconds since 1970.
+        at: i64,
+    },
 }
 
 /// One reason of a verdict.
@@ -325,6 +403,9 @@ pub struct Reason {
     pub words: String,
     /// The cheapest step that would mend it; empty where it is fine.
     pub step: String,
+    /// The findings that it is about, by identifier; empty where it is about none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
 }
 
 /// A verdict with its reasons, the worst first.
@@ -347,6 +428,17 @@ impl Judgement {
     pub fn grounds(&self) -> String {
         let own = self.reasons.iter().filter(|reason| reason.verdict == self.verdict);
         own.map(|reason| reason.words.as_str()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The same for a request: what was taken back once needs a person's approval, and is not denied for ever.
+    #[must_use]
+    pub fn reconsidered(mut self) -> Self {
+        for reason in self.reasons.iter_mut().filter(|reason| reason.rule == "revoked") {
+            reason.verdict = Verdict::NeedsApproval;
+        }
+        self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.verdict.strictness()));
+        self.verdict = self.reasons.first().map_or(Verdict::Undecided, |reason| reason.verdict);
+        self
     }
 
     /// Whether a launch may go ahead without anybody being asked.
@@ -446,6 +538,8 @@ impl Policy {
             unreachable: self.unreachable.max(other.unreachable),
             signature: SignatureRules {
                 keys: self.signature.keys.clone(),
+                admission_keys: self.signature.admission_keys.clone(),
+                mirror: self.signature.mirror.clone(),
                 identity: self.signature.identity.clone(),
                 trusted_root: self.signature.trusted_root.clone(),
                 transparency_log: self.signature.transparency_log || other.signature.transparency_log,

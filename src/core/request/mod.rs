@@ -5,6 +5,7 @@
 
 pub mod notice;
 pub mod stage;
+pub mod statement;
 pub mod terms;
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,9 @@ pub struct Ground {
     pub words: String,
     /// What would mend it.
     pub step: String,
+    /// The findings that it is about, one by one; empty where it is about none.
+    #[serde(default)]
+    pub findings: Vec<String>,
 }
 
 /// What a steward found out: everything that a decision needs, without another call.
@@ -148,6 +152,35 @@ impl Request {
 }
 
 impl Dossier {
+    /// The reasons that hold it back.
+    fn held(&self) -> impl Iterator<Item = &Ground> {
+        self.grounds.iter().filter(|ground| ground.verdict != Verdict::Allow)
+    }
+
+    /// The rules that hold it back, each once.
+    pub fn rules(&self) -> impl Iterator<Item = &str> {
+        let mut seen = std::collections::BTreeSet::new();
+        self.held().map(|ground| ground.rule.as_str()).filter(move |rule| seen.insert(*rule))
+    }
+
+    /// What somebody takes who approves it as it is: rules of the policy, and findings by their names. A rule about
+    /// findings is never taken as such: other findings would come with it.
+    pub fn to_take(&self) -> (Vec<String>, Vec<String>) {
+        let (mut rules, mut findings): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        for ground in self.held() {
+            let (into, from) = match ground.findings.as_slice() {
+                [] => (&mut rules, std::slice::from_ref(&ground.rule)),
+                all => (&mut findings, all),
+            };
+            for one in from {
+                if !into.contains(one) {
+                    into.push(one.clone());
+                }
+            }
+        }
+        (rules, findings)
+    }
+
     /// The rule that blocks: that of the worst reason.
     pub fn rule(&self) -> &str {
         self.grounds.iter().find(|ground| ground.verdict == self.verdict).map_or("", |ground| ground.rule.as_str())
@@ -167,6 +200,7 @@ pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
         rule: reason.rule.to_owned(),
         words: reason.words.clone(),
         step: reason.step.clone(),
+        findings: reason.findings.clone(),
     };
     judgement.reasons.iter().map(kept).collect()
 }
@@ -383,6 +417,12 @@ impl Request {
                 let admitted = self.admitted.as_ref();
                 format!("admitted as {}", admitted.map_or("", |admitted| admitted.reference.as_str()))
             }
+            Stage::Revoking | Stage::Revoked => {
+                let decision = self.decision.as_ref();
+                let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
+                let left = if self.stage == Stage::Revoking { " · a steward has yet to sign that" } else { "" };
+                format!("its admission was taken back by {by}: {reason}{left}")
+            }
             Stage::Rejected => {
                 let decision = self.decision.as_ref();
                 let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
@@ -453,32 +493,25 @@ pub struct Class {
     pub decision: Decision,
 }
 
-/// How what somebody signs begins who approves a class.
-const STATEMENT: &str = "wharf class approval\n";
-
 impl Class {
     /// Whether a request belongs to it now.
     pub fn covers(&self, dossier: &Dossier, now: i64) -> bool {
-        let only_rule = dossier
-            .grounds
-            .iter()
-            .filter(|ground| ground.verdict != Verdict::Allow)
-            .all(|ground| ground.rule == self.rule && ground.verdict == Verdict::NeedsApproval);
         self.decision.approve
-            && only_rule
-            && dossier.rule() == self.rule
+            && Self::takes(dossier, &self.rule, &self.decision.terms)
             && (self.base.is_empty() || self.base == dossier.base)
             && self.decision.terms.until.is_some_and(|until| now < until)
     }
 
-    /// What somebody signs who approves it.
-    pub fn statement(base: &str, rule: &str, terms: &Terms) -> String {
-        format!("{STATEMENT}base {base}\nrule {rule}\n{}", terms.statement())
-    }
-
-    /// Whether what was signed is an approval of a class.
-    pub fn is_statement(payload: &str) -> bool {
-        payload.starts_with(STATEMENT)
+    /// Whether these terms take everything that holds an image back, of which `rule` is the worst.
+    pub fn takes(dossier: &Dossier, rule: &str, terms: &Terms) -> bool {
+        let taken = |ground: &Ground| {
+            ground.verdict == Verdict::NeedsApproval
+                && match ground.findings.as_slice() {
+                    [] => terms.rules.contains(&ground.rule),
+                    all => all.iter().all(|finding| terms.exceptions.contains(finding)),
+                }
+        };
+        dossier.rule() == rule && dossier.held().all(taken)
     }
 }
 
@@ -578,7 +611,11 @@ impl Request {
             }
         }
         if let Some(decision) = &self.decision {
-            let verb = if decision.approve { "approved" } else { "rejected" };
+            let verb = match (decision.approve, self.stage) {
+                (true, _) => "approved",
+                (false, Stage::Revoking | Stage::Revoked) => "taken back",
+                (false, _) => "rejected",
+            };
             let terms = decision.terms.words();
             let terms = if terms.is_empty() { terms } else { format!(", {terms}") };
             let signed = if decision.signature.is_empty() { "" } else { ", signed" };

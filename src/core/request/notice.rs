@@ -1,5 +1,7 @@
 //! Notices: what concerns somebody, told once, in the inbox and by the ways that a site has set up.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Request, Stage};
@@ -165,8 +167,9 @@ impl Notice {
 
 /// What is told when a request has come to another stage, and to whom; nothing where nobody waits for it.
 ///
-/// A database that writes notices by itself says the same: the contract of the stores compares them.
-pub fn told(request: &Request, before: Stage, now: i64) -> Vec<Notice> {
+/// `users` are those who use what was admitted: they hear when that is taken back. A database that writes notices by
+/// itself says the same: the contract of the stores compares them.
+pub fn told(request: &Request, before: Stage, users: &[String], now: i64) -> Vec<Notice> {
     if request.stage == before {
         return Vec::new();
     }
@@ -186,10 +189,18 @@ pub fn told(request: &Request, before: Stage, now: i64) -> Vec<Notice> {
             let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
             format!("was rejected by {by}: {reason}")
         }
+        Stage::Revoking => {
+            let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
+            format!("was taken back by {by}: {reason}")
+        }
         Stage::Failed => format!("could not be done: {}", request.failure),
-        Stage::Submitted | Stage::Gathering | Stage::Admitting | Stage::Withdrawn => return Vec::new(),
+        Stage::Submitted | Stage::Gathering | Stage::Admitting | Stage::Revoked | Stage::Withdrawn => {
+            return Vec::new();
+        }
     };
-    request.wanted_by().map(|wish| notice(request, &wish.person, &words, now)).collect()
+    let more = users.iter().map(String::as_str).filter(|_| request.stage == Stage::Revoking);
+    let people: BTreeSet<&str> = request.wanted_by().map(|wish| wish.person.as_str()).chain(more).collect();
+    people.into_iter().map(|person| notice(request, person, &words, now)).collect()
 }
 
 fn notice(request: &Request, to: &str, words: &str, now: i64) -> Notice {

@@ -24,6 +24,10 @@ pub enum Stage {
     Admitting,
     /// It is there, and signed.
     Admitted,
+    /// Somebody has taken the admission back; everybody is told so, and a steward signs that.
+    Revoking,
+    /// The admission was taken back, and that is signed.
+    Revoked,
     /// It was refused, by the policy or a person.
     Rejected,
     /// Nobody wants it any more.
@@ -34,13 +38,15 @@ pub enum Stage {
 
 impl Stage {
     /// All of them, in the order of a request's life.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Submitted,
         Self::Gathering,
         Self::Waiting,
         Self::Asked,
         Self::Admitting,
         Self::Admitted,
+        Self::Revoking,
+        Self::Revoked,
         Self::Rejected,
         Self::Withdrawn,
         Self::Failed,
@@ -55,6 +61,8 @@ impl Stage {
             Self::Asked => "asked",
             Self::Admitting => "admitting",
             Self::Admitted => "admitted",
+            Self::Revoking => "revoking",
+            Self::Revoked => "revoked",
             Self::Rejected => "rejected",
             Self::Withdrawn => "withdrawn",
             Self::Failed => "failed",
@@ -64,11 +72,11 @@ impl Stage {
     /// Its sign, so that nothing is told by colour alone.
     pub fn sign(self) -> &'static str {
         match self {
-            Self::Submitted | Self::Gathering | Self::Admitting => "…",
+            Self::Submitted | Self::Gathering | Self::Admitting | Self::Revoking => "…",
             Self::Waiting => "◷",
             Self::Asked => "?",
             Self::Admitted => "✓",
-            Self::Rejected | Self::Failed => "✗",
+            Self::Rejected | Self::Failed | Self::Revoked => "✗",
             Self::Withdrawn => "■",
         }
     }
@@ -80,7 +88,7 @@ impl Stage {
 
     /// Whether a steward has something to do for it.
     pub fn is_for_steward(self) -> bool {
-        matches!(self, Self::Submitted | Self::Gathering | Self::Admitting)
+        matches!(self, Self::Submitted | Self::Gathering | Self::Admitting | Self::Revoking)
     }
 
     /// Whether somebody has to decide.
@@ -90,7 +98,10 @@ impl Stage {
 
     /// Whether nothing follows by itself.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Admitted | Self::Rejected | Self::Withdrawn | Self::Failed)
+        matches!(
+            self,
+            Self::Admitted | Self::Revoking | Self::Revoked | Self::Rejected | Self::Withdrawn | Self::Failed
+        )
     }
 }
 
@@ -128,6 +139,10 @@ pub enum Event {
     Judged(Box<Dossier>, Next),
     /// It is there, and signed.
     Admitted(Admission),
+    /// Somebody takes the admission back; what they decide says why, and may be signed.
+    Revoke(Decision),
+    /// That it was taken back stands beside the image, signed.
+    Revoked,
     /// It did not work.
     Failed {
         /// Why.
@@ -150,6 +165,8 @@ impl Event {
             Self::Renew { .. } => "held",
             Self::Judged(..) => "judged",
             Self::Admitted(_) => "admitted",
+            Self::Revoke(_) => "taken back",
+            Self::Revoked => "revoked",
             Self::Failed { .. } => "failed",
         }
     }
@@ -166,7 +183,8 @@ impl Event {
             Self::Judged(dossier, _) => format!("{}: {}", dossier.verdict.word(), dossier.why()),
             Self::Admitted(admission) => admission.reference.clone(),
             Self::Failed { why, .. } => why.clone(),
-            Self::Withdraw | Self::Claim { .. } | Self::Renew { .. } => String::new(),
+            Self::Revoke(decision) => decision.reason.clone(),
+            Self::Revoked | Self::Withdraw | Self::Claim { .. } | Self::Renew { .. } => String::new(),
         }
     }
 }
@@ -255,6 +273,16 @@ impl Request {
                 self.rested();
                 self.claimed = None;
             }
+            Event::Revoke(decision) => self.take_back(&what, decision, me)?,
+            Event::Revoked => {
+                self.holds(&what, me)?;
+                if self.stage != Stage::Revoking {
+                    return Err(Error::failed(what, format!("it is {}", self.stage.word())));
+                }
+                self.stage = Stage::Revoked;
+                self.rested();
+                self.claimed = None;
+            }
             Event::Failed { why, again } => {
                 self.holds(&what, me)?;
                 self.failure.clone_from(why);
@@ -262,6 +290,8 @@ impl Request {
                 self.claimed = None;
                 match again {
                     Some(span) => self.retry = now.saturating_add(seconds(*span)),
+                    // That something was taken back is never given up.
+                    None if self.stage == Stage::Revoking => {}
                     None => self.stage = Stage::Failed,
                 }
             }
@@ -371,6 +401,18 @@ impl Request {
         if self.was_asked_by(decision.person()) && !me.own {
             return Err(not_allowed(what, "who approved the class asked for this one"));
         }
+    }
+
+    fn take_back(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
+        if !me.approver {
+            return Err(not_allowed(what, "you may not decide").hint("whoever runs the site names who may"));
+        }
+        if self.stage != Stage::Admitted {
+            return Err(Error::failed(what, format!("it is {}: only an admission is taken back", self.stage.word())));
+        }
+        self.stage = Stage::Revoking;
+        self.decision = Some(Decision { by: me.person.clone(), approve: false, ..decision.clone() });
+        self.rested();
         Ok(())
     }
 

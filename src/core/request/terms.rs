@@ -7,15 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{
     clean,
-    digest::Digest,
     evidence::Scan,
     findings::{Counts, Severity, Vulnerability},
-    record::{Outcome, Record},
+    record::{By, Outcome, Record},
     text,
 };
-
-/// The type that cosign's payloads say they are.
-pub const CLASSIC: &str = "cosign container image signature";
 
 /// Keys of cosign's `optional` part of a payload.
 const UNTIL: &str = "wharf.until";
@@ -24,7 +20,8 @@ const EXCEPTIONS: &str = "wharf.exceptions";
 const APPROVER: &str = "wharf.approver";
 const REQUEST: &str = "wharf.request";
 const SCAN: &str = "wharf.scan";
-const TAG: &str = "wharf.tag";
+const RULES: &str = "wharf.rules";
+const AT: &str = "wharf.at";
 
 /// The conditions of an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +33,11 @@ pub struct Terms {
     pub only: bool,
     /// Findings that were looked at and taken.
     pub exceptions: Vec<String>,
+    /// Rules of the policy that held it back and were taken: their keys, `signature` or `scan.missing`.
+    pub rules: Vec<String>,
 }
 
-/// A scan as a signature states it.
+/// A scan as a signature states it: one that whoever signed has made, never one that came with the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attested {
     /// How it stood.
@@ -73,16 +72,16 @@ pub struct Stated {
     pub approver: String,
     /// The request.
     pub request: String,
-    /// The tag that it was asked for under.
-    pub tag: String,
     /// How the scan stood.
     pub scan: Option<Attested>,
+    /// When it was stated, seconds since 1970; 0 where it does not say.
+    pub at: i64,
 }
 
 impl Terms {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.until.is_none() && !self.only && self.exceptions.is_empty()
+        self.until.is_none() && !self.only && self.exceptions.is_empty() && self.rules.is_empty()
     }
 
     /// In words.
@@ -94,22 +93,19 @@ impl Terms {
         if self.only {
             parts.push("only in this project".to_owned());
         }
-        if !self.exceptions.is_empty() {
-            parts.push(format!("taking {}", self.exceptions.join(", ")));
+        let taken: Vec<&str> = self.rules.iter().chain(&self.exceptions).map(String::as_str).collect();
+        if !taken.is_empty() {
+            parts.push(format!("taking {}", taken.join(", ")));
         }
         parts.join(", ")
     }
-
-    /// A text that says the same, to be signed.
-    pub fn statement(&self) -> String {
-        let until = self.until.map(text::timestamp).unwrap_or_default();
-        format!("until {until}\nonly {}\nexceptions {}\n", self.only, self.exceptions.join(" "))
-    }
 }
 
-/// The scan that a signature may state: the one of our own that counts.
+/// The scan of a record as a signature may state it; `None` of one that was not made here: what came with an image, or
+/// what another signature states, is nobody's to sign again.
 pub fn attested(record: &Record) -> Option<Attested> {
     match &record.outcome {
+        _ if record.by != By::Wharf => None,
         Outcome::Scan { state, counts, packages, scanned, database, worst } => Some(Attested {
             state: *state,
             counts: *counts,
@@ -142,54 +138,38 @@ impl Stated {
         put(EXCEPTIONS, self.terms.exceptions.join(" "));
         put(APPROVER, self.approver.clone());
         put(REQUEST, self.request.clone());
-        put(TAG, self.tag.clone());
+        put(RULES, self.terms.rules.join(" "));
+        put(AT, if self.at == 0 { String::new() } else { text::timestamp(self.at) });
         put(SCAN, self.scan.as_ref().and_then(|scan| serde_json::to_string(scan).ok()).unwrap_or_default());
         all
     }
 
-    /// The payload over an image: it must name the digest and the repository, and no tag, since tags move.
-    pub fn payload(&self, name: &str, digest: &Digest) -> String {
-        let annotations = self.annotations();
-        let optional = if annotations.is_empty() {
-            "null".to_owned()
-        } else {
-            serde_json::to_string(&annotations).unwrap_or_else(|_| "null".to_owned())
-        };
-        // Written by hand, as cosign writes it: signed are these bytes, in this order.
-        format!(
-            r#"{{"critical":{{"identity":{{"docker-reference":"{name}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"{CLASSIC}"}},"optional":{optional}}}"#
-        )
-    }
-
-    /// Whether a payload is an image signature over this digest.
-    pub fn is_about(payload: &[u8], digest: &Digest) -> bool {
-        let Ok(all) = serde_json::from_slice::<serde_json::Value>(payload) else { return false };
-        let text = |pointer: &str| all.pointer(pointer).and_then(serde_json::Value::as_str);
-        text("/critical/type") == Some(CLASSIC)
-            && text("/critical/image/docker-manifest-digest") == Some(digest.as_str())
-    }
-
-    /// Reads the `optional` part of a payload. An end that cannot be read is over: a condition is never dropped.
-    pub fn read(payload: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Payload {
-            #[serde(default)]
-            optional: Option<BTreeMap<String, serde_json::Value>>,
-        }
-        let all = serde_json::from_slice::<Payload>(payload).ok().and_then(|payload| payload.optional);
-        let all = all.unwrap_or_default();
+    /// Reads cosign's annotations. A condition that cannot be read is not met: none is ever dropped.
+    pub(super) fn of_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
         let text = |key: &str| all.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+        let words = |key: &str| text(key).split_whitespace().map(str::to_owned).collect();
         let until = all.get(UNTIL).map(|_| text::parse_timestamp(&text(UNTIL)).unwrap_or(0));
         let only = all.get(ONLY).map(|_| text(ONLY));
-        let exceptions = text(EXCEPTIONS).split_whitespace().map(str::to_owned).collect();
         Self {
-            terms: Terms { until, only: only.is_some(), exceptions },
+            terms: Terms { until, only: only.is_some(), exceptions: words(EXCEPTIONS), rules: words(RULES) },
             only,
             approver: text(APPROVER),
             request: text(REQUEST),
-            tag: text(TAG),
             scan: serde_json::from_str(&text(SCAN)).ok(),
+            at: text::parse_timestamp(&text(AT)).unwrap_or(0),
         }
+    }
+
+    /// What is left of it where whoever signed may not admit images: its conditions bind, what it takes and says does not.
+    #[must_use]
+    pub fn conditions(self) -> Self {
+        let terms = Terms { exceptions: Vec::new(), rules: Vec::new(), ..self.terms };
+        Self { terms, only: self.only, ..Self::default() }
+    }
+
+    /// Whether it says that it admits an image.
+    pub fn admits(&self) -> bool {
+        !self.request.is_empty()
     }
 
     /// Who signed, with who approved.
@@ -213,47 +193,5 @@ impl Stated {
         }
         let elsewhere = self.only.as_deref().filter(|only| *only != name);
         elsewhere.map(|only| format!("it is approved only as {}", clean::short(only, 80)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stated() -> Stated {
-        Stated {
-            terms: Terms { until: Some(2_000_000_000), only: true, exceptions: vec!["CVE-1".into(), "CVE-2".into()] },
-            only: Some("r.example/admitted/a".into()),
-            approver: "carol".into(),
-            request: "12".into(),
-            tag: "1".into(),
-            scan: Some(Attested {
-                state: Scan::Clean,
-                counts: Counts::default(),
-                packages: 14,
-                scanned: 1_900_000_000,
-                database: None,
-                tool: "trivy 0.70".into(),
-                named: Vec::new(),
-            }),
-        }
-    }
-
-    #[test]
-    fn what_is_signed_reads_back_and_a_condition_is_never_dropped() {
-        let digest = Digest::of(b"image");
-        let text = stated().payload("r.example/admitted/a", &digest);
-        assert_eq!(Stated::read(text.as_bytes()), stated());
-        assert!(Stated::default().payload("r/a", &digest).ends_with(r#""optional":null}"#));
-        let name = "r.example/admitted/a";
-        assert_eq!(stated().misses(name, 1_999_999_999), None);
-        assert!(stated().misses(name, 2_000_000_000).is_some_and(|why| why.contains("ended")));
-        assert!(stated().misses("r.example/other/a", 0).is_some_and(|why| why.contains("only as")));
-        let broken = text.replace("2033-05-18T03:33:20Z", "some day");
-        assert_ne!(broken, text);
-        assert!(Stated::read(broken.as_bytes()).misses(name, 1).is_some(), "an end that cannot be read is over");
-        let broken = text.replace(r#""wharf.only":"r.example/admitted/a""#, r#""wharf.only":3"#);
-        assert!(Stated::read(broken.as_bytes()).misses(name, 1).is_some());
-        assert_eq!(Stated::read(b"[]"), Stated::default());
     }
 }

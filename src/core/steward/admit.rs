@@ -4,23 +4,35 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
 use crate::core::{
+    admission::{Admitting, Decided, Known, Place},
     copy::{self, Options},
     digest::Digest,
     error::{Error, Kind, Result},
     evidence::{Signature, Verdict},
     portal::Portal,
     progress::Context,
-    record::{Kind as RecordKind, Outcome, best},
+    record::{By, Kind as RecordKind, Outcome, Record, best},
     reference::{ImageRef, Name},
-    request::{Admission, Class, Decision, Request},
-    requests::{stated, statement_of},
+    request::{
+        Admission, Decision, Request,
+        statement::Statement,
+        terms::{Attested, attested},
+    },
     sign::Signatures,
     text,
+    verify::Age,
 };
 
-/// That it cannot be done whatever is tried.
-fn never(what: &str, why: &str) -> Error {
-    Error::new(Kind::Denied, what, why)
+/// The newest scan that was made here, as a signature may state it.
+pub(super) fn own_scan_of(records: &[Record], now: i64) -> Option<Attested> {
+    let own: Vec<Record> = records.iter().filter(|record| record.by == By::Wharf).cloned().collect();
+    best(&own, RecordKind::Scan, now).and_then(attested)
+}
+
+/// Whether a scan tells of worse than another.
+pub(super) fn is_worse(one: &Attested, other: &Attested) -> bool {
+    let weight = |scan: &Attested| (scan.counts.critical, scan.counts.high, scan.counts.total(), -scan.scanned);
+    weight(one) > weight(other)
 }
 
 impl Portal {
@@ -30,48 +42,23 @@ impl Portal {
         (self.signers.trusted)(decision.payload.as_bytes(), &signature)
     }
 
-    /// Whether a decision may be carried out: by the policy, or by a person whose signature counts where there is one.
+    /// The decision of a request, where it counts; what the row says of the policy is asked of the policy again.
     ///
     /// `fresh` is that this steward has asked the policy a moment ago.
-    async fn decision_counts(&self, cx: &Context, what: &str, request: &Request, fresh: bool) -> Result<Decision> {
-        let decision = request.decision.clone().filter(|decision| decision.approve);
-        let decision = decision.ok_or_else(|| never(what, "nobody has approved it"))?;
-        if decision.digest != request.asked.digest {
-            return Err(never(what, "it was approved for another digest"));
-        }
-        if decision.is_of_policy() {
-            if fresh {
-                return Ok(decision);
-            }
-            // What a row says the policy decided, the policy must decide: it is asked again, with the evidence of now.
-            let (now, _) = self.examine(cx, request).await?;
-            return if now.verdict == Verdict::Allow {
-                Ok(decision)
-            } else {
-                Err(never(what, &format!("the policy does not allow it: {}", now.why())))
-            };
-        }
-        if decision.signature.is_empty() {
-            return if self.config.requests.signed_decisions {
-                Err(never(what, "its approval is not signed, and this site wants that"))
-            } else {
-                Ok(decision)
-            };
-        }
-        let about_this = if Class::is_statement(&decision.payload) {
-            let (base, rule) = (request.base(), request.rule());
-            [base, ""].iter().any(|base| Class::statement(base, rule, &decision.terms) == decision.payload)
-        } else {
-            // A key that signed something else has not approved this.
-            statement_of(request, &decision) == decision.payload
+    async fn decided_on(&self, cx: &Context, request: &Request, fresh: bool) -> Result<Decided> {
+        let decision = request.decision.as_ref();
+        let policy = match decision {
+            Some(decision) if decision.is_of_policy() && !fresh => Some(self.examine(cx, request).await?.0.verdict),
+            Some(decision) if decision.is_of_policy() => Some(Verdict::Allow),
+            _ => None,
         };
-        if !about_this {
-            return Err(never(what, "its approval's signature is about something else"));
-        }
-        if self.signer_of(&decision).is_none() {
-            return Err(never(what, "its approval is signed by no key of the policy"));
-        }
-        Ok(decision)
+        let known = Known {
+            policy,
+            key: decision.and_then(|decision| self.signer_of(decision)),
+            signed: self.config.requests.signed_decisions,
+            own: self.store.me().await?.own,
+        };
+        Decided::new(request, &known)
     }
 
     /// Copies, signs, checks, and only then tags. Whatever of it is done already is found done.
@@ -84,15 +71,15 @@ impl Portal {
     ) -> Result<Admission> {
         let what = format!("admit {}", request.called());
         self.is_destination(&what, request)?;
-        let decision = self.decision_counts(cx, &what, request, fresh).await?;
+        let decided = self.decided_on(cx, request, fresh).await?;
         if request.destination.starts_with("glance:") {
-            return self.admit_disk(cx, tools, request, &decision).await;
+            return self.admit_disk(cx, tools, request, &decided).await;
         }
         let ImageRef::Oci(name) = request.destination.parse::<ImageRef>()? else {
-            return Err(never(&what, "its destination is no registry"));
+            return Err(Error::new(Kind::Denied, what, "its destination is no registry"));
         };
-        let approved = !decision.signature.is_empty() && !Class::is_statement(&decision.payload);
-        if tools.signer.is_none() && !approved {
+        let decision = decided.decision();
+        if tools.signer.is_none() && !decided.is_signed() {
             return Err(Error::new(Kind::NotAllowed, what, "there is no key to sign with")
                 .hint("name the steward's: [requests] key = \"keyring:steward\""));
         }
@@ -101,18 +88,19 @@ impl Portal {
         let from = self.bytes_of(request, &digest)?;
         let (from, place) = (self.place(&from)?, self.place(&to)?);
         let copied = copy::copy(cx, &from, &place, &Options::default()).await?;
-        digest.matches(&copied.digest, &what)?;
+        let repository = Place::Repository(Name { tag: None, digest: None, ..name.clone() });
+        let admitting = Admitting::new(request, &decided, repository, &copied.digest)?;
         let mut signers = Vec::new();
         let signatures = Signatures { cx, what: &what, content: &*place.content, name: &name, digest: &digest };
-        if approved {
+        if decided.is_signed() {
             let signature = STANDARD.decode(&decision.signature).unwrap_or_default();
-            let key = self.signer_of(&decision).unwrap_or_default();
-            signatures.add(&decision.payload, &signature, &key).await?;
+            let key = self.signer_of(decision).unwrap_or_default();
+            signatures.add(&decision.payload, &signature).await?;
             signers.push(format!("{} with key {}", decision.by, key.get(..16).unwrap_or(&key)));
         }
         if let Some(signer) = &tools.signer {
-            let payload = stated(request, &decision).payload(&name.bare(), &digest);
-            signatures.sign(&payload, &**signer).await?;
+            let scan = self.own_scan(cx, &to).await?;
+            signatures.sign(&Statement::of_admission(&admitting, scan, text::now()), &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.is_trusted(cx, &what, &to).await?;
@@ -122,6 +110,22 @@ impl Portal {
         }
         let tagged = request.tag().map_or_else(|| to.clone(), |tag| to.with_tag(tag).with_digest(&digest));
         Ok(Admission { reference: tagged.to_string(), digest: digest.to_string(), signers, at: text::now() })
+    }
+
+    /// The worst scan of all platforms of an image that this steward has made itself; nothing unless all were scanned.
+    /// What a row or an attachment says of a scan is not signed.
+    pub(super) async fn own_scan(&self, cx: &Context, at: &ImageRef) -> Result<Option<Attested>> {
+        let image = self.image(cx, at, None).await?;
+        let mut worst: Option<Attested> = None;
+        for one in self.each_platform(cx, image).await? {
+            let records = self.evidence(&one).await.unwrap_or_default();
+            let Some(scan) = own_scan_of(&records, text::now()) else { return Ok(None) };
+            worst = Some(match worst.take() {
+                Some(known) if !is_worse(&scan, &known) => known,
+                _ => scan,
+            });
+        }
+        Ok(worst)
     }
 
     /// Where the bytes are that were judged; where they came from, if the quarantine was lost.
@@ -138,7 +142,7 @@ impl Portal {
     /// Whether those who will look at it trust it: their badge is all that counts.
     pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
         let image = self.image(cx, at, None).await?;
-        let records = self.gather(cx, &image, true, true).await?;
+        let records = self.gather(cx, &image, Age::Anew, true).await?;
         let state = match best(&records, RecordKind::Signature, text::now()).map(|record| &record.outcome) {
             Some(Outcome::Signature { state, .. }) => *state,
             _ => Signature::NotChecked,

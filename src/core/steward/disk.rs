@@ -8,22 +8,25 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
 use crate::core::{
+    admission::{Admitting, Decided, Place},
     digest::Digest,
     disk::{Import, Published, Upload},
     error::{Error, Kind, Result},
-    model::{DiskFacts, Image, ImageKind, Statement},
+    model::{DiskFacts, Image, ImageKind},
     portal::{Portal, Source},
     ports::cannot,
     progress::Context,
     reference::ImageRef,
-    request::{Admission, Decision, Dossier, Request, grounds, stage::Next},
-    requests::stated,
+    request::{Admission, Dossier, Request, grounds, stage::Next, statement::Statement},
     sign::signed_by,
     text,
+    verify::Age,
 };
 
 /// How they are let to others where the site says nothing.
 const VISIBILITY: &str = "community";
+/// How they are kept from others.
+const PRIVATE: &str = "private";
 
 /// The name that an image has while it is judged; the same request has the same.
 fn quarantine_name(request: &Request) -> String {
@@ -103,8 +106,8 @@ impl Portal {
         let wrong = !said.format.is_empty() && said.format != found.format && said.format != "no format";
         let facts = DiskFacts { refers: found.refers || wrong, ..found.clone() };
         let judged = Image { disk: Some(facts), ..origin.clone() };
-        let records = self.gather(cx, &judged, false, false).await?;
-        let judgement = self.judge(&judged, &records, None);
+        let records = self.gather(cx, &judged, Age::Now, false).await?;
+        let judgement = self.judge_request(&judged, &records).await;
         let hash = kept.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
         let mut evidence = vec![format!("format: {} by its own header, {}", found.format, text::size(kept.size))];
         if wrong {
@@ -131,13 +134,13 @@ impl Portal {
         Ok((dossier, next))
     }
 
-    /// Signs a disk image where it was judged, and lets it to others last.
+    /// Signs a disk image where it was judged, checks that, and lets it to others last.
     pub(super) async fn admit_disk(
         &self,
         cx: &Context,
         tools: &Tools,
         request: &Request,
-        decision: &Decision,
+        decided: &Decided,
     ) -> Result<Admission> {
         let what = format!("admit {}", request.called());
         let Some(signer) = &tools.signer else {
@@ -148,17 +151,21 @@ impl Portal {
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
         let at: ImageRef = quarantine.parse()?;
+        let ImageRef::Glance { cloud: kept_in, image: id } = &at else {
+            return Err(Error::new(Kind::Denied, what, "it was not judged in the site's cloud"));
+        };
         let image = self.image(cx, &at, None).await?;
-        let pinned = image.pinned.ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
-        // What was judged is what is let to others.
-        if let Ok(asked) = request.asked.digest.parse::<Digest>() {
-            asked.matches(&pinned.digest, &what)?;
+        // A row says where it was judged: only what this project keeps under the request's own name is that.
+        if *kept_in != cloud.name || image.annotations.get("name").is_none_or(|name| !self.is_kept_as(request, name)) {
+            return Err(Error::new(Kind::Denied, what, "what was judged is not where it was kept"));
         }
-        let name = request.destination.rsplit('/').next().unwrap_or(&request.asked.title).to_owned();
-        let payload = stated(request, decision).payload(&format!("{}/{name}", cloud.name), &pinned.digest);
-        let signature = STANDARD.encode(signed_by(&what, &payload, &**signer).await?);
-        let [words, proof] = Statement::PROPERTIES.map(str::to_owned);
-        let mut properties = vec![(words, payload), (proof, signature)];
+        let pinned = image.pinned.ok_or_else(|| Error::failed(&what, "the cloud keeps no hash of it"))?;
+        let admitting = Admitting::new(request, decided, Place::Disk(id.clone()), &pinned.digest)?;
+        let name = request.destination.rsplit('/').next().unwrap_or_default().to_owned();
+        let statement = Statement::of_admission(&admitting, None, text::now());
+        let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
+        let [words, proof] = crate::core::model::Statement::PROPERTIES.map(str::to_owned);
+        let mut properties = vec![(words, statement.text().to_owned()), (proof, signature)];
         let mut signers = vec![format!("the steward with {}", signer.describe())];
         if let Some(data) = self.sign_data(cx, tools, request, &at).await? {
             properties.extend([
@@ -169,14 +176,23 @@ impl Portal {
             ]);
             signers.push("its data, as clouds verify it".to_owned());
         }
+        // Signed where nobody else sees it, checked as everybody will see it, and only then let to others.
+        let private = Published { name: quarantine_name(request), visibility: PRIVATE.to_owned(), properties };
+        disks.publish(cx, &at, &private).await?;
+        self.is_trusted(cx, &what, &at).await?;
         let visibility = match self.config.requests.visibility.as_str() {
             "" => VISIBILITY.to_owned(),
             wanted => wanted.to_owned(),
         };
-        disks.publish(cx, &at, &Published { name, visibility, properties }).await?;
-        self.is_trusted(cx, &what, &at).await?;
+        disks.publish(cx, &at, &Published { name, visibility, ..private }).await?;
         let _ = tokio::fs::remove_file(self.disk_file(request)).await;
         Ok(Admission { reference: at.to_string(), digest: pinned.digest.to_string(), signers, at: text::now() })
+    }
+
+    /// Whether this is the name under which an image is kept that was asked for: while it is judged, and once it is let to
+    /// others, where a steward that was stopped goes on.
+    fn is_kept_as(&self, request: &Request, name: &str) -> bool {
+        name == quarantine_name(request) || request.destination.rsplit('/').next() == Some(name)
     }
 
     /// A signature over the data, where the site has a key and a certificate for that.

@@ -1,20 +1,21 @@
 //! Quarantine, evidence, judgement: what a steward finds out about a request before anybody decides.
 
+use super::admit::{is_worse, own_scan_of};
 use crate::core::{
-    clean,
     copy::{self, Options},
     digest::Digest,
     error::{Error, Kind, Result},
     evidence::{Scan, Signature, Verdict},
     fetch,
     model::Image,
-    policy::Judgement,
+    policy::{Judgement, Site},
     portal::Portal,
     progress::Context,
     record::{self, Kind as RecordKind, Outcome, Record},
     reference::{ImageRef, is_tag},
-    request::{Class, Decision, Dossier, Request, Terms, grounds, stage::Next, terms},
+    request::{Class, Decision, Dossier, Request, Terms, grounds, stage::Next, statement::Statement},
     text,
+    verify::Age,
 };
 
 /// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.
@@ -46,16 +47,11 @@ fn is_blind(records: &[Record], now: i64) -> Option<String> {
     })
 }
 
-/// What an image is built on: as it says of itself, else its lowest layer, which images of one base share.
+/// What an image is built on: its lowest layer, by digest, which images of one base share. What it says of itself in its
+/// annotations decides nothing: anybody can write there what they like.
 fn base(image: &Image) -> String {
-    let said = |key: &str| image.annotations.get(key).filter(|value| !value.is_empty());
-    let named = said("org.opencontainers.image.base.name").or(said("org.opencontainers.image.base.digest"));
     let lowest = image.layers.first().and_then(|layer| layer.digest.as_ref());
-    match (named, lowest) {
-        (Some(named), _) => clean::short(named, 120),
-        (None, Some(digest)) => format!("layer {}", digest.short()),
-        (None, None) => String::new(),
-    }
+    lowest.map(|digest| format!("layer {digest}")).unwrap_or_default()
 }
 
 /// The badge and the facts of what was found, a line each.
@@ -196,11 +192,21 @@ impl Portal {
                 kept = self.listed_image(cx, &kept, &pinned.manifest).await?;
             }
             // What is found of these bytes counts for them everywhere.
-            self.gather(cx, &kept, false, false).await?;
+            self.gather(cx, &kept, Age::Now, false).await?;
         }
-        let records = self.gather(cx, &image, false, false).await?;
-        let judgement = self.judge(&image, &records, None);
+        let records = self.gather(cx, &image, Age::Now, false).await?;
+        let judgement = self.judge_request(&image, &records).await;
         Ok(Judged { image, records, judgement })
+    }
+
+    /// What the policy makes of an image that is asked for. What stewards knew of it before they see for themselves; that
+    /// it was admitted once and taken back is for a person to think over.
+    pub(super) async fn judge_request(&self, image: &Image, records: &[Record]) -> Judgement {
+        let site = match self.known(image).await {
+            taken @ (Site::TakenBack { .. } | Site::Away) => taken,
+            Site::Silent | Site::Judged { .. } => Site::Silent,
+        };
+        self.judge(image, records, site, None).reconsidered()
     }
 
     async fn dossier(
@@ -215,12 +221,9 @@ impl Portal {
             .iter()
             .max_by_key(|judged| judged.judgement.verdict.strictness())
             .ok_or_else(|| Error::failed(format!("examine {}", request.called()), "it has no platform"))?;
-        let scan = all
-            .iter()
-            .filter_map(|judged| record::best(&judged.records, RecordKind::Scan, now).and_then(terms::attested))
-            .max_by_key(|scan| (scan.counts.critical, scan.counts.high, scan.counts.total(), -scan.scanned));
-        // Of several platforms, all must have been scanned for one scan to be stated.
-        let scanned = |judged: &Judged| record::best(&judged.records, RecordKind::Scan, now).is_some();
+        // Of several platforms, all must have been scanned here for one scan to be told.
+        let own: Option<Vec<_>> = all.iter().map(|judged| own_scan_of(&judged.records, now)).collect();
+        let scan = own.into_iter().flatten().reduce(|one, other| if is_worse(&other, &one) { other } else { one });
         Ok(Dossier {
             verdict: worst.judgement.verdict,
             policy: self.policy_id(),
@@ -230,7 +233,7 @@ impl Portal {
             diff: self.diff_to_admitted(cx, request, &worst.image).await,
             fixes: fixes(all, now),
             quarantine: quarantine.to_string(),
-            scan: scan.filter(|_| all.iter().all(scanned)),
+            scan,
             tag: None,
             at: now,
         })
@@ -301,8 +304,8 @@ impl Portal {
     fn class_counts(&self, class: &Class, request: &Request, own_counts: bool) -> bool {
         let own = request.was_asked_by(&class.decision.by) && !own_counts;
         let signed = || {
-            let statement = Class::statement(&class.base, &class.rule, &class.decision.terms);
-            class.decision.payload == statement && self.signer_of(&class.decision).is_some()
+            let statement = Statement::of_class(&class.base, &class.rule, &class.decision.terms);
+            class.decision.payload == statement.text() && self.signer_of(&class.decision).is_some()
         };
         let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
         !own && (unsigned_is_fine || signed())

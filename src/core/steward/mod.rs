@@ -6,6 +6,7 @@ mod alive;
 mod disk;
 mod examine;
 pub mod notify;
+mod revoke;
 pub mod watch;
 
 use std::{sync::Arc, time::Duration};
@@ -189,6 +190,10 @@ impl Portal {
             let (dossier, next) = self.examine(cx, &request).await?;
             fresh = true;
             request = self.store.happen(request.id, &Event::Judged(Box::new(dossier), next)).await?;
+        }
+        if request.stage == Stage::Revoking {
+            self.take_back_signed(cx, tools, &request).await?;
+            request = self.store.happen(request.id, &Event::Revoked).await?;
         }
         if request.stage == Stage::Admitting {
             let admission = self.admit_request(cx, tools, &request, fresh).await?;

@@ -6,13 +6,17 @@ use std::{
     time::Duration,
 };
 
-use super::Tools;
+use super::{
+    Tools,
+    admit::{is_worse, own_scan_of},
+};
 use crate::core::{
     config::Supplier,
     digest::Digest,
     error::Result,
     evidence::Verdict,
     model::{Image, Pinned},
+    policy::Site,
     portal::Portal,
     progress::Context,
     record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
@@ -20,11 +24,13 @@ use crate::core::{
     request::{
         Admission,
         notice::{Notice, Topic, Warning},
+        statement::Statement,
         terms,
     },
     sign::Signatures,
     store::{How, Use, Watched},
     text,
+    verify::Age,
 };
 
 /// Hours after which an image is judged again although nothing new is known.
@@ -48,32 +54,27 @@ struct Seen {
 }
 
 /// Findings of the scan that counts, the worst first. One that was made here tells of all; what a signature states names
-/// only the worst.
+/// only the worst, and what was only said comes last.
 fn findings(records: &[Record]) -> Option<&[Vulnerability]> {
     let now = text::now();
-    let scans = |stated: bool| {
-        let fits = move |record: &&Record| {
-            record.kind() == RecordKind::Scan && record.is_valid(now) && record.tool.ends_with(record::STATED) == stated
-        };
-        records.iter().filter(fits).filter_map(|record| match &record.outcome {
-            Outcome::Scan { worst, scanned: Some(_), .. } => Some((record.by == record::By::Wharf, record.at, worst)),
-            _ => None,
-        })
+    let rank = |by: &record::By| match by {
+        record::By::Wharf => 3,
+        record::By::Source => 2,
+        record::By::Attached => 1,
+        record::By::Signer(_) => 0,
     };
-    let newest = |stated| scans(stated).max_by_key(|(own, at, _)| (*own, *at)).map(|(.., worst)| worst.as_slice());
-    newest(false).or_else(|| newest(true))
+    let scans = records.iter().filter(|record| record.kind() == RecordKind::Scan && record.is_valid(now));
+    let told = scans.filter_map(|record| match &record.outcome {
+        Outcome::Scan { worst, scanned: Some(_), .. } => Some((rank(&record.by), record.at, worst)),
+        _ => None,
+    });
+    told.max_by_key(|(rank, at, _)| (*rank, *at)).map(|(.., worst)| worst.as_slice())
 }
 
 /// New findings that people are told of: bad ones, or any that make the verdict worse.
 fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'a Vulnerability> {
     let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
-}
-
-/// The verdict of this word, as it is kept.
-fn verdict_of(word: &str) -> Verdict {
-    let all = [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny];
-    all.into_iter().find(|verdict| verdict.word() == word).unwrap_or(Verdict::Undecided)
 }
 
 /// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
@@ -141,7 +142,8 @@ impl Portal {
             let looked = Watched { data: data.to_owned(), ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
-        let worse = watched.judged && verdict.strictness() > verdict_of(&watched.verdict).strictness();
+        let worse =
+            watched.judged && verdict.strictness() > Verdict::named(&watched.verdict).unwrap_or_default().strictness();
         let new = news(&known, found, worse);
         let mut told: Vec<(String, String, String)> =
             new.iter().map(|one| (one.id.clone(), one.package.clone(), one.fixed.clone())).collect();
@@ -180,21 +182,17 @@ impl Portal {
         for one in self.each_platform(cx, image).await? {
             let kept = self.evidence(&one).await.unwrap_or_default();
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
-            let records = if anew { self.gather(cx, &one, true, false).await? } else { kept };
-            let verdict = self.judge(&one, &records, None).verdict;
+            let records = if anew { self.gather(cx, &one, Age::Anew, false).await? } else { kept };
+            let verdict = self.judge(&one, &records, Site::Silent, None).verdict;
             if verdict.strictness() > seen.verdict.strictness() {
                 seen.verdict = verdict;
             }
             if let Some(found) = findings(&records) {
                 seen.findings.get_or_insert_default().extend(found.iter().cloned());
             }
-            let own = record::best(&records, RecordKind::Scan, text::now());
-            let own = own.filter(|record| !record.tool.ends_with(record::STATED)).and_then(terms::attested);
-            let worse = |one: &terms::Attested, other: &terms::Attested| {
-                (one.counts.critical, one.counts.total()) > (other.counts.critical, other.counts.total())
-            };
+            let own = own_scan_of(&records, text::now());
             seen.scan = match (seen.scan.take(), own) {
-                (Some(known), Some(own)) if worse(&own, &known) => Some(own),
+                (Some(known), Some(own)) if is_worse(&own, &known) => Some(own),
                 (None, own) => own,
                 (known, _) => known,
             };
@@ -223,7 +221,8 @@ impl Portal {
         self.store.watch(&watched, &[]).await
     }
 
-    /// Keeps the scan that the steward's signature states as it stands now.
+    /// Keeps the scan that the steward's signature states as it stands now: of what the store has as admitted here, and
+    /// this key has signed here. What somebody only used is never signed.
     async fn state_scan(
         &self,
         cx: &Context,
@@ -234,10 +233,26 @@ impl Portal {
     ) -> Result<()> {
         let Some(scan) = scan else { return Ok(()) };
         let digest: Digest = digest.parse()?;
+        if !self.is_admitted_place(name) {
+            return Ok(());
+        }
+        let admitted = self.store.admissions_of(digest.as_str()).await?;
+        if admitted.is_empty() {
+            return Ok(());
+        }
         let place = self.place(&ImageRef::Oci(name.clone()))?;
         let signatures =
             Signatures { cx, what: "state the scan anew", content: &*place.content, name, digest: &digest };
-        signatures.restate(signer, |stated| stated.scan = Some(scan)).await.map(|_| ())
+        let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
+        signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
+    }
+
+    /// Whether a repository is below a place where this site admits images.
+    pub(super) fn is_admitted_place(&self, name: &Name) -> bool {
+        let rules = &self.config.requests;
+        let Some((host, admitted)) = rules.admitted.split_once('/') else { return false };
+        let below = |project: &str| name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
+        name.host == host && std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).any(below)
     }
 
     /// A version of the same image without these findings: what is admitted now, or what its tag means now.
@@ -260,9 +275,9 @@ impl Portal {
     async fn without(&self, cx: &Context, at: &ImageRef, of: &Pinned, ids: &BTreeSet<&str>) -> Option<String> {
         let other = self.image(cx, at, None).await.ok()?;
         let pinned = other.pinned.as_ref().filter(|pinned| pinned.digest != of.digest)?;
-        let records = self.gather(cx, &other, false, false).await.ok()?;
+        let records = self.gather(cx, &other, Age::Kept, false).await.ok()?;
         let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
-        let fits = clean && self.judge(&other, &records, None).verdict != Verdict::Deny;
+        let fits = clean && self.judge(&other, &records, Site::Silent, None).verdict != Verdict::Deny;
         fits.then(|| pinned.reference.to_string())
     }
 
@@ -348,7 +363,5 @@ mod tests {
         assert_eq!(ids(news(&["CVE-1".into()], &found, false)), ["CVE-2"]);
         assert_eq!(ids(news(&["CVE-1".into()], &found, true)), ["CVE-2", "CVE-3"]);
         assert!(news(&["CVE-1".into(), "CVE-2".into()], &found, false).is_empty());
-        let rank = |word: &str| verdict_of(word).strictness();
-        assert!(rank("deny") > rank("needs approval") && rank("needs approval") > rank("allow"));
     }
 }

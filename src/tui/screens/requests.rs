@@ -57,7 +57,7 @@ fn role(stage: Stage) -> &'static str {
     match stage {
         Stage::Admitted => "good",
         Stage::Waiting | Stage::Asked => "caution",
-        Stage::Rejected | Stage::Failed => "bad",
+        Stage::Rejected | Stage::Failed | Stage::Revoking | Stage::Revoked => "bad",
         Stage::Withdrawn => "dim",
         Stage::Submitted | Stage::Gathering | Stage::Admitting => "text",
     }

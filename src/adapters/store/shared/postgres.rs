@@ -16,17 +16,18 @@ use tokio::sync::OnceCell;
 use super::{address::Address, no_request, read};
 use crate::core::{
     error::{During, Error, Kind, Result},
+    policy::Site,
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
         notice::Notice,
         stage::{Next, seconds},
     },
-    store::{Due, Standing, Steward, Store, Use, Watched},
+    store::{Due, Standing, Steward, Store, Use, Watched, site},
     text,
 };
 
 /// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
-const STEPS: &[&str] = &[include_str!("tables_1.sql"), include_str!("tables_2.sql")];
+const STEPS: &[&str] = &[include_str!("tables_1.sql"), include_str!("tables_2.sql"), include_str!("tables_3.sql")];
 /// Functions and rights: made anew after the tables.
 const RIGHTS: &[&str] = &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql")];
 /// So many requests that cannot be read are put aside before a steward looks after something else.
@@ -52,6 +53,14 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
         'private', private, 'withdrawn', withdrawn) ORDER BY since, person) FROM wharf.wish WHERE wish.request = r.id), '[]'),
     'remarks', coalesce((SELECT json_agg(json_build_object('at', at, 'person', person, 'kind', kind, 'words', words) ORDER BY remark.id)
         FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body, r.id AS number FROM wharf.request AS r";
+
+/// What `wharf.known` tells.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Known {
+    judged: Option<Watched>,
+    taken_back: Option<Decision>,
+}
 
 /// The store of a database, opened when it is first asked.
 pub struct Postgres {
@@ -440,6 +449,10 @@ impl Store for Postgres {
             Event::Decide(decision) => {
                 ("SELECT wharf.decide($1, $2::jsonb)", vec![id_argument, value(decision, &what)?])
             }
+            Event::Revoke(decision) => {
+                ("SELECT wharf.revoke($1, $2::jsonb)", vec![id_argument, value(decision, &what)?])
+            }
+            Event::Revoked => ("SELECT wharf.revoked($1, $2)", vec![id_argument, worker]),
             Event::Renew { lease } => {
                 ("SELECT wharf.renew($1, $2, $3)", vec![id_argument, worker, Argument::Number(seconds(*lease))])
             }
@@ -544,6 +557,25 @@ impl Store for Postgres {
             }
         }
         Ok(None)
+    }
+
+    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>> {
+        let what = "look up what is admitted";
+        let sql =
+            format!("{REQUEST} WHERE stage = 'admitted' AND admitted->>'digest' = $1 ORDER BY r.id DESC LIMIT 100");
+        let rows = self.rows(what, sql, &[Argument::Text(digest)]).await?;
+        rows.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn known(&self, digests: &[String]) -> Result<Site> {
+        let what = "ask what the site knows";
+        let mut worst = Site::Silent;
+        for digest in digests {
+            let row = self.call(what, "SELECT wharf.known($1)::text AS body", &[Argument::Text(digest)]).await?;
+            let Some(known) = row.map(|row| body::<Known>(&row, what)).transpose()? else { continue };
+            worst = worst.max(site(known.judged.as_ref(), known.taken_back.as_ref()));
+        }
+        Ok(worst)
     }
 
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {

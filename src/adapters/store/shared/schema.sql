@@ -145,6 +145,7 @@ BEGIN
         WHEN 'asked' THEN 'a question: ' || coalesce((SELECT words FROM remark WHERE request = NEW.id AND kind = 'question' ORDER BY id DESC LIMIT 1), '')
         WHEN 'admitted' THEN 'was admitted: ' || coalesce(NEW.admitted->>'reference', '')
         WHEN 'rejected' THEN 'was rejected by ' || coalesce(NEW.decision->>'by', '') || ': ' || coalesce(NEW.decision->>'reason', '')
+        WHEN 'revoking' THEN 'was taken back by ' || coalesce(NEW.decision->>'by', '') || ': ' || coalesce(NEW.decision->>'reason', '')
         WHEN 'failed' THEN 'could not be done: ' || NEW.failure END;
     IF said IS NULL THEN RETURN NULL; END IF;
     IF NEW.stage = 'waiting' THEN topic := 'decision'; END IF;
@@ -152,7 +153,8 @@ BEGIN
         SELECT wharf.now(), receiver, topic, format('request %s %s %s', NEW.id, NEW.stage, NEW.version),
             coalesce(NEW.asked->>'title', format('request %s', NEW.id)), said, NEW.id
         FROM (SELECT '@approvers' AS receiver WHERE NEW.stage = 'waiting'
-              UNION ALL SELECT person FROM wish WHERE request = NEW.id AND NOT withdrawn AND NEW.stage <> 'waiting') AS whom
+              UNION SELECT person FROM wish WHERE request = NEW.id AND NOT withdrawn AND NEW.stage <> 'waiting'
+              UNION SELECT person FROM used WHERE NEW.stage = 'revoking' AND used.digest = NEW.admitted->>'digest') AS whom
         ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -320,6 +322,21 @@ BEGIN
         (kept->>'reason') || CASE WHEN terms = '' THEN '' ELSE format(' (%s)', terms) END);
 END $$;
 
+-- Takes an admission back: everybody's verdict asks for this at once; a steward signs it.
+CREATE FUNCTION wharf.revoke(number bigint, decision jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+#variable_conflict use_column
+DECLARE it request; kept jsonb;
+BEGIN
+    PERFORM wharf.must('wharf_approver');
+    kept := wharf.decision_of(revoke.decision);
+    IF (kept->>'approve')::boolean THEN PERFORM wharf.wrong('what is taken back is not approved'); END IF;
+    it := wharf.locked(number);
+    IF it.stage <> 'admitted' THEN PERFORM wharf.refuse('it is ' || it.stage || ': only an admission is taken back'); END IF;
+    UPDATE request SET stage = 'revoking', decision = kept,
+        failure = '', tries = 0, retry = 0, worker = NULL, holder = NULL, lease = 0, version = version + 1, changed = wharf.now() WHERE id = number;
+    PERFORM wharf.note(number, session_user, 'taken back', kept->>'reason');
+END $$;
+
 CREATE FUNCTION wharf.approve_class(base text, rule text, decision jsonb) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE number bigint; kept jsonb; ends bigint; most bigint := wharf.most('classes', 1000);
@@ -390,8 +407,8 @@ BEGIN
     PERFORM wharf.must('wharf_steward');
     PERFORM wharf.line(claim.worker, 'the name of the worker', 300);
     PERFORM wharf.within(claim.seconds, 'the seconds of a claim', 1, 3600);
-    SELECT id INTO number FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND retry <= moment AND lease <= moment
-        ORDER BY stage = 'admitting' DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    SELECT id INTO number FROM request WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND retry <= moment AND lease <= moment
+        ORDER BY stage = 'revoking' DESC, stage = 'admitting' DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF number IS NULL THEN RETURN NULL; END IF;
     UPDATE request SET stage = CASE stage WHEN 'submitted' THEN 'gathering' ELSE stage END,
         worker = claim.worker, holder = session_user, lease = moment + claim.seconds WHERE id = number;
@@ -470,12 +487,21 @@ BEGIN
         worker = NULL, holder = NULL, lease = 0, version = version + 1, changed = wharf.now() WHERE id = number;
     PERFORM wharf.note(number, session_user, 'admitted', place);
 END $$;
+CREATE FUNCTION wharf.revoked(number bigint, worker text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+#variable_conflict use_column
+DECLARE it request := wharf.held(number, revoked.worker);
+BEGIN
+    IF it.stage <> 'revoking' THEN PERFORM wharf.refuse('it is ' || it.stage); END IF;
+    UPDATE request SET stage = 'revoked', failure = '', tries = 0, retry = 0, worker = NULL, holder = NULL, lease = 0,
+        version = version + 1, changed = wharf.now() WHERE id = number;
+    PERFORM wharf.note(number, session_user, 'revoked', '');
+END $$;
 -- `again` is in how many seconds it is tried again; nothing gives it up.
 CREATE FUNCTION wharf.failed(number bigint, worker text, why text, again bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE it request := wharf.held(number, failed.worker); said text := wharf.tidy(failed.why, 2000); moment bigint := wharf.now();
 BEGIN
-    UPDATE request SET stage = CASE WHEN failed.again IS NULL THEN 'failed' ELSE stage END, failure = said, tries = tries + 1,
+    UPDATE request SET stage = CASE WHEN failed.again IS NULL AND stage <> 'revoking' THEN 'failed' ELSE stage END, failure = said, tries = tries + 1,
         retry = CASE WHEN failed.again IS NULL THEN retry ELSE moment + wharf.within(failed.again, 'the seconds until it is tried again', 0, 86400) END,
         worker = NULL, holder = NULL, lease = 0, version = version + 1, changed = moment WHERE id = number;
     PERFORM wharf.note(number, session_user, 'failed', said);
@@ -540,6 +566,20 @@ BEGIN
         OR steward.worker NOT IN (SELECT s.worker FROM steward AS s WHERE s.person = session_user ORDER BY s.seen DESC, s.worker LIMIT 50));
 END $$;
 
+-- ── what everybody may know of an image ───────────────────────────────────────────────────────────────────────────────
+-- How stewards judged it, and whether its admission was taken back; nothing of who asked for it or uses it.
+CREATE FUNCTION wharf.known(digest text) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+#variable_conflict use_column
+DECLARE judged jsonb; newest record;
+BEGIN
+    PERFORM wharf.must('wharf_user');
+    SELECT body - 'reference' || jsonb_build_object('checked', w.checked) INTO judged FROM wharf.watched AS w WHERE w.digest = known.digest;
+    SELECT stage, decision INTO newest FROM wharf.request AS r
+        WHERE r.admitted->>'digest' = known.digest AND stage IN ('admitted', 'revoking', 'revoked') ORDER BY id DESC LIMIT 1;
+    RETURN jsonb_build_object('judged', judged,
+        'taken_back', CASE WHEN newest.stage IN ('revoking', 'revoked') THEN newest.decision - 'payload' - 'signature' END);
+END $$;
+
 -- ── who sees what ─────────────────────────────────────────────────────────────────────────────────────────────────────
 ALTER TABLE wharf.request ENABLE ROW LEVEL SECURITY;
 ALTER TABLE wharf.wish ENABLE ROW LEVEL SECURITY;
@@ -570,7 +610,9 @@ GRANT EXECUTE ON FUNCTION wharf.now(), wharf.is(text), wharf.own() TO wharf_user
 GRANT EXECUTE ON FUNCTION wharf.submit(jsonb, text, text, bigint, boolean), wharf.withdraw(bigint), wharf.remark(bigint, text, text),
     wharf.use(text, text, text, text, bigint), wharf.introduce(text), wharf.see(bigint[]), wharf.ahead(bigint) TO wharf_user;
 GRANT EXECUTE ON FUNCTION wharf.remark(bigint, text, text), wharf.decide(bigint, jsonb), wharf.approve_class(text, text, jsonb), wharf.end_class(bigint),
+    wharf.revoke(bigint, jsonb),
     wharf.see(bigint[]) TO wharf_approver;
+GRANT EXECUTE ON FUNCTION wharf.known(text) TO wharf_user;
 GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),
-    wharf.admitted(bigint, text, jsonb), wharf.failed(bigint, text, text, bigint), wharf.watch(text, text, jsonb, jsonb),
+    wharf.admitted(bigint, text, jsonb), wharf.revoked(bigint, text), wharf.failed(bigint, text, text, bigint), wharf.watch(text, text, jsonb, jsonb),
     wharf.due(text, bigint, bigint), wharf.delivered(bigint, text, bigint), wharf.alive(text, text, text, text) TO wharf_steward;

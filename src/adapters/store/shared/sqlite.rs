@@ -23,12 +23,13 @@ use crate::{
     adapters::{private, store::sqlite::is_network},
     core::{
         error::{During, Error, Kind, Result},
+        policy::Site,
         request::{
             Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
             stage::seconds,
         },
-        store::{Due, How, Standing, Steward, Store, Use, Watched},
+        store::{Due, How, Standing, Steward, Store, Use, Watched, site},
         text,
     },
 };
@@ -64,6 +65,9 @@ const STEPS: &[&str] = &["
         SELECT 1 FROM request WHERE request.id = history.request AND json_valid(body) AND EXISTS (
             SELECT 1 FROM json_each(body, '$.wishes') AS wish WHERE json_extract(wish.value, '$.person') = who
                 AND (json_extract(wish.value, '$.private') OR history.what = 'asked for' AND json_extract(wish.value, '$.reason') <> detail)));
+", "
+    DROP INDEX request_one;
+    CREATE UNIQUE INDEX request_one ON request (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked');
 "];
 
 /// How often a file is asked whether somebody else has written to it.
@@ -273,7 +277,11 @@ async fn save(
             .await
             .during(what)?;
     }
-    insert(transaction, &told(request, before, text::now()), what).await
+    let digest = request.admitted.as_ref().map_or("", |admitted| admitted.digest.as_str());
+    let query = sqlx::query("SELECT DISTINCT person FROM used WHERE digest = ?").bind(digest);
+    let rows = query.fetch_all(&mut **transaction).await.during(what)?;
+    let users = rows.iter().map(|row| row.try_get("person").during(what)).collect::<Result<Vec<String>>>()?;
+    insert(transaction, &told(request, before, &users, text::now()), what).await
 }
 
 #[async_trait]
@@ -391,7 +399,12 @@ impl Store for SqliteStore {
         let mut request = load(&mut transaction, id, &what).await?;
         let of_steward = matches!(
             event,
-            Event::Claim { .. } | Event::Renew { .. } | Event::Judged(..) | Event::Admitted(_) | Event::Failed { .. }
+            Event::Claim { .. }
+                | Event::Renew { .. }
+                | Event::Judged(..)
+                | Event::Admitted(_)
+                | Event::Revoked
+                | Event::Failed { .. }
         );
         let me = if of_steward { &self.worker } else { &self.me };
         if !of_steward && !self.sees(&request) {
@@ -459,7 +472,7 @@ impl Store for SqliteStore {
         let what = "look up the place in the line";
         self.request(id).await?;
         let query = "SELECT COUNT(*) FROM request AS other JOIN request AS mine ON mine.id = ? WHERE other.id < mine.id
-            AND ((mine.stage IN ('submitted', 'gathering', 'admitting') AND other.stage IN ('submitted', 'gathering', 'admitting'))
+            AND ((mine.stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND other.stage IN ('submitted', 'gathering', 'admitting', 'revoking'))
               OR (mine.stage IN ('waiting', 'asked') AND other.stage IN ('waiting', 'asked')))";
         let query = sqlx::query(query).bind(id);
         query.fetch_one(self.pool().await?).await.and_then(|row| row.try_get(0)).during(what)
@@ -507,7 +520,7 @@ impl Store for SqliteStore {
         let now = text::now();
         let mut transaction = self.writing(what).await?;
         loop {
-            let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'admitting' DESC, id LIMIT 1";
+            let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'revoking' DESC, stage = 'admitting' DESC, id LIMIT 1";
             let row = sqlx::query(query).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
             let Some(row) = row else {
                 self.done(transaction, what).await?;
@@ -533,6 +546,30 @@ impl Store for SqliteStore {
                 }
             }
         }
+    }
+
+    async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>> {
+        let what = "look up what is admitted";
+        let query = "SELECT id, body FROM request WHERE stage = 'admitted' AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 100";
+        let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
+        rows.iter().map(|row| request_of(row, what)).collect()
+    }
+
+    async fn known(&self, digests: &[String]) -> Result<Site> {
+        let what = "ask what the site knows";
+        let mut worst = Site::Silent;
+        for digest in digests {
+            let query = "SELECT id, body FROM request WHERE stage IN ('revoking', 'revoked', 'admitted')
+                AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 1";
+            let row = sqlx::query(query).bind(digest).fetch_optional(self.pool().await?).await.during(what)?;
+            let newest = row.map(|row| request_of(&row, what)).transpose()?;
+            let back = newest.filter(|request| request.stage != Stage::Admitted).and_then(|request| request.decision);
+            let query = "SELECT body FROM watched WHERE digest = ?";
+            let row = sqlx::query(query).bind(digest).fetch_optional(self.pool().await?).await.during(what)?;
+            let judged = row.map(|row| body::<Watched>(&row, what)).transpose()?;
+            worst = worst.max(site(judged.as_ref(), back.as_ref()));
+        }
+        Ok(worst)
     }
 
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>> {

@@ -7,7 +7,7 @@ use crate::{
     core::{
         evidence::{Signature, Verdict},
         model::Image,
-        record::{By, Kind, Outcome, Record, best},
+        record::{Kind, Outcome, Record, best},
         reference::ImageRef,
         text,
         verify::Verified,
@@ -108,10 +108,7 @@ pub(super) fn of(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<
             lines.push(fact("  by", signer.clone(), theme));
         }
     }
-    let who = match record.by {
-        By::Wharf => record.tool.clone(),
-        By::Source => format!("{}, asserted by the source", record.tool),
-    };
+    let who = format!("{}{}", record.tool, record.by.note());
     lines.push(fact("  checked", format!("{} by {who}", text::ago(record.at, now)), theme));
     if matches!(record.outcome, Outcome::Scan { .. }) {
         lines.extend(record.inputs.iter().map(|input| fact("  with", input.clone(), theme)));

@@ -1,0 +1,60 @@
+//! `wharf revoke`: takes back a share, an admission, or the approval of a class.
+
+use super::{ask, output};
+use crate::{
+    args::Revoke,
+    core::{error::Result, portal::Portal},
+};
+
+/// What is taken back.
+enum What<'a> {
+    Share(&'a str),
+    Admission(i64),
+    Class(i64),
+}
+
+/// A number is that of a request: no share is called by one.
+fn what(text: &str) -> What<'_> {
+    let class = text.strip_prefix("class:").and_then(|number| number.parse().ok()).map(What::Class);
+    class.or_else(|| text.parse().ok().map(What::Admission)).unwrap_or(What::Share(text))
+}
+
+/// Takes something back.
+pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
+    let cx = output::context();
+    let (value, line) = match what(&args.what) {
+        What::Share(share) => {
+            portal.revoke(&cx, share).await?;
+            let line = format!("revoked {share}: whoever launched it keeps what runs");
+            (serde_json::json!({"share": share, "done": "revoked"}), line)
+        }
+        What::Admission(id) => {
+            let request = portal.take_back(&cx, ask::asker(), id, &args.reason, args.key.as_deref()).await?;
+            let place = request.admitted.as_ref().map_or(request.destination.as_str(), |one| one.reference.as_str());
+            let line = format!(
+                "taken back: {place} (request {id}): nobody's policy lets it pass from now on; what runs keeps running"
+            );
+            (serde_json::json!({"request": request, "done": "revoked"}), line)
+        }
+        What::Class(id) => {
+            let reason = args.admitted.then_some(args.reason.as_str());
+            let taken = portal.end_class(&cx, ask::asker(), id, reason).await?;
+            let more =
+                if taken.is_empty() { String::new() } else { format!("; taken back: requests {}", words(&taken)) };
+            (
+                serde_json::json!({"class": id, "requests": taken, "done": "revoked"}),
+                format!("class {id} is approved no more{more}"),
+            )
+        }
+    };
+    if json {
+        output::json(&value)?
+    } else {
+        output::line(&line)?
+    }
+    Ok(0)
+}
+
+fn words(ids: &[i64]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

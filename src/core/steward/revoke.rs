@@ -1,0 +1,61 @@
+//! Taking an admission back: that it was is signed and put beside the image, in place of what was stated there before.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::Tools;
+use crate::core::{
+    admission::Place,
+    disk::Published,
+    error::{Error, Kind, Result},
+    model,
+    portal::Portal,
+    ports::cannot,
+    progress::Context,
+    reference::ImageRef,
+    request::{
+        Request,
+        statement::{Payload, Statement},
+    },
+    requests::admitted_place,
+    sign::{Signatures, signed_by},
+    text,
+};
+
+impl Portal {
+    /// Signs that an admission was taken back. The store says so at once; this is for those who do not ask it.
+    pub(super) async fn take_back_signed(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<()> {
+        let what = format!("take back {}", request.called());
+        let (place, digest) = admitted_place(&what, request)?;
+        let decision = request.decision.as_ref().ok_or_else(|| Error::failed(&what, "nobody has decided that"))?;
+        let by = (decision.by.as_str(), decision.reason.as_str());
+        let statement = Statement::of_taken_back(&place, &digest, request.id, by, text::now());
+        let signer = tools.signer.as_ref().ok_or_else(|| {
+            Error::new(Kind::NotAllowed, &what, "there is no key to sign with")
+                .hint("name the steward's: [requests] key = \"keyring:steward\"")
+        })?;
+        match &place {
+            Place::Repository(name) if self.is_admitted_place(name) => {
+                let content = self.place(&ImageRef::Oci(name.clone()))?.content;
+                let signatures = Signatures { cx, what: &what, content: &*content, name, digest: &digest };
+                let by_approver = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty());
+                let is_this = matches!(Payload::read(decision.payload.as_bytes()),
+                    Some(Payload::TakenBack { digest: of, .. }) if of == digest.as_str());
+                if let Some(signature) = by_approver.filter(|_| is_this && self.signer_of(decision).is_some()) {
+                    signatures.add(&decision.payload, &signature).await?;
+                }
+                signatures.sign(&statement, &**signer).await.map(|_| ())
+            }
+            Place::Repository(_) => Err(Error::new(Kind::Denied, what, "it is in no place where images are admitted")),
+            Place::Disk(id) => {
+                let cloud = self.source(&self.config.requests.cloud)?;
+                let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
+                let at = ImageRef::Glance { cloud: cloud.name.clone(), image: id.clone() };
+                let name = self.image(cx, &at, None).await?.annotations.get("name").cloned().unwrap_or_default();
+                let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
+                let [words, proof] = model::Statement::PROPERTIES.map(str::to_owned);
+                let properties = vec![(words, statement.text().to_owned()), (proof, signature)];
+                disks.publish(cx, &at, &Published { name, visibility: "private".to_owned(), properties }).await
+            }
+        }
+    }
+}
