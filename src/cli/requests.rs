@@ -205,7 +205,13 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
     for id in ids {
         match portal.decide(&output::context(), ask::asker(), *id, ruling).await {
             Ok(request) if json => all.push(serde_json::json!(request)),
-            Ok(request) => _ = done(&request, false)?,
+            Ok(request) => {
+                done(&request, false)?;
+                let terms = request.decision.as_ref().map(|decision| decision.terms.words()).unwrap_or_default();
+                if !terms.is_empty() {
+                    output::line(&format!("  approved {terms}"))?;
+                }
+            }
             Err(error) => {
                 output::report(&error, json);
                 first.get_or_insert(error);

@@ -81,9 +81,6 @@ impl Decided {
             }
             return Self::own(request, decision, known).and_then(|()| decided(false));
         }
-        if known.key.is_none() {
-            return Err(never(request, "its approval is signed by no key of the policy"));
-        }
         let class = Statement::is_of_class(&decision.payload);
         let about_this = if class {
             let dossier = request.dossier.as_ref();
@@ -101,6 +98,9 @@ impl Decided {
         };
         if !about_this {
             return Err(never(request, "its approval's signature is about something else"));
+        }
+        if known.key.is_none() {
+            return Err(never(request, "its approval is signed by no key of the policy"));
         }
         Self::own(request, decision, known).and_then(|()| decided(class))
     }

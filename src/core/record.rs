@@ -98,13 +98,13 @@ impl By {
         *self == Self::Wharf
     }
 
-    /// Who that is, in a sentence.
-    pub fn words(&self) -> &'static str {
+    /// The word that the cache keeps, and what a scan of theirs is, in a sentence.
+    pub fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Wharf => "Wharf",
-            Self::Signer(_) => "its signer",
-            Self::Source => "the source",
-            Self::Attached => "somebody attached to it",
+            Self::Wharf => ("wharf", "was made here"),
+            Self::Signer(_) => ("signer", "is what its signer states"),
+            Self::Source => ("source", "is only what the source says"),
+            Self::Attached => ("attached", "is only what somebody attached to it"),
         }
     }
 
@@ -113,8 +113,7 @@ impl By {
         match self {
             Self::Wharf => "",
             Self::Signer(_) => ", stated by the signer",
-            Self::Source => ", asserted by the source",
-            Self::Attached => ", attached to the image",
+            Self::Source | Self::Attached => ", asserted by the source",
         }
     }
 

@@ -13,6 +13,7 @@ mod cli;
 mod clouds;
 mod dialogs;
 mod fake;
+mod forged;
 mod harbor;
 mod hostile;
 mod key_files;

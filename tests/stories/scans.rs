@@ -90,14 +90,18 @@ known.append({"mediaType": M, "digest": digest, "size": len(doc), "artifactType"
 put(place, json.dumps({"schemaVersion": 2, "mediaType": I, "manifests": known}).encode(), I)
 "#;
 
+/// Attaches a document to what the tag 1 of a repository means.
+pub fn attach_to(image: &str, kind: &str, document: &str) {
+    let (host, repository) = image.trim_end_matches(":1").split_once('/').unwrap();
+    let done = std::process::Command::new("python3").args(["-c", ATTACH, host, repository, kind, document]).output();
+    let done = done.unwrap();
+    assert!(done.status.success(), "{}", lab::complained(&done));
+}
+
 impl Scanning {
     /// Attaches a document to the image.
     fn attach(&self, kind: &str, document: &str) {
-        let done = std::process::Command::new("python3")
-            .args(["-c", ATTACH, &self.host, &self.repository, kind, document])
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{}", lab::complained(&done));
+        attach_to(&self.image(), kind, document);
     }
 
     fn new(host: &str, policy: &str) -> Self {

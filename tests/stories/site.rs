@@ -141,6 +141,26 @@ impl Drop for Mail {
     }
 }
 
+/// Writes annotations into the one manifest of a layout.
+fn annotate(layout: &Path, annotations: &[(&str, &str)]) {
+    use wharf::core::digest::Digest;
+    let read = |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let index = layout.join("index.json");
+    let mut all = read(&index);
+    let blobs = layout.join("blobs/sha256");
+    let old = all["manifests"][0]["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let mut manifest = read(&blobs.join(old));
+    for (name, value) in annotations {
+        manifest["annotations"][*name] = (*value).into();
+    }
+    let bytes = manifest.to_string().into_bytes();
+    let digest = Digest::of(&bytes);
+    std::fs::write(blobs.join(digest.hex()), &bytes).unwrap();
+    all["manifests"][0]["digest"] = digest.to_string().into();
+    all["manifests"][0]["size"] = bytes.len().into();
+    std::fs::write(index, all.to_string()).unwrap();
+}
+
 impl Site {
     /// A site over these registries; `more` is added to its file.
     pub fn new(upstream: &str, admitted: &str, database: Option<Database>, more: &str) -> Self {
@@ -221,6 +241,22 @@ impl Site {
             lab::with_input(steward.wharf(&["login", "site", "--user", "lab", "--password-stdin"]), "labpass\n");
         assert!(signed.status.success(), "{}", lab::complained(&signed));
         steward
+    }
+
+    /// An image upstream, with these packages and annotations; signed by nobody. Gives its reference.
+    pub fn image_that_says(
+        &self,
+        by: &Person<'_>,
+        name: &str,
+        packages: &[(&str, &str)],
+        annotations: &[(&str, &str)],
+    ) -> String {
+        let layout = alpine_with(self.folder.path(), packages, None);
+        annotate(&layout, annotations);
+        let image = format!("{}/{}:1", self.upstream, lab::fresh(&format!("vendor/{name}")));
+        let pushed = by.run(&["push", &format!("{}:1", layout.display()), &image]);
+        assert_eq!(pushed.status.code(), Some(0), "{}", lab::complained(&pushed));
+        image
     }
 
     /// An image upstream, with these packages; signed by its vendor or not. Gives its reference.

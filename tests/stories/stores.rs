@@ -8,6 +8,7 @@ use wharf::{
         digest::Digest,
         error::Kind,
         evidence::Verdict,
+        policy::Site,
         request::{
             Admission, Asked, Decision, Dossier, Event, Ground, Me, RemarkKind, Stage, Terms, Which, Wish,
             notice::{APPROVERS, Notice, Topic, Warning},
@@ -204,7 +205,13 @@ pub fn decision(name: &str, approve: bool, reason: &str) -> Decision {
 }
 
 pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
-    let ground = Ground { verdict, rule: rule.into(), words: format!("{rule}: not as it should be"), step: "x".into(), findings: Vec::new() };
+    let ground = Ground {
+        verdict,
+        rule: rule.into(),
+        words: format!("{rule}: not as it should be"),
+        step: "x".into(),
+        findings: Vec::new(),
+    };
     Box::new(Dossier {
         verdict,
         policy: "test".into(),
@@ -371,6 +378,7 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!(bob.approve_class("alpine", "signature", &class).await.unwrap_err().kind, Kind::NotAllowed);
     assert_eq!(carol.approve_class("alpine", "signature", &class).await.unwrap_err().kind, Kind::Usage);
     class.terms.until = Some(text::now() + 1000);
+    class.terms.rules = vec!["signature".into()];
     let kept = carol.approve_class("alpine", "signature", &class).await.unwrap();
     let classes = one.classes().await.unwrap();
     assert_eq!((classes[0].id, classes[0].decision.by.as_str()), (kept, "carol"));
@@ -479,6 +487,49 @@ async fn watched(people: &People) {
         bob.submit(&news, "oci://lab.example/admitted/news", &to_hear),
     );
     assert!(heard);
+    Box::pin(taken_back(people, &now)).await
+}
+
+/// What the site knows is told to everybody, and an admission is taken back by whoever may decide.
+async fn taken_back(people: &People, now: &Watched) {
+    let People { ada, bob, carol, one, .. } = people;
+    let digests = [now.digest.clone()];
+    let knows = bob.known(&digests).await.unwrap();
+    assert!(matches!(knows, Site::Judged { verdict: Verdict::Allow, .. }), "{knows:?}");
+    let bad = Watched {
+        verdict: "deny".into(),
+        told: vec![("CVE-1".into(), "openssl".into(), "3.1".into())],
+        checked: now.checked + 1,
+        ..now.clone()
+    };
+    one.watch(&bad, &[]).await.unwrap();
+    match bob.known(&digests).await.unwrap() {
+        Site::Judged { verdict, findings, .. } => {
+            assert_eq!((verdict, findings), (Verdict::Deny, vec!["CVE-1".into()]))
+        }
+        other => panic!("{other:?}"),
+    }
+    let admitted = one.admissions_of(&now.digest).await.unwrap();
+    let id = admitted[0].id;
+    let why = Decision { digest: admitted[0].asked.digest.clone(), ..decision("x", false, "it leaks") };
+    let refused = bob.happen(id, &Event::Revoke(why.clone())).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+    let taken = carol.happen(id, &Event::Revoke(why.clone())).await.unwrap();
+    assert_eq!((taken.stage, taken.decision.unwrap().by.as_str()), (Stage::Revoking, "carol"));
+    assert!(carol.happen(id, &Event::Revoke(why)).await.is_err(), "once");
+    let knows = ada.known(&digests).await.unwrap();
+    assert!(matches!(&knows, Site::TakenBack { by, reason, .. } if by == "carol" && reason == "it leaks"), "{knows:?}");
+    for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
+        assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
+    }
+    let claimed = one.claim(60).await.unwrap().unwrap();
+    assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
+    assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
+    assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());
+    assert!(matches!(bob.known(&digests).await.unwrap(), Site::TakenBack { .. }));
+    // It can be asked for again; that is another request.
+    let (again, new) = ada.submit(&claimed.asked, &claimed.destination, &wish("fixed", false)).await.unwrap();
+    assert!(new && again != id);
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ impl Cache for Sqlite {
             "INSERT OR REPLACE INTO evidence (digest, manifest, kind, made, place, record) VALUES (?, ?, ?, ?, ?, ?)";
         // By check and by whom: another version of a tool replaces what the older found. What is of one place only is kept
         // beside what was found in others.
-        let by = record.by.words();
+        let by = record.by.words().0;
         let place = if record.is_of_bytes() { "" } else { record.subject.name.as_str() };
         let query = sqlx::query(query)
             .bind(record.subject.digest.to_string())

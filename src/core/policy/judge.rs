@@ -300,7 +300,7 @@ impl Policy {
             reason.findings.push(UNNAMED.to_owned());
         }
         if !record.by.has_scanned() {
-            let words = format!("its scan is only what {} says", record.by.words());
+            let words = format!("its scan {}", record.by.words().1);
             let step = "scan it: v on its page, or wharf verify";
             reasons.push(reason(self.scan.asserted, "scan.asserted", words, step));
         }

@@ -401,6 +401,7 @@ impl Request {
         if self.was_asked_by(decision.person()) && !me.own {
             return Err(not_allowed(what, "who approved the class asked for this one"));
         }
+        Ok(())
     }
 
     fn take_back(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {

@@ -197,7 +197,7 @@ BEGIN
     IF submit.until IS NOT NULL THEN PERFORM wharf.within(submit.until, 'the day until when it is needed', 0, 253402300799); END IF;
     IF submit.private IS NULL THEN PERFORM wharf.wrong('it is private or it is not'); END IF;
     SELECT * INTO it FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination
-        AND r.stage NOT IN ('rejected', 'withdrawn') FOR UPDATE;
+        AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') FOR UPDATE;
     SELECT true INTO same FROM wish AS w WHERE w.request = it.id AND w.person = session_user AND w.reason = submit.reason
         AND w.until IS NOT DISTINCT FROM submit.until AND w.private = submit.private AND NOT w.withdrawn;
     IF same AND it.stage <> 'failed' AND NOT (it.stage = 'admitted' AND coalesce((it.decision->'terms'->>'until')::bigint <= moment, false)) THEN
@@ -216,11 +216,11 @@ BEGIN
     IF it.id IS NULL THEN
         INSERT INTO request (digest, destination, asked, since, changed)
             VALUES (submit.asked->>'digest', submit.destination, submit.asked, moment, moment)
-            ON CONFLICT (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn') DO NOTHING RETURNING * INTO it;
+            ON CONFLICT (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked') DO NOTHING RETURNING * INTO it;
         fresh := FOUND;
         IF NOT fresh THEN
             SELECT * INTO it FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination
-                AND r.stage NOT IN ('rejected', 'withdrawn') FOR UPDATE;
+                AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') FOR UPDATE;
         END IF;
     END IF;
     -- Who could not see it does not learn that somebody has asked for it privately.

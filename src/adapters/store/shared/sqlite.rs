@@ -352,7 +352,7 @@ impl Store for SqliteStore {
     async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
         let what = "submit a request";
         let mut transaction = self.writing(what).await?;
-        let query = "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage NOT IN ('rejected', 'withdrawn')";
+        let query = "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage NOT IN ('rejected', 'withdrawn', 'revoked')";
         let query = sqlx::query(query).bind(&asked.digest).bind(destination);
         let found = query.fetch_optional(&mut *transaction).await.during(what)?;
         let found = match found.map(|row| (row.try_get("id"), request_of(&row, what))) {
