@@ -522,7 +522,7 @@ async fn taken_back(people: &People, now: &Watched) {
     for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
         assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
     }
-    let claimed = one.claim(60).await.unwrap().unwrap();
+    let claimed = one.claim(MINUTE).await.unwrap().unwrap();
     assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
     assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
     assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());

@@ -251,7 +251,7 @@ END $$;
 CREATE FUNCTION wharf.withdraw(number bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 DECLARE it request := wharf.locked(number); whom text[];
 BEGIN
-    IF it.stage IN ('admitted', 'rejected', 'withdrawn', 'failed') THEN PERFORM wharf.refuse('it is ' || it.stage || ' already'); END IF;
+    IF it.stage IN ('admitted', 'revoking', 'revoked', 'rejected', 'withdrawn', 'failed') THEN PERFORM wharf.refuse('it is ' || it.stage || ' already'); END IF;
     SELECT CASE WHEN private THEN ARRAY[person] END INTO whom FROM wish WHERE request = number AND person = session_user;
     UPDATE wish SET withdrawn = true WHERE request = number AND person = session_user AND NOT withdrawn;
     IF NOT FOUND THEN PERFORM wharf.forbid('you did not ask for it'); END IF;
