@@ -72,6 +72,16 @@
 //! - **An approval is a signature, and what it says is signed too** ([`core::request::terms`]): its end, the place it is
 //!   bound to, the findings that were taken, and how the scan stood stand in cosign's `optional` part. Whoever forges a
 //!   row in a database gains nothing; cosign verifies the same signature.
+//! - **A key signs statements, and text never becomes one** ([`core::request::statement`]): an admission is made only from a
+//!   decision that counts and from bytes that were hashed ([`core::admission`]). Each kind has a type of its own, which
+//!   is no other's; a steward states again only what it has stated itself and the store still has as admitted.
+//! - **A signature counts in the repository that it names**, unless it is an admission, whose own conditions say where it
+//!   counts, or the policy names a mirror: the same bytes under another name may be meant to deceive.
+//! - **Who made a check is a type** ([`core::record::By`]): no name that a report or an image gives itself decides.
+//! - **An approval takes what was shown**: rules by their key in the policy, findings one by one. A rule about findings is
+//!   never taken as such.
+//! - **A verdict that somebody acts on looks again** at what can be looked at in a moment, and asks the shared store what the
+//!   site knows; lists show what is kept. A store that does not answer is a check that could not run.
 //! - **A request is a value that pure functions change** ([`core::request::stage`]); SQLite stores what they make of it,
 //!   PostgreSQL checks the same in functions of its own, because there the rights must hold against `psql` too. One
 //!   contract story is held against both.
