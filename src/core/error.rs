@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use super::clean;
+
+/// Characters of a reason, an advice or a task at most: the words of a library may hold whole blocks of foreign bytes.
+const MOST: usize = 2000;
+
 /// What sort of failure it was; decides the exit code and how a screen marks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -63,6 +68,8 @@ impl Kind {
 }
 
 /// A failure as a person needs it. Shown as `what: why: what to do`.
+///
+/// Every way to make one cleans and cuts its words: names and bytes of foreign content get into them by many ways.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
     /// The sort of failure.
@@ -83,7 +90,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` while doing `what`, because of `why`.
     pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: why.into(), hint: String::new(), sign_in: None }
+        Self { kind, what: words(what), why: words(why), hint: String::new(), sign_in: None }
     }
 
     /// A plain failure.
@@ -114,7 +121,7 @@ impl Error {
     /// The same error with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = words(hint);
         self
     }
 
@@ -128,9 +135,18 @@ impl Error {
     /// The same error as seen from an outer task: `what` replaces the inner one.
     #[must_use]
     pub fn during(mut self, what: impl Into<String>) -> Self {
-        self.what = what.into();
+        self.what = words(what);
         self
     }
+}
+
+/// Words that may be shown: one clean line of bounded length.
+fn words(text: impl Into<String>) -> String {
+    let text = text.into();
+    if text.len() <= MOST && matches!(clean::line(&text), std::borrow::Cow::Borrowed(_)) {
+        return text;
+    }
+    clean::short(&text, MOST)
 }
 
 impl fmt::Display for Error {
@@ -149,5 +165,21 @@ pub trait During<T> {
 impl<T, E: fmt::Display> During<T> for std::result::Result<T, E> {
     fn during(self, what: impl Into<String>) -> Result<T> {
         self.map_err(|error| Error::failed(what, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_bytes_in_an_error_reach_nobody_as_they_came() {
+        let foreign = "\u{1b}]0;a title\u{7}\u{1b}[2J\u{9b}31m\u{202e}";
+        let result: Result<(), String> = Err(foreign.repeat(1000));
+        let error = result.during(foreign).unwrap_err().hint(foreign);
+        let shown =
+            [error.to_string(), error.clone().during(foreign).to_string(), Error::new(Kind::Usage, "x", foreign).why];
+        assert!(shown.iter().all(|text| !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}'])), "{shown:?}");
+        assert!(error.why.chars().count() <= MOST);
     }
 }
