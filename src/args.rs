@@ -278,6 +278,9 @@ pub struct Launch {
     /// Follow the output until it ends, and exit with its code.
     #[arg(long, short)]
     pub follow: bool,
+    /// Pass escape sequences to the terminal as they come; else only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
     /// Go on where the policy wants an approval and lets you; your reason is written into the audit.
     #[arg(long, value_name = "REASON")]
     pub because: Option<String>,
@@ -313,6 +316,9 @@ pub struct Logs {
     /// More as it comes.
     #[arg(long, short)]
     pub follow: bool,
+    /// Pass escape sequences to the terminal as they come; else only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// `wharf exec`.
@@ -320,9 +326,12 @@ pub struct Logs {
 pub struct Exec {
     /// Its id or name, or the beginning of one.
     pub id: String,
-    /// With a terminal, for shells.
+    /// With a terminal, for shells: what it sends is not filtered.
     #[arg(long, short)]
     pub terminal: bool,
+    /// Pass escape sequences to the terminal as they come; else only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
     /// The command.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,

@@ -71,7 +71,7 @@ async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
         Verb::Audit(args) => audit::run(portal, args, json),
         Verb::Launch(args) => launch::run(portal, args, json).await,
         Verb::Workloads => workloads::list(portal, json).await,
-        Verb::Logs(args) => workloads::logs(portal, &args.id, args.follow).await,
+        Verb::Logs(args) => workloads::logs(portal, args).await,
         Verb::Exec(args) => workloads::exec(portal, args).await,
         Verb::Console(args) => workloads::console(portal, &args.id, None).await,
         Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,

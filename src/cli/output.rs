@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::{
+    clean,
     error::{During, Error, Kind, Result},
     progress::{Context, Note, Progress},
     text,
@@ -15,7 +16,7 @@ use crate::core::{
 /// Prints a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).during("write JSON")?;
-    line(&text)
+    line(&clean::json(&text))
 }
 
 /// Prints one line. A reader that went away (`| head`) is a quiet end.
@@ -55,7 +56,7 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
 pub fn report(error: &Error, json: bool) {
     if json {
         let object = serde_json::json!({"error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}});
-        eprintln!("{object}");
+        eprintln!("{}", clean::json(&object.to_string()));
     } else {
         eprintln!("wharf: {error}");
     }
@@ -102,9 +103,43 @@ impl Results {
     }
 }
 
+/// What a program printed, on its way out: as it came, unless a person's terminal would obey it.
+pub struct Foreign(Option<clean::Output>);
+
+impl Foreign {
+    /// Cleans where standard output is a terminal and `raw` was not said.
+    pub fn new(raw: bool) -> Self {
+        Self((!raw && std::io::stdout().is_terminal()).then(clean::Output::default))
+    }
+
+    /// Prints the next bytes; `false` when nobody reads any more.
+    pub fn print(&mut self, bytes: &[u8]) -> Result<bool> {
+        match &mut self.0 {
+            Some(cleaner) => put(cleaner.pass(bytes).as_bytes()),
+            None => put(bytes),
+        }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        if let Some(cleaner) = &mut self.0 {
+            let _ = put(cleaner.finish().as_bytes());
+        }
+    }
+}
+
+fn put(bytes: &[u8]) -> Result<bool> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.during("write to standard output").map(|()| true),
+    }
+}
+
 /// A remark beside the results: a source that failed while others answered.
 pub fn remark(text: &str) {
-    eprintln!("wharf: {text}");
+    eprintln!("wharf: {}", clean::line(text));
 }
 
 /// A context whose progress is drawn on standard error, if that is a terminal.

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::{output, share};
 use crate::{
-    args::{Exec, Snapshot},
+    args::{Exec, Logs, Snapshot},
     core::{
         error::{During, Result},
         launch::Workload,
@@ -60,23 +60,22 @@ async fn find(portal: &Portal, id: &str) -> Result<(Arc<dyn Launcher>, Workload)
 }
 
 /// Prints output so far, and more as it comes with `follow`.
-pub async fn logs(portal: &Portal, id: &str, follow: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id).await?;
-    copy_out(launcher.logs(&Context::default(), &workload.id, follow).await?).await?;
+pub async fn logs(portal: &Portal, args: &Logs) -> Result<u8> {
+    let (launcher, workload) = find(portal, &args.id).await?;
+    copy_out(launcher.logs(&Context::default(), &workload.id, args.follow).await?, args.raw).await?;
     Ok(0)
 }
 
 /// Prints output until the workload ends.
-pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str) -> Result<()> {
-    copy_out(launcher.logs(&Context::default(), id, true).await?).await
+pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
+    copy_out(launcher.logs(&Context::default(), id, true).await?, raw).await
 }
 
-async fn copy_out(mut stream: crate::core::ports::ByteStream) -> Result<()> {
+async fn copy_out(mut stream: crate::core::ports::ByteStream, raw: bool) -> Result<()> {
+    let mut out = output::Foreign::new(raw);
     while let Some(bytes) = stream.try_next().await? {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(&bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            other => other.during("write to standard output")?,
+        if !out.print(&bytes)? {
+            break;
         }
     }
     Ok(())
@@ -89,7 +88,7 @@ pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
     }
     let (launcher, workload) = find(portal, &args.id).await?;
     let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
-    std::io::stdout().lock().write_all(&said).during("write to standard output")?;
+    output::Foreign::new(args.raw).print(&said)?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 

@@ -66,6 +66,121 @@ pub fn short(text: &str, most: usize) -> String {
     cut
 }
 
+/// JSON text in which everything that may not be shown is written as an escape; it says the same to whoever reads it.
+pub fn json(text: &str) -> Cow<'_, str> {
+    // Outside of strings JSON holds no other such characters than line breaks.
+    let fits = |c: char| c == '\n' || is_plain(c);
+    if text.chars().all(fits) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if fits(c) {
+            escaped.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Takes out of a program's output what a log does not need, piece by piece as it comes.
+///
+/// Text, line breaks, tabs, colours and "clear to the end of this line" pass. Titles, the clipboard, the cursor, the
+/// screen, questions to the terminal and characters that hide others do not. (ECMA-48, section 5.4; xterm's control sequences.)
+#[derive(Debug, Default)]
+pub struct Output {
+    state: Sequence,
+    /// Bytes of a character that is not whole yet.
+    partial: Vec<u8>,
+    coloured: bool,
+}
+
+/// Where in an escape sequence a stream stands.
+#[derive(Debug, Default)]
+enum Sequence {
+    #[default]
+    None,
+    /// After ESC and what may stand between it and its end.
+    Escape,
+    /// A control sequence so far, without its introducer.
+    Control(String),
+    /// A string for the terminal itself, to be dropped; whether ESC, the beginning of its end, was last.
+    Text(bool),
+}
+
+/// No honest colour is longer.
+const LONGEST_CONTROL: usize = 64;
+
+impl Output {
+    /// What may be shown of the next bytes.
+    pub fn pass(&mut self, bytes: &[u8]) -> String {
+        let mut all = std::mem::take(&mut self.partial);
+        all.extend_from_slice(bytes);
+        let mut shown = String::with_capacity(all.len());
+        let chunks: Vec<_> = all.utf8_chunks().collect();
+        let last = chunks.len().saturating_sub(1);
+        for (number, chunk) in chunks.into_iter().enumerate() {
+            chunk.valid().chars().for_each(|c| self.take(c, &mut shown));
+            let invalid = chunk.invalid();
+            // A character of which more may come; every other one cannot be read.
+            if number == last
+                && invalid.len() < 4
+                && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none())
+            {
+                self.partial = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                self.take(MARK, &mut shown);
+            }
+        }
+        shown
+    }
+
+    /// What is left at the end: the terminal's own colours again.
+    pub fn finish(&mut self) -> &'static str {
+        if std::mem::take(&mut self.coloured) { "\u{1b}[0m" } else { "" }
+    }
+
+    fn take(&mut self, c: char, shown: &mut String) {
+        // A line break ends every sequence: none may swallow the lines after it.
+        if c == '\n' {
+            self.state = Sequence::None;
+            return shown.push(c);
+        }
+        match std::mem::take(&mut self.state) {
+            Sequence::None => match c {
+                '\u{1b}' => self.state = Sequence::Escape,
+                '\u{7}' | '\0' => {}
+                '\t' | '\r' => shown.push(c),
+                c => shown.push(if is_plain(c) { c } else { MARK }),
+            },
+            Sequence::Escape => match c {
+                '[' => self.state = Sequence::Control(String::new()),
+                ']' | 'P' | 'X' | '^' | '_' => self.state = Sequence::Text(false),
+                '\u{1b}' | ' '..='/' => self.state = Sequence::Escape,
+                _ => {}
+            },
+            Sequence::Control(mut so_far) => match c {
+                '\u{1b}' => self.state = Sequence::Escape,
+                ' '..='?' if so_far.len() < LONGEST_CONTROL => {
+                    so_far.push(c);
+                    self.state = Sequence::Control(so_far);
+                }
+                'm' | 'K' if so_far.chars().all(|c| c.is_ascii_digit() || matches!(c, ';' | ':')) => {
+                    self.coloured |= c == 'm';
+                    shown.push_str(&format!("\u{1b}[{so_far}{c}"));
+                }
+                _ => {}
+            },
+            Sequence::Text(ending) => match c {
+                '\u{7}' | '\u{9c}' | '\u{18}' | '\u{1a}' => {}
+                '\\' if ending => {}
+                c => self.state = Sequence::Text(c == '\u{1b}'),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +197,59 @@ mod tests {
         assert_eq!(lines("a\r\nb\tc\u{1b}"), "a\nb    c\u{fffd}");
     }
 
+    #[test]
+    fn json_says_the_same_without_anything_that_a_terminal_would_obey() {
+        let value = serde_json::json!({"a": "\u{9b}31m\u{202e}\u{1b}[2J\u{e0041}\n"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let shown = json(&text);
+        assert!(shown.chars().all(|c| c == '\n' || is_plain(c)), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    fn passed(pieces: &[&[u8]]) -> String {
+        let mut output = Output::default();
+        pieces.iter().map(|piece| output.pass(piece)).collect::<String>() + output.finish()
+    }
+
+    #[test]
+    fn output_keeps_text_and_colours_and_loses_what_commands_the_terminal() {
+        assert_eq!(
+            passed(&[b"one\ttwo\r\n\x1b[1;31mred\x1b[K\x1b[0m"]),
+            "one\ttwo\r\n\u{1b}[1;31mred\u{1b}[K\u{1b}[0m\u{1b}[0m"
+        );
+        for command in [
+            "\x1b]52;c;ZXZpbA==\x07",
+            "\x1b]0;title\x1b\\",
+            "\x1b[2J",
+            "\x1b[6n",
+            "\x1bc",
+            "\x1b(0",
+            "\x1bP+q\x1b\\",
+            "\x1b[?1049h",
+        ] {
+            assert_eq!(passed(&[b"a", command.as_bytes(), b"b"]), "ab", "{command:?}");
+            let bytes: Vec<&[u8]> = command.as_bytes().chunks(1).collect();
+            assert_eq!(passed(&bytes), "", "{command:?} byte by byte");
+        }
+        assert_eq!(passed(&["\u{9b}31m\u{202e}".as_bytes(), b"\x9b\x08"]), "\u{fffd}31m\u{fffd}\u{fffd}\u{fffd}");
+        assert_eq!(passed(&[b"\xc3", b"\xa9"]), "\u{e9}", "a character in two pieces");
+        assert_eq!(passed(&[b"\x1b]0;never ended\nnext line"]), "\nnext line", "no line is swallowed");
+    }
+
     proptest::proptest! {
+        #[test]
+        fn output_commands_nothing_however_it_comes(pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..20), 0..20)) {
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let shown = passed(&pieces);
+            for (at, _) in shown.match_indices('\u{1b}') {
+                let rest = &shown[at + 1..];
+                let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                proptest::prop_assert!(rest.starts_with('[') && matches!(&rest[end..=end], "m" | "K"));
+            }
+            let fits = |c| matches!(c, '\n' | '\t' | '\r' | '\u{1b}') || is_plain(c);
+            proptest::prop_assert!(shown.chars().all(fits));
+        }
+
         #[test]
         fn cleaned_text_never_holds_a_control_character(text in "\\PC*|.*") {
             proptest::prop_assert!(line(&text).chars().all(is_plain));

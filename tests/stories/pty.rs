@@ -61,6 +61,11 @@ impl Screen {
         self.parser.lock().unwrap().screen().contents()
     }
 
+    /// All that came, as it came.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.raw.lock().unwrap().clone()
+    }
+
     pub fn until(&self, wanted: &str) {
         let began = Instant::now();
         while !self.text().contains(wanted) {

@@ -9,6 +9,7 @@ use ratatui::{
 
 use crate::{
     core::{
+        clean,
         error::Error,
         form::{Answers, Field, FieldKind, Form},
         launch::Plan,
@@ -243,6 +244,7 @@ impl Page {
                 .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
         );
         let request = serde_json::to_string_pretty(&plan.request).unwrap_or_default();
+        let request = clean::json(&request);
         lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
         lines
     }
