@@ -58,7 +58,10 @@
 //! - **An engine that cannot pull is given the image** ([`adapters::engine`]): the bytes are copied into it and compared.
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
-//!   gets; one that wants to write gets its own copy. `unshare` needs a helper inside: that is this program again.
+//!   gets; one that wants to write gets its own copy. `bwrap` and `unshare` make namespaces only: process 1 is this program
+//!   again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
+//!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
+//! - **Text of an image has a type** ([`core::model::Foreign`]): it runs as it is and is shown cleaned; there is no third way.
 //! - **No session keyring is joined** for the kernel's secret store: a keyring that Wharf joins ends with Wharf.
 //! - **A person's agreement to the secret file is that file**: it is made when they say yes, and nothing else is written.
 //! - **A registry forgets what it learnt when somebody signs in** ([`core::ports::Vault::generation`]).

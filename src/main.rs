@@ -16,23 +16,12 @@ use wharf::{
 };
 
 fn main() -> ExitCode {
-    // Two inner calls of the daemonless backend come first: they must stay small and quick.
     let words: Vec<_> = std::env::args_os().collect();
-    if let [_, verb, folder] = words.as_slice() {
-        let folder = Path::new(folder);
-        match verb.to_str() {
-            Some("__keep") => return ended(adapters::local::keep::keep(folder).map(|()| 0), false),
-            Some("__inside") => return ended(inside(folder), false),
-            _ => {}
-        }
+    if let Some(done) = adapters::local::inner(&words) {
+        return ended(done, false);
     }
     let cli = Cli::parse();
     ended(run(&cli), cli.json)
-}
-
-fn inside(folder: &Path) -> Result<u8> {
-    let spec = adapters::local::keep::read(folder)?;
-    adapters::local::inside::enter(&spec.inside.unwrap_or_default())
 }
 
 fn run(cli: &Cli) -> Result<u8> {

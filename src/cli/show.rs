@@ -3,7 +3,14 @@
 use super::output;
 use crate::{
     args::Show,
-    core::{error::Result, form::join_words, model::Image, portal::Portal, progress::Context, text},
+    core::{
+        error::Result,
+        form::join_words,
+        model::{Image, shown},
+        portal::Portal,
+        progress::Context,
+        text,
+    },
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
@@ -65,14 +72,14 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     }
     add("platforms", image.platforms.iter().map(|entry| entry.platform.to_string()).collect::<Vec<_>>().join(", "));
     let config = &image.config;
-    add("entry point", join_words(&config.entrypoint));
-    add("command", join_words(&config.command));
+    add("entry point", join_words(&shown(&config.entrypoint)));
+    add("command", join_words(&shown(&config.command)));
     add(
         "user",
         if config.user.is_empty() && image.disk.is_none() {
             "root (the image names none)".into()
         } else {
-            config.user.clone()
+            config.user.to_string()
         },
     );
     add("ports", config.ports.join(", "));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     error::Result,
     form::join_words,
-    model::{Image, Platform},
+    model::{Image, Platform, shown},
     portal::Portal,
     progress::Context,
     record::{Kind, Outcome, Package, Record, Vulnerability, best},
@@ -117,7 +117,8 @@ fn vulnerabilities(before: &[Record], after: &[Record], now: i64) -> Option<Find
 type Read<'a> = (&'static str, &'a dyn Fn(&Image) -> String);
 
 fn settings(before: &Image, after: &Image) -> Vec<Changed> {
-    let user = |image: &Image| if image.config.user.is_empty() { "root".to_owned() } else { image.config.user.clone() };
+    let user =
+        |image: &Image| if image.config.user.is_empty() { "root".to_owned() } else { image.config.user.to_string() };
     let platform = |image: &Image| {
         let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         platform.map(ToString::to_string).unwrap_or_default()
@@ -125,12 +126,12 @@ fn settings(before: &Image, after: &Image) -> Vec<Changed> {
     let all: [Read<'_>; 8] = [
         ("platform", &platform),
         ("user", &user),
-        ("entry point", &|image| join_words(&image.config.entrypoint)),
-        ("command", &|image| join_words(&image.config.command)),
-        ("directory", &|image| image.config.working_dir.clone()),
+        ("entry point", &|image| join_words(&shown(&image.config.entrypoint))),
+        ("command", &|image| join_words(&shown(&image.config.command))),
+        ("directory", &|image| image.config.working_dir.to_string()),
         ("ports", &|image| image.config.ports.join(", ")),
         ("volumes", &|image| image.config.volumes.join(", ")),
-        ("environment", &|image| image.config.environment.join(" ")),
+        ("environment", &|image| shown(&image.config.environment).join(" ")),
     ];
     all.into_iter()
         .map(|(what, read)| Changed { what: what.to_owned(), before: read(before), after: read(after) })

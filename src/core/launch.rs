@@ -84,9 +84,15 @@ impl Mount {
         }
     }
 
-    /// What it gives away, in words.
+    /// What a word of a form gives away, in words.
     pub fn risk(word: &str) -> Risk {
-        let Ok(mount) = Self::parse(word) else { return Risk::caution(format!("mount '{word}' is not understood")) };
+        Self::parse(word)
+            .map_or_else(|_| Risk::caution(format!("mount '{word}' is not understood")), |mount| mount.gives_away())
+    }
+
+    /// What it gives away, in words.
+    pub fn gives_away(&self) -> Risk {
+        let mount = self;
         let host = mount.host.display();
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
         let how = if mount.writes { "read and change" } else { "read" };

@@ -10,7 +10,7 @@ use super::{
     document::{self, Refusal},
     error::{Error, Kind, Result},
     json,
-    model::{Image, ImageKind, Layer, Pinned, PlatformEntry, RunConfig},
+    model::{Foreign, Image, ImageKind, Layer, Pinned, PlatformEntry, RunConfig},
     platform::{self, Platform},
     reference::ImageRef,
     text,
@@ -348,14 +348,15 @@ fn run_config(config: &ImageConfiguration) -> RunConfig {
     let list = |items: &Option<Vec<String>>| {
         items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>()
     };
+    let raw = |items: &Option<Vec<String>>| items.iter().flatten().map(Foreign::new).collect::<Vec<_>>();
     RunConfig {
-        entrypoint: list(run.entrypoint()),
-        command: list(run.cmd()),
-        user: clean::short(run.user().as_deref().unwrap_or(""), 100),
-        environment: list(run.env()),
+        entrypoint: raw(run.entrypoint()),
+        command: raw(run.cmd()),
+        user: Foreign::new(run.user().as_deref().unwrap_or("")),
+        environment: raw(run.env()),
         ports: list(run.exposed_ports()),
         volumes: list(run.volumes()),
-        working_dir: clean::short(run.working_dir().as_deref().unwrap_or(""), 500),
+        working_dir: Foreign::new(run.working_dir().as_deref().unwrap_or("")),
         labels: clean_map(run.labels().iter().flatten()),
     }
 }

@@ -94,23 +94,59 @@ pub struct Layer {
     pub created_by: String,
 }
 
+/// Text of an image that a program is given: run byte for byte, shown cleaned.
+///
+/// There is no way to its bytes but [`Foreign::raw`], which only what runs it calls, and none to a screen but `Display`.
+/// In JSON it is whole, for programs; what prints JSON escapes there what may not be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Foreign(String);
+
+impl Foreign {
+    /// Takes the text as it came.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// As it came: for running it, never for showing it.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&super::clean::short(&self.0, 4000))
+    }
+}
+
+/// Several of them as they are shown.
+pub fn shown(all: &[Foreign]) -> Vec<String> {
+    all.iter().map(ToString::to_string).collect()
+}
+
 /// The run-time configuration of a container image (OCI image configuration, `config`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunConfig {
     /// Program to start.
-    pub entrypoint: Vec<String>,
+    pub entrypoint: Vec<Foreign>,
     /// Its default arguments.
-    pub command: Vec<String>,
+    pub command: Vec<Foreign>,
     /// User (and group) inside; empty means root.
-    pub user: String,
+    pub user: Foreign,
     /// `NAME=value` lines.
-    pub environment: Vec<String>,
+    pub environment: Vec<Foreign>,
     /// `80/tcp` and the like.
     pub ports: Vec<String>,
     /// Paths that want a volume.
     pub volumes: Vec<String>,
     /// Directory the program starts in.
-    pub working_dir: String,
+    pub working_dir: Foreign,
     /// Labels, cleaned.
     pub labels: BTreeMap<String, String>,
 }

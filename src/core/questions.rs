@@ -61,11 +61,16 @@ pub fn mounts_of(answers: &Answers) -> Result<Vec<Mount>> {
     answers.words("mounts").iter().map(|word| Mount::parse(word)).collect()
 }
 
+/// Having none of the person's files.
+pub fn nothing_mounted() -> Risk {
+    Risk::fine("none of your files are mounted")
+}
+
 /// What the mounts give away.
 pub fn mount_risks(answers: &Answers) -> Vec<Risk> {
     let words = answers.words("mounts");
     if words.is_empty() {
-        return vec![Risk::fine("none of your files are mounted")];
+        return vec![nothing_mounted()];
     }
     words.iter().map(|word| Mount::risk(word)).collect()
 }

@@ -9,7 +9,7 @@ use wharf::{
     core::{
         error::{Error, Kind, Result},
         evidence::Publisher,
-        model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+        model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
         portal::{Portal, Source},
         ports::{Catalog, Vault},
         progress::Context,
@@ -129,8 +129,8 @@ pub fn image(reference: ImageRef) -> Image {
             PlatformEntry { platform: "linux/arm64/v8".parse().unwrap(), digest: digest.clone() },
         ],
         config: RunConfig {
-            entrypoint: vec!["/opt/gromacs".into()],
-            user: "1000".into(),
+            entrypoint: vec![Foreign::new("/opt/gromacs")],
+            user: Foreign::new("1000"),
             ports: vec!["80/tcp".into()],
             ..RunConfig::default()
         },

@@ -27,6 +27,7 @@ mod reach;
 mod readme;
 mod requests;
 mod running;
+mod sandbox;
 mod scans;
 mod screens;
 mod secrets;

@@ -111,7 +111,7 @@ async fn layouts_and_archives_keep_what_they_are_given() {
         .unwrap();
     let image =
         portal.image(&Context::default(), &reference(&format!("file:{}:v1", archive.display())), None).await.unwrap();
-    assert_eq!(image.config.entrypoint, ["/look"]);
+    assert_eq!(image.config.entrypoint[0].raw(), "/look");
     assert_eq!(image.platforms.len(), 2, "the whole index travels");
 }
 

@@ -12,7 +12,7 @@ use crate::core::{
     digest::Digest,
     error::{Error, Kind, Result},
     evidence::Publisher,
-    model::{Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+    model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
     ports::Catalog,
     progress::Context,
     reference::{DOCKER_HUB, ImageRef, Name},
@@ -206,14 +206,15 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
     let list = |items: &Option<Vec<String>>| {
         items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>()
     };
+    let raw = |items: &Option<Vec<String>>| items.iter().flatten().map(Foreign::new).collect::<Vec<_>>();
     let config = image.config.as_ref().map_or_else(RunConfig::default, |config| RunConfig {
-        entrypoint: list(&config.entrypoint),
-        command: list(&config.cmd),
-        user: clean::short(config.user.as_deref().unwrap_or(""), 100),
-        environment: list(&config.env),
+        entrypoint: raw(&config.entrypoint),
+        command: raw(&config.cmd),
+        user: Foreign::new(config.user.as_deref().unwrap_or("")),
+        environment: raw(&config.env),
         ports: list(&config.exposed_ports),
         volumes: list(&config.volumes),
-        working_dir: clean::short(config.working_dir.as_deref().unwrap_or(""), 500),
+        working_dir: Foreign::new(config.working_dir.as_deref().unwrap_or("")),
         labels: config
             .labels
             .iter()

@@ -6,6 +6,7 @@ use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 
 use super::Facts;
 use crate::core::{
+    clean,
     error::{During, Error, Result},
     form::{Answers, Field, FieldKind, Form},
     launch::{Plan, Risk, label},
@@ -50,7 +51,8 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
             "User",
             "uid[:gid] inside; empty is what the image says",
             FieldKind::Text,
-            &image.config.user,
+            // One that cannot be shown as it is stays the engine's to read: it has the image.
+            Some(image.config.user.raw()).filter(|user| clean::line(user) == *user).unwrap_or_default(),
         ),
         Field::new(
             "rights",
@@ -194,7 +196,8 @@ fn ports(words: &[String]) -> Result<Ports> {
 
 /// What the launch may do, in words.
 fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
-    let user = if answers.get("user").is_empty() { image.config.user.as_str() } else { answers.get("user") };
+    let shown = image.config.user.to_string();
+    let user = if answers.get("user").is_empty() { shown.as_str() } else { answers.get("user") };
     let is_root = matches!(user.split(':').next().unwrap_or(""), "" | "0" | "root");
     let mut risks = vec![match (is_root, facts.rootless, facts.remapped) {
         (true, true, _) => Risk::fine("root inside is you outside: the engine is rootless"),

@@ -1,77 +1,125 @@
-//! The keeper of a local workload: starts it, writes down its exit code. Outlives Wharf.
+//! The keeper of a local workload: starts it, keeps its log, writes down its exit code. Outlives Wharf.
 
 use std::{
-    os::unix::process::ExitStatusExt,
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
-use rustix::{
-    process::{Resource, Rlimit},
-    thread::CpuSet,
-};
+use serde::{Deserialize, Serialize};
 
-use super::Spec;
+use super::{
+    Runtime, Spec,
+    confine::{self, Last, Limits},
+    inside::Task,
+    log::{Exit, Log},
+    plan, processes, sealed,
+};
 use crate::{
-    adapters::private,
+    adapters::{exec, private},
     core::error::{During, Error, Result},
 };
+
+/// How long the rest of a log is waited for when a workload has ended: somebody outside may hold its other end.
+const REST: Duration = Duration::from_secs(2);
+
+/// What runs, as the keeper wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The sandbox program.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot: with the number, an identity.
+    pub started: u64,
+    /// The limits of all that runs in it.
+    pub limits: Limits,
+}
 
 /// Runs the workload of `folder` to its end. Called as `wharf __keep FOLDER`.
 pub fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
+    // What the session had open, a lock or a pipe, would be held for as long as the workload runs.
+    confine::close_others(&what)?;
+    // From sealed memory: all of ours that runs in the sandbox is started from here, and an update of this program
+    // changes nothing under it.
+    let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
     // A session of its own: the terminal's end is not the workload's.
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
-    let log = private::open(&folder.join("log"), |options| options.create(true).append(true))?;
-    limit(&spec, &what)?;
-    let (program, arguments) = spec.argv.split_first().ok_or_else(|| Error::failed(&what, "nothing to run"))?;
-    let started = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().during(&what)?)
-        .stderr(log)
-        .spawn();
-    let code = match started {
-        Ok(mut child) => {
-            write(folder, "pid", &format!("{} {}", child.id(), super::processes::started(child.id()).unwrap_or(0)))?;
-            let status = child.wait().during(&what)?;
-            status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
-        }
-        Err(error) => {
-            write(folder, "log", &format!("cannot start {program}: {error}\n"))?;
-            127
-        }
-    };
-    write(folder, "exit", &code.to_string())
+    let exit = Exit::reserve(folder)?;
+    let code = run(folder, &spec, &ourselves).unwrap_or_else(|error| {
+        Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
+        127
+    });
+    exit.write(folder, code)
 }
 
-/// Sets the workload's limits on this process; what it starts inherits them.
-fn limit(spec: &Spec, what: &str) -> Result<()> {
-    let at_most =
-        |resource, most: u64| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    let _ = at_most(Resource::Core, 0);
-    if spec.memory > 0 {
-        at_most(Resource::As, spec.memory).during(what)?;
+fn run(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
+    let what = "start the sandbox";
+    let limits = limits(spec, what)?;
+    let task = Task {
+        inside: spec.inside.clone(),
+        last: Last {
+            argv: spec.inside.argv.clone(),
+            environment: spec.inside.environment.clone(),
+            working_dir: spec.inside.working_dir.clone(),
+            limits: limits.clone(),
+            network: spec.inside.network,
+        },
+    };
+    // What it is told is on no command line, where every user of the machine could read it, and in no environment.
+    let told = sealed::tell(&task, what)?;
+    let who = spec.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
+    let words = plan::argv(spec.runtime, &spec.inside, &who.into(), &sealed::path(ourselves), &sealed::number(&told));
+    let (output, input) = std::io::pipe().during(what)?;
+    let mut command = Command::new(program(spec.runtime)?);
+    command.args(words.iter().skip(1)).env_clear();
+    command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
+    let mut child = command.spawn().during(what)?;
+    drop(command);
+    let (done, ended) = mpsc::channel();
+    let mut log = Log::new(folder);
+    std::thread::spawn(move || {
+        log.take(output);
+        let _ = done.send(());
+    });
+    let started = processes::started(child.id()).unwrap_or(0);
+    let running = Running { pid: child.id(), started, limits };
+    let written = serde_json::to_string(&running).during(what).and_then(|text| write(folder, "running", &text));
+    if let Err(error) = written {
+        // Nobody could find it again.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
     }
+    let status = child.wait().during(what)?;
+    let _ = ended.recv_timeout(REST);
+    Ok(confine::code(status))
+}
+
+fn program(runtime: Runtime) -> Result<PathBuf> {
+    exec::on_path(runtime.word()).ok_or_else(|| {
+        Error::unsupported("start the sandbox", format!("{} is not on the path any more", runtime.word()))
+    })
+}
+
+/// The workload's limits in the kernel's terms, now.
+fn limits(spec: &Spec, what: &str) -> Result<Limits> {
+    let mut limits = Limits { memory: spec.memory, ..Limits::default() };
     if spec.processes > 0 {
         // The kernel counts all processes of a user: leave those that run already out.
-        let most = spec.processes.saturating_add(super::processes::of_this_user());
-        // One that is lower already stays.
-        let _ = at_most(Resource::Nproc, most);
+        limits.processes = spec.processes.saturating_add(processes::of_this_user());
     }
     if spec.processors > 0 {
         let allowed = rustix::thread::sched_getaffinity(None).during(what)?;
-        let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-        let mut chosen = CpuSet::new();
+        let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
         // Not always the same ones, so that several workloads do not crowd them.
         let begin = std::process::id() as usize;
-        for at in 0..all.len().min(spec.processors as usize) {
-            chosen.set(all[(begin + at) % all.len()]);
-        }
-        rustix::thread::sched_setaffinity(None, &chosen).during(what)?;
+        let count = all.len().min(usize::try_from(spec.processors).unwrap_or(usize::MAX));
+        limits.processors = (0..count).filter_map(|at| all.get((begin + at) % all.len()).copied()).collect();
     }
-    Ok(())
+    Ok(limits)
 }
 
 /// The written-down workload of a folder.
@@ -79,6 +127,13 @@ pub fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
     let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
+}
+
+/// What runs of a folder's workload, if it still does.
+pub fn running(folder: &Path) -> Option<Running> {
+    let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
+    // A number alone may be another process by now.
+    (processes::started(running.pid) == Some(running.started)).then_some(running)
 }
 
 /// Writes a small file whole or not at all.

@@ -1,19 +1,25 @@
 //! Launching without a daemon, and everything after.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal};
-use tokio::{
-    fs,
-    io::{AsyncReadExt, AsyncSeekExt},
-    sync::mpsc,
-};
+use tokio::{fs, io::AsyncReadExt, sync::mpsc};
 
-use super::{Kept, Local, Runtime, Spec, keep, plan, processes, root};
+use super::{
+    Kept, Local, Runtime, Spec,
+    below::Below,
+    keep, log,
+    node::{Node, Stands},
+    people, plan, processes, root,
+};
 use crate::{
     adapters::{exec, private},
     core::{
@@ -73,24 +79,35 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let folder = self.workloads.join(&key);
         let name = host_name(answers.get("name"));
-        let inside = plan::inside(image, &answers, Path::new(plan::ROOT), &name)?;
-        let user = plan::user(image);
-        let spec = self.spec(runtime, inside, user, &answers, &pinned, &key, &folder)?;
+        let (asked, given) = (image.clone(), answers.clone());
+        // Looks at the host's paths, which may be on a file system that is slow.
+        let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
+            .await
+            .during(what)??;
+        let argv = plan::argv(runtime, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK");
+        let risks = plan::risks(image, &answers, &inside, runtime);
+        let spec = Spec {
+            runtime,
+            argv,
+            name: inside.hostname.clone(),
+            inside,
+            user: image.config.user.clone(),
+            who: None,
+            memory: answers.size("memory").unwrap_or(0),
+            processors: answers.get("cpus").parse().unwrap_or(0),
+            processes: answers.get("processes").parse().unwrap_or(0),
+            reference: pinned.reference.to_string(),
+            digest: pinned.digest.to_string(),
+            key: key.clone(),
+            created: text::now(),
+            node: Node::here(),
+        };
         Ok(Plan {
             backend: "local".into(),
-            steps: vec![
-                format!(
-                    "unpack {} layers, {}, into ROOT = {}",
-                    image.layers.len(),
-                    text::size(image.size),
-                    self.roots.join(pinned.manifest.short()).display()
-                ),
-                "start the command below and keep its log".to_owned(),
-            ],
+            steps: plan::steps(image, &self.roots.join(pinned.manifest.short())),
             request: serde_json::to_value(&spec).during(what)?,
-            risks: plan::risks(image, &answers, runtime),
+            risks,
             privileged: false,
             image: pinned,
             answers,
@@ -105,25 +122,31 @@ impl Launcher for Local {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
         let mut spec: Spec = serde_json::from_value(plan.request.clone()).during(what)?;
-        let mut inside =
-            spec.inside.clone().ok_or_else(|| Error::failed(what, "the plan is not one of this backend"))?;
-        let mounts = inside.mounts.clone();
-        // A file is mounted over a file, which must be there; folders are made.
-        let folders: Vec<&Path> =
-            mounts.iter().filter(|mount| mount.host.is_dir()).map(|mount| mount.inside.as_path()).collect();
-        let unpacked = root::provide(cx, &self.roots, supply, &folders).await?;
+        let unpacked = root::provide(cx, &self.roots, supply, plan::points(&spec.inside)).await?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private::folder(&staging)?;
         let made = async {
-            inside.root = if inside.writable {
+            let root = if spec.inside.writable {
                 cx.progress.phase("copying the image");
                 root::private_copy(unpacked.clone(), staging.join("root")).await?;
-                folder.join("root")
+                spec.inside.root = folder.join("root");
+                staging.join("root")
             } else {
+                spec.inside.root.clone_from(&unpacked);
                 unpacked
             };
-            spec.argv = plan::fill_in(&spec.argv, &inside.root);
-            spec.inside = Some(inside);
+            // Reads what the image decides: never in an asynchronous task.
+            let spec = tokio::task::spawn_blocking(move || {
+                let below = Below::new(&root)?;
+                let who = people::who(&spec.user, &below)?;
+                plan::settle(&mut spec.inside, &who, &below)?;
+                spec.argv = plan::argv(spec.runtime, &spec.inside, &who.clone().into(), "WHARF", "TASK");
+                spec.who = Some(who);
+                spec.node = Node::here();
+                Ok::<_, Error>(spec)
+            })
+            .await
+            .during(what)??;
             private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
             // Appears whole, under its final name.
             fs::rename(&staging, &folder).await.during(what)
@@ -138,6 +161,9 @@ impl Launcher for Local {
         let keeper = std::process::Command::new(program)
             .arg("__keep")
             .arg(&folder)
+            // It outlives this session; nothing of it is its business.
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -146,7 +172,7 @@ impl Launcher for Local {
         // Reaped when it ends while Wharf still runs; afterwards that is init's duty.
         tokio::task::spawn_blocking(move || keeper.wait());
         for _ in 0..200 {
-            if folder.join("pid").is_file() || folder.join("exit").is_file() {
+            if folder.join("running").is_file() || log::exit_code(&folder).is_some() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -161,31 +187,8 @@ impl Launcher for Local {
     async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
         let what = format!("read the logs of {id}");
         let kept = self.find(id).await?;
-        let file = fs::OpenOptions::new().read(true).open(kept.folder.join("log")).await;
-        let Ok(file) = file else { return Ok(Box::pin(stream::empty())) };
-        Ok(Box::pin(stream::try_unfold(
-            (file, kept.folder, what, false),
-            move |(mut file, folder, what, ended)| async move {
-                let mut buffer = vec![0; 64 << 10];
-                let mut ended = ended;
-                loop {
-                    let count = file.read(&mut buffer).await.during(&what)?;
-                    if count > 0 {
-                        buffer.truncate(count);
-                        return Ok(Some((Bytes::from(buffer), (file, folder, what, ended))));
-                    }
-                    if !follow || ended {
-                        return Ok(None);
-                    }
-                    // What was written between the last read and the end is read once more.
-                    ended = folder.join("exit").is_file();
-                    if !ended {
-                        tokio::time::sleep(FOLLOW).await;
-                    }
-                    file.seek(std::io::SeekFrom::Current(0)).await.during(&what)?;
-                }
-            },
-        )))
+        let reader = Reader { folder: kept.folder, what, follow, part: None, following: None, ended: false };
+        Ok(Box::pin(stream::try_unfold(reader, Reader::next)))
     }
 
     async fn terminal(
@@ -200,16 +203,12 @@ impl Launcher for Local {
             return Err(Error::unsupported(what, "local workloads have no terminal of their own")
                 .hint("open a shell in it instead, or follow its logs"));
         };
-        let (argv, environment) = self.enter(id, command).await?;
+        let argv = self.enter(id, "terminal", command).await?;
         let pair = native_pty_system()
             .openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 })
             .during(&what)?;
         let mut builder = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
         builder.env_clear();
-        for (name, value) in environment.iter().filter_map(|pair| pair.split_once('=')) {
-            builder.env(name, value);
-        }
-        builder.env("TERM", "xterm-256color");
         let mut child = pair.slave.spawn_command(builder).during(&what)?;
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().during(&what)?;
@@ -253,9 +252,9 @@ impl Launcher for Local {
     }
 
     async fn exec(&self, _cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
-        let (argv, environment) = self.enter(id, command).await?;
+        let argv = self.enter(id, "pipe", command).await?;
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let output = exec::run_in(&words, Some(&environment), b"", 16 << 20, Duration::from_secs(3600)).await?;
+        let output = exec::run_in(&words, Some(&[]), b"", 16 << 20, Duration::from_secs(3600)).await?;
         let mut all = output.stdout;
         all.extend_from_slice(output.stderr.as_bytes());
         Ok((all, i64::from(output.code)))
@@ -263,7 +262,7 @@ impl Launcher for Local {
 
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Usage> {
         let what = format!("measure {id}");
-        let kept = self.find(id).await?;
+        let kept = self.find(id).await?.here(&what)?;
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
         let (nanoseconds, memory, processes) =
             tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
@@ -278,25 +277,23 @@ impl Launcher for Local {
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
+        let what = format!("stop {id}");
         let kept = self.find(id).await?;
+        if matches!(kept.workload.state, State::Exited(_)) {
+            return Ok(());
+        }
+        let kept = kept.here(&what)?;
         let Some(pid) = kept.pid else { return Ok(()) };
         // The program is asked first; when its sandbox ends, everything in it does.
         signal(processes::program(pid).unwrap_or(pid), Signal::TERM);
-        for _ in 0..100 {
-            if kept.folder.join("exit").is_file() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        if kept.ends().await {
+            return Ok(());
         }
         signal(pid, Signal::KILL);
-        for _ in 0..100 {
-            if kept.folder.join("exit").is_file() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        if kept.ends().await {
+            return Ok(());
         }
-        Err(Error::new(Kind::Unavailable, format!("stop {id}"), "it does not end")
-            .hint(format!("its process is {pid}")))
+        Err(Error::new(Kind::Unavailable, what, "it does not end").hint(format!("its process is {pid}")))
     }
 
     async fn remove(&self, cx: &Context, id: &str) -> Result<()> {
@@ -304,8 +301,11 @@ impl Launcher for Local {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(kept) => {
+                let what = format!("remove {id}");
+                let over = matches!(kept.workload.state, State::Exited(_));
+                let kept = if over { kept } else { kept.here(&what)? };
                 self.stop(cx, id).await?;
-                fs::remove_dir_all(&kept.folder).await.during(format!("remove {id}"))
+                fs::remove_dir_all(&kept.folder).await.during(what)
             }
         }
     }
@@ -325,32 +325,6 @@ impl Local {
     fn runtime(&self) -> Result<Runtime> {
         self.runtime.ok_or_else(|| {
             Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap")
-        })
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn spec(
-        &self,
-        runtime: Runtime,
-        inside: super::inside::Inside,
-        user: (String, String),
-        answers: &Answers,
-        pinned: &crate::core::model::Pinned,
-        key: &str,
-        folder: &Path,
-    ) -> Result<Spec> {
-        let program = std::env::current_exe().during("find our own program")?.display().to_string();
-        Ok(Spec {
-            argv: plan::argv(runtime, &inside, user, answers.get("network"), folder, &program),
-            name: inside.hostname.clone(),
-            inside: Some(inside),
-            memory: answers.size("memory").unwrap_or(0),
-            processors: answers.get("cpus").parse().unwrap_or(0),
-            processes: answers.get("processes").parse().unwrap_or(0),
-            reference: pinned.reference.to_string(),
-            digest: pinned.digest.to_string(),
-            key: key.to_owned(),
-            created: text::now(),
         })
     }
 
@@ -374,53 +348,130 @@ impl Local {
         })
     }
 
-    /// The words that run a command inside a running sandbox, and the environment of the program in it.
-    async fn enter(&self, id: &str, command: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
+    /// The words that run a command inside a running sandbox. All else it needs is in the workload's folder.
+    async fn enter(&self, id: &str, files: &str, command: Vec<String>) -> Result<Vec<String>> {
         let what = format!("enter {id}");
-        let kept = self.find(id).await?;
-        let pid = kept.pid.ok_or_else(|| Error::unsupported(&what, "it is not running").hint("launch it again"))?;
-        let nsenter = exec::on_path("nsenter")
-            .ok_or_else(|| Error::unsupported(what, "nsenter is not on the path").hint("install util-linux"))?;
-        // The innermost process has all the namespaces; its parents are the sandbox program.
-        let innermost = processes::family(pid).pop().unwrap_or(pid);
-        let mut argv: Vec<String> = [
-            &nsenter.display().to_string(),
-            "--target",
-            &innermost.to_string(),
-            "--user",
-            "--preserve-credentials",
-            "--mount",
-            "--pid",
-            "--net",
-            "--ipc",
-            "--uts",
-            "--root",
-            "--wd",
-            "--",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        argv.extend(command);
-        Ok((argv, kept.spec.inside.map(|inside| inside.environment).unwrap_or_default()))
+        let kept = self.find(id).await?.here(&what)?;
+        if kept.pid.is_none() {
+            return Err(Error::unsupported(&what, "it is not running").hint("launch it again"));
+        }
+        let program = std::env::current_exe().during(what)?;
+        let words = [program.display().to_string(), super::enter::VERB.to_owned(), kept.folder.display().to_string()];
+        Ok([words.to_vec(), vec![files.to_owned(), "--".to_owned()], command].concat())
     }
+}
+
+impl Kept {
+    /// This one, if its processes are among those of this node.
+    fn here(self, what: &str) -> Result<Self> {
+        if self.stands == Stands::Elsewhere {
+            let node = elsewhere(&self.spec.node);
+            return Err(Error::unsupported(what, format!("it is {node}, which this is not"))
+                .hint(format!("do it there; if there is no such place any more, delete {}", self.folder.display())));
+        }
+        Ok(self)
+    }
+
+    /// Whether it ends within five seconds.
+    async fn ends(&self) -> bool {
+        for _ in 0..100 {
+            // Its keeper writes the code; without a keeper nothing more will be written.
+            if log::exit_code(&self.folder).is_some() || keep::running(&self.folder).is_none() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    }
+}
+
+/// Where another node's workload is, in words.
+fn elsewhere(node: &Node) -> String {
+    let here = Node::here();
+    match clean::short(&node.host, 60) {
+        host if host.is_empty() => "on a node that was not written down".to_owned(),
+        host if node.boot == here.boot => format!("on node {host}, in another container"),
+        host => format!("on node {host}"),
+    }
+}
+
+/// The parts of a log, one after the other.
+struct Reader {
+    folder: PathBuf,
+    what: String,
+    follow: bool,
+    part: Option<(u64, fs::File)>,
+    /// The part after this one: once it is there, this one is complete and is read to its end.
+    following: Option<(u64, PathBuf)>,
+    ended: bool,
+}
+
+impl Reader {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        loop {
+            let what = self.what.clone();
+            if let Some((_, file)) = &mut self.part {
+                let mut buffer = vec![0; 64 << 10];
+                let count = file.read(&mut buffer).await.during(&what)?;
+                if count > 0 {
+                    buffer.truncate(count);
+                    return Ok(Some((Bytes::from(buffer), self)));
+                }
+            }
+            let at = self.part.as_ref().map(|(number, _)| *number);
+            if let Some((number, path)) = self.following.take() {
+                match fs::File::open(path).await {
+                    Ok(file) => self.part = Some((number, file)),
+                    // It made way for newer ones in this moment.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(Error::failed(what, error)),
+                }
+                if number != at.map_or(0, |at| at + 1) {
+                    return Ok(Some((Bytes::from(log::dropped()), self)));
+                }
+                continue;
+            }
+            let folder = self.folder.clone();
+            let parts = tokio::task::spawn_blocking(move || log::parts(&folder)).await.during(&what)?;
+            self.following = parts.into_iter().find(|(number, _)| at.is_none_or(|at| *number > at));
+            if self.following.is_some() {
+                continue;
+            }
+            if !self.follow || self.ended {
+                return Ok(None);
+            }
+            // What was written between the last read and the end is read once more.
+            let folder = self.folder.clone();
+            self.ended = tokio::task::spawn_blocking(move || over(&folder)).await.during(&what)?;
+            if !self.ended {
+                tokio::time::sleep(FOLLOW).await;
+            }
+        }
+    }
+}
+
+/// Whether nothing more comes of a workload, as far as this node can tell.
+fn over(folder: &Path) -> bool {
+    load(folder).is_none_or(|kept| {
+        log::exit_code(folder).is_some()
+            || (kept.stands != Stands::Elsewhere && matches!(kept.workload.state, State::Other(_)))
+    })
 }
 
 /// Reads a workload's folder; one that is half-made or damaged is not listed.
 fn load(folder: &Path) -> Option<Kept> {
     let spec = keep::read(folder).ok()?;
-    let exit = std::fs::read_to_string(folder.join("exit")).ok().and_then(|code| code.trim().parse().ok());
-    let identity = std::fs::read_to_string(folder.join("pid")).ok();
-    let pid = identity.and_then(|text| {
-        let (pid, started) = text.trim().split_once(' ')?;
-        let pid: u32 = pid.parse().ok()?;
-        // A number alone may be another process by now.
-        (exit.is_none() && processes::started(pid) == started.parse().ok()).then_some(pid)
-    });
+    let exit = log::exit_code(folder);
+    let stands = Node::here().sees(&spec.node);
+    // Elsewhere the same number is another process.
+    let pid = keep::running(folder).filter(|_| exit.is_none() && stands == Stands::Here).map(|running| running.pid);
     let state = match (exit, pid) {
         (Some(code), _) => State::Exited(code),
         (None, Some(_)) => State::Running,
+        (None, None) if stands == Stands::Elsewhere => State::Other(elsewhere(&spec.node)),
         (None, None) if text::now() - spec.created < 5 => State::Created,
-        (None, None) => State::Other("lost (the machine restarted?)".into()),
+        (None, None) if stands == Stands::Before => State::Other("lost (the machine was restarted)".into()),
+        (None, None) => State::Other("lost (its keeper was ended)".into()),
     };
     let workload = Workload {
         id: spec.key.clone(),
@@ -432,7 +483,7 @@ fn load(folder: &Path) -> Option<Kept> {
         created: Some(spec.created),
         note: String::new(),
     };
-    Some(Kept { folder: folder.to_owned(), spec, workload, pid })
+    Some(Kept { folder: folder.to_owned(), spec, workload, pid, stands })
 }
 
 fn signal(pid: u32, signal: Signal) {

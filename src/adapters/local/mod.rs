@@ -3,23 +3,33 @@
 //! A launch is a folder below the state folder: what to run, its log, its exit code. A small keeper
 //! process (`keep`) outlives Wharf, so a workload does too.
 
-pub mod inside;
-pub mod keep;
+mod below;
+mod calls;
+mod confine;
+mod enter;
+mod inside;
+mod keep;
 mod launcher;
 pub mod layer;
+mod log;
+mod mounts;
+mod node;
+mod people;
 mod plan;
 mod processes;
 mod root;
 mod seal;
+mod sealed;
+mod sockets;
 pub mod unpack;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     adapters::{Parts, Surroundings, exec},
-    core::{config::Config, error::Result, launch::Workload},
+    core::{config::Config, error::Result, launch::Workload, model::Foreign},
 };
 
 /// Which program makes the sandbox.
@@ -28,14 +38,17 @@ use crate::{
 pub enum Runtime {
     /// Bubblewrap.
     Bwrap,
-    /// util-linux `unshare`, with our own code setting up the inside.
+    /// util-linux `unshare`.
     Unshare,
 }
 
 impl Runtime {
     /// The best one on the path.
     pub fn find() -> Option<Self> {
-        if exec::on_path("bwrap").is_some() {
+        use std::os::unix::fs::MetadataExt;
+        // One that is marked to run as root gives nobody rights over their own sandbox.
+        let plain = |file: std::path::PathBuf| file.metadata().is_ok_and(|meta| meta.mode() & 0o4000 == 0);
+        if exec::on_path("bwrap").is_some_and(plain) {
             Some(Self::Bwrap)
         } else {
             exec::on_path("unshare").map(|_| Self::Unshare)
@@ -48,6 +61,17 @@ impl Runtime {
             Self::Bwrap => "bwrap",
             Self::Unshare => "unshare",
         }
+    }
+}
+
+/// The inner calls of this backend, which come before everything else: they must stay small and quick. `None` is any other call.
+pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
+    let [_, verb, rest @ ..] = words else { return None };
+    match (verb.to_str()?, rest) {
+        ("__keep", [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
+        ("__inside", [number]) => Some(inside::enter(number.to_str().unwrap_or_default())),
+        (enter::VERB, rest) => Some(enter::enter(rest)),
+        _ => None,
     }
 }
 
@@ -74,17 +98,21 @@ impl Local {
 /// What is written down for a workload, and all the keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// The sandbox program and its arguments.
+    /// Which program makes the sandbox.
+    pub runtime: Runtime,
+    /// How it is called, in words of the plan; the keeper calls it with what is known by then.
     pub argv: Vec<String>,
-    /// The inside, for `unshare`.
-    pub inside: Option<inside::Inside>,
+    /// What the inside looks like.
+    pub inside: inside::Inside,
+    /// User and group as the image names them.
+    pub user: Foreign,
+    /// Who that is, once the image is unpacked.
+    pub who: Option<people::Who>,
     /// Bytes of memory a single process may use; 0 for no limit.
     pub memory: u64,
     /// Processors it may use; 0 for no limit.
-    #[serde(default)]
     pub processors: u64,
     /// Processes it may add to those of its user; 0 for no limit.
-    #[serde(default)]
     pub processes: u64,
     /// How it is listed.
     pub name: String,
@@ -96,6 +124,9 @@ pub struct Spec {
     pub key: String,
     /// Seconds since 1970.
     pub created: i64,
+    /// Where it runs.
+    #[serde(default)]
+    pub node: node::Node,
 }
 
 /// A sandbox that is listed.
@@ -104,6 +135,7 @@ struct Kept {
     spec: Spec,
     workload: Workload,
     pid: Option<u32>,
+    stands: node::Stands,
 }
 
 /// The daemonless backend.

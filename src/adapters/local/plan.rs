@@ -1,22 +1,28 @@
 //! The form of the daemonless backend, and the plan made of its answers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Runtime, inside::Inside};
+use super::{
+    Runtime,
+    below::{Below, Point},
+    calls,
+    inside::Inside,
+    log,
+    people::Who,
+    sockets,
+};
 use crate::core::{
-    error::{Error, Result},
+    error::{During, Error, Result},
     form::{Answers, Field, FieldKind, Form},
     launch::{Mount, Risk},
-    model::Image,
+    model::{Foreign, Image},
     questions::{self, choice},
 };
 
 /// Where the root stands in a plan that has not been carried out.
 pub const ROOT: &str = "ROOT";
-const UID_OF: &str = "UID-OF:";
-const GID_OF: &str = "GID-OF:";
-/// For a user whom the image does not list.
-const NOBODY: u32 = 65534;
+/// What names of this machine a program with its network needs, as engines give it.
+const NAMES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
 /// The questions.
 pub fn form(image: &Image) -> Form {
@@ -42,9 +48,10 @@ pub fn form(image: &Image) -> Form {
     }
 }
 
-/// The sandbox as data, from image and answers.
+/// The sandbox as data, from image and answers. Asks the host where the mounts really are.
 pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
-    let words = answers.words("command");
+    let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
+    let words = own(answers.words("command"));
     let argv = match (image.config.entrypoint.is_empty(), words.is_empty()) {
         (false, false) => [image.config.entrypoint.clone(), words].concat(),
         (false, true) => [image.config.entrypoint.clone(), image.config.command.clone()].concat(),
@@ -57,11 +64,22 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
         );
     }
     let mut environment = image.config.environment.clone();
-    if !environment.iter().any(|pair| pair.starts_with("PATH=")) {
-        environment.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+    if !has(&environment, "PATH") {
+        environment.push(Foreign::new("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
     }
-    environment.extend(answers.words("env"));
-    let mounts = questions::mounts_of(answers)?;
+    environment.extend(own(answers.words("env")));
+    let mut mounts = questions::mounts_of(answers)?;
+    for mount in &mut mounts {
+        mount.host = real(&mount.host)?;
+    }
+    let network = answers.get("network") == "host";
+    if network {
+        let names = NAMES.map(Path::new).into_iter().filter(|name| !mounts.iter().any(|mount| mount.inside == **name));
+        let found: Vec<Mount> = names
+            .filter_map(|name| Some(Mount { host: name.canonicalize().ok()?, inside: name.to_owned(), writes: false }))
+            .collect();
+        mounts.extend(found);
+    }
     Ok(Inside {
         root: root.to_owned(),
         writable: answers.is("writable"),
@@ -70,139 +88,147 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
         environment,
         working_dir: image.config.working_dir.clone(),
         hostname: name.to_owned(),
+        network,
     })
 }
 
-/// User and group inside as words of the plan: numbers, or a stand-in for a name that only the unpacked image can tell.
-pub fn user(image: &Image) -> (String, String) {
-    let mut parts = image.config.user.splitn(2, ':');
-    let (user, group) = (parts.next().filter(|user| !user.is_empty()).unwrap_or("0"), parts.next());
-    let uid = if user.parse::<u32>().is_ok() { user.to_owned() } else { format!("{UID_OF}{user}") };
-    let gid = match group {
-        Some(group) if group.parse::<u32>().is_ok() => group.to_owned(),
-        _ if user.parse::<u32>().is_ok() => user.to_owned(),
-        _ => format!("{GID_OF}{user}"),
-    };
-    (uid, gid)
+/// Where a path of the host really is: what a plan says of it must not be about a link.
+fn real(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().during(format!("mount {}", path.display()))
 }
 
-/// Replaces the stand-ins of a plan by what the unpacked image says.
-pub fn fill_in(argv: &[String], root: &Path) -> Vec<String> {
-    let passwd = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
-    let field = |name: &str, at: usize| {
-        passwd
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<_>>())
-            .find(|fields| fields.first() == Some(&name))
-            .map_or(NOBODY, |fields| number(&fields, at))
-            .to_string()
-    };
-    let fill = |word: &String| match (word.strip_prefix(UID_OF), word.strip_prefix(GID_OF)) {
-        (Some(name), _) => field(name, 2),
-        (_, Some(name)) => field(name, 3),
-        _ if word == ROOT => root.display().to_string(),
-        _ => word.clone(),
-    };
-    argv.iter().map(fill).collect()
+/// Whether `NAME=` is among the environment.
+pub fn has(environment: &[Foreign], name: &str) -> bool {
+    environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
-fn number(fields: &[&str], at: usize) -> u32 {
-    fields.get(at).and_then(|field| field.parse().ok()).unwrap_or(NOBODY)
+/// What must be there in the unpacked image: a place for each mount, and the working folder.
+pub fn points(inside: &Inside) -> Vec<Point> {
+    let mut points: Vec<Point> =
+        inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
+    let folder = Path::new("/").join(inside.working_dir.raw().trim_start_matches('/'));
+    // Below a mount it is the host's to have.
+    if !points.iter().any(|point| folder.starts_with(&point.path)) {
+        points.push(Point { path: folder, folder: true });
+    }
+    points
 }
 
-/// The sandbox program and its arguments. `folder` is where the workload is written down.
-pub fn argv(
-    runtime: Runtime,
-    inside: &Inside,
-    (uid, gid): (String, String),
-    network: &str,
-    folder: &Path,
-    own_program: &str,
-) -> Vec<String> {
-    let mut argv: Vec<String> = Vec::new();
-    let mut add = |words: &[&str]| argv.extend(words.iter().map(ToString::to_string));
-    if runtime == Runtime::Unshare {
-        add(&[
-            "unshare",
-            "--user",
-            "--map-user",
-            &uid,
-            "--map-group",
-            &gid,
-            "--keep-caps",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--ipc",
-            "--uts",
-            "--kill-child",
-        ]);
-        if network == "none" {
-            add(&["--net"]);
+/// Says where things ended up in the unpacked image: mounts by their place without links, the user's home.
+pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
+    for mount in &mut inside.mounts {
+        let what = format!("mount at {}", mount.inside.display());
+        let point = Point { path: mount.inside.clone(), folder: mount.host.is_dir() };
+        mount.inside = root.find(&point)?.ok_or_else(|| Error::not_found(&what, "the image has no such place"))?;
+        let at = &mount.inside;
+        if at == Path::new("/") || at == Path::new("/dev") || at.starts_with("/proc") {
+            return Err(Error::usage(what, "the sandbox has its own there"));
         }
-        add(&["--", own_program, "__inside", &folder.display().to_string()]);
-        return argv;
     }
-    add(&[
-        "bwrap",
-        "--unshare-all",
-        "--unshare-user",
-        "--die-with-parent",
-        "--new-session",
-        "--cap-drop",
-        "ALL",
-        "--uid",
-        &uid,
-        "--gid",
-        &gid,
-        "--hostname",
-        &inside.hostname,
-    ]);
-    if network == "host" {
-        add(&["--share-net"]);
+    if !has(&inside.environment, "HOME") {
+        inside.environment.push(Foreign::new(format!("HOME={}", who.home)));
     }
-    let root = inside.root.display().to_string();
-    add(&[
-        if inside.writable { "--bind" } else { "--ro-bind" },
-        &root,
-        "/",
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--tmpfs",
-        "/tmp",
-        "--tmpfs",
-        "/run",
-    ]);
-    for Mount { host, inside: at, writes } in &inside.mounts {
-        add(&[if *writes { "--bind" } else { "--ro-bind" }, &host.display().to_string(), &at.display().to_string()]);
+    Ok(())
+}
+
+/// User and group inside, as words of the sandbox program.
+pub struct Ids {
+    uid: String,
+    gid: String,
+}
+
+impl Ids {
+    /// As far as they are known before the image is unpacked.
+    pub fn of(user: &Foreign) -> Self {
+        let user = if user.is_empty() { "0".to_owned() } else { user.to_string() };
+        let (uid, gid) = user.split_once(':').unwrap_or((&user, &user));
+        let word = |name: &str, kind: &str| {
+            if name.parse::<u32>().is_ok() { name.to_owned() } else { format!("{kind} OF {name}") }
+        };
+        Self { uid: word(uid, "USER"), gid: word(gid, "GROUP") }
     }
-    add(&["--clearenv"]);
-    for (name, value) in inside.environment.iter().filter_map(|pair| pair.split_once('=')) {
-        add(&["--setenv", name, value]);
+}
+
+impl From<Who> for Ids {
+    fn from(who: Who) -> Self {
+        Self { uid: who.uid.to_string(), gid: who.gid.to_string() }
     }
-    if !inside.working_dir.is_empty() {
-        add(&["--chdir", &inside.working_dir]);
+}
+
+/// How the sandbox program is called: it makes the namespaces and starts this program as process 1 in them, with the number of
+/// what that is told. Process 1 makes the rest.
+pub fn argv(runtime: Runtime, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
+    let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
+    let mut argv = match runtime {
+        Runtime::Unshare => {
+            let ids = ["unshare", "--user", "--map-user", uid, "--map-group", gid, "--keep-caps"];
+            let kinds = ["--mount", "--pid", "--fork", "--ipc", "--uts", "--cgroup", "--kill-child"];
+            [ids, kinds].concat()
+        }
+        Runtime::Bwrap => {
+            let kinds =
+                ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"];
+            // Its rights are over its own namespaces only, and process 1 gives them up.
+            let rest = ["--cap-add", "ALL", "--uid", uid, "--gid", gid, "--dev-bind", "/", "/"];
+            [&kinds[..], &rest[..]].concat()
+        }
+    };
+    match (runtime, inside.network) {
+        (Runtime::Unshare, false) => argv.push("--net"),
+        (Runtime::Bwrap, true) => argv.push("--share-net"),
+        _ => {}
     }
-    add(&["--"]);
-    argv.extend(inside.argv.iter().cloned());
-    argv
+    argv.extend(["--", ourselves, "__inside", told]);
+    argv.into_iter().map(str::to_owned).collect()
+}
+
+/// The steps in words.
+pub fn steps(image: &Image, root: &Path) -> Vec<String> {
+    vec![
+        format!(
+            "unpack {} layers, {}, into ROOT = {}",
+            image.layers.len(),
+            crate::core::text::size(image.size),
+            root.display()
+        ),
+        format!("start the command below and keep its log, the last {} to {} MiB", log::PART >> 20, log::PART >> 19),
+    ]
 }
 
 /// What the launch may do, in words.
-pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
-    let user = if image.config.user.is_empty() { "root" } else { &image.config.user };
+pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: Runtime) -> Vec<Risk> {
+    let user = if image.config.user.is_empty() { "root".to_owned() } else { image.config.user.to_string() };
     let mut risks = vec![
         Risk::fine(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
         questions::no_rights(),
-        if answers.get("network") == "host" { questions::host_network() } else { questions::no_network() },
+        if inside.network { questions::host_network() } else { questions::no_network() },
     ];
-    risks.extend(questions::mount_risks(answers));
-    risks.push(if answers.is("writable") {
+    if inside.network && sockets::can_be_divided() {
+        risks.push(Risk::fine("it cannot reach programs of yours that listen on abstract sockets"));
+    } else if inside.network {
+        risks.push(Risk::danger(
+            "with this machine's network it also reaches programs of yours that listen without a file, on abstract sockets: \
+             a desktop's X server or message bus may obey it as if it were you",
+        ));
+    }
+    let (names, mounts): (Vec<&Mount>, Vec<&Mount>) = inside
+        .mounts
+        .iter()
+        .partition(|mount| inside.network && NAMES.iter().any(|name| mount.inside == Path::new(name)));
+    if mounts.is_empty() {
+        risks.push(questions::nothing_mounted());
+    }
+    risks.extend(mounts.iter().map(|mount| mount.gives_away()));
+    risks.extend(names.iter().map(|mount| mount.gives_away()));
+    risks.push(if inside.writable {
         Risk::fine("it may change its own copy of the image")
     } else {
-        Risk::fine("the image's files cannot be changed; /tmp can")
+        Risk::fine("the image's files cannot be changed; /tmp and /run can, and are gone afterwards")
+    });
+    risks.push(if calls::known() {
+        Risk::fine("it cannot use the kernel's keyrings, where passwords may be, nor make sandboxes of its own")
+    } else {
+        Risk::caution("for this processor there is no filter of system calls: it can use your kernel keyrings")
     });
     risks.push(Risk::fine(format!("at most {} processors", answers.get("cpus"))));
     risks.push(if rustix::process::geteuid().is_root() {
@@ -220,19 +246,4 @@ pub fn risks(image: &Image, answers: &Answers, runtime: Runtime) -> Vec<Risk> {
         runtime.word()
     )));
     risks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn user_names_are_filled_in_from_the_image() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("etc")).unwrap();
-        std::fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\napp:x:1234:99::/:/bin/sh\n").unwrap();
-        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let filled = fill_in(&words(&["--uid", "UID-OF:app", "--gid", "GID-OF:app", "UID-OF:gone"]), root.path());
-        assert_eq!(filled, words(&["--uid", "1234", "--gid", "99", "65534"]));
-    }
 }

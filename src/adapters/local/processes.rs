@@ -49,11 +49,32 @@ pub fn family(pid: u32) -> Vec<u32> {
     all
 }
 
-/// The program in a sandbox that `pid` started: below the sandbox's own process 1, which does not hear polite signals.
+/// The number of a process among those of the innermost set that it belongs to, where that is not this one.
+fn number_inside(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let numbers: Vec<u32> = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?
+        .split_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    numbers.last().copied().filter(|_| numbers.len() > 1)
+}
+
+/// The child of `pid` that has this number inside.
+fn child(pid: u32, number: u32) -> Option<u32> {
+    let all = family(pid);
+    all.into_iter().find(|one| stat(*one).is_some_and(|stat| stat.parent == pid) && number_inside(*one) == Some(number))
+}
+
+/// Process 1 of the sandbox that `pid` made.
+pub fn first(pid: u32) -> Option<u32> {
+    child(pid, 1)
+}
+
+/// The program in the sandbox that `pid` made: the first process that its process 1 started. Process 1 does not hear polite signals.
 pub fn program(pid: u32) -> Option<u32> {
-    let parents: HashMap<u32, u32> = family(pid).into_iter().filter_map(|pid| Some((pid, stat(pid)?.parent))).collect();
-    let child = |of: u32| parents.iter().filter(|(_, parent)| **parent == of).map(|(pid, _)| *pid).min();
-    child(child(pid)?)
+    child(first(pid)?, 2)
 }
 
 /// Processes and threads of this user.

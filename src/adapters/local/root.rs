@@ -16,6 +16,7 @@ use futures_util::TryStreamExt;
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
+    below::{Below, Point},
     seal::{self, Standing},
     unpack::Root,
 };
@@ -40,14 +41,14 @@ const ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long the end of an unpacking that was cancelled is waited for.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// The root of the pinned image with these folders in it: unpacked once, and only given out again if nothing in it was
+/// The root of the pinned image with these places in it: unpacked once, and only given out again if nothing in it was
 /// changed since. Layers are hashed as they are unpacked; a wrong one leaves nothing behind.
-pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, folders: &[&Path]) -> Result<PathBuf> {
+pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Point>) -> Result<PathBuf> {
     let what = format!("unpack {}", supply.image.reference);
     let image = supply.image.manifest.clone();
     let home = roots.join(image.hex());
-    let folders: Arc<[PathBuf]> = folders.iter().map(|folder| folder.to_path_buf()).collect();
-    let (below, wanted, digest) = (roots.to_owned(), folders.clone(), image.clone());
+    let points: Arc<[Point]> = points.into();
+    let (below, wanted, digest) = (roots.to_owned(), points.clone(), image.clone());
     let kept = tokio::task::spawn_blocking(move || {
         private::folder(&below)?;
         sweep(&below);
@@ -71,34 +72,36 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, folders: &[&Pa
     cx.progress.total(layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add));
     let working = Working::begin(roots, &image, &what)?;
     let place = Place { content, at };
-    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, folders.clone(), &what)).await?;
+    cx.unless_cancelled(&what, working.unpack(cx, &place, layers, points.clone(), &what)).await?;
     let below = roots.to_owned();
-    tokio::task::spawn_blocking(move || working.publish(&below, &image, &folders)).await.during(&what)??;
+    tokio::task::spawn_blocking(move || working.publish(&below, &image, &points)).await.during(&what)??;
     Ok(home.join("root"))
 }
 
-/// How a kept tree stands. One that is sound gets those folders that it lacks, and a new seal.
-fn kept(roots: &Path, image: &Digest, folders: &[PathBuf]) -> Result<Standing> {
+/// How a kept tree stands. One that is sound gets those places that it lacks, and a new seal.
+fn kept(roots: &Path, image: &Digest, points: &[Point]) -> Result<Standing> {
     let home = roots.join(image.hex());
     let standing = seal::check(&home, image);
-    if standing != Standing::Sound || complete(&home, folders)? {
+    if standing != Standing::Sound || complete(&home, points)? {
         return Ok(standing);
     }
     let _lock = lock(roots)?;
     // Somebody else may have been here meanwhile.
     let standing = seal::check(&home, image);
     if standing == Standing::Sound {
-        let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
-        Root::new(&home.join("root"))?.mount_points(&folders, "make mount points")?;
+        let root = Below::new(&home.join("root"))?;
+        // Those that cannot be made leave the others, which the seal must hold.
+        let made = points.iter().try_for_each(|point| root.make(point).map(drop));
         seal::write(&home, image)?;
+        made?;
     }
     Ok(standing)
 }
 
-fn complete(home: &Path, folders: &[PathBuf]) -> Result<bool> {
-    let root = Root::new(&home.join("root"))?;
-    for folder in folders {
-        if !root.has(folder, "look for mount points")? {
+fn complete(home: &Path, points: &[Point]) -> Result<bool> {
+    let root = Below::new(&home.join("root"))?;
+    for point in points {
+        if root.find(point)?.is_none() {
             return Ok(false);
         }
     }
@@ -145,7 +148,7 @@ impl Working {
         cx: &Context,
         place: &Place,
         layers: Vec<Descriptor>,
-        folders: Arc<[PathBuf]>,
+        points: Arc<[Point]>,
         what: &str,
     ) -> Result<()> {
         let mut root = Root::new(&self.path().join("root"))?;
@@ -155,8 +158,9 @@ impl Working {
             let _ = self.inner.lock.set_modified(SystemTime::now());
             root = self.layer(cx, place, layer, root, what).await?;
         }
-        let all: Vec<&Path> = ALWAYS.iter().map(Path::new).chain(folders.iter().map(PathBuf::as_path)).collect();
-        root.mount_points(&all, what)?;
+        root.mount_points(&ALWAYS.map(Path::new), what)?;
+        let below = Below::new(&self.path().join("root"))?;
+        points.iter().try_for_each(|point| below.make(point).map(drop))?;
         if root.left_out > 0 {
             tracing::info!(count = root.left_out, "devices and pipes in the image were left out");
         }
@@ -202,14 +206,14 @@ impl Working {
     }
 
     /// Seals the tree and puts it into its place, unless somebody else was faster with the same bytes.
-    fn publish(&self, roots: &Path, image: &Digest, folders: &[PathBuf]) -> Result<()> {
+    fn publish(&self, roots: &Path, image: &Digest, points: &[Point]) -> Result<()> {
         let what = "keep an unpacked image";
         let path = self.path();
         seal::write(&path, image)?;
         let home = roots.join(image.hex());
         let _lock = lock(roots)?;
         match seal::check(&home, image) {
-            Standing::Sound if complete(&home, folders)? => return Ok(()),
+            Standing::Sound if complete(&home, points)? => return Ok(()),
             Standing::Missing => {}
             // A workload may still run in it.
             _ => std::fs::rename(&home, private::beside(&home, "aside")).during(what)?,

@@ -112,11 +112,6 @@ impl Root {
         Ok(())
     }
 
-    /// Whether a folder is there; links in its path stay inside the root.
-    pub fn has(&self, folder: &Path, what: &str) -> Result<bool> {
-        Ok(inside(folder, what)?.is_none_or(|folder| self.open(&folder).is_ok()))
-    }
-
     /// Puts an entry into its folder; gives that folder's inode.
     fn place(&mut self, data: &mut Layer<'_>, item: &Item, parent: &Path, name: &OsStr, what: &str) -> Result<u64> {
         let folder = self.make(parent, what)?;

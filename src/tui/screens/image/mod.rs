@@ -10,7 +10,7 @@ use crate::{
     core::{
         error::Error,
         form::join_words,
-        model::{Image, Version},
+        model::{self, Image, Version},
         reference::ImageRef,
         share::Share,
         text,
@@ -300,18 +300,18 @@ impl Page {
         });
         add("Platforms", platforms.collect::<Vec<_>>().join(", "));
         let config = &image.config;
-        add("Entry point", join_words(&config.entrypoint));
-        add("Command", join_words(&config.command));
+        add("Entry point", join_words(&model::shown(&config.entrypoint)));
+        add("Command", join_words(&model::shown(&config.command)));
         if image.disk.is_none() {
             add(
                 "User",
-                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.clone() },
+                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.to_string() },
             );
         }
-        add("Directory", config.working_dir.clone());
+        add("Directory", config.working_dir.to_string());
         add("Ports", config.ports.join(", "));
         add("Volumes", config.volumes.join(", "));
-        config.environment.iter().for_each(|pair| add("Environment", pair.clone()));
+        config.environment.iter().for_each(|pair| add("Environment", pair.to_string()));
         let property = if image.disk.is_some() { "Property" } else { "Annotation" };
         image.annotations.iter().for_each(|(key, value)| add(property, format!("{key} = {value}")));
         config

@@ -1,0 +1,182 @@
+//! System calls that no program in a sandbox may make: those that reach what namespaces do not divide (the kernel's
+//! keyrings, other terminals' input) and those that give new ground to attack the kernel from.
+//!
+//! Everything else passes. The filter is a program of the classic Berkeley packet filter (seccomp(2)), made of tables.
+
+use seccompiler::sock_filter;
+
+use crate::core::error::{During, Result};
+
+/// One way of a processor to call its kernel: what differs between them.
+struct Calls {
+    /// `AUDIT_ARCH_*` of `linux/audit.h`.
+    architecture: u32,
+    /// `clone`, whose flags are looked at.
+    clone: u32,
+    /// `ioctl`, whose request is looked at.
+    ioctl: u32,
+    /// Refused by number.
+    refused: &'static [u32],
+}
+
+/// Refused everywhere under the same numbers: `open_tree` to `fspick`, `clone3`'s neighbours that mount, `io_uring_*`.
+const NEW: [u32; 11] = [425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 467];
+/// Its flags are in memory, where a filter cannot look: programs go on with `clone`.
+const CLONE3: u32 = 435;
+
+// In this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open, userfaultfd,
+// kexec_load, kexec_file_load, init_module, finit_module, delete_module, open_by_handle_at, syslog (and the old umount).
+#[cfg(target_arch = "x86_64")]
+const OURS: &[Calls] = &[
+    Calls {
+        architecture: 0xC000_003E,
+        clone: 56,
+        ioctl: 16,
+        refused: &[248, 249, 250, 165, 166, 155, 308, 272, 321, 298, 323, 246, 320, 175, 313, 176, 304, 103],
+    },
+    Calls {
+        architecture: 0x4000_0003,
+        clone: 120,
+        ioctl: 54,
+        refused: &[286, 287, 288, 21, 52, 217, 346, 310, 357, 336, 374, 283, 128, 350, 129, 342, 103, 22],
+    },
+];
+#[cfg(target_arch = "aarch64")]
+const OURS: &[Calls] = &[
+    Calls {
+        architecture: 0xC000_00B7,
+        clone: 220,
+        ioctl: 29,
+        refused: &[217, 218, 219, 40, 39, 41, 268, 97, 280, 241, 282, 104, 294, 105, 273, 106, 265, 116],
+    },
+    Calls {
+        architecture: 0x4000_0028,
+        clone: 120,
+        ioctl: 54,
+        refused: &[309, 310, 311, 21, 52, 218, 375, 337, 386, 364, 388, 347, 401, 128, 379, 129, 371, 103],
+    },
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const OURS: &[Calls] = &[];
+
+const CLONE_NEWUSER: u32 = 0x1000_0000;
+/// Requests that type into a terminal or move its selection.
+const TYPING: [u32; 2] = [0x5412, 0x541C];
+/// The bit of x86's third way to call, whose numbers would pass all tables.
+const X32: u32 = 0x4000_0000;
+
+// `struct seccomp_data`: number, architecture, instruction pointer, six arguments.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const FIRST: u32 = 16;
+const SECOND: u32 = 24;
+
+const ALLOW: u32 = 0x7FFF_0000;
+const KILL: u32 = 0x8000_0000;
+const EPERM: u32 = 0x0005_0001;
+const ENOSYS: u32 = 0x0005_0026;
+
+const fn step(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
+/// Loads a word of the call.
+const fn load(at: u32) -> sock_filter {
+    step(0x20, at, 0, 0)
+}
+/// Ends with a verdict.
+const fn end(verdict: u32) -> sock_filter {
+    step(0x06, verdict, 0, 0)
+}
+/// Goes on with the next step where equal, else leaves `skip` out.
+const fn equal(value: u32, skip: u8) -> sock_filter {
+    step(0x15, value, 0, skip)
+}
+/// Goes on with the next step where a bit is set, else leaves `skip` out.
+const fn has(bits: u32, skip: u8) -> sock_filter {
+    step(0x45, bits, 0, skip)
+}
+
+/// Whether there is a filter for this processor.
+pub fn known() -> bool {
+    !OURS.is_empty()
+}
+
+fn filter() -> Vec<sock_filter> {
+    let mut all = vec![load(ARCHITECTURE)];
+    for calls in OURS {
+        let mut own = vec![load(NUMBER)];
+        if calls.architecture == 0xC000_003E {
+            own.extend([has(X32, 1), end(ENOSYS)]);
+        }
+        for number in calls.refused.iter().chain(&NEW) {
+            own.extend([equal(*number, 1), end(EPERM)]);
+        }
+        own.extend([equal(CLONE3, 1), end(ENOSYS)]);
+        own.extend([equal(calls.clone, 4), load(FIRST), has(CLONE_NEWUSER, 1), end(EPERM), end(ALLOW)]);
+        own.extend([equal(calls.ioctl, 5), load(SECOND)]);
+        own.extend(TYPING.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
+        own.push(end(ALLOW));
+        // Over the whole table, which is longer than a short jump, where it is another architecture.
+        all.extend([step(0x15, calls.architecture, 1, 0), step(0x05, own.len() as u32, 0, 0)]);
+        all.extend(own);
+    }
+    all.push(end(KILL));
+    all
+}
+
+/// From here on this process and all it starts are refused these calls. For good.
+pub fn refuse(what: &str) -> Result<()> {
+    if known() { seccompiler::apply_filter(&filter()).during(what) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the filter as the kernel would.
+    fn verdict(architecture: u32, number: u32, first: u32, second: u32) -> u32 {
+        let program = filter();
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let step = &program[at];
+            at += 1;
+            let jump = |yes: bool| usize::from(if yes { step.jt } else { step.jf });
+            match step.code {
+                0x20 => {
+                    value = match step.k {
+                        NUMBER => number,
+                        ARCHITECTURE => architecture,
+                        FIRST => first,
+                        SECOND => second,
+                        other => panic!("no word at {other}"),
+                    }
+                }
+                0x15 => at += jump(value == step.k),
+                0x45 => at += jump(value & step.k != 0),
+                0x05 => at += step.k as usize,
+                0x06 => return step.k,
+                other => panic!("no step {other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn keyrings_new_users_and_typing_into_terminals_are_refused_in_every_way_to_call() {
+        for calls in OURS {
+            let says = |number, first, second| verdict(calls.architecture, number, first, second);
+            for number in calls.refused.iter().chain(&NEW) {
+                assert_eq!(says(*number, 0, 0), EPERM, "{:#x} {number}", calls.architecture);
+            }
+            assert_eq!(says(calls.clone, CLONE_NEWUSER | 17, 0), EPERM);
+            assert_eq!(says(calls.clone, 17, 0), ALLOW);
+            assert_eq!(says(CLONE3, 0, 0), ENOSYS);
+            assert_eq!(says(calls.ioctl, 0, 0x5412), EPERM);
+            assert_eq!(says(calls.ioctl, 0, 0x541C), EPERM);
+            assert_eq!(says(calls.ioctl, 0, 0x5401), ALLOW);
+            assert_eq!(says(1, 0, 0), ALLOW);
+        }
+        assert_eq!(verdict(0x1234, 1, 0, 0), KILL);
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(verdict(0xC000_003E, X32 | 250, 0, 0), ENOSYS);
+    }
+}

@@ -1,0 +1,98 @@
+//! Entering a running sandbox: `wharf __enter FOLDER pipe|terminal -- COMMAND...`.
+//!
+//! This process goes into the namespaces of the sandbox's process 1, all at once, and starts the command there by the same
+//! last step that the workload's own program took. It never is among the sandbox's processes itself, so that none of them
+//! can trace or signal it.
+
+use std::{ffi::OsString, path::Path};
+
+use rustix::{
+    process::{Pid, PidfdFlags},
+    thread::ThreadNameSpaceType,
+};
+
+use super::{
+    confine::{self, Files, Last},
+    keep, processes, sealed,
+};
+use crate::core::{
+    clean,
+    error::{During, Error, Result},
+    model::Foreign,
+};
+
+/// The inner verb.
+pub const VERB: &str = "__enter";
+
+const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
+    ("user", ThreadNameSpaceType::USER),
+    ("mnt", ThreadNameSpaceType::MOUNT),
+    ("pid", ThreadNameSpaceType::PROCESS_ID),
+    ("net", ThreadNameSpaceType::NETWORK),
+    ("ipc", ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION),
+    ("uts", ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME),
+    ("cgroup", ThreadNameSpaceType::CONTROL_GROUP),
+];
+
+/// Runs the command and gives its exit code.
+pub fn enter(words: &[OsString]) -> Result<u8> {
+    let [folder, files, dashes, command @ ..] = words else { return Err(usage()) };
+    let folder = Path::new(folder);
+    let what = format!("enter {}", folder.file_name().unwrap_or_default().to_string_lossy());
+    let files = match files.to_str() {
+        Some("pipe") => Files::Together,
+        Some("terminal") => Files::Terminal,
+        _ => return Err(usage()),
+    };
+    if dashes != "--" {
+        return Err(usage());
+    }
+    sealed::hide(&what)?;
+    sealed::ourselves(&what)?;
+    let spec = keep::read(folder)?;
+    let running = keep::running(folder).ok_or_else(|| Error::unsupported(&what, "it is not running"))?;
+    let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();
+    let argv = argv.ok_or_else(|| Error::usage(&what, "the command is not text"))?;
+    let mut environment = spec.inside.environment;
+    if files == Files::Terminal && !environment.iter().any(|pair| pair.raw().starts_with("TERM=")) {
+        environment.push(Foreign::new("TERM=xterm-256color"));
+    }
+    let network = spec.inside.network;
+    let last = Last { argv, environment, working_dir: spec.inside.working_dir, limits: running.limits, network };
+    let ready = confine::prepare(files, &what)?;
+    join(running.pid, &what)?;
+    let mut child = match confine::start(ready, &last, &what)? {
+        Ok(child) => child,
+        Err(not) => return Ok(not.said()),
+    };
+    // A terminal's interrupt is for the program, which has the terminal; this process only waits.
+    let status = child.wait().during(what)?;
+    Ok(u8::try_from(confine::code(status)).unwrap_or(1))
+}
+
+/// Joins all namespaces of the sandbox that `pid` keeps, in one step: the kernel asks for the rights over each before it changes
+/// any. Only a sandbox whose program has started is complete.
+fn join(pid: u32, what: &str) -> Result<()> {
+    let starting = || Error::unsupported(what, "it is still starting, or ending").hint("try again in a moment");
+    let first = processes::first(pid).ok_or_else(starting)?;
+    let number = i32::try_from(first).ok().and_then(Pid::from_raw).ok_or_else(starting)?;
+    let handle = rustix::process::pidfd_open(number, PidfdFlags::empty()).during(what)?;
+    // The handle is of what is looked at from here on, if it still is the same after it was opened.
+    if processes::first(pid) != Some(first) || processes::program(pid).is_none() {
+        return Err(starting());
+    }
+    let at = |of: &str, name: &str| std::fs::read_link(format!("/proc/{of}/ns/{name}")).ok();
+    let kinds = NAMESPACES
+        .into_iter()
+        .filter(|(name, _)| at(&first.to_string(), name) != at("self", name))
+        .fold(ThreadNameSpaceType::empty(), |kinds, (_, kind)| kinds | kind);
+    let needed = ThreadNameSpaceType::USER | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::PROCESS_ID;
+    if !kinds.contains(needed) {
+        return Err(Error::failed(what, "its sandbox is not complete"));
+    }
+    rustix::thread::move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&handle), kinds).during(what)
+}
+
+fn usage() -> Error {
+    Error::usage(clean::short(VERB, 20), "it is called by Wharf only")
+}

@@ -1,0 +1,210 @@
+//! The log of a workload: numbered parts of bounded size, of which the first and the newest are kept, and its exit code,
+//! for which room is made before anything else is written.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    adapters::private,
+    core::error::{During, Result},
+};
+
+/// Bytes of one part. At most two parts are kept, and the rest of what a program prints is dropped, oldest first.
+pub const PART: u64 = 32 << 20;
+/// How long a full disk is waited for before output is dropped without another try.
+const AGAIN: Duration = Duration::from_secs(1);
+/// The exit code and blanks: as long as any exit code will be.
+const BLANK: &[u8; 16] = b"               \n";
+
+/// The parts that are there, by number, oldest first.
+pub fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut parts: Vec<(u64, PathBuf)> = entries
+        .filter_map(|entry| Some((entry.file_name().to_str()?.strip_prefix("log.")?.parse().ok()?, entry.path())))
+        .collect();
+    parts.sort();
+    parts
+}
+
+/// Said where parts are missing.
+pub fn dropped() -> String {
+    format!("\n[wharf: older output was dropped: a log keeps the last {} to {} MiB]\n", PART >> 20, PART >> 19)
+}
+
+/// Writes what a program prints.
+pub struct Log {
+    folder: PathBuf,
+    number: u64,
+    file: Option<File>,
+    size: u64,
+    lost: u64,
+    tried: Option<Instant>,
+}
+
+impl Log {
+    /// Starts one.
+    pub fn new(folder: &Path) -> Self {
+        let mut log = Self { folder: folder.to_owned(), number: 0, file: None, size: 0, lost: 0, tried: None };
+        log.file = log.open();
+        log
+    }
+
+    /// Takes everything until the other side ends; a disk that is full costs output, never the program's life.
+    pub fn take(&mut self, mut from: impl Read) {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return self.finish(),
+                Ok(count) => self.put(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => return self.finish(),
+            }
+        }
+    }
+
+    /// Adds bytes, or counts them as lost.
+    pub fn put(&mut self, bytes: &[u8]) {
+        if self.lost > 0 {
+            if self.tried.is_some_and(|tried| tried.elapsed() < AGAIN) {
+                self.lost += bytes.len() as u64;
+                return;
+            }
+            let said = format!("\n[wharf: {} bytes of output were lost: no room on the disk]\n", self.lost);
+            if !self.write(said.as_bytes()) {
+                self.lost += bytes.len() as u64;
+                return;
+            }
+            self.lost = 0;
+        }
+        if !self.write(bytes) {
+            self.lost += bytes.len() as u64;
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        if self.size >= PART {
+            self.turn();
+        }
+        if self.file.is_none() {
+            self.file = self.open();
+        }
+        let written = self.file.as_mut().is_some_and(|file| file.write_all(bytes).is_ok());
+        self.size = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(self.size, |meta| meta.len());
+        self.tried = (!written).then(Instant::now);
+        written
+    }
+
+    /// Begins the next part, and drops the one before the last.
+    fn turn(&mut self) {
+        if let Some(old) = self.number.checked_sub(1) {
+            let _ = std::fs::remove_file(self.part(old));
+        }
+        self.number += 1;
+        self.size = 0;
+        self.file = self.open();
+    }
+
+    fn finish(&mut self) {
+        self.tried = None;
+        if self.lost > 0 {
+            self.put(b"");
+        }
+    }
+
+    fn part(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("log.{number}"))
+    }
+
+    fn open(&self) -> Option<File> {
+        private::open(&self.part(self.number), |options| options.create(true).append(true)).ok()
+    }
+}
+
+/// Room for an exit code, on the disk before the program starts.
+pub struct Exit(File);
+
+impl Exit {
+    /// Makes room.
+    pub fn reserve(folder: &Path) -> Result<Self> {
+        let what = format!("make room for the exit code in {}", folder.display());
+        let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;
+        file.write_all_at(BLANK, 0).during(&what)?;
+        file.sync_all().during(what)?;
+        Ok(Self(file))
+    }
+
+    /// Writes it down. Where even its own room cannot be written, as on file systems that never write in place, the log
+    /// makes way for it.
+    pub fn write(&self, folder: &Path, code: i32) -> Result<()> {
+        let what = format!("write the exit code in {}", folder.display());
+        let text = format!("{code:<15}\n");
+        let write = || self.0.write_all_at(text.as_bytes(), 0).and_then(|()| self.0.sync_all());
+        if write().is_ok() {
+            return Ok(());
+        }
+        for (_, part) in parts(folder) {
+            let _ = File::options().write(true).open(part).and_then(|file| file.set_len(0));
+            if write().is_ok() {
+                return Ok(());
+            }
+        }
+        write().during(what)
+    }
+}
+
+/// The exit code that was written, if it ended.
+pub fn exit_code(folder: &Path) -> Option<i64> {
+    std::fs::read_to_string(folder.join("exit")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_bounded_and_keeps_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::new(folder.path());
+        let chunk = vec![b'x'; 1 << 20];
+        for _ in 0..(4 * PART >> 20) {
+            log.put(&chunk);
+        }
+        log.put(b"the end");
+        let parts = parts(folder.path());
+        let sizes: u64 = parts.iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
+        assert!(parts.len() == 2 && sizes <= 2 * PART + (2 << 20), "{parts:?} {sizes}");
+        assert!(std::fs::read(&parts[1].1).unwrap().ends_with(b"the end"));
+        assert!(parts[0].0 > 0, "a reader sees that parts are missing");
+    }
+
+    #[test]
+    fn an_exit_code_needs_no_room_that_was_not_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let exit = Exit::reserve(folder.path()).unwrap();
+        let length = folder.path().join("exit").metadata().unwrap().len();
+        assert_eq!(exit_code(folder.path()), None);
+        exit.write(folder.path(), 137).unwrap();
+        assert_eq!(exit_code(folder.path()), Some(137));
+        assert_eq!(folder.path().join("exit").metadata().unwrap().len(), length);
+    }
+
+    #[test]
+    fn output_that_found_no_room_is_counted_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::new(folder.path());
+        log.file = File::options().write(true).open("/dev/full").ok();
+        log.put(b"lost");
+        log.put(b"lost too");
+        assert_eq!(log.lost, 12);
+        log.file = log.open();
+        log.tried = None;
+        log.put(b"kept");
+        let text = std::fs::read_to_string(folder.path().join("log.0")).unwrap();
+        assert!(text.contains("12 bytes of output were lost") && text.ends_with("kept"), "{text}");
+    }
+}

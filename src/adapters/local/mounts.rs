@@ -1,0 +1,202 @@
+//! The mounts of a sandbox, made by its process 1 in a mount namespace of its own. (mount(2), mount_namespaces(7).)
+
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+};
+
+use super::{
+    below::{self, Below},
+    inside::Inside,
+};
+use crate::core::{
+    error::{During, Error, Result},
+    launch::Mount,
+};
+
+const WHAT: &str = "set up the sandbox";
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// What the kernel lets its own root change through `/proc`; whoever launches may be that root.
+const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
+/// What a program need not know of the kernel and of the person.
+const HIDDEN: [&str; 5] = ["kcore", "keys", "key-users", "timer_list", "sched_debug"];
+const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Makes all of them and changes the root.
+pub fn set_up(inside: &Inside) -> Result<()> {
+    let root = inside.root.canonicalize().during(WHAT)?;
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
+    rustix::mount::mount_bind_recursive(&root, &root).during(WHAT)?;
+    let below = Below::new(&root)?;
+    protect(&root, inside.writable)?;
+    mount(&below, "/proc", "proc", CAREFUL | MountFlags::NOEXEC, "")?;
+    mount(&below, "/tmp", "tmpfs", CAREFUL, "mode=1777,size=256m")?;
+    mount(&below, "/run", "tmpfs", CAREFUL, "mode=755,size=64m")?;
+    mount(&below, "/dev", "tmpfs", MountFlags::NOSUID | MountFlags::NOEXEC, "mode=755,size=1m")?;
+    devices(&root, &below)?;
+    for name in READ_ONLY {
+        let at = Path::new("/proc").join(name);
+        if root.join("proc").join(name).exists() {
+            bind(&below, &root.join("proc").join(name), &at)?;
+            protect(&root.join("proc").join(name), false)?;
+        }
+    }
+    for name in HIDDEN {
+        if root.join("proc").join(name).exists() {
+            bind(&below, Path::new("/dev/null"), &Path::new("/proc").join(name))?;
+        }
+    }
+    // After the empty folders, so that a mount in /tmp is not under one.
+    for Mount { host, inside: at, writes } in &inside.mounts {
+        make(&below, at, host.is_dir())?;
+        bind(&below, host, at)?;
+        protect(&root.join(at.strip_prefix("/").unwrap_or(at)), *writes)?;
+    }
+    rustix::process::chdir(&root).during(WHAT)?;
+    rustix::process::pivot_root(".", ".").during(WHAT)?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).during(WHAT)?;
+    rustix::process::chdir("/").during(WHAT)
+}
+
+fn devices(root: &Path, below: &Below) -> Result<()> {
+    let dev = root.join("dev");
+    for device in DEVICES {
+        let at = Path::new("/dev").join(device);
+        make(below, &at, false)?;
+        bind(below, &at, &at)?;
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+        ("ptmx", "pts/ptmx"),
+    ] {
+        std::os::unix::fs::symlink(target, dev.join(name)).during(WHAT)?;
+    }
+    make(below, Path::new("/dev/pts"), true)?;
+    mount(below, "/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, "newinstance,ptmxmode=0666,mode=620")?;
+    make(below, Path::new("/dev/shm"), true)?;
+    mount(below, "/dev/shm", "tmpfs", CAREFUL, "mode=1777,size=256m")
+}
+
+/// Makes the place of a mount in one of the sandbox's own folders; in the image it is there already.
+fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
+    if !below::is_own(at) && !at.starts_with("/dev") {
+        return Ok(());
+    }
+    let mut so_far = PathBuf::from("/");
+    let names: Vec<_> = at.strip_prefix("/").unwrap_or(at).iter().collect();
+    for (number, name) in names.iter().enumerate() {
+        let parent = below.point(&so_far, WHAT)?;
+        so_far.push(name);
+        let made = if folder || number + 1 < names.len() {
+            rustix::fs::mkdirat(&parent, *name, Mode::from_raw_mode(0o755))
+        } else {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644)).map(drop)
+        };
+        match made {
+            // An earlier mount may be read-only and have it.
+            Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
+            Err(error) => return Err(Error::failed(WHAT, format!("{}: {error}", so_far.display()))),
+        }
+    }
+    Ok(())
+}
+
+fn bind(below: &Below, from: &Path, at: &Path) -> Result<()> {
+    let point: OwnedFd = below.point(at, WHAT)?;
+    rustix::mount::mount_bind_recursive(from, below::link(&point))
+        .map_err(|error| Error::failed(WHAT, format!("mount {} at {}: {error}", from.display(), at.display())))
+}
+
+fn mount(below: &Below, at: &str, kind: &str, flags: MountFlags, data: &str) -> Result<()> {
+    let point = below.point(Path::new(at), WHAT)?;
+    let data = std::ffi::CString::new(data).during(WHAT)?;
+    rustix::mount::mount(kind, below::link(&point), kind, flags, Some(data.as_c_str()))
+        .map_err(|error| Error::failed(WHAT, format!("mount {at}: {error}")))
+}
+
+/// Takes devices and marked programs, and the right to write where it was not given, from a mount and from each below it:
+/// the kernel changes one mount at a time. What a mount forbids already stays forbidden, as the kernel wants it to.
+fn protect(path: &Path, writes: bool) -> Result<()> {
+    let list = std::fs::read_to_string("/proc/self/mountinfo").during(WHAT)?;
+    // Of several at one place, the last one is on top.
+    let all: BTreeMap<_, _> = mounts(&list).into_iter().filter(|(at, _)| at.starts_with(path)).collect();
+    for (at, has) in all {
+        let mut flags = has | CAREFUL | MountFlags::BIND;
+        if !writes {
+            flags |= MountFlags::RDONLY;
+        }
+        match rustix::mount::mount_remount(&at, flags, "") {
+            // Under another mount, or where this user cannot look: a program inside, the same user, cannot either.
+            Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::ACCESS) => {}
+            // Under another mount, which has been or will be seen to itself.
+            Err(rustix::io::Errno::INVAL) if at != path => {}
+            Err(error) => return Err(Error::failed(WHAT, format!("protect {}: {error}", at.display()))),
+        }
+    }
+    Ok(())
+}
+
+/// Places and restricting flags of the mounts in a `/proc/self/mountinfo` (proc(5)), in its order.
+fn mounts(list: &str) -> Vec<(PathBuf, MountFlags)> {
+    list.lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(4);
+            let (at, options) = (fields.next()?, fields.next()?);
+            let flags = options.split(',').fold(MountFlags::empty(), |flags, option| {
+                flags
+                    | match option {
+                        "ro" => MountFlags::RDONLY,
+                        "nosuid" => MountFlags::NOSUID,
+                        "nodev" => MountFlags::NODEV,
+                        "noexec" => MountFlags::NOEXEC,
+                        _ => MountFlags::empty(),
+                    }
+            });
+            Some((plain(at), flags))
+        })
+        .collect()
+}
+
+/// A path in which blanks and backslashes stand as octal numbers.
+fn plain(path: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let octal = others.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = others.get(3..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = others;
+            }
+        }
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_read_with_blanks_in_their_names_and_what_they_forbid() {
+        let list = "36 35 98:0 / /a\\040b\\134c rw,nosuid,nodev,noatime shared:1 - ext4 /dev/x rw\n37 36 0:5 / /plain ro,noexec - tmpfs t rw\n";
+        let found = mounts(list);
+        assert_eq!(found[0], (PathBuf::from("/a b\\c"), MountFlags::NOSUID | MountFlags::NODEV));
+        assert_eq!(found[1], (PathBuf::from("/plain"), MountFlags::RDONLY | MountFlags::NOEXEC));
+    }
+}

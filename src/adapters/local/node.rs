@@ -1,0 +1,78 @@
+//! Where a workload runs: its processes mean something on one node, in one boot of it, and among one set of processes only.
+//! A home folder is often on many nodes.
+
+use serde::{Deserialize, Serialize};
+
+/// A set of processes that see each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Host name.
+    pub host: String,
+    /// The machine's own number (machine-id(5)); empty where there is none.
+    pub machine: String,
+    /// This boot's number (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// The process namespace, as the kernel names it: a container on the same machine has its own.
+    pub processes: String,
+}
+
+/// How another node stands to this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// The same processes: what does not run here does not run.
+    Here,
+    /// The same machine before it was started anew: nothing of it runs.
+    Before,
+    /// Somewhere else: from here nothing can be said or done.
+    Elsewhere,
+}
+
+impl Node {
+    /// This one.
+    pub fn here() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        Self {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            machine: read("/etc/machine-id"),
+            boot: read("/proc/sys/kernel/random/boot_id"),
+            processes: std::fs::read_link("/proc/self/ns/pid")
+                .map(|link| link.display().to_string())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// How `other` stands to this one.
+    pub fn sees(&self, other: &Self) -> Stands {
+        if self.boot == other.boot {
+            return if self.processes == other.processes && !self.boot.is_empty() {
+                Stands::Here
+            } else {
+                Stands::Elsewhere
+            };
+        }
+        // Nodes of a cluster may share a name or a number, when they were made from one image; hardly both.
+        let same = self.host == other.host && self.machine == other.machine && !self.machine.is_empty();
+        if same && self.processes == other.processes { Stands::Before } else { Stands::Elsewhere }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(host: &str, machine: &str, boot: &str, processes: &str) -> Node {
+        Node { host: host.into(), machine: machine.into(), boot: boot.into(), processes: processes.into() }
+    }
+
+    #[test]
+    fn only_the_same_processes_are_here() {
+        let here = node("a", "1", "x", "pid:[1]");
+        assert_eq!(here.sees(&here.clone()), Stands::Here);
+        assert_eq!(here.sees(&node("a", "1", "y", "pid:[1]")), Stands::Before, "started anew");
+        assert_eq!(here.sees(&node("a", "1", "x", "pid:[2]")), Stands::Elsewhere, "a container beside");
+        assert_eq!(here.sees(&node("b", "1", "y", "pid:[1]")), Stands::Elsewhere);
+        assert_eq!(here.sees(&node("a", "2", "y", "pid:[1]")), Stands::Elsewhere);
+        assert_eq!(here.sees(&Node::default()), Stands::Elsewhere, "written by an older version");
+        assert_eq!(Node::here().sees(&Node::here()), Stands::Here);
+    }
+}
