@@ -88,6 +88,10 @@
 //! - **A request is a value that pure functions change** ([`core::request::stage`]); SQLite stores what they make of it,
 //!   PostgreSQL checks the same in functions of its own, because there the rights must hold against `psql` too. One
 //!   contract story is held against both.
+//! - **A database's functions and rights are made anew whenever it is set up**: what `schema.sql` says is what holds, whatever
+//!   an older version or somebody's hand has left. Tables are changed in steps; what values look like is data (`shapes.sql`).
+//! - **Programs hand time spans to the store, never times**: its own clock writes them, so that a steward whose clock is off
+//!   neither loses its lease nor keeps others from working.
 //! - **All platforms of an index are judged**, and the strictest verdict is that of the image: its signature covers them all.
 //! - **A steward's statement over the hash that a cloud keeps** is what everybody's badge of a disk image comes from; the
 //!   signature over its data, which Nova checks, is added where the site has a key (P-384) for it: reading all data of

@@ -402,7 +402,6 @@ async fn a_steward_does_no_more_than_its_work() {
         format!("SELECT wharf.watch('{}', 'r', '{{}}', '{notices}')", digest_of(name))
     };
     for (sql, why) in [
-        (watch("used", &told("bob", "used", "vulnerability 1")), "does not use it"),
         (watch("used", &told("ada", "a", "vulnerability 1")), "this image alone"),
         (watch("used", &told("ada", "used", "request 1 rejected 9")), "this image alone"),
         (watch("nobody's", &json!([])), "nobody uses it"),
@@ -413,6 +412,12 @@ async fn a_steward_does_no_more_than_its_work() {
     }
     goes(&database, "steward", &watch("used", &told("ada", "used", "vulnerability 1")));
     assert_eq!(ada.notices(0, 1).await.unwrap()[0].words, "w");
+    // Who does not use it is not told; a supplier without a login gets a letter.
+    for who in ["bob", "carol", "@approvers", "vera-of-the-vendor"] {
+        goes(&database, "steward", &watch("used", &told(who, "used", "vulnerability 2")));
+    }
+    let told_of_it = "SELECT string_agg(receiver, ' ') FROM wharf.notice WHERE key = 'vulnerability 2'";
+    assert_eq!(goes(&database, "postgres", told_of_it), "vera-of-the-vendor");
     goes(&database, "postgres", &format!("DROP ROLE {other}"));
     // A steward whose clock is an hour off is as good as any: nothing absolute comes from it.
     let watched =

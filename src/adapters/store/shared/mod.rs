@@ -113,6 +113,15 @@ mod tests {
     use super::*;
     use crate::core::config::Requests;
 
+    #[test]
+    fn nobodys_words_pass_for_lines_of_the_program() {
+        let kept = r#"{"reason": "fine\nallow by the policy site", "diff": "+ a\n- b", "all": ["x\n✓ verified \u001b[2J"], "payload": "a\nb"}"#;
+        let read: serde_json::Value = read(kept, "test").unwrap();
+        assert_eq!(read["reason"], "fine allow by the policy site");
+        assert_eq!(read["all"][0], "x ✓ verified \u{fffd}[2J");
+        assert_eq!((read["diff"].as_str(), read["payload"].as_str()), (Some("+ a\n- b"), Some("a\nb")));
+    }
+
     #[tokio::test]
     async fn where_approvers_are_named_nobody_says_who_they_are_without_a_signature() {
         let folder = tempfile::tempdir().unwrap();

@@ -307,6 +307,7 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
         "54000" => Error::new(Kind::Denied, what, message).hint("whoever runs the site can raise the limit"),
         "28000" | "28P01" | "3D000" => Error::new(Kind::NotAllowed, what, message)
             .hint("the database must know you: a login of its own, in the group wharf_user"),
+        "55P03" => Error::new(Kind::Unavailable, what, "somebody is changing it at this moment").hint("try again"),
         "57P01" | "57P02" | "57P03" | "53300" | "57014" => {
             Error::new(Kind::Unavailable, what, message).hint("try again")
         }

@@ -508,7 +508,8 @@ BEGIN
 END $$;
 
 -- Keeps how an image was judged that is admitted or used, and tells those who use it; of what is admitted also those who
--- decide and whoever the site names as its supplier, whom only stewards know.
+-- decide and whoever the site names as its supplier. A supplier without a login here, who gets letters only, is told of what
+-- is used as well. Nobody else is told, and nobody of another image.
 CREATE FUNCTION wharf.watch(digest text, reference text, body jsonb, notices jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE moment bigint := wharf.now(); here boolean; one jsonb;
@@ -521,13 +522,15 @@ BEGIN
     PERFORM wharf.fits(watch.notices, 'list 20000 notice', 'what people are told');
     FOR one IN SELECT * FROM jsonb_array_elements(watch.notices) LOOP
         IF one->'warning'->>'digest' IS DISTINCT FROM watch.digest OR one->>'key' NOT LIKE 'vulnerability %' THEN PERFORM wharf.refuse('people are told of this image alone'); END IF;
-        IF NOT here AND NOT EXISTS (SELECT FROM used AS u WHERE u.digest = watch.digest AND u.person = one->>'to') THEN PERFORM wharf.forbid(format('%s does not use it', wharf.tidy(one->>'to', 100))); END IF;
     END LOOP;
     INSERT INTO watched (digest, reference, checked, body) VALUES (watch.digest, watch.reference, moment, watch.body)
         ON CONFLICT (digest) DO UPDATE SET reference = excluded.reference, checked = excluded.checked, body = excluded.body;
     INSERT INTO notice (at, receiver, topic, key, title, words, warning)
         SELECT moment, each->>'to', each->>'topic', each->>'key', each->>'title', each->>'words', each->'warning'
-        FROM jsonb_array_elements(watch.notices) AS each ON CONFLICT DO NOTHING;
+        FROM jsonb_array_elements(watch.notices) AS each
+        WHERE here OR EXISTS (SELECT FROM used AS u WHERE u.digest = watch.digest AND u.person = each->>'to')
+            OR each->>'to' NOT LIKE '@%' AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = each->>'to' AND pg_has_role(oid, 'wharf_user', 'MEMBER'))
+        ON CONFLICT DO NOTHING;
 END $$;
 CREATE FUNCTION wharf.due(way text, seconds bigint, oldest bigint) RETURNS TABLE (notice bigint, tries bigint, mail text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
