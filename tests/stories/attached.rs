@@ -630,6 +630,11 @@ fn what_is_launched_is_the_manifest_that_was_judged_and_not_another_one_of_its_i
         let said = lab::said(&launched);
         assert_eq!(launched.status.code(), Some(0), "{name}: {}", lab::complained(&launched));
         assert!(said.contains("first") && !said.contains("second"), "{name}: {said} {}", lab::complained(&launched));
+        let workloads: Value = serde_json::from_slice(&home.run(&["workloads", "--json"]).stdout).unwrap();
+        let ours = |one: &&Value| one.to_string().contains(&repository);
+        let id = workloads.as_array().unwrap().iter().find(ours).unwrap()["id"].as_str().unwrap().to_owned();
+        let removed = home.run(&["remove", &id]);
+        assert_eq!(removed.status.code(), Some(0), "{}", lab::complained(&removed));
     }
 }
 
