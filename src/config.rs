@@ -115,6 +115,46 @@ pub const SETTINGS: &[Setting] = &[
         words: "how images are asked for and admitted: store, admitted, projects, quarantine, cloud, cloud_project, visibility, disk_key, certificate, key, approver_key, approvers, self_approval, signed_decisions, watch_hours",
     },
     Setting {
+        key: "[requests] web",
+        variable: "",
+        words: "hosts from which the cloud may fetch disk images that people ask for: \"host[:port]\" for https, \"http://host[:port]\" for plain http; default: none",
+    },
+    Setting {
+        key: "[requests] parallel",
+        variable: "",
+        words: "requests that one steward works on at a time, and images of its watch; default: 4",
+    },
+    Setting {
+        key: "[requests] per_person",
+        variable: "",
+        words: "requests of one person that all stewards together work on at a time; default: 2",
+    },
+    Setting {
+        key: "[requests] request_seconds",
+        variable: "",
+        words: "how long a steward works on one request; default: 3600",
+    },
+    Setting {
+        key: "[requests] watch_seconds",
+        variable: "",
+        words: "how long a steward looks at one image of the watch; default: 600",
+    },
+    Setting {
+        key: "[requests] largest_mib",
+        variable: "",
+        words: "the largest image or disk that is taken, in MiB; default: 51200",
+    },
+    Setting {
+        key: "[requests] slowest_kib",
+        variable: "",
+        words: "how fast each layer or disk must come, in KiB a second; default: 16",
+    },
+    Setting {
+        key: "[requests] grace_seconds",
+        variable: "",
+        words: "how long one may come more slowly than that, in seconds; default: 30",
+    },
+    Setting {
         key: "[notify]",
         variable: "",
         words: "how people are told: mail, from, domain, approvers, webhook, webhook_secret",
@@ -272,7 +312,19 @@ fn over(below: &mut Requests, above: Requests) {
     }
     below.self_approval = below.self_approval.or(above.self_approval);
     below.signed_decisions |= above.signed_decisions;
-    below.watch_hours = above.watch_hours.or(below.watch_hours);
+    below.web.extend(above.web);
+    for (below, above) in [
+        (&mut below.watch_hours, above.watch_hours),
+        (&mut below.parallel, above.parallel),
+        (&mut below.per_person, above.per_person),
+        (&mut below.request_seconds, above.request_seconds),
+        (&mut below.watch_seconds, above.watch_seconds),
+        (&mut below.largest_mib, above.largest_mib),
+        (&mut below.slowest_kib, above.slowest_kib),
+        (&mut below.grace_seconds, above.grace_seconds),
+    ] {
+        *below = above.or(*below);
+    }
 }
 
 fn set<T>(target: &mut T, value: Option<T>) {

@@ -1,11 +1,11 @@
 //! Parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use wharf::{
     adapters,
-    args::Cli,
+    args::{Cli, Verb},
     cli,
     config::{self, Flags},
     core::{
@@ -32,9 +32,12 @@ fn run(cli: &Cli) -> Result<u8> {
     adapters::private::home(&config.state_dir)?;
     log(&config.state_dir);
     let portal = adapters::build(config)?;
+    // Whoever works for others goes where the site says, whatever is on this machine.
+    let portal = if matches!(cli.verb, Some(Verb::Steward(_))) { portal.for_stewards() } else { portal };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
     let code = match cli.verb {
         Some(_) => {
+            let portal = Arc::new(portal);
             let code = runtime.block_on(cli::run(&portal, cli));
             // Connections that are closed want the runtime they were made in.
             let _inside = runtime.enter();

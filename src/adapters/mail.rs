@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lettre::{
-    AsyncSendmailTransport, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
     transport::smtp::Error as SmtpError,
 };
 
-use crate::core::{
-    clean,
-    config::{Config, Notify, Supplier},
-    error::{During, Error, Kind, Result},
-    ports::Notifier,
-    progress::Context,
-    request::notice::APPROVERS,
-    store::Due,
+use crate::{
+    adapters::exec,
+    core::{
+        clean,
+        config::{Config, Notify, Supplier},
+        error::{During, Error, Kind, Result},
+        ports::Notifier,
+        progress::Context,
+        request::notice::APPROVERS,
+        store::Due,
+    },
 };
 
 /// How long a server may take.
@@ -24,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
-    Sendmail(AsyncSendmailTransport<Tokio1Executor>),
+    Sendmail,
 }
 
 /// Sends letters.
@@ -46,7 +49,7 @@ impl Mail {
         let from = if rules.from.is_empty() { format!("wharf@{}", host()) } else { rules.from.clone() };
         let from = from.parse().map_err(|error| Error::usage(what, format!("from = \"{from}\": {error}")))?;
         let transport = if rules.mail == "sendmail" {
-            Transport::Sendmail(AsyncSendmailTransport::new())
+            Transport::Sendmail
         } else {
             let url = url::Url::parse(&rules.mail).map_err(|error| Error::usage(what, format!("mail: {error}")))?;
             if url.password().is_some() {
@@ -119,10 +122,18 @@ impl Notifier for Mail {
             .during(&what)?;
         match &self.transport {
             Transport::Smtp(smtp) => smtp.send(letter).await.map_err(|error| of_smtp(&error, &what)).map(|_| true),
-            Transport::Sendmail(sendmail) => match sendmail.send(letter).await {
-                Ok(()) => Ok(true),
-                Err(error) => Err(Error::new(Kind::Unavailable, what, clean::short(&error.to_string(), 300))),
-            },
+            Transport::Sendmail => sendmail(&letter, &what).await.map(|()| true),
         }
     }
+}
+
+/// Gives a letter to the machine's own program, as `sendmail(8)` has it; one that hangs is ended.
+async fn sendmail(letter: &Message, what: &str) -> Result<()> {
+    let envelope = letter.envelope();
+    let from = envelope.from().map_or("<>", AsRef::as_ref);
+    let mut argv = vec!["sendmail", "-i", "-f", from, "--"];
+    argv.extend(envelope.to().iter().map(AsRef::<str>::as_ref));
+    let away = |why: &str| Error::new(Kind::Unavailable, what, clean::short(why, 300)).hint("it is tried again");
+    let said = exec::run(&argv, &letter.formatted(), 4096, PATIENCE).await.map_err(|error| away(&error.why))?;
+    if said.code == 0 { Ok(()) } else { Err(away(&format!("it ended with {}: {}", said.code, said.stderr.trim()))) }
 }

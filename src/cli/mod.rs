@@ -22,6 +22,8 @@ mod steward;
 mod verify;
 mod workloads;
 
+use std::sync::Arc;
+
 use crate::{
     args::{Cli, Verb},
     core::{
@@ -47,7 +49,7 @@ pub fn alone(verb: &Verb) -> Option<Result<()>> {
 }
 
 /// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
-pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
+pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
     let first = carry_out(portal, verb, cli.json).await;
     let Err(error) = &first else { return first };
@@ -59,7 +61,7 @@ pub async fn run(portal: &Portal, cli: &Cli) -> Result<u8> {
     carry_out(portal, verb, cli.json).await
 }
 
-async fn carry_out(portal: &Portal, verb: &Verb, json: bool) -> Result<u8> {
+async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> {
     match verb {
         Verb::Images(args) => images::run(portal, args, json).await,
         Verb::Show(args) => show::show(portal, args, json).await,

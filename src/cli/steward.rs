@@ -1,5 +1,7 @@
 //! `wharf steward`: works on requests without a screen, until it is told to end.
 
+use std::sync::Arc;
+
 use super::{ask, output};
 use crate::{
     args::Steward,
@@ -13,11 +15,13 @@ use crate::{
 };
 
 /// Works, once or until it is ended by a signal; what was begun goes on with the next one.
-pub async fn run(portal: &Portal, args: &Steward, json: bool) -> Result<u8> {
+pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8> {
     if args.set_up {
         output::line(&portal.store.set_up().await?)?;
         return Ok(0);
     }
+    // What is judged is nobody's to read, whoever writes it.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let tools = portal.steward_tools(ask::asker()).await?;
     if tools.signer.is_none() {
         output::remark("no key to sign with: only what approvers sign themselves can be admitted ([requests] key)");
@@ -47,7 +51,7 @@ pub async fn run(portal: &Portal, args: &Steward, json: bool) -> Result<u8> {
     if !json {
         output::line(&format!("steward of {}; ctrl-c ends it", portal.store.describe()))?;
     }
-    portal.steward(&cx, &tools, &|round| said(round, json)).await?;
+    portal.steward(&cx, &tools, Arc::new(move |round| said(round, json))).await?;
     Ok(0)
 }
 

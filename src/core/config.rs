@@ -1,8 +1,10 @@
 //! What a configuration holds once read. Reading and layering it is `crate::config`'s duty.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
+
+use super::budget::Limits;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +87,54 @@ pub struct Requests {
     pub signed_decisions: bool,
     /// Hours after which an admitted or used image is judged again.
     pub watch_hours: Option<u32>,
+    /// Hosts from which the cloud may fetch disk images that people ask for: `host[:port]` is https there, plain http is
+    /// written out. None named is none allowed.
+    pub web: Vec<String>,
+    /// Requests that one steward works on at a time, and images of the watch.
+    pub parallel: Option<u32>,
+    /// Requests of one person that all stewards together work on at a time.
+    pub per_person: Option<u32>,
+    /// How long a steward works on one request at a time, in seconds.
+    pub request_seconds: Option<u32>,
+    /// How long it looks at one image of the watch, in seconds.
+    pub watch_seconds: Option<u32>,
+    /// The largest image or disk that it takes, in MiB.
+    pub largest_mib: Option<u32>,
+    /// How fast each layer or disk must come, in KiB a second.
+    pub slowest_kib: Option<u32>,
+    /// How long one may come more slowly, in seconds.
+    pub grace_seconds: Option<u32>,
+}
+
+impl Requests {
+    /// Requests that one steward works on at a time, and images of the watch.
+    pub fn parallel(&self) -> usize {
+        self.parallel.map_or(4, |count| count.clamp(1, 64) as usize)
+    }
+
+    /// Requests of one person that are worked on at a time.
+    pub fn per_person(&self) -> i64 {
+        self.per_person.map_or(2, |count| i64::from(count.max(1)))
+    }
+
+    /// What one request may cost a steward.
+    pub fn request_limits(&self) -> Limits {
+        Limits {
+            time: seconds(self.request_seconds, 3600),
+            largest: u64::from(self.largest_mib.unwrap_or(50 << 10)) << 20,
+            slowest: u64::from(self.slowest_kib.unwrap_or(16)) << 10,
+            grace: seconds(self.grace_seconds, 30),
+        }
+    }
+
+    /// What a look at one image of the watch may cost.
+    pub fn watch_limits(&self) -> Limits {
+        Limits { time: seconds(self.watch_seconds, 600), ..self.request_limits() }
+    }
+}
+
+fn seconds(set: Option<u32>, default: u32) -> Duration {
+    Duration::from_secs(u64::from(set.unwrap_or(default).max(1)))
 }
 
 /// How people are told what concerns them, beside the inbox.

@@ -90,6 +90,7 @@ pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> 
     let top = select(cx, from, top, options.platforms.as_deref(), &what).await?;
     let tree = collect(cx, from, top.clone(), &what).await?;
     let total = tree.blobs.values().map(|blob| blob.size).fold(0, u64::saturating_add);
+    cx.budget.expects(&what, total)?;
     cx.progress.total(total);
     cx.progress.phase("copying layers");
     let mut tally = put_blobs(cx, from, to, &tree, options.parallel).await?;

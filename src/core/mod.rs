@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod attachments;
 pub mod audit;
+pub mod budget;
 pub mod clean;
 pub mod config;
 pub mod copy;

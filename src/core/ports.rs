@@ -152,6 +152,11 @@ pub trait Content: Send + Sync {
     /// Writes a manifest under `tag`, or by digest alone. Its blobs are there already.
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()>;
 
+    /// Deletes a manifest by its digest; one that is gone is deleted already. `false` where the place lets none be deleted.
+    async fn forget(&self, _cx: &Context, _at: &ImageRef) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Called once after everything was put, for places that take an image as a whole.
     async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
         Ok(())
@@ -276,6 +281,11 @@ pub trait Disks: Send + Sync {
     /// Lets an image of one's own to others, under a name and with properties; let already is fine.
     async fn publish(&self, _cx: &Context, reference: &ImageRef, _as: &Published) -> Result<()> {
         Err(cannot(&reference.to_string(), "publish"))
+    }
+
+    /// Deletes an image by its id; one that is gone is deleted already.
+    async fn forget(&self, _cx: &Context, reference: &ImageRef) -> Result<()> {
+        Err(cannot(&reference.to_string(), "delete"))
     }
 
     /// Fetches an image into a file, which appears whole and with the right hash, or not at all.

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    budget::Budget,
     error::{Error, Kind, Result},
     ports::Asker,
 };
@@ -72,7 +73,7 @@ impl Progress {
     }
 }
 
-/// Deadline, cancellation and progress of one call.
+/// Deadline, cancellation, progress and budget of one call.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// How long a single answer may take; a transfer is held to it per step, not as a whole.
@@ -83,6 +84,8 @@ pub struct Context {
     pub progress: Progress,
     /// Who may be asked meanwhile.
     pub asking: Asking,
+    /// What it may cost.
+    pub budget: Budget,
 }
 
 /// Whoever can be asked while something is done; nobody by default.
@@ -102,6 +105,7 @@ impl Default for Context {
             cancel: CancellationToken::new(),
             progress: Progress::silent(),
             asking: Asking::default(),
+            budget: Budget::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
         Asked, Decision, Dossier, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Which, Wish, statement::Statement,
     },
     sign::signed_by,
+    steward::reach::WebAddress,
     text,
     ways::Receiver,
 };
@@ -258,9 +259,7 @@ impl Portal {
         if cloud.is_empty() {
             return Err(no_place(what, "cloud"));
         }
-        if url.split("://").nth(1).and_then(|rest| rest.split('/').next()).is_none_or(|host| host.contains('@')) {
-            return Err(Error::usage(what, "an address without an account or password is needed"));
-        }
+        WebAddress::of(&self.config.requests, what, url)?;
         let name = name_of_url(url);
         let asked = Asked { from: url.to_owned(), title: name.clone(), digest: url.to_owned(), ..Asked::default() };
         Ok((asked, format!("glance://{cloud}/{name}")))

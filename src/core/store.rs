@@ -107,6 +107,8 @@ pub struct Watched {
     pub told: Vec<(String, String, String)>,
     /// A version without them, once there is one.
     pub fixed: Option<String>,
+    /// How often in a row it could not be looked at.
+    pub failed: u32,
 }
 
 /// What the site knows of an image, from how it was judged and from the decision that took its admission back.
@@ -238,9 +240,10 @@ pub trait Store: Send + Sync {
     /// How long others waited.
     async fn pace(&self) -> Result<Pace>;
 
-    /// Takes the oldest request that a steward has something to do for, for so long. One that cannot be read fails, and
-    /// the next one is taken.
-    async fn claim(&self, lease: Duration) -> Result<Option<Request>>;
+    /// Takes a request that a steward has something to do for, for so long: the oldest of those people of whose requests the
+    /// fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken. One that cannot be read fails,
+    /// and the next one is taken.
+    async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>>;
 
     /// Requests by which this digest is admitted now, wherever.
     async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
@@ -251,6 +254,13 @@ pub trait Store: Send + Sync {
 
     /// The last admission at a destination, before another one is made.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
+
+    /// The newest request by its number that stands admitted at a destination and was given this tag there.
+    async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>>;
+
+    /// Requests that are over, in the order in which they ended: those that ended after `since`, or then and have a higher
+    /// number than `last`.
+    async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>>;
 
     /// Approvals of classes that still count.
     async fn classes(&self) -> Result<Vec<Class>>;

@@ -80,7 +80,7 @@ async fn main() -> Result<()> {
     };
     for number in 0..count {
         let (id, _) = ada.submit(&asked(number), &format!("oci://r.example/admitted/{number}"), &wish).await?;
-        steward.claim(std::time::Duration::from_secs(60)).await?;
+        steward.claim(std::time::Duration::from_secs(60), 9).await?;
         steward.happen(id, &Event::Judged(dossier(number), Next::Wait)).await?;
     }
     let each = began.elapsed().as_secs_f64() * 1000.0 / count as f64;

@@ -670,9 +670,11 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     }
     let id = "4f0e4f0e-0000-4000-8000-000000000001";
     let project = Person::new("bob", &clouds).project();
+    // Where the cloud may fetch from: one of these ports is free later.
+    let web = (8081..=8084).map(|port| format!("\"http://127.0.0.1:{port}\"")).collect::<Vec<_>>().join(", ");
     let site = format!(
         "[requests]\nstore = \"{}\"\ncloud = \"site\"\ncloud_project = \"{project}\"\napprovers = [\"carol\"]\nsigned_decisions = true\n\
-         [policy]\nname = \"site\"\nenforce = true\n[policy.scan]\nmissing = \"allow\"\n[policy.signature]\nkeys = [\"{}\"]\n\
+         web = [{web}]\n[policy]\nname = \"site\"\nenforce = true\n[policy.scan]\nmissing = \"allow\"\n[policy.signature]\nkeys = [\"{}\"]\n\
          authorities = [\"{}\"]\n[[policy.signature.certificate]]\nid = \"{id}\"\nfile = \"{}\"\n",
         at("requests.db"),
         at("steward.pub"),

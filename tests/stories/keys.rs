@@ -53,8 +53,13 @@ pub fn request(id: i64, stage: Stage, rule: &str, base: &str) -> Request {
     }
     if stage == Stage::Admitted {
         let reference = "oci://lab.example/admitted/gromacs:1@sha256:aa".to_owned();
-        request.admitted =
-            Some(Admission { reference, digest: "sha256:aa".into(), signers: vec!["the steward".into()], at: now });
+        request.admitted = Some(Admission {
+            reference,
+            digest: "sha256:aa".into(),
+            signers: vec!["the steward".into()],
+            at: now,
+            untagged: String::new(),
+        });
     }
     request
 }

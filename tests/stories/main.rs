@@ -35,6 +35,7 @@ mod sif;
 mod sign_in;
 mod signatures;
 mod site;
+mod steward;
 mod stores;
 mod transfers;
 mod trust;

@@ -44,7 +44,7 @@ fn place(name: &str) -> String {
 /// A request that waits for a decision.
 async fn waiting(of: &Shared, steward: &Shared, name: &str, private: bool) -> i64 {
     let (id, _) = of.submit(&asked(name), &place(name), &wish("for the paper", private)).await.unwrap();
-    assert_eq!(steward.claim(MINUTE).await.unwrap().unwrap().id, id);
+    assert_eq!(steward.claim(MINUTE, 9).await.unwrap().unwrap().id, id);
     let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
     steward.happen(id, &judged).await.unwrap();
     id
@@ -72,7 +72,7 @@ async fn functions_find_nobody_elses_names() {
         for call in [
             "SELECT wharf.withdraw(1)",
             "SELECT wharf.decide(1, '{}')",
-            "SELECT wharf.claim('w', 60)",
+            "SELECT wharf.claim('w', 60, 9)",
             "SELECT wharf.ahead(1)",
         ] {
             refused(&database, "bob", &format!("{temporary}; SET search_path = {path}; {call}"));
@@ -191,8 +191,8 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
         store.pace().await.unwrap();
     }
     assert!(ada.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
-    assert_eq!(one.claim(MINUTE).await.unwrap().map(|one| one.id), Some(id), "an honest request waits for nobody");
-    assert!(one.claim(MINUTE).await.unwrap().is_none(), "those that cannot be read were put aside");
+    assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(id), "an honest request waits for nobody");
+    assert!(one.claim(MINUTE, 9).await.unwrap().is_none(), "those that cannot be read were put aside");
     let failed = "SELECT count(*) FROM wharf.request WHERE stage = 'failed' AND failure LIKE '%cannot be read%'";
     assert_eq!(goes(&database, "postgres", failed), "26");
     // The notices of what failed are delivered, the one that cannot be read is not, and nothing waits behind it.
@@ -263,7 +263,7 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
     let (id, _) = carol.submit(&asked("own"), &place("own"), &wish("mine", false)).await.unwrap();
     ada.submit(&asked("own"), &place("own"), &wish("mine, too", false)).await.unwrap();
     carol.happen(id, &Event::Withdraw).await.unwrap();
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     let judged = |decision: Decision| {
         Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Decided(decision))
     };
@@ -283,9 +283,9 @@ async fn nobody_approves_what_they_asked_for_neither_themselves_nor_by_a_class()
     assert!(own.why.contains("your own"), "{own}");
     // Her new class does not send it back to the stewards, dora's does, and admits it.
     class(&carol).await;
-    assert!(one.claim(MINUTE).await.unwrap().is_none());
+    assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     class(&dora).await;
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     let admitting = one.happen(id, &judged(by_class(of_dora))).await.unwrap();
     assert_eq!((admitting.stage, admitting.decision.unwrap().person()), (Stage::Admitting, "dora"));
 }
@@ -353,7 +353,7 @@ async fn a_steward_does_no_more_than_its_work() {
     goes(&database, "postgres", &format!("CREATE ROLE {other} LOGIN IN ROLE wharf_steward"));
     let id = waiting(&ada, &one, "a", false).await;
     carol.happen(id, &Event::Decide(decision("a", true, "fine"))).await.unwrap();
-    assert_eq!(one.claim(MINUTE).await.unwrap().unwrap().stage, Stage::Admitting);
+    assert_eq!(one.claim(MINUTE, 9).await.unwrap().unwrap().stage, Stage::Admitting);
     let digest = digest_of("a");
     let there = json!({"reference": format!("oci://lab.example/admitted/a:1@{digest}"), "digest": digest, "signers": ["s"], "at": 1});
     // Under the name of another's worker.
@@ -376,7 +376,7 @@ async fn a_steward_does_no_more_than_its_work() {
         ),
         format!("SELECT wharf.decide({id}, '{}')", serde_json::to_string(&decision("a", false, "x")).unwrap()),
         format!("SELECT wharf.renew({id}, 'one', 100000000)"),
-        "SELECT wharf.claim('one', 100000000)".to_owned(),
+        "SELECT wharf.claim('one', 100000000, 9)".to_owned(),
         "UPDATE wharf.request SET decision = NULL".to_owned(),
         "INSERT INTO wharf.class (base, rule, until, decision) VALUES ('', 'scan', 9999999999, '{}')".to_owned(),
     ] {
@@ -482,7 +482,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     let (carol, one) = (database.store("carol", "w"), database.store("steward", "new"));
     assert_eq!(carol.requests(Which::Queue, 0, 10).await.unwrap().len(), 1);
     assert_eq!(one.classes().await.unwrap().len(), 1);
-    assert_eq!(one.claim(MINUTE).await.unwrap().map(|one| one.id), Some(2));
+    assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(2));
     assert_eq!(one.watched(Duration::ZERO, 10).await.unwrap()[0].judged, true);
 }
 

@@ -68,7 +68,7 @@ impl Registry {
     pub fn start(&mut self) {
         let (file, data) = (self.folder.join("registry.yml"), self.folder.join("registry"));
         let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
             data.display(),
             self.host()
         );

@@ -230,7 +230,7 @@ pub fn dossier(verdict: Verdict, rule: &str, base: &str) -> Box<Dossier> {
 fn admission(name: &str) -> Admission {
     let digest = digest_of(name);
     let reference = format!("oci://lab.example/admitted/{name}@{digest}");
-    Admission { reference, digest, signers: vec!["key 1".into()], at: text::now() }
+    Admission { reference, digest, signers: vec!["key 1".into()], at: text::now(), untagged: String::new() }
 }
 
 /// The story: people ask, a steward works, somebody decides, and everybody is told once.
@@ -269,15 +269,15 @@ async fn story(people: &People) {
     assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 1);
     assert_eq!(ada.ahead(id).await.unwrap(), 0);
     // One steward takes it, the other finds nothing; only the holder goes on.
-    let taken = one.claim(MINUTE).await.unwrap().unwrap();
+    let taken = one.claim(MINUTE, 9).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.stage), (id, Stage::Gathering));
-    assert!(two.claim(MINUTE).await.unwrap().is_none());
+    assert!(two.claim(MINUTE, 9).await.unwrap().is_none());
     let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
     assert!(two.happen(id, &judged).await.unwrap_err().why.contains("another steward"));
     one.happen(id, &Event::Renew { lease: MINUTE }).await.unwrap();
     let waiting = one.happen(id, &judged).await.unwrap();
     assert_eq!((waiting.stage, waiting.rule(), waiting.base()), (Stage::Waiting, "signature", "alpine"));
-    assert!(one.claim(MINUTE).await.unwrap().is_none(), "nothing is to be done until somebody decides");
+    assert!(one.claim(MINUTE, 9).await.unwrap().is_none(), "nothing is to be done until somebody decides");
     let queue = carol.requests(Which::Queue, 0, 10).await.unwrap();
     assert_eq!(queue.iter().map(|request| request.id).collect::<Vec<_>>(), [id]);
     let groups = carol.groups().await.unwrap();
@@ -322,7 +322,7 @@ async fn story(people: &People) {
 
 async fn approved(people: &People, name: &str) {
     let (id, _) = people.ada.submit(&asked(name), "oci://lab.example/admitted/a", &wish("again", false)).await.unwrap();
-    people.one.claim(MINUTE).await.unwrap().unwrap();
+    people.one.claim(MINUTE, 9).await.unwrap().unwrap();
     let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
     people.one.happen(id, &judged).await.unwrap();
     people.carol.happen(id, &Event::Decide(decision(name, true, "fine"))).await.unwrap();
@@ -336,7 +336,7 @@ async fn admitted(people: &People, id: i64) {
     // Whoever was refused may hold its row for a moment longer.
     let mut taken = None;
     for _ in 0..50 {
-        taken = two.claim(MINUTE).await.unwrap();
+        taken = two.claim(MINUTE, 9).await.unwrap();
         if taken.is_some() {
             break;
         }
@@ -347,13 +347,13 @@ async fn admitted(people: &People, id: i64) {
     // It fails once, and is tried again later.
     let later = Event::Failed { why: "the registry is away".into(), again: Some(60 * MINUTE) };
     assert_eq!(two.happen(id, &later).await.unwrap().tries, 1);
-    assert!(one.claim(MINUTE).await.unwrap().is_none());
+    assert!(one.claim(MINUTE, 9).await.unwrap().is_none());
     let again = Event::Failed { why: "still".into(), again: Some(Duration::ZERO) };
     assert!(two.happen(id, &again).await.unwrap_err().why.contains("another steward"), "the claim was given back");
     // A second one, for which time passes at once.
     let (other, _) = ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap();
     assert_eq!(ada.ahead(other).await.unwrap(), 1, "the one that is tried again later");
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("now", true, "clean") });
     one.happen(other, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
     let done = one.happen(other, &Event::Admitted(admission("now"))).await.unwrap();
@@ -370,7 +370,7 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!(what, ["asked for", "taken", "judged", "admitted"]);
     // A class: whoever may decide approves all that one rule blocks on one base.
     let (third, _) = bob.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("course", false)).await.unwrap();
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     one.happen(third, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait))
         .await
         .unwrap();
@@ -384,7 +384,7 @@ async fn admitted(people: &People, id: i64) {
     assert_eq!((classes[0].id, classes[0].decision.by.as_str()), (kept, "carol"));
     assert!(classes[0].covers(&dossier(Verdict::NeedsApproval, "signature", "alpine"), text::now()));
     assert!(!classes[0].covers(&dossier(Verdict::NeedsApproval, "scan", "alpine"), text::now()));
-    assert_eq!(one.claim(MINUTE).await.unwrap().unwrap().id, third, "what waits is judged anew");
+    assert_eq!(one.claim(MINUTE, 9).await.unwrap().unwrap().id, third, "what waits is judged anew");
     carol.end_class(kept).await.unwrap();
     assert!(carol.end_class(kept).await.is_err() && one.classes().await.unwrap().is_empty());
     one.happen(
@@ -522,7 +522,7 @@ async fn taken_back(people: &People, now: &Watched) {
     for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
         assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
     }
-    let claimed = one.claim(MINUTE).await.unwrap().unwrap();
+    let claimed = one.claim(MINUTE, 9).await.unwrap().unwrap();
     assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
     assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
     assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());
@@ -571,7 +571,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     let database = Database::new(&host).await;
     let (ada, one) = (database.store("ada", "w"), database.store("steward", "steward-1"));
     let (id, _) = ada.submit(&asked("a"), "oci://lab.example/admitted/a", &wish("secret plans", true)).await.unwrap();
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     one.happen(id, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
     let yes = serde_json::to_string(&decision("a", true, "x")).unwrap();
     let refused = [
@@ -579,7 +579,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
         ("bob", format!("SELECT wharf.decide({id}, '{yes}')")),
         ("ada", format!("SELECT wharf.decide({id}, '{yes}')")),
         ("ada", format!("UPDATE wharf.request SET stage = 'admitting', decision = '{yes}' WHERE id = {id}")),
-        ("ada", "SELECT wharf.claim('me', 60)".to_owned()),
+        ("ada", "SELECT wharf.claim('me', 60, 9)".to_owned()),
         ("ada", format!("SELECT wharf.judged({id}, 'steward-1', '{{}}', '{yes}')")),
         ("ada", format!("SELECT wharf.admitted({id}, 'steward-1', '{{}}')")),
         ("carol", format!("SELECT wharf.judged({id}, 'steward-1', '{{}}', '{yes}')")),
@@ -627,7 +627,7 @@ async fn with_psql_and_their_own_login_people_can_do_no_more_than_with_wharf() {
     // The approver's own request is not theirs to approve, in the database too.
     let carol = database.store("carol", "w");
     let (own, _) = carol.submit(&asked("c"), "oci://lab.example/admitted/c", &wish("mine", false)).await.unwrap();
-    one.claim(MINUTE).await.unwrap().unwrap();
+    one.claim(MINUTE, 9).await.unwrap().unwrap();
     one.happen(own, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", ""), Next::Wait)).await.unwrap();
     let (went, said) = database.psql(
         "carol",

@@ -67,7 +67,7 @@ impl Content for Oci {
         let response = cx.run(&what, self.registry.send(&what, &client::pull(&name.repository), make)).await?;
         let response = success(&what, response).await?;
         let whole = response.status() != StatusCode::PARTIAL_CONTENT;
-        let stream = Self::stream(response, what);
+        let stream = cx.budget.paced(Self::stream(response, what.clone()), &what);
         Ok(if from > 0 && whole { skip(stream, from) } else { stream })
     }
 
@@ -168,6 +168,24 @@ impl Content for Oci {
         let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
         let response = cx.clone().within(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
         success(&what, response).await.map(|_| ())
+    }
+
+    async fn forget(&self, cx: &Context, at: &ImageRef) -> Result<bool> {
+        let name = self.name(at)?;
+        let what = format!("delete {at}");
+        let Some(digest) = &name.digest else { return Err(Error::usage(what, "a manifest is deleted by its digest")) };
+        let url = self.registry.url(&format!("v2/{}/manifests/{digest}", name.repository))?;
+        let scopes = vec![format!("repository:{}:pull,push,delete", name.repository)];
+        cx.run(&what, async {
+            let make = || self.registry.request(Method::DELETE, url.clone());
+            let response = self.registry.send(&what, &scopes, make).await?;
+            match response.status() {
+                StatusCode::NOT_FOUND => Ok(true),
+                StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
+                _ => success(&what, response).await.map(|_| true),
+            }
+        })
+        .await
     }
 
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {

@@ -116,7 +116,7 @@ impl Images {
                 let digest = tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task));
                 return Ok((made.id, digest.await.during(what)??));
             }
-            self.forget(what, &made.id).await;
+            self.drop_half(what, &made.id).await;
             if !may_try {
                 return Err(error);
             }
@@ -135,7 +135,7 @@ impl Images {
         Err(super::words::of_refusal(what, &self.cloud.name, Service::Image, status.as_u16(), &body))
     }
 
-    pub async fn forget(&self, what: &str, id: &str) {
+    pub async fn drop_half(&self, what: &str, id: &str) {
         let path = format!("images/{id}");
         let _ = self.cloud.send(what, Service::Image, Request::new(Method::DELETE, &path, Body::None)).await;
     }
@@ -158,7 +158,7 @@ impl Disks for Images {
         match now.digest() {
             // A cloud that hashes otherwise than we did is asked nothing more: its own record is what counts later.
             Some(digest) if digest.algorithm() == ours.algorithm() && digest != ours => {
-                self.forget(&what, &id).await;
+                self.drop_half(&what, &id).await;
                 Err(Error::new(Kind::Integrity, what, "the cloud has other bytes than were sent").hint("try again"))
             }
             digest => Ok((self.image_ref(&id), outcome(digest.unwrap_or(ours), upload.size, 0))),
@@ -202,6 +202,19 @@ impl Disks for Images {
         cx.run(&what, self.cloud.send(&what, Service::Image, request)).await.map(|_| ())
     }
 
+    async fn forget(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
+        let what = format!("delete {reference}");
+        let ImageRef::Glance { image, .. } = reference else {
+            return Err(Error::usage(what, "it is not an image of a cloud"));
+        };
+        let path = format!("images/{image}");
+        let request = Request::new(Method::DELETE, &path, Body::None);
+        match cx.run(&what, self.cloud.send(&what, Service::Image, request)).await {
+            Err(error) if error.kind != Kind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome> {
         let what = format!("download {reference}");
         let ImageRef::Glance { image, .. } = reference else {
@@ -236,7 +249,8 @@ impl Disks for Images {
 impl Images {
     /// Fetches the bytes; after a broken connection it goes on where it was.
     async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
-        let mut file = fs::File::create(partial).await.during(what)?;
+        let mut file =
+            fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(partial).await.during(what)?;
         let (mut hasher, mut arrived) = (image.hasher(), 0);
         for again in 1.. {
             match self.receive_from(cx, what, image, &mut file, &mut hasher, &mut arrived).await {
@@ -278,7 +292,7 @@ impl Images {
             (*hasher, *arrived) = (image.hasher(), 0);
             cx.progress.set(0, image.size);
         }
-        let mut stream = shared::stream(answer, what.to_owned());
+        let mut stream = cx.budget.paced(shared::stream(answer, what.to_owned()), what);
         while let Some(chunk) = stream.try_next().await? {
             file.write_all(&chunk).await.during(what)?;
             hasher.update(&chunk);

@@ -50,7 +50,7 @@ impl Images {
         match fetched {
             Ok(image) => Ok((image, true)),
             Err(error) => {
-                self.forget(what, &made.id).await;
+                self.drop_half(what, &made.id).await;
                 Err(error)
             }
         }

@@ -271,6 +271,9 @@ pub struct Admission {
     pub signers: Vec<String>,
     /// When.
     pub at: i64,
+    /// Why its tag was not moved to it, and who moves it how, in words; empty where it was moved, or it has none.
+    #[serde(default)]
+    pub untagged: String,
 }
 
 /// A request with all that is known of it.
@@ -415,7 +418,10 @@ impl Request {
             Stage::Admitting => format!("is being admitted{}", left(pace.automatic, now - self.changed)),
             Stage::Admitted => {
                 let admitted = self.admitted.as_ref();
-                format!("admitted as {}", admitted.map_or("", |admitted| admitted.reference.as_str()))
+                let (reference, untagged) =
+                    admitted.map_or(("", ""), |admitted| (admitted.reference.as_str(), admitted.untagged.as_str()));
+                let tag = if untagged.is_empty() { String::new() } else { format!(" · {untagged}") };
+                format!("admitted as {reference}{tag}")
             }
             Stage::Revoking | Stage::Revoked => {
                 let decision = self.decision.as_ref();
@@ -630,6 +636,9 @@ impl Request {
         if let Some(admitted) = &self.admitted {
             lines.push(format!("admitted as {}", admitted.reference));
             lines.extend(admitted.signers.iter().map(|signer| format!("  signed by {signer}")));
+            if !admitted.untagged.is_empty() {
+                lines.push(format!("  {}", admitted.untagged));
+            }
         }
         if !history.is_empty() {
             lines.push(String::new());

@@ -561,7 +561,13 @@ mod tests {
         assert!(request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &one, 51).is_err());
         request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &two, 52).unwrap();
         assert_eq!(request.stage, Stage::Admitting);
-        let admission = Admission { reference: "r".into(), digest: "d".into(), signers: Vec::new(), at: 53 };
+        let admission = Admission {
+            reference: "r".into(),
+            digest: "d".into(),
+            signers: Vec::new(),
+            at: 53,
+            untagged: String::new(),
+        };
         request.follow(&Event::Admitted(admission.clone()), &two, 53).unwrap();
         assert!(request.follow(&Event::Admitted(admission), &two, 54).is_err(), "never twice");
     }
@@ -588,7 +594,13 @@ mod tests {
             (0..200_u64).prop_map(claim),
             Just(Event::Judged(dossier(), Next::Wait)),
             any::<bool>().prop_map(|approve| Event::Judged(dossier(), Next::Decided(decision(approve)))),
-            Just(Event::Admitted(Admission { reference: "r".into(), digest: "d".into(), signers: vec![], at: 1 })),
+            Just(Event::Admitted(Admission {
+                reference: "r".into(),
+                digest: "d".into(),
+                signers: vec![],
+                at: 1,
+                untagged: String::new()
+            })),
             proptest::option::of(0..200_u64)
                 .prop_map(|again| Event::Failed { why: "w".into(), again: again.map(Duration::from_secs) }),
         ];

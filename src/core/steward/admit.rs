@@ -104,12 +104,9 @@ impl Portal {
             signers.push(format!("the steward with {}", signer.describe()));
         }
         self.is_trusted(cx, &what, &to).await?;
-        if let Some(tag) = request.tag() {
-            let manifest = cx.run(&what, place.content.manifest(cx, &to)).await?;
-            cx.run(&what, place.content.put_manifest(cx, &to, Some(tag), &manifest)).await?;
-        }
-        let tagged = request.tag().map_or_else(|| to.clone(), |tag| to.with_tag(tag).with_digest(&digest));
-        Ok(Admission { reference: tagged.to_string(), digest: digest.to_string(), signers, at: text::now() })
+        let called = self.tag_admitted(cx, &what, request, (&place, &digest)).await?;
+        let (reference, untagged) = (called.reference.to_string(), called.untagged);
+        Ok(Admission { reference, digest: digest.to_string(), signers, at: text::now(), untagged })
     }
 
     /// The worst scan of all platforms of an image that this steward has made itself; nothing unless all were scanned.
@@ -131,11 +128,12 @@ impl Portal {
     /// Where the bytes are that were judged; where they came from, if the quarantine was lost.
     fn bytes_of(&self, request: &Request, digest: &Digest) -> Result<ImageRef> {
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
+        let origin = || Ok(self.of_site("fetch it again", &request.asked.from)?.get().with_digest(digest));
         match quarantine.parse::<ImageRef>() {
-            Ok(ImageRef::File { path, .. }) if !std::path::Path::new(&path).is_dir() => request.asked.from.parse(),
+            Ok(ImageRef::File { path, .. }) if !std::path::Path::new(&path).is_dir() => origin(),
             Ok(ImageRef::Oci(name)) => Ok(ImageRef::Oci(Name { digest: Some(digest.clone()), ..name })),
             Ok(place) => Ok(place),
-            Err(_) => request.asked.from.parse(),
+            Err(_) => origin(),
         }
     }
 

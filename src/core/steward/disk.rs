@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::Tools;
+use super::{Tools, reach::WebAddress};
 use crate::core::{
     admission::{Admitting, Decided, Place},
     digest::Digest,
@@ -29,9 +29,9 @@ const VISIBILITY: &str = "community";
 const PRIVATE: &str = "private";
 
 /// The name that an image has while it is judged; the same request has the same.
-fn quarantine_name(request: &Request) -> String {
+pub(super) fn quarantine_name(request: &Request) -> String {
     let short: String = Digest::of(request.asked.digest.as_bytes()).hex().chars().take(12).collect();
-    format!("wharf-quarantine-{short}")
+    format!("wharf-quarantine-{}-{short}", request.id)
 }
 
 impl Portal {
@@ -45,8 +45,8 @@ impl Portal {
     }
 
     /// Where a disk is while it is judged, on this machine.
-    fn disk_file(&self, request: &Request) -> PathBuf {
-        self.config.state_dir.join("quarantine").join(format!("{}.disk", quarantine_name(request)))
+    pub(super) fn disk_file(&self, request: &Request) -> PathBuf {
+        self.quarantine_folder().join(format!("request-{}.disk", request.id))
     }
 
     /// The bytes in a file, and the image in the steward's project. What was done already is found done.
@@ -56,23 +56,23 @@ impl Portal {
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "upload to"))?;
         let file = self.disk_file(request);
         let name = quarantine_name(request);
+        self.private_quarantine().await?;
         let (origin, kept) = if Self::is_on_the_web(&request.asked.from) {
-            let import = Import { name: name.clone(), url: request.asked.from.clone() };
-            let (kept, _) = disks.import(cx, &import).await?;
+            let url = WebAddress::of(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
+            let (kept, imported) = disks.import(cx, &Import { name, url }).await?;
+            // How large it is, nobody knew before the cloud had it.
+            if let Err(error) = cx.budget.expects(&what, imported.moved.saturating_add(imported.spared)) {
+                disks.forget(cx, &kept).await?;
+                return Err(error);
+            }
             disks.download(cx, &kept, &file).await?;
             (kept.clone(), kept)
         } else {
-            let asked: ImageRef = request.asked.from.parse()?;
-            let origin = match &asked {
-                // People name clouds as they like: the id is the same everywhere in one.
-                ImageRef::Glance { cloud: theirs, image } if self.source(theirs).is_err() => {
-                    ImageRef::Glance { cloud: cloud.name.clone(), image: image.clone() }
-                }
-                _ => asked.clone(),
-            };
+            let origin = self.of_site(&what, &request.asked.from)?.get().clone();
             let source = self.source_of(&origin)?;
             let from = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             let wanted: Digest = request.asked.digest.parse()?;
+            cx.budget.expects(&what, self.image(cx, &origin, None).await?.size)?;
             let fetched = from.download(cx, &origin, &file).await?;
             wanted.matches(&fetched.digest, &what)?;
             let header = self.disk_of(cx, &file).await?;
@@ -186,7 +186,13 @@ impl Portal {
         };
         disks.publish(cx, &at, &Published { name, visibility, ..private }).await?;
         let _ = tokio::fs::remove_file(self.disk_file(request)).await;
-        Ok(Admission { reference: at.to_string(), digest: pinned.digest.to_string(), signers, at: text::now() })
+        Ok(Admission {
+            reference: at.to_string(),
+            digest: pinned.digest.to_string(),
+            signers,
+            at: text::now(),
+            untagged: String::new(),
+        })
     }
 
     /// Whether this is the name under which an image is kept that was asked for: while it is judged, and once it is let to

@@ -13,7 +13,7 @@ use crate::core::{
     progress::Context,
     record::{self, Kind as RecordKind, Outcome, Record},
     reference::{ImageRef, is_tag},
-    request::{Class, Decision, Dossier, Request, Terms, grounds, stage::Next, statement::Statement},
+    request::{Class, Decision, Dossier, Id, Request, Terms, grounds, stage::Next, statement::Statement},
     text,
     verify::Age,
 };
@@ -21,7 +21,7 @@ use crate::core::{
 /// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.
 const PLATFORMS: usize = 24;
 /// Tries of a check that could not run, before a person decides without it.
-const PATIENCE: i64 = 3;
+pub(super) const PATIENCE: i64 = 3;
 /// The longest comparison that is kept, in characters.
 const DIFF: usize = 4000;
 /// Fixes that are named.
@@ -98,14 +98,17 @@ fn fixes(all: &[Judged], now: i64) -> Vec<String> {
 
 impl Portal {
     /// Where a request's bytes are kept while they are judged.
-    pub(super) fn quarantine_of(&self, digest: &Digest, name: &str) -> ImageRef {
+    ///
+    /// Each request has a place of its own, so that it can be cleared when that one is over.
+    pub(super) fn quarantine_of(&self, request: Id, digest: &Digest, name: &str) -> ImageRef {
         let short: String = digest.hex().chars().take(12).collect();
         match self.config.requests.quarantine.split_once('/') {
             Some((host, project)) => {
-                ImageRef::oci(host, format!("{project}/{name}"), Some(format!("q-{short}"))).with_digest(digest)
+                let repository = format!("{project}/request-{request}/{name}");
+                ImageRef::oci(host, repository, Some(format!("q-{short}"))).with_digest(digest)
             }
             None => {
-                let folder = self.config.state_dir.join("quarantine").join(digest.hex());
+                let folder = self.quarantine_folder().join(format!("request-{request}"));
                 ImageRef::File { path: folder.display().to_string(), tag: Some(format!("q-{short}")), digest: None }
             }
         }
@@ -118,11 +121,11 @@ impl Portal {
         if Self::is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
             return self.examine_disk(cx, request).await;
         }
-        let from: ImageRef = request.asked.from.parse()?;
         let digest: Digest = request.asked.digest.parse()?;
-        let from = from.with_digest(&digest);
+        let from = self.of_site(&what, &request.asked.from)?.get().with_digest(&digest);
         let name = from.name().map(|name| name.repository.clone()).unwrap_or_default();
-        let quarantine = self.quarantine_of(&digest, &name);
+        let quarantine = self.quarantine_of(request.id, &digest, &name);
+        self.private_quarantine().await?;
         let copied = copy::copy(cx, &self.place(&from)?, &self.place(&quarantine)?, &Options::default()).await?;
         digest.matches(&copied.digest, &what)?;
         let mut all = Vec::new();

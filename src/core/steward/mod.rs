@@ -1,23 +1,33 @@
-//! The steward: works on requests one after another, from quarantine to signature. Several may run; each step can be
-//! done again, so that whoever goes on after a crash finds what was done and does the rest.
+//! The steward: works on requests, watches and tells, side by side, each in tasks of its own. Several stewards may run;
+//! each step can be done again, so that whoever goes on after a crash finds what was done and does the rest.
+//!
+//! Nobody holds it up: each request and each image of the watch has a budget of time, bytes and least rate
+//! ([`Budget`](super::budget::Budget)), a lease is renewed only while that lasts, and one person's requests leave room for
+//! another's. Nobody sends it anywhere: it goes to the site's sources only ([`reach`]).
 
 mod admit;
 mod alive;
 mod disk;
 mod examine;
+mod hands;
 pub mod notify;
+pub mod reach;
 mod revoke;
+mod sweep;
+mod tag;
 pub mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
 
 use super::{
+    budget::{Budget, Exceeded},
     error::{Error, Kind, Result},
     portal::Portal,
     ports::{Asker, Signer},
-    progress::Context,
-    reference::ImageRef,
-    request::{Event, Request, Stage},
+    progress::{Context, Progress},
+    request::{Event, Pace, Request, Stage},
     text,
 };
 
@@ -27,10 +37,16 @@ const LEASE: Duration = Duration::from_secs(60);
 const RENEW: Duration = Duration::from_secs(15);
 /// After so many failures a request is given up.
 const TRIES: i64 = 8;
+/// The same where its budget was used up: each of them takes long.
+const LONG_TRIES: i64 = 3;
+/// The wait before a request is tried again whose budget was used up.
+const LATER: Duration = Duration::from_secs(3600);
 /// The longest that a steward sits still: what is due by time is looked at then.
 const QUIET: Duration = Duration::from_secs(30);
 /// The same where something failed: it is tried again soon.
 const SOON: Duration = Duration::from_secs(5);
+/// How often the quarantine is swept.
+const SWEEP: Duration = Duration::from_secs(60);
 /// How long to wait after the store did not answer.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -58,9 +74,25 @@ pub struct Round {
 
 impl Round {
     fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.watched == 0 && self.delivered == 0
+        self.requests.is_empty() && self.watched == 0 && self.delivered == 0 && self.failed.is_empty()
+    }
+
+    /// One in which only this failed.
+    fn failing(error: &Error) -> Self {
+        Self { failed: vec![error.to_string()], ..Self::default() }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.requests.extend(other.requests);
+        self.watched += other.watched;
+        self.delivered += other.delivered;
+        self.failed.extend(other.failed);
+        self
     }
 }
+
+/// Hears of every round in which something happened.
+pub type Tell = Arc<dyn Fn(&Round) + Send + Sync>;
 
 /// The wait before another try: 5, 10, 20 seconds …, at most ten minutes.
 pub fn backoff(tries: i64) -> Duration {
@@ -70,6 +102,24 @@ pub fn backoff(tries: i64) -> Duration {
 /// Whether another try can help.
 fn may_pass(error: &Error) -> bool {
     matches!(error.kind, Kind::Unavailable | Kind::Failed | Kind::NotAllowed | Kind::Cancelled)
+}
+
+/// The wait before a request is tried again that failed for this reason; nothing where it is given up.
+fn again(error: &Error, exceeded: Option<Exceeded>, tries: i64) -> Option<Duration> {
+    match exceeded {
+        // It will be as large the next time.
+        Some(Exceeded::Size) => None,
+        Some(Exceeded::Time | Exceeded::Rate) => (tries + 1 < LONG_TRIES).then_some(LATER),
+        None => (may_pass(error) && tries + 1 < TRIES).then(|| backoff(tries)),
+    }
+}
+
+/// What is done over and over.
+#[derive(Debug, Clone, Copy)]
+enum Duty {
+    Watch,
+    Letters,
+    Sweep,
 }
 
 impl Portal {
@@ -83,102 +133,117 @@ impl Portal {
     }
 
     /// Works until there is nothing to do right now.
-    pub async fn steward_round(&self, cx: &Context, tools: &Tools) -> Result<Round> {
-        let mut round = Round::default();
-        while !cx.cancel.is_cancelled() {
-            let Some(request) = self.store.claim(LEASE).await? else { break };
-            let id = request.id;
-            match self.work_on(cx, tools, request).await {
-                Ok(now) => round.requests.push((id, now.standing(super::request::Pace::default(), text::now()))),
-                Err(error) if error.kind == Kind::Cancelled && cx.cancel.is_cancelled() => return Err(error),
-                Err(error) => round.failed.push(format!("request {id}: {error}")),
-            }
-        }
+    pub async fn steward_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+        // One after another: each tells of what the one before has done just now.
+        let requests = self.requests_round(cx, tools).await;
         let watched = self.watch_round(cx, tools).await;
-        match watched {
-            Ok((count, failed)) => {
-                round.watched = count;
-                round.failed.extend(failed);
-            }
-            Err(error) => round.failed.push(error.to_string()),
+        let delivered = self.deliver_round(cx).await;
+        let swept = self.sweep_round(cx).await;
+        let failing = |round: Result<Round>| round.unwrap_or_else(|error| Round::failing(&error));
+        if cx.cancel.is_cancelled() {
+            return Err(Error::cancelled("work as steward"));
         }
-        let (delivered, failed) = self.deliver_round(cx).await?;
-        round.delivered = delivered;
-        round.failed.extend(failed);
-        Ok(round)
+        Ok(requests?.and(failing(watched)).and(failing(delivered)).and(failing(swept)))
     }
 
-    /// Works until it is cancelled; `tell` hears of every round in which something happened.
-    pub async fn steward(&self, cx: &Context, tools: &Tools, tell: &(dyn Fn(&Round) + Send + Sync)) -> Result<()> {
+    /// Works until it is cancelled.
+    pub async fn steward(self: &Arc<Self>, cx: &Context, tools: &Tools, tell: Tell) -> Result<()> {
+        let (heard, news) = tokio::sync::watch::channel(());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().serve_requests(cx.clone(), tools.clone(), tell.clone(), news.clone()));
+        for duty in [Duty::Watch, Duty::Letters, Duty::Sweep] {
+            tasks.spawn(self.clone().serve(duty, cx.clone(), tools.clone(), tell.clone(), news.clone()));
+        }
         tokio::select! {
-            worked = self.rounds(cx, tools, tell) => worked,
+            () = cx.cancel.cancelled() => {}
+            never = self.listen(heard) => match never {},
             never = self.keep_saying_alive(tools) => match never {},
+            ended = tasks.join_next() => if let Some(Err(error)) = ended {
+                // A task that fell over takes the steward with it: whoever runs it starts it again.
+                return Err(Error::failed("work as steward", error));
+            },
+        }
+        tasks.shutdown().await;
+        Ok(())
+    }
+
+    /// Tells the others that something has changed in the store.
+    async fn listen(&self, heard: tokio::sync::watch::Sender<()>) -> Infallible {
+        loop {
+            match self.store.news().await {
+                Ok(()) => _ = heard.send(()),
+                Err(_) => tokio::time::sleep(AWAY).await,
+            }
         }
     }
 
-    async fn rounds(&self, cx: &Context, tools: &Tools, tell: &(dyn Fn(&Round) + Send + Sync)) -> Result<()> {
-        let (mut away, mut failing) = (false, false);
+    /// Does one of the duties, when there is news and from time to time.
+    async fn serve(
+        self: Arc<Self>,
+        duty: Duty,
+        cx: Context,
+        tools: Tools,
+        tell: Tell,
+        mut news: tokio::sync::watch::Receiver<()>,
+    ) {
+        let mut away = false;
         loop {
-            match self.steward_round(cx, tools).await {
-                Ok(round) => {
-                    away = false;
-                    failing = !round.failed.is_empty();
-                    if !round.is_empty() || !round.failed.is_empty() {
-                        tell(&round);
-                    }
-                }
-                Err(error) if cx.cancel.is_cancelled() => {
-                    tracing::info!(%error, "ended in the middle; what was begun goes on with the next one");
-                    return Ok(());
-                }
-                Err(error) => {
-                    // The store may be away for a while: said once, tried until it is back.
-                    if !away {
-                        tell(&Round { failed: vec![error.to_string()], ..Round::default() });
-                    }
-                    away = true;
-                }
-            }
-            let pause = match (away, failing) {
-                (true, _) => AWAY,
-                (_, true) => SOON,
-                _ => QUIET,
+            let round = match duty {
+                Duty::Watch => self.watch_round(&cx, &tools).await,
+                Duty::Letters => self.deliver_round(&cx).await,
+                Duty::Sweep => self.sweep_round(&cx).await,
             };
+            let pause = match &round {
+                _ if matches!(duty, Duty::Sweep) => SWEEP,
+                Ok(round) if round.failed.is_empty() => QUIET,
+                Ok(_) => SOON,
+                Err(_) => AWAY,
+            };
+            hands::told(&round, &mut away, &tell);
             tokio::select! {
-                () = cx.cancel.cancelled() => return Ok(()),
+                () = cx.cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
-                heard = self.store.news(), if !away => if heard.is_err() {
-                    tokio::time::sleep(AWAY).await;
-                },
+                _ = news.changed(), if !away && !matches!(duty, Duty::Sweep) => {}
             }
         }
+    }
+
+    /// Clears the quarantine, within the budget of one request.
+    async fn sweep_round(&self, cx: &Context) -> Result<Round> {
+        let budget = Budget::of(self.config.requests.request_limits());
+        let failed = budget.run("sweep the quarantine", self.sweep(cx)).await?;
+        Ok(Round { failed, ..Round::default() })
     }
 
     /// Brings one request as far as it goes without a person.
     async fn work_on(&self, cx: &Context, tools: &Tools, request: Request) -> Result<Request> {
-        let id = request.id;
-        let tries = request.tries;
+        let (id, tries) = (request.id, request.tries);
+        let what = format!("work on {}", request.called());
+        let budget = Budget::of(self.config.requests.request_limits());
+        let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
         let worked = tokio::select! {
-            worked = self.bring_on(cx, tools, request) => worked,
+            worked = budget.run(&what, self.bring_on(&own, tools, request)) => worked,
             lost = self.hold(id) => Err(lost),
         };
         let Err(error) = worked else { return worked };
         if error.kind == Kind::Cancelled {
             return Err(error);
         }
-        let again = (may_pass(&error) && tries + 1 < TRIES).then(|| backoff(tries));
+        let again = again(&error, budget.exceeded(), tries);
         tracing::warn!(id, %error, "a request did not go on");
         self.store.happen(id, &Event::Failed { why: error.to_string(), again }).await
     }
 
-    /// Renews the claim for as long as it is awaited; ends only when it is lost.
+    /// Renews the claim for as long as it is awaited; ends only when it is lost. Whoever awaits it gives it up with the
+    /// work that it is for.
     async fn hold(&self, id: i64) -> Error {
+        let mut renewed = tokio::time::Instant::now();
         loop {
             tokio::time::sleep(RENEW).await;
             match self.store.happen(id, &Event::Renew { lease: LEASE }).await {
-                Ok(_) => {}
-                // Out of reach it may come back before the lease ends.
-                Err(error) if error.kind == Kind::Unavailable => {}
+                Ok(_) => renewed = tokio::time::Instant::now(),
+                // Out of reach it may come back before the lease ends; then it is another's.
+                Err(error) if error.kind == Kind::Unavailable && renewed.elapsed() < LEASE => {}
                 Err(error) => return Error { kind: Kind::Cancelled, ..error },
             }
         }
@@ -201,26 +266,37 @@ impl Portal {
             entry.digest = admission.digest.parse().ok();
             entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
             request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
+            if let Err(error) = self.settle_tag(cx, &request).await {
+                tracing::warn!(%error, "whether its tag is right was not looked at again");
+            }
             // What is known now is what later findings are compared with; without it, it is looked at again once more.
             if let Err(error) = self.watch_from_now(cx, &admission).await {
                 tracing::info!(%error, "what was admitted is looked at again");
             }
             self.note(entry, &Ok::<(), Error>(())).await;
         }
-        if matches!(request.stage, Stage::Admitted | Stage::Rejected) {
-            self.clear_quarantine(&request).await;
-        }
         Ok(request)
     }
+}
 
-    /// Removes what was kept of a request in a folder of this machine; what is kept in a registry or a cloud is theirs.
-    async fn clear_quarantine(&self, request: &Request) {
-        let kept = request.dossier.as_ref().and_then(|dossier| dossier.quarantine.parse::<ImageRef>().ok());
-        let below = self.config.state_dir.join("quarantine");
-        if let Some(ImageRef::File { path, .. }) = kept {
-            if std::path::Path::new(&path).starts_with(&below) {
-                let _ = tokio::fs::remove_dir_all(&path).await;
-            }
+/// How a request that went on stands now.
+fn standing(request: &Request) -> String {
+    request.standing(Pace::default(), text::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_given_up_and_what_came_too_slowly_is_not_tried_again_at_once() {
+        let error = Error::failed("x", "y");
+        assert_eq!(again(&error, Some(Exceeded::Size), 0), None);
+        for exceeded in [Exceeded::Time, Exceeded::Rate] {
+            assert_eq!(again(&error, Some(exceeded), 0), Some(LATER));
+            assert_eq!(again(&error, Some(exceeded), 2), None);
         }
+        assert_eq!((again(&error, None, 0), again(&error, None, 7)), (Some(Duration::from_secs(5)), None));
+        assert_eq!(again(&Error::new(Kind::Denied, "x", "y"), None, 0), None);
     }
 }

@@ -3,22 +3,28 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
+use tokio::task::JoinSet;
+
 use super::{
-    Tools,
+    Round, Tools,
     admit::{is_worse, own_scan_of},
+    reach::SiteReference,
 };
 use crate::core::{
+    budget::Budget,
+    clean,
     config::Supplier,
     digest::Digest,
-    error::Result,
+    error::{Error, Result},
     evidence::Verdict,
     model::{Image, Pinned},
     policy::Site,
     portal::Portal,
-    progress::Context,
+    progress::{Context, Progress},
     record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
     reference::{ImageRef, Name},
     request::{
@@ -35,8 +41,12 @@ use crate::core::{
 
 /// Hours after which an image is judged again although nothing new is known.
 const HOURS: u32 = 24;
-/// Images that are judged in one round: requests must not wait behind them.
-const ROUND: i64 = 20;
+/// Images that are looked up for one round, and those of them that are judged in it.
+const LOOK: i64 = 500;
+const ROUND: usize = 20;
+/// The wait before one is looked at again that could not be, and the longest that this grows to.
+const FAILED: Duration = Duration::from_secs(3600);
+const FAILED_LONG: Duration = Duration::from_secs(24 * 3600);
 /// Findings of one warning.
 const FINDINGS: usize = 50;
 
@@ -77,6 +87,17 @@ fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
 }
 
+/// The wait before an image is looked at again that could not be so many times: 1 h, 2 h, 4 h …, a day.
+fn failing(times: u32) -> Duration {
+    FAILED.saturating_mul(1 << times.saturating_sub(1).min(16)).min(FAILED_LONG)
+}
+
+/// Whether an image is to be judged again, by how long ago that was last done.
+fn is_due(one: &Watched, old: Duration, data: &str) -> bool {
+    let Some(age) = one.age else { return true };
+    if one.failed > 0 { age >= failing(one.failed) } else { age >= old || one.data != data }
+}
+
 /// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
 fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
     let bare = reference.split("://").last().unwrap_or(reference);
@@ -103,43 +124,64 @@ impl Portal {
         all.join(", ")
     }
 
-    /// Judges again what is due. Gives how many, and what failed.
-    pub(super) async fn watch_round(&self, cx: &Context, tools: &Tools) -> Result<(usize, Vec<String>)> {
+    /// Judges again what is due, several at a time, each in a task of its own and within its budget.
+    pub(super) async fn watch_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
         let old = Duration::from_secs(u64::from(hours) * 3600);
         let data = self.scan_data().await;
-        // Those that waited longest come first: where none of them is due, none is.
-        let first = self.store.watched(Duration::ZERO, ROUND).await?;
-        let due = first.into_iter().filter(|one| one.age.is_none_or(|age| age >= old) || one.data != data);
-        let (mut count, mut failed) = (0, Vec::new());
-        for watched in due {
-            if cx.cancel.is_cancelled() {
-                break;
+        // Those that waited longest come first.
+        let first = self.store.watched(Duration::ZERO, LOOK).await?;
+        let mut due = first.into_iter().filter(|one| is_due(one, old, &data)).take(ROUND);
+        let (mut hands, mut round) = (JoinSet::new(), Round::default());
+        loop {
+            while hands.len() < self.config.requests.parallel() && !cx.cancel.is_cancelled() {
+                let Some(watched) = due.next() else { break };
+                let (portal, cx, tools, data) = (self.clone(), cx.clone(), tools.clone(), data.clone());
+                hands.spawn(async move { portal.watch_one(&cx, &tools, watched, &data).await });
             }
-            let reference = watched.reference.clone();
-            match self.look_again(cx, tools, &watched, &data).await {
-                Ok(()) => count += 1,
-                Err(error) => {
-                    failed.push(format!("watch {reference}: {error}"));
-                    // It is looked at again in its turn: one that is gone must not keep the others waiting.
-                    let looked = Watched { data: data.clone(), ..watched };
-                    self.store.watch(&looked, &[]).await?;
-                }
+            match hands.join_next().await {
+                None => return Ok(round),
+                Some(Ok(None)) => round.watched += 1,
+                Some(Ok(Some(failed))) => round.failed.push(failed),
+                Some(Err(error)) => round.failed.push(Error::failed("watch an image", error).to_string()),
             }
         }
-        Ok((count, failed))
     }
 
-    async fn look_again(&self, cx: &Context, tools: &Tools, watched: &Watched, data: &str) -> Result<()> {
-        let reference: ImageRef = watched.reference.parse()?;
-        let all = self.seen(cx, &reference, true).await?;
+    /// Judges one image again. What fails is this image's matter, and is told in words.
+    async fn watch_one(&self, cx: &Context, tools: &Tools, watched: Watched, data: &str) -> Option<String> {
+        let what = format!("watch {}", clean::short(&watched.reference, 200));
+        let budget = Budget::of(self.config.requests.watch_limits());
+        let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
+        let looked = match self.watched_at(&what, &watched.reference) {
+            Ok(at) => budget.run(&what, self.look_again(&own, tools, &watched, &at, data)).await,
+            Err(error) => Err(error),
+        };
+        let error = looked.err().filter(|_| !cx.cancel.is_cancelled())?;
+        // It is looked at again in its turn: one that is gone must not keep the others waiting.
+        let failed = watched.failed.saturating_add(1);
+        let looked = Watched { data: data.to_owned(), failed, ..watched };
+        let kept = self.store.watch(&looked, &[]).await.err().map(|error| format!("; and that was not kept: {error}"));
+        Some(format!("{what}: {error}{}", kept.unwrap_or_default()))
+    }
+
+    async fn look_again(
+        &self,
+        cx: &Context,
+        tools: &Tools,
+        watched: &Watched,
+        at: &SiteReference,
+        data: &str,
+    ) -> Result<()> {
+        let reference = at.get();
+        let all = self.seen(cx, reference, true).await?;
         let image = &all.image;
         // Of one that was never looked at again, what was known when it was admitted or used.
         let known = if watched.judged { watched.known.clone() } else { all.before.clone() };
         let verdict = all.verdict;
         let Some(found) = all.findings.as_deref() else {
             // Without a scan nothing new is known; what was known stays known.
-            let looked = Watched { data: data.to_owned(), ..watched.clone() };
+            let looked = Watched { data: data.to_owned(), failed: 0, ..watched.clone() };
             return self.store.watch(&looked, &[]).await;
         };
         let worse =
@@ -159,7 +201,7 @@ impl Portal {
             notices = self.warnings(image, watched, about, fixed.as_deref(), users);
         }
         told.extend(open);
-        if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, &reference) {
+        if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, reference) {
             self.state_scan(cx, name, &watched.digest, &**signer, all.scan).await?;
         }
         let looked = Watched {
@@ -169,6 +211,7 @@ impl Portal {
             data: data.to_owned(),
             told,
             fixed,
+            failed: 0,
             ..watched.clone()
         };
         self.store.watch(&looked, &notices).await
@@ -353,6 +396,18 @@ mod tests {
             admitted
         ));
         assert!(!supplies(&of(""), "oci://r.example:5000/admitted/a@sha256:1", admitted));
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_looked_at_waits_longer_each_time() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert_eq!([1, 2, 3, 5, 40].map(failing), [1, 2, 4, 16, 24].map(hours));
+        let due = |watched: &Watched| is_due(watched, hours(24), "data");
+        let fresh = Watched { age: Some(hours(3)), data: "data".into(), ..Watched::default() };
+        assert!(!due(&fresh) && due(&Watched { age: Some(hours(24)), ..fresh.clone() }) && due(&Watched::default()));
+        assert!(due(&Watched { data: "older".into(), ..fresh.clone() }));
+        let failed = Watched { failed: 3, data: "older".into(), ..fresh };
+        assert!(!due(&failed) && due(&Watched { age: Some(hours(4)), ..failed.clone() }));
     }
 
     #[test]

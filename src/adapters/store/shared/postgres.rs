@@ -535,11 +535,11 @@ impl Store for Postgres {
         Ok(Pace::of(&took))
     }
 
-    async fn claim(&self, lease: Duration) -> Result<Option<Request>> {
+    async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>> {
         let what = "take a request";
         for _ in 0..PUT_ASIDE {
-            let arguments = [Argument::Text(&self.worker), Argument::Number(seconds(lease))];
-            let row = self.call(what, "SELECT wharf.claim($1, $2) AS id", &arguments).await?;
+            let arguments = [Argument::Text(&self.worker), Argument::Number(seconds(lease)), Argument::Number(most)];
+            let row = self.call(what, "SELECT wharf.claim($1, $2, $3) AS id", &arguments).await?;
             let id: Option<Id> = row.map(|row| row.try_get("id").during(what)).transpose()?.flatten();
             let Some(id) = id else { return Ok(None) };
             let rows = self.rows(what, format!("{REQUEST} WHERE r.id = $1"), &[Argument::Number(id)]).await?;
@@ -585,6 +585,28 @@ impl Store for Postgres {
             ORDER BY changed DESC, id DESC LIMIT 1";
         let row = self.call(what, sql, &[Argument::Text(destination)]).await?;
         row.map(|row| body(&row, what)).transpose()
+    }
+
+    async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>> {
+        let what = "look up what has a tag";
+        let sql = format!(
+            "{REQUEST} WHERE destination = $1 AND stage = 'admitted' AND dossier->>'tag' = $2
+                AND coalesce(admitted->>'untagged', '') = '' ORDER BY r.id DESC LIMIT 1"
+        );
+        let rows = self.rows(what, sql, &[Argument::Text(destination), Argument::Text(tag)]).await?;
+        rows.first().map(|row| body(row, what)).transpose()
+    }
+
+    async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>> {
+        let what = "look up what is over";
+        let sql = format!(
+            "{REQUEST} WHERE stage IN ('admitted', 'revoking', 'revoked', 'rejected', 'withdrawn', 'failed')
+                AND (changed > $1 OR changed = $1 AND r.id > $2) ORDER BY changed, r.id LIMIT $3"
+        );
+        let arguments = [Argument::Number(since), Argument::Number(last), Argument::Number(limit)];
+        let rows = self.rows(what, sql, &arguments).await?;
+        // A row that cannot be read has left nothing that could be found by it.
+        Ok(rows.iter().filter_map(|row| body(row, what).ok()).collect())
     }
 
     async fn classes(&self) -> Result<Vec<Class>> {

@@ -400,15 +400,20 @@ CREATE FUNCTION wharf.see(numbers bigint[]) RETURNS void LANGUAGE plpgsql SECURI
 END $$;
 
 -- ── what stewards do ──────────────────────────────────────────────────────────────────────────────────────────────────
-CREATE FUNCTION wharf.claim(worker text, seconds bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+-- The oldest of those people of whose requests the fewest are in hand; of whom so many are, no other one is taken.
+CREATE FUNCTION wharf.claim(worker text, seconds bigint, most bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE number bigint; moment bigint := wharf.now();
 BEGIN
     PERFORM wharf.must('wharf_steward');
     PERFORM wharf.line(claim.worker, 'the name of the worker', 300);
     PERFORM wharf.within(claim.seconds, 'the seconds of a claim', 1, 3600);
-    SELECT id INTO number FROM request WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND retry <= moment AND lease <= moment
-        ORDER BY stage = 'revoking' DESC, stage = 'admitting' DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    WITH busy AS (SELECT wish.person, count(*) AS hands FROM request AS held JOIN wish ON wish.request = held.id
+            WHERE held.stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND held.lease > moment AND NOT wish.withdrawn GROUP BY 1)
+    SELECT of.id INTO number FROM request AS of CROSS JOIN LATERAL (SELECT coalesce(min(coalesce(busy.hands, 0)), 0) AS hands
+            FROM wish LEFT JOIN busy ON busy.person = wish.person WHERE wish.request = of.id AND NOT wish.withdrawn) AS own
+        WHERE of.stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND of.retry <= moment AND of.lease <= moment AND (own.hands < claim.most OR of.stage = 'revoking')
+        ORDER BY of.stage = 'revoking' DESC, of.stage = 'admitting' DESC, own.hands, of.id LIMIT 1 FOR UPDATE OF of SKIP LOCKED;
     IF number IS NULL THEN RETURN NULL; END IF;
     UPDATE request SET stage = CASE stage WHEN 'submitted' THEN 'gathering' ELSE stage END,
         worker = claim.worker, holder = session_user, lease = moment + claim.seconds WHERE id = number;
@@ -616,6 +621,6 @@ GRANT EXECUTE ON FUNCTION wharf.remark(bigint, text, text), wharf.decide(bigint,
     wharf.revoke(bigint, jsonb),
     wharf.see(bigint[]) TO wharf_approver;
 GRANT EXECUTE ON FUNCTION wharf.known(text) TO wharf_user;
-GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),
+GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),
     wharf.admitted(bigint, text, jsonb), wharf.revoked(bigint, text), wharf.failed(bigint, text, text, bigint), wharf.watch(text, text, jsonb, jsonb),
     wharf.due(text, bigint, bigint), wharf.delivered(bigint, text, bigint), wharf.alive(text, text, text, text) TO wharf_steward;

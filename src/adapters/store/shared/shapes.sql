@@ -25,7 +25,7 @@ CREATE FUNCTION wharf.shape(name text) RETURNS jsonb LANGUAGE sql IMMUTABLE SET 
         "base": "text 1000", "diff": "text 50000", "fixes": "list 5000 text 500", "quarantine": "text 1000",
         "scan": "any 100000 null", "tag": "line 128 null missing", "at": "number"
     },
-    "admission": { "reference": "line 1000", "digest": "line 200", "signers": "list 20 text 500", "at": "number" },
+    "admission": { "reference": "line 1000", "digest": "line 200", "signers": "list 20 text 500", "at": "number", "untagged": "text 2000 missing" },
     "notice": {
         "id": "number", "at": "number", "to": "line 200", "topic": "one vulnerability", "key": "line 300", "title": "text 500",
         "words": "text 20000", "request": "nothing", "warning": "warning", "seen": "yes"

@@ -515,13 +515,21 @@ impl Store for SqliteStore {
         Ok(Pace::of(&took))
     }
 
-    async fn claim(&self, lease: Duration) -> Result<Option<Request>> {
+    async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>> {
         let what = "take a request";
         let now = text::now();
         let mut transaction = self.writing(what).await?;
         loop {
-            let query = "SELECT id, body FROM request WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND retry <= ?1 AND lease <= ?1 ORDER BY stage = 'revoking' DESC, stage = 'admitting' DESC, id LIMIT 1";
-            let row = sqlx::query(query).bind(now).fetch_optional(&mut *transaction).await.during(what)?;
+            let query = "WITH busy AS (SELECT json_extract(wish.value, '$.person') AS person, count(*) AS hands
+                FROM request, json_each(CASE WHEN json_valid(request.body) THEN request.body ELSE '{}' END, '$.wishes') AS wish
+                WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND lease > ?1 AND NOT json_extract(wish.value, '$.withdrawn')
+                GROUP BY 1),
+            free AS (SELECT id, body, stage, coalesce((SELECT min(coalesce(busy.hands, 0)) FROM json_each(CASE WHEN json_valid(request.body) THEN request.body ELSE '{}' END, '$.wishes') AS wish
+                    LEFT JOIN busy ON busy.person = json_extract(wish.value, '$.person')
+                    WHERE NOT json_extract(wish.value, '$.withdrawn')), 0) AS hands
+                FROM request WHERE stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND retry <= ?1 AND lease <= ?1)
+            SELECT id, body FROM free WHERE hands < ?2 OR stage = 'revoking' ORDER BY stage = 'revoking' DESC, stage = 'admitting' DESC, hands, id LIMIT 1";
+            let row = sqlx::query(query).bind(now).bind(most).fetch_optional(&mut *transaction).await.during(what)?;
             let Some(row) = row else {
                 self.done(transaction, what).await?;
                 return Ok(None);
@@ -577,6 +585,24 @@ impl Store for SqliteStore {
         let query = "SELECT id, body FROM request WHERE destination = ? AND stage = 'admitted' ORDER BY changed DESC, id DESC LIMIT 1";
         let row = sqlx::query(query).bind(destination).fetch_optional(self.pool().await?).await.during(what)?;
         Ok(row.map(|row| request_of(&row, what)).transpose()?.and_then(|request| request.admitted))
+    }
+
+    async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>> {
+        let what = "look up what has a tag";
+        let query = "SELECT id, body FROM request WHERE destination = ? AND stage = 'admitted' AND json_extract(body, '$.dossier.tag') = ?
+            AND coalesce(json_extract(body, '$.admitted.untagged'), '') = '' ORDER BY id DESC LIMIT 1";
+        let row =
+            sqlx::query(query).bind(destination).bind(tag).fetch_optional(self.pool().await?).await.during(what)?;
+        row.map(|row| request_of(&row, what)).transpose()
+    }
+
+    async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>> {
+        let what = "look up what is over";
+        let query = "SELECT id, body FROM request WHERE stage IN ('admitted', 'revoking', 'revoked', 'rejected', 'withdrawn', 'failed')
+            AND (changed > ?1 OR changed = ?1 AND id > ?2) ORDER BY changed, id LIMIT ?3";
+        let rows =
+            sqlx::query(query).bind(since).bind(last).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
+        rows.iter().map(|row| request_of(row, what)).collect()
     }
 
     async fn classes(&self) -> Result<Vec<Class>> {
@@ -831,8 +857,8 @@ mod tests {
         assert!(all.iter().filter(|one| one.id != id).all(|one| one.failure.contains("cannot be read")), "{all:?}");
         assert_eq!(store.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
         let lease = Duration::from_secs(60);
-        assert_eq!(store.claim(lease).await.unwrap().map(|one| one.id), Some(id));
-        assert!(store.claim(lease).await.unwrap().is_none());
+        assert_eq!(store.claim(lease, 9).await.unwrap().map(|one| one.id), Some(id));
+        assert!(store.claim(lease, 9).await.unwrap().is_none());
         assert!(store.classes().await.unwrap().is_empty() && store.groups().await.unwrap().is_empty());
         assert!(store.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
         assert!(store.due("mail", lease).await.unwrap().is_none());

@@ -1,0 +1,88 @@
+//! Several requests at a time, each in a task of its own: one that takes long, or falls over, is nobody else's matter.
+
+use std::sync::Arc;
+
+use tokio::{sync::watch::Receiver, task::JoinSet};
+
+use super::{AWAY, LEASE, QUIET, Round, Tell, Tools, standing};
+use crate::core::{
+    error::{Error, Kind, Result},
+    portal::Portal,
+    progress::Context,
+    request::{Id, Request},
+};
+
+/// Requests in hand.
+#[derive(Default)]
+pub(super) struct Hands(JoinSet<(Id, Result<Request>)>);
+
+/// Tells of a round; that the store is away is told once.
+pub(super) fn told(round: &Result<Round>, away: &mut bool, tell: &Tell) {
+    match round {
+        Ok(round) => {
+            *away = false;
+            if !round.is_empty() {
+                tell(round);
+            }
+        }
+        Err(error) => {
+            if !std::mem::replace(away, true) {
+                tell(&Round::failing(error));
+            }
+        }
+    }
+}
+
+impl Hands {
+    /// Waits until one is done; never where none is in hand.
+    async fn done(&mut self) -> Round {
+        let Some(done) = self.0.join_next().await else { return std::future::pending().await };
+        match done {
+            Ok((id, Ok(request))) => Round { requests: vec![(id, standing(&request))], ..Round::default() },
+            Ok((_, Err(error))) if error.kind == Kind::Cancelled => Round::default(),
+            Ok((id, Err(error))) => Round { failed: vec![format!("request {id}: {error}")], ..Round::default() },
+            Err(error) => Round::failing(&Error::failed("work on a request", error)),
+        }
+    }
+}
+
+impl Portal {
+    /// Takes what there is to do for as many as fit.
+    async fn fill(self: &Arc<Self>, hands: &mut Hands, cx: &Context, tools: &Tools) -> Result<()> {
+        let rules = &self.config.requests;
+        while hands.0.len() < rules.parallel() && !cx.cancel.is_cancelled() {
+            let Some(request) = self.store.claim(LEASE, rules.per_person()).await? else { break };
+            let (portal, cx, tools) = (self.clone(), cx.clone(), tools.clone());
+            hands.0.spawn(async move { (request.id, portal.work_on(&cx, &tools, request).await) });
+        }
+        Ok(())
+    }
+
+    /// Works on requests until there is nothing to do right now.
+    pub(super) async fn requests_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+        let (mut hands, mut all) = (Hands::default(), Round::default());
+        loop {
+            let filled = self.fill(&mut hands, cx, tools).await;
+            if hands.0.is_empty() {
+                return filled.map(|()| all);
+            }
+            all = all.and(hands.done().await);
+        }
+    }
+
+    /// Works on requests until it is cancelled: when there is news, when a hand is free, and from time to time.
+    pub(super) async fn serve_requests(self: Arc<Self>, cx: Context, tools: Tools, tell: Tell, mut news: Receiver<()>) {
+        let (mut hands, mut away) = (Hands::default(), false);
+        loop {
+            let filled = self.fill(&mut hands, &cx, &tools).await;
+            let pause = if filled.is_ok() { QUIET } else { AWAY };
+            told(&filled.map(|()| Round::default()), &mut away, &tell);
+            tokio::select! {
+                () = cx.cancel.cancelled() => return,
+                done = hands.done() => if !done.is_empty() { tell(&done) },
+                () = tokio::time::sleep(pause) => {}
+                _ = news.changed(), if !away => {}
+            }
+        }
+    }
+}

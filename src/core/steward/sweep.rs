@@ -1,0 +1,245 @@
+//! The quarantine: readable by the steward alone, and emptied of what nobody needs any more.
+//!
+//! A request that is over leaves nothing: neither a folder or a disk on this machine, nor its repository in the
+//! quarantine's registry as far as that lets manifests be deleted, nor an image in the steward's project of the cloud.
+//! What belongs to no request goes after a day.
+
+use std::{
+    fs::{DirBuilder, File, Permissions},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::disk::quarantine_name;
+use crate::core::{
+    copy::Place,
+    digest::Digest,
+    error::{During, Error, Kind, Result},
+    portal::Portal,
+    progress::Context,
+    reference::ImageRef,
+    request::{Id, Request, Stage},
+};
+
+/// How long something stays that belongs to no request: whoever makes it may not be done.
+const ORPHAN: Duration = Duration::from_secs(24 * 3600);
+/// Requests that are looked at in one go.
+const PAGE: i64 = 200;
+
+/// The request that a file or folder of the quarantine is of: `request-12`, `request-12.disk`, `request-12.77.partial`.
+fn owner(name: &str) -> Option<Id> {
+    name.strip_prefix("request-")?.split('.').next()?.parse().ok()
+}
+
+/// Whether something was not touched for a day. A time that lies ahead of this clock is none.
+fn is_old(path: &Path) -> bool {
+    let touched = path.symlink_metadata().and_then(|known| known.modified());
+    touched.is_ok_and(|touched| SystemTime::now().duration_since(touched).is_ok_and(|age| age > ORPHAN))
+}
+
+/// Removes a file, a link or a folder with all that is in it.
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+}
+
+/// Makes a folder that only its owner can look into, or makes it so.
+fn make_private(folder: &Path) -> Result<()> {
+    let what = format!("make the folder {}", folder.display());
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).during(&what)?;
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).during(what)
+}
+
+/// What is in a folder, each with its name.
+fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect()
+}
+
+impl Portal {
+    /// Where what is judged is kept on this machine.
+    pub(super) fn quarantine_folder(&self) -> PathBuf {
+        self.config.state_dir.join("quarantine")
+    }
+
+    /// Makes that folder, for the steward alone.
+    pub(super) async fn private_quarantine(&self) -> Result<()> {
+        let folder = self.quarantine_folder();
+        tokio::task::spawn_blocking(move || make_private(&folder)).await.during("make the quarantine")?
+    }
+
+    /// Clears what is over. Gives what failed, in words. One of several stewards with the same folder does it.
+    pub(super) async fn sweep(&self, cx: &Context) -> Result<Vec<String>> {
+        self.private_quarantine().await?;
+        let folder = self.quarantine_folder();
+        let what = "sweep the quarantine";
+        let lock = File::options().create(true).truncate(false).write(true).open(folder.join(".lock")).during(what)?;
+        if lock.try_lock().is_err() {
+            return Ok(Vec::new());
+        }
+        let mut failed = Vec::new();
+        for (name, path) in entries(&folder) {
+            if matches!(name.as_str(), ".lock" | ".swept") {
+                continue;
+            }
+            let done = match owner(&name) {
+                Some(id) => match self.store.request(id).await {
+                    Ok(request) => request.stage.is_over() || is_old(&path) && name.ends_with(".partial"),
+                    Err(error) if error.kind == Kind::NotFound => is_old(&path),
+                    Err(error) if error.kind == Kind::Unavailable => return Err(error),
+                    Err(_) => is_old(&path),
+                },
+                None => is_old(&path),
+            };
+            if done {
+                let gone = path.clone();
+                let removed = tokio::task::spawn_blocking(move || remove(&gone)).await.during(what)?;
+                failed.extend(removed.err().map(|error| format!("remove {}: {error}", path.display())));
+            }
+        }
+        self.sweep_elsewhere(cx, &folder.join(".swept"), &mut failed).await?;
+        drop(lock);
+        Ok(failed)
+    }
+
+    /// Clears registry and cloud of what has ended since the last time.
+    async fn sweep_elsewhere(&self, cx: &Context, mark: &Path, failed: &mut Vec<String>) -> Result<()> {
+        let rules = &self.config.requests;
+        if rules.quarantine.is_empty() && rules.cloud.is_empty() {
+            return Ok(());
+        }
+        let known = std::fs::read_to_string(mark).ok().and_then(|text| text.trim().parse().ok());
+        let (mut since, mut last): (i64, Id) = (known.unwrap_or(0), 0);
+        while !cx.cancel.is_cancelled() {
+            let page = self.store.ended(since, last, PAGE).await?;
+            let Some(end) = page.last().map(|request| (request.changed, request.id)) else { break };
+            for request in &page {
+                match self.clear(cx, request).await {
+                    Ok(()) => {}
+                    // It is tried again the next time.
+                    Err(error) if error.kind == Kind::Unavailable => return Err(error),
+                    Err(error) => failed.push(error.to_string()),
+                }
+            }
+            (since, last) = end;
+            let text = since.to_string();
+            std::fs::write(mark, text).during("note how far the quarantine is swept")?;
+        }
+        Ok(())
+    }
+
+    /// Clears what was kept of one request that is over, wherever it was.
+    pub(super) async fn clear(&self, cx: &Context, request: &Request) -> Result<()> {
+        let id = request.id;
+        let folder = self.quarantine_folder();
+        let own = move || {
+            entries(&folder).into_iter().filter(|(name, _)| owner(name) == Some(id)).for_each(|(_, path)| {
+                let _ = remove(&path);
+            })
+        };
+        let _ = tokio::task::spawn_blocking(own).await;
+        if request.destination.starts_with("glance:") {
+            return self.clear_cloud(cx, request).await;
+        }
+        let (Ok(from), Ok(digest)) = (request.asked.from.parse::<ImageRef>(), request.asked.digest.parse::<Digest>())
+        else {
+            return Ok(());
+        };
+        let Some(name) = from.name().map(|name| name.repository.clone()) else { return Ok(()) };
+        match self.quarantine_of(id, &digest, &name) {
+            at @ ImageRef::Oci(_) => self.clear_registry(cx, &at).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes all manifests of a repository that a request had for itself. A registry that lets none be deleted keeps
+    /// them; its blobs are its own to collect.
+    async fn clear_registry(&self, cx: &Context, at: &ImageRef) -> Result<()> {
+        let what = format!("clear the quarantine of {at}");
+        let Place { content, .. } = self.place(at)?;
+        let mut all = match content.manifest(cx, at).await {
+            Ok(manifest) => listed(&manifest.bytes),
+            Err(error) if error.kind == Kind::NotFound => Vec::new(),
+            Err(error) => return Err(error.during(what)),
+        };
+        let bare = at.without_version();
+        let source = self.source_of(at)?;
+        let tags = match cx.run(&what, source.catalog.tags(cx, &bare)).await {
+            Ok(tags) => tags,
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for tag in tags {
+            let manifest = match content.manifest(cx, &bare.with_tag(&tag)).await {
+                Ok(manifest) => manifest,
+                Err(error) if error.kind == Kind::NotFound => continue,
+                Err(error) => return Err(error.during(what)),
+            };
+            all.insert(0, manifest.digest);
+        }
+        for digest in all {
+            if !cx.run(&what, content.forget(cx, &bare.with_digest(&digest))).await? {
+                tracing::info!(%at, "its registry lets nothing be deleted");
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the image in the steward's project that was judged, unless it was admitted: then it has another name.
+    async fn clear_cloud(&self, cx: &Context, request: &Request) -> Result<()> {
+        let cloud = &self.config.requests.cloud;
+        if cloud.is_empty() || request.stage == Stage::Admitted {
+            return Ok(());
+        }
+        let name = quarantine_name(request);
+        let at = ImageRef::Glance { cloud: cloud.clone(), image: name.clone() };
+        let image = match self.image(cx, &at, None).await {
+            Ok(image) => image,
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let fact = |key: &str| image.annotations.get(key).map_or("", String::as_str);
+        if fact("name") != name || !fact("owner").ends_with("(this project)") {
+            return Err(Error::failed(format!("delete {at}"), "what has this name is not the steward's own"));
+        }
+        let source = self.source(cloud)?;
+        match (&source.disks, &image.pinned) {
+            (Some(disks), Some(pinned)) => disks.forget(cx, &pinned.reference).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Digests of the manifests that an index lists.
+fn listed(bytes: &[u8]) -> Vec<Digest> {
+    let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let entries = document.get("manifests").and_then(serde_json::Value::as_array);
+    let digest = |entry: &serde_json::Value| entry.get("digest")?.as_str()?.parse().ok();
+    entries.map(|entries| entries.iter().filter_map(digest).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_the_quarantine_are_told_by_their_request() {
+        for (name, id) in [("request-12", 12), ("request-12.disk", 12), ("request-7.4711.partial", 7)] {
+            assert_eq!(owner(name), Some(id), "{name}");
+        }
+        for name in ["request-", "request-x.disk", "12", "wharf-quarantine-ab.disk", ".lock"] {
+            assert_eq!(owner(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_folder_is_made_private_also_where_it_was_not() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("quarantine");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        make_private(&folder).unwrap();
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

@@ -1,0 +1,97 @@
+//! The tag of an admitted image: it follows its source, and it never goes back by itself.
+//!
+//! A request is decided on when somebody finds the time. By then its tag may mean something else where it came from, and
+//! a request that was made later may have been admitted under it. An older image is put in the place of a newer one only
+//! by a person who may write there.
+
+use super::examine::PATIENCE;
+use crate::core::{
+    copy::Place,
+    digest::Digest,
+    error::{Kind, Result},
+    portal::Portal,
+    progress::Context,
+    reference::ImageRef,
+    request::Request,
+};
+
+/// How an admitted image is called there, and why it was not given its tag, in words; empty where it was, or has none.
+pub(super) struct Called {
+    pub reference: ImageRef,
+    pub untagged: String,
+}
+
+impl Portal {
+    /// Gives an admitted image its tag, unless that would put it in the place of a newer one.
+    pub(super) async fn tag_admitted(
+        &self,
+        cx: &Context,
+        what: &str,
+        request: &Request,
+        (place, digest): (&Place, &Digest),
+    ) -> Result<Called> {
+        let at = &place.at;
+        let Some(tag) = request.tag() else { return Ok(Called { reference: at.clone(), untagged: String::new() }) };
+        let why = match self.moved_on(cx, what, request, tag, digest).await? {
+            Some(why) => Some(why),
+            None => self
+                .newer(request, tag)
+                .await?
+                .map(|newer| format!("request {}, which was made later, was admitted under it before", newer.id)),
+        };
+        let tagged = at.with_tag(tag);
+        if let Some(why) = why {
+            let untagged = format!(
+                "the tag {tag} was not moved to it: {why}; whoever may write there moves it with: wharf copy {at} {tagged}"
+            );
+            return Ok(Called { reference: at.clone(), untagged });
+        }
+        self.put_tag(cx, what, place, tag).await?;
+        Ok(Called { reference: tagged.with_digest(digest), untagged: String::new() })
+    }
+
+    /// Whether two that were admitted at the same moment left the tag at the older one; then it is put right.
+    pub(super) async fn settle_tag(&self, cx: &Context, request: &Request) -> Result<()> {
+        let what = format!("look at the tag of {}", request.called());
+        let Some(tag) = request.tag().filter(|_| request.destination.starts_with("oci:")) else { return Ok(()) };
+        let Some(newer) = self.newer(request, tag).await? else { return Ok(()) };
+        let at: ImageRef = request.destination.parse()?;
+        let at = at.with_digest(&newer.asked.digest.parse()?);
+        self.put_tag(cx, &what, &self.place(&at)?, tag).await
+    }
+
+    async fn put_tag(&self, cx: &Context, what: &str, place: &Place, tag: &str) -> Result<()> {
+        let manifest = cx.run(what, place.content.manifest(cx, &place.at)).await?;
+        cx.run(what, place.content.put_manifest(cx, &place.at, Some(tag), &manifest)).await
+    }
+
+    /// A request that was made after this one, and stands admitted there under the same tag.
+    async fn newer(&self, request: &Request, tag: &str) -> Result<Option<Request>> {
+        let newest = self.store.newest_admitted(&request.destination, tag).await?;
+        Ok(newest.filter(|newest| newest.id > request.id))
+    }
+
+    /// What the tag means at its source now, in words, where that is no longer this image.
+    async fn moved_on(
+        &self,
+        cx: &Context,
+        what: &str,
+        request: &Request,
+        tag: &str,
+        digest: &Digest,
+    ) -> Result<Option<String>> {
+        let at = self.of_site(what, &request.asked.from)?.get().without_version().with_tag(tag);
+        let source = self.source_of(&at)?;
+        match cx.run(what, source.catalog.version(cx, &at)).await {
+            Ok(version) if version.digest.as_ref() == Some(digest) => Ok(None),
+            Ok(version) => {
+                let now =
+                    version.digest.map_or_else(|| "something else".to_owned(), |digest| digest.short().to_owned());
+                Ok(Some(format!("at its source it means {now} now")))
+            }
+            Err(error) if error.kind == Kind::NotFound => Ok(Some("at its source it is gone".to_owned())),
+            Err(error) if request.tries < PATIENCE => Err(error),
+            Err(error) => Ok(Some(format!("what it means at its source could not be asked ({})", error.why))),
+        }
+    }
+}
