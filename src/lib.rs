@@ -92,7 +92,14 @@
 //!   an older version or somebody's hand has left. Tables are changed in steps; what values look like is data (`shapes.sql`).
 //! - **Programs hand time spans to the store, never times**: its own clock writes them, so that a steward whose clock is off
 //!   neither loses its lease nor keeps others from working.
-//! - **All platforms of an index are judged**, and the strictest verdict is that of the image: its signature covers them all.
+//! - **Every image that an index lists is judged**, also a second one for a platform, and the strictest verdict is that of
+//!   the image: its signature covers them all, and whoever runs it may choose another entry than Wharf. What Wharf launches
+//!   is the manifest that was judged, never an index of which an engine would choose.
+//! - **One digest has one reading** ([`core::document`], [`core::json`]): a manifest or configuration that engines, whose
+//!   JSON reader takes no notice of case and the last of equal keys, would read otherwise is refused where it is read.
+//! - **"Unsigned" is said only where every place was looked at** ([`core::attachments`]): what could not be read is kept
+//!   beside what was found. Whoever may push may attach anything: a signature of another image is none of this one, and one
+//!   that fails takes nothing from a good one beside it.
 //! - **A steward's statement over the hash that a cloud keeps** is what everybody's badge of a disk image comes from; the
 //!   signature over its data, which Nova checks, is added where the site has a key (P-384) for it: reading all data of
 //!   every image on every machine would be the slow way.

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use crate::{
     adapters::{
         Parts, Surroundings,
-        attachments::{self, Wanted},
+        attachments::{self, Clock, Wanted},
         exploited::Catalogues,
         reports::{self, Document, Report, Software, Vex},
     },
     core::{
         config::Config,
-        error::{Kind as ErrorKind, Result},
+        error::{Error, Kind as ErrorKind, Result},
         findings::MOST_FINDINGS,
         model::Image,
         ports::{Checker, Supply},
@@ -25,8 +25,9 @@ use crate::{
     },
 };
 
-/// No report is larger.
+/// No report is larger, nor are all of them together.
 const LIMIT: usize = 64 << 20;
+const LIMIT_OF_ALL: u64 = 256 << 20;
 /// How long what was attached counts before it is looked for again.
 const VALID: i64 = 3_600;
 /// What a record of this checker calls its tool.
@@ -99,14 +100,22 @@ impl Checker for Attachments {
         if !matches!(pinned.reference, ImageRef::Oci(_)) {
             return Ok(Vec::new());
         }
-        let (mut found, mut unseen) = (Found::default(), Vec::new());
+        let (mut found, mut unseen, mut room) = (Found::default(), Vec::new(), LIMIT_OF_ALL);
+        let clock = Clock::start(cx);
         let index = (pinned.digest != pinned.manifest).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
             let looked = attachments::of(cx, supply, digest, &REPORTS).await?;
             unseen.extend(looked.unseen);
             for attached in looked.attached {
                 for layer in &attached.layers {
-                    let bytes = match layer.read(cx, &**content, &attached.at, LIMIT).await {
+                    let read = async {
+                        if layer.size() > room {
+                            let what = format!("read {}", attached.at.spoken());
+                            return Err(Error::new(ErrorKind::Failed, what, "there is more than anybody reads"));
+                        }
+                        layer.read(cx, &**content, &attached.at, LIMIT).await
+                    };
+                    let bytes = match clock.run(read).await {
                         Ok(bytes) => bytes,
                         Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
                         Err(error) => {
@@ -114,6 +123,7 @@ impl Checker for Attachments {
                             continue;
                         }
                     };
+                    room = room.saturating_sub(bytes.len() as u64);
                     let of = digest.clone();
                     let parsed = tokio::task::spawn_blocking(move || reports::read(&bytes, &[&of])).await;
                     if let Some(document) = parsed.ok().flatten() {

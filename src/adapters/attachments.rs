@@ -4,10 +4,12 @@
 //! Whoever may push to a repository may attach anything. So what is of another kind is left aside without being fetched,
 //! what cannot be a manifest counts as nothing, and a bound that is hit is told: it never looks as if nothing were there.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 pub use crate::core::attachments::unseen_words;
 use crate::core::{
@@ -19,14 +21,17 @@ use crate::core::{
     fetch,
     manifest::{Descriptor, Manifest},
     ports::{Content, Supply},
-    progress::Context,
+    progress::{Context, timed_out},
     reference::ImageRef,
 };
 
-/// Attachments of the wanted kind that are read of one digest; those whose kind nobody says; and layers of one.
+/// Attachments of the wanted kind that are read of one digest; those whose kind nobody says; layers of one, and of all.
 const MOST_WANTED: usize = 128;
 const MOST_UNSAID: usize = 64;
 const MOST_LAYERS: usize = 128;
+const MOST_LAYERS_OF_ALL: usize = 512;
+/// All of it takes no longer than so many answers may.
+const PATIENCE: u32 = 3;
 /// Attachments that are read at a time.
 const AT_ONCE: usize = 8;
 /// Kinds that say nothing of what an artifact is (image specification 1.1, "Guidelines for Artifact Usage").
@@ -56,6 +61,8 @@ pub struct Attached {
     pub at: ImageRef,
     /// Its layers that may be what is wanted.
     pub layers: Vec<Layer>,
+    /// Those that cannot be read.
+    unread: usize,
 }
 
 /// What was found, and what could not be looked at.
@@ -70,7 +77,7 @@ pub struct Looked {
 #[derive(Deserialize)]
 struct Layers {
     #[serde(default)]
-    layers: Option<Vec<Layer>>,
+    layers: Option<Vec<Value>>,
 }
 
 /// A layer of one.
@@ -120,23 +127,59 @@ pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted)
     // Collected first: a stream over a borrowing closure is not general enough to be spawned.
     let reads: Vec<_> = candidates.into_iter().map(|one| read(cx, &*content, one, wanted)).collect();
     let mut reads = stream::iter(reads).buffered(AT_ONCE);
-    while let Some(read) = reads.next().await {
-        match read {
-            Ok(Some(attached)) => looked.attached.push(attached),
-            Ok(None) => {}
-            Err(error) if error.kind == Kind::Cancelled => return Err(error),
-            Err(error) => looked.unseen.push(error),
+    let clock = Clock::start(cx);
+    loop {
+        match timeout_at(clock.end, reads.next()).await {
+            Ok(Some(Ok(Some(attached)))) => looked.attached.push(attached),
+            Ok(Some(Ok(None))) => {}
+            Ok(Some(Err(error))) if error.kind == Kind::Cancelled => return Err(error),
+            Ok(Some(Err(error))) => looked.unseen.push(error),
+            Ok(None) => break,
+            Err(_) => {
+                looked.unseen.push(clock.too_late());
+                break;
+            }
         }
     }
+    let mut room = MOST_LAYERS_OF_ALL;
     for one in &mut looked.attached {
-        if one.layers.len() > MOST_LAYERS {
-            let why =
-                format!("too many of them: {} {}, of which {MOST_LAYERS} were read", one.layers.len(), wanted.words);
-            looked.unseen.push(Error::new(Kind::Failed, format!("read {}", one.at.spoken()), why));
-            one.layers.truncate(MOST_LAYERS);
+        let what = || format!("read {}", one.at.spoken());
+        if one.unread > 0 {
+            let why = format!("{} of its layers cannot be read", one.unread);
+            looked.unseen.push(Error::new(Kind::Failed, what(), why));
         }
+        let most = room.min(MOST_LAYERS);
+        if one.layers.len() > most {
+            let why = format!("too many of them: {} {}, of which {most} were read", one.layers.len(), wanted.words);
+            looked.unseen.push(Error::new(Kind::Failed, what(), why));
+            one.layers.truncate(most);
+        }
+        room -= one.layers.len();
     }
     Ok(looked)
+}
+
+/// How long somebody looks at what is attached to one image: a slow registry holds nobody up for longer.
+pub struct Clock {
+    end: Instant,
+    patience: Duration,
+}
+
+impl Clock {
+    /// One that starts now.
+    pub fn start(cx: &Context) -> Self {
+        let patience = cx.deadline * PATIENCE;
+        Self { end: Instant::now() + patience, patience }
+    }
+
+    /// What somebody does, unless it takes too long; an error of its own says so.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        timeout_at(self.end, work).await.unwrap_or_else(|_| Err(self.too_late()))
+    }
+
+    fn too_late(&self) -> Error {
+        timed_out("look at everything that is attached", self.patience)
+    }
 }
 
 /// One attachment; `None` where it holds nothing that is wanted, or is there no more.
@@ -153,12 +196,21 @@ async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wa
     if !matches!(manifest.said(), Manifest::Image { .. }) {
         return Ok(None);
     }
-    let Ok(Layers { layers: Some(mut layers) }) = document::read(&manifest.bytes) else { return Ok(None) };
-    layers.retain(|layer| (wanted.layer)(&layer.media_type));
-    Ok((!layers.is_empty()).then(|| Attached { at: one.at.clone(), layers }))
+    let Ok(Layers { layers: Some(all) }) = document::read(&manifest.bytes) else { return Ok(None) };
+    let kind = |layer: &Value| layer.get("mediaType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let all: Vec<Value> = all.into_iter().filter(|layer| (wanted.layer)(&kind(layer))).collect();
+    let count = all.len();
+    let layers: Vec<Layer> = all.iter().filter_map(|layer| Layer::deserialize(layer).ok()).collect();
+    let unread = count - layers.len();
+    Ok((count > 0).then(|| Attached { at: one.at.clone(), layers, unread }))
 }
 
 impl Layer {
+    /// How many bytes it says it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Its bytes, of at most `limit`, their digest compared.
     pub async fn read(&self, cx: &Context, content: &dyn Content, at: &ImageRef, limit: usize) -> Result<Vec<u8>> {
         let blob = Descriptor {

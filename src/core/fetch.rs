@@ -101,19 +101,33 @@ pub async fn runnable(cx: &Context, content: &dyn Content, at: &ImageRef) -> Res
     let top = content.manifest(cx, at).await?;
     let mut all: Vec<Descriptor> = Vec::new();
     for entry in listed(cx, content, at, &top).await?.entries {
-        if all.iter().any(|known| known.digest == entry.digest) || !entry.is_manifest() {
+        if all.iter().any(|known| known.digest == entry.digest) {
             continue;
         }
-        let named = entry.platform.as_ref().is_some_and(Platform::is_known);
-        if named || !is_statement(&manifest(cx, content, at, &entry).await?) {
+        let is_none = match &entry.platform {
+            _ if !entry.is_manifest() => is_foreign(cx, content, at, &entry).await?,
+            Some(platform) if !platform.is_known() => is_statement(&manifest(cx, content, at, &entry).await?),
+            _ => false,
+        };
+        if !is_none {
             all.push(entry);
         }
     }
     Ok(all)
 }
 
-/// Whether a manifest holds statements only (in-toto, as BuildKit attaches them), and no file system. What it says of
-/// itself does not count: an annotation makes no image harmless.
+/// Whether an entry of an unknown type is really something else than an image. Some programs take the type from whoever
+/// serves it, and not from the index: for them, a disguised image is one.
+async fn is_foreign(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &Descriptor) -> Result<bool> {
+    match manifest(cx, content, at, entry).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind == Kind::Failed => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a manifest for an unknown platform holds statements only (in-toto, as BuildKit attaches them), and no file
+/// system. What it says of itself does not count: an annotation makes no image harmless.
 fn is_statement(manifest: &RawManifest) -> bool {
     match manifest.said() {
         Manifest::Image { layers, .. } => {
@@ -204,4 +218,141 @@ pub async fn blob(
         Ok(bytes)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::core::{
+        manifest::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST},
+        ports::{BlobSource, ByteStream},
+    };
+
+    /// Manifests by digest, and one without.
+    #[derive(Default)]
+    struct Kept(HashMap<Option<Digest>, RawManifest>);
+
+    #[async_trait]
+    impl Content for Kept {
+        fn place(&self) -> String {
+            "memory".into()
+        }
+        async fn manifest(&self, _cx: &Context, at: &ImageRef) -> Result<RawManifest> {
+            let found = self.0.get(&at.digest().cloned()).cloned();
+            found.ok_or_else(|| Error::new(Kind::Failed, "read", "not a manifest we know"))
+        }
+        async fn blob(&self, _: &Context, at: &ImageRef, _: &Descriptor, _: u64) -> Result<ByteStream> {
+            Err(Error::not_found(at.to_string(), "no blobs here"))
+        }
+        async fn has_blob(&self, _: &Context, _: &ImageRef, _: &Descriptor) -> Result<bool> {
+            Ok(false)
+        }
+        async fn put_blob(&self, _: &Context, _: &ImageRef, _: &Descriptor, _: &dyn BlobSource) -> Result<()> {
+            Ok(())
+        }
+        async fn put_manifest(&self, _: &Context, _: &ImageRef, _: Option<&str>, _: &RawManifest) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        fn keep(&mut self, text: &str) -> String {
+            let raw = RawManifest::new(None, text.as_bytes().to_vec().into(), "keep").unwrap();
+            let entry =
+                format!(r#""mediaType":"{}","digest":"{}","size":{}"#, raw.media_type, raw.digest, raw.bytes.len());
+            self.0.insert(Some(raw.digest.clone()), raw.clone());
+            self.0.insert(None, raw);
+            entry
+        }
+
+        /// An image whose one layer has this type; each with a digest of its own.
+        fn image(&mut self, layer: &str) -> String {
+            let digest = Digest::of(self.0.len().to_string().as_bytes());
+            self.keep(&format!(
+                r#"{{"schemaVersion":2,"config":{{"mediaType":"c","digest":"{digest}","size":1}},"layers":[{{"mediaType":"{layer}","digest":"{digest}","size":1}}]}}"#
+            ))
+        }
+
+        fn index(&mut self, entries: &[String]) -> String {
+            let entries: Vec<String> = entries.iter().map(|entry| format!("{{{entry}}}")).collect();
+            self.keep(&format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")))
+        }
+    }
+
+    fn platform(entry: &str, os: &str, architecture: &str) -> String {
+        format!(r#"{entry},"platform":{{"os":"{os}","architecture":"{architecture}"}}"#)
+    }
+
+    fn at() -> ImageRef {
+        ImageRef::oci("r.example", "a", None)
+    }
+
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+    #[tokio::test]
+    async fn everything_that_something_could_run_is_runnable() {
+        let mut kept = Kept::default();
+        let (one, two, bare, unknown) = (kept.image(LAYER), kept.image(LAYER), kept.image(LAYER), kept.image(LAYER));
+        let (statement, unnamed_json, inner) =
+            (kept.image("application/vnd.in-toto+json"), kept.image("application/x+json"), kept.image(LAYER));
+        let nested = kept.index(&[platform(&inner, "linux", "arm64")]);
+        let odd = format!(r#""mediaType":"application/x","digest":"{}","size":3"#, Digest::of(b"odd"));
+        kept.index(&[
+            platform(&one, "linux", "amd64"),
+            platform(&two, "linux", "amd64"),
+            platform(&one, "linux", "amd64"),
+            bare.clone(),
+            platform(&unknown, "unknown", "unknown"),
+            platform(&statement, "unknown", "unknown"),
+            unnamed_json.clone(),
+            odd,
+            nested,
+        ]);
+        let all = runnable(&Context::default(), &kept, &at()).await.unwrap();
+        let named = |entry: &String| all.iter().any(|found| entry.contains(found.digest.as_str()));
+        assert_eq!(all.len(), 6, "{all:?}");
+        assert!([&one, &two, &bare, &unknown, &unnamed_json, &inner].iter().all(|entry| named(entry)), "{all:?}");
+        // Of an image that its index calls something else, nobody knows what others make of it.
+        let disguised = one.replace(OCI_MANIFEST, "application/x");
+        kept.index(&[platform(&disguised, "linux", "amd64")]);
+        assert_eq!(runnable(&Context::default(), &kept, &at()).await.unwrap_err().kind, Kind::Integrity);
+        let docker = one.replace(OCI_MANIFEST, DOCKER_MANIFEST);
+        kept.index(&[platform(&docker, "linux", "amd64")]);
+        let chosen = image(&Context::default(), &kept, &at(), Some(&"linux/amd64".parse().unwrap())).await;
+        assert_eq!(chosen.unwrap_err().kind, Kind::Integrity);
+    }
+
+    #[tokio::test]
+    async fn indexes_within_indexes_are_looked_into_so_far_and_no_further() {
+        let mut kept = Kept::default();
+        let image = kept.image(LAYER);
+        let mut index = kept.index(&[platform(&image, "linux", "amd64")]);
+        for _ in 1..=DEEPEST {
+            let top = kept.0[&None].clone();
+            let listed = listed(&Context::default(), &kept, &at(), &top).await.unwrap();
+            assert!(image.contains(listed.entries[0].digest.as_str()));
+            index = kept.index(&[index]);
+        }
+        let top = kept.0[&None].clone();
+        assert!(listed(&Context::default(), &kept, &at(), &top).await.is_err(), "deeper than any honest image");
+        // The inner ones come first, as they must be written.
+        let inner = kept.index(&[platform(&image, "linux", "amd64")]);
+        let outer = kept.index(std::slice::from_ref(&inner));
+        kept.index(std::slice::from_ref(&outer));
+        let listed = listed(&Context::default(), &kept, &at(), &kept.0[&None].clone()).await.unwrap();
+        let order: Vec<&str> = listed.indexes.iter().map(|one| one.digest.as_str()).collect();
+        assert!(inner.contains(order[0]) && outer.contains(order[1]), "{order:?}");
+        // Many small ones, each of which names many.
+        let many = vec![kept.index(&[]); MOST_INDEXES + 1];
+        kept.index(&many);
+        assert!(super::listed(&Context::default(), &kept, &at(), &kept.0[&None].clone()).await.is_err());
+        let wide = vec![platform(&image, "linux", "amd64"); MOST_ENTRIES + 2];
+        kept.index(&wide);
+        assert!(super::listed(&Context::default(), &kept, &at(), &kept.0[&None].clone()).await.is_err());
+        assert!(index.contains(OCI_INDEX));
+    }
 }

@@ -241,7 +241,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     let own = config.as_ref().map(own_platform);
     // An entry may name no platform: its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
-    if let (false, Some(platform)) = (named, own.clone()) {
+    if let (false, Some(platform)) = (named, own.clone().filter(Platform::is_known)) {
         platforms.push(PlatformEntry { platform, digest: parts.manifest.digest.clone() });
     }
     let history: Vec<(String, bool)> = config

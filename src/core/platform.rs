@@ -58,6 +58,11 @@ impl Platform {
         self.fit(wanted, processor_level()).is_some()
     }
 
+    /// Whether it is one of those that `allowed` means, whatever machine asks.
+    pub fn is_within(&self, allowed: &Self) -> bool {
+        self.fit(allowed, HIGHEST).is_some()
+    }
+
     /// How well an image built for `self` fits where `wanted` is asked for: the smaller the better, `None` if it does
     /// not run there. `level` is what an `amd64` processor has (1 to 4), where `wanted` does not say it.
     ///

@@ -214,7 +214,8 @@ impl ImageRef {
             name.digest = None;
         }
         let text = plain.to_string();
-        let text = text.split_once("@sha256:").map_or(text.as_str(), |(before, _)| before);
+        let cut = ["@sha256:", "@sha512:"].iter().find_map(|digest| text.split_once(digest));
+        let text = cut.map_or(text.as_str(), |(before, _)| before);
         text.trim_start_matches("oci://").to_owned()
     }
 

@@ -37,6 +37,7 @@ fn answer(status: u16, kind: &str, body: impl AsRef<[u8]>) -> Answer {
 struct Inner {
     content: HashMap<String, Answer>,
     rules: Vec<(String, Answer)>,
+    slow: HashMap<String, std::time::Duration>,
     asked: Vec<String>,
 }
 
@@ -67,6 +68,11 @@ impl Told {
     /// Answers so where method and path begin so.
     fn says(&self, begin: &str, answer: Answer) {
         self.inner.lock().unwrap().rules.push((begin.to_owned(), answer));
+    }
+
+    /// Takes so long for the answer to this.
+    fn slow(&self, line: &str, time: std::time::Duration) {
+        self.inner.lock().unwrap().slow.insert(line.to_owned(), time);
     }
 
     fn forget_rules(&self) {
@@ -138,6 +144,10 @@ fn serve(mut stream: TcpStream, inner: &Mutex<Inner>) {
     let text = String::from_utf8_lossy(&head).into_owned();
     let line = text.split(" HTTP/").next().unwrap_or_default().to_owned();
     let (method, path) = line.split_once(' ').unwrap_or_default();
+    let time = inner.lock().unwrap().slow.get(&line).copied();
+    if let Some(time) = time {
+        std::thread::park_timeout(time);
+    }
     let found = {
         let mut inner = inner.lock().unwrap();
         inner.asked.push(line.clone());
@@ -668,4 +678,50 @@ fn every_image_that_an_index_lists_is_judged() {
         assert_eq!(request["stage"], "rejected", "{number}: {request:#}");
         assert!(request.to_string().contains("miner"), "{number}: {request:#}");
     }
+}
+
+#[test]
+fn a_layer_that_cannot_be_read_hides_no_other_and_is_told() {
+    let told = Told::new();
+    let person = Person::new(&told);
+    let image = told.plain(Some("1"), "look");
+    let odd = json!({"mediaType": PAYLOAD, "digest": image["digest"], "size": 3, "annotations": {"a": 7}});
+    let tag = tag_of(&image, ".sig");
+    told.artifact(Some(&tag), "", &[odd.clone(), person.classic(&told, "site", &image)]);
+    assert_eq!(person.signature(&told.image()).0, "verified");
+    told.artifact(Some(&tag), "", &[odd]);
+    let found = person.signature(&told.image());
+    assert_eq!(found.0, "unreachable", "{}", found.1);
+    // More layers than anybody reads: the good one may be behind them.
+    let text = told.blob(PAYLOAD, b"no payload");
+    told.artifact(Some(&tag), "", &vec![text; 300]);
+    let found = person.signature(&told.image());
+    assert_eq!(found.0, "unreachable", "{}", found.1);
+    assert!(found.1.contains("too many"), "{}", found.1);
+}
+
+#[test]
+fn a_registry_that_answers_slowly_holds_nobody_up_for_ever() {
+    let told = Told::new();
+    let home = Home::new();
+    let image = told.plain(Some("1"), "look");
+    let entries: Vec<Value> = (0..100)
+        .map(|number| told.artifact(None, BUNDLE, &[told.blob(BUNDLE, format!("{number}").as_bytes())]))
+        .collect();
+    told.lists(&entries);
+    // Each answer takes half of what one may: all of them together would take minutes.
+    for entry in &entries {
+        let path = format!("/v2/a/b/manifests/{}", entry["digest"].as_str().unwrap());
+        told.slow(&format!("GET {path}"), std::time::Duration::from_millis(1_000));
+    }
+    let portal = lab::portal(&home, vec![lab::registry("told", &told.address)]);
+    let begin = std::time::Instant::now();
+    let state = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let cx = wharf::core::progress::Context::default().within(std::time::Duration::from_secs(2));
+        let verified = portal.verify(&cx, &told.image().parse().unwrap(), None, true).await.unwrap();
+        serde_json::to_string(&verified.records).unwrap()
+    });
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(state.contains("unreachable") && state.contains("no answer within"), "{state}");
+    assert!(image["digest"].is_string());
 }

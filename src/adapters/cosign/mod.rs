@@ -15,7 +15,7 @@ use self::{
 use crate::{
     adapters::{
         Parts, Surroundings,
-        attachments::{self, Layer, Wanted},
+        attachments::{self, Clock, Layer, Wanted},
         keys::Key,
     },
     core::{
@@ -302,6 +302,7 @@ impl Checker for Cosign {
         }
         let tag = pinned.reference.tag();
         let (mut all, mut blind): (Vec<Found>, Vec<Error>) = (Vec::new(), Vec::new());
+        let clock = Clock::start(cx);
         // The platform's own manifest first; then the index, whose signature covers what it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
@@ -310,7 +311,8 @@ impl Checker for Cosign {
             blind.extend(looked.unseen);
             for attached in &looked.attached {
                 for layer in &attached.layers {
-                    let mut one = match self.of_layer(cx, &**content, &attached.at, layer, digest, tag).await {
+                    let looked = self.of_layer(cx, &**content, &attached.at, layer, digest, tag);
+                    let mut one = match clock.run(looked).await {
                         Ok(Some(one)) => one,
                         Ok(None) => continue,
                         Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),

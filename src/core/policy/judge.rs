@@ -81,7 +81,7 @@ impl Policy {
     fn of_image(&self, facts: &Facts<'_>, now: i64) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if let (Some(allowed), Some(platform)) = (&self.image.platforms, facts.platform) {
-            if !allowed.iter().any(|allowed| platform.serves(allowed)) {
+            if !allowed.iter().any(|allowed| platform.is_within(allowed)) {
                 reasons.push(Reason {
                     verdict: self.image.other_platform.verdict(),
                     rule: "platforms",
