@@ -68,6 +68,10 @@
 //! - **What a look at a row tells is kept in the list** ([`core::details`]): registries list names and tags only.
 //! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
 //! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
+//! - **Deciding is deciding on what was shown** ([`tui::list`]): one stands on a row by its id; what cannot be undone takes
+//!   a [`Seen`](tui::list::Seen), and only a row that the last drawn frame showed to be meant becomes one. What opens by
+//!   itself takes no keys of its first moment, and waits where somebody types ([`tui::popups`]).
+//! - **What others wrote is quoted** ([`core::quote`]): our texts are made line by line, foreign words can begin none of them.
 //! - **Evidence is a record of one digest** ([`core::record`]), a verdict a pure function of it ([`core::policy`]); a launch
 //!   is gated by the verdict of exactly what it pins ([`core::verify`]). Without a site's policy only what is denied is
 //!   held back: nobody is there who could approve.

@@ -10,7 +10,7 @@ use crate::{
 pub fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     let text = portal.audit.read()?;
     if args.what.as_deref() == Some("export") {
-        return output::line(text.trim_end()).map(|()| 0);
+        return output::exact(text.trim_end()).map(|()| 0);
     }
     let lines = audit::read(&text)?;
     if args.verify || args.what.is_some() {

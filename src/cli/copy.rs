@@ -47,7 +47,7 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bo
         if json {
             output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
         } else {
-            output::line(&format!("{to}\n{}", outcome.digest))?;
+            output::text(&format!("{to}\n{}", outcome.digest))?;
             output::remark("the cloud fetched it by itself");
         }
         return Ok(0);
@@ -62,7 +62,7 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bo
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {
         let seconds = started.elapsed().as_secs_f64();
-        output::line(&format!("{to}\n{}", outcome.digest))?;
+        output::text(&format!("{to}\n{}", outcome.digest))?;
         output::remark(&format!(
             "{} moved ({}), {} were there or mounted, {}",
             text::size(outcome.moved),

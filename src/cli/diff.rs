@@ -18,7 +18,7 @@ pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
     if json {
         output::json(&diff)?;
     } else {
-        output::line(&diff.words())?;
+        output::text(&diff.words())?;
     }
     Ok(0)
 }

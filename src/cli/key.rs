@@ -30,7 +30,7 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
                 output::json(&half)?;
             } else {
                 // Alone on standard output, so that it can be sent to a file.
-                output::line(half.public.trim_end())?;
+                output::text(half.public.trim_end())?;
             }
         }
         KeyVerb::Forget { name } => {
@@ -58,7 +58,7 @@ fn said(half: &PublicHalf, made: Option<Curve>, locked: bool, json: bool) -> Res
         }
         None => {
             output::line(&format!("✓ {} is kept ({}), id {}", half.key, half.kept, half.id))?;
-            output::line(half.public.trim_end())?;
+            output::text(half.public.trim_end())?;
         }
     }
     if let Some(warning) = &half.warning {

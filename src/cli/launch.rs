@@ -40,7 +40,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let workload = portal.launch(&output::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
         workloads::follow(&launcher, &workload.id, args.raw).await?;
-        let (_, ended) = portal.find_workload(&cx, &workload.id).await?;
+        let (_, ended) = portal.find_workload(&cx, &workload.id, crate::core::workloads::Given::Whole).await?;
         return Ok(match ended.state {
             crate::core::launch::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,

@@ -10,17 +10,56 @@ use crate::core::{
     clean,
     error::{During, Error, Kind, Result},
     progress::{Context, Note, Progress},
+    quote::MARK,
     text,
 };
 
 /// Prints a value as JSON.
 pub fn json(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).during("write JSON")?;
-    line(&clean::json(&text))
+    print(&clean::json(&text))
 }
 
-/// Prints one line. A reader that went away (`| head`) is a quiet end.
+/// Prints one line: whatever stands in it, it stays one.
 pub fn line(text: &str) -> Result<()> {
+    print(&folded(&clean::line(text)))
+}
+
+/// Prints a text of several lines that [`quote::Text`](crate::core::quote::Text) made.
+pub fn text(text: &str) -> Result<()> {
+    text.lines().try_for_each(line)
+}
+
+/// A line that is longer than the terminal, broken at spaces: what runs on is indented, and marked where it is quoted. A
+/// terminal would begin it in the first column, where only lines of ours begin.
+fn folded(text: &str) -> String {
+    let columns = match crossterm::terminal::size() {
+        Ok((columns, _)) if std::io::stdout().is_terminal() => usize::from(columns),
+        _ => return text.to_owned(),
+    };
+    fold(text, columns)
+}
+
+fn fold(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let begin = text.len() - text.trim_start().len();
+    let (indent, rest) = text.split_at(begin);
+    let mark = if rest.starts_with(MARK) { MARK } else { "" };
+    let next = format!("{indent}{}", if mark.is_empty() { "    " } else { mark });
+    let words = rest.strip_prefix(mark).unwrap_or(rest);
+    let parts = text::wrap_words(words, columns.saturating_sub(next.width()).max(20));
+    format!("{indent}{mark}{}", parts.join(&format!("\n{next}")))
+}
+
+/// Prints what is ours as it is: JSON in a line, a picture of a link, a record that must keep its bytes.
+pub fn exact(text: &str) -> Result<()> {
+    print(text)
+}
+
+/// Prints what is ready to be printed. A reader that went away (`| head`) is a quiet end.
+fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
@@ -31,13 +70,15 @@ pub fn line(text: &str) -> Result<()> {
 /// Prints rows in columns that are as wide as their widest cell.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
     let columns = head.len();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| clean::line(cell).into_owned()).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.width()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
         }
     }
-    let print = |cells: &mut dyn Iterator<Item = &str>| {
+    let print_row = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
         for (column, cell) in cells.enumerate() {
             text.push_str(cell);
@@ -48,8 +89,8 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
         }
         line(text.trim_end())
     };
-    print(&mut head.iter().copied())?;
-    rows.iter().try_for_each(|row| print(&mut row.iter().map(String::as_str)))
+    print_row(&mut head.iter().copied())?;
+    rows.iter().try_for_each(|row| print_row(&mut row.iter().map(String::as_str)))
 }
 
 /// Prints an error to standard error, as one JSON object with `--json`.
@@ -58,7 +99,7 @@ pub fn report(error: &Error, json: bool) {
         let object = serde_json::json!({"error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}});
         eprintln!("{}", clean::json(&object.to_string()));
     } else {
-        eprintln!("wharf: {error}");
+        eprintln!("wharf: {}", clean::line(&error.to_string()));
     }
 }
 
@@ -168,7 +209,8 @@ async fn draw(mut notes: watch::Receiver<Note>) {
             break;
         }
         let note = notes.borrow_and_update().clone();
-        eprint!("\r\x1b[K{}", progress_words(&note, started.elapsed().as_secs_f64()));
+        let words = progress_words(&note, started.elapsed().as_secs_f64());
+        eprint!("\r\x1b[K{}", clean::line(&words));
         drawn = true;
     }
     if drawn {
@@ -188,5 +230,24 @@ pub fn progress_words(note: &Note, seconds: f64) -> String {
         ),
         _ if note.done > 0 => format!("{} {}", note.phase, text::size(note.done)),
         _ => note.phase.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_on_over_the_edge_of_the_terminal_begins_no_line() {
+        let words = format!("  │ {}✓ verified: signed", "pad ".repeat(20));
+        assert!(
+            fold(&words, 40).lines().all(|line| line.starts_with("  │ ") && line.width() <= 40),
+            "{}",
+            fold(&words, 40)
+        );
+        let ours = format!("rejected: {}✓ verified", "pad ".repeat(20));
+        assert!(fold(&ours, 40).lines().skip(1).all(|line| line.starts_with("    ")));
+        let link = "x".repeat(100);
+        assert_eq!(fold(&link, 40), link, "a link stays whole");
     }
 }

@@ -20,7 +20,7 @@ pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
                 output::json(policy)?;
             } else {
                 let text = toml::to_string_pretty(policy).during("write the policy")?;
-                output::line(text.trim_end())?;
+                output::text(text.trim_end())?;
             }
             Ok(0)
         }

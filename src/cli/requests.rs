@@ -101,7 +101,8 @@ fn done(request: &Request, json: bool) -> Result<u8> {
         output::json(request)?;
     } else {
         let standing = request.standing(Pace::default(), text::now());
-        output::line(&format!("request {}: {} {standing}", request.id, request.stage.sign()))?;
+        let (title, sign) = (&request.asked.title, request.stage.sign());
+        output::line(&format!("request {}: {title}: {sign} {standing}", request.id))?;
     }
     Ok(0)
 }
@@ -165,7 +166,7 @@ pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
         return Ok(0);
     }
     let (_, text) = portal.request_told(id).await?;
-    output::line(&text)?;
+    output::text(&text)?;
     Ok(0)
 }
 

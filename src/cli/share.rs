@@ -85,10 +85,10 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
             &serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}),
         )?;
     } else {
-        output::line(&link.to_string())?;
+        output::exact(&link.to_string())?;
     }
     if args.qr {
-        output::line(&link.code(true)?)?;
+        output::exact(&link.code(true)?)?;
     }
     Ok(0)
 }

@@ -33,7 +33,7 @@ pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
 }
 
 fn said(verified: &Verified) -> Result<()> {
-    output::line(&verified.explain(text::now()))?;
+    output::text(&verified.explain(text::now()))?;
     for record in &verified.records {
         if let Outcome::Scan { worst, .. } = &record.outcome {
             findings(worst)?;

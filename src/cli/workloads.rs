@@ -17,6 +17,7 @@ use crate::{
         progress::Context,
         text,
         ways::Receiver,
+        workloads::Given,
     },
 };
 
@@ -55,13 +56,13 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-async fn find(portal: &Portal, id: &str) -> Result<(Arc<dyn Launcher>, Workload)> {
-    portal.find_workload(&Context::default(), id).await
+async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
+    portal.find_workload(&Context::default(), id, given).await
 }
 
 /// Prints output so far, and more as it comes with `follow`.
 pub async fn logs(portal: &Portal, args: &Logs) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Begun).await?;
     copy_out(launcher.logs(&Context::default(), &workload.id, args.follow).await?, args.raw).await?;
     Ok(0)
 }
@@ -86,7 +87,7 @@ pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
     if args.terminal {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
-    let (launcher, workload) = find(portal, &args.id).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
     let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     output::Foreign::new(args.raw).print(&said)?;
     Ok(u8::try_from(code).unwrap_or(1))
@@ -95,7 +96,7 @@ pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
 /// Connects this terminal to the workload. Ctrl-] leaves; the workload goes on.
 pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
-    let (launcher, workload) = find(portal, id).await?;
+    let (launcher, workload) = find(portal, id, Given::Begun).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut terminal = launcher.terminal(&Context::default(), &workload.id, command, size).await?;
     output::remark("ctrl-] leaves");
@@ -142,21 +143,21 @@ impl Drop for Restore {
 
 /// Stops a workload.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole).await?;
     portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a workload that was stopped, or one that runs anew.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole).await?;
     portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Every step can be repeated: after a crash, the same call goes on.
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) = portal.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
@@ -175,7 +176,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 
 /// Stops and removes a workload.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole).await?;
     portal.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)
 }

@@ -5,17 +5,37 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthChar;
+
 /// What a removed character is shown as, so that a doctored name does not look like the honest one.
 const MARK: char = '\u{FFFD}';
 
 /// Whether a character may be shown as it is on one line.
 fn is_plain(c: char) -> bool {
     !(c.is_control()
+        || is_blank(c)
         || matches!(c,
             '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
             | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
             | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
             | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'))
+}
+
+/// Whether a character looks like a space without being one.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{2800}' | '\u{3000}')
+}
+
+/// Marks that may stand on one letter: no script needs more, and a pile of them covers the lines around it.
+const MARKS: usize = 4;
+
+/// The characters without those that pile up on one letter.
+fn without_piles(text: &str) -> impl Iterator<Item = char> {
+    let mut piled = 0;
+    text.chars().filter(move |c| {
+        piled = if !c.is_control() && c.width() == Some(0) { piled + 1 } else { 0 };
+        piled <= MARKS
+    })
 }
 
 /// One clean line: control, bidi and zero-width characters become `U+FFFD`, white space a space.
@@ -26,13 +46,16 @@ fn is_plain(c: char) -> bool {
 /// assert_eq!(line("two\nlines"), "two lines");
 /// ```
 pub fn line(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_plain) {
+    if text.is_ascii() && text.chars().all(is_plain)
+        || text.chars().all(is_plain) && without_piles(text).count() == text.chars().count()
+    {
         return Cow::Borrowed(text);
     }
     Cow::Owned(
-        text.chars()
+        without_piles(text)
             .map(|c| match c {
                 '\n' | '\t' | '\r' => ' ',
+                c if is_blank(c) => ' ',
                 c if is_plain(c) => c,
                 _ => MARK,
             })
@@ -43,9 +66,10 @@ pub fn line(text: &str) -> Cow<'_, str> {
 /// Clean text that keeps its line breaks; tabs become four spaces.
 pub fn lines(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in without_piles(text) {
         match c {
             '\n' => clean.push('\n'),
+            c if is_blank(c) => clean.push(' '),
             '\r' => {}
             '\t' => clean.push_str("    "),
             c if is_plain(c) => clean.push(c),
@@ -190,6 +214,16 @@ mod tests {
         assert_eq!(line("a\u{202e}b\u{200b}c\u{7}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
         assert_eq!(line("\u{9b}31m"), "\u{fffd}31m");
         assert_eq!(line("plain ünïcode 日本"), "plain ünïcode 日本");
+    }
+
+    #[test]
+    fn piles_of_marks_and_false_spaces_are_taken_away() {
+        let zalgo = format!("a{}b", "\u{301}".repeat(300));
+        assert_eq!(line(&zalgo), format!("a{}b", "\u{301}".repeat(MARKS)));
+        assert_eq!(lines(&zalgo).chars().count(), 2 + MARKS);
+        assert_eq!(line("e\u{301}tage"), "e\u{301}tage");
+        assert_eq!(line("✓\u{a0}ok\u{2800}x\u{3000}y"), "✓ ok x y");
+        assert_eq!(line("a\u{2028}b\u{2029}c\u{85}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
     }
 
     #[test]

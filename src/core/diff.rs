@@ -11,6 +11,7 @@ use super::{
     model::{Image, Platform, shown},
     portal::Portal,
     progress::Context,
+    quote::Text,
     record::{Kind, Outcome, Package, Record, Vulnerability, best},
     reference::ImageRef,
     text,
@@ -157,6 +158,13 @@ pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -
 /// Lines of one kind that are shown; `--json` has all.
 const SHOWN: usize = 40;
 
+/// Names and settings of images are foreign: each is in one line.
+fn text_of(lines: Vec<String>) -> String {
+    let mut text = Text::default();
+    lines.iter().for_each(|line| text.line(line));
+    text.finish()
+}
+
 fn listed(lines: &mut Vec<String>, sign: &str, all: impl ExactSizeIterator<Item = String>) {
     let left = all.len().saturating_sub(SHOWN);
     lines.extend(all.take(SHOWN).map(|one| format!("  {sign} {one}")));
@@ -171,7 +179,7 @@ impl Diff {
         let mut lines = vec![format!("before  {}", self.before), format!("after   {}", self.after)];
         if self.same {
             lines.push("They are the same bytes.".into());
-            return lines.join("\n");
+            return text_of(lines);
         }
         let (before, after) = self.size;
         let sign = if after >= before { "+" } else { "-" };
@@ -206,7 +214,7 @@ impl Diff {
                 listed(&mut lines, "~", software.changed.iter().map(word));
             }
         }
-        lines.join("\n")
+        text_of(lines)
     }
 }
 

@@ -132,6 +132,12 @@ impl Error {
         self
     }
 
+    /// In full, to be read: what failed and why, and on a line of its own what to do.
+    pub fn told(&self) -> String {
+        let hint = if self.hint.is_empty() { String::new() } else { format!("\n  → {}", self.hint) };
+        format!("✗ {}: {}{hint}", self.what, self.why)
+    }
+
     /// The same error as seen from an outer task: `what` replaces the inner one.
     #[must_use]
     pub fn during(mut self, what: impl Into<String>) -> Self {

@@ -30,6 +30,7 @@ pub mod ports;
 pub mod progress;
 pub mod query;
 pub mod questions;
+pub mod quote;
 pub mod record;
 pub mod reference;
 pub mod rehearse;

@@ -1,5 +1,7 @@
 //! Sizes, ages and rates in the few words a column has room for, and what kind of word a text is.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::error::{Error, Result};
 
 /// Bytes in hexadecimal.
@@ -70,6 +72,46 @@ pub fn ago(then: i64, now: i64) -> String {
         "in the future" => "in the future".into(),
         age => format!("{age} ago"),
     }
+}
+
+/// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width.max(1) {
+            let rest = match line.rfind(' ') {
+                Some(at) if at * 3 > line.len() => line.split_off(at + 1),
+                _ => String::new(),
+            };
+            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
+            used = line.width();
+        }
+        line.push(c);
+        used += columns;
+    }
+    lines.push(line);
+    lines
+}
+
+/// The same, broken at spaces only: a reference or a link that is longer stays whole.
+pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = |line: &String| line.is_empty() || line.width() + 1 + word.width() <= width;
+        match lines.last_mut() {
+            Some(line) if fits(line) => {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Bytes a second: `12.3 MiB/s`.
@@ -158,6 +200,15 @@ mod tests {
         {
             assert_eq!(age(0, seconds), shown);
         }
+    }
+
+    #[test]
+    fn long_values_wrap_at_a_space_where_one_is_near() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("sha256:abcdef", 8), ["sha256:a", "bcdef"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("ab", 0), ["a", "b"]);
     }
 
     #[test]

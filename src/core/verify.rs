@@ -17,6 +17,7 @@ use super::{
     portal::Portal,
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
+    quote::Text,
     record::{By, Kind, Outcome, Record, Subject},
     reference::ImageRef,
     text,
@@ -129,27 +130,28 @@ impl Verified {
     /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
     pub fn explain(&self, now: i64) -> String {
         let judgement = &self.judgement;
-        let mut lines = vec![format!("{} by the policy '{}'", badge(judgement.verdict.badge()), judgement.policy)];
+        let mut lines = Text::default();
+        lines.line(format!("{} by the policy '{}'", badge(judgement.verdict.badge()), judgement.policy));
         for reason in &judgement.reasons {
             let sign = reason.verdict.badge().sign;
             let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
-            lines.push(format!("  {sign} {} [{}]{step}", reason.words, reason.rule));
+            lines.line(format!("  {sign} {} [{}]{step}", reason.words, reason.rule));
         }
         if !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided) {
-            lines.push("  this policy only says so: it holds nothing back but what is denied".to_owned());
+            lines.line("  this policy only says so: it holds nothing back but what is denied");
         }
-        lines.push(format!("image       {}", self.subject.name));
-        lines.push(format!("digest      {}", self.subject.digest));
+        lines.line(format!("image       {}", self.subject.name));
+        lines.line(format!("digest      {}", self.subject.digest));
         if self.subject.manifest != self.subject.digest {
-            lines.push(format!("manifest    {}", self.subject.manifest));
+            lines.line(format!("manifest    {}", self.subject.manifest));
         }
         for record in &self.records {
             let by = format!("{}{}", record.tool, record.by.note());
             let at = text::ago(record.at, now);
-            lines.push(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
-            lines.push(format!("            {}", detail(record)));
+            lines.line(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
+            lines.line(format!("            {}", detail(record)));
         }
-        lines.join("\n")
+        lines.finish()
     }
 }
 

@@ -12,6 +12,34 @@ use super::{
     progress::Context,
 };
 
+/// How much of a workload's name has to be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The whole name, for what changes or ends it; or the beginning of one id.
+    Whole,
+    /// Its beginning, for what only shows it.
+    Begun,
+}
+
+/// Characters of an id that mean it where no more are given.
+const ID: usize = 4;
+
+/// The workloads that are meant: by the whole name or id, else by the beginning of an id, and of a name where that will do.
+fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
+    let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
+    if fits.is_empty() && !id.is_empty() {
+        let begins = |one: &&Workload| match given {
+            // What looks like a word of a name is no piece of an id.
+            Given::Whole => one.id.starts_with(id) && id.len() >= ID,
+            Given::Begun => one.id.starts_with(id) || one.name.starts_with(id),
+        };
+        fits = all.iter().filter(begins).collect();
+    }
+    // Two sign-ins of one project see the same server: either will do.
+    fits.dedup_by(|other, first| other.id == first.id);
+    fits
+}
+
 impl Portal {
     /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
     pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
@@ -29,19 +57,10 @@ impl Portal {
         (all, failed)
     }
 
-    /// The workload whose id or name starts with `id`, and its backend.
-    pub async fn find_workload(&self, cx: &Context, id: &str) -> Result<(Arc<dyn Launcher>, Workload)> {
+    /// The workload that is meant by `id`, and its backend.
+    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
         let (all, failed) = self.workloads(cx).await;
-        let exact = all.iter().filter(|workload| workload.id == id || workload.name == id);
-        let mut fits: Vec<&Workload> = exact.collect();
-        if fits.is_empty() {
-            fits = all
-                .iter()
-                .filter(|workload| !id.is_empty() && (workload.id.starts_with(id) || workload.name.starts_with(id)))
-                .collect();
-        }
-        // Two sign-ins of one project see the same server: either will do.
-        fits.dedup_by(|other, first| other.id == first.id);
+        let fits = meant(&all, id, given);
         match fits.as_slice() {
             [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
             [] => {
@@ -49,10 +68,20 @@ impl Portal {
                     || "'wharf workloads' lists them".to_owned(),
                     |(name, error)| format!("{name} did not answer: {}", error.why),
                 );
-                Err(Error::not_found(format!("workload '{id}'"), "there is no such workload").hint(hint))
+                let begun = meant(&all, id, Given::Begun);
+                let (why, hint) = match begun.first() {
+                    Some(one) => (
+                        format!("there is no workload of that name; '{}' only begins like it", one.name),
+                        format!("what changes or ends a workload wants its whole name, or its id: {}", one.id),
+                    ),
+                    None => ("there is no such workload".to_owned(), hint),
+                };
+                Err(Error::not_found(format!("workload '{id}'"), why).hint(hint))
             }
-            many => Err(Error::usage(format!("workload '{id}'"), format!("{} workloads start like this", many.len()))
-                .hint("type more of the id")),
+            many => {
+                Err(Error::usage(format!("workload '{id}'"), format!("{} workloads are meant by this", many.len()))
+                    .hint("type more of the id"))
+            }
         }
     }
 
@@ -95,4 +124,38 @@ async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Re
     let name = launcher.name().to_owned();
     let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
     (name, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::launch::State;
+
+    #[test]
+    fn what_ends_a_workload_wants_its_whole_name_or_a_piece_of_its_id() {
+        let workload = |id: &str, name: &str| Workload {
+            id: id.into(),
+            backend: "docker".into(),
+            name: name.into(),
+            image: String::new(),
+            digest: String::new(),
+            state: State::Running,
+            created: None,
+            note: String::new(),
+        };
+        let all = [workload("3f2a9c0d11e8", "gromacs"), workload("3f2b9c0d11e8", "gromacs-2"), workload("77", "web")];
+        let names = |id: &str, given| meant(&all, id, given).iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
+        for (id, whole, begun) in [
+            ("grom", vec![], vec!["gromacs", "gromacs-2"]),
+            ("w", vec![], vec!["web"]),
+            ("gromacs", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2a", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2", vec![], vec!["gromacs", "gromacs-2"]),
+            ("77", vec!["web"], vec!["web"]),
+            ("", vec![], vec![]),
+        ] {
+            assert_eq!(names(id, Given::Whole), whole, "{id}");
+            assert_eq!(names(id, Given::Begun), begun, "{id}");
+        }
+    }
 }

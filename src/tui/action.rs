@@ -79,6 +79,7 @@ actions! {
     Workloads = "workloads", "workloads", "Go to the workloads";
     Transfers = "transfers", "transfers", "Go to transfers and other running work";
     Sources = "sources", "sources", "Go to the sources and what was found here";
+    Attend = "attend", "in full", "Open the question that waits, or read the last message and what failed here in full";
     Themes = "themes", "theme", "Choose another theme";
     Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";
     Palette = "palette", "all commands", "Find a command by name";

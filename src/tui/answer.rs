@@ -6,13 +6,14 @@ use super::{
     action::Action,
     commands, dialogs,
     input::Input,
-    list::Position,
+    list::{Position, Seen},
     msg::{Effect, Said, Slot, Target},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
     },
     requests,
+    rows::WorkloadId,
     screens::image,
     sharing,
     state::{Screen, State},
@@ -21,6 +22,11 @@ use crate::core::{link::Link, portal::Portal, secret::Secret};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if let Some(why) = state.popups.refuses(&key, state.clock) {
+        state.say(why);
+        return Vec::new();
+    }
+    let size = state.size;
     match state.popups.last_mut() {
         Some(Popup::Pick(pick)) => match pick.key(&key) {
             Outcome::Stay => Vec::new(),
@@ -81,7 +87,8 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 vec![Effect::Copy(text)]
             }
             KeyCode::Char('j') | KeyCode::Down => {
-                *top = (*top + 1).min(text.lines().count() as u16);
+                let lines = super::popups::view::folded(text, size.0).len();
+                *top = (*top + 1).min(lines.saturating_sub(1) as u16);
                 Vec::new()
             }
             KeyCode::Char('k') | KeyCode::Up => {
@@ -121,7 +128,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         }
         Purpose::Share(target, platform) => sharing::chosen(state, target, platform, values),
         Purpose::TakeAt(transfer, key) => sharing::take_at(state, &first, &transfer, key),
-        Purpose::Snapshot(backend, id, name) => sharing::snapshot_for(state, backend, id, name, values),
+        Purpose::Snapshot(workload, name) => sharing::snapshot_for(state, workload, name, values),
         Purpose::Import(url) => dialogs::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));
@@ -148,15 +155,15 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             Vec::new()
         }
         Ask::Reason(target) => requests::wanted(state, target.clone(), &text),
-        Ask::Conditions(ids) => requests::on_conditions(state, ids.clone(), &text),
+        Ask::Conditions(seen) => requests::on_conditions(state, seen.clone(), &text),
         _ if text.is_empty() => Vec::new(),
-        Ask::Refusal(ids) => requests::refused(state, ids.clone(), text),
-        Ask::AskedBack(id) => requests::speak(state, *id, Said::Question(text)),
-        Ask::Addition(id) => requests::speak(state, *id, Said::More(text)),
+        Ask::Refusal(seen) => requests::refused(state, seen.clone(), text),
+        Ask::AskedBack(seen) => requests::speak(state, seen.clone(), Said::Question(text)),
+        Ask::Addition(seen) => requests::speak(state, seen.clone(), Said::More(text)),
         Ask::Class(base, rule) => requests::class(state, base.clone(), rule.clone(), &text),
         Ask::Gift => sharing::gift_pasted(state, &text),
         Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),
-        Ask::SnapshotName(backend, id) => sharing::snapshot_named(state, backend.clone(), id.clone(), text),
+        Ask::SnapshotName(workload) => sharing::snapshot_named(state, workload.clone(), text),
         Ask::Web if !Portal::is_on_the_web(&text) => {
             state.say("a URL begins with https:// or http://");
             Vec::new()
@@ -189,27 +196,28 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
         Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
         _ if !yes => Vec::new(),
         Sure::Quit => {
+            // At its end the loop cancels all that runs.
             state.quit = true;
-            state.jobs.iter().filter(|job| job.ended.is_none()).map(|job| Effect::Cancel(job.id)).collect()
+            Vec::new()
         }
         Sure::Give(target) => sharing::give(state, target),
-        Sure::Withdraw(id) => requests::speak(state, id, Said::Withdrawn),
-        Sure::Remove(backend, id) => {
+        Sure::Withdraw(seen) => requests::speak(state, seen, Said::Withdrawn),
+        Sure::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
                 let mut effects = commands::back(state);
-                effects.extend(remove(state, backend, id));
+                effects.extend(remove(state, workload));
                 return effects;
             }
-            remove(state, backend, id)
+            remove(state, workload)
         }
         Sure::Revoke(share) => {
-            let job = state.job(format!("revoke {share}"));
+            let job = state.job(format!("take the share back from {}", share.called()));
             vec![Effect::Revoke { job, share }]
         }
     }
 }
 
-fn remove(state: &mut State, backend: String, id: String) -> Vec<Effect> {
-    let job = state.job(format!("remove {id} on {backend}"));
-    vec![Effect::Remove { job, backend, id }]
+fn remove(state: &mut State, workload: Seen<WorkloadId>) -> Vec<Effect> {
+    let job = state.job(format!("remove {}", workload.called()));
+    vec![Effect::Remove { job, workload }]
 }

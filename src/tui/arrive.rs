@@ -3,7 +3,7 @@
 use super::{
     action::Action,
     commands, dialogs,
-    input::Input,
+    list::Drawn,
     msg::{Effect, Msg},
     popups::{Ask, Popup, Sure},
     requests,
@@ -41,7 +41,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Filters(filters) => {
             state.catalog.saved = filters;
             // The first frame is drawn: what concerns the person is counted now.
-            return vec![Effect::Unread, Effect::Listen { always: true }];
+            return vec![Effect::Unread, Effect::Me, Effect::Listen { always: true }];
         }
         Msg::Requests { which, skip, result } => {
             if let Some(page) = topmost!(state, Screen::Requests) {
@@ -49,14 +49,21 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Queue(result) => {
+            if let Ok((me, ..)) = &result {
+                state.approver = me.approver;
+            }
             if let Some(page) = topmost!(state, Screen::Requests) {
                 page.stands(result);
+                if page.wants_queue() {
+                    page.turn(true);
+                    return vec![page.again()];
+                }
             }
         }
         Msg::RequestTold(result) => match *result {
             Ok((request, text)) => {
                 let title = format!("Request {}: {}", request.id, request.asked.title);
-                state.popups.push(Popup::Text { title, copy: Some(text.clone()), text, top: 0 });
+                state.come(Popup::text(title, text));
             }
             Err(error) => state.fail(&error),
         },
@@ -71,12 +78,12 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
         Msg::Shares(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                page.shares = Some(result);
+                page.shared_with(result);
             }
         }
         Msg::Offers(offers, failed) => {
             if let Some(page) = topmost!(state, Screen::Inbox) {
-                page.offers = offers.iter().filter(|offer| !offer.outgoing).count();
+                page.offered(offers.iter().filter(|offer| !offer.outgoing).count());
             }
             if let Some(page) = topmost!(state, Screen::Offers) {
                 page.arrived(offers, failed);
@@ -93,8 +100,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         },
         Msg::Compared(result) => match *result {
             Ok(diff) => {
-                let text = diff.words();
-                state.popups.push(Popup::Text { title: "Compared".into(), copy: Some(text.clone()), text, top: 0 });
+                state.come(Popup::text("Compared", diff.words()));
             }
             Err(error) => state.fail(&error),
         },
@@ -190,7 +196,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 match *result {
                     Ok(plan) => {
                         page.error = None;
-                        page.plan = Some(plan);
+                        page.plan = Some(Drawn::new(plan));
                     }
                     Err(error) => page.error = Some(error),
                 }
@@ -199,8 +205,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Workloads(all, failed) => {
             if let Some(page) = topmost!(state, Screen::Workload) {
                 let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
-                if let Some(news) = all.iter().find(same) {
-                    page.workload = news.clone();
+                if let Some(news) = all.iter().find(same).cloned() {
+                    page.workload.set(news);
                 }
             }
             if let Some(page) = topmost!(state, Screen::Workloads) {
@@ -245,7 +251,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Link(Ok((link, code))) => {
             let link = link.to_string();
-            state.popups.push(Popup::Text {
+            state.come(Popup::Text {
                 title: "Link, copied where the terminal allows it".into(),
                 text: format!("{link}\n\n{code}"),
                 copy: Some(link.clone()),
@@ -257,19 +263,20 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Facets(counted) => dialogs::facets(state, counted),
         Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
         Msg::Learnt(source, rows) => return state.catalog.learnt(&source, rows),
-        Msg::Question(id, question) => state.popups.push(match question.kind {
+        Msg::Question(id, question) => state.asked(match question.kind {
             QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
-            kind => Popup::Line {
-                title: question.words,
-                input: Input::default(),
-                ask: Ask::Question(id, kind == QuestionKind::Secret),
-            },
+            kind => Popup::line(question.words, Ask::Question(id, kind == QuestionKind::Secret)),
         }),
-        Msg::JobNote(id, note) => {
-            if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
+        Msg::Unasked(id) => {
+            state.waiting.retain(|popup| !popup.asks(id));
+            state.popups.retain(|popup| !popup.asks(id));
+        }
+        Msg::Me(me) => state.approver = me.approver,
+        Msg::JobNote(id, note) => state.jobs.change(|jobs| {
+            if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
                 job.note = note;
             }
-        }
+        }),
         Msg::JobDone(id, result) => return job_done(state, id, result),
         _ => {}
     }
@@ -319,9 +326,11 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     };
     let failed = ended.is_err();
     let changed = state.changing.iter().position(|(job, _)| *job == id).map(|at| state.changing.swap_remove(at).1);
-    if let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) {
-        job.ended = Some(ended);
-    }
+    state.jobs.change(|jobs| {
+        if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
+            job.ended = Some(ended);
+        }
+    });
     // Whoever waited on the launch screen goes on to what was launched.
     if let Some(Screen::Launch(page)) = state.stack.last_mut() {
         if page.job == Some(id) {

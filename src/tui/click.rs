@@ -34,16 +34,22 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         }
         _ => {}
     }
-    let Some(list) = state.list() else { return Vec::new() };
+    let Some(mut list) = state.list() else { return Vec::new() };
     let Some(clicked) = list.at_line(line) else { return Vec::new() };
-    if clicked == list.at.selected {
+    if list.list.place() == Some(clicked) {
+        drop(list);
         return commands::run(state, Action::Open);
     }
-    list.at.selected = clicked;
+    list.list.stand(clicked);
     Vec::new()
 }
 
 fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
+    let enter = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Enter);
+    if let Some(why) = state.popups.refuses(&enter, state.clock) {
+        state.say(why);
+        return Vec::new();
+    }
     let whole = Rect::new(0, 0, state.size.0, state.size.1);
     let Some(Popup::Pick(pick)) = state.popups.last_mut() else { return Vec::new() };
     let (width, height) = pick.size();

@@ -4,17 +4,18 @@ use super::{
     action::Action,
     dialogs, hints,
     keymap::Keymap,
-    list::Position,
+    list::{Drawn, Position, Seen, Unseen, Walk},
     msg::{Effect, Target},
     popups::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
     },
     requests,
-    screens::{console, image, launch, offers, sources, workloads},
+    rows::WorkloadId,
+    screens::{console, image, launch, offers, sources, transfers, workloads},
     sharing,
     state::{Screen, State},
-    update,
+    told, update,
 };
 use crate::core::{launch::Workload, model::Platform, request::Which, text, verify::Verified};
 
@@ -48,22 +49,22 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Catalog => home(state),
         Action::Workloads => open(state, Screen::Workloads(workloads::Page::default()), Effect::Workloads),
         Action::Transfers => {
-            state.stack.push(Screen::Transfers(Position::default()));
+            state.jobs.go(Action::First, 1);
+            if !matches!(state.screen(), Screen::Transfers) {
+                state.stack.push(Screen::Transfers);
+            }
             Vec::new()
         }
         Action::Offers => open(state, Screen::Offers(offers::Page::default()), Effect::Offers),
-        Action::Requests => requests::open(state, Which::Mine),
+        Action::Requests => requests::open(state, if state.approver { Which::Queue } else { Which::Mine }),
         Action::Inbox => requests::inbox(state),
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
         Action::SignIn => dialogs::sign_in(state),
         Action::OpenLink => {
-            state.popups.push(Popup::Line {
-                title: "Paste a link".into(),
-                input: super::input::Input::default(),
-                ask: Ask::Link,
-            });
+            state.popups.push(Popup::line("Paste a link", Ask::Link));
             Vec::new()
         }
+        Action::Attend => attend(state),
         _ => on_screen(state, action),
     }
 }
@@ -74,10 +75,7 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
         Screen::Image(_) => on_image(state, action),
         Screen::Launch(_) => on_launch(state, action),
         Screen::Workloads(_) | Screen::Workload(_) => on_workload(state, action),
-        Screen::Transfers(at) => match (action, state.jobs.get(at.selected)) {
-            (Action::Stop, Some(job)) => vec![Effect::Cancel(job.id)],
-            _ => Vec::new(),
-        },
+        Screen::Transfers => on_transfers(state, action),
         Screen::Offers(_) => on_offers(state, action),
         Screen::Requests(_) => requests::on_requests(state, action),
         Screen::Inbox(_) => requests::on_inbox(state, action),
@@ -90,16 +88,16 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 fn movement(state: &mut State, action: Action) -> bool {
-    let page = state.page();
+    let (page, size) = (state.page(), state.size);
     match state.stack.last_mut() {
         Some(Screen::Launch(screen)) if screen.in_plan => {
             let mut at = Position { selected: usize::from(screen.plan_top), top: 0 };
-            let moved = at.go(action, 400, page);
+            let moved = at.go(action, usize::from(screen.plan_end(size)) + 1, page);
             screen.plan_top = at.selected as u16;
             moved
         }
         Some(Screen::Workload(screen)) => screen.go(action, page),
-        _ => state.list().is_some_and(|list| list.at.go(action, list.count, page)),
+        _ => state.list().is_some_and(|mut shown| shown.list.go(action, page)),
     }
 }
 
@@ -254,7 +252,7 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
                 return Vec::new();
             }
             let title = format!("Keep '{}' as", catalog.input.text);
-            state.popups.push(Popup::Line { title, input: super::input::Input::default(), ask: Ask::FilterName });
+            state.popups.push(Popup::line(title, Ask::FilterName));
         }
         Action::Open | Action::Launch => {
             let Some(target) = catalog.target() else { return Vec::new() };
@@ -274,8 +272,8 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             return vec![Effect::Explain(target)];
         }
         Action::Import => {
-            let title = "URL of a disk image (the cloud fetches it by itself)".to_owned();
-            state.popups.push(Popup::Line { title, input: super::input::Input::default(), ask: Ask::Web });
+            let title = "URL of a disk image (the cloud fetches it by itself)";
+            state.popups.push(Popup::line(title, Ask::Web));
         }
         Action::CopyTo => {
             let Some(target) = catalog.target() else { return Vec::new() };
@@ -292,7 +290,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
     let Some(Screen::Image(page)) = state.stack.last_mut() else { return Vec::new() };
     match action {
         Action::NextPane => page.turn(1),
-        Action::PreviousPane => page.turn(image::Pane::ALL.len() - 1),
+        Action::PreviousPane => page.turn(page.panes().len().saturating_sub(1)),
         Action::Refresh => {
             let platform = page.platform.take();
             **page = image::Page { platform, ..image::Page::new(page.target()) };
@@ -359,7 +357,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Filter => {
             let input = super::input::Input::new(page.narrowed.clone());
             let title = "Words, a severity, fixable, exploited".to_owned();
-            state.popups.push(Popup::Line { title, input, ask: Ask::Narrow });
+            state.popups.push(Popup::Line { title, about: Vec::new(), input, ask: Ask::Narrow });
         }
         Action::Sort => {
             page.order = page.order.next();
@@ -375,11 +373,10 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::Revoke => {
-            if let Some(share) = page.selected_share() {
-                let name = share.project.title();
-                let question = format!("Take it back from {name}? What it launched keeps running.");
-                let sure = Sure::Revoke(share.id.clone());
-                state.popups.push(Popup::Confirm { question, sure });
+            let seen = page.seen_share();
+            if let Some(share) = state.seen(seen) {
+                let question = format!("Take it back from {}? What it launched keeps running.", share.called());
+                state.popups.push(Popup::Confirm { question, sure: Sure::Revoke(share) });
             }
         }
         Action::Link => return vec![Effect::Link(page.target(), page.platform.clone())],
@@ -392,7 +389,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
 /// Opens the explanation of a badge, to be read and copied.
 pub fn explain(state: &mut State, verified: &Verified) {
     let text = verified.explain(state.now);
-    state.popups.push(Popup::Text { title: "Why".into(), copy: Some(text.clone()), text, top: 0 });
+    state.come(Popup::text("Why", text));
 }
 
 fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
@@ -402,14 +399,18 @@ fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Take => return sharing::take(state),
         _ => {}
     }
-    let Some(offer) = page.selected().cloned() else { return Vec::new() };
+    let Some((reference, source)) = page.rows.selected().map(|one| (one.reference.clone(), one.source.clone())) else {
+        return Vec::new();
+    };
     match action {
-        Action::Open => open_image(state, Target::Reference(offer.reference), false),
+        Action::Open => open_image(state, Target::Reference(reference), false),
         Action::Accept | Action::Reject => {
+            let seen = page.rows.seen_one();
+            let Some(offer) = state.seen(seen) else { return Vec::new() };
             let accept = action == Action::Accept;
-            let job = state.job(format!("{} {}", action.words(), offer.title));
-            state.changing.push((job, offer.source));
-            vec![Effect::AnswerOffer { job, offer: offer.id, accept }]
+            let job = state.job(format!("{} {}", action.words(), offer.called()));
+            state.changing.push((job, source));
+            vec![Effect::AnswerOffer { job, offer, accept }]
         }
         _ => Vec::new(),
     }
@@ -429,9 +430,10 @@ fn on_launch(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::Confirm => {
-            if let Some(plan) = page.plan.clone() {
-                let title = format!("launch {} on {}", page.image.title(), plan.backend);
-                let job = state.job(title);
+            let seen = page.plan.as_ref().map_or(Err(Unseen::Nothing), Drawn::seen);
+            let (plan, title) = (page.plan.as_deref().cloned(), page.image.title());
+            if let (Some(_), Some(plan)) = (state.seen(seen), plan) {
+                let job = state.job(format!("launch {title} on {}", plan.backend));
                 if let Some(Screen::Launch(page)) = state.stack.last_mut() {
                     page.job = Some(job);
                 }
@@ -457,36 +459,23 @@ pub fn replan(state: &mut State) -> Vec<Effect> {
 }
 
 fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
-    let workload = match state.screen() {
-        Screen::Workloads(page) => page.selected().cloned(),
-        Screen::Workload(page) => Some(page.workload.clone()),
-        _ => None,
+    let (workload, seen) = match state.screen() {
+        Screen::Workloads(page) => (page.rows.selected().cloned(), page.rows.seen_one()),
+        Screen::Workload(page) => (Some((*page.workload).clone()), page.workload.seen()),
+        _ => return Vec::new(),
     };
     if action == Action::Refresh {
         return vec![Effect::Workloads];
     }
     let Some(workload) = workload else { return Vec::new() };
+    let changes = matches!(action, Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove);
+    if changes {
+        let Some(seen) = state.seen(seen) else { return Vec::new() };
+        return change_workload(state, action, seen, &workload);
+    }
     let (backend, id) = (workload.backend.clone(), workload.id.clone());
     match action {
         Action::Open => open_workload(state, workload),
-        Action::Stop => {
-            let job = state.job(format!("stop {} on {backend}", workload.name));
-            vec![Effect::Stop { job, backend, id }]
-        }
-        Action::Start | Action::Restart => {
-            let again = action == Action::Restart;
-            let job = state.job(format!("{} {} on {backend}", action.words(), workload.name));
-            vec![Effect::Start { job, backend, id, again }]
-        }
-        Action::Snapshot => sharing::snapshot(state, &workload),
-        Action::Remove => {
-            let running = if workload.state.is_live() { "It still runs. " } else { "" };
-            state.popups.push(Popup::Confirm {
-                question: format!("{running}Remove {} on {backend}, with its logs?", workload.name),
-                sure: Sure::Remove(backend, id),
-            });
-            Vec::new()
-        }
         Action::Shell | Action::Attach => {
             let command = (action == Action::Shell).then(|| vec!["/bin/sh".to_owned()]);
             let size = state.size;
@@ -495,6 +484,59 @@ fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
         }
         _ => Vec::new(),
     }
+}
+
+fn change_workload(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &Workload) -> Vec<Effect> {
+    match action {
+        Action::Stop => {
+            let job = state.job(format!("stop {}", seen.called()));
+            vec![Effect::Stop { job, workload: seen }]
+        }
+        Action::Snapshot => sharing::snapshot(state, &now.name, seen),
+        Action::Remove => {
+            let running = if now.state.is_live() { "It still runs. " } else { "" };
+            let question = format!("{running}Remove {}, with its logs?", seen.called());
+            state.popups.push(Popup::Confirm { question, sure: Sure::Remove(seen) });
+            Vec::new()
+        }
+        _ => {
+            let again = action == Action::Restart;
+            let job = state.job(format!("{} {}", action.words(), seen.called()));
+            vec![Effect::Start { job, workload: seen, again }]
+        }
+    }
+}
+
+fn on_transfers(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Stop => {
+            let seen = state.jobs.seen_one();
+            state.seen(seen).map(Effect::Cancel).into_iter().collect()
+        }
+        Action::Open => {
+            if let Some(text) = state.jobs.selected().map(|job| transfers::told(job, state.now)) {
+                state.popups.push(Popup::text("Transfer", text));
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Opens what waits for the person; else tells in full what was said last and what failed here.
+fn attend(state: &mut State) -> Vec<Effect> {
+    let popup = match state.waiting.pop_front() {
+        Some(popup) => popup,
+        None => match told::in_full(state) {
+            Some(text) => Popup::text("In full", text),
+            None => {
+                state.say("nothing waits for you, and nothing was said");
+                return Vec::new();
+            }
+        },
+    };
+    state.popups.push(popup);
+    Vec::new()
 }
 
 /// Opens the page of a workload and starts watching it.

@@ -127,7 +127,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
 
 /// Opens the choice of what to narrow the list by.
 pub fn facets(state: &mut State, counted: Vec<(String, usize)>) {
-    if !matches!(state.screen(), Screen::Catalog) || !state.popups.is_empty() {
+    if !matches!(state.screen(), Screen::Catalog) || !state.popups.is_empty() || state.is_typing() {
         return;
     }
     let items = counted

@@ -2,6 +2,7 @@
 
 use super::{
     action::Action,
+    list::Walk,
     screens::image::Pane,
     state::{Screen, State},
 };
@@ -83,7 +84,7 @@ fn offered(state: &State) -> &'static [Action] {
         Screen::Workload(_) => {
             &[A::Shell, A::Attach, A::Stop, A::Start, A::Remove, A::Snapshot, A::Restart, A::Last, A::Back, A::Help]
         }
-        Screen::Transfers(_) => &[A::Stop, A::Catalog, A::Back, A::Help],
+        Screen::Transfers => &[A::Open, A::Stop, A::Catalog, A::Back, A::Help],
         Screen::Offers(_) => &[A::Accept, A::Reject, A::Take, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Requests(page) if page.decides() => &[
             A::Open,
@@ -142,11 +143,15 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         (Screen::Image(page), Action::Revoke) if page.selected_share().is_none() => {
             no("choose a share in the Shares pane first")
         }
-        (Screen::Offers(page), Action::Accept) if page.selected().is_some_and(|offer| offer.outgoing) => {
+        (Screen::Offers(page), Action::Accept) if page.rows.selected().is_some_and(|offer| offer.outgoing) => {
             no("it is your own: x takes it back")
         }
-        (Screen::Offers(page), Action::Accept | Action::Reject | Action::Open) if page.selected().is_none() => {
-            no("nothing waits for an answer")
+        (Screen::Offers(page), Action::Accept | Action::Reject | Action::Open) if page.rows.selected().is_none() => {
+            no(if page.rows.count() == 0 {
+                "nothing waits for an answer"
+            } else {
+                "nothing is selected: ↑ ↓ choose one"
+            })
         }
         (Screen::Image(page), Action::CopyTo)
             if page.image.as_ref().is_some_and(|image| image.disk.is_some() && image.kind != ImageKind::Vm) =>
@@ -184,9 +189,9 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         (
             Screen::Workloads(page),
             Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot,
-        ) if page.selected().is_none() => no("nothing is selected"),
+        ) if page.rows.selected().is_none() => no("nothing is selected: ↑ ↓ choose one"),
         (Screen::Workloads(page), Action::Start)
-            if page.selected().is_some_and(|workload| workload.state.is_live()) =>
+            if page.rows.selected().is_some_and(|workload| workload.state.is_live()) =>
         {
             no("it runs already: R starts it anew")
         }
@@ -194,14 +199,14 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             no("it runs already: R starts it anew")
         }
         (Screen::Workloads(page), Action::Shell | Action::Attach | Action::Stop)
-            if !page.selected().is_some_and(|workload| workload.state.is_live()) =>
+            if !page.rows.selected().is_some_and(|workload| workload.state.is_live()) =>
         {
             no("it does not run")
         }
         (Screen::Workload(page), Action::Shell | Action::Attach | Action::Stop) if !page.workload.state.is_live() => {
             no("it does not run")
         }
-        (Screen::Transfers(at), Action::Stop) if state.jobs.get(at.selected).is_none_or(|job| job.ended.is_some()) => {
+        (Screen::Transfers, Action::Stop) if state.jobs.selected().is_none_or(|job| job.ended.is_some()) => {
             no("it does not run")
         }
         (Screen::Catalog | Screen::Image(_), Action::Request) if !state.requests => {

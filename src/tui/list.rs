@@ -1,8 +1,13 @@
-//! Where one stands in a list.
+//! Where one stands in a list, and what of it was seen.
+//!
+//! Lists change while one looks at them. One stands on a row by its id, never by its place, and what cannot be undone
+//! is done only to what the last drawn frame showed to be meant: see [`Rows`] and [`Seen`].
+
+use std::{collections::BTreeSet, fmt};
 
 use super::action::Action;
 
-/// Selected line and first visible line.
+/// Selected line and first visible line, of texts and of lists that nobody else changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {
     /// The selected line.
@@ -11,12 +16,55 @@ pub struct Position {
     pub top: usize,
 }
 
+/// Something that can be gone through line by line.
+pub trait Walk {
+    /// How many lines there are.
+    fn count(&self) -> usize;
+    /// The line one stands on.
+    fn place(&self) -> Option<usize>;
+    /// The first line on the screen.
+    fn top(&self) -> usize;
+    /// Moves by an action; `false` if it is no movement.
+    fn go(&mut self, action: Action, page: usize) -> bool;
+    /// Stands on a line.
+    fn stand(&mut self, place: usize);
+    /// Keeps the selection inside and in sight of `height` lines; without them, inside.
+    fn settle(&mut self, height: Option<usize>);
+    /// A frame has shown it.
+    fn drawn(&mut self) {}
+}
+
+/// A position in a text or a list of so many lines.
+pub struct Lines<'a>(pub &'a mut Position, pub usize);
+
+impl Walk for Lines<'_> {
+    fn count(&self) -> usize {
+        self.1
+    }
+    fn place(&self) -> Option<usize> {
+        Some(self.0.selected)
+    }
+    fn top(&self) -> usize {
+        self.0.top
+    }
+    fn go(&mut self, action: Action, page: usize) -> bool {
+        self.0.go(action, self.1, page)
+    }
+    fn stand(&mut self, place: usize) {
+        self.0.selected = place;
+    }
+    fn settle(&mut self, height: Option<usize>) {
+        match height {
+            Some(height) => self.0.settle(self.1, height),
+            None => self.0.clamp(self.1),
+        }
+    }
+}
+
 /// What a screen lets one go through.
 pub struct Shown<'a> {
-    /// Where one stands.
-    pub at: &'a mut Position,
-    /// How many there are.
-    pub count: usize,
+    /// The list or text.
+    pub list: Box<dyn Walk + 'a>,
     /// Lines of the terminal above the first.
     pub above: u16,
     /// Lines of the terminal that each takes.
@@ -27,15 +75,15 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// Keeps what is chosen inside and in sight; a page has two lines above it.
-    pub fn settle(self, page: usize) {
+    pub fn settle(mut self, page: usize) {
         let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);
-        if self.chosen { self.at.settle(self.count, height) } else { self.at.clamp(self.count) }
+        self.list.settle(self.chosen.then_some(height));
     }
 
     /// The one that stands on a line of the terminal.
     pub fn at_line(&self, line: u16) -> Option<usize> {
         let line = line.checked_sub(self.above).filter(|_| self.chosen)?;
-        Some(self.at.top + usize::from(line / self.each)).filter(|at| *at < self.count)
+        Some(self.list.top() + usize::from(line / self.each)).filter(|at| *at < self.list.count())
     }
 }
 
@@ -79,9 +127,370 @@ impl Position {
     }
 }
 
+/// Something that others may change, remove or put elsewhere while it is on the screen.
+pub trait Row {
+    /// What it is known by, wherever it stands.
+    type Id: Clone + Ord + fmt::Debug;
+    /// Its id.
+    fn id(&self) -> Self::Id;
+    /// What questions and answers call it.
+    fn called(&self) -> String;
+    /// What one decides on, as far as that can change under the same id: another edition was not seen.
+    fn edition(&self) -> String {
+        String::new()
+    }
+}
+
+/// Something that the last drawn frame showed to be meant. Only [`Rows`] and [`Drawn`] make one, and what cannot be
+/// undone takes nothing else: nobody decides on what they have not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen<Id> {
+    id: Id,
+    called: String,
+    edition: String,
+}
+
+impl<Id> Seen<Id> {
+    fn of<T: Row<Id = Id>>(row: &T) -> Self {
+        Self { id: row.id(), called: row.called(), edition: row.edition() }
+    }
+
+    /// What it is known by.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// What it was called on the screen.
+    pub fn called(&self) -> &str {
+        &self.called
+    }
+
+    /// The edition that was shown.
+    pub fn edition(&self) -> &str {
+        &self.edition
+    }
+}
+
+/// Why a key did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    /// Nothing is selected.
+    Nothing,
+    /// What is selected was not on the screen when the key was pressed.
+    Changed,
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "nothing is selected: ↑ ↓ choose one",
+            Self::Changed => "nothing was done: the screen has just changed. Look, and press it again",
+        })
+    }
+}
+
+/// Which row one stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum On<Id> {
+    /// The first one there will be.
+    First,
+    /// This one.
+    Row(Id, String),
+    /// None: what was selected or marked is not there any more.
+    Gone(String),
+}
+
+/// Rows that others change while somebody looks at them.
+///
+/// The selection and the marks follow the ids. Where the selected one is gone, nothing is selected until a movement key
+/// chooses again; so too where all that was marked is gone.
+#[derive(Debug)]
+pub struct Rows<T: Row> {
+    all: Option<Vec<T>>,
+    at: Position,
+    on: On<T::Id>,
+    marked: BTreeSet<T::Id>,
+    /// What the last drawn frame showed: all, selected, and chosen (marked, else selected).
+    frame: (Vec<T::Id>, Vec<(T::Id, String)>, Vec<(T::Id, String)>),
+}
+
+impl<T: Row> Default for Rows<T> {
+    fn default() -> Self {
+        Self {
+            all: None,
+            at: Position::default(),
+            on: On::First,
+            marked: BTreeSet::new(),
+            frame: (Vec::new(), Vec::new(), Vec::new()),
+        }
+    }
+}
+
+impl<T: Row> Rows<T> {
+    /// Rows that are known already.
+    pub fn of(all: Vec<T>) -> Self {
+        let mut rows = Self::default();
+        rows.set(all);
+        rows
+    }
+
+    /// All of them, once they are known.
+    pub fn all(&self) -> Option<&[T]> {
+        self.all.as_deref()
+    }
+
+    /// All of them, as far as they are known.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.all.as_deref().unwrap_or_default().iter()
+    }
+
+    /// Takes news in.
+    pub fn set(&mut self, all: Vec<T>) {
+        self.all = Some(all);
+        self.follow();
+    }
+
+    /// Changes them where they are.
+    pub fn change(&mut self, change: impl FnOnce(&mut Vec<T>)) {
+        change(self.all.get_or_insert_default());
+        self.follow();
+    }
+
+    /// The selection goes where its row went.
+    fn follow(&mut self) {
+        let all = self.all.as_deref().unwrap_or_default();
+        match &self.on {
+            On::First => self.stand_at(0),
+            On::Row(id, called) => match all.iter().position(|row| row.id() == *id) {
+                Some(place) => self.at.selected = place,
+                None => self.on = On::Gone(called.clone()),
+            },
+            On::Gone(_) => {}
+        }
+        if !self.marked.is_empty() {
+            let known: BTreeSet<T::Id> = self.iter().map(Row::id).collect();
+            self.marked.retain(|id| known.contains(id));
+            if self.marked.is_empty() {
+                self.on = On::Gone("what was marked".to_owned());
+            }
+        }
+        self.at.clamp(self.iter().len());
+    }
+
+    fn stand_at(&mut self, place: usize) {
+        self.at.selected = place;
+        self.on = match self.iter().nth(place) {
+            Some(row) => On::Row(row.id(), row.called()),
+            None => On::First,
+        };
+    }
+
+    /// The selected one.
+    pub fn selected(&self) -> Option<&T> {
+        matches!(self.on, On::Row(..)).then(|| self.iter().nth(self.at.selected))?
+    }
+
+    /// What was selected and is gone, by its name.
+    pub fn gone(&self) -> Option<&str> {
+        match &self.on {
+            On::Gone(called) => Some(called),
+            _ => None,
+        }
+    }
+
+    /// The first visible line of `height` ones.
+    pub fn window(&self, height: usize) -> usize {
+        self.at.window(self.iter().len(), height)
+    }
+
+    /// Marks or unmarks the selected one, and goes on to the next.
+    pub fn mark(&mut self) {
+        let Some(id) = self.selected().map(Row::id) else { return };
+        if !self.marked.remove(&id) {
+            self.marked.insert(id);
+        }
+        self.go(Action::Down, 1);
+    }
+
+    /// Marks all of a kind.
+    pub fn mark_all(&mut self, fits: impl Fn(&T) -> bool) {
+        let ids: Vec<T::Id> = self.iter().filter(|row| fits(row)).map(Row::id).collect();
+        self.marked.extend(ids);
+    }
+
+    /// Those that are marked.
+    pub fn marked(&self) -> &BTreeSet<T::Id> {
+        &self.marked
+    }
+
+    /// Takes all marks away.
+    pub fn unmark(&mut self) {
+        self.marked.clear();
+    }
+
+    /// Those that are marked, else the selected one.
+    pub fn chosen(&self) -> Vec<&T> {
+        if self.marked.is_empty() {
+            return self.selected().into_iter().collect();
+        }
+        self.iter().filter(|row| self.marked.contains(&row.id())).collect()
+    }
+
+    /// Those that are marked, else the selected one, if the last frame showed it so.
+    pub fn seen(&self) -> Result<Vec<Seen<T::Id>>, Unseen> {
+        Self::compared(&self.chosen(), &self.frame.2)
+    }
+
+    /// The selected one, if the last frame showed it so.
+    pub fn seen_one(&self) -> Result<Seen<T::Id>, Unseen> {
+        let one: Vec<&T> = self.selected().into_iter().collect();
+        Self::compared(&one, &self.frame.1)?.pop().ok_or(Unseen::Nothing)
+    }
+
+    /// All of them, if the last frame was of the same ones.
+    pub fn seen_all(&self) -> Result<&[T], Unseen> {
+        let same = self.iter().map(Row::id).eq(self.frame.0.iter().cloned());
+        if same { Ok(self.all.as_deref().unwrap_or_default()) } else { Err(Unseen::Changed) }
+    }
+
+    fn compared(now: &[&T], drawn: &[(T::Id, String)]) -> Result<Vec<Seen<T::Id>>, Unseen> {
+        if now.is_empty() {
+            return Err(Unseen::Nothing);
+        }
+        if !Self::faces(now).eq(drawn) {
+            return Err(Unseen::Changed);
+        }
+        Ok(now.iter().map(|row| Seen::of(*row)).collect())
+    }
+
+    fn faces(rows: &[&T]) -> Vec<(T::Id, String)> {
+        rows.iter().map(|row| (row.id(), row.edition())).collect()
+    }
+}
+
+impl<T: Row> Walk for Rows<T> {
+    fn count(&self) -> usize {
+        self.iter().len()
+    }
+    fn place(&self) -> Option<usize> {
+        matches!(self.on, On::Row(..)).then_some(self.at.selected)
+    }
+    fn top(&self) -> usize {
+        self.at.top
+    }
+    fn go(&mut self, action: Action, page: usize) -> bool {
+        let (mut to, count) = (self.at, self.count());
+        if !to.go(action, count, page) {
+            return false;
+        }
+        // From a row that is gone, one goes to what stands in its place now.
+        if self.place().is_some() || matches!(action, Action::First | Action::Last) {
+            self.at = to;
+        }
+        self.stand_at(self.at.selected);
+        true
+    }
+    fn stand(&mut self, place: usize) {
+        self.stand_at(place);
+    }
+    fn settle(&mut self, height: Option<usize>) {
+        self.at.settle(self.count(), height.unwrap_or(usize::MAX));
+    }
+    fn drawn(&mut self) {
+        let one: Vec<&T> = self.selected().into_iter().collect();
+        self.frame = (self.iter().map(Row::id).collect(), Self::faces(&one), Self::faces(&self.chosen()));
+    }
+}
+
+/// A list that is lent out.
+impl<T: Row> Walk for &mut Rows<T> {
+    fn count(&self) -> usize {
+        (**self).count()
+    }
+    fn place(&self) -> Option<usize> {
+        (**self).place()
+    }
+    fn top(&self) -> usize {
+        (**self).top()
+    }
+    fn go(&mut self, action: Action, page: usize) -> bool {
+        (**self).go(action, page)
+    }
+    fn stand(&mut self, place: usize) {
+        (**self).stand(place);
+    }
+    fn settle(&mut self, height: Option<usize>) {
+        (**self).settle(height);
+    }
+    fn drawn(&mut self) {
+        (**self).drawn();
+    }
+}
+
+/// One thing that a whole screen is about, and whether a frame has shown it.
+#[derive(Debug)]
+pub struct Drawn<T: Row> {
+    value: T,
+    drawn: bool,
+}
+
+impl<T: Row> Drawn<T> {
+    /// Something that no frame has shown yet.
+    pub fn new(value: T) -> Self {
+        Self { value, drawn: false }
+    }
+
+    /// Takes news of it in.
+    pub fn set(&mut self, value: T) {
+        self.drawn &= (value.id(), value.edition()) == (self.value.id(), self.value.edition());
+        self.value = value;
+    }
+
+    /// A frame has shown it.
+    pub fn drawn(&mut self) {
+        self.drawn = true;
+    }
+
+    /// It, if the last frame showed it.
+    pub fn seen(&self) -> Result<Seen<T::Id>, Unseen> {
+        if self.drawn { Ok(Seen::of(&self.value)) } else { Err(Unseen::Changed) }
+    }
+}
+
+impl<T: Row> std::ops::Deref for Drawn<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, Clone)]
+    struct Thing(u8, &'static str);
+
+    impl Row for Thing {
+        type Id = u8;
+        fn id(&self) -> u8 {
+            self.0
+        }
+        fn called(&self) -> String {
+            format!("thing {}", self.0)
+        }
+        fn edition(&self) -> String {
+            self.1.to_owned()
+        }
+    }
+
+    fn things(ids: &[u8]) -> Vec<Thing> {
+        ids.iter().map(|id| Thing(*id, "")).collect()
+    }
+
+    fn ids(seen: Result<Vec<Seen<u8>>, Unseen>) -> Result<Vec<u8>, Unseen> {
+        seen.map(|all| all.iter().map(|one| *one.id()).collect())
+    }
 
     #[test]
     fn the_selection_stays_inside_and_in_sight() {
@@ -99,5 +508,88 @@ mod tests {
         assert_eq!((at.selected, at.top), (2, 0));
         at.settle(0, 0);
         assert_eq!(at.selected, 0);
+    }
+
+    #[test]
+    fn the_selection_follows_its_row_and_where_that_is_gone_nothing_is_selected_until_a_movement() {
+        let mut rows = Rows::of(things(&[1, 2, 3]));
+        rows.go(Action::Down, 9);
+        rows.set(things(&[9, 3, 2]));
+        assert_eq!(rows.selected().map(|row| row.0), Some(2));
+        rows.drawn();
+        assert_eq!(ids(rows.seen()), Ok(vec![2]));
+        rows.set(things(&[9, 3]));
+        assert!(rows.selected().is_none() && rows.place().is_none());
+        assert_eq!(rows.gone(), Some("thing 2"));
+        rows.drawn();
+        assert_eq!(ids(rows.seen()), Err(Unseen::Nothing));
+        // It comes back: nobody has chosen it again.
+        rows.set(things(&[2, 9, 3]));
+        assert!(rows.selected().is_none());
+        rows.set(things(&[9, 3]));
+        rows.go(Action::Down, 9);
+        assert_eq!(rows.selected().map(|row| row.0), Some(3), "what stands where it stood");
+    }
+
+    #[test]
+    fn only_what_the_last_frame_showed_can_be_decided_on() {
+        let mut rows = Rows::of(things(&[1, 2, 3]));
+        assert_eq!(ids(rows.seen()), Err(Unseen::Changed), "no frame has shown it");
+        rows.drawn();
+        rows.go(Action::Down, 9);
+        assert_eq!(ids(rows.seen()), Err(Unseen::Changed));
+        assert_eq!(rows.seen_one(), Err(Unseen::Changed));
+        rows.drawn();
+        rows.mark();
+        assert_eq!(ids(rows.seen()), Err(Unseen::Changed), "the mark was not shown");
+        rows.drawn();
+        assert_eq!(ids(rows.seen()), Ok(vec![2]));
+        assert_eq!(rows.seen_one().map(|one| *one.id()), Ok(3));
+        // What is decided on is another edition now.
+        rows.set(vec![Thing(2, "with a finding"), Thing(3, "")]);
+        assert_eq!(ids(rows.seen()), Err(Unseen::Changed));
+        rows.drawn();
+        assert_eq!(ids(rows.seen()), Ok(vec![2]));
+        assert!(rows.seen_all().is_ok());
+        rows.set(things(&[4, 2, 3]));
+        assert!(rows.seen_all().is_err(), "one is new");
+    }
+
+    #[test]
+    fn where_all_that_was_marked_is_gone_nothing_is_meant() {
+        let mut rows = Rows::of(things(&[1, 2, 3]));
+        rows.mark();
+        rows.drawn();
+        assert_eq!(ids(rows.seen()), Ok(vec![1]));
+        rows.set(things(&[2, 3]));
+        assert!(rows.chosen().is_empty(), "and not the row below");
+    }
+
+    proptest::proptest! {
+        /// Whatever comes between the frame and the key, what is decided on was selected in that frame.
+        #[test]
+        fn nothing_that_was_not_shown_is_ever_decided_on(steps in proptest::collection::vec((0..6_u8, proptest::collection::vec(0..9_u8, 0..6)), 0..40)) {
+            let mut rows = Rows::of(things(&[1, 2, 3]));
+            let mut shown: Vec<u8> = Vec::new();
+            for (step, mut some) in steps {
+                some.sort_unstable();
+                some.dedup();
+                match step {
+                    0 => rows.set(things(&some)),
+                    1 => _ = rows.go(Action::Down, 3),
+                    2 => _ = rows.go(Action::Up, 3),
+                    3 => rows.mark(),
+                    4 => rows.stand(some.len()),
+                    _ => {
+                        rows.drawn();
+                        shown = rows.chosen().iter().map(|row| row.0).collect();
+                    }
+                }
+                if let Ok(seen) = ids(rows.seen()) {
+                    proptest::prop_assert_eq!(&seen, &shown);
+                    proptest::prop_assert!(seen.iter().all(|id| rows.iter().any(|row| row.0 == *id)));
+                }
+            }
+        }
     }
 }

@@ -18,11 +18,13 @@ pub mod msg;
 pub mod popups;
 pub mod prompter;
 pub mod requests;
+pub mod rows;
 pub mod screens;
 pub mod sharing;
 pub mod state;
 pub mod terminal;
 pub mod theme;
+pub mod told;
 pub mod update;
 pub mod view;
 pub mod widgets;
@@ -143,6 +145,7 @@ where
         state.size = (size.width, size.height);
     }
     state.now = text::now();
+    let began = Instant::now();
     let begin = state.begin();
     perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
     let mut dirty = true;
@@ -165,6 +168,7 @@ where
             () = tokio::time::sleep_until(due), if dirty => None,
         };
         state.now = text::now();
+        state.clock = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut batch = 0;
         let mut next = first;
         while let Some(msg) = next.take() {
@@ -182,6 +186,9 @@ where
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
             drawn = Instant::now();
             dirty = false;
+            // Only what this frame shows can be decided on from now on.
+            let effects = update::update(state, Msg::Drawn);
+            perform(effects, state, &mut jobs, &mut theme, folder.as_deref(), depth);
             shown = true;
         }
     }

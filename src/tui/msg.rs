@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
+use super::{list::Seen, rows::WorkloadId};
 use crate::core::{
     diff::Diff,
     digest::Digest,
@@ -90,6 +91,8 @@ pub enum Msg {
     Click(u16, u16),
     /// The terminal has another size.
     Resize(u16, u16),
+    /// A frame was drawn: what is on the screen now was seen.
+    Drawn,
     /// The program is asked to end (SIGHUP, SIGTERM).
     Ended,
     /// The lists kept on disk.
@@ -168,6 +171,10 @@ pub enum Msg {
     News,
     /// The core asks the person something, under a number.
     Question(u64, Question),
+    /// Nobody waits for the answer to this question any more.
+    Unasked(u64),
+    /// Who I am in the store.
+    Me(Me),
     /// Saved filters.
     Filters(Vec<(String, String)>),
     /// News of a job.
@@ -227,17 +234,19 @@ pub enum Effect {
     /// Tell all about a request.
     RequestTold(Id),
     /// Decide on requests, as job.
-    Decide { job: u64, ids: Vec<Id>, ruling: Ruling },
+    Decide { job: u64, requests: Vec<Seen<Id>>, ruling: Ruling },
     /// Approve a class, as job.
     ApproveClass { job: u64, base: String, rule: String, ruling: Ruling },
     /// Say something about a request, as job.
-    Speak { job: u64, id: Id, said: Said },
+    Speak { job: u64, request: Seen<Id>, said: Said },
     /// Read notices.
     Inbox,
     /// Mark notices as read.
     Seen(Vec<Id>),
     /// Count what was not read.
     Unread,
+    /// Ask the store who I am there.
+    Me,
     /// Hear of changes of the store, while a screen shows it; all the time where that costs nothing.
     Listen { always: bool },
     /// Copy to a reference, as job; only one platform where one was chosen.
@@ -245,11 +254,11 @@ pub enum Effect {
     /// Ask who may use an image.
     Shares(ImageRef),
     /// Take a share back, as job.
-    Revoke { job: u64, share: String },
+    Revoke { job: u64, share: Seen<String> },
     /// Ask what other projects offer.
     Offers,
     /// Answer an offer, as job.
-    AnswerOffer { job: u64, offer: String, accept: bool },
+    AnswerOffer { job: u64, offer: Seen<String>, accept: bool },
     /// Ask which projects of a source can be seen.
     Projects(String),
     /// Sign in to a source, as job.
@@ -267,13 +276,13 @@ pub enum Effect {
     /// Measure it every two seconds.
     Usage { backend: String, id: String },
     /// Stop it, as job.
-    Stop { job: u64, backend: String, id: String },
+    Stop { job: u64, workload: Seen<WorkloadId> },
     /// Start it, or with `again` once more, as job.
-    Start { job: u64, backend: String, id: String, again: bool },
+    Start { job: u64, workload: Seen<WorkloadId>, again: bool },
     /// Make an image of it and share that, as job.
-    Snapshot { job: u64, backend: String, id: String, name: String, to: Vec<Receiver> },
+    Snapshot { job: u64, workload: Seen<WorkloadId>, name: String, to: Vec<Receiver> },
     /// Remove it, as job.
-    Remove { job: u64, backend: String, id: String },
+    Remove { job: u64, workload: Seen<WorkloadId> },
     /// Open a terminal in it.
     Terminal { backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16) },
     /// Send keys to the terminal.
@@ -295,11 +304,32 @@ pub enum Effect {
     /// Keep a filter.
     SaveFilter(String, String),
     /// Cancel a job.
-    Cancel(u64),
+    Cancel(Seen<u64>),
     /// Turn the mouse on or off.
     Mouse(bool),
     /// Use another theme.
     Theme(String),
+}
+
+impl Effect {
+    /// Whether it may ask the person something soon: then whoever pressed the last key waits for it.
+    pub fn may_ask(&self) -> bool {
+        matches!(
+            self,
+            Self::Launch { .. }
+                | Self::Share { .. }
+                | Self::Give { .. }
+                | Self::Take { .. }
+                | Self::Import { .. }
+                | Self::Request { .. }
+                | Self::Decide { .. }
+                | Self::ApproveClass { .. }
+                | Self::CopyTo { .. }
+                | Self::SignIn { .. }
+                | Self::Snapshot { .. }
+                | Self::Answer(_, Some(_))
+        )
+    }
 }
 
 /// Which read an effect is. At most one of each runs.
@@ -321,6 +351,8 @@ pub enum Slot {
     Inbox,
     /// Counting notices.
     Unread,
+    /// Who I am.
+    Me,
     /// News of the store.
     News,
     /// Projects.

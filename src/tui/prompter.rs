@@ -48,6 +48,21 @@ impl Prompter {
     }
 }
 
+/// A question that waits; when its job ends without an answer, nobody is asked any more.
+struct Open<'a> {
+    id: u64,
+    prompter: &'a Prompter,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let waits = self.prompter.questions.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        if waits.is_some() {
+            self.prompter.post.try_send(Msg::Unasked(self.id));
+        }
+    }
+}
+
 #[async_trait]
 impl Asker for Prompter {
     async fn ask(&self, question: Question) -> Result<Secret> {
@@ -55,7 +70,10 @@ impl Asker for Prompter {
         let (sender, answer) = oneshot::channel();
         self.questions.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
         let what = question.words.clone();
+        let open = Open { id, prompter: self };
         self.post.send(Msg::Question(id, question)).await;
-        answer.await.map_err(|_| Error::cancelled(what))
+        let answer = answer.await.map_err(|_| Error::cancelled(what));
+        drop(open);
+        answer
     }
 }

@@ -4,13 +4,15 @@ use super::{
     action::Action,
     commands,
     input::Input,
+    list::Seen,
     msg::{Effect, Said, Target},
     popups::{Ask, Popup, Sure},
     screens::{inbox, requests},
     state::{Screen, State},
 };
 use crate::core::{
-    request::{Id, Terms, Which},
+    quote::quote,
+    request::{Id, Request, Terms, Which},
     requests::{Asking, Ruling},
     text,
 };
@@ -18,15 +20,14 @@ use crate::core::{
 /// Why somebody approves who says nothing more.
 const APPROVED: &str = "approved";
 
-fn line(state: &mut State, title: impl Into<String>, ask: Ask) -> Vec<Effect> {
-    state.popups.push(Popup::Line { title: title.into(), input: Input::default(), ask });
-    Vec::new()
-}
-
 /// Asks why an image is wanted.
 pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
-    let title = format!("Why do you need {}? (before it, if you want: until:30d private)", target.words());
-    line(state, title, Ask::Reason(target))
+    let title = format!("Ask for {}", target.words());
+    let about = vec![
+        "Why do you need it? Whoever decides reads it.".to_owned(),
+        "Before the reason, if you want: until:30d (needed until then), private".to_owned(),
+    ];
+    ask_with(state, title, about, Ask::Reason(target))
 }
 
 /// A reason was given: the image is asked for.
@@ -94,33 +95,44 @@ pub fn news(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-fn decide(state: &mut State, ids: Vec<Id>, ruling: Ruling) -> Vec<Effect> {
+fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Effect> {
     let verb = if ruling.approve { "approve" } else { "reject" };
-    let what = match ids.as_slice() {
-        [one] => format!("request {one}"),
-        many => text::plural(many.len() as u64, "request", "requests"),
-    };
-    let job = state.job(format!("{verb} {what}"));
+    let job = state.job(format!("{verb} {}", named(&requests)));
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
-        page.marked.clear();
+        page.rows.unmark();
     }
-    vec![Effect::Decide { job, ids, ruling }]
+    vec![Effect::Decide { job, requests, ruling }]
+}
+
+/// Names that are listed one by one.
+const NAMED: usize = 5;
+
+/// Requests by their names, as far as a line has room for them.
+pub fn named(requests: &[Seen<Id>]) -> String {
+    let [one] = requests else {
+        let names: Vec<&str> =
+            requests.iter().take(NAMED).map(|one| one.called().trim_start_matches("request ")).collect();
+        let more = requests.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return format!("{}: {}{more}", text::plural(requests.len() as u64, "request", "requests"), names.join(", "));
+    };
+    one.called().to_owned()
 }
 
 /// Says something about a request.
-pub fn speak(state: &mut State, id: Id, said: Said) -> Vec<Effect> {
+pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
     let words = match said {
         Said::Question(_) => "ask back about",
         Said::More(_) => "add to",
         Said::Withdrawn => "withdraw",
         Said::Newer => "ask for a newer version of",
     };
-    let job = state.job(format!("{words} request {id}"));
-    vec![Effect::Speak { job, id, said }]
+    let job = state.job(format!("{words} {}", request.called()));
+    vec![Effect::Speak { job, request, said }]
 }
 
 /// Conditions and a reason were typed: `until:90d only except:CVE-1 the reason`.
-pub fn on_conditions(state: &mut State, ids: Vec<Id>, typed: &str) -> Vec<Effect> {
+pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) -> Vec<Effect> {
     let mut terms = Terms::default();
     let mut reason = Vec::new();
     for word in typed.split_whitespace() {
@@ -141,12 +153,12 @@ pub fn on_conditions(state: &mut State, ids: Vec<Id>, typed: &str) -> Vec<Effect
         }
     }
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
-    decide(state, ids, Ruling { approve: true, reason, terms, key: None })
+    decide(state, requests, Ruling { approve: true, reason, terms, key: None })
 }
 
 /// A reason was given: the requests are rejected.
-pub fn refused(state: &mut State, ids: Vec<Id>, reason: String) -> Vec<Effect> {
-    decide(state, ids, Ruling { approve: false, reason, ..Ruling::default() })
+pub fn refused(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
+    decide(state, requests, Ruling { approve: false, reason, ..Ruling::default() })
 }
 
 /// An end and a reason were typed: the class is approved.
@@ -175,58 +187,101 @@ pub fn on_requests(state: &mut State, action: Action) -> Vec<Effect> {
             page.turn(action == Action::NextPane);
             return vec![page.again()];
         }
-        Action::Mark => page.mark(),
+        Action::Mark => page.rows.mark(),
         Action::MarkGroup => page.mark_group(),
         Action::Sort => page.regroup(),
         _ => {
-            let (decides, ids) = (page.decides(), page.chosen());
-            if let Some(request) = page.selected().cloned() {
-                return on_request(state, action, &request, decides, ids);
-            }
+            let decides = page.decides();
+            let many = matches!(action, Action::Approve | Action::Conditions) || action == Action::Refuse && decides;
+            let seen = if many { page.rows.seen() } else { page.rows.seen_one().map(|one| vec![one]) };
+            return match page.rows.selected().cloned() {
+                Some(request) if looks(action) => on_request(state, action, &request),
+                selected => match state.seen(seen) {
+                    Some(seen) => decisive(state, action, seen, selected.as_ref(), decides),
+                    None => Vec::new(),
+                },
+            };
         }
     }
     Vec::new()
 }
 
-fn on_request(
-    state: &mut State,
-    action: Action,
-    request: &crate::core::request::Request,
-    decides: bool,
-    ids: Vec<Id>,
-) -> Vec<Effect> {
-    let id = request.id;
+/// Whether an action only shows something.
+fn looks(action: Action) -> bool {
+    matches!(action, Action::Open | Action::Launch)
+}
+
+fn on_request(state: &mut State, action: Action, request: &Request) -> Vec<Effect> {
     match action {
-        Action::Open => vec![Effect::RequestTold(id)],
+        Action::Open => vec![Effect::RequestTold(request.id)],
         Action::Launch => {
             let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
             reference.map_or_else(Vec::new, |reference| commands::open_image(state, Target::Reference(reference), true))
         }
-        Action::Approve => decide(state, ids, Ruling { approve: true, reason: APPROVED.into(), ..Ruling::default() }),
-        Action::Conditions => {
-            let title = "Approve with until:90d only except:CVE-… and a reason, as far as you want them";
-            line(state, title, Ask::Conditions(ids))
+        _ => Vec::new(),
+    }
+}
+
+/// What changes something for others: only on what was seen.
+fn decisive(
+    state: &mut State,
+    action: Action,
+    seen: Vec<Seen<Id>>,
+    selected: Option<&Request>,
+    decides: bool,
+) -> Vec<Effect> {
+    let one = seen.first().cloned();
+    match (action, one) {
+        (Action::Approve, _) => {
+            decide(state, seen, Ruling { approve: true, reason: APPROVED.into(), ..Ruling::default() })
         }
-        Action::Refuse if decides => line(state, "Why? Whoever asked reads it", Ask::Refusal(ids)),
-        Action::Refuse => {
-            let question = format!("Take your request for {} back?", request.asked.title);
-            state.popups.push(Popup::Confirm { question, sure: Sure::Withdraw(id) });
+        (Action::Conditions, _) => {
+            let title = format!("Approve {}", named(&seen));
+            let about = vec![
+                "Type what you want of these, then a reason:".to_owned(),
+                "until:90d  it ends then; only  in this project; except:CVE-…  a finding that is taken".to_owned(),
+            ];
+            ask_with(state, title, about, Ask::Conditions(seen))
+        }
+        (Action::Refuse, _) if decides => {
+            let title = format!("Reject {}", named(&seen));
+            ask_with(state, title, vec!["Why? Whoever asked reads it.".to_owned()], Ask::Refusal(seen))
+        }
+        (Action::Refuse, Some(one)) => {
+            let question = format!("Take your {} back?", one.called());
+            state.popups.push(Popup::Confirm { question, sure: Sure::Withdraw(one) });
             Vec::new()
         }
-        Action::AskBack => line(state, "What do you want to know? It waits for the answer", Ask::AskedBack(id)),
-        Action::AddTo => {
-            let asked = request.question().map(|question| question.words.clone());
-            line(state, asked.unwrap_or_else(|| "What is to be added".to_owned()), Ask::Addition(id))
+        (Action::AskBack, Some(one)) => {
+            let title = format!("Ask about {}", one.called());
+            let about = vec!["What do you want to know? It waits for the answer.".to_owned()];
+            ask_with(state, title, about, Ask::AskedBack(one))
         }
-        Action::Renew => speak(state, id, Said::Newer),
-        Action::ApproveClass => {
+        (Action::AddTo, Some(one)) => {
+            let asked = selected.and_then(Request::question);
+            let (title, about) = match asked {
+                Some(question) => {
+                    (format!("Answer for {}", one.called()), quote(&question.person, &question.words, 68))
+                }
+                None => (format!("Add to {}", one.called()), Vec::new()),
+            };
+            ask_with(state, title, about, Ask::Addition(one))
+        }
+        (Action::Renew, Some(one)) => speak(state, one, Said::Newer),
+        (Action::ApproveClass, Some(_)) => {
+            let Some(request) = selected else { return Vec::new() };
             let (base, rule) = (request.base().to_owned(), request.rule().to_owned());
             let on = if base.is_empty() { String::new() } else { format!(" on {base}") };
-            let title = format!("Approve all that '{rule}' blocks{on}, until (like 90d), and why");
-            line(state, title, Ask::Class(base, rule))
+            let about = vec!["Type until when (like 90d), then why.".to_owned()];
+            ask_with(state, format!("Approve all that '{rule}' blocks{on}"), about, Ask::Class(base, rule))
         }
         _ => Vec::new(),
     }
+}
+
+fn ask_with(state: &mut State, title: String, about: Vec<String>, ask: Ask) -> Vec<Effect> {
+    state.popups.push(Popup::Line { title, about, input: Input::default(), ask });
+    Vec::new()
 }
 
 /// Actions on the inbox.
@@ -234,20 +289,23 @@ pub fn on_inbox(state: &mut State, action: Action) -> Vec<Effect> {
     let Some(Screen::Inbox(page)) = state.stack.last_mut() else { return Vec::new() };
     match action {
         Action::Refresh => return vec![Effect::Inbox, Effect::Offers],
-        Action::MarkRead => return vec![Effect::Seen(page.read_all())],
+        Action::MarkRead => {
+            let read = page.read_all();
+            return state.seen(read).map(Effect::Seen).into_iter().collect();
+        }
         Action::Open if page.is_offers() => return commands::run(state, Action::Offers),
         _ => {}
     }
     let Some(notice) = page.selected().cloned() else { return Vec::new() };
     match action {
         Action::Open => {
-            page.read(notice.id);
+            page.read(&[notice.id]);
             let mut effects = vec![Effect::Seen(vec![notice.id])];
             match (notice.request, &notice.warning) {
                 (Some(request), None) => effects.push(Effect::RequestTold(request)),
                 _ => {
                     let (title, text) = notice.letter();
-                    state.popups.push(Popup::Text { title, copy: Some(text.clone()), text, top: 0 });
+                    state.popups.push(Popup::text(title, text));
                 }
             }
             effects

@@ -3,17 +3,18 @@
 use super::{
     commands::pick,
     input::Input,
+    list::Seen,
     msg::{Effect, Target},
     popups::{
         Ask, Popup, Sure,
         agree::{self, Agree},
         pick::{Item, Pick, Purpose},
     },
+    rows::WorkloadId,
     state::{Screen, SourceLine, State},
 };
 use crate::core::{
     error::Result,
-    launch::Workload,
     model::ImageKind,
     reference::ImageRef,
     secret::Secret,
@@ -153,12 +154,12 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
         .iter()
         .map(|popup| match popup {
             Popup::Pick(Pick { purpose: Purpose::Share(target, _), .. }) => cloud_of(state, target),
-            Popup::Pick(Pick { purpose: Purpose::Snapshot(backend, ..), .. }) => Some(backend.clone()),
+            Popup::Pick(Pick { purpose: Purpose::Snapshot(workload, _), .. }) => Some(workload.id().0.clone()),
             _ => None,
         })
         .collect();
     let Ok(projects) = projects else { return };
-    for (popup, cloud) in state.popups.iter_mut().zip(clouds) {
+    for (popup, cloud) in state.popups.news().zip(clouds) {
         let Popup::Pick(dialog) = popup else { continue };
         if cloud.as_deref() != Some(source) {
             continue;
@@ -167,9 +168,7 @@ pub fn projects_arrived(state: &mut State, source: &str, projects: Result<Vec<Pr
         let new = projects.iter().filter(|project| !known.contains(&project.id));
         let new: Vec<Item> = new.map(|project| item(&project.name, &project.id, &project.id)).collect();
         // Projects come first: they are what most people look for. What was marked stays marked.
-        dialog.marked.iter_mut().for_each(|at| *at += new.len());
-        dialog.items.splice(0..0, new);
-        dialog.narrow();
+        dialog.put_first(new);
     }
 }
 
@@ -190,7 +189,7 @@ pub fn chosen(state: &mut State, target: Target, platform: Option<String>, value
 
 /// Plans came, for the popup that waits for them.
 pub fn planned(state: &mut State, target: &Target, plans: Vec<(Receiver, Result<SharePlan>)>) {
-    let waiting = state.popups.iter_mut().rev().find_map(|popup| match popup {
+    let waiting = state.popups.news().rev().find_map(|popup| match popup {
         Popup::Agree(agree) if agree.target == *target && agree.plans.is_none() => Some(agree),
         _ => None,
     });
@@ -232,13 +231,12 @@ pub fn given(state: &mut State, given: &Given) {
         given.key.reveal(),
         given.id
     );
-    state.popups.push(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0 });
+    state.come(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0 });
 }
 
 /// Asks what the giver of a volume has sent.
 pub fn take(state: &mut State) -> Vec<Effect> {
-    let title = "Paste what the giver sent (transfer … key …)".to_owned();
-    state.popups.push(Popup::Line { title, input: Input::default(), ask: Ask::Gift });
+    state.popups.push(Popup::line("Paste what the giver sent (transfer … key …)", Ask::Gift));
     Vec::new()
 }
 
@@ -270,7 +268,7 @@ pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secre
     let Some(key) = key else {
         let ask = Ask::GiftKey(cloud.to_owned(), transfer.to_owned());
         let title = format!("Key of the transfer {}", transfer.get(..8).unwrap_or(transfer));
-        state.popups.push(Popup::Line { title, input: Input::default(), ask });
+        state.popups.push(Popup::line(title, ask));
         return Vec::new();
     };
     let job = state.job(format!("take a volume on {cloud}"));
@@ -279,23 +277,24 @@ pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secre
 }
 
 /// Asks what the image of a workload is called. The same name later goes on with what was begun.
-pub fn snapshot(state: &mut State, workload: &Workload) -> Vec<Effect> {
+pub fn snapshot(state: &mut State, name: &str, workload: Seen<WorkloadId>) -> Vec<Effect> {
     let day = text::timestamp(state.now);
-    let name = format!("{}-{}", workload.name, day.split('T').next().unwrap_or_default());
-    let ask = Ask::SnapshotName(workload.backend.clone(), workload.id.clone());
-    let title = "Name of the image (one that was begun under this name goes on)".to_owned();
-    state.popups.push(Popup::Line { title, input: Input::new(name), ask });
+    let input = Input::new(format!("{name}-{}", day.split('T').next().unwrap_or_default()));
+    let title = format!("Name of the image of {}", workload.called());
+    let about = vec!["One that was begun under this name goes on.".to_owned()];
+    state.popups.push(Popup::Line { title, about, input, ask: Ask::SnapshotName(workload) });
     Vec::new()
 }
 
 /// Asks who gets the image of a workload.
-pub fn snapshot_named(state: &mut State, backend: String, id: String, name: String) -> Vec<Effect> {
+pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: String) -> Vec<Effect> {
+    let backend = workload.id().0.clone();
     let grants = state.sources.iter().any(|source| source.name == backend && source.grants);
     if !grants {
-        return snapshot_for(state, backend, id, name, &[]);
+        return snapshot_for(state, workload, name, &[]);
     }
     let items = vec![item("nobody", "it stays in your project", NOBODY)];
-    let mut dialog = Pick::new(format!("Share {name} with"), Purpose::Snapshot(backend.clone(), id, name), items);
+    let mut dialog = Pick::new(format!("Share {name} with"), Purpose::Snapshot(workload, name), items);
     dialog.several = true;
     dialog.free = true;
     pick(state, dialog);
@@ -303,11 +302,11 @@ pub fn snapshot_named(state: &mut State, backend: String, id: String, name: Stri
 }
 
 /// Makes the image of a workload and shares it.
-pub fn snapshot_for(state: &mut State, backend: String, id: String, name: String, to: &[String]) -> Vec<Effect> {
+pub fn snapshot_for(state: &mut State, workload: Seen<WorkloadId>, name: String, to: &[String]) -> Vec<Effect> {
     let to: Vec<Receiver> =
         to.iter().filter(|value| *value != NOBODY).map(|value| Receiver::from(value.as_str())).collect();
-    let job = state.job(format!("make the image {name} on {backend}"));
-    state.changing.push((job, backend.clone()));
+    let job = state.job(format!("make the image {name} of {}", workload.called()));
+    state.changing.push((job, workload.id().0.clone()));
     state.say("making the image: 3 shows how far it is");
-    vec![Effect::Snapshot { job, backend, id, name, to }]
+    vec![Effect::Snapshot { job, workload, name, to }]
 }

@@ -1,12 +1,14 @@
 //! Everything the screens show. Plain data: no handles, no tasks, no clocks.
 
+use std::collections::VecDeque;
+
 use crossterm::event::KeyEvent;
 
 use super::{
     keymap::Keymap,
-    list::{Position, Shown},
+    list::{Drawn, Lines, Rows, Shown, Unseen, Walk},
     msg::Effect,
-    popups::Popup,
+    popups::{Popup, Popups},
     screens::{catalog, console, image, inbox, launch, offers, requests, sources, workload, workloads},
 };
 use crate::core::{error::Error, portal::Finding, ports::Listing, progress::Note};
@@ -27,7 +29,7 @@ pub enum Screen {
     /// A terminal in one.
     Console(Box<console::Page>),
     /// Running and finished work.
-    Transfers(Position),
+    Transfers,
     /// Sources and backends.
     Sources(sources::Page),
     /// What other projects offer.
@@ -111,14 +113,22 @@ pub struct State {
     pub size: (u16, u16),
     /// Screens, the shown one last. The first is the catalog.
     pub stack: Vec<Screen>,
+    /// Milliseconds since some moment, set by the loop.
+    pub clock: u64,
     /// Popups, the top one last.
-    pub popups: Vec<Popup>,
+    pub popups: Popups,
+    /// What came by itself while the person was at something else: it waits until they open it.
+    pub waiting: VecDeque<Popup>,
+    /// Whether the last key began or went on with something that may ask: then the person waits for it.
+    pub expects: bool,
     /// The list of images.
     pub catalog: catalog::Catalog,
     /// Jobs, newest first.
-    pub jobs: Vec<Job>,
+    pub jobs: Rows<Job>,
     /// The line at the bottom.
     pub notice: Option<Notice>,
+    /// The line that was there before the last key.
+    pub said: Option<Notice>,
     /// Keys.
     pub keymap: Keymap,
     /// Name of the theme.
@@ -139,6 +149,8 @@ pub struct State {
     pub unread: i64,
     /// Whether images can be asked for here.
     pub requests: bool,
+    /// Whether this person decides on requests.
+    pub approver: bool,
     /// Set when the program should end.
     pub quit: bool,
     next: u64,
@@ -151,10 +163,14 @@ impl State {
             now: 0,
             size: (80, 24),
             stack: vec![Screen::Catalog],
-            popups: Vec::new(),
+            clock: 0,
+            popups: Popups::default(),
+            waiting: VecDeque::new(),
+            expects: false,
             catalog: catalog::Catalog::new(&sources),
-            jobs: Vec::new(),
+            jobs: Rows::of(Vec::new()),
             notice: None,
+            said: None,
             keymap,
             theme: "default".into(),
             themes: Vec::new(),
@@ -165,6 +181,7 @@ impl State {
             changing: Vec::new(),
             unread: 0,
             requests: true,
+            approver: false,
             quit: false,
             next: 0,
         }
@@ -197,7 +214,7 @@ impl State {
             Screen::Workloads(_) => "workloads",
             Screen::Workload(_) => "workload",
             Screen::Console(_) => "console",
-            Screen::Transfers(_) => "transfers",
+            Screen::Transfers => "transfers",
             Screen::Sources(_) => "sources",
             Screen::Offers(_) => "offers",
             Screen::Requests(_) => "requests",
@@ -218,38 +235,70 @@ impl State {
 
     /// What the shown screen lets one go through: a list, or a text that scrolls.
     pub fn list(&mut self) -> Option<Shown<'_>> {
-        let line = |at, count, above| Shown { at, count, above, each: 1, chosen: true };
-        match self.stack.last_mut()? {
+        fn of<'a>(list: impl Walk + 'a, above: u16) -> Shown<'a> {
+            Shown { list: Box::new(list), above, each: 1, chosen: true }
+        }
+        Some(match self.stack.last_mut()? {
             Screen::Catalog => {
                 let count = self.catalog.count();
-                Some(line(&mut self.catalog.at, count, 3))
+                of(Lines(&mut self.catalog.at, count), 3)
             }
             Screen::Image(page) => {
                 let count = page.count(self.size.0);
-                let chosen = matches!(page.pane, image::Pane::Versions | image::Pane::Shares);
-                Some(Shown { chosen, ..line(&mut page.at, count, 4) })
+                match (page.pane, &mut page.shares) {
+                    (image::Pane::Shares, Some(Ok(shares))) => of(shares, 4),
+                    (pane, _) => Shown { chosen: pane == image::Pane::Versions, ..of(Lines(&mut page.at, count), 4) },
+                }
             }
             Screen::Launch(page) => {
                 let count = page.count();
-                Some(line(&mut page.at, count, 1))
+                of(Lines(&mut page.at, count), 1)
             }
-            Screen::Workloads(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
-            Screen::Offers(page) => Some(line(&mut page.at, page.all.as_ref().map_or(0, Vec::len), 2)),
-            Screen::Requests(page) => {
-                let count = page.all.as_ref().map_or(0, Vec::len);
-                Some(line(&mut page.at, count, 3))
-            }
-            Screen::Inbox(page) => {
-                let count = page.count();
-                Some(line(&mut page.at, count, 2))
-            }
-            Screen::Transfers(at) => Some(Shown { each: 2, ..line(at, self.jobs.len(), 1) }),
+            Screen::Workloads(page) => of(&mut page.rows, 2),
+            Screen::Offers(page) => of(&mut page.rows, 2),
+            Screen::Requests(page) => of(&mut page.rows, 3),
+            Screen::Inbox(page) => of(&mut page.rows, 2),
+            Screen::Transfers => Shown { each: 2, ..of(&mut self.jobs, 1) },
             Screen::Sources(page) => {
                 let count = self.findings.len() + self.sources.len() * 4 + 8;
-                Some(Shown { chosen: false, ..line(&mut page.at, count, 1) })
+                Shown { chosen: false, ..of(Lines(&mut page.at, count), 1) }
             }
-            Screen::Workload(_) | Screen::Console(_) => None,
+            Screen::Workload(_) | Screen::Console(_) => return None,
+        })
+    }
+
+    /// A frame has shown what is on the screen: from now on it can be decided on.
+    pub fn drawn(&mut self) {
+        if !self.popups.is_empty() {
+            return self.popups.drawn(self.clock);
         }
+        if let Some(mut shown) = self.list() {
+            shown.list.drawn();
+        }
+        match self.stack.last_mut() {
+            Some(Screen::Workload(page)) => page.workload.drawn(),
+            Some(Screen::Launch(page)) => page.plan.iter_mut().for_each(Drawn::drawn),
+            _ => {}
+        }
+    }
+
+    /// Opens something that came by itself; while the person types, or another popup is open, it waits.
+    pub fn come(&mut self, popup: Popup) {
+        if self.popups.is_empty() && !self.is_typing() {
+            self.popups.come(popup)
+        } else {
+            self.waiting.push_back(popup)
+        }
+    }
+
+    /// Opens a question of the core, if the person waits for one; else it waits for them.
+    pub fn asked(&mut self, question: Popup) {
+        if self.expects { self.come(question) } else { self.waiting.push_back(question) }
+    }
+
+    /// Takes a decision's objects out of what was seen, or says why nothing is done.
+    pub fn seen<T>(&mut self, seen: Result<T, Unseen>) -> Option<T> {
+        seen.map_err(|why| self.say(why.to_string())).ok()
     }
 
     /// Says something at the bottom.
@@ -272,8 +321,11 @@ impl State {
     /// Starts keeping a job.
     pub fn job(&mut self, title: String) -> u64 {
         let id = self.number();
-        self.jobs.insert(0, Job { id, title, note: Note::default(), started: self.now, ended: None });
-        self.jobs.truncate(200);
+        let job = Job { id, title, note: Note::default(), started: self.now, ended: None };
+        self.jobs.change(|jobs| {
+            jobs.insert(0, job);
+            jobs.truncate(200);
+        });
         id
     }
 
@@ -284,7 +336,7 @@ impl State {
 
     /// Lines of a list that fit on the screen: a page for the page keys.
     pub fn page(&self) -> usize {
-        usize::from(self.size.1.saturating_sub(5)).max(1)
+        usize::from(self.size.1.saturating_sub(5 + u16::from(!self.waiting.is_empty()))).max(1)
     }
 }
 

@@ -16,7 +16,12 @@ use crate::core::{form::FieldKind, launch::Workload};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let by_hand = matches!(&msg, Msg::Key(key) if is_press(key)) || matches!(msg, Msg::Paste(_) | Msg::Click(..));
     let mut effects = match msg {
+        Msg::Drawn => {
+            state.drawn();
+            return Vec::new();
+        }
         Msg::Key(key) if is_press(&key) => key_pressed(state, key),
         Msg::Key(_) => Vec::new(),
         Msg::Paste(text) => paste(state, &text),
@@ -29,6 +34,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         other => arrive::arrived(state, other),
     };
+    if by_hand {
+        state.expects = effects.iter().any(Effect::may_ask);
+    }
     settle(state, &mut effects);
     effects
 }
@@ -83,7 +91,9 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.catalog.waiting.push(key);
         return Vec::new();
     }
-    state.notice = None;
+    if let Some(said) = state.notice.take() {
+        state.said = Some(said);
+    }
     state.catalog.touched = true;
     if !state.popups.is_empty() {
         return answer::key(state, key);
@@ -159,6 +169,10 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    if let Some(why) = state.popups.refuses(&KeyEvent::from(KeyCode::Char(' ')), state.clock) {
+        state.say(why);
+        return Vec::new();
+    }
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text),
         Some(Popup::Pick(pick)) => {
@@ -227,7 +241,7 @@ pub fn workload_page(workload: Workload) -> Screen {
 /// Slots that a screen reads in and that end when it is left.
 pub fn slots(screen: &Screen) -> &'static [Slot] {
     match screen {
-        Screen::Catalog | Screen::Transfers(_) => &[],
+        Screen::Catalog | Screen::Transfers => &[],
         Screen::Image(_) => &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify],
         Screen::Offers(_) => &[Slot::Offers],
         Screen::Requests(_) => &[Slot::Requests, Slot::Request, Slot::News],

@@ -11,7 +11,7 @@ use super::{
     action::Action,
     hints,
     keymap::Key,
-    popups::view as popup,
+    popups::{Popup, view as popup},
     screens::transfers,
     state::{Screen, State, Tone},
     theme::Theme,
@@ -29,8 +29,12 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
         return put(frame, row(area, 0), Line::styled("too small", theme.style("text")));
     }
     header(state, frame, row(area, 0), theme);
-    let middle = above(below(area, 1), 1);
+    let waits = state.waiting.front();
+    let middle = above(below(area, 1), 1 + u16::from(waits.is_some()));
     screen(state, frame, middle, theme);
+    if let Some(popup) = waits {
+        waiting(state, popup, frame, row(area, area.height - 2), theme);
+    }
     bottom(state, frame, row(area, area.height - 1), theme);
     if let Some(top) = state.popups.last() {
         popup::view(top, frame, theme);
@@ -48,7 +52,7 @@ fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Workloads(page) => page.view(frame, area, theme, state.now),
         Screen::Workload(page) => page.view(frame, area, theme, state.now),
         Screen::Console(page) => page.view(frame, area, theme),
-        Screen::Transfers(at) => transfers::view(frame, area, &state.jobs, at, theme, state.now),
+        Screen::Transfers => transfers::view(frame, area, &state.jobs, theme, state.now),
         Screen::Offers(page) => page.view(frame, area, theme, state.now),
         Screen::Requests(page) => page.view(frame, area, theme, state.now, state.requests),
         Screen::Inbox(page) => page.view(frame, area, theme, state.now),
@@ -63,18 +67,18 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         Screen::Launch(page) => (format!("Launch {}", page.image.title()), "check the plan, then L".to_owned()),
         Screen::Workloads(page) => (
             "Workloads".to_owned(),
-            page.all.as_ref().map_or_else(String::new, |all| {
+            page.rows.all().map_or_else(String::new, |all| {
                 format!("{} running", all.iter().filter(|workload| workload.state.is_live()).count())
             }),
         ),
         Screen::Workload(page) => (format!("Workload {}", page.workload.name), page.workload.id.clone()),
         Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
-        Screen::Transfers(_) => ("Transfers".to_owned(), format!("{} running", state.running())),
+        Screen::Transfers => ("Transfers".to_owned(), format!("{} running", state.running())),
         Screen::Sources(_) => ("Sources".to_owned(), String::new()),
         Screen::Requests(page) => ("Requests".to_owned(), page.summary()),
         Screen::Inbox(page) => ("Inbox".to_owned(), page.summary()),
         Screen::Offers(page) => {
-            ("Offers".to_owned(), page.all.as_ref().map_or_else(String::new, |all| format!("{} waiting", all.len())))
+            ("Offers".to_owned(), page.rows.all().map_or_else(String::new, |all| format!("{} waiting", all.len())))
         }
     };
     let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
@@ -96,6 +100,24 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     );
 }
 
+/// What came by itself and waits for the person, with the key that opens it.
+fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let key = state.keymap.key(state.scope(), Action::Attend).map_or_else(String::new, Key::words);
+    let first = if state.is_typing() { "when you have done, " } else { "" };
+    let more = match state.waiting.len() {
+        0 | 1 => String::new(),
+        many => format!(" (and {} more)", many - 1),
+    };
+    let words = format!("{first}{key} opens it{more}");
+    let room = usize::from(area.width).saturating_sub(words.width() + 5);
+    let line = Line::from(vec![
+        Span::styled(" ? ", theme.style("caution")),
+        Span::styled(fit(popup.title(), popup.title().width().min(room)), theme.style("text")),
+        Span::styled(format!("  {words}"), theme.style("key")),
+    ]);
+    put(frame, area, line);
+}
+
 /// The notice until the next key, else the keys that matter here.
 fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     if let Some(notice) = &state.notice {
@@ -104,11 +126,18 @@ fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
             Tone::Told => ("·", "text"),
             Tone::Failed => ("✗", "bad"),
         };
-        return put(
-            frame,
-            area,
-            Line::styled(fit(&format!(" {sign} {}", notice.text), area.width as usize), theme.style(role)),
-        );
+        let (words, width) = (format!(" {sign} {}", notice.text), area.width as usize);
+        let key = state.keymap.key(state.scope(), Action::Attend).filter(|_| words.width() > width);
+        // What does not fit can be read in full; in a popup or a text field that key is a letter.
+        let more = match key {
+            Some(key) if state.popups.is_empty() && !state.is_typing() => format!(" {} shows it all ", key.words()),
+            _ => String::new(),
+        };
+        let line = Line::from(vec![
+            Span::styled(fit(&words, width.saturating_sub(more.width())), theme.style(role)),
+            Span::styled(more, theme.style("key")),
+        ]);
+        return put(frame, area, line);
     }
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;

@@ -10,6 +10,7 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::theme::Theme;
+pub use crate::core::text::wrap;
 use crate::core::{
     error::Error,
     evidence::{Badge, Tone},
@@ -91,28 +92,6 @@ pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, th
     let words = fit(&format!(" ✗ {error}"), area.width as usize);
     put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("bad")));
     above(area, 1)
-}
-
-/// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    for c in text.chars() {
-        let columns = c.width().unwrap_or(0);
-        if used + columns > width.max(1) {
-            let rest = match line.rfind(' ') {
-                Some(at) if at * 3 > line.len() => line.split_off(at + 1),
-                _ => String::new(),
-            };
-            lines.push(std::mem::replace(&mut line, rest).trim_end().to_owned());
-            used = line.width();
-        }
-        line.push(c);
-        used += columns;
-    }
-    lines.push(line);
-    lines
 }
 
 /// The role of a badge's tone.
@@ -209,6 +188,11 @@ pub fn aged(then: i64, now: i64) -> String {
     }
 }
 
+/// That what was selected is not in a list any more.
+pub fn gone_words(called: &str) -> String {
+    format!("{called} is not here any more, and nothing is selected: ↑ ↓ choose one")
+}
+
 /// The whole line in one style if it is selected.
 pub fn select(line: Line<'static>, selected: bool, theme: &Theme) -> Line<'static> {
     if !selected {
@@ -231,15 +215,6 @@ mod tests {
         assert_eq!(fit("ab", 4), "ab  ");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit("abc", 1), "…");
-    }
-
-    #[test]
-    fn long_values_wrap_at_a_space_where_one_is_near() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("sha256:abcdef", 8), ["sha256:a", "bcdef"]);
-        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
-        assert_eq!(wrap("", 4), [""]);
-        assert_eq!(wrap("ab", 0), ["a", "b"]);
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn a_click_selects_and_a_second_one_opens() {
 fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
     let mut state = state();
     press(&mut state, "f");
+    update(&mut state, Msg::Drawn);
     update(&mut state, Msg::Click(0, 0));
     assert_eq!(state.popups.len(), 1);
     // 80x24, four choices: the box begins at line 7, its list two lines below.
@@ -304,8 +305,8 @@ fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
     update(&mut state, Msg::Projects("lab".into(), Ok(vec![Project { name: "biology".into(), id: "b".into() }])));
     assert_eq!(labels(&state), ["biology = b", "nobody = :nobody"]);
     let effects = press(&mut state, "enter");
-    let [Effect::Snapshot { backend, name, to, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-    assert_eq!((backend.as_str(), name.as_str()), ("lab", "web-2025-11-24"));
+    let [Effect::Snapshot { workload, name, to, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((workload.id().0.as_str(), name.as_str()), ("lab", "web-2025-11-24"));
     assert_eq!(to, &[Receiver::Project("b".into())]);
 }
 

@@ -11,6 +11,7 @@ mod attached;
 mod bad_input;
 mod cli;
 mod clouds;
+mod deciding;
 mod dialogs;
 mod fake;
 mod forged;

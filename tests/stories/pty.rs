@@ -79,6 +79,12 @@ impl Screen {
         self.writer.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Keys of somebody who has read what has just opened: what is pressed before is not taken for it.
+    pub fn answers(&mut self, keys: &str) {
+        std::thread::park_timeout(Duration::from_millis(600));
+        self.keys(keys);
+    }
+
     pub fn ended(&mut self) -> u32 {
         let began = Instant::now();
         loop {
@@ -187,7 +193,9 @@ fn both_sides_of_a_share_see_the_same_on_their_screens() {
     hers.keys("5");
     hers.until(&snapshot);
     // Nothing is left running.
-    his.keys("xy");
+    his.keys("x");
+    his.until("with its logs?");
+    his.keys("y");
     his.until("removed");
 }
 
@@ -211,7 +219,7 @@ fn a_cloud_that_wants_a_one_time_passcode_asks_for_it_on_the_screen() {
     screen.until("Sign in to");
     screen.keys("\r");
     screen.until("one-time passcode for site");
-    screen.keys("000000\r");
+    screen.answers("000000\r");
     screen.until("does not take this account");
     screen.keys("i");
     screen.until("Sign in to");
@@ -222,7 +230,7 @@ fn a_cloud_that_wants_a_one_time_passcode_asks_for_it_on_the_screen() {
         print('%06d' % ((struct.unpack('>I',d[o:o+4])[0]&0x7fffffff)%1000000))";
     let code = std::process::Command::new("/usr/bin/python3").args(["-c", code, secret]).output().unwrap();
     let code = String::from_utf8(code.stdout).unwrap();
-    screen.keys(&format!("{}\r", code.trim()));
+    screen.answers(&format!("{}\r", code.trim()));
     screen.until("signed in to site");
     screen.until("debian-12");
     assert!(!screen.text().contains(code.trim()));
@@ -351,13 +359,13 @@ fn a_source_that_wants_a_sign_in_gets_one_on_the_screen() {
     screen.until("wants you to sign in");
     screen.keys("i");
     screen.until("account at");
-    screen.keys("lab\r");
+    screen.answers("lab\r");
     screen.until("password of lab");
-    screen.keys("labpass");
+    screen.answers("labpass");
     screen.until("•••••••");
     screen.keys("\r");
     screen.until("only you can read?");
-    screen.keys("n");
+    screen.answers("n");
     screen.until("signed in to");
     screen.keys("4");
     screen.until("as lab");
@@ -431,7 +439,9 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.keys("2");
     screen.until("● running");
     // Leave nothing behind.
-    screen.keys("xy");
+    screen.keys("x");
+    screen.until("with its logs?");
+    screen.keys("y");
     screen.until("nothing runs");
 }
 

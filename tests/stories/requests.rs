@@ -502,6 +502,15 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     assert!(lab::complained(&unsent).contains("webhook_secret"), "{}", lab::complained(&unsent));
 }
 
+/// The screens of somebody of a site.
+fn on_screen(person: &crate::site::Person<'_>, more: &[(&str, &str)]) -> Screen {
+    let mut variables = person.variables();
+    let own = [("WHARF_DISCOVER", "no"), ("WHARF_SECRET_FILE", "yes")];
+    variables.extend(own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Screen::run(&[env!("CARGO_BIN_EXE_wharf")], 120, 40, &variables)
+}
+
 /// The same way on the screens: one asks, another decides with a key in hardware, the first is told and launches it.
 #[tokio::test]
 async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
@@ -509,18 +518,7 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     let (ada, bob, carol, steward) = (site.person("ada"), site.person("bob"), site.person("carol"), site.steward());
     let image = site.image(&bob, "screen", &[("musl", "1.8-r0")], false);
     let name = image.split_once('/').unwrap().1.trim_end_matches(":1").to_owned();
-    let open = |person: &crate::site::Person<'_>, more: &[(&str, &str)]| {
-        let mut variables = person.variables();
-        variables.extend(
-            [("WHARF_DISCOVER", "no"), ("WHARF_SECRET_FILE", "yes")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-        );
-        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let variables: Vec<(&str, &str)> =
-            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Screen::run(&[env!("CARGO_BIN_EXE_wharf")], 120, 40, &variables)
-    };
-    let mut hers = open(&ada, &[]);
+    let mut hers = on_screen(&ada, &[]);
     hers.until("library/alpine");
     hers.keys(&format!("/{name}\r"));
     hers.until("1 of");
@@ -541,17 +539,17 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     let uri = "pkcs11:token=wharf%20lab;object=site?module-path=/usr/lib/softhsm/libsofthsm2.so";
     std::fs::write(own.join("wharf.toml"), format!("[requests]\napprover_key = \"{uri}\"\n")).unwrap();
     let conf = format!("{}/softhsm2.conf", lab::part("WHARF_LAB_HSM").unwrap());
-    let mut theirs = open(&carol, &[("SOFTHSM2_CONF", &conf)]);
+    let mut theirs = on_screen(&carol, &[("SOFTHSM2_CONF", &conf)]);
     theirs.until("1 unread");
-    theirs.keys("6\t");
+    theirs.keys("6");
     theirs.until("for the thesis");
     theirs.keys("\r");
     theirs.until("needs approval by the policy site");
-    theirs.keys("q");
+    theirs.answers("q");
     theirs.keys("a");
     theirs.until("PIN of wharf lab");
-    theirs.keys("1234\r");
-    theirs.until("approved 1 request");
+    theirs.answers("1234\r");
+    theirs.until("approved request");
     theirs.until("nothing waits for a decision");
     steward.run(&["steward", "--once"]);
     hers.until("✉ 1 unread");
@@ -560,13 +558,48 @@ async fn on_the_screen_one_asks_another_decides_and_the_first_is_told() {
     hers.until("was admitted");
     hers.keys("\r");
     hers.until("approved by carol, taking signature, signed");
-    hers.keys("q");
+    hers.answers("q");
     hers.keys("l");
     hers.until("check the plan, then L");
     for screen in [&mut hers, &mut theirs] {
         screen.keys("\u{3}");
         assert_eq!(screen.ended(), 0);
     }
+}
+
+/// Two decide at once: what one of them has before them is taken by the other, and their key then means nothing else.
+#[tokio::test]
+async fn a_key_never_decides_on_another_request_than_the_one_that_was_looked_at() {
+    let Some(site) = site("").await else { return };
+    let (ada, bob, carol, dora, steward) =
+        (site.person("ada"), site.person("bob"), site.person("carol"), site.person("dora"), site.steward());
+    let first = ada.ask(&site.image(&bob, "looked-at", &[("musl", "1.8-r1")], false), "first");
+    let second = ada.ask(&site.image(&bob, "the-next", &[("musl", "1.8-r2")], false), "second");
+    steward.run(&["steward", "--once"]);
+    let mut hers = on_screen(&carol, &[]);
+    hers.until("unread");
+    hers.keys("6");
+    hers.until("the-next");
+    hers.keys("g");
+    hers.until("looked-at");
+    // Which of them stands first is the queue's order: it is the one that carol looks at.
+    let queue = carol.json(0, &["requests", "--queue"]);
+    let shown = queue[0]["id"].as_i64().unwrap();
+    let other = if shown == first { second } else { first };
+    let taken = dora.run(&["reject", &shown.to_string(), "--reason", "taken by dora"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", lab::complained(&taken));
+    hers.until("is not here any more");
+    hers.keys("a");
+    hers.until("nothing is selected");
+    assert_eq!(ada.request(other)["stage"], "waiting", "it was not looked at");
+    hers.keys("j");
+    hers.answers("x");
+    hers.until("Reject request");
+    hers.keys("not needed\r");
+    hers.until(&format!("rejected request {other}: "));
+    assert_eq!(ada.request(other)["stage"], "rejected");
+    hers.keys("\u{3}");
+    assert_eq!(hers.ended(), 0);
 }
 
 /// What a request says of itself is not believed: with psql anybody may write anything into one.

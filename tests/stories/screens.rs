@@ -205,7 +205,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     let mut jobs = keys::state();
     let asked = keys::press(&mut jobs, "j s c h e m enter");
     keys::agree(&mut jobs, &asked);
-    let id = jobs.jobs[0].id;
+    let id = jobs.jobs.all().unwrap()[0].id;
     update(
         &mut jobs,
         Msg::JobNote(id, Note { phase: "copying layers".into(), done: 300 << 20, total: Some(1 << 30), spared: 0 }),

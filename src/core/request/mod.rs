@@ -10,7 +10,15 @@ pub mod terms;
 
 use serde::{Deserialize, Serialize};
 
-use super::{digest::Digest, evidence::Verdict, model::Platform, policy::Judgement, text};
+use super::{
+    clean,
+    digest::Digest,
+    evidence::Verdict,
+    model::Platform,
+    policy::Judgement,
+    quote::{Text, inline},
+    text,
+};
 
 pub use self::{
     stage::{Event, Stage},
@@ -184,6 +192,25 @@ impl Dossier {
     /// The rule that blocks: that of the worst reason.
     pub fn rule(&self) -> &str {
         self.grounds.iter().find(|ground| ground.verdict == self.verdict).map_or("", |ground| ground.rule.as_str())
+    }
+
+    /// What is to be read of it before one decides.
+    fn told(&self, told: &mut Text, now: i64) {
+        told.blank();
+        told.line(format!("{} by the policy {} · {}", self.verdict.word(), self.policy, text::ago(self.at, now)));
+        for ground in &self.grounds {
+            let step = if ground.step.is_empty() { String::new() } else { format!(" → {}", ground.step) };
+            told.line(format!("  {} {} [{}]{step}", ground.verdict.badge().sign, ground.words, ground.rule));
+        }
+        self.evidence.iter().for_each(|line| told.line(format!("  {line}")));
+        self.fixes.iter().for_each(|line| told.line(format!("  fix: {line}")));
+        if !self.base.is_empty() {
+            told.line(format!("  built on {}", inline(&self.base)));
+        }
+        if !self.diff.is_empty() {
+            told.line("compared with the version that is admitted:");
+            told.quote(&self.diff);
+        }
     }
 
     /// The reasons that decide, in words.
@@ -413,7 +440,8 @@ impl Request {
                 format!("needs a decision: {why}{}", left(pace.by_person, now - self.since))
             }
             Stage::Asked => {
-                format!("waits for your answer: {}", self.question().map_or("", |question| question.words.as_str()))
+                let question = self.question().map(|question| inline(&question.words)).unwrap_or_default();
+                format!("waits for an answer: {question}")
             }
             Stage::Admitting => format!("is being admitted{}", left(pace.automatic, now - self.changed)),
             Stage::Admitted => {
@@ -432,7 +460,7 @@ impl Request {
             Stage::Rejected => {
                 let decision = self.decision.as_ref();
                 let (by, reason) = decision.map_or(("", ""), |one| (one.by.as_str(), one.reason.as_str()));
-                format!("rejected by {by}: {reason}")
+                format!("rejected by {by}: {}", inline(reason))
             }
             Stage::Withdrawn => "withdrawn".to_owned(),
             Stage::Failed => format!("could not be done: {}", self.failure),
@@ -559,25 +587,19 @@ pub struct Group {
 impl Request {
     /// Everything that is known of it, as text that can be read and copied.
     pub fn told(&self, history: &[Change], pace: Pace, ahead: i64, now: i64) -> String {
-        let mut lines = vec![format!("{} {}", self.stage.sign(), self.standing(pace, now))];
+        let mut told = Text::default();
+        told.line(format!("{} {}", self.stage.sign(), self.standing(pace, now)));
         if let Some(place) = self.place(ahead) {
-            lines.push(format!("  {place}"));
+            told.line(format!("  {place}"));
         }
-        lines.push(String::new());
-        let mut fact = |label: &str, value: &str| {
-            if !value.is_empty() {
-                lines.push(format!("{label:<12} {value}"));
-            }
-        };
-        fact("image", &self.asked.from);
-        fact("digest", &self.asked.digest);
-        fact("for", &self.destination);
-        if let Some(size) = self.asked.size {
-            fact("size", &text::size(size));
-        }
+        told.blank();
+        told.fact("image", &self.asked.from);
+        told.fact("digest", &self.asked.digest);
+        told.fact("for", &self.destination);
+        told.fact("size", &self.asked.size.map(text::size).unwrap_or_default());
         if self.asked.platforms.len() > 1 {
             let names: Vec<String> = self.asked.platforms.iter().map(|(platform, _)| platform.to_string()).collect();
-            fact("platforms", &names.join(", "));
+            told.fact("platforms", &names.join(", "));
         }
         for wish in &self.wishes {
             let until = wish.until.map(|until| format!(", until {}", text::timestamp(until))).unwrap_or_default();
@@ -586,35 +608,15 @@ impl Request {
                 (_, true) => " (private)",
                 _ => "",
             };
-            fact(
-                "asked by",
-                &format!("{}: {}{until}{more} · {}", wish.person, wish.reason, text::ago(wish.since, now)),
-            );
+            told.fact("asked by", &format!("{}{until}{more} · {}", wish.person, text::ago(wish.since, now)));
+            told.quote(&wish.reason);
         }
         for remark in &self.remarks {
-            fact(remark.kind.word(), &format!("{}: {} · {}", remark.person, remark.words, text::ago(remark.at, now)));
+            told.fact(remark.kind.word(), &format!("{} · {}", remark.person, text::ago(remark.at, now)));
+            told.quote(&remark.words);
         }
         if let Some(dossier) = &self.dossier {
-            lines.push(String::new());
-            lines.push(format!(
-                "{} by the policy {} · {}",
-                dossier.verdict.word(),
-                dossier.policy,
-                text::ago(dossier.at, now)
-            ));
-            for ground in &dossier.grounds {
-                let step = if ground.step.is_empty() { String::new() } else { format!(" → {}", ground.step) };
-                lines.push(format!("  {} {} [{}]{step}", ground.verdict.badge().sign, ground.words, ground.rule));
-            }
-            lines.extend(dossier.evidence.iter().map(|line| format!("  {line}")));
-            lines.extend(dossier.fixes.iter().map(|line| format!("  fix: {line}")));
-            if !dossier.base.is_empty() {
-                lines.push(format!("  built on {}", dossier.base));
-            }
-            if !dossier.diff.is_empty() {
-                lines.push("compared with the version that is admitted:".to_owned());
-                lines.extend(dossier.diff.lines().map(|line| format!("  {line}")));
-            }
+            dossier.told(&mut told, now);
         }
         if let Some(decision) = &self.decision {
             let verb = match (decision.approve, self.stage) {
@@ -625,29 +627,26 @@ impl Request {
             let terms = decision.terms.words();
             let terms = if terms.is_empty() { terms } else { format!(", {terms}") };
             let signed = if decision.signature.is_empty() { "" } else { ", signed" };
-            lines.push(String::new());
-            lines.push(format!(
-                "{verb} by {}{terms}{signed}: {} · {}",
-                decision.by,
-                decision.reason,
-                text::ago(decision.at, now)
-            ));
+            told.blank();
+            told.line(format!("{verb} by {}{terms}{signed} · {}", decision.by, text::ago(decision.at, now)));
+            told.quote(&decision.reason);
         }
         if let Some(admitted) = &self.admitted {
-            lines.push(format!("admitted as {}", admitted.reference));
-            lines.extend(admitted.signers.iter().map(|signer| format!("  signed by {signer}")));
+            told.line(format!("admitted as {}", admitted.reference));
+            admitted.signers.iter().for_each(|signer| told.line(format!("  signed by {signer}")));
             if !admitted.untagged.is_empty() {
-                lines.push(format!("  {}", admitted.untagged));
+                told.line(format!("  {}", admitted.untagged));
             }
         }
         if !history.is_empty() {
-            lines.push(String::new());
+            told.blank();
             for change in history.iter().filter(|change| change.what != "held") {
-                let detail: String = change.detail.chars().take(200).collect();
-                lines.push(format!("{}  {:<10} {}  {detail}", text::timestamp(change.at), change.what, change.who));
+                let detail = clean::short(&change.detail, 200);
+                let detail = if detail.is_empty() { detail } else { inline(&detail) };
+                told.line(format!("{}  {:<10} {}  {detail}", text::timestamp(change.at), change.what, change.who));
             }
         }
-        lines.join("\n")
+        told.finish()
     }
 }
 

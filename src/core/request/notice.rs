@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Request, Stage};
-use crate::core::reference::ImageRef;
+use crate::core::{clean, quote::Text, reference::ImageRef};
 
+/// Characters of the subject of a letter at most.
+const SUBJECT: usize = 200;
 /// Whoever may decide, as receiver of a notice.
 pub const APPROVERS: &str = "@approvers";
 
@@ -132,36 +134,37 @@ impl Notice {
 
     /// Subject and body of a letter.
     pub fn letter(&self) -> (String, String) {
+        let about = format!("request {}: {}", self.request.unwrap_or(0), self.title);
         let subject = match self.topic {
             Topic::Vulnerability => format!("{} has become vulnerable", self.title),
-            Topic::Decision => format!("request {}: {} waits for a decision", self.request.unwrap_or(0), self.title),
-            Topic::Request => {
-                let first: String = self.words.split(':').next().unwrap_or("").chars().take(60).collect();
-                format!("request {}: {} {first}", self.request.unwrap_or(0), self.title)
-            }
+            Topic::Decision => format!("{about} waits for a decision"),
+            Topic::Request => format!("{about} {}", clean::short(self.words.split(':').next().unwrap_or(""), 60)),
         };
-        let mut lines = vec![format!("{} {}", self.title, self.words), String::new()];
+        let mut letter = Text::default();
+        letter.line(&self.title);
+        letter.quote(&self.words);
+        letter.blank();
         if let Some(warning) = &self.warning {
-            lines.push(format!("image      {}", warning.reference));
+            letter.line(format!("image      {}", warning.reference));
             for (id, package, fixed) in &warning.findings {
                 let fixed = if fixed.is_empty() { "not fixed yet".to_owned() } else { format!("fixed in {fixed}") };
-                lines.push(format!("finding    {id} in {package}, {fixed}"));
+                letter.line(format!("finding    {id} in {package}, {fixed}"));
             }
-            lines.extend(warning.workloads.iter().map(|workload| format!("runs as    {workload}")));
-            lines.push(format!("you        {}", warning.because.join(", ")));
-            lines.push(match &warning.fixed {
-                Some(fixed) => format!("launch     wharf launch {fixed}"),
-                None => "There is no version without it yet; you will be told when there is.".to_owned(),
-            });
+            warning.workloads.iter().for_each(|workload| letter.line(format!("runs as    {workload}")));
+            letter.line(format!("you        {}", warning.because.join(", ")));
+            match &warning.fixed {
+                Some(fixed) => letter.line(format!("launch     wharf launch {fixed}")),
+                None => letter.line("There is no version without it yet; you will be told when there is."),
+            }
         }
-        lines.push(match (self.topic, self.request) {
+        letter.line(match (self.topic, self.request) {
             (Topic::Decision, Some(id)) => {
                 format!("wharf requests show {id}; wharf approve {id}; wharf reject {id} --reason TEXT")
             }
             (_, Some(id)) => format!("wharf requests show {id}"),
             _ => "wharf inbox".to_owned(),
         });
-        (subject, lines.join("\n"))
+        (clean::short(&subject, SUBJECT), letter.finish())
     }
 }
 

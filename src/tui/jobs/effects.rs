@@ -111,6 +111,7 @@ impl Jobs {
             | Effect::Inbox
             | Effect::Seen(_)
             | Effect::Unread
+            | Effect::Me
             | Effect::Listen { .. }) => self.of_requests(effect),
             Effect::Projects(source) => self.read(Slot::Projects, move |post| async move {
                 let projects = portal.projects(&Context::default(), &source).await;
@@ -170,13 +171,18 @@ impl Jobs {
                 Ok((format!("{to} is there: {}", outcome.digest.short()), None))
             }),
             Effect::Revoke { job, share } => self.write(job, move |cx| async move {
-                portal.revoke(&cx, &share).await?;
-                Ok((format!("revoked {share}"), None))
+                portal.revoke(&cx, share.id()).await?;
+                Ok((format!("took the share back from {}", share.called()), None))
             }),
             Effect::AnswerOffer { job, offer, accept } => self.write(job, move |cx| async move {
-                portal.answer_offer(&cx, &offer, accept).await?;
-                let done = if accept { "accepted: it is in your list now" } else { "rejected" };
-                Ok((done.to_owned(), None))
+                portal.answer_offer(&cx, offer.id(), accept).await?;
+                let what = offer.called();
+                let done = if accept {
+                    format!("accepted {what}: it is in your list now")
+                } else {
+                    format!("rejected {what}")
+                };
+                Ok((done, None))
             }),
             Effect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
                 let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
@@ -312,16 +318,19 @@ impl Jobs {
                 });
             }
             Effect::Answer(id, answer) => self.questions.answer(id, answer),
-            Effect::Stop { job, backend, id } => self.write(job, move |cx| async move {
-                portal.stop(&cx, &backend, &id).await?;
-                Ok((format!("stopped {id}"), None))
+            Effect::Stop { job, workload } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.stop(&cx, backend, id).await?;
+                Ok((format!("stopped {}", workload.called()), None))
             }),
-            Effect::Start { job, backend, id, again } => self.write(job, move |cx| async move {
-                portal.start(&cx, &backend, &id, again).await?;
-                Ok((format!("{} {id}", if again { "restarted" } else { "started" }), None))
+            Effect::Start { job, workload, again } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.start(&cx, backend, id, again).await?;
+                Ok((format!("{} {}", if again { "restarted" } else { "started" }, workload.called()), None))
             }),
-            Effect::Snapshot { job, backend, id, name, to } => self.write(job, move |cx| async move {
-                let (image, shares) = portal.snapshot(&cx, &backend, &id, &name, &to).await?;
+            Effect::Snapshot { job, workload, name, to } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                let (image, shares) = portal.snapshot(&cx, backend, id, &name, &to).await?;
                 let (done, failed): (Vec<_>, Vec<_>) = shares.into_iter().partition(Result::is_ok);
                 match failed.into_iter().find_map(Result::err) {
                     // The image is there: the same again tries the rest.
@@ -330,12 +339,13 @@ impl Jobs {
                     None => Ok((format!("{name} is {image}, shared with {}", done.len()), None)),
                 }
             }),
-            Effect::Remove { job, backend, id } => self.write(job, move |cx| async move {
-                portal.remove(&cx, &backend, &id).await?;
-                Ok((format!("removed {id}"), None))
+            Effect::Remove { job, workload } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.remove(&cx, backend, id).await?;
+                Ok((format!("removed {}", workload.called()), None))
             }),
             Effect::Cancel(job) => {
-                if let Some(cancel) = self.writes.get(&job) {
+                if let Some(cancel) = self.writes.get(job.id()) {
                     cancel.cancel();
                 }
             }

@@ -218,6 +218,11 @@ pub struct Post {
 }
 
 impl Post {
+    /// Sends a message that may be lost where the loop is gone or far behind; waits for nothing.
+    pub fn try_send(&self, msg: Msg) {
+        let _ = self.out.try_send(Delivery { msg, read: self.read });
+    }
+
     /// Sends a message to the loop.
     pub async fn send(&self, msg: Msg) {
         let _ = self.out.send(Delivery { msg, read: self.read }).await;

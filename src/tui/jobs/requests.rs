@@ -5,12 +5,17 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, effects::resolve};
 use crate::{
     core::{
-        error::{Error, Result},
+        error::{Error, Kind, Result},
+        portal::Portal,
         progress::Context,
-        request::{Event, RemarkKind, Which},
+        request::{Event, Id, Pace, RemarkKind, Which},
         text,
     },
-    tui::msg::{Effect, Msg, Said, Slot},
+    tui::{
+        list::{Row, Seen},
+        msg::{Effect, Msg, Said, Slot},
+        requests::named,
+    },
 };
 
 /// Notices that are shown.
@@ -25,6 +30,16 @@ const GATHER: Duration = Duration::from_millis(200);
 /// A place in a list, as stores count.
 fn number(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+/// That a request still is what was on the screen when somebody decided on it.
+async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
+    let now = portal.store.request(*one.id()).await?;
+    if now.edition() == one.edition() {
+        return Ok(());
+    }
+    let why = format!("it has changed since it was shown: {}", now.standing(Pace::default(), text::now()));
+    Err(Error::new(Kind::Failed, format!("decide on {}", one.called()), why).hint("look at it again, then decide"))
 }
 
 impl Jobs {
@@ -55,23 +70,30 @@ impl Jobs {
                 let told = cx().run("show a request", portal.request_told(id)).await;
                 post.send(Msg::RequestTold(Box::new(told))).await;
             }),
-            Effect::Decide { job, ids, ruling } => {
+            Effect::Decide { job, requests, ruling } => {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     let mut failed: Vec<Error> = Vec::new();
-                    for id in &ids {
-                        cx.progress.phase(format!("request {id}"));
-                        if let Err(error) = portal.decide(&cx, asker.clone(), *id, &ruling).await {
-                            failed.push(error);
+                    let mut done: Vec<Seen<Id>> = Vec::new();
+                    for one in requests {
+                        cx.progress.phase(one.called());
+                        let decided = async {
+                            as_shown(&portal, &one).await?;
+                            portal.decide(&cx, asker.clone(), *one.id(), &ruling).await
+                        };
+                        match decided.await {
+                            Ok(_) => done.push(one),
+                            Err(error) => failed.push(error),
                         }
                     }
                     let verb = if ruling.approve { "approved" } else { "rejected" };
-                    let done = text::plural((ids.len() - failed.len()) as u64, "request", "requests");
                     let count = failed.len();
                     match failed.into_iter().next() {
-                        Some(error) if count == ids.len() => Err(error),
-                        Some(error) => Err(error.during(format!("{verb} {done}; {count} not, the first of them"))),
-                        None => Ok((format!("{verb} {done}"), None)),
+                        Some(error) if done.is_empty() => Err(error),
+                        Some(error) => {
+                            Err(error.during(format!("{verb} {}; {count} not, the first of them", named(&done))))
+                        }
+                        None => Ok((format!("{verb} {}", named(&done)), None)),
                     }
                 });
             }
@@ -82,14 +104,15 @@ impl Jobs {
                     Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.words()), None))
                 });
             }
-            Effect::Speak { job, id, said } => self.write(job, move |cx| async move {
+            Effect::Speak { job, request, said } => self.write(job, move |cx| async move {
+                let id = *request.id();
                 let request = match said {
                     Said::Question(words) => portal.speak(&cx, id, &Event::Remark(RemarkKind::Question, words)).await?,
                     Said::More(words) => portal.add_to(&cx, id, &words).await?,
                     Said::Withdrawn => portal.speak(&cx, id, &Event::Withdraw).await?,
                     Said::Newer => portal.ask_again(&cx, id, None).await?.request,
                 };
-                Ok((format!("request {}: {}", request.id, request.stage.word()), None))
+                Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
             }),
             Effect::Inbox => self.read(Slot::Inbox, move |post| async move {
                 post.send(Msg::Inbox(cx().run("read the inbox", portal.store.notices(0, NOTICES)).await)).await;
@@ -108,6 +131,13 @@ impl Jobs {
                 if portal.store.is_there() {
                     if let Ok(count) = cx().run("count the inbox", portal.store.unread()).await {
                         post.send(Msg::Unread(count)).await;
+                    }
+                }
+            }),
+            Effect::Me => self.read(Slot::Me, move |post| async move {
+                if portal.store.is_there() {
+                    if let Ok(me) = cx().run("ask who I am", portal.store.me()).await {
+                        post.send(Msg::Me(me)).await;
                     }
                 }
             }),

@@ -5,7 +5,13 @@ use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 
 use crate::{
     core::secret::Secret,
-    tui::{action::Action, input::Input, list::Position, msg::Target},
+    tui::{
+        action::Action,
+        input::Input,
+        list::{Position, Seen},
+        msg::Target,
+        rows::WorkloadId,
+    },
 };
 
 /// What the choice is for.
@@ -29,8 +35,8 @@ pub enum Purpose {
     SignIn,
     /// Take a gift at a cloud: the transfer, and its key if it was sent along.
     TakeAt(String, Option<Secret>),
-    /// Make an image of a workload, and share it: backend, id, name.
-    Snapshot(String, String, String),
+    /// Make an image of a workload under a name, and share it.
+    Snapshot(Seen<WorkloadId>, String),
     /// Fetch an image from the web into a cloud.
     Import(String),
 }
@@ -179,6 +185,18 @@ impl Pick {
         match self.shown.get(self.at.selected) {
             Some(item) => value(item).map_or(Outcome::Stay, |value| Outcome::Chosen(vec![value])),
             None => self.typed().map_or(Outcome::Stay, |typed| Outcome::Chosen(vec![typed.to_owned()])),
+        }
+    }
+
+    /// Adds lines before the others, as they come: what was marked stays marked, and what was gone to stays selected.
+    pub fn put_first(&mut self, new: Vec<Item>) {
+        let moved = self.at.selected > 0;
+        let on = self.shown.get(self.at.selected).map(|item| item + new.len());
+        self.marked.iter_mut().for_each(|at| *at += new.len());
+        self.items.splice(0..0, new);
+        self.narrow();
+        if let Some(place) = on.filter(|_| moved).and_then(|on| self.shown.iter().position(|item| *item == on)) {
+            self.at.selected = place;
         }
     }
 

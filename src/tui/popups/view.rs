@@ -12,24 +12,28 @@ use super::{
     agree::{Agree, Role},
     pick::Pick,
 };
-use crate::tui::{
-    theme::Theme,
-    widgets::{above, below, boxed, fit, put, row, select, wrap},
+use crate::{
+    core::quote::MARK,
+    tui::{
+        theme::Theme,
+        widgets::{above, below, boxed, fit, put, row, select, wrap},
+    },
 };
 
 /// Draws the top popup.
 pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
     match popup {
         Popup::Pick(pick) => pick_view(pick, frame, theme),
-        Popup::Line { title, input, ask } => {
-            // A question that does not fit over the box stands in it.
-            let room = 72.min(frame.area().width);
-            let asked =
-                if title.width() + 2 < usize::from(room) { Vec::new() } else { wrap(title, usize::from(room) - 2) };
-            let head = if asked.is_empty() { title.as_str() } else { "Asked" };
-            let above = asked.len() as u16;
+        Popup::Line { title, about, input, ask } => {
+            // A title that does not fit over the box stands in it.
+            let room = 76.min(frame.area().width);
+            let inside = usize::from(room.saturating_sub(2)).max(10);
+            let mut lines = if title.width() + 2 < inside { Vec::new() } else { wrap(title, inside) };
+            let head = if lines.is_empty() { title.as_str() } else { "Asked" };
+            lines.extend(about.iter().flat_map(|line| fold(line, inside)));
+            let above = lines.len() as u16;
             let inner = boxed(frame, room, 4 + above, head, theme);
-            for (number, line) in asked.into_iter().enumerate() {
+            for (number, line) in lines.into_iter().enumerate() {
                 put(frame, row(inner, number as u16), Line::styled(line, theme.style("text")));
             }
             let inner = below(inner, above);
@@ -60,26 +64,47 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         }
         Popup::Agree(agree) => agree_view(agree, frame, theme),
         Popup::Text { title, text, copy, top } => {
-            let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0) as u16;
-            let width = (longest + 4).clamp(30, 110).min(frame.area().width);
-            // What runs on stands under what it goes on from.
-            let folded = |line: &str| {
-                let indent = line.len() - line.trim_start().len() + 2;
-                let mut parts = wrap(line, usize::from(width.saturating_sub(2))).into_iter();
-                let first = parts.next();
-                let rest = parts.collect::<Vec<_>>().join(" ");
-                let rest = (!rest.is_empty()).then(|| wrap(&rest, usize::from(width).saturating_sub(indent + 2)));
-                let rest = rest.into_iter().flatten().map(move |part| format!("{}{part}", " ".repeat(indent)));
-                first.into_iter().chain(rest).collect::<Vec<_>>()
-            };
-            let lines: Vec<Line<'_>> =
-                text.lines().flat_map(folded).map(|line| Line::styled(line, theme.style("text"))).collect();
+            let width = reading_width(text, frame.area().width);
+            let lines: Vec<Line<'_>> = folded(text, frame.area().width)
+                .into_iter()
+                .map(|line| Line::styled(line, theme.style("text")))
+                .collect();
             let inner = boxed(frame, width, lines.len() as u16 + 3, title, theme);
             frame.render_widget(Paragraph::new(lines).scroll((*top, 0)), above(inner, 1));
             let hint = if copy.is_some() { "c copies, j k scroll, esc closes" } else { "esc closes, j k scroll" };
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
         }
     }
+}
+
+fn reading_width(text: &str, columns: u16) -> u16 {
+    let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0) as u16;
+    longest.saturating_add(4).clamp(30, 110).min(columns)
+}
+
+/// The lines of a text to be read on a screen of so many columns.
+pub fn folded(text: &str, columns: u16) -> Vec<String> {
+    let inside = usize::from(reading_width(text, columns).saturating_sub(2));
+    text.lines().flat_map(|line| fold(line, inside)).collect()
+}
+
+/// One line in as many columns as there are: what runs on stands under what it goes on from, and what is quoted is marked
+/// as such in every line.
+fn fold(line: &str, width: usize) -> Vec<String> {
+    let begin = line.len() - line.trim_start().len();
+    let (indent, rest) = line.split_at(begin);
+    let (first, next) = match rest.strip_prefix(MARK) {
+        Some(_) => (format!("{indent}{MARK}"), format!("{indent}{MARK}")),
+        None => (indent.to_owned(), format!("{indent}  ")),
+    };
+    let words = rest.strip_prefix(MARK).unwrap_or(rest);
+    let room = width.saturating_sub(next.width()).max(1);
+    let parts = wrap(words, room);
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(number, part)| format!("{}{part}", if number == 0 { &first } else { &next }))
+        .collect()
 }
 
 /// Columns of the text in the box of a plan.

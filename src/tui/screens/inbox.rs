@@ -9,6 +9,7 @@ use ratatui::{
 use crate::{
     core::{
         error::{Error, Result},
+        quote::quote,
         request::{
             Id,
             notice::{Notice, Topic},
@@ -17,26 +18,48 @@ use crate::{
     },
     tui::{
         action::Action,
-        list::Position,
+        list::{Row, Rows, Unseen, Walk},
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, put, row, select, wrap},
+        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
     },
 };
 
 /// Lines below the list that tell more of what is selected.
 const MORE: u16 = 4;
 
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// So many offers wait for an answer.
+    Offers(usize),
+    /// A notice.
+    Notice(Box<Notice>),
+}
+
+impl Row for Entry {
+    /// That of a notice; the line of the offers has none.
+    type Id = Option<Id>;
+    fn id(&self) -> Option<Id> {
+        match self {
+            Self::Offers(_) => None,
+            Self::Notice(notice) => Some(notice.id),
+        }
+    }
+    fn called(&self) -> String {
+        match self {
+            Self::Offers(_) => "the line of the offers".to_owned(),
+            Self::Notice(notice) => format!("the notice about {}", notice.title),
+        }
+    }
+}
+
 /// The screen's state.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Notices, once they are known.
-    pub all: Option<Vec<Notice>>,
+    /// Offers and notices, once they are known.
+    pub rows: Rows<Entry>,
     /// Why they are not.
     pub error: Option<Error>,
-    /// Offers that wait for an answer.
-    pub offers: usize,
-    /// Where one stands.
-    pub at: Position,
 }
 
 impl Page {
@@ -44,79 +67,104 @@ impl Page {
     pub fn arrived(&mut self, result: Result<Vec<Notice>>) {
         match result {
             Ok(all) => {
-                self.all = Some(all);
+                let offers = self.rows.iter().find(|entry| matches!(entry, Entry::Offers(_))).cloned();
+                let notices = all.into_iter().map(|notice| Entry::Notice(Box::new(notice)));
+                self.rows.set(offers.into_iter().chain(notices).collect());
                 self.error = None;
             }
             Err(error) => self.error = Some(error),
         }
     }
 
-    /// Lines to choose from: offers are one of them.
-    pub fn count(&self) -> usize {
-        self.all.as_ref().map_or(0, Vec::len) + usize::from(self.offers > 0)
+    /// So many offers wait.
+    pub fn offered(&mut self, count: usize) {
+        if count == 0 && self.rows.all().is_none() {
+            return;
+        }
+        self.rows.change(|all| {
+            all.retain(|entry| !matches!(entry, Entry::Offers(_)));
+            if count > 0 {
+                all.insert(0, Entry::Offers(count));
+            }
+        });
     }
 
     /// Whether the line of the offers is selected.
     pub fn is_offers(&self) -> bool {
-        self.offers > 0 && self.at.selected == 0
+        matches!(self.rows.selected(), Some(Entry::Offers(_)))
     }
 
     /// The selected notice.
     pub fn selected(&self) -> Option<&Notice> {
-        let at = self.at.selected.checked_sub(usize::from(self.offers > 0))?;
-        self.all.as_ref()?.get(at)
-    }
-
-    /// Marks one as read.
-    pub fn read(&mut self, id: Id) {
-        for notice in self.all.iter_mut().flatten().filter(|notice| notice.id == id) {
-            notice.seen = true;
+        match self.rows.selected()? {
+            Entry::Notice(notice) => Some(notice),
+            Entry::Offers(_) => None,
         }
     }
 
-    /// Marks all as read; gives those that were not.
-    pub fn read_all(&mut self) -> Vec<Id> {
-        let unread = self.all.iter_mut().flatten().filter(|notice| !notice.seen);
-        unread
-            .map(|notice| {
-                notice.seen = true;
-                notice.id
-            })
-            .collect()
+    fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.rows.iter().filter_map(|entry| match entry {
+            Entry::Notice(notice) => Some(&**notice),
+            Entry::Offers(_) => None,
+        })
+    }
+
+    /// Marks some as read.
+    pub fn read(&mut self, ids: &[Id]) {
+        self.rows.change(|all| {
+            for entry in all {
+                if let Entry::Notice(notice) = entry {
+                    notice.seen |= ids.contains(&notice.id);
+                }
+            }
+        });
+    }
+
+    /// Marks all that were on the screen as read; gives those that were not.
+    pub fn read_all(&mut self) -> Result<Vec<Id>, Unseen> {
+        self.rows.seen_all()?;
+        let unread: Vec<Id> = self.notices().filter(|notice| !notice.seen).map(|notice| notice.id).collect();
+        self.read(&unread);
+        Ok(unread)
     }
 
     /// Why an action cannot be used now.
     pub fn disabled(&self, action: Action) -> Option<&'static str> {
         let selected = self.selected();
         match action {
-            Action::Open if self.count() == 0 => Some("nothing is selected"),
+            Action::Open if self.rows.selected().is_none() => Some("nothing is selected: ↑ ↓ choose one"),
             Action::Launch if selected.is_none_or(|notice| notice.launchable().is_none()) => {
                 let warned = selected.is_some_and(|notice| notice.warning.is_some());
                 let not_yet = "there is no fixed version yet; you will be told when there is";
                 Some(if warned { not_yet } else { "for what was admitted, and for warnings with a fixed version" })
             }
-            Action::MarkRead if self.all.as_ref().is_none_or(|all| all.iter().all(|notice| notice.seen)) => {
-                Some("everything is read")
-            }
+            Action::MarkRead if self.notices().all(|notice| notice.seen) => Some("everything is read"),
             _ => None,
         }
     }
 
     /// How much there is, for the header.
     pub fn summary(&self) -> String {
-        let Some(all) = &self.all else { return String::new() };
-        let unread = all.iter().filter(|notice| !notice.seen).count();
-        if unread == 0 { "everything is read".to_owned() } else { format!("{unread} of {} not read", all.len()) }
+        if self.rows.all().is_none() {
+            return String::new();
+        }
+        let unread = self.notices().filter(|notice| !notice.seen).count();
+        let offers = self.rows.iter().any(|entry| matches!(entry, Entry::Offers(_)));
+        match (unread, offers) {
+            (0, false) => "everything is read".to_owned(),
+            (0, true) => "offers wait for an answer".to_owned(),
+            _ => format!("{unread} of {} not read", self.notices().count()),
+        }
     }
 
     /// Draws it.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
         let area = failed_below(frame, area, self.error.as_ref(), theme);
-        let Some(all) = &self.all else {
+        let Some(all) = self.rows.all() else {
             return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
         };
-        if self.count() == 0 {
+        if all.is_empty() {
             put(frame, row(area, 1), Line::styled("  nothing concerns you right now", theme.style("text")));
             put(frame, row(area, 2), dim("news of what you asked for, and warnings about what you launched,"));
             return put(frame, row(area, 3), dim("downloaded, were given or supplied, show here"));
@@ -129,33 +177,38 @@ impl Page {
             format!("   {}{}{}{}", cell("ABOUT", kind), cell("SINCE", age), cell("IMAGE", title), fit("WHAT", words));
         put(frame, row(area, 0), Line::styled(fit(&head, width), theme.style("dim")));
         let lines = above(below(area, 1), MORE.min(area.height / 3));
-        let top = self.at.window(self.count(), lines.height as usize);
-        let first = usize::from(self.offers > 0);
+        let top = self.rows.window(lines.height as usize);
         for place in 0..lines.height as usize {
             let number = top + place;
-            let line = if number < first {
-                let words = text::plural(self.offers as u64, "offer waits", "offers wait");
-                Line::styled(fit(&format!(" • {words} for your project's answer"), width), theme.style("text"))
-            } else {
-                let Some(notice) = all.get(number - first) else { break };
-                let (sign, role) = if notice.seen { (" ", "dim") } else { ("•", "text") };
-                let (about, tone) = match notice.topic {
-                    Topic::Vulnerability => ("! warning", "bad"),
-                    Topic::Decision => ("◷ decide", "caution"),
-                    Topic::Request => ("request", "text"),
-                };
-                Line::from(vec![
-                    Span::styled(format!(" {sign} "), theme.style("key")),
-                    Span::styled(cell(about, kind), theme.style(if notice.seen { "dim" } else { tone })),
-                    Span::styled(cell(&text::age(notice.at, now), age), theme.style("dim")),
-                    Span::styled(cell(&notice.title, title), theme.style(role)),
-                    Span::styled(fit(&notice.words, words), theme.style(role)),
-                ])
+            let line = match all.get(number) {
+                None => break,
+                Some(Entry::Offers(count)) => {
+                    let words = text::plural(*count as u64, "offer waits", "offers wait");
+                    Line::styled(fit(&format!(" • {words} for your project's answer"), width), theme.style("text"))
+                }
+                Some(Entry::Notice(notice)) => {
+                    let (sign, role) = if notice.seen { (" ", "dim") } else { ("•", "text") };
+                    let (about, tone) = match notice.topic {
+                        Topic::Vulnerability => ("! warning", "bad"),
+                        Topic::Decision => ("◷ decide", "caution"),
+                        Topic::Request => ("request", "text"),
+                    };
+                    Line::from(vec![
+                        Span::styled(format!(" {sign} "), theme.style("key")),
+                        Span::styled(cell(about, kind), theme.style(if notice.seen { "dim" } else { tone })),
+                        Span::styled(cell(&text::age(notice.at, now), age), theme.style("dim")),
+                        Span::styled(cell(&notice.title, title), theme.style(role)),
+                        Span::styled(fit(&notice.words, words), theme.style(role)),
+                    ])
+                }
             };
-            put(frame, row(lines, place as u16), select(line, number == self.at.selected, theme));
+            put(frame, row(lines, place as u16), select(line, self.rows.place() == Some(number), theme));
+        }
+        let below = below(area, area.height - MORE.min(area.height / 3));
+        if let Some(gone) = self.rows.gone() {
+            put(frame, row(below, 1), dim(&gone_words(gone)));
         }
         if let Some(notice) = self.selected() {
-            let below = below(area, area.height - MORE.min(area.height / 3));
             let mut more = notice.words.clone();
             if let Some(warning) = &notice.warning {
                 more = format!("{more} · {}", warning.because.join(", "));
@@ -163,7 +216,7 @@ impl Page {
                     more = format!("{more} · runs as {}", warning.workloads.join(", "));
                 }
             }
-            for (number, line) in wrap(&more, width.saturating_sub(4)).into_iter().enumerate() {
+            for (number, line) in quote("", &more, width.saturating_sub(4)).into_iter().enumerate() {
                 put(frame, row(below, number as u16 + 1), dim(&line));
             }
         }

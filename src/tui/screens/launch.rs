@@ -18,8 +18,8 @@ use crate::{
     },
     tui::{
         input::Input,
-        list::Position,
-        theme::Theme,
+        list::{Drawn, Position},
+        theme::{Depth, Theme},
         widgets::{below, failure, fit, put, row, select, weight, wrap},
     },
 };
@@ -47,7 +47,7 @@ pub struct Page {
     /// What was answered.
     pub answers: Answers,
     /// The plan of these answers.
-    pub plan: Option<Plan>,
+    pub plan: Option<Drawn<Plan>>,
     /// Why there is none.
     pub error: Option<Error>,
     /// The selected line: 0 is the backend, then the fields.
@@ -87,6 +87,24 @@ impl Page {
             in_plan: false,
             chosen: false,
         }
+    }
+
+    /// The last line of the plan that can stand first, on a terminal of this size: no more than what is below is hidden.
+    pub fn plan_end(&self, size: (u16, u16)) -> u16 {
+        let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
+        let lines = self.plan_lines(area.width, &Theme::load("default", None, Depth::None));
+        let room = usize::from(area.width).max(1);
+        let count: usize = lines.iter().map(|line| wrap(&line.to_string(), room).len()).sum();
+        u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
+    }
+
+    /// Where the plan stands: beside the form, or below it.
+    fn plan_area(&self, area: Rect) -> Rect {
+        let (form_width, form_height) = form_size(self, area);
+        if form_width < area.width {
+            return Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height);
+        }
+        below(area, form_height)
     }
 
     /// The name of the chosen backend.
@@ -158,11 +176,7 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let (form_width, form_height) = form_size(self, area);
         self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);
-        let plan_area = if form_width < area.width {
-            Rect::new(area.x + form_width + 1, area.y, area.width.saturating_sub(form_width + 1), area.height)
-        } else {
-            below(area, form_height)
-        };
+        let plan_area = self.plan_area(area);
         let lines = self.plan_lines(plan_area.width, theme);
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((self.plan_top, 0)), plan_area);
     }

@@ -9,9 +9,9 @@ use ratatui::{
 use crate::{
     core::{error::Error, share::Offer, text},
     tui::{
-        list::Position,
+        list::{Rows, Walk},
         theme::Theme,
-        widgets::{above, below, cell, failures, put, row, select},
+        widgets::{above, below, cell, failures, gone_words, put, row, select},
     },
 };
 
@@ -19,11 +19,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Page {
     /// What waits, once it is known.
-    pub all: Option<Vec<Offer>>,
+    pub rows: Rows<Offer>,
     /// Sources that did not answer.
     pub failed: Vec<(String, Error)>,
-    /// Where one stands.
-    pub at: Position,
 }
 
 fn giver(offer: &Offer) -> String {
@@ -31,15 +29,9 @@ fn giver(offer: &Offer) -> String {
 }
 
 impl Page {
-    /// The selected offer.
-    pub fn selected(&self) -> Option<&Offer> {
-        self.all.as_ref()?.get(self.at.selected)
-    }
-
     /// Takes news in.
     pub fn arrived(&mut self, all: Vec<Offer>, failed: Vec<(String, Error)>) {
-        self.at.clamp(all.len());
-        self.all = Some(all);
+        self.rows.set(all);
         self.failed = failed;
     }
 
@@ -47,7 +39,7 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let area = failures(frame, area, &self.failed, theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
-        let Some(all) = &self.all else { return put(frame, row(area, 1), dim("asking the clouds…")) };
+        let Some(all) = self.rows.all() else { return put(frame, row(area, 1), dim("asking the clouds…")) };
         if all.is_empty() {
             put(frame, row(area, 1), Line::styled("  nothing waits for an answer", theme.style("text")));
             return put(
@@ -63,7 +55,7 @@ impl Page {
             format!(" {}{}{}{}", cell("IMAGE", name), cell("FROM", from), cell("CLOUD", cloud), cell("SINCE", since));
         put(frame, row(area, 0), Line::styled(head, theme.style("dim")));
         let lines = above(below(area, 1), 2);
-        let top = self.at.window(all.len(), lines.height as usize);
+        let top = self.rows.window(lines.height as usize);
         for (number, offer) in all.iter().enumerate().skip(top).take(lines.height as usize) {
             let age = offer.since.map(|since| text::age(since, now)).unwrap_or_default();
             let line = Line::from(vec![
@@ -75,10 +67,13 @@ impl Page {
                 Span::styled(cell(&offer.source, cloud), theme.style("dim")),
                 Span::styled(cell(&age, since), theme.style("dim")),
             ]);
-            put(frame, row(lines, (number - top) as u16), select(line, number == self.at.selected, theme));
+            put(frame, row(lines, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
         }
-        if let Some(offer) = self.selected() {
-            let words = format!("without an answer {}", offer.ignored);
+        let words = match (self.rows.selected(), self.rows.gone()) {
+            (Some(offer), _) => Some(format!("without an answer {}", offer.ignored)),
+            (None, gone) => gone.map(gone_words),
+        };
+        if let Some(words) = words {
             put(frame, row(area, area.height.saturating_sub(1)), dim(&words));
         }
     }

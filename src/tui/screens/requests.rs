@@ -1,7 +1,5 @@
 //! Requests: mine, those that wait for a decision, and all that I may see.
 
-use std::collections::BTreeSet;
-
 use ratatui::{
     Frame,
     layout::Rect,
@@ -11,15 +9,16 @@ use ratatui::{
 use crate::{
     core::{
         error::{Error, Result},
-        request::{Group, Id, Me, Pace, Request, Stage, Which},
+        quote::quote,
+        request::{Group, Me, Pace, Request, Stage, Which},
         text,
     },
     tui::{
         action::Action,
-        list::Position,
+        list::{Rows, Walk},
         msg::Effect,
         theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, put, row, select, wrap},
+        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
     },
 };
 
@@ -34,7 +33,7 @@ pub struct Page {
     /// Which are shown.
     pub which: Which,
     /// Those that were read, once they are.
-    pub all: Option<Vec<Request>>,
+    pub rows: Rows<Request>,
     /// Whether more can be read.
     more: bool,
     /// Whether more are being read.
@@ -45,12 +44,10 @@ pub struct Page {
     pub me: Option<(Me, Pace)>,
     /// Groups of the queue.
     pub groups: Vec<Group>,
-    /// Those that are marked.
-    pub marked: BTreeSet<Id>,
     /// Whether the queue is ordered by base first.
     by_base: bool,
-    /// Where one stands.
-    pub at: Position,
+    /// Whether the person chose which are shown.
+    chosen: bool,
 }
 
 fn role(stage: Stage) -> &'static str {
@@ -68,28 +65,27 @@ impl Page {
     pub fn new(which: Which) -> Self {
         Self {
             which,
-            all: None,
+            rows: Rows::default(),
             more: false,
             reading: false,
             error: None,
             me: None,
             groups: Vec::new(),
-            marked: BTreeSet::new(),
             by_base: false,
-            at: Position::default(),
+            chosen: false,
         }
     }
 
     /// The effect that reads it anew, as far as it was read.
     pub fn again(&self) -> Effect {
-        let limit = self.all.as_ref().map_or(0, Vec::len).max(PAGE);
+        let limit = self.rows.count().max(PAGE);
         Effect::Requests { which: self.which, skip: 0, limit }
     }
 
     /// The effect that reads more, where one comes near the end of what was read.
     pub fn wants_more(&mut self) -> Option<Effect> {
-        let known = self.all.as_ref().map_or(0, Vec::len);
-        if !self.more || self.reading || self.at.selected + PAGE / 4 < known {
+        let known = self.rows.count();
+        if !self.more || self.reading || self.rows.place().unwrap_or(0) + PAGE / 4 < known {
             return None;
         }
         self.reading = true;
@@ -107,19 +103,13 @@ impl Page {
             Err(error) => return self.error = Some(error),
         };
         self.error = None;
-        // One stays with the request that was selected, wherever it is now.
-        let selected = self.selected().map(|request| request.id);
         self.more = some.len() >= PAGE;
-        let all = self.all.get_or_insert_default();
-        all.truncate(skip);
-        all.extend(some);
-        self.order();
-        let found = selected.and_then(|id| self.all.as_ref()?.iter().position(|request| request.id == id));
-        if let Some(at) = found {
-            self.at.selected = at;
-        }
-        let known: BTreeSet<Id> = self.all.iter().flatten().map(|request| request.id).collect();
-        self.marked.retain(|id| known.contains(id));
+        let order = self.ordering();
+        self.rows.change(|all| {
+            all.truncate(skip);
+            all.extend(some);
+            order(all);
+        });
     }
 
     /// Takes in who I am and how the queue stands.
@@ -137,7 +127,13 @@ impl Page {
             (Which::Queue, true) | (Which::Mine, false) => Which::All,
             (Which::All, true) | (Which::Queue, false) => Which::Mine,
         };
-        *self = Self { me: self.me.take(), by_base: self.by_base, ..Self::new(which) };
+        *self = Self { me: self.me.take(), by_base: self.by_base, chosen: true, ..Self::new(which) };
+    }
+
+    /// Whether somebody who decides looks at an empty list of their own, which they have not asked for.
+    pub fn wants_queue(&self) -> bool {
+        let approver = self.me.as_ref().is_some_and(|(me, _)| me.approver);
+        self.which == Which::Mine && !self.chosen && approver && self.rows.all().is_some_and(<[Request]>::is_empty)
     }
 
     /// Whether this is where somebody decides.
@@ -145,53 +141,31 @@ impl Page {
         self.which == Which::Queue
     }
 
-    /// The selected one.
-    pub fn selected(&self) -> Option<&Request> {
-        self.all.as_ref()?.get(self.at.selected)
-    }
-
-    /// Those that are marked, else the selected one.
-    pub fn chosen(&self) -> Vec<Id> {
-        if self.marked.is_empty() {
-            return self.selected().map(|request| request.id).into_iter().collect();
-        }
-        self.all.iter().flatten().map(|request| request.id).filter(|id| self.marked.contains(id)).collect()
-    }
-
-    /// Marks or unmarks the selected one.
-    pub fn mark(&mut self) {
-        if let Some(id) = self.selected().map(|request| request.id) {
-            if !self.marked.remove(&id) {
-                self.marked.insert(id);
-            }
-            let count = self.all.as_ref().map_or(0, Vec::len);
-            self.at.go(Action::Down, count, 1);
-        }
-    }
-
     /// Marks all of the selected one's group.
     pub fn mark_group(&mut self) {
-        let Some((rule, base)) = self.selected().map(|one| (one.rule().to_owned(), one.base().to_owned())) else {
+        let Some((rule, base)) = self.rows.selected().map(|one| (one.rule().to_owned(), one.base().to_owned())) else {
             return;
         };
-        let group = self.all.iter().flatten().filter(|one| one.rule() == rule && one.base() == base);
-        self.marked.extend(group.map(|request| request.id));
+        self.rows.mark_all(|one| one.rule() == rule && one.base() == base);
     }
 
     /// Orders the queue by base first, or by rule first.
     pub fn regroup(&mut self) {
         self.by_base = !self.by_base;
-        self.order();
+        let order = self.ordering();
+        self.rows.change(|all| order(all));
     }
 
-    fn order(&mut self) {
-        if self.which == Which::Queue {
-            let by_base = self.by_base;
-            let key = |one: &Request| {
-                let (rule, base) = (one.rule().to_owned(), one.base().to_owned());
-                if by_base { (base, rule, one.since, one.id) } else { (rule, base, one.since, one.id) }
-            };
-            self.all.iter_mut().for_each(|all| all.sort_by_key(key));
+    /// How the list is put in order.
+    fn ordering(&self) -> impl Fn(&mut Vec<Request>) + use<> {
+        let (queue, by_base) = (self.which == Which::Queue, self.by_base);
+        move |all| {
+            if queue {
+                all.sort_by_key(|one| {
+                    let (rule, base) = (one.rule().to_owned(), one.base().to_owned());
+                    if by_base { (base, rule, one.since, one.id) } else { (rule, base, one.since, one.id) }
+                });
+            }
         }
     }
 
@@ -211,7 +185,9 @@ impl Page {
                 | Action::Mark
                 | Action::MarkGroup
         );
-        let Some(one) = self.selected() else { return needs_one.then_some("nothing is selected") };
+        let many = matches!(action, Action::Approve | Action::Conditions) || action == Action::Refuse && self.decides();
+        let one = if many { self.rows.chosen().into_iter().next() } else { self.rows.selected() };
+        let Some(one) = one else { return needs_one.then_some("nothing is selected: ↑ ↓ choose one") };
         let me = self.me.as_ref().map(|(me, _)| me);
         let decision = matches!(
             action,
@@ -225,7 +201,7 @@ impl Page {
         }
         match action {
             Action::Approve | Action::Conditions
-                if self.marked.is_empty() && me.is_some_and(|me| !me.own && one.is_of(&me.person)) =>
+                if self.rows.marked().is_empty() && me.is_some_and(|me| !me.own && one.is_of(&me.person)) =>
             {
                 Some("it is your own: somebody else has to approve it")
             }
@@ -246,7 +222,8 @@ impl Page {
     pub fn summary(&self) -> String {
         let name = |which, words: &str| if self.which == which { format!("[{words}]") } else { format!(" {words} ") };
         let tabs = [name(Which::Mine, "mine"), name(Which::Queue, "to decide"), name(Which::All, "all")].concat();
-        let marked = if self.marked.is_empty() { String::new() } else { format!(" · {} marked", self.marked.len()) };
+        let marked = self.rows.marked().len();
+        let marked = if marked == 0 { String::new() } else { format!(" · {marked} marked") };
         let waiting: i64 = self.groups.iter().map(|group| group.count).sum();
         let waiting = if self.decides() && waiting > 0 { format!(" · {waiting} waiting") } else { String::new() };
         format!("{tabs}{waiting}{marked}")
@@ -256,7 +233,7 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, possible: bool) {
         let area = failed_below(frame, area, self.error.as_ref(), theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
-        let Some(all) = &self.all else {
+        let Some(all) = self.rows.all() else {
             return put(frame, row(area, 1), dim(if self.error.is_some() { "" } else { "reading…" }));
         };
         if all.is_empty() {
@@ -280,11 +257,11 @@ impl Page {
         put(frame, row(area, 1), Line::styled(fit(&head, width), theme.style("dim")));
         let details = MORE.min(area.height / 3);
         let lines = above(below(area, 2), details);
-        let top = self.at.window(all.len(), lines.height as usize);
+        let top = self.rows.window(lines.height as usize);
         let pace = self.me.as_ref().map(|(_, pace)| *pace).unwrap_or_default();
         let mut before = (String::new(), String::new());
         for (number, one) in all.iter().enumerate().skip(top).take(lines.height as usize) {
-            let mark = if self.marked.contains(&one.id) { "●" } else { " " };
+            let mark = if self.rows.marked().contains(&one.id) { "●" } else { " " };
             let people: Vec<&str> = one.wanted_by().map(|wish| wish.person.as_str()).collect();
             let words = if self.decides() {
                 let group = (one.rule().to_owned(), one.base().to_owned());
@@ -306,13 +283,16 @@ impl Page {
                 Span::styled(cell(&text::age(one.since, now), age), theme.style("dim")),
                 Span::styled(fit(&words, rest), theme.style("text")),
             ]);
-            put(frame, row(lines, (number - top) as u16), select(line, number == self.at.selected, theme));
+            put(frame, row(lines, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
         }
-        if let Some(one) = self.selected() {
-            let foot = below(area, area.height - details);
-            for (number, line) in self.details(one, pace, now, width).into_iter().enumerate() {
-                put(frame, row(foot, number as u16 + 1), dim(&line));
-            }
+        let foot = below(area, area.height - details);
+        let more = match (self.rows.selected(), self.rows.gone()) {
+            (Some(one), _) => self.details(one, pace, now, width),
+            (None, Some(gone)) => vec![gone_words(gone)],
+            (None, None) => Vec::new(),
+        };
+        for (number, line) in more.into_iter().enumerate() {
+            put(frame, row(foot, number as u16 + 1), dim(&line));
         }
     }
 
@@ -320,8 +300,10 @@ impl Page {
     fn details(&self, one: &Request, pace: Pace, now: i64, width: usize) -> Vec<String> {
         let mut lines = wrap(&format!("{} {}", one.called(), one.standing(pace, now)), width.saturating_sub(4));
         lines.truncate(2);
-        let reasons: Vec<String> = one.wanted_by().map(|wish| format!("{}: {}", wish.person, wish.reason)).collect();
-        lines.push(reasons.join(" · "));
+        // Two who ask are quoted here, in a line each; enter shows all.
+        for wish in one.wanted_by().take(2) {
+            lines.extend(quote(&wish.person, &wish.reason, usize::MAX));
+        }
         if let Some(dossier) = &one.dossier {
             lines.push(dossier.evidence.join(" · "));
             if !dossier.diff.is_empty() {

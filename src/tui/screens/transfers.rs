@@ -7,9 +7,9 @@ use ratatui::{
 };
 
 use crate::{
-    core::text,
+    core::{error::Kind, text},
     tui::{
-        list::Position,
+        list::{Rows, Walk},
         state::Job,
         theme::Theme,
         widgets::{bar, fit, put, row, select},
@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// Draws the list; two lines a job.
-pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, theme: &Theme, now: i64) {
-    if jobs.is_empty() {
+pub fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now: i64) {
+    if rows.count() == 0 {
         put(frame, row(area, 1), Line::styled("  nothing has been sent or launched yet", theme.style("text")));
         return put(
             frame,
@@ -28,14 +28,12 @@ pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, them
     }
     let width = area.width as usize;
     let height = area.height as usize / 2;
-    let top = at.window(jobs.len(), height);
-    for (number, job) in jobs.iter().enumerate().skip(top).take(height) {
+    let top = rows.window(height);
+    for (number, job) in rows.iter().enumerate().skip(top).take(height) {
         let (sign, role, words) = match &job.ended {
             None => ("…", "text", progress(job, width, now)),
             Some(Ok(words)) => ("✓", "good", words.clone()),
-            Some(Err(error)) if error.kind == crate::core::error::Kind::Cancelled => {
-                ("■", "dim", "cancelled".to_owned())
-            }
+            Some(Err(error)) if error.kind == Kind::Cancelled => ("■", "dim", "cancelled".to_owned()),
             Some(Err(error)) => ("✗", "bad", error.to_string()),
         };
         let line = Line::from(vec![
@@ -43,7 +41,7 @@ pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, them
             Span::styled(fit(&job.title, width.saturating_sub(4)), theme.style("text")),
         ]);
         let place = ((number - top) * 2) as u16;
-        put(frame, row(area, place), select(line, number == at.selected, theme));
+        put(frame, row(area, place), select(line, rows.place() == Some(number), theme));
         put(
             frame,
             row(area, place + 1),
@@ -53,6 +51,17 @@ pub fn view(frame: &mut Frame<'_>, area: Rect, jobs: &[Job], at: &Position, them
             ),
         );
     }
+}
+
+/// All about one, to be read.
+pub fn told(job: &Job, now: i64) -> String {
+    let how = match &job.ended {
+        None => format!("… {}", progress(job, 0, now).trim()),
+        Some(Ok(words)) => format!("✓ {words}"),
+        Some(Err(error)) if error.kind == Kind::Cancelled => "■ cancelled".to_owned(),
+        Some(Err(error)) => error.told(),
+    };
+    format!("{}\nbegun {}\n\n{how}", job.title, text::ago(job.started, now))
 }
 
 fn progress(job: &Job, width: usize, now: i64) -> String {

@@ -17,6 +17,7 @@ use crate::{
     },
     tui::{
         action::Action,
+        list::Drawn,
         theme::Theme,
         widgets::{below, fit, put, row, sparkline, state_role, tone},
     },
@@ -31,7 +32,7 @@ const READINGS: usize = 240;
 #[derive(Debug)]
 pub struct Page {
     /// What is shown.
-    pub workload: Workload,
+    pub workload: Drawn<Workload>,
     /// Its output, whole lines.
     pub lines: VecDeque<String>,
     /// The line that has not ended yet.
@@ -52,7 +53,7 @@ impl Page {
     /// A page that waits for output.
     pub fn new(workload: Workload) -> Self {
         Self {
-            workload,
+            workload: Drawn::new(workload),
             lines: VecDeque::new(),
             rest: String::new(),
             ended: None,

@@ -9,9 +9,9 @@ use ratatui::{
 use crate::{
     core::{error::Error, launch::Workload, text},
     tui::{
-        list::Position,
+        list::{Rows, Walk},
         theme::Theme,
-        widgets::{below, cell, failures, put, row, select, state_role},
+        widgets::{above, below, cell, failures, gone_words, put, row, select, state_role},
     },
 };
 
@@ -19,36 +19,22 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Page {
     /// What runs, once it is known.
-    pub all: Option<Vec<Workload>>,
+    pub rows: Rows<Workload>,
     /// Backends that did not answer.
     pub failed: Vec<(String, Error)>,
-    /// Where one stands.
-    pub at: Position,
 }
 
 impl Page {
-    /// The selected workload.
-    pub fn selected(&self) -> Option<&Workload> {
-        self.all.as_ref()?.get(self.at.selected)
-    }
-
-    /// Takes news in; the selection stays on its workload.
+    /// Takes news in.
     pub fn arrived(&mut self, all: Vec<Workload>, failed: Vec<(String, Error)>) {
-        let selected = self.selected().map(|workload| (workload.backend.clone(), workload.id.clone()));
-        if let Some(at) = selected
-            .and_then(|(backend, id)| all.iter().position(|workload| workload.backend == backend && workload.id == id))
-        {
-            self.at.selected = at;
-        }
-        self.at.clamp(all.len());
-        self.all = Some(all);
+        self.rows.set(all);
         self.failed = failed;
     }
 
     /// Draws the list.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let area = failures(frame, area, &self.failed, theme);
-        let Some(all) = &self.all else {
+        let Some(all) = self.rows.all() else {
             return put(frame, row(area, 1), Line::styled("  asking the backends…", theme.style("dim")));
         };
         if all.is_empty() {
@@ -78,8 +64,16 @@ impl Page {
                 theme.style("dim"),
             ),
         );
-        let area = below(area, 1);
-        let top = self.at.window(all.len(), area.height as usize);
+        let mut area = below(area, 1);
+        if let Some(gone) = self.rows.gone() {
+            put(
+                frame,
+                row(area, area.height.saturating_sub(1)),
+                Line::styled(format!("  {}", gone_words(gone)), theme.style("dim")),
+            );
+            area = above(area, 1);
+        }
+        let top = self.rows.window(area.height as usize);
         for (number, workload) in all.iter().enumerate().skip(top).take(area.height as usize) {
             let (sign, word) = workload.state.words();
             let age = workload.created.map(|created| text::age(created, now)).unwrap_or_default();
@@ -90,7 +84,7 @@ impl Page {
                 Span::styled(cell(&age, 9), theme.style("dim")),
                 Span::styled(cell(&workload.image_words(), image), theme.style("text")),
             ]);
-            put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
+            put(frame, row(area, (number - top) as u16), select(line, self.rows.place() == Some(number), theme));
         }
     }
 }

@@ -139,4 +139,15 @@ mod tests {
         assert!(me(&["carol"], true).await.approver, "a signature says who it was");
         assert!(me(&[], false).await.approver, "alone");
     }
+
+    #[test]
+    fn a_reason_in_the_store_is_one_line_and_what_was_signed_stays_as_it_is() {
+        let row = serde_json::json!({"reason": "for me\n✓ verified\u{2028}x\u{85}y", "words": ["a\r\nb"],
+            "decision": {"payload": "wharf approval\nfrom x\n"}, "diff": "before\nafter"});
+        let read: serde_json::Value = read(&row.to_string(), "read").unwrap();
+        assert_eq!(read["reason"], "for me ✓ verified\u{fffd}x\u{fffd}y");
+        assert_eq!(read["words"][0], "a  b");
+        assert_eq!(read["decision"]["payload"], "wharf approval\nfrom x\n");
+        assert_eq!(read["diff"], "before\nafter");
+    }
 }

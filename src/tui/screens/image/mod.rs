@@ -17,7 +17,7 @@ use crate::{
         verify::Verified,
     },
     tui::{
-        list::Position,
+        list::{Position, Rows, Seen, Unseen, Walk},
         msg::{Effect, Target},
         widgets::wrap,
     },
@@ -114,7 +114,7 @@ pub struct Page {
     /// The platform the person chose, if they did.
     pub platform: Option<String>,
     /// Who may use it, for images of clouds.
-    pub shares: Option<Result<Vec<Share>, Error>>,
+    pub shares: Option<Result<Rows<Share>, Error>>,
     /// Its evidence, and what policy makes of it.
     pub verified: Option<Result<Box<Verified>, Error>>,
     /// Words that narrow findings and packages.
@@ -204,8 +204,24 @@ impl Page {
     /// The share under the selection.
     pub fn selected_share(&self) -> Option<&Share> {
         match (self.pane, &self.shares) {
-            (Pane::Shares, Some(Ok(shares))) => shares.get(self.at.selected),
+            (Pane::Shares, Some(Ok(shares))) => shares.selected(),
             _ => None,
+        }
+    }
+
+    /// The same, if the last frame showed it.
+    pub fn seen_share(&self) -> std::result::Result<Seen<String>, Unseen> {
+        match (self.pane, &self.shares) {
+            (Pane::Shares, Some(Ok(shares))) => shares.seen_one(),
+            _ => Err(Unseen::Nothing),
+        }
+    }
+
+    /// Takes in who may use it.
+    pub fn shared_with(&mut self, result: Result<Vec<Share>, Error>) {
+        match (&mut self.shares, result) {
+            (Some(Ok(rows)), Ok(shares)) => rows.set(shares),
+            (shares, result) => *shares = Some(result.map(Rows::of)),
         }
     }
 
@@ -213,7 +229,7 @@ impl Page {
     pub fn count(&self, columns: u16) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
-            (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Vec::len),
+            (Pane::Shares, _) => self.shares.as_ref().and_then(|shares| shares.as_ref().ok()).map_or(0, Walk::count),
             (Pane::Trust, Some(_)) => match &self.verified {
                 Some(Ok(verified)) => verified.judgement.reasons.len() * 2 + verified.records.len() * 5 + 10,
                 _ => 0,

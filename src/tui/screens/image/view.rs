@@ -10,8 +10,9 @@ use super::{LABEL, Page, Pane, value_width};
 use crate::{
     core::{model::Image, text},
     tui::{
+        list::Walk,
         theme::Theme,
-        widgets::{bar, below, failure, fit, put, row, select, wrap},
+        widgets::{bar, below, failure, fit, gone_words, put, row, select, wrap},
     },
 };
 
@@ -89,7 +90,7 @@ impl Page {
                 let lines = failure(error, theme).into_iter().enumerate();
                 return lines.for_each(|(number, line)| put(frame, row(area, number as u16), line));
             }
-            Some(Ok(shares)) if shares.is_empty() => {
+            Some(Ok(shares)) if shares.count() == 0 => {
                 put(frame, row(area, 0), Line::styled("  it is shared with no project", theme.style("text")));
                 return put(frame, row(area, 1), dim("s shares it: no bytes move, the other project accepts it"));
             }
@@ -99,7 +100,7 @@ impl Page {
         let head = format!("  {} {} SINCE", fit("PROJECT", width), fit("STANDS", 12));
         put(frame, row(area, 0), Line::styled(head, theme.style("dim")));
         let area = below(area, 1);
-        let top = self.at.window(shares.len(), area.height as usize);
+        let top = shares.window(area.height as usize);
         for (number, share) in shares.iter().enumerate().skip(top).take(area.height as usize) {
             let (sign, word) = share.standing.words();
             let age = share.created.map(|created| text::ago(created, now)).unwrap_or_default();
@@ -108,7 +109,11 @@ impl Page {
                 Span::styled(fit(&format!("{sign} {word}"), 12), theme.style("text")),
                 Span::styled(format!(" {age}"), theme.style("dim")),
             ]);
-            put(frame, row(area, (number - top) as u16), select(line, number == self.at.selected, theme));
+            put(frame, row(area, (number - top) as u16), select(line, shares.place() == Some(number), theme));
+        }
+        if let Some(gone) = shares.gone() {
+            let words = format!("  {}", gone_words(gone));
+            put(frame, row(area, area.height.saturating_sub(1)), Line::styled(words, theme.style("dim")));
         }
     }
 

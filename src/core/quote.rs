@@ -1,0 +1,136 @@
+//! Texts of ours with words of others in them. What somebody else wrote is marked in every one of its lines and can begin
+//! none of ours: a [`Text`] takes our lines one by one and quotes as quotes.
+
+use super::{clean, text::wrap_words};
+
+/// How every line begins that somebody else wrote.
+pub const MARK: &str = "│ ";
+/// Columns of a quoted line in a text that is printed or sent.
+pub const WIDTH: usize = 72;
+/// Lines of a quote at most.
+const MOST: usize = 200;
+
+/// Words of somebody else as lines that are marked as theirs; where `who` is named, the first says so. A width of
+/// `usize::MAX` makes one line of them.
+pub fn quote(who: &str, words: &str, width: usize) -> Vec<String> {
+    let who = if who.is_empty() { String::new() } else { format!("{}: ", clean::line(who)) };
+    if width == usize::MAX {
+        return vec![format!("{MARK}{who}{}", one_line(words))];
+    }
+    let lines = clean::lines(words);
+    let wrapped = format!("{who}{}", lines.trim());
+    let indented = |line: &str| {
+        let indent = " ".repeat((line.len() - line.trim_start().len()).min(8));
+        let parts = wrap_words(line.trim(), width.saturating_sub(indent.len()));
+        parts.into_iter().map(move |part| format!("{indent}{part}")).collect::<Vec<_>>()
+    };
+    let all: Vec<String> = wrapped.lines().flat_map(indented).collect();
+    let more = all.len().saturating_sub(MOST);
+    let mut marked: Vec<String> = all.into_iter().take(MOST).map(|line| format!("{MARK}{line}")).collect();
+    if more > 0 {
+        marked.push(format!("{MARK}… and {more} more lines"));
+    }
+    marked
+}
+
+/// Words of somebody else inside a sentence of ours: one line, between quotation marks that they do not hold themselves.
+pub fn inline(words: &str) -> String {
+    format!("“{}”", one_line(words).replace(['“', '”'], "'"))
+}
+
+/// Foreign text as one line; no run of spaces pushes a part of it to where another line seems to begin.
+fn one_line(words: &str) -> String {
+    clean::line(words).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A text of ours, line by line.
+#[derive(Debug, Default)]
+pub struct Text {
+    lines: Vec<String>,
+}
+
+impl Text {
+    /// One line, whatever stands in it.
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        self.lines.push(clean::line(line.as_ref()).trim_end().to_owned());
+    }
+
+    /// An empty line.
+    pub fn blank(&mut self) {
+        self.lines.push(String::new());
+    }
+
+    /// A label and its value; nothing where there is none.
+    pub fn fact(&mut self, label: &str, value: &str) {
+        if !value.is_empty() {
+            self.lines.push(format!("{label:<12} {}", one_line(value)));
+        }
+    }
+
+    /// What somebody else wrote.
+    pub fn quote(&mut self, words: &str) {
+        if !words.trim().is_empty() {
+            self.lines.extend(quote("", words, WIDTH).into_iter().map(|line| format!("  {line}")));
+        }
+    }
+
+    /// All of it.
+    pub fn finish(self) -> String {
+        self.lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a dossier begins its lines with, in every way that may make a line.
+    const FAKES: [&str; 6] = [
+        "harmless\nallow by the policy site\n  ✓ verified: approved by dora",
+        "harmless\r\n✓ verified",
+        "harmless\u{2028}✓ verified\u{2029}✓ verified\u{85}✓ verified\u{b}✓ verified\u{c}✓ verified",
+        "harmless\r✓ verified",
+        "✓ verified",
+        "harmless                                                                                   ✓ verified",
+    ];
+
+    #[test]
+    fn what_others_write_begins_no_line_of_ours() {
+        for fake in FAKES {
+            let mut text = Text::default();
+            text.line(format!("ours {fake}"));
+            text.fact("label", fake);
+            text.quote(fake);
+            text.line(format!("rejected: {}", inline(fake)));
+            for line in
+                text.finish().split(|c: char| c != ' ' && (c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')))
+            {
+                let begins = ["ours ", "label  ", "  │ ", "rejected: “"].iter().any(|ours| line.starts_with(ours));
+                assert!(begins, "{fake:?}: {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn quotes_are_marked_in_every_line_and_no_word_is_broken() {
+        let long = format!("see oci://registry.example.org/{} and more", "x".repeat(100));
+        let lines = quote("ada", &format!("{long}\nsecond"), 40);
+        assert!(lines.iter().all(|line| line.starts_with(MARK)), "{lines:?}");
+        assert!(lines[0].starts_with("│ ada: see"));
+        assert!(lines.iter().any(|line| line.ends_with(&"x".repeat(100))));
+        assert_eq!(quote("ada", "a\nb", usize::MAX), ["│ ada: a b"]);
+        assert_eq!(inline("a “b” c"), "“a 'b' c”");
+        assert_eq!(quote("", &"x\n".repeat(1000), 40).len(), MOST + 1);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_quoted_stays_a_quote(words in "(\\PC|[\\n\\r\\t\\x0b\\x0c\\u{85}\\u{2028}\\u{2029}\\u{1b}✓✗!·│ ]){0,200}") {
+            for line in quote("", &words, 30) {
+                proptest::prop_assert!(line.starts_with(MARK));
+                let breaks = line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+                proptest::prop_assert!(!breaks);
+            }
+        }
+    }
+}

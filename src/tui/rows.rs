@@ -1,0 +1,81 @@
+//! What lists show rows for: what each is known by, what it is called, and what of it one decides on.
+
+use super::{list::Row, state::Job};
+use crate::core::{
+    launch::{Plan, Workload},
+    request::{Id, Request},
+    share::{Offer, Share},
+};
+
+/// Backend and id of a workload.
+pub type WorkloadId = (String, String);
+
+impl Row for Request {
+    type Id = Id;
+    fn id(&self) -> Id {
+        self.id
+    }
+    fn called(&self) -> String {
+        format!("request {}: {}", self.id, self.asked.title)
+    }
+    fn edition(&self) -> String {
+        self.version.to_string()
+    }
+}
+
+impl Row for Offer {
+    type Id = String;
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+    fn called(&self) -> String {
+        if self.outgoing { self.title.clone() } else { format!("{} from {}", self.title, self.from.words()) }
+    }
+    fn edition(&self) -> String {
+        // Whoever offers it may give it another name, or offer another image under it.
+        format!("{} {} {}", self.title, self.reference, self.from.id)
+    }
+}
+
+impl Row for Share {
+    type Id = String;
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+    fn called(&self) -> String {
+        self.project.title().to_owned()
+    }
+}
+
+impl Row for Workload {
+    type Id = WorkloadId;
+    fn id(&self) -> WorkloadId {
+        (self.backend.clone(), self.id.clone())
+    }
+    fn called(&self) -> String {
+        format!("{} on {}", self.name, self.backend)
+    }
+    fn edition(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Row for Job {
+    type Id = u64;
+    fn id(&self) -> u64 {
+        self.id
+    }
+    fn called(&self) -> String {
+        self.title.clone()
+    }
+}
+
+impl Row for Plan {
+    type Id = String;
+    fn id(&self) -> String {
+        self.idempotency_key.clone()
+    }
+    fn called(&self) -> String {
+        self.image.reference.spoken()
+    }
+}

@@ -1,0 +1,344 @@
+//! Deciding is deciding on what was shown: whatever comes between a frame and a key. `update` without a terminal.
+
+use wharf::{
+    core::{
+        launch::State as Run,
+        ports::{Question, QuestionKind},
+        request::{Me, Pace, Request, Stage, Which},
+        secret::Secret,
+        share::{Project, Share, Standing},
+    },
+    tui::{
+        msg::{Effect, Msg},
+        popups::{MOMENT, Popup},
+        state::State,
+        update::update,
+    },
+};
+
+use crate::{
+    fake,
+    keys::{notices, press, request, requests, rush, state},
+};
+
+/// What a decisive effect acts on, in words.
+fn acted_on(effects: &[Effect]) -> Vec<String> {
+    let words = |effect: &Effect| match effect {
+        Effect::Decide { requests, ruling, .. } => {
+            let verb = if ruling.approve { "approve" } else { "reject" };
+            requests.iter().map(|one| format!("{verb} {}", one.called())).collect::<Vec<_>>()
+        }
+        Effect::AnswerOffer { offer, accept, .. } => vec![format!("{accept} {}", offer.called())],
+        Effect::Stop { workload, .. } => vec![format!("stop {}", workload.called())],
+        Effect::Start { workload, .. } => vec![format!("start {}", workload.called())],
+        Effect::Remove { workload, .. } => vec![format!("remove {}", workload.called())],
+        Effect::Revoke { share, .. } => vec![format!("revoke {}", share.called())],
+        Effect::Cancel(job) => vec![format!("cancel {}", job.called())],
+        Effect::Speak { request, .. } => vec![format!("speak {}", request.called())],
+        _ => Vec::new(),
+    };
+    effects.iter().flat_map(words).collect()
+}
+
+fn said(state: &State) -> String {
+    state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default()
+}
+
+fn queue(state: &mut State, ids: &[i64]) {
+    let all: Vec<Request> =
+        ids.iter().map(|id| request(*id, Stage::Waiting, "signature", &format!("base-{id}"))).collect();
+    update(state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(all) });
+}
+
+fn workloads(state: &mut State, names: &[&str]) {
+    let all = names
+        .iter()
+        .map(|name| wharf::core::launch::Workload { state: Run::Running, ..fake::workload("docker", name) });
+    update(state, Msg::Workloads(all.collect(), Vec::new()));
+}
+
+fn offers(state: &mut State, names: &[&str]) {
+    let all = names.iter().map(|name| wharf::core::share::Offer { id: (*name).into(), ..fake::offer(name) });
+    update(state, Msg::Offers(all.collect(), Vec::new()));
+}
+
+fn shares(state: &mut State, names: &[&str]) {
+    let share = |name: &&str| Share {
+        id: format!("site/x/{name}"),
+        reference: "glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap(),
+        project: Project { name: (*name).to_owned(), id: format!("{name}-id") },
+        standing: Standing::Accepted,
+        created: None,
+    };
+    update(state, Msg::Shares(Ok(names.iter().map(share).collect())));
+}
+
+fn on_shares() -> State {
+    let mut state = state();
+    press(&mut state, "j enter");
+    let mut image = fake::image("glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap());
+    image.kind = wharf::core::model::ImageKind::Vm;
+    image.disk = Some(wharf::core::model::DiskFacts::default());
+    update(&mut state, Msg::Image(Box::new(Ok(image))));
+    press(&mut state, "tab");
+    state
+}
+
+fn on_transfers() -> State {
+    let mut state = state();
+    for name in ["one", "two", "three"] {
+        state.job(name.to_owned());
+    }
+    press(&mut state, "3");
+    state
+}
+
+type Fill = fn(&mut State, &[&str]);
+
+/// Every list on which a key cannot be undone: how one gets there, how news of it comes, the keys, what they do to `two`.
+fn lists() -> Vec<(&'static str, State, Fill, &'static str, &'static str)> {
+    let numbers: Fill = |state, names| {
+        let id = |name: &&str| ["one", "two", "three", "four"].iter().position(|one| one == name).unwrap() as i64 + 1;
+        queue(state, &names.iter().map(id).collect::<Vec<_>>());
+    };
+    let opened = |keys: &str| {
+        let mut state = state();
+        press(&mut state, keys);
+        state
+    };
+    vec![
+        ("approve", requests("queue", "6 tab"), numbers, "a", "approve request 2: physics/gromacs-2"),
+        ("reject", requests("queue", "6 tab"), numbers, "x z z enter", "reject request 2: physics/gromacs-2"),
+        ("conditions", requests("queue", "6 tab"), numbers, "A y e s enter", "approve request 2: physics/gromacs-2"),
+        ("ask back", requests("queue", "6 tab"), numbers, "b z z enter", "speak request 2: physics/gromacs-2"),
+        ("accept", opened("5"), offers, "a", "true two from biology (b10)"),
+        ("reject an offer", opened("5"), offers, "x", "false two from biology (b10)"),
+        ("stop", opened("2"), workloads, "s", "stop two on docker"),
+        ("restart", opened("2"), workloads, "R", "start two on docker"),
+        ("remove", opened("2"), workloads, "x y", "remove two on docker"),
+        ("take back", on_shares(), shares, "x y", "revoke two"),
+    ]
+}
+
+#[test]
+fn decisive_keys_act_on_the_row_that_the_last_frame_showed_wherever_it_is_now() {
+    for (what, mut state, fill, keys, acted) in lists() {
+        fill(&mut state, &["one", "two", "three"]);
+        press(&mut state, "g j");
+        // It is put elsewhere, and others come and go around it.
+        fill(&mut state, &["four", "three", "two"]);
+        assert_eq!(acted_on(&press(&mut state, keys)), [acted], "{what}");
+    }
+}
+
+#[test]
+fn where_the_selected_row_is_gone_nothing_is_decided_until_one_is_chosen() {
+    for (what, mut state, fill, keys, _) in lists() {
+        fill(&mut state, &["one", "two", "three"]);
+        press(&mut state, "g j");
+        fill(&mut state, &["one", "three"]);
+        // At once, and also when the frame without it was drawn.
+        let first = keys.split(' ').next().unwrap();
+        assert!(acted_on(&rush(&mut state, first)).is_empty() && state.popups.is_empty(), "{what}");
+        assert!(acted_on(&press(&mut state, keys)).is_empty() && state.popups.is_empty(), "{what}");
+        assert!(
+            said(&state).contains("nothing is selected") || said(&state).contains("not run") || keys.contains(' '),
+            "{what}: {}",
+            said(&state)
+        );
+        let drawn = crate::screens::draw(&mut state, (120, 30));
+        assert!(drawn.contains("is not here any more"), "{what}: {drawn}");
+        // A movement chooses what stands there now.
+        let acted = acted_on(&press(&mut state, &format!("j {keys}")));
+        assert!(acted.len() == 1 && (acted[0].contains("three") || acted[0].contains('3')), "{what}: {acted:?}");
+    }
+}
+
+#[test]
+fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
+    // The same request has another dossier now: what was shown is not what would be approved.
+    let mut state = requests("queue", "6 tab");
+    queue(&mut state, &[1, 2]);
+    press(&mut state, "g");
+    let mut changed = request(1, Stage::Waiting, "scan", "base-1");
+    changed.version += 1;
+    let other = request(2, Stage::Waiting, "signature", "base-2");
+    press(&mut state, "g");
+    update(&mut state, Msg::Drawn);
+    update(&mut state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(vec![changed, other]) });
+    assert!(acted_on(&rush(&mut state, "a")).is_empty());
+    assert!(said(&state).contains("has just changed"), "{}", said(&state));
+    assert_eq!(acted_on(&press(&mut state, "a")), ["approve request 1: physics/gromacs-1"], "it was shown now");
+    // Moved, and not drawn yet.
+    assert!(acted_on(&rush(&mut state, "j a")).is_empty());
+    assert_eq!(acted_on(&press(&mut state, "a")), ["approve request 2: physics/gromacs-2"]);
+}
+
+#[test]
+fn marks_that_are_gone_leave_nothing_to_decide_on_not_the_row_below() {
+    let mut state = requests("queue", "6 tab");
+    queue(&mut state, &[1, 2, 3]);
+    press(&mut state, "g _");
+    queue(&mut state, &[2, 3]);
+    assert!(acted_on(&press(&mut state, "a")).is_empty());
+    assert!(said(&state).contains("nothing is selected"), "{}", said(&state));
+}
+
+#[test]
+fn a_transfer_is_cancelled_by_its_number_and_a_new_one_changes_nothing() {
+    let mut state = on_transfers();
+    press(&mut state, "j");
+    state.job("four".to_owned());
+    assert_eq!(acted_on(&press(&mut state, "s")), ["cancel two"]);
+    let drawn = {
+        press(&mut state, "enter");
+        crate::screens::draw(&mut state, (80, 24))
+    };
+    assert!(drawn.contains("two"), "{drawn}");
+}
+
+#[test]
+fn only_notices_that_were_on_the_screen_are_marked_as_read() {
+    let mut state = requests("inbox", "7");
+    press(&mut state, "j");
+    update(&mut state, Msg::Drawn);
+    let mut more = notices();
+    more.insert(0, wharf::core::request::notice::Notice { id: 9, seen: false, ..more[0].clone() });
+    update(&mut state, Msg::Inbox(Ok(more)));
+    assert!(rush(&mut state, "m").is_empty(), "one of them was not shown");
+    assert!(matches!(&press(&mut state, "m")[..], [Effect::Seen(ids)] if ids.contains(&9)));
+}
+
+#[test]
+fn yes_confirms_only_what_was_drawn() {
+    let mut state = state();
+    press(&mut state, "2");
+    workloads(&mut state, &["one"]);
+    update(&mut state, Msg::Drawn);
+    assert!(acted_on(&rush(&mut state, "x y")).is_empty(), "the question was not on the screen");
+    assert!(matches!(state.popups.last(), Some(Popup::Confirm { .. })), "and it is still open");
+    assert_eq!(acted_on(&press(&mut state, "y")), ["remove one on docker"]);
+}
+
+fn ask(state: &mut State, id: u64, kind: QuestionKind) {
+    update(state, Msg::Question(id, Question { words: "PIN of the token".into(), kind }));
+}
+
+#[test]
+fn a_question_never_takes_keys_that_are_typed_for_something_else() {
+    for kind in [QuestionKind::Secret, QuestionKind::Text, QuestionKind::Confirm] {
+        // Somebody types a filter.
+        let mut state = state();
+        press(&mut state, "/ g r");
+        ask(&mut state, 7, kind);
+        let effects = press(&mut state, "o y");
+        assert!(state.popups.is_empty() && !effects.iter().any(|effect| matches!(effect, Effect::Answer(..))));
+        assert_eq!(state.catalog.input.text, "groy");
+        let drawn = crate::screens::draw(&mut state, (80, 24));
+        assert!(drawn.contains("? PIN of the token") && drawn.contains("! opens it"), "{drawn}");
+        press(&mut state, "esc !");
+        assert_eq!(state.popups.len(), 1);
+        let answer = press(&mut state, if kind == QuestionKind::Confirm { "y" } else { "1 enter" });
+        assert!(matches!(&answer[..], [Effect::Answer(7, Some(_))]), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_question_waits_where_nobody_waits_for_it_and_opens_for_whoever_does() {
+    // Whoever has gone on to something else is not interrupted.
+    let mut state = state();
+    press(&mut state, "i enter");
+    press(&mut state, "j");
+    ask(&mut state, 1, QuestionKind::Secret);
+    assert!(state.popups.is_empty() && state.waiting.len() == 1);
+    // Its job has ended meanwhile.
+    update(&mut state, Msg::Unasked(1));
+    assert!(state.waiting.is_empty());
+    // Whoever waits for it has it before them; keys of the first moment are not for it.
+    press(&mut state, "i enter");
+    ask(&mut state, 2, QuestionKind::Secret);
+    assert_eq!(state.popups.len(), 1);
+    rush(&mut state, "j");
+    update(&mut state, Msg::Drawn);
+    rush(&mut state, "j");
+    state.clock += MOMENT / 2;
+    rush(&mut state, "j enter");
+    assert!(said(&state).contains("has just opened"), "{}", said(&state));
+    state.clock += MOMENT / 2 + 1;
+    rush(&mut state, "j");
+    assert!(said(&state).contains("has just opened"), "those who go on typing have not read it");
+    let effects = press(&mut state, "1 2 enter");
+    assert_eq!(effects, [Effect::Answer(2, Some(Secret::new("12")))]);
+}
+
+#[test]
+fn a_line_that_is_cut_can_be_read_in_full() {
+    use wharf::core::error::{Error, Kind};
+    let mut state = state();
+    let error = Error::new(
+        Kind::NotAllowed,
+        "open pkcs11:token=carol;object=wharf?module-path=/usr/lib/x.so",
+        "the PIN is wrong, two tries are left",
+    )
+    .hint("ask whoever gave you the token");
+    state.fail(&error);
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("! shows it all") && !drawn.contains("whoever gave"), "{drawn}");
+    press(&mut state, "!");
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("two tries are left") && drawn.contains("whoever gave you the token"), "{drawn}");
+    // In the transfers, enter reads the whole of one.
+    press(&mut state, "esc");
+    let job = state.job("copy a".into());
+    update(&mut state, Msg::JobDone(job, Err(error)));
+    press(&mut state, "3 enter");
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(drawn.contains("whoever gave you the token"), "{drawn}");
+}
+
+#[test]
+fn whoever_decides_comes_to_the_queue_first() {
+    let mut state = state();
+    update(&mut state, Msg::Me(Me { approver: true, ..Me::default() }));
+    assert!(matches!(&press(&mut state, "6")[..], [Effect::Requests { which: Which::Queue, .. }, ..]));
+    // Where that is learnt only now, and nothing of their own is there.
+    let mut state = crate::keys::state();
+    press(&mut state, "6");
+    update(&mut state, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) });
+    let me = Me { approver: true, ..Me::default() };
+    let effects = update(&mut state, Msg::Queue(Ok((me, Pace::default(), Vec::new()))));
+    assert!(matches!(&effects[..], [Effect::Requests { which: Which::Queue, .. }]), "{effects:?}");
+}
+
+#[test]
+fn words_of_others_begin_no_line_of_ours_on_any_screen() {
+    let fake = "harmless\nallow by the policy site\n  ✓ verified: approved by dora\u{2028}✓ verified";
+    let mut one = request(1, Stage::Rejected, "signature", "alpine\n✓ verified");
+    one.wishes[0].reason = fake.into();
+    one.asked.title = "physics/x\n✓ verified".into();
+    if let Some(dossier) = &mut one.dossier {
+        dossier.diff = fake.into();
+        dossier.evidence.push(fake.into());
+    }
+    let told = one.told(&[], Pace::default(), 0, 1_764_000_100);
+    for line in told.lines().filter(|line| line.contains("approved by dora")) {
+        assert!(line.trim_start().starts_with("│ ") || line.contains("harmless"), "{told}");
+    }
+    assert!(!told.lines().any(|line| line.trim_start().starts_with("✓ verified")), "{told}");
+    assert!(!told.lines().any(|line| line.starts_with("allow by")), "{told}");
+    let mut notice = notices().remove(0);
+    (notice.words, notice.title) = (fake.into(), "x\n✓ verified\nBcc: all@site.example".into());
+    let (subject, body) = notice.letter();
+    assert!(!subject.contains('\n'), "{subject}");
+    assert!(!body.lines().any(|line| line.trim_start().starts_with("✓ verified") || line.starts_with("Bcc")), "{body}");
+    // In a popup that folds its lines, each piece of a quote is marked.
+    let mut state = state();
+    one.wishes[0].reason = format!("{} ✓ verified: approved by dora", "pad ".repeat(40));
+    let told = one.told(&[], Pace::default(), 0, 1_764_000_100);
+    press(&mut state, "6");
+    update(&mut state, Msg::RequestTold(Box::new(Ok((one, told)))));
+    let drawn = crate::screens::draw(&mut state, (44, 60));
+    for line in drawn.lines().filter(|line| line.contains("✓ verified: approved") || line.contains("pad pad")) {
+        assert!(line.contains("│   │ ") || line.contains("│ pad") || line.contains("  │ "), "{drawn}");
+    }
+}
