@@ -15,6 +15,7 @@ use crate::{
     },
     core::{
         config::Config,
+        doctor::State,
         error::{Error, Kind as ErrorKind, Result},
         findings::MOST_FINDINGS,
         model::Image,
@@ -166,7 +167,8 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
     for path in lists {
         let found = if path.is_file() { "" } else { ": it is not there" };
         let advice = "fetch it again, or take it out of exploited_lists in the policy";
-        parts.note("known exploited", path.is_file(), format!("{}{found}", path.display()), advice);
+        let state = if path.is_file() { State::Good } else { State::Bad };
+        parts.note("known exploited", state, format!("{}{found}", path.display()), advice);
     }
     parts.checkers.push(Arc::new(Attachments { catalogues: Catalogues::new(lists) }));
     Ok(())

@@ -27,6 +27,7 @@ use crate::{
     core::{
         clean,
         config::Config,
+        doctor::State,
         error::{During, Result},
         evidence::Signature,
         model::{DataSignature, Image},
@@ -277,7 +278,8 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
     let rules = &config.policy.signature;
     for path in rules.authorities.iter().chain(rules.certificate.iter().map(|named| &named.file)) {
         let fine = read_all(path).is_ok_and(|all| !all.is_empty());
-        parts.note("certificate", fine, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
+        let state = if fine { State::Good } else { State::Bad };
+        parts.note("certificate", state, path.display().to_string(), "it must be PEM ('BEGIN CERTIFICATE')");
     }
     let (authorities, certificates) = (rules.authorities.clone(), rules.certificate.clone());
     let keys = Keys::new(rules.admitting());

@@ -114,6 +114,16 @@ impl Key {
         format!("key {}", self.id.get(..16).unwrap_or(&self.id))
     }
 
+    /// What sort of key it is: `P-256`.
+    pub fn sort(&self) -> &'static str {
+        let head = self.der.get(..self.der.len().min(HEAD)).unwrap_or_default();
+        let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
+        [(P256, "P-256"), (P384, "P-384"), (RSA, "RSA"), (ED25519, "Ed25519")]
+            .into_iter()
+            .find_map(|(oid, word)| says(oid).then_some(word))
+            .unwrap_or("")
+    }
+
     /// As PEM.
     pub fn pem(&self) -> String {
         pem("PUBLIC KEY", &self.der)

@@ -1,6 +1,6 @@
 //! Letters about what concerns somebody: by SMTP, or by the machine's own `sendmail`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use lettre::{
@@ -86,6 +86,12 @@ impl Mail {
     }
 }
 
+/// The machine's own program, which is not on everybody's path.
+fn sendmail() -> Option<PathBuf> {
+    let places = ["/usr/sbin/sendmail", "/usr/lib/sendmail"].map(PathBuf::from);
+    exec::on_path("sendmail").or_else(|| places.into_iter().find(|place| place.is_file()))
+}
+
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -103,6 +109,27 @@ fn of_smtp(error: &SmtpError, what: &str) -> Error {
 impl Notifier for Mail {
     fn way(&self) -> &'static str {
         "mail"
+    }
+
+    async fn ready(&self, _cx: &Context) -> Result<String> {
+        let what = "try the mail server";
+        let place = &self.rules.mail;
+        match &self.transport {
+            Transport::Smtp(smtp) => match smtp.test_connection().await {
+                Ok(true) => Ok(format!("{place} greets")),
+                Ok(false) => Err(Error::new(Kind::Unavailable, what, format!("{place}: it does not greet"))),
+                Err(error) => {
+                    let why = format!("{place}: {}", clean::short(&error.to_string(), 300));
+                    Err(Error::new(Kind::Unavailable, what, why)
+                        .hint("check [notify] mail, and that the server takes letters from here"))
+                }
+            },
+            Transport::Sendmail(_) => match sendmail() {
+                Some(program) => Ok(program.display().to_string()),
+                None => Err(Error::not_found(what, "there is no sendmail here")
+                    .hint("install one, or name a server: mail = \"smtp://HOST\"")),
+            },
+        }
     }
 
     async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {

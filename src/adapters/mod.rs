@@ -21,8 +21,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::core::{
     config::{Config, SourceConfig},
+    doctor::{Finding, State},
     error::{Error, Result},
-    portal::{Finding, Opener, Portal, Source},
+    portal::{Opener, Portal, Source},
     ports::{Checker, Launcher, Notifier, Signers, Vault},
     reference::ImageRef,
 };
@@ -118,13 +119,8 @@ impl Parts {
     }
 
     /// Records what was looked for.
-    pub fn note(&mut self, what: &str, fine: bool, found: impl Into<String>, advice: &str) {
-        self.findings.push(Finding {
-            what: what.to_owned(),
-            fine,
-            found: found.into(),
-            advice: if fine { String::new() } else { advice.to_owned() },
-        });
+    pub fn note(&mut self, what: &str, state: State, found: impl Into<String>, advice: &str) {
+        self.findings.push(Finding::new(what, state, found, advice));
     }
 }
 
@@ -152,11 +148,7 @@ pub fn build(config: Config) -> Result<Portal> {
     parts.sources.sort_by_key(place);
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
     let store = store::shared::of(&config)?;
-    if !config.requests.admitted.is_empty() {
-        let place = format!("{}, admitted into {}", store.describe(), config.requests.admitted);
-        parts.note("requests", true, place, "");
-    }
-    let keys = vault.clone();
+    let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
     let open: Opener = Box::new(move |reference| around.open(reference));
     Ok(Portal {
         sources: parts.sources,
@@ -166,6 +158,8 @@ pub fn build(config: Config) -> Result<Portal> {
             open: Box::new(move |key, asker| signing::open(key.to_owned(), asker, keys.clone())),
             make: Arc::new(signing::make),
             write: Arc::new(signing::write),
+            look: Box::new(move |key| signing::look::look(key.to_owned(), looked_at.clone())),
+            named: Arc::new(move || signing::look::named(&signature)),
             trusted: signing::trusted(config.policy.signature.admitting()),
         },
         spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),

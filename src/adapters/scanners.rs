@@ -13,6 +13,7 @@ use crate::{
     core::{
         clean,
         config::Config,
+        doctor::Ready,
         error::{During, Error, Kind as ErrorKind, Result},
         model::Image,
         ports::{Checker, Supply},
@@ -62,6 +63,13 @@ struct Database {
     updated_at: String,
 }
 
+/// What grype says of its database.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    built: String,
+}
+
 /// When trivy's database was written, in milliseconds since 1970; `None` where it is not found.
 fn stamp() -> Option<u128> {
     let cache = std::env::var_os("TRIVY_CACHE_DIR").map(PathBuf::from);
@@ -92,15 +100,29 @@ impl Scanner {
                 return about.clone();
             }
         }
-        let about = self.asked().await;
+        let about = self.asked().await.unwrap_or_default();
         *known = stamp.map(|stamp| (stamp, about.clone()));
         about
     }
 
-    async fn asked(&self) -> About {
+    async fn asked(&self) -> Result<About> {
         let program = self.program.display().to_string();
-        let said = exec::run(&[&program, "version", "--format", "json"], b"", 1 << 20, Duration::from_secs(20)).await;
-        said.ok().and_then(|said| serde_json::from_slice(&said.stdout).ok()).unwrap_or_default()
+        let words: &[&str] = match self.make {
+            Make::Trivy => &["version", "--format", "json"],
+            Make::Grype => &["db", "status", "--output", "json"],
+        };
+        let argv: Vec<&str> = std::iter::once(program.as_str()).chain(words.iter().copied()).collect();
+        let said = exec::run(&argv, b"", 1 << 20, Duration::from_secs(20)).await?;
+        let what = format!("ask {program}");
+        match self.make {
+            Make::Trivy => serde_json::from_slice(&said.stdout).during(what),
+            // Without a database it fails and says so.
+            Make::Grype => {
+                let status: Status = serde_json::from_slice(&said.stdout).unwrap_or_default();
+                let database = Some(Database { updated_at: status.built }).filter(|one| !one.updated_at.is_empty());
+                Ok(About { version: String::new(), database })
+            }
+        }
     }
 
     fn arguments(&self, target: &str, plain: bool) -> Vec<String> {
@@ -163,6 +185,24 @@ impl Checker for Scanner {
 
     fn is_slow(&self) -> bool {
         true
+    }
+
+    async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
+        let make = self.make.word();
+        let server = std::env::var("TRIVY_SERVER").ok().filter(|server| self.make == Make::Trivy && !server.is_empty());
+        let ready = |about: About| Ready {
+            tool: match &server {
+                Some(server) => format!("{make}, by its server {}", clean::short(server, 100)),
+                None => format!("{make} {}", clean::short(&about.version, 40)).trim_end().to_owned(),
+            },
+            served: server.is_some(),
+            database: about.database.and_then(|database| text::parse_timestamp(&database.updated_at)),
+            renew: match self.make {
+                Make::Trivy => "fetch it: trivy image --download-db-only, as the account that scans",
+                Make::Grype => "fetch it: grype db update, as the account that scans",
+            },
+        };
+        Some(self.asked().await.map(ready))
     }
 
     async fn data(&self) -> Option<String> {
@@ -234,12 +274,6 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
     let found = [Make::Trivy, Make::Grype]
         .into_iter()
         .find_map(|make| exec::on_path(make.word()).map(|program| (make, program)));
-    parts.note(
-        "scanner",
-        found.is_some(),
-        found.as_ref().map_or_else(|| "none".to_owned(), |(_, path)| path.display().to_string()),
-        "install trivy or grype, so that images can be scanned for known vulnerabilities",
-    );
     if let Some((make, program)) = found {
         let host = |url: &str| Some(url.strip_prefix("http://")?.trim_end_matches('/').to_owned());
         let plain = config.sources.iter().filter_map(|source| host(&source.url)).collect();

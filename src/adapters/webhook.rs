@@ -11,7 +11,7 @@ use crate::{
     adapters::http::{self, Lazy, Tls},
     core::{
         config::Config,
-        error::{During, Error, Kind, Result},
+        error::{Error, Kind, Result},
         ports::Notifier,
         progress::Context,
         store::Due,
@@ -39,10 +39,20 @@ impl Webhook {
             return Err(Error::usage(what, "webhook needs a secret that its notices are signed with")
                 .hint("webhook_secret = \"/etc/wharf/webhook.secret\""));
         };
-        let read = std::fs::read_to_string(file).during(format!("{what}: webhook_secret {}", file.display()));
-        let key = match read {
+        let key = match std::fs::read_to_string(file) {
             Ok(text) => Ok(key(&text, file, what)?),
-            Err(error) => Err(error),
+            Err(error) => {
+                let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+                let kind = if denied { Kind::NotAllowed } else { Kind::Failed };
+                let hint =
+                    "the steward must be able to read it: openssl rand -hex 32, mode 0400, owned by that account";
+                Err(Error::new(
+                    kind,
+                    format!("{what}: webhook_secret {}", file.display()),
+                    format!("{}: {error}", file.display()),
+                )
+                .hint(hint))
+            }
         };
         Ok(Some(Self { address, key, client: Lazy::new(Tls::default()) }))
     }
@@ -61,6 +71,12 @@ fn key(text: &str, file: &Path, what: &str) -> Result<hmac::Key> {
 impl Notifier for Webhook {
     fn way(&self) -> &'static str {
         "webhook"
+    }
+
+    /// What is sent there cannot be tried without sending it; the secret can.
+    async fn ready(&self, _cx: &Context) -> Result<String> {
+        self.key.as_ref().map_err(Clone::clone)?;
+        Ok(format!("{}, its secret is there", self.address))
     }
 
     async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {

@@ -4,6 +4,7 @@ mod ask;
 mod audit;
 mod copy;
 mod diff;
+mod doctor;
 mod images;
 mod inbox;
 mod key;
@@ -100,7 +101,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Sources => sources::list(portal, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
         Verb::Logout(args) => sources::logout(portal, &args.source, json).await,
-        Verb::Doctor => sources::doctor(portal, json).await,
+        Verb::Doctor => doctor::run(portal, json).await,
         Verb::Completions { .. } | Verb::Man => Ok(0),
     }
 }

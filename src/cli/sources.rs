@@ -1,10 +1,10 @@
-//! `wharf sources`, `doctor`, `login`, `logout`.
+//! `wharf sources`, `login`, `logout`.
 
 use super::{ask, output};
 use crate::{
     args::Login,
     core::{
-        error::{During, Error, Result},
+        error::{Error, Result},
         portal::Portal,
         progress::Context,
         sign_in::SignIn,
@@ -54,71 +54,6 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         })
         .collect();
     output::table(&["NAME", "TYPE", "STATE", "AS", "ADDRESS", "NOTE"], &rows)?;
-    Ok(0)
-}
-
-/// Says what was found, what is missing and how to get it.
-pub async fn doctor(portal: &Portal, json: bool) -> Result<u8> {
-    let mut findings = portal.findings.clone();
-    let finding = |what: &str, fine: bool, found: String, advice: &str| crate::core::portal::Finding {
-        what: what.into(),
-        fine,
-        found,
-        advice: if fine { String::new() } else { advice.into() },
-    };
-    let files: Vec<String> = portal.config.files.iter().map(|file| file.display().to_string()).collect();
-    findings.push(finding(
-        "configuration",
-        true,
-        if files.is_empty() { "no file; none is needed".into() } else { files.join(", ") },
-        "",
-    ));
-    findings.push(finding(
-        "cache",
-        portal.cache.heads().await.is_ok(),
-        portal.config.cache_dir.display().to_string(),
-        "check that the folder can be written",
-    ));
-    let vault = portal.vault.clone();
-    let (store, refused) = tokio::task::spawn_blocking(move || (vault.describe(), vault.refused()))
-        .await
-        .during("look for a secret store")?;
-    findings.push(finding(
-        "secret store",
-        portal.vault.lasting(),
-        store,
-        "'wharf login' asks whether a file that only you can read may keep them",
-    ));
-    for why in refused {
-        findings.push(finding("secret store", true, format!("not used: {why}"), ""));
-    }
-    for warning in &portal.config.warnings {
-        findings.push(finding("configuration", false, warning.clone(), "correct it"));
-    }
-    for (name, kind, answer) in portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await {
-        let what = format!("{kind} {name}");
-        findings.push(match answer {
-            Ok(health) => finding(
-                &what,
-                true,
-                [health.account, health.note]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                "",
-            ),
-            Err(error) => finding(&what, false, error.why, &error.hint),
-        });
-    }
-    if json {
-        output::json(&findings)?;
-        return Ok(0);
-    }
-    for finding in &findings {
-        let advice = if finding.advice.is_empty() { String::new() } else { format!("\n    → {}", finding.advice) };
-        output::line(&format!("{} {}: {}{advice}", if finding.fine { "✓" } else { "✗" }, finding.what, finding.found))?;
-    }
     Ok(0)
 }
 

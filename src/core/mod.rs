@@ -11,6 +11,7 @@ pub mod details;
 pub mod diff;
 pub mod digest;
 pub mod disk;
+pub mod doctor;
 pub mod document;
 pub mod error;
 pub mod evidence;

@@ -13,6 +13,7 @@ use super::{
     config::Config,
     copy::{self, Options, Outcome, Place},
     details::{Learnt, enrich, is_bare},
+    doctor::Finding,
     error::{During, Error, Result},
     form::{Answers, Form},
     launch::{Plan, Workload},
@@ -55,19 +56,6 @@ pub struct Source {
 
 /// Makes a source for a reference that no configured source owns.
 pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
-
-/// Something `wharf doctor` and the Sources screen report: what it is, whether it is fine, and what to do if not.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
-    /// What was looked for.
-    pub what: String,
-    /// Whether it is there and works.
-    pub fine: bool,
-    /// What was found.
-    pub found: String,
-    /// How to get it, if it is missing.
-    pub advice: String,
-}
 
 /// Everything the front ends need.
 pub struct Portal {
@@ -433,7 +421,7 @@ impl Portal {
             .map(|launcher| (launcher.name().to_owned(), "backend", Asked::Backend(launcher.clone())));
         let asked: Vec<_> =
             sources.chain(launchers).map(|(name, kind, asked)| ask_health(cx, name, kind, asked)).collect();
-        stream::iter(asked).buffered(16).collect().await
+        stream::iter(asked).buffered(64).collect().await
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
     copy::Outcome,
     digest::Digest,
     disk::{Import, Published, Upload},
+    doctor::{Looked, Named, Ready},
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
@@ -155,6 +156,11 @@ pub trait Content: Send + Sync {
     /// Deletes a manifest by its digest; one that is gone is deleted already. `false` where the place lets none be deleted.
     async fn forget(&self, _cx: &Context, _at: &ImageRef) -> Result<bool> {
         Ok(false)
+    }
+
+    /// Whether this person may write there, tried without leaving anything.
+    async fn may_write(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
+        Err(cannot(&at.to_string(), "try to write"))
     }
 
     /// Called once after everything was put, for places that take an image as a whole.
@@ -357,6 +363,10 @@ pub struct Signers {
     pub make: MakeKey,
     /// Writes a key into a file that is not there yet, its public half beside it; gives that one's path. It may block.
     pub write: WriteKey,
+    /// Looks at a key without opening it; nobody is asked for anything.
+    pub look: LookAtKey,
+    /// What the policy names: keys and certificates, as far as they can be read. It may block.
+    pub named: NamedKeys,
     /// The id of the policy's key that made a signature over a message, of those that may admit images; `None` if none did.
     pub trusted: Trusted,
 }
@@ -366,6 +376,12 @@ pub type MakeKey = Arc<dyn Fn(Curve, Option<&Secret>) -> Result<NewKey> + Send +
 
 /// Writes a key into a file.
 pub type WriteKey = Arc<dyn Fn(&Path, &NewKey) -> Result<PathBuf> + Send + Sync>;
+
+/// Looks at a key by its name.
+pub type LookAtKey = Box<dyn Fn(&str) -> BoxFuture<'static, Result<Looked>> + Send + Sync>;
+
+/// What the policy names.
+pub type NamedKeys = Arc<dyn Fn() -> Vec<Named> + Send + Sync>;
 
 /// Which of the policy's keys made a signature over a message.
 pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
@@ -377,6 +393,8 @@ pub trait Notifier: Send + Sync {
     fn way(&self) -> &'static str;
     /// Tells it; `false` where this way leads to nobody for this notice.
     async fn deliver(&self, cx: &Context, due: &Due) -> Result<bool>;
+    /// Whether it could tell something now, without telling anything; what answers, in words.
+    async fn ready(&self, cx: &Context) -> Result<String>;
 }
 
 /// Opens a key by its name.
@@ -412,6 +430,11 @@ pub trait Checker: Send + Sync {
     /// Lets the source scan the image anew, and waits until it has; nothing where it cannot.
     async fn start(&self, _cx: &Context, _image: &Image) -> Result<()> {
         Ok(())
+    }
+
+    /// What it works with and how old its data is, where it is a program that may be missing; nothing else says so.
+    async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
+        None
     }
 
     /// What it knows of vulnerabilities, by the identity of its data: another one means that images are judged again.

@@ -243,10 +243,14 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 page.ended = Some(result);
             }
         }
-        Msg::Health(health, store) => {
+        Msg::Health(health) => {
             if let Some(page) = topmost!(state, Screen::Sources) {
                 page.health = Some(health);
-                page.store = store;
+            }
+        }
+        Msg::Checks(checks) => {
+            if let Some(page) = topmost!(state, Screen::Sources) {
+                page.checks = checks;
             }
         }
         Msg::Link(Ok((link, code))) => {

@@ -47,6 +47,7 @@ use self::{
     theme::{Depth, Theme},
 };
 use crate::core::{
+    doctor::{self, Finding},
     error::{During, Result},
     portal::Portal,
     text,
@@ -122,12 +123,8 @@ where
         state.notice = Some(state::Notice { text: first.clone(), tone: state::Tone::Failed });
     }
     for warning in warnings {
-        state.findings.push(crate::core::portal::Finding {
-            what: "configuration".into(),
-            fine: false,
-            found: warning,
-            advice: "correct it; the built-in one is used".into(),
-        });
+        let advice = "correct it; the built-in one is used";
+        state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
     }
     let mut jobs = Jobs::new(portal);
     // One task reads the events: polled with any waker but its own, crossterm's stream never wakes again.

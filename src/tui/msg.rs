@@ -9,6 +9,7 @@ use super::{list::Seen, rows::WorkloadId};
 use crate::core::{
     diff::Diff,
     digest::Digest,
+    doctor::Finding,
     error::{Error, Result},
     evidence::Badge,
     form::{Answers, Form},
@@ -125,8 +126,10 @@ pub enum Msg {
     Terminal(Bytes),
     /// Its end.
     TerminalEnd(Result<()>),
-    /// Health of sources and backends, and the secret store in use.
-    Health(Vec<HealthLine>, String),
+    /// Health of sources and backends.
+    Health(Vec<HealthLine>),
+    /// How everything else is that Wharf leans on.
+    Checks(Vec<Finding>),
     /// A link, with its QR code.
     Link(Result<(Link, String)>),
     /// What a link points to.

@@ -11,7 +11,7 @@ use super::{
     popups::{Popup, Popups},
     screens::{catalog, console, image, inbox, launch, offers, requests, sources, workload, workloads},
 };
-use crate::core::{error::Error, portal::Finding, ports::Listing, progress::Note};
+use crate::core::{doctor::Finding, error::Error, ports::Listing, progress::Note};
 
 /// One screen. Each keeps its own state, its update and its view together.
 #[derive(Debug)]
@@ -260,7 +260,7 @@ impl State {
             Screen::Inbox(page) => of(&mut page.rows, 2),
             Screen::Transfers => Shown { each: 2, ..of(&mut self.jobs, 1) },
             Screen::Sources(page) => {
-                let count = self.findings.len() + self.sources.len() * 4 + 8;
+                let count = (self.findings.len() + page.checks.len()) * 2 + self.sources.len() * 4 + 8;
                 Shown { chosen: false, ..of(Lines(&mut page.at, count), 1) }
             }
             Screen::Workload(_) | Screen::Console(_) => return None,

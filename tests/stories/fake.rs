@@ -209,6 +209,8 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
             open: Box::new(|key, asker| wharf::adapters::signing::open(key.to_owned(), asker, Arc::new(NoVault))),
             make: Arc::new(wharf::adapters::signing::make),
             write: Arc::new(wharf::adapters::signing::write),
+            look: Box::new(|key| wharf::adapters::signing::look::look(key.to_owned(), Arc::new(NoVault))),
+            named: Arc::new(Vec::new),
             trusted: wharf::adapters::signing::trusted(&[]),
         },
         spool: Arc::new(wharf::adapters::store::shared::spool::SpoolFile::new(

@@ -13,6 +13,7 @@ mod cli;
 mod clouds;
 mod deciding;
 mod dialogs;
+mod doctor;
 mod fake;
 mod forged;
 mod harbor;

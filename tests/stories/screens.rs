@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ratatui::{Terminal, backend::TestBackend};
 use wharf::{
     core::{
+        doctor::{self, Finding},
         error::{Error, Kind},
         evidence::Publisher,
         form::{Field, FieldKind, Form},
@@ -232,7 +233,15 @@ fn pictures() -> Vec<(&'static str, State)> {
                 .hint("check the spelling, the network or the proxy")),
         ),
     ];
-    update(&mut sources, Msg::Health(health, "kernel keyring".into()));
+    update(&mut sources, Msg::Health(health));
+    let key = Finding::new(
+        "steward's key",
+        doctor::State::Bad,
+        "/etc/wharf/steward.key: there is no such file",
+        "make it: wharf key new /etc/wharf/steward.key",
+    );
+    let old = Finding::new("scanner", doctor::State::Caution, "trivy 0.70, its data is of 9 days ago", "fetch it");
+    update(&mut sources, Msg::Checks(vec![Finding::good("secret store", "kernel keyring"), old, key]));
     all.push(("sources", sources));
     for (name, keys) in
         [("help", "?"), ("palette", ": l a u"), ("facets", "f"), ("share", "j s"), ("copy", "j C"), ("sign-in", "i")]

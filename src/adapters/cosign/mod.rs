@@ -22,6 +22,7 @@ use crate::{
         clean,
         config::Config,
         digest::Digest,
+        doctor::State,
         error::{Error, Kind as ErrorKind, Result},
         evidence::Signature,
         model::{Image, Pinned},
@@ -403,10 +404,12 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
                 if admits.contains(path) {
                     admitting.insert(key.id.clone());
                 }
-                parts.note("signature key", true, format!("{} ({})", path.display(), &key.id[..16]), "");
+                parts.note("signature key", State::Good, format!("{} ({})", path.display(), &key.id[..16]), "");
                 keys.push(key);
             }
-            Err(error) => parts.note("signature key", false, format!("{}: {}", error.what, error.why), &error.hint),
+            Err(error) => {
+                parts.note("signature key", State::Bad, format!("{}: {}", error.what, error.why), &error.hint)
+            }
         }
     }
     parts.checkers.push(std::sync::Arc::new(Cosign {

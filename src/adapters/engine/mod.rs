@@ -23,6 +23,7 @@ use crate::{
     core::{
         clean,
         config::{Config, SourceConfig},
+        doctor::State,
         error::{Error, Kind, Result},
         launch::Usage,
         manifest::RawManifest,
@@ -228,13 +229,15 @@ impl Engine {
 /// Engines from the configuration, the environment, contexts and sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "engine", discover);
-    let names: Vec<&str> = wanted.iter().map(|source| source.name.as_str()).collect();
-    parts.note(
-        "container engines",
-        !names.is_empty(),
-        if names.is_empty() { "no socket found".into() } else { names.join(", ") },
-        "start one: 'systemctl --user start podman.socket', or set DOCKER_HOST",
-    );
+    // Each that is there says by itself whether one may use it.
+    if wanted.is_empty() {
+        parts.note(
+            "container engines",
+            State::Caution,
+            "no socket found",
+            "start one: 'systemctl --user start podman.socket', or set DOCKER_HOST",
+        );
+    }
     for written in wanted {
         let (source, launcher) = source(&written, around);
         parts.sources.push(source);

@@ -20,6 +20,7 @@ use crate::{
         clean,
         config::Config,
         digest::Hasher,
+        doctor::State,
         error::{During, Error, Result},
         evidence::Publisher,
         fetch,
@@ -195,7 +196,9 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     match starter(around) {
         Ok(source) if config.discover => parts.sources.push(source),
         Ok(_) => {}
-        Err(error) => parts.note("starter catalog", false, error.why, "check that the cache folder can be written"),
+        Err(error) => {
+            parts.note("starter catalog", State::Caution, error.why, "check that the cache folder can be written")
+        }
     }
     for written in config.sources.iter().filter(|source| source.adapter == "files") {
         parts.sources.push(source(&written.name, Path::new(&written.url), &written.origin, false));
@@ -204,7 +207,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let names = config.image_folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     parts.note(
         "image folders",
-        !there.is_empty(),
+        if there.is_empty() { State::Caution } else { State::Good },
         if there.is_empty() { "none".into() } else { names.clone() },
         &format!("put disk images, SIF files or OCI layouts into {names}"),
     );

@@ -141,9 +141,6 @@ struct Kept {
 /// The daemonless backend.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let runtime = Runtime::find();
-    let found =
-        runtime.map_or_else(|| "neither bwrap nor unshare on the path".to_owned(), |runtime| runtime.word().to_owned());
-    parts.note("daemonless launch", runtime.is_some(), found, "install bubblewrap");
     parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));
     Ok(())
 }

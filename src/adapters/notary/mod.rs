@@ -18,6 +18,7 @@ use crate::{
     core::{
         config::Config,
         digest::Digest,
+        doctor::State,
         error::{Kind as ErrorKind, Result},
         evidence::Signature,
         model::Image,
@@ -224,7 +225,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let roots = config.policy.signature.notary.clone();
     parts.note(
         "content trust",
-        !roots.is_empty(),
+        if roots.is_empty() { State::Caution } else { State::Good },
         if roots.is_empty() { "no root key is pinned" } else { "root keys are pinned" },
         "pin the root keys of your Notary server: [[policy.signature.notary]]",
     );

@@ -70,6 +70,11 @@ pub fn push(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push")]
 }
 
+/// The scope to give an upload back: registries take that for deleting.
+pub fn give_back(repository: &str) -> Scopes {
+    vec![format!("repository:{repository}:pull,push,delete")]
+}
+
 /// The scope to list all repositories.
 pub fn listing() -> Scopes {
     vec!["registry:catalog:*".to_owned()]

@@ -116,10 +116,7 @@ impl Content for Oci {
                 // It opened an upload instead. Give that back, the copy will stream.
                 StatusCode::ACCEPTED => {
                     if let Some(upload) = location(&response, &url) {
-                        let _ = self
-                            .registry
-                            .send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone()))
-                            .await;
+                        self.give_back(&what, &to.repository, &upload).await;
                     }
                     Ok(false)
                 }
@@ -127,6 +124,17 @@ impl Content for Oci {
             }
         })
         .await
+    }
+
+    /// An upload is opened and given back: nothing is written, and no repository is made.
+    async fn may_write(&self, cx: &Context, at: &ImageRef) -> Result<()> {
+        let name = self.name(at)?;
+        let what = format!("write {at}");
+        let scopes = client::push(&name.repository);
+        let start = self.registry.url(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let upload = self.begin_upload(cx, &what, &scopes, &start).await?;
+        let _ = cx.run(&what, async { Ok(self.give_back(&what, &name.repository, &upload).await) }).await;
+        Ok(())
     }
 
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()> {
@@ -143,10 +151,7 @@ impl Content for Oci {
                     break;
                 }
                 Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable => {
-                    let _ = self
-                        .registry
-                        .send(&what, &scopes, || self.registry.request(Method::DELETE, upload.clone()))
-                        .await;
+                    self.give_back(&what, &name.repository, &upload).await;
                     return Err(error);
                 }
                 Err(error) => {
@@ -276,6 +281,12 @@ impl Oci {
         let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
         let response = success(what, response).await?;
         location(&response, start).ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
+    }
+
+    /// Gives an upload back that nothing came of. Where this account may not, the registry forgets it by itself some day.
+    async fn give_back(&self, what: &str, repository: &str, upload: &Url) {
+        let scopes = client::give_back(repository);
+        let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
     }
 
     /// Where an upload stands: its address and the number of bytes the registry has.

@@ -21,6 +21,7 @@ use crate::{
     adapters::{Parts, Surroundings},
     core::{
         config::{Config, SourceConfig},
+        doctor::State,
         error::{Error, Result},
         portal::Source,
         ports::Vault,
@@ -100,12 +101,15 @@ fn host_and_port(url: &Url) -> Option<String> {
 /// Registries from the configuration and from Docker's and Podman's own files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "oci", discover);
-    parts.note(
-        "registries",
-        !wanted.is_empty(),
-        format!("{} configured or known to Docker and Podman", wanted.len()),
-        "name one in the configuration, or sign in with 'docker login' or 'podman login'",
-    );
+    // Each that is there says by itself how it is.
+    if wanted.is_empty() {
+        parts.note(
+            "registries",
+            State::Caution,
+            "none is configured or known to Docker and Podman",
+            "name one in the configuration, or sign in to one: wharf login HOST",
+        );
+    }
     for written in wanted {
         parts.sources.push(source(&written, around)?);
     }

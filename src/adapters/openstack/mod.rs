@@ -27,6 +27,7 @@ use crate::{
     core::{
         clean,
         config::{Config, SourceConfig},
+        doctor::State,
         error::{Error, Result},
         portal::Source,
     },
@@ -81,7 +82,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let known = match clouds() {
         Ok(known) => known,
         Err(error) => {
-            parts.note("OpenStack clouds", false, error.why, &error.hint);
+            parts.note("OpenStack clouds", State::Bad, error.why, &error.hint);
             return Ok(());
         }
     };
@@ -97,12 +98,14 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         known.iter().map(source).collect()
     };
     let wanted = parts.wanted(config, "openstack", found);
-    parts.note(
-        "OpenStack clouds",
-        !wanted.is_empty(),
-        format!("{} in clouds.yaml or the environment", wanted.len()),
-        "put clouds.yaml into ~/.config/openstack, as your cloud's dashboard offers it",
-    );
+    if wanted.is_empty() {
+        parts.note(
+            "OpenStack clouds",
+            State::Caution,
+            "none in clouds.yaml or the environment",
+            "put clouds.yaml into ~/.config/openstack, as your cloud's dashboard offers it",
+        );
+    }
     for written in wanted {
         let Some((_, cloud, _)) = known.iter().find(|(name, ..)| *name == written.url) else {
             let names: Vec<&str> = known.iter().map(|(name, ..)| name.as_str()).collect();

@@ -75,6 +75,19 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
 }
 
+/// The public half of a key in a PEM text; `None` behind a passphrase. An error where it is no key.
+pub fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
+    let unfit = || {
+        Error::usage(what, "it is no private key that is understood")
+            .hint("make one with wharf key new, or openssl genpkey")
+    };
+    let (kind, der) = body(pem.reveal()).ok_or_else(unfit)?;
+    if locked::is_locked(&kind) {
+        return Ok(None);
+    }
+    read(&kind, &der).and_then(|(_, public)| Key::of_der(public)).ok_or_else(unfit).map(Some)
+}
+
 /// A new key as PEM (PKCS#8), behind a passphrase if one is given.
 pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     let what = "make a key";

@@ -2,6 +2,7 @@
 
 mod file;
 mod locked;
+pub mod look;
 mod pkcs11;
 mod write;
 

@@ -16,6 +16,7 @@ use crate::{
     adapters::keys::Key,
     core::{
         clean,
+        doctor::Looked,
         error::{During, Error, Kind, Result},
         ports::{Asker, Question, QuestionKind, Signer},
         request::statement::Statement,
@@ -74,14 +75,7 @@ fn read(uri: &str) -> Option<Uri> {
 /// Opens the key; its PIN is asked for.
 pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
     let what = format!("open {}", clean::short(uri, 100));
-    let read = read(uri).ok_or_else(|| {
-        Error::usage(&what, "not a PKCS#11 URI, or one with a PIN in it")
-            .hint("write pkcs11:token=NAME;object=KEY?module-path=/usr/lib/…/lib.so; the PIN is asked for")
-    })?;
-    let module = read.module.clone().or_else(|| std::env::var("PKCS11_MODULE").ok()).ok_or_else(|| {
-        Error::usage(&what, "it names no module")
-            .hint("add ?module-path=/usr/lib/…/lib.so, or set PKCS11_MODULE to the library of your token")
-    })?;
+    let (read, module) = named(&what, uri)?;
     let token = read.token.clone().unwrap_or_else(|| "the token".to_owned());
     let question = Question { words: format!("PIN of {}", clean::short(&token, 60)), kind: QuestionKind::Secret };
     let pin = asker.ask(question).await?;
@@ -90,14 +84,45 @@ pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
     Ok(Arc::new(key))
 }
 
-fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareKey> {
-    let failed = |error: cryptoki::error::Error| {
-        let said = clean::short(&error.to_string(), 160);
-        if said.to_lowercase().contains("pin") {
-            return Error::new(Kind::NotAllowed, what, said).hint("too many wrong PINs lock a token");
-        }
-        Error::failed(what, said).hint("check the module and that the token is there: pkcs11-tool --list-slots")
-    };
+/// What can be seen of a key without its PIN: tokens show public halves to everybody, unless they were told not to.
+pub fn look(uri: &str) -> Result<Looked> {
+    let what = format!("look at {}", clean::short(uri, 100));
+    let (read, module) = named(&what, uri)?;
+    let session = session(&what, &module, &read)?;
+    let public = public_half(&what, &session, &read, None).ok().map(|(public, _)| public);
+    let token = clean::short(read.token.as_deref().unwrap_or("the token"), 60);
+    Ok(Looked {
+        place: format!("the key {} of {token}", clean::short(read.object.as_deref().unwrap_or("in hardware"), 60)),
+        curve: public.as_ref().map_or("", Key::sort),
+        id: public.map(|key| key.id),
+        locked: true,
+    })
+}
+
+/// What a URI says, and the module that it or the environment names.
+fn named(what: &str, uri: &str) -> Result<(Uri, String)> {
+    let read = read(uri).ok_or_else(|| {
+        Error::usage(what, "not a PKCS#11 URI, or one with a PIN in it")
+            .hint("write pkcs11:token=NAME;object=KEY?module-path=/usr/lib/…/lib.so; the PIN is asked for")
+    })?;
+    let module = read.module.clone().or_else(|| std::env::var("PKCS11_MODULE").ok()).ok_or_else(|| {
+        Error::usage(what, "it names no module")
+            .hint("add ?module-path=/usr/lib/…/lib.so, or set PKCS11_MODULE to the library of your token")
+    })?;
+    Ok((read, module))
+}
+
+fn failed(what: &str, error: &cryptoki::error::Error) -> Error {
+    let said = clean::short(&error.to_string(), 160);
+    if said.to_lowercase().contains("pin") {
+        return Error::new(Kind::NotAllowed, what, said).hint("too many wrong PINs lock a token");
+    }
+    Error::failed(what, said).hint("check the module and that the token is there: pkcs11-tool --list-slots")
+}
+
+/// A session with the token, in which nobody is signed in yet.
+fn session(what: &str, module: &str, uri: &Uri) -> Result<Session> {
+    let failed = |error: cryptoki::error::Error| failed(what, &error);
     let library = Pkcs11::new(module).map_err(failed)?;
     match library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(cryptoki::error::Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
@@ -111,29 +136,25 @@ fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareK
     let slot = slots.into_iter().find(named).ok_or_else(|| {
         Error::not_found(what, "no token of that name is there").hint("pkcs11-tool --list-slots shows them")
     })?;
-    let session = library.open_ro_session(slot).map_err(failed)?;
-    let secret = AuthPin::new(pin.reveal().to_owned().into());
-    session.login(UserType::User, Some(&secret)).map_err(failed)?;
-    let find = |class: ObjectClass, id: Option<Vec<u8>>| -> Result<ObjectHandle> {
-        let mut template = vec![Attribute::Class(class)];
-        template.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
-        template.extend(id.map(Attribute::Id));
-        let found = session.find_objects(&template).map_err(failed)?;
-        found.into_iter().next().ok_or_else(|| {
-            Error::not_found(what, "the token shows no such key").hint("pkcs11-tool --login --list-objects shows them")
-        })
-    };
-    let private = find(ObjectClass::PRIVATE_KEY, None)?;
-    // Two keys may have the same label: halves that belong together have the same id.
-    let id =
-        session.get_attributes(private, &[AttributeType::Id]).map_err(failed)?.into_iter().find_map(|one| match one {
-            Attribute::Id(id) if !id.is_empty() => Some(id),
-            _ => None,
-        });
-    let public = find(ObjectClass::PUBLIC_KEY, id)?;
+    library.open_ro_session(slot).map_err(failed)
+}
+
+fn find(what: &str, session: &Session, uri: &Uri, class: ObjectClass, id: Option<Vec<u8>>) -> Result<ObjectHandle> {
+    let mut template = vec![Attribute::Class(class)];
+    template.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
+    template.extend(id.map(Attribute::Id));
+    let found = session.find_objects(&template).map_err(|error| failed(what, &error))?;
+    found.into_iter().next().ok_or_else(|| {
+        Error::not_found(what, "the token shows no such key").hint("pkcs11-tool --login --list-objects shows them")
+    })
+}
+
+/// The public half, and whether it is on an elliptic curve.
+fn public_half(what: &str, session: &Session, uri: &Uri, id: Option<Vec<u8>>) -> Result<(Key, bool)> {
+    let public = find(what, session, uri, ObjectClass::PUBLIC_KEY, id)?;
     let wanted = [AttributeType::EcPoint, AttributeType::Modulus, AttributeType::PublicExponent];
     let (mut point, mut modulus, mut exponent) = (None, None, None);
-    for attribute in session.get_attributes(public, &wanted).map_err(failed)? {
+    for attribute in session.get_attributes(public, &wanted).map_err(|error| failed(what, &error))? {
         match attribute {
             Attribute::EcPoint(value) => point = Some(value),
             Attribute::Modulus(value) => modulus = Some(value),
@@ -150,6 +171,22 @@ fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareK
     let public = der.and_then(Key::of_der).ok_or_else(|| {
         Error::unsupported(what, "its public key is of no kind that is understood").hint("P-256, P-384 or RSA")
     })?;
+    Ok((public, curve))
+}
+
+fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareKey> {
+    let failed = |error: cryptoki::error::Error| failed(what, &error);
+    let session = session(what, module, uri)?;
+    let secret = AuthPin::new(pin.reveal().to_owned().into());
+    session.login(UserType::User, Some(&secret)).map_err(failed)?;
+    let private = find(what, &session, uri, ObjectClass::PRIVATE_KEY, None)?;
+    // Two keys may have the same label: halves that belong together have the same id.
+    let id =
+        session.get_attributes(private, &[AttributeType::Id]).map_err(failed)?.into_iter().find_map(|one| match one {
+            Attribute::Id(id) if !id.is_empty() => Some(id),
+            _ => None,
+        });
+    let (public, curve) = public_half(what, &session, uri, id)?;
     let name = format!("the key {} of a token", uri.object.as_deref().unwrap_or("in hardware"));
     Ok(HardwareKey { session: Arc::new(Mutex::new(session)), private, public, curve, name: clean::short(&name, 100) })
 }

@@ -250,10 +250,10 @@ impl Jobs {
             }),
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().within(Duration::from_secs(8));
-                let vault = portal.vault.clone();
-                let (health, store) =
-                    tokio::join!(portal.health(&cx), tokio::task::spawn_blocking(move || vault.describe()));
-                post.send(Msg::Health(health, store.unwrap_or_default())).await;
+                // Each is shown when it is there.
+                let health = async { post.send(Msg::Health(portal.health(&cx).await)).await };
+                let checks = async { post.send(Msg::Checks(portal.checks().await)).await };
+                tokio::join!(health, checks);
             }),
             Effect::Link(target, platform) => self.read(Slot::Link, move |post| async move {
                 let link = async {

@@ -7,13 +7,13 @@ use ratatui::{
 };
 
 use crate::{
-    core::portal::Finding,
+    core::doctor::Finding,
     tui::{
         list::Position,
         msg::HealthLine,
         state::SourceLine,
         theme::Theme,
-        widgets::{fact, fit, put, row},
+        widgets::{fit, put, row},
     },
 };
 
@@ -22,8 +22,8 @@ use crate::{
 pub struct Page {
     /// What they answered, once they did.
     pub health: Option<Vec<HealthLine>>,
-    /// The secret store in use.
-    pub store: String,
+    /// What was asked beside them, once it answered.
+    pub checks: Vec<Finding>,
     /// First line.
     pub at: Position,
 }
@@ -79,8 +79,8 @@ impl Page {
         }
         lines.push(Line::raw(""));
         lines.push(Line::styled(" On this machine", theme.style("title")));
-        for finding in findings {
-            let (sign, role) = if finding.fine { ("✓", "good") } else { ("✗", "caution") };
+        for finding in findings.iter().chain(&self.checks) {
+            let (sign, role) = (finding.state.sign(), finding.state.role());
             lines.push(Line::from(vec![
                 Span::styled(format!(" {sign} "), theme.style(role)),
                 Span::styled(format!("{}: {}", finding.what, finding.found), theme.style("text")),
@@ -88,9 +88,6 @@ impl Page {
             if !finding.advice.is_empty() {
                 lines.push(detail(&format!("→ {}", finding.advice), width, theme));
             }
-        }
-        if !self.store.is_empty() {
-            lines.push(fact(" Secrets", self.store.clone(), theme));
         }
         lines
     }

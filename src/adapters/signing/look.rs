@@ -1,0 +1,104 @@
+//! What can be seen of a key without opening it: nobody is asked for a passphrase or a PIN, and nothing is signed.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use futures_util::future::BoxFuture;
+
+use super::{file, pkcs11};
+use crate::{
+    adapters::{certificates, keys::Key},
+    core::{
+        doctor::{Looked, Named},
+        error::{During, Error, Kind, Result},
+        policy::SignatureRules,
+        ports::Vault,
+        secret::Secret,
+        signing_keys::{KEYRING, place_of},
+    },
+};
+
+/// No key is longer.
+const LONGEST: u64 = 64 << 10;
+
+/// What the policy names: its keys, and the keys of its certificates, as far as they can be read.
+pub fn named(rules: &SignatureRules) -> Vec<Named> {
+    let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok());
+    let keys = keys.map(|key| Named { id: key.id, certificate: false });
+    let certificates = rules.certificate.iter().filter_map(|named| {
+        let text = std::fs::read_to_string(&named.file).ok()?;
+        Key::of_der(certificates::Read::of_pem(&text)?.spki)
+    });
+    keys.chain(certificates.map(|key| Named { id: key.id, certificate: true })).collect()
+}
+
+/// Looks at what `--key` names.
+pub fn look(key: String, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Looked>> {
+    Box::pin(async move {
+        let what = format!("look at {key}");
+        tokio::task::spawn_blocking(move || look_at(&key, &*vault)).await.during(what)?
+    })
+}
+
+fn look_at(key: &str, vault: &dyn Vault) -> Result<Looked> {
+    let what = format!("look at {key}");
+    if key.starts_with("pkcs11:") {
+        return pkcs11::look(key);
+    }
+    if let Some(name) = key.strip_prefix(KEYRING) {
+        let Some((_, pem)) = vault.get(&place_of(name))? else {
+            return Err(Error::not_found(what, "the secret store has none of that name")
+                .hint(format!("make one: wharf key new FOLDER/{name}.key, and name that file")));
+        };
+        let place = format!("the key '{name}' in the {}", vault.describe());
+        return Ok(looked(place, file::public_of(&what, &pem)?));
+    }
+    let path = Path::new(key);
+    let pem = text(path, &what)?;
+    let place = format!("the key in {}", path.display());
+    let found = looked(place, file::public_of(&what, &pem)?);
+    // Behind a passphrase, its public half may be beside it.
+    match (found.locked, Key::load(&path.with_added_extension("pub"))) {
+        (true, Ok(public)) => Ok(Looked { id: Some(public.id.clone()), curve: public.sort(), ..found }),
+        _ => Ok(found),
+    }
+}
+
+fn looked(place: String, public: Option<Key>) -> Looked {
+    let curve = public.as_ref().map_or("", Key::sort);
+    Looked { place, locked: public.is_none(), curve, id: public.map(|key| key.id) }
+}
+
+/// The text of a key file that only its owner may read.
+fn text(path: &Path, what: &str) -> Result<Secret> {
+    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let meta = std::fs::metadata(path).map_err(|error| missing(what, &error, path, folder))?;
+    if !meta.is_file() || meta.len() > LONGEST {
+        return Err(Error::usage(what, "it is no file that holds a key").hint("name a key file (PEM)"));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
+    }
+    std::fs::read_to_string(path).map(Secret::new).map_err(|error| missing(what, &error, path, PathBuf::new()))
+}
+
+fn missing(what: &str, error: &std::io::Error, path: &Path, folder: PathBuf) -> Error {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => {
+            Error::not_found(what, "there is no such file").hint(format!("make it: wharf key new {}", path.display()))
+        }
+        ErrorKind::PermissionDenied => Error::new(Kind::NotAllowed, what, "you may not read it").hint(format!(
+            "it has to be yours, mode 600{}",
+            if folder.as_os_str().is_empty() {
+                String::new()
+            } else {
+                format!(", in a folder that you may enter ({})", folder.display())
+            }
+        )),
+        _ => Error::failed(what, error),
+    }
+}

@@ -1,0 +1,43 @@
+//! `wharf doctor`: how everything is that Wharf leans on, a line each.
+
+use std::io::IsTerminal;
+
+use super::output;
+use crate::core::{
+    clean,
+    doctor::{Finding, State},
+    error::{Kind, Result},
+    portal::Portal,
+};
+
+/// Says what was found, what does not work, why, and what to do; fails where something is red.
+pub async fn run(portal: &Portal, json: bool) -> Result<u8> {
+    let findings = portal.doctor().await;
+    if json {
+        output::json(&findings)?;
+    } else {
+        let coloured = is_coloured();
+        findings.iter().try_for_each(|finding| output::line(&words(finding, coloured)))?;
+    }
+    let red = findings.iter().any(|finding| finding.state == State::Bad);
+    Ok(if red { Kind::Failed.exit_code() } else { 0 })
+}
+
+/// Colours are for people: not for pipes, and not where somebody wants none (no-color.org).
+fn is_coloured() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn words(finding: &Finding, coloured: bool) -> String {
+    let colour = match finding.state {
+        State::Good => "32",
+        State::Caution => "33",
+        State::Bad => "31",
+    };
+    let sign = finding.state.sign();
+    let sign = if coloured { format!("\x1b[{colour}m{sign}\x1b[0m") } else { sign.to_owned() };
+    let advice =
+        if finding.advice.is_empty() { String::new() } else { format!("\n    → {}", clean::line(&finding.advice)) };
+    format!("{sign} {}: {}{advice}", clean::line(&finding.what), clean::line(&finding.found))
+}
