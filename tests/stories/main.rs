@@ -27,6 +27,7 @@ mod psql;
 mod pty;
 mod reach;
 mod readme;
+mod readme_site;
 mod requests;
 mod running;
 mod sandbox;
