@@ -87,7 +87,7 @@ impl Mail {
 }
 
 /// The machine's own program, which is not on everybody's path.
-fn sendmail() -> Option<PathBuf> {
+fn sendmail_program() -> Option<PathBuf> {
     let places = ["/usr/sbin/sendmail", "/usr/lib/sendmail"].map(PathBuf::from);
     exec::on_path("sendmail").or_else(|| places.into_iter().find(|place| place.is_file()))
 }
@@ -124,7 +124,7 @@ impl Notifier for Mail {
                         .hint("check [notify] mail, and that the server takes letters from here"))
                 }
             },
-            Transport::Sendmail(_) => match sendmail() {
+            Transport::Sendmail => match sendmail_program() {
                 Some(program) => Ok(program.display().to_string()),
                 None => Err(Error::not_found(what, "there is no sendmail here")
                     .hint("install one, or name a server: mail = \"smtp://HOST\"")),
@@ -158,7 +158,8 @@ impl Notifier for Mail {
 async fn sendmail(letter: &Message, what: &str) -> Result<()> {
     let envelope = letter.envelope();
     let from = envelope.from().map_or("<>", AsRef::as_ref);
-    let mut argv = vec!["sendmail", "-i", "-f", from, "--"];
+    let program = sendmail_program().map_or_else(|| "sendmail".to_owned(), |program| program.display().to_string());
+    let mut argv = vec![program.as_str(), "-i", "-f", from, "--"];
     argv.extend(envelope.to().iter().map(AsRef::<str>::as_ref));
     let away = |why: &str| Error::new(Kind::Unavailable, what, clean::short(why, 300)).hint("it is tried again");
     let said = exec::run(&argv, &letter.formatted(), 4096, PATIENCE).await.map_err(|error| away(&error.why))?;
