@@ -53,6 +53,8 @@ struct Written {
     #[serde(default)]
     notary: String,
     #[serde(default)]
+    token_server: String,
+    #[serde(default)]
     scanner: String,
     #[serde(default)]
     repositories: Vec<String>,
@@ -165,7 +167,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[source]]",
         variable: "WHARF_REGISTRIES",
-        words: "sources: name, type, url, user, ca, client_certificate, client_key, notary, scanner, repositories; the variable has registry URLs with spaces between them",
+        words: "sources: name, type, url, user, ca, client_certificate, client_key, token_server, notary, scanner, repositories; the variable has registry URLs with spaces between them",
     },
 ];
 
@@ -265,6 +267,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             ca: written.ca.map(absolute),
             client_certificate,
             notary: written.notary,
+            token_server: written.token_server,
             scanner: written.scanner,
             repositories: written.repositories,
             origin: path.display().to_string(),

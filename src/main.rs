@@ -3,6 +3,8 @@
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 use wharf::{
     adapters,
     args::{Cli, Verb},
@@ -60,11 +62,11 @@ fn log(state_dir: &Path) {
     let Ok(filter) = std::env::var("WHARF_LOG") else { return };
     let path = state_dir.join("wharf.log");
     let Ok(file) = adapters::private::open(&path, |options| options.create(true).append(true)) else { return };
-    let _ = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_env_filter(filter)
-        .with_writer(std::sync::Mutex::new(file))
-        .try_init();
+    // Libraries print what they send, secrets too where they do not know them for such: of them, only warnings.
+    let ours = filter_fn(|about| about.target().starts_with("wharf") || *about.level() <= Level::WARN);
+    let writer = std::sync::Mutex::new(file);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).with_filter(ours);
+    let _ = tracing_subscriber::registry().with(EnvFilter::new(filter)).with(lines).try_init();
 }
 
 fn ended(result: Result<u8>, json: bool) -> ExitCode {

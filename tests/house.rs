@@ -158,3 +158,25 @@ fn nothing_is_unwrapped_outside_tests() {
         }
     }
 }
+
+/// What makes a request or follows a redirect is in one folder: so a secret can be attached there only.
+#[test]
+fn only_the_shared_http_makes_clients() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in files.iter().filter(|file| !file.starts_with(root.join("adapters/http"))) {
+        let text = fs::read_to_string(file).unwrap();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let makes = ["Client::builder", "Client::new()", "RequestBuilder", "basic_auth(", "bearer_auth("]
+                .iter()
+                .any(|word| line.contains(word))
+                || (line.contains("reqwest::{") && line.contains("Client"));
+            if makes {
+                wrong.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use adapters::http::Server:\n{}", wrong.join("\n"));
+}

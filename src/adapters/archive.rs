@@ -4,19 +4,21 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 
-use crate::core::{
-    clean,
-    digest::Digest,
-    error::{During, Error, Result},
-    json,
-    manifest::{CONFIG_LIMIT, MANIFEST_LIMIT, OCI_MANIFEST, RawManifest},
+use crate::{
+    adapters::header,
+    core::{
+        clean,
+        digest::Digest,
+        error::{During, Error, Result},
+        json,
+        manifest::{CONFIG_LIMIT, MANIFEST_LIMIT, OCI_MANIFEST, RawManifest},
+    },
 };
 
 /// More entries than any image archive has.
@@ -88,7 +90,7 @@ impl Index {
     /// Scans an archive.
     pub fn scan(path: &Path) -> Result<Self> {
         let what = format!("read {}", path.display());
-        let file = File::open(path).during(&what)?;
+        let file = header::open(path)?;
         let mut archive = tar::Archive::new(file);
         let mut entries = HashMap::new();
         for entry in archive.entries_with_seek().during(&what)? {
@@ -111,7 +113,7 @@ impl Index {
         if length > limit as u64 {
             return Err(Error::failed(what, "it is larger than any honest one"));
         }
-        let mut file = File::open(&self.path).during(&what)?;
+        let mut file = header::open(&self.path)?;
         file.seek(SeekFrom::Start(offset)).during(&what)?;
         let mut bytes = vec![0; length as usize];
         file.read_exact(&mut bytes).during(&what)?;
@@ -186,7 +188,7 @@ impl Index {
 pub async fn part(path: &Path, offset: u64, length: u64, what: String) -> Result<crate::core::ports::ByteStream> {
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncSeekExt};
-    let mut file = tokio::fs::File::open(path).await.during(&what)?;
+    let mut file = tokio::fs::File::from_std(header::open(path)?);
     file.seek(SeekFrom::Start(offset)).await.during(&what)?;
     let stream = tokio_util::io::ReaderStream::with_capacity(file.take(length), 256 << 10);
     Ok(Box::pin(stream.map(move |chunk| chunk.during(&what))))

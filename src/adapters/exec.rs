@@ -37,11 +37,26 @@ pub async fn run_in(
     limit: usize,
     deadline: Duration,
 ) -> Result<Output> {
+    run_at(argv, environment, None, input, limit, deadline).await
+}
+
+/// The same, in the working folder where one is given.
+pub async fn run_at(
+    argv: &[&str],
+    environment: Option<&[String]>,
+    folder: Option<&Path>,
+    input: &[u8],
+    limit: usize,
+    deadline: Duration,
+) -> Result<Output> {
     let what = format!("run {}", argv.first().copied().unwrap_or("nothing"));
     let (program, arguments) = argv.split_first().ok_or_else(|| Error::failed(&what, "no program"))?;
     let mut command = Command::new(program);
     if let Some(environment) = environment {
         command.env_clear().envs(environment.iter().filter_map(|pair| pair.split_once('=')));
+    }
+    if let Some(folder) = folder {
+        command.current_dir(folder);
     }
     let mut child = command
         .args(arguments)
@@ -88,7 +103,69 @@ pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_executable(file))
 }
 
+/// Why somebody else than root or this person could change what a program does, where that is so: whoever may write to
+/// it, or to a folder on the way to it.
+pub fn changed_by_others(program: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let real = match program.canonicalize() {
+        Ok(real) => real,
+        Err(error) => return Some(format!("{}: {error}", program.display())),
+    };
+    let (own, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    for (at, place) in real.ancestors().enumerate() {
+        let meta = match place.symlink_metadata() {
+            Ok(meta) => meta,
+            Err(error) => return Some(format!("{}: {error}", place.display())),
+        };
+        if meta.uid() != 0 && meta.uid() != own {
+            return Some(format!("{} belongs to somebody else", place.display()));
+        }
+        // In a folder like /tmp everybody may write, and nobody may exchange what is another's. A group of one's own, as
+        // many systems make it, has the number of its person.
+        let sticky = at > 0 && meta.mode() & 0o1000 != 0;
+        let private = meta.gid() == 0 || (meta.gid() == group && group == own);
+        let open = meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !private);
+        if open && !sticky {
+            return Some(format!("others may write to {}", place.display()));
+        }
+    }
+    None
+}
+
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_others_may_change_is_told_from_one_that_they_may_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let inner = folder.path().join("bin");
+        std::fs::create_dir(&inner).unwrap();
+        mode(&inner, 0o755);
+        let program = inner.join("tool");
+        std::fs::write(&program, "").unwrap();
+        mode(&program, 0o755);
+        assert_eq!(changed_by_others(&program), None);
+        mode(&program, 0o757);
+        assert!(changed_by_others(&program).unwrap().contains("tool"));
+        mode(&program, 0o755);
+        mode(&inner, 0o777);
+        assert!(changed_by_others(&program).unwrap().contains("bin"));
+        mode(&inner, 0o1777);
+        assert_eq!(changed_by_others(&program), None, "as /tmp is");
+        // A link is as good as what it leads to.
+        mode(&inner, 0o777);
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&program, &link).unwrap();
+        assert!(changed_by_others(&link).is_some());
+        assert!(changed_by_others(Path::new("/nonexistent/tool")).is_some());
+    }
 }

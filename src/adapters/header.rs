@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOC
 
 use crate::core::{
     clean,
-    error::{During, Result},
+    error::{During, Error, Result},
     model::ImageKind,
     text,
 };
@@ -39,10 +39,28 @@ pub struct Facts {
     pub refers: bool,
 }
 
+/// Opens a file for reading. Only a regular one: a pipe or a device is refused before it is opened, where a look at it
+/// would wait for ever, or do something.
+pub fn open(path: &Path) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let what = format!("read {}", path.display());
+    let odd = || {
+        Error::usage(&what, "it is neither a file nor a folder but a pipe, a device or the like")
+            .hint("name an image file or a layout folder")
+    };
+    if !std::fs::metadata(path).during(&what)?.is_file() {
+        return Err(odd());
+    }
+    // Whatever takes its place meanwhile is not waited for either.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(path).during(&what)?;
+    if file.metadata().during(&what)?.is_file() { Ok(file) } else { Err(odd()) }
+}
+
 /// Reads the head of `path` and says what it is. Every file is something: without a signature it is `raw`.
 pub fn inspect(path: &Path) -> Result<Facts> {
     let what = format!("inspect {}", path.display());
-    let file = File::open(path).during(&what)?;
+    let file = open(path)?;
     let meta = file.metadata().during(&what)?;
     let mut head = Vec::with_capacity(HEAD);
     file.take(HEAD as u64).read_to_end(&mut head).during(&what)?;

@@ -8,21 +8,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use url::Url;
 
 use crate::{
     adapters::{
         Parts, Surroundings,
-        http::{self, Lazy, Tls},
+        http::{self, Reach, Server, Tls},
     },
     core::{
         clean,
         config::{Config, SourceConfig},
-        error::{Error, Result},
+        error::Result,
         evidence::Publisher,
         model::{Health, Image, Platform},
         portal::Source,
-        ports::{Catalog, Listing},
+        ports::{Catalog, Extent, Listing, SignInServer},
         progress::Context,
         reference::{DOCKER_HUB, ImageRef},
         rows::Row,
@@ -38,8 +37,7 @@ const PAGE: u32 = 50;
 
 struct Hub {
     name: String,
-    base: Url,
-    http: Lazy,
+    server: Server,
     registry: Source,
 }
 
@@ -63,11 +61,10 @@ struct Found {
 }
 
 /// Hub's search in front of `registry`, which serves `docker.io`.
-pub fn source(name: &str, address: &str, origin: &str, registry: Source) -> Result<Source> {
-    let base = Url::parse(address)
-        .map_err(|error| Error::usage(format!("source '{name}'"), format!("url '{address}': {error}")))?;
+pub fn source(name: &str, address: &str, origin: &str, registry: Source, reach: Reach) -> Result<Source> {
+    let server = Server::at(address, Tls::default(), reach, &format!("source '{name}'"))?;
     let content = registry.content.clone();
-    let hub = Arc::new(Hub { name: name.to_owned(), base, http: Lazy::new(Tls::default()), registry });
+    let hub = Arc::new(Hub { name: name.to_owned(), server, registry });
     Ok(Source {
         name: name.to_owned(),
         adapter: "hub",
@@ -86,16 +83,14 @@ impl Catalog for Hub {
         Listing::SearchOnly
     }
 
-    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
-        let Some(query) = query.map(str::trim).filter(|query| query.len() > 1) else { return Ok(()) };
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
+        let Some(query) = query.map(str::trim).filter(|query| query.len() > 1) else { return Ok(Extent::Whole) };
         let what = format!("search {}", self.name);
-        let mut url =
-            self.base.join("v2/search/repositories/").map_err(|error| Error::usage(&what, error.to_string()))?;
-        url.query_pairs_mut().append_pair("query", query).append_pair("page_size", &PAGE.to_string());
+        let place = self.server.place("v2/search/repositories/")?;
+        let place = place.with("query", query).with("page_size", &PAGE.to_string());
         let answer: Answer = cx
             .run(&what, async {
-                let response =
-                    self.http.client(&what)?.get(url).send().await.map_err(|error| http::no_answer(&what, &error))?;
+                let response = self.server.get(&place)?.send(&what).await?;
                 let status = response.status();
                 if !status.is_success() {
                     return Err(http::refused(&what, status, ""));
@@ -103,9 +98,10 @@ impl Catalog for Hub {
                 http::json(response, &what).await
             })
             .await?;
-        let rows = answer.results.into_iter().filter_map(row).collect();
+        // One page is all that a search gives; more is found by more words.
+        let rows = answer.results.into_iter().take(PAGE as usize).filter_map(row).collect();
         let _ = pages.send(rows).await;
-        Ok(())
+        Ok(Extent::Whole)
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -126,6 +122,10 @@ impl Catalog for Hub {
 
     fn sign_in_place(&self) -> Option<String> {
         self.registry.catalog.sign_in_place()
+    }
+
+    async fn sign_in_server(&self, cx: &Context) -> Result<Option<SignInServer>> {
+        self.registry.catalog.sign_in_server(cx).await
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
@@ -174,7 +174,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             None => around.open(&ImageRef::oci(DOCKER_HUB, "library/x", None))?,
         };
         let address = if written.url.is_empty() { ADDRESS } else { &written.url };
-        parts.sources.push(source(&written.name, address, &written.origin, registry)?);
+        parts.sources.push(source(&written.name, address, &written.origin, registry, around.reach.clone())?);
     }
     Ok(())
 }

@@ -60,6 +60,8 @@ checkers! { cosign, notary, glance, sif, attached, served, scanners }
 pub struct Surroundings {
     /// Where secrets are kept.
     pub vault: Arc<dyn Vault>,
+    /// Where a server's answer may send us.
+    pub reach: http::Reach,
     /// For what can be fetched again.
     pub cache_dir: PathBuf,
     /// For what cannot.
@@ -77,7 +79,7 @@ impl Surroundings {
         match reference {
             // A path is its own address: it needs no configured folder.
             ImageRef::File { .. } => Ok(files::source("file", std::path::Path::new("."), "named in a reference", true)),
-            _ => oci::open(reference, &self.vault),
+            _ => oci::open(reference, self),
         }
     }
 }
@@ -137,8 +139,12 @@ pub fn build(config: Config) -> Result<Portal> {
         .hint(format!("use one of {}", NAMES.join(", "))));
     }
     let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
-    let around =
-        Surroundings { vault: vault.clone(), cache_dir: config.cache_dir.clone(), state_dir: config.state_dir.clone() };
+    let around = Surroundings {
+        vault: vault.clone(),
+        reach: http::Reach::default(),
+        cache_dir: config.cache_dir.clone(),
+        state_dir: config.state_dir.clone(),
+    };
     let mut parts = Parts::default();
     register_all(&config, &around, &mut parts)?;
     register_checkers(&config, &around, &mut parts)?;

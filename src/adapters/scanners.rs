@@ -1,11 +1,21 @@
 //! Scans by `trivy`, or by `grype` where only that is installed: known vulnerabilities of the packages in an image.
 //!
-//! They are given the image by digest, and its password in their environment. Their own settings (`TRIVY_*`, `GRYPE_*`)
-//! are their own: with `TRIVY_SERVER`, a server does the work.
+//! What they find must not depend on who asks, nor where: they work in an empty folder of their own, which is their home
+//! too, with settings of ours ([`arguments`](Scanner::arguments)) and an environment of the few variables that say where
+//! their database is and how the network is reached ([`PASSED`]). A `.trivyignore`, a `trivy.yaml`, `TRIVY_SEVERITY` and
+//! all that hides findings is not seen by them. The account for the registry is in a Docker configuration in that folder,
+//! which names this registry alone: a scanner that fetches its database elsewhere has nothing to send there.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use crate::{
@@ -13,13 +23,13 @@ use crate::{
     core::{
         clean,
         config::Config,
-        doctor::Ready,
+        doctor::{Ready, State},
         error::{During, Error, Kind as ErrorKind, Result},
         model::Image,
         ports::{Checker, Supply},
         progress::Context,
         record::{By, Kind, Outcome, Record},
-        reference::ImageRef,
+        reference::{DOCKER_HUB, ImageRef},
         text,
     },
 };
@@ -30,6 +40,35 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const LIMIT: usize = 256 << 20;
 /// How long a scan counts before another is made.
 const VALID: i64 = 86_400;
+
+/// Variables that a scanner is given as they are: where its database is, that it stays off the network, and how the
+/// network is reached. None of them hides a finding.
+const PASSED: &[&str] = &[
+    "TRIVY_CACHE_DIR",
+    "TRIVY_DB_REPOSITORY",
+    "TRIVY_JAVA_DB_REPOSITORY",
+    "TRIVY_OFFLINE_SCAN",
+    "TRIVY_SKIP_DB_UPDATE",
+    "TRIVY_SKIP_JAVA_DB_UPDATE",
+    "TRIVY_SKIP_VERSION_CHECK",
+    "GRYPE_CHECK_FOR_APP_UPDATE",
+    "GRYPE_DB_AUTO_UPDATE",
+    "GRYPE_DB_CACHE_DIR",
+    "GRYPE_DB_UPDATE_URL",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TMPDIR",
+];
+/// Where a scanner finds programs that it calls itself.
+const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Which scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +84,10 @@ pub struct Scanner {
     /// Registries that a person configured with plain http.
     plain: BTreeSet<String>,
     catalogues: Catalogues,
+    /// The trivy server that the policy names; empty without one.
+    server: String,
+    /// Where its folders are made.
+    cache_dir: PathBuf,
     /// What it said of itself, and the stamp of its database then.
     known: tokio::sync::Mutex<Option<(u128, About)>>,
 }
@@ -70,12 +113,53 @@ struct Status {
     built: String,
 }
 
+/// A folder of the person's cache, where neither a variable of the scanner's own nor `XDG_CACHE_HOME` names another.
+fn cache_of(variable: &str, name: &str) -> Option<PathBuf> {
+    let named = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
+    named(variable).or_else(|| cache().map(|cache| cache.join(name)))
+}
+
 /// When trivy's database was written, in milliseconds since 1970; `None` where it is not found.
 fn stamp() -> Option<u128> {
-    let cache = std::env::var_os("TRIVY_CACHE_DIR").map(PathBuf::from);
-    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/trivy")))?;
+    let cache = cache_of("TRIVY_CACHE_DIR", "trivy")?;
     let changed = std::fs::metadata(cache.join("db/trivy.db")).ok()?.modified().ok()?;
     Some(changed.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis())
+}
+
+/// The folder that a scanner works in: nobody else's, empty but for its settings, and gone with it.
+struct Room(PathBuf);
+
+impl Room {
+    fn new(cache_dir: &Path, what: &str) -> Result<Self> {
+        static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("scan-{}-{number}-{:x}", std::process::id(), text::now());
+        let room = Self(cache_dir.join(name));
+        std::fs::create_dir_all(cache_dir).during(what)?;
+        std::fs::DirBuilder::new().mode(0o700).create(&room.0).during(what)?;
+        for settings in ["settings.yaml", "ignored"] {
+            room.write(settings, b"", what)?;
+        }
+        Ok(room)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], what: &str) -> Result<()> {
+        use std::io::Write;
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create_new(true).write(true).mode(0o600).open(self.0.join(name)).during(what)?;
+        file.write_all(bytes).during(what)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Make {
@@ -107,13 +191,16 @@ impl Scanner {
 
     async fn asked(&self) -> Result<About> {
         let program = self.program.display().to_string();
+        let what = format!("ask {program}");
         let words: &[&str] = match self.make {
             Make::Trivy => &["version", "--format", "json"],
             Make::Grype => &["db", "status", "--output", "json"],
         };
         let argv: Vec<&str> = std::iter::once(program.as_str()).chain(words.iter().copied()).collect();
-        let said = exec::run(&argv, b"", 1 << 20, Duration::from_secs(20)).await?;
-        let what = format!("ask {program}");
+        let room = Room::new(&self.cache_dir, &what)?;
+        let environment = self.environment(&room);
+        let patience = Duration::from_secs(20);
+        let said = exec::run_at(&argv, Some(&environment), Some(&room.0), b"", 1 << 20, patience).await?;
         match self.make {
             Make::Trivy => serde_json::from_slice(&said.stdout).during(what),
             // Without a database it fails and says so.
@@ -125,24 +212,39 @@ impl Scanner {
         }
     }
 
-    fn arguments(&self, target: &str, plain: bool) -> Vec<String> {
+    /// Its whole command line: what it looks for and how it answers is said here, so that no setting of a person's does.
+    fn arguments(&self, target: &str, plain: bool, room: &Room) -> Vec<String> {
+        let (settings, ignored) = (room.path("settings.yaml"), room.path("ignored"));
         let words: &[&str] = match self.make {
             Make::Trivy => &[
                 "image",
                 "--quiet",
+                "--config",
+                &settings,
+                "--ignorefile",
+                &ignored,
                 "--format",
                 "json",
                 "--list-all-pkgs",
                 "--scanners",
                 "vuln",
+                "--severity",
+                "UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL",
+                "--exit-code",
+                "0",
+                "--timeout",
+                "10m",
                 "--image-src",
                 "remote",
             ],
-            Make::Grype => &["--quiet", "--output", "json"],
+            Make::Grype => &["--quiet", "--config", &settings, "--output", "json"],
         };
         let program = self.program.display().to_string();
         let mut argv: Vec<String> =
             std::iter::once(program.as_str()).chain(words.iter().copied()).map(str::to_owned).collect();
+        if self.make == Make::Trivy && !self.server.is_empty() {
+            argv.extend(["--server".to_owned(), self.server.clone()]);
+        }
         if plain && self.make == Make::Trivy {
             argv.push("--insecure".into());
         }
@@ -150,26 +252,47 @@ impl Scanner {
         argv
     }
 
-    /// What it finds in its environment beside ours: never on its command line, where everybody sees it.
-    fn environment(&self, host: &str, supply: &Supply, plain: bool) -> Vec<String> {
-        let mut environment: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
-        let credentials = supply.credentials.as_ref().filter(|known| !known.identity_token);
-        match (self.make, credentials) {
-            (Make::Trivy, Some(known)) => {
-                environment.push(format!("TRIVY_USERNAME={}", known.username));
-                environment.push(format!("TRIVY_PASSWORD={}", known.secret.reveal()));
+    /// All that it finds in its environment.
+    fn environment(&self, room: &Room) -> Vec<String> {
+        let passed = PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        let mut environment: Vec<(String, String)> = passed.collect();
+        let mut set = |name: &str, value: String| {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.to_owned(), value));
+        };
+        let home = room.0.display().to_string();
+        set("PATH", SEARCHED.to_owned());
+        set("HOME", home.clone());
+        set("DOCKER_CONFIG", home);
+        // Its database is the person's, though its home is not.
+        for (variable, name) in [("TRIVY_CACHE_DIR", "trivy"), ("GRYPE_DB_CACHE_DIR", "grype/db")] {
+            if let Some(cache) = cache_of(variable, name) {
+                set(variable, cache.display().to_string());
             }
-            (Make::Grype, Some(known)) => {
-                environment.push(format!("GRYPE_REGISTRY_AUTH_AUTHORITY={host}"));
-                environment.push(format!("GRYPE_REGISTRY_AUTH_USERNAME={}", known.username));
-                environment.push(format!("GRYPE_REGISTRY_AUTH_PASSWORD={}", known.secret.reveal()));
-            }
-            _ => {}
         }
-        if plain && self.make == Make::Grype {
-            environment.push("GRYPE_REGISTRY_INSECURE_USE_HTTP=true".into());
+        // Its token is for the server that the policy names, and is readable on the way to no other.
+        let private = self.server.starts_with("https://") || self.server.starts_with("http://127.0.0.1:");
+        if let Some(token) = std::env::var("TRIVY_TOKEN").ok().filter(|_| private) {
+            set("TRIVY_TOKEN", token);
         }
-        environment
+        environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    /// Leaves the account where the scanner looks for one of this registry.
+    fn leave_account(&self, host: &str, supply: &Supply, room: &Room, what: &str) -> Result<()> {
+        let Some(known) = &supply.credentials else { return Ok(()) };
+        let pair = if known.identity_token { String::new() } else { known.secret.reveal().to_owned() };
+        let auth = STANDARD.encode(format!("{}:{pair}", known.username));
+        let mut entry = serde_json::json!({"auth": auth});
+        if known.identity_token {
+            entry["identitytoken"] = known.secret.reveal().into();
+        }
+        // Docker's own name for its hub.
+        let key = if host == DOCKER_HUB { "https://index.docker.io/v1/" } else { host };
+        let mut auths = serde_json::Map::new();
+        auths.insert(key.to_owned(), entry);
+        let config = serde_json::json!({ "auths": auths }).to_string();
+        room.write("config.json", config.as_bytes(), what)
     }
 }
 
@@ -189,7 +312,7 @@ impl Checker for Scanner {
 
     async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
         let make = self.make.word();
-        let server = std::env::var("TRIVY_SERVER").ok().filter(|server| self.make == Make::Trivy && !server.is_empty());
+        let server = Some(&self.server).filter(|server| self.make == Make::Trivy && !server.is_empty());
         let ready = |about: About| Ready {
             tool: match &server {
                 Some(server) => format!("{make}, by its server {}", clean::short(server, 100)),
@@ -224,12 +347,19 @@ impl Checker for Scanner {
         // By the platform's own digest: what is scanned is what would be launched.
         let target = format!("{}/{}@{}", name.host, name.repository, pinned.manifest);
         let plain = self.plain.contains(&name.host);
-        let argv = self.arguments(&target, plain);
+        let room = Room::new(&self.cache_dir, &what)?;
+        self.leave_account(&name.host, supply, &room, &what)?;
+        let argv = self.arguments(&target, plain, &room);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let environment = self.environment(&name.host, supply, plain);
+        let mut environment = self.environment(&room);
+        if plain && self.make == Make::Grype {
+            environment.push("GRYPE_REGISTRY_INSECURE_USE_HTTP=true".into());
+        }
         cx.progress.phase(format!("{make} scans it"));
         let began = text::now();
-        let (said, about) = tokio::join!(exec::run_in(&argv, Some(&environment), b"", LIMIT, PATIENCE), self.about());
+        let scan = exec::run_at(&argv, Some(&environment), Some(&room.0), b"", LIMIT, PATIENCE);
+        let (said, about) = tokio::join!(scan, self.about());
+        drop(room);
         let said = said?;
         if said.code != 0 {
             let why = said.stderr.rsplit("FATAL").next().unwrap_or("").trim().to_owned();
@@ -263,17 +393,30 @@ impl Checker for Scanner {
             Make::Trivy => text::plural(packages, "package was seen", "packages were seen"),
             Make::Grype => "grype does not say how many packages it has seen".to_owned(),
         };
+        let seen = format!("{seen} by {}", clean::short(&self.program.display().to_string(), 200));
         let mut records = vec![record(report.outcome(self.catalogues.get()), seen.clone())];
         records.extend(software.map(|outcome| record(outcome, seen)));
         Ok(records)
     }
 }
 
-/// The scanner, where one is installed.
-pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+/// The scanner, where one is installed that nobody else may change.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let mut unfit = None;
+    let mut fit = |program: &PathBuf| match exec::changed_by_others(program) {
+        None => true,
+        Some(why) => {
+            unfit.get_or_insert(format!("{} is not used: {why}", program.display()));
+            false
+        }
+    };
     let found = [Make::Trivy, Make::Grype]
         .into_iter()
-        .find_map(|make| exec::on_path(make.word()).map(|program| (make, program)));
+        .find_map(|make| exec::on_path(make.word()).filter(|program| fit(program)).map(|program| (make, program)));
+    if let (None, Some(why)) = (&found, unfit) {
+        let advice = "let only root or yourself write to it and to the folders above it";
+        parts.note("scanner", State::Bad, why, advice);
+    }
     if let Some((make, program)) = found {
         let host = |url: &str| Some(url.strip_prefix("http://")?.trim_end_matches('/').to_owned());
         let plain = config.sources.iter().filter_map(|source| host(&source.url)).collect();
@@ -283,6 +426,8 @@ pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> R
             program,
             plain,
             catalogues,
+            server: config.policy.scan.trivy_server.clone(),
+            cache_dir: around.cache_dir.clone(),
             known: tokio::sync::Mutex::default(),
         }));
     }

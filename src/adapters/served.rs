@@ -6,13 +6,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use url::Url;
 
 use crate::{
     adapters::{
         Parts, Surroundings,
         exploited::Catalogues,
-        http::{self, Lazy, Tls},
+        http::{self, Place, Reach, Server as Http, Tls},
         reports::{self, Report, quay},
     },
     core::{
@@ -40,14 +39,15 @@ const TOOL: &str = "served";
 const QUAY: &str = "quay";
 
 /// Which server, where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scanner {
-    Quay(Url),
-    Clair(Url),
+    Quay,
+    Clair,
 }
 
 struct Server {
     scanner: Scanner,
-    http: Lazy,
+    http: Http,
 }
 
 /// Asks such servers.
@@ -68,40 +68,28 @@ enum Answer {
 }
 
 impl Server {
-    fn new(source: &SourceConfig) -> Result<Self> {
-        let what = format!("source '{}'", source.name);
-        let parse = |text: &str| {
-            let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-            let url = Url::parse(&format!("{}/", text.trim_end_matches('/')));
-            url.map_err(|error| Error::usage(&what, format!("'{text}': {error}")).hint("write https://host[:port]"))
-        };
-        let scanner = if source.scanner == QUAY {
-            Scanner::Quay(parse(&source.url)?)
-        } else {
-            Scanner::Clair(parse(&source.scanner)?)
-        };
-        let tls =
-            Tls { authorities: source.ca.clone().into_iter().collect(), identity: source.client_certificate.clone() };
-        Ok(Self { scanner, http: Lazy::new(tls) })
+    fn new(source: &SourceConfig, reach: Reach) -> Result<Self> {
+        let (scanner, url) =
+            if source.scanner == QUAY { (Scanner::Quay, &source.url) } else { (Scanner::Clair, &source.scanner) };
+        let http = Http::at(url, Tls::beside(source, url), reach, &format!("scanner of source '{}'", source.name))?;
+        Ok(Self { scanner, http })
     }
 
-    fn url(&self, name: &Name, digest: &Digest) -> std::result::Result<Url, url::ParseError> {
-        match &self.scanner {
-            Scanner::Quay(base) => base.join(&format!(
-                "api/v1/repository/{}/manifest/{digest}/security?vulnerabilities=true",
-                name.repository
-            )),
-            Scanner::Clair(base) => base.join(&format!("matcher/api/v1/vulnerability_report/{digest}")),
-        }
+    fn place(&self, name: &Name, digest: &Digest) -> Result<Place> {
+        self.http.place(&match &self.scanner {
+            Scanner::Quay => {
+                format!("api/v1/repository/{}/manifest/{digest}/security?vulnerabilities=true", name.repository)
+            }
+            Scanner::Clair => format!("matcher/api/v1/vulnerability_report/{digest}"),
+        })
     }
 
     async fn ask(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Answer> {
         let what = format!("ask the scanner of {} about {}", name.host, name.repository);
-        let url = self.url(name, digest).map_err(|error| Error::usage(&what, error.to_string()))?;
+        let place = self.place(name, digest)?;
         let bytes = cx
             .run(&what, async {
-                let request = self.http.client(&what)?.get(url);
-                let response = request.send().await.map_err(|error| http::no_answer(&what, &error))?;
+                let response = self.http.get(&place)?.send(&what).await?;
                 match response.status() {
                     StatusCode::NOT_FOUND => Ok(None),
                     status if status.is_success() => http::body(response, LIMIT, &what).await.map(Some),
@@ -110,7 +98,7 @@ impl Server {
             })
             .await?;
         let Some(bytes) = bytes else { return Ok(Answer::Nothing) };
-        let is_quay = matches!(self.scanner, Scanner::Quay(_));
+        let is_quay = self.scanner == Scanner::Quay;
         let read = move || {
             if !is_quay {
                 return reports::clair::read(&bytes).map(Answer::Found);
@@ -143,8 +131,8 @@ impl Checker for Served {
         let Some(server) = self.servers.get(&name.host) else { return Ok(Vec::new()) };
         let now = text::now();
         let tool = match server.scanner {
-            Scanner::Quay(_) => "by Quay",
-            Scanner::Clair(_) => "by Clair",
+            Scanner::Quay => "by Quay",
+            Scanner::Clair => "by Clair",
         };
         let record = |outcome: Outcome, valid: i64| Record {
             reason: name.host.clone(),
@@ -165,12 +153,12 @@ impl Checker for Served {
 }
 
 /// The checker, where a source names a scanner; `quay.io` has one.
-pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     let public = SourceConfig { url: "https://quay.io".into(), scanner: QUAY.into(), ..SourceConfig::default() };
-    servers.insert("quay.io".to_owned(), Server::new(&public)?);
+    servers.insert("quay.io".to_owned(), Server::new(&public, around.reach.clone())?);
     for source in config.sources.iter().filter(|source| !source.scanner.is_empty()) {
-        servers.insert(source.host().to_owned(), Server::new(source)?);
+        servers.insert(source.host().to_owned(), Server::new(source, around.reach.clone())?);
     }
     let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);
     parts.checkers.push(Arc::new(Served { servers, catalogues }));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     adapters::{
-        Parts, Surroundings, exec,
+        Parts, Surroundings, exec, header,
         sif_format::{self as format, GROUP, Kind as Object},
     },
     core::{
@@ -183,7 +183,7 @@ fn misfit(path: &Path, members: &[format::Object], wanted_by_id: &BTreeMap<u32, 
         let Some(wanted) = wanted_by_id.get(&(object.id - first)) else {
             return Ok(Some(format!("object {} is not signed", object.id)));
         };
-        let mut file = std::fs::File::open(path).during(&what)?;
+        let mut file = header::open(path)?;
         file.seek(SeekFrom::Start(object.offset)).during(&what)?;
         let algorithm = wanted.split(':').next().unwrap_or("");
         if !matches!(algorithm, "sha256" | "sha512") {

@@ -1,12 +1,17 @@
 //! The Singularity Image Format (SIF, specification 1.0): its objects, within bounds.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
 
-use crate::core::{clean, error::During, error::Result};
+use crate::{
+    adapters::header,
+    core::{
+        clean,
+        error::{During, Result},
+    },
+};
 
 /// Descriptors that are read; real images have about ten.
 const MOST: usize = 256;
@@ -57,7 +62,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 /// The objects of a file, whose first bytes say that it is one; a descriptor that reaches beyond the file is left out.
 pub fn objects(path: &Path) -> Result<Vec<Object>> {
     let what = format!("read {}", path.display());
-    let mut file = File::open(path).during(&what)?;
+    let mut file = header::open(path)?;
     let length = file.metadata().during(&what)?.len();
     let mut head = vec![0; HEADER];
     file.read_exact(&mut head).during(&what)?;
@@ -97,7 +102,7 @@ fn object(raw: &[u8], length: u64) -> Option<Object> {
 /// A small object as bytes.
 pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
     let what = format!("read {}", path.display());
-    let mut file = File::open(path).during(&what)?;
+    let mut file = header::open(path)?;
     file.seek(SeekFrom::Start(object.offset)).during(&what)?;
     let mut bytes = Vec::new();
     file.take(object.size.min(TEXT)).read_to_end(&mut bytes).during(&what)?;

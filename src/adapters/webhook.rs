@@ -5,10 +5,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::{
-    adapters::http::{self, Lazy, Tls},
+    adapters::http::{Next, Place, Reach, Server, Tls},
     core::{
         config::Config,
         error::{Error, Kind, Result},
@@ -21,10 +22,10 @@ use crate::{
 
 /// Sends them.
 pub struct Webhook {
-    address: String,
+    server: Server,
+    place: Place,
     /// Why it cannot be read is told when a notice is sent: the site's file is everybody's, the secret is the steward's.
     key: Result<hmac::Key>,
-    client: Lazy,
 }
 
 impl Webhook {
@@ -54,7 +55,16 @@ impl Webhook {
                 .hint(hint))
             }
         };
-        Ok(Some(Self { address, key, client: Lazy::new(Tls::default()) }))
+        // Its path may be what only the two ends know: it is in no message.
+        let address = url::Url::parse(&address)
+            .map_err(|error| Error::usage(what, format!("webhook: {error}")).hint("write https://host/path"))?;
+        let server =
+            Server::new(address.clone(), Tls::default(), Reach::default()).map_err(|error| error.during(what))?;
+        let place = server.next(&server.place("")?, address.as_str());
+        let Some(Next::Here(place)) = place else {
+            return Err(Error::usage(what, "webhook: no address").hint("write https://host/path"));
+        };
+        Ok(Some(Self { server, place, key }))
     }
 }
 
@@ -80,17 +90,16 @@ impl Notifier for Webhook {
     }
 
     async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {
-        let what = format!("send a notice to {}", self.address);
+        let what = format!("send a notice to {}", self.server.origin());
         let key = self.key.as_ref().map_err(Clone::clone)?;
         let notice = &due.notice;
         let body = json!({"id": notice.id, "at": text::timestamp(notice.at), "to": notice.to, "topic": notice.topic,
             "title": notice.title, "words": notice.words, "request": notice.request, "warning": notice.warning});
         let body = body.to_string();
         let signature = format!("sha256={}", text::hex(hmac::sign(key, body.as_bytes()).as_ref()));
-        let sent = self.client.client(&what)?.post(&self.address);
+        let sent = self.server.request(Method::POST, &self.place)?;
         let sent = sent.header("Content-Type", "application/json").header("X-Wharf-Delivery", notice.id.to_string());
-        let answer = sent.header("X-Wharf-Signature-256", signature).body(body).send().await;
-        let answer = answer.map_err(|error| http::no_answer(&what, &error))?;
+        let answer = sent.header("X-Wharf-Signature-256", signature).body(body).send(&what).await?;
         let status = answer.status();
         if status.is_success() {
             return Ok(true);

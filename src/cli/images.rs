@@ -11,7 +11,7 @@ use crate::{
     args::Images,
     core::{
         error::{Error, Kind, Result},
-        portal::{Portal, Source},
+        portal::{Listed, Portal, Source},
         ports::Listing,
         progress::Context,
         query::Query,
@@ -54,7 +54,8 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
         fresh(portal, &cx, wanted, &plain).await
     };
     for (name, error) in &failed {
-        output::remark(&format!("{name}: {}", error.why));
+        let hint = if error.hint.is_empty() { String::new() } else { format!(": {}", error.hint) };
+        output::remark(&format!("{name}: {}{hint}", error.why));
     }
     let found = search::search(&sets, &query, &search::order(&sets, Sort::Name));
     let mut lines = Vec::new();
@@ -76,8 +77,11 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
         });
     }
     print(&lines, json)?;
-    match failed.into_iter().next() {
-        Some((_, error)) if sets.is_empty() => Err(error),
+    // A list that is not complete is no success, though others are.
+    let cut = failed.iter().find(|(name, _)| sets.iter().any(|(known, _)| known == name));
+    match (cut, failed.first()) {
+        (Some((_, error)), _) => Ok(error.kind.exit_code()),
+        (None, Some((_, error))) if sets.is_empty() => Err(error.clone()),
         _ => Ok(0),
     }
 }
@@ -142,7 +146,10 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
     let mut failed = Vec::new();
     for (name, answer) in answers {
         match answer {
-            Ok(set) => sets.push((name, set)),
+            Ok(Listed { rows, missing }) => {
+                failed.extend(missing.map(|error| (name.clone(), error)));
+                sets.push((name, rows));
+            }
             Err(error) if error.kind == Kind::Cancelled => {}
             Err(error) => failed.push((name, error)),
         }
@@ -150,7 +157,7 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
     (sets, failed)
 }
 
-async fn ask(portal: &Portal, cx: &Context, source: Source, query: Option<&str>) -> (String, Result<Arc<RowSet>>) {
+async fn ask(portal: &Portal, cx: &Context, source: Source, query: Option<&str>) -> (String, Result<Listed>) {
     let (out, _) = mpsc::channel(1);
     let answer = portal.list(cx, &source, query, out).await;
     (source.name, answer)

@@ -7,18 +7,23 @@ use crate::{
         error::{Error, Kind, Result},
         form::{Answers, join_words},
         launch::Plan,
+        link::Link,
         model::{Image, Platform},
         portal::Portal,
         progress::Context,
+        text,
     },
 };
 
 /// Plans, and unless `--plan` was said, carries the plan out.
 pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
-    let reference = args.reference.parse()?;
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
-    let image = portal.image(&cx, &reference, platform.as_ref()).await?;
+    let image = if args.reference.trim_start().starts_with("wharf:") {
+        linked(portal, &cx, args.reference.parse()?, platform).await?
+    } else {
+        portal.image(&cx, &args.reference.parse()?, platform.as_ref()).await?
+    };
     let mut answers = Answers::default();
     for pair in &args.set {
         let (key, value) =
@@ -58,6 +63,21 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         ))?;
     }
     Ok(0)
+}
+
+/// What a link is pinned to: for the platform that was said, else the one that the sender looked at.
+async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<Platform>) -> Result<Image> {
+    if link.is_expired(text::now()) {
+        let until = link.until.map(text::timestamp).unwrap_or_default();
+        return Err(Error::new(Kind::Denied, "launch a link", format!("it is past its date, {until}"))
+            .hint(format!("ask the sender for a new one, or launch what it names: {}", link.reference)));
+    }
+    link.platform = platform.or(link.platform);
+    let opened = portal.open_link(cx, &link).await?;
+    if let Some(from) = &opened.from {
+        output::remark(&format!("the link says that it is from {from} (not proven: links are not signed yet)"));
+    }
+    Ok(opened.image)
 }
 
 /// A plan of the first backend that is there and can.

@@ -114,8 +114,9 @@ pub async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
     } else if let Some(tag) = &link.tag {
         output::line(&format!("{:<12} {tag} is gone", "tag"))?;
     }
-    if opened.expired {
-        output::line(&format!("{:<12} it is past its date", "expired"))?;
+    if let Some(until) = &opened.until {
+        let past = if opened.expired { ": it is past its date" } else { "" };
+        output::line(&format!("{:<12} {until}{past}", "until"))?;
     }
     for (label, value) in show::facts(&opened.image) {
         output::line(&format!("{label:<12} {value}"))?;

@@ -70,7 +70,8 @@ pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     if json {
         output::json(&signed)?;
     } else if signed.lasting {
-        output::line(&format!("signed in to {} as {}; kept in: {}", signed.host, signed.account, signed.store))?;
+        let at = signed.server.map_or_else(String::new, |server| format!(" (the sign-in is at {server})"));
+        output::line(&format!("signed in to {} as {}{at}; kept in: {}", signed.host, signed.account, signed.store))?;
     } else {
         output::line(&format!("{} takes it, and nothing was kept: you are asked each time", signed.host))?;
     }

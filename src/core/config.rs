@@ -185,6 +185,9 @@ pub struct SourceConfig {
     pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// A Notary server (version 1) that knows what its tags mean; empty without one.
     pub notary: String,
+    /// The token server of a registry, where it is at a host of other people's: `https://auth.example.com`. Account and
+    /// password may be sent there.
+    pub token_server: String,
     /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
     pub scanner: String,
     /// Repositories to list where the registry does not list them itself.

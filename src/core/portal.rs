@@ -14,14 +14,14 @@ use super::{
     copy::{self, Options, Outcome, Place},
     details::{Learnt, enrich, is_bare},
     doctor::Finding,
-    error::{During, Error, Result},
+    error::{During, Error, Kind, Result},
     form::{Answers, Form},
     launch::{Plan, Workload},
     link::Link,
     model::{Health, Image, Platform, Version},
     ports::{
-        Audit, Cache, Catalog, Checker, Content, Disks, KnownAttachments, Launcher, Listing, Notifier, Sharer, Signers,
-        Supply, Vault, cannot,
+        Audit, Cache, Catalog, Checker, Content, Disks, Extent, KnownAttachments, Launcher, Listing, Notifier, Sharer,
+        Signers, Supply, Vault, cannot,
     },
     progress::Context,
     reference::ImageRef,
@@ -29,6 +29,18 @@ use super::{
     store::{How, Spool, Store},
     text,
 };
+
+/// Rows that are taken from one source, whatever its adapter sends.
+const MOST_ROWS: usize = 500_000;
+
+/// The list of a source.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What came.
+    pub rows: Arc<RowSet>,
+    /// Why it is not all, where it is not. Such a list is shown, and not kept for the next start.
+    pub missing: Option<Error>,
+}
 
 /// The longest list that is written anew for what was learnt of a screenful of its rows.
 pub const LEARNING_LIST: usize = 100_000;
@@ -100,6 +112,10 @@ pub struct Opened {
     pub now_at: Option<super::digest::Digest>,
     /// Whether the link is past its date.
     pub expired: bool,
+    /// Who sent it, as they call themselves.
+    pub from: Option<String>,
+    /// When it should no longer be used (RFC 3339).
+    pub until: Option<String>,
 }
 
 impl Portal {
@@ -159,13 +175,18 @@ impl Portal {
         source: &Source,
         query: Option<&str>,
         out: mpsc::Sender<Arc<RowSet>>,
-    ) -> Result<Arc<RowSet>> {
+    ) -> Result<Listed> {
         let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
         let what = format!("list {}", source.name);
         let gather = async {
             let mut rows: Vec<Row> = Vec::new();
             let mut shown = 0;
             while let Some(page) = arriving.recv().await {
+                // Closing the channel ends the adapter's sends at once; what it has yet to say is waited for.
+                if rows.len() + page.len() > MOST_ROWS {
+                    arriving.close();
+                    return (rows, true);
+                }
                 rows.extend(page);
                 // Each snapshot costs a sort of all rows: show the first page, then only when the list has doubled.
                 if shown == 0 || rows.len() >= shown * 2 {
@@ -173,11 +194,23 @@ impl Portal {
                     let _ = out.try_send(Arc::new(RowSet::build(rows.clone())));
                 }
             }
-            rows
+            (rows, false)
         };
         let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
-        let (fetched, mut rows) = tokio::join!(fetch, gather);
-        fetched?;
+        let (fetched, (mut rows, too_many)) = tokio::join!(fetch, gather);
+        let cut = |why: &str| {
+            Error::failed(&what, format!("the list is not complete: {why}"))
+                .hint("narrow it by a project or words, or name the repositories that you use in the configuration")
+        };
+        let missing = match fetched {
+            Ok(Extent::Whole) => too_many.then(|| cut("it has more rows than Wharf keeps")),
+            Ok(Extent::Cut(why)) => Some(cut(&why)),
+            Err(error) if rows.is_empty() || error.kind == Kind::Cancelled => return Err(error),
+            Err(error) => {
+                let why = format!("the list is not complete: {}", error.why);
+                Some(Error { why, ..error })
+            }
+        };
         // The kept list is read only where it can tell more.
         let old = if rows.iter().any(is_bare) {
             self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default()
@@ -199,12 +232,12 @@ impl Portal {
         })
         .await
         .map_err(|error| Error::failed(&what, error))?;
-        if source.catalog.listing() != Listing::SearchOnly && query.is_none() {
+        if source.catalog.listing() != Listing::SearchOnly && query.is_none() && missing.is_none() {
             if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
                 tracing::warn!(%error, "the list was not kept");
             }
         }
-        Ok(set)
+        Ok(Listed { rows: set, missing })
     }
 
     /// The image behind a reference, pinned.
@@ -350,7 +383,8 @@ impl Portal {
             .pinned
             .ok_or_else(|| Error::unsupported(format!("link to {reference}"), "it has no digest to pin to"))?;
         let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
-        let mut link = Link::to(&pinned, sender, until);
+        let cloud = self.source_of(reference)?.catalog.cloud_place();
+        let mut link = Link::to(&pinned, cloud, sender, until);
         if platform.is_none() {
             // The receiver may sit at another kind of machine: leave the choice open unless it was made.
             link.platform = None;
@@ -360,21 +394,67 @@ impl Portal {
 
     /// What a link points to, and whether its tag has moved since.
     pub async fn open_link(&self, cx: &Context, link: &Link) -> Result<Opened> {
-        let image = self.image(cx, &link.reference, link.platform.as_ref()).await?;
+        let image = self.linked(cx, link).await?;
         if let Some(pinned) = &image.pinned {
             self.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
         }
         let mut moved = None;
         let mut now_at = None;
         if let (Some(tag), Some(digest)) = (&link.tag, link.digest()) {
-            let source = self.source_of(&link.reference)?;
-            let at = link.reference.with_tag(tag);
+            let source = self.source_of(&image.reference)?;
+            let at = image.reference.with_tag(tag);
             if let Ok(version) = cx.run("look up the tag", source.catalog.version(cx, &at)).await {
                 moved = version.digest.as_ref().map(|now| now != digest);
                 now_at = version.digest.filter(|now| now != digest);
             }
         }
-        Ok(Opened { image, moved, now_at, expired: link.is_expired(text::now()) })
+        Ok(Opened {
+            image,
+            moved,
+            now_at,
+            expired: link.is_expired(text::now()),
+            from: link.sender.clone(),
+            until: link.until.map(text::timestamp),
+        })
+    }
+
+    /// The image that a link is pinned to, with exactly that digest.
+    pub async fn linked(&self, cx: &Context, link: &Link) -> Result<Image> {
+        let what = format!("open a link to {}", link.reference);
+        let mut image = self.linked_anywhere(cx, link, &what).await?;
+        if image.pinned.is_none() {
+            // A file: all of it is read.
+            let source = self.source_of(&image.reference)?;
+            image = cx.unless_cancelled(&what, source.catalog.pin(cx, &image)).await?;
+        }
+        let found = image.pinned.as_ref().map(|pinned| &pinned.digest);
+        if found.is_some() && found == link.digest() {
+            return Ok(image);
+        }
+        let now = found.map_or_else(|| "no digest".to_owned(), ToString::to_string);
+        Err(Error::new(Kind::Integrity, what, format!("it is not what the link is pinned to: it has {now} now"))
+            .hint("ask the sender for a new link"))
+    }
+
+    async fn linked_anywhere(&self, cx: &Context, link: &Link, what: &str) -> Result<Image> {
+        let Some(wanted) = &link.cloud else {
+            return self.image(cx, &link.reference, link.platform.as_ref()).await;
+        };
+        let mut last = None;
+        for source in &self.sources {
+            let Some(place) = source.catalog.cloud_place().filter(|place| place.is_same_as(wanted)) else { continue };
+            tracing::debug!(source = source.name, address = place.address, "the link's cloud");
+            // One cloud may be there several times, as several projects: one of them sees it.
+            match self.image(cx, &link.reference_in(&source.name), None).await {
+                Ok(image) => return Ok(image),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            let region = wanted.region.as_ref().map_or_else(String::new, |region| format!(" (region {region})"));
+            Error::not_found(what, format!("none of your clouds is the one at {}{region}", wanted.address))
+                .hint("add it to clouds.yaml, with that auth_url")
+        }))
     }
 
     /// Copies an image between any two places.

@@ -24,6 +24,7 @@ use super::{
     error::{Error, Result},
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
+    link::CloudPlace,
     manifest::{Descriptor, RawManifest},
     model::{DataSignature, Health, Image, Pinned, Platform, Version},
     progress::Context,
@@ -52,6 +53,39 @@ pub enum Listing {
     WholeAndMore,
 }
 
+/// Whether a list holds all that its place has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// It ends before, and why, in words.
+    Cut(String),
+}
+
+impl Extent {
+    /// That of a list that ended for this reason, if for any.
+    pub fn of(cut: Option<String>) -> Self {
+        cut.map_or(Self::Whole, Self::Cut)
+    }
+}
+
+/// The server that a sign-in really goes to, where that is not the place itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInServer {
+    /// Scheme, host and port.
+    pub address: String,
+    /// Whether it is of the same people, by its name, or was agreed to before. Nothing secret goes to any other.
+    pub known: bool,
+}
+
+impl SignInServer {
+    /// Where the vault keeps which one was agreed to for `host`.
+    pub fn place(host: &str) -> String {
+        format!("sign-in server of {host}")
+    }
+}
+
 /// A place whose images can be listed and described.
 #[async_trait]
 pub trait Catalog: Send + Sync {
@@ -61,10 +95,16 @@ pub trait Catalog: Send + Sync {
     }
 
     /// Sends rows in pages as they become known. A row sent again under the same name replaces the earlier one.
-    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()>;
+    /// However long it is, so much is read that it fits the memory; the answer says whether that was all.
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent>;
 
     /// The reference of a row of this source.
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef>;
+
+    /// Where a cloud is, by what everybody calls it.
+    fn cloud_place(&self) -> Option<CloudPlace> {
+        None
+    }
 
     /// Whether `reference` is in this source.
     fn owns(&self, reference: &ImageRef) -> bool;
@@ -88,6 +128,11 @@ pub trait Catalog: Send + Sync {
     /// The place of this source's secret in the vault, where one signs in there.
     fn sign_in_place(&self) -> Option<String> {
         None
+    }
+
+    /// The server that a sign-in there goes to, where it is another one. Sends nothing secret.
+    async fn sign_in_server(&self, _cx: &Context) -> Result<Option<SignInServer>> {
+        Ok(None)
     }
 
     /// Whether a sign-in there takes an account and a secret that are kept.

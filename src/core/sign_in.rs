@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     error::{During, Error, Kind, Result},
     portal::{Portal, Source},
-    ports::{Asker, Question, QuestionKind},
+    ports::{Asker, Question, QuestionKind, SignInServer},
     progress::Context,
     reference::ImageRef,
     secret::Secret,
@@ -33,6 +33,9 @@ pub struct SignedIn {
     pub store: String,
     /// Whether it outlives the program.
     pub lasting: bool,
+    /// The server that account and secret are sent to, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 impl Portal {
@@ -80,17 +83,23 @@ impl Portal {
                 account: account.unwrap_or_default(),
                 store: "until Wharf ends".to_owned(),
                 lasting: false,
+                server: None,
             });
         }
+        // Whoever gets the secret is shown before it is asked for.
+        let server = source.catalog.sign_in_server(cx).await.map_err(|error| error.during(&what))?;
+        let place = server.as_ref().map_or_else(
+            || wanted.source.clone(),
+            |server| format!("{} (its sign-in is at {})", wanted.source, server.address),
+        );
+        let agreed = self.agree_to_server(&*asker, &host, &what, server.as_ref()).await?;
         let account = match account {
             Some(account) => account,
-            None => {
-                ask(&*asker, format!("account at {}", wanted.source), QuestionKind::Text).await?.reveal().to_owned()
-            }
+            None => ask(&*asker, format!("account at {place}"), QuestionKind::Text).await?.reveal().to_owned(),
         };
         let secret = match wanted.secret {
             Some(secret) => secret,
-            None => ask(&*asker, format!("password of {account} at {}", wanted.source), QuestionKind::Secret).await?,
+            None => ask(&*asker, format!("password of {account} at {place}"), QuestionKind::Secret).await?,
         };
         let before = self.vault_get(&host, &what).await?;
         self.vault_set(&host, &account, &secret, &what).await?;
@@ -100,10 +109,45 @@ impl Portal {
                 Some((account, secret)) => self.vault_set(&host, &account, &secret, &what).await?,
                 None => self.vault_delete(&host, &what).await?,
             }
+            if agreed {
+                self.vault_delete(&SignInServer::place(&host), &what).await?;
+            }
             return Err(error.during(what).hint("nothing was kept; check account and password"));
         }
         self.agree_to_keep(&*asker, &what).await?;
-        Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting() })
+        let server = server.map(|server| server.address);
+        Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting(), server })
+    }
+
+    /// Asks whether account and password may go to a server of other people, and keeps that they may; `true` where it was
+    /// kept now.
+    async fn agree_to_server(
+        &self,
+        asker: &dyn Asker,
+        host: &str,
+        what: &str,
+        server: Option<&SignInServer>,
+    ) -> Result<bool> {
+        let Some(server) = server.filter(|server| !server.known) else { return Ok(false) };
+        let address = &server.address;
+        let refused = |why: &str| {
+            Error::new(Kind::NotAllowed, what, format!("the sign-in of {host} is at {address}, {why}")).hint(
+                "nothing was sent there; where it is right, name it for this source: token_server = \"https://HOST\"",
+            )
+        };
+        if !address.starts_with("https://") {
+            return Err(refused("which is not encrypted"));
+        }
+        let words =
+            format!("the sign-in of {host} is at {address}, which is of other people by its name: go on there?");
+        match ask(asker, words, QuestionKind::Confirm).await {
+            Ok(answer) if answer.reveal() == "yes" => {}
+            Ok(_) => return Err(refused("and you do not go on there")),
+            Err(error) if error.kind == Kind::Cancelled => return Err(error),
+            Err(_) => return Err(refused("and nobody is there to agree to that")),
+        }
+        self.vault_set(&SignInServer::place(host), address, &Secret::new("agreed"), what).await?;
+        Ok(true)
     }
 
     /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
@@ -123,7 +167,11 @@ impl Portal {
     /// Forgets an account; gives the host.
     pub async fn sign_out(&self, name: &str) -> Result<String> {
         let (host, _) = self.place_to_sign_in(name)?;
-        let done = self.vault_delete(&host, &format!("sign out of {name}")).await;
+        let what = format!("sign out of {name}");
+        let done = match self.vault_delete(&SignInServer::place(&host), &what).await {
+            Ok(()) => self.vault_delete(&host, &what).await,
+            failed => failed,
+        };
         self.note(self.entry("sign-out", name), &done).await;
         done.map(|()| host)
     }

@@ -179,7 +179,17 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::Link => match text.parse::<Link>() {
             Ok(link) => {
                 let mut page = image::Page::new(Target::Reference(link.reference.clone()));
-                page.from_link = vec![(true, "opened from a link".into())];
+                let from = link.sender.as_ref().map_or_else(
+                    || "opened from a link, which names no sender".to_owned(),
+                    |sender| format!("opened from a link; it says it is from {sender} (not proven)"),
+                );
+                page.from_link = vec![(true, from)];
+                if let Some(until) = link.until {
+                    let past = link.is_expired(crate::core::text::now());
+                    let when = crate::core::text::timestamp(until);
+                    let words = if past { "its date is past" } else { "it is good until" };
+                    page.from_link.push((!past, format!("{words}: {when}")));
+                }
                 state.stack.push(Screen::Image(Box::new(page)));
                 vec![Effect::OpenLink(link)]
             }

@@ -3,8 +3,9 @@
 use super::{
     action::Action,
     commands, dialogs,
+    input::Input,
     list::Drawn,
-    msg::{Effect, Msg},
+    msg::{Effect, Msg, Target},
     popups::{Ask, Popup, Sure},
     requests,
     screens::image,
@@ -145,10 +146,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                         Some(false) => vec![(true, "the tag still points here".to_owned())],
                         None => vec![(false, "the tag is gone, or there was none".to_owned())],
                     };
-                    if opened.expired {
-                        words.push((false, "the link is past its date".to_owned()));
-                    }
-                    page.from_link.extend(words);
+                    page.from_link.append(&mut words);
+                    // The sender's name for the place may be none of ours.
+                    page.target = Target::Reference(opened.image.reference.clone());
                 }
                 return image_arrived(state, Ok(opened.image));
             }

@@ -296,7 +296,7 @@ async fn hub_answers_searches_with_publishers_and_counts() {
     let source = portal.source("hub").unwrap().clone();
     let list = async |query: Option<&str>| {
         let (out, _) = tokio::sync::mpsc::channel(1);
-        portal.list(&Context::default(), &source, query, out).await.unwrap()
+        portal.list(&Context::default(), &source, query, out).await.unwrap().rows
     };
     assert!(list(None).await.is_empty(), "without words nothing is asked");
     let rows = list(Some("alp")).await;

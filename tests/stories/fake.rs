@@ -11,7 +11,7 @@ use wharf::{
         evidence::Publisher,
         model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
         portal::{Portal, Source},
-        ports::{Catalog, Vault},
+        ports::{Catalog, Extent, Vault},
         progress::Context,
         reference::ImageRef,
         rows::Row,
@@ -70,11 +70,11 @@ pub fn share_plan() -> wharf::core::share::SharePlan {
 
 #[async_trait]
 impl Catalog for Fake {
-    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         match &self.behaviour {
             Behaviour::Rows(rows) | Behaviour::ListsOnly(rows) => {
                 let _ = pages.send(rows.clone()).await;
-                Ok(())
+                Ok(Extent::Whole)
             }
             Behaviour::Hangs => {
                 cx.clone().within(Duration::from_millis(300)).run("list hung", std::future::pending()).await

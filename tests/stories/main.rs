@@ -22,6 +22,8 @@ mod key_files;
 mod keys;
 mod lab;
 mod launchers;
+mod links;
+mod network;
 mod places;
 mod psql;
 mod pty;

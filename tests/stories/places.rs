@@ -130,7 +130,7 @@ async fn engines_keep_what_they_are_given() {
         let portal = wharf::adapters::build(config).unwrap();
         story(&portal, &home, &lab::starter(), &format!("engine://{name}/localhost/story/look:1"), false).await;
         let (out, _) = tokio::sync::mpsc::channel(1);
-        let rows = portal.list(&Context::default(), portal.source(name).unwrap(), None, out).await.unwrap();
+        let rows = portal.list(&Context::default(), portal.source(name).unwrap(), None, out).await.unwrap().rows;
         assert!(rows.find("localhost/story/look").is_some(), "{name} lists it");
     }
 }

@@ -294,8 +294,9 @@ fn where_only_grype_is_installed_it_scans() {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let called = folder.path().join("called");
+    std::fs::write(&program, GRYPE.replace("$CALLED", &called.display().to_string())).unwrap();
     let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
-    command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display())).env("CALLED", &called);
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
     let output = command.output().unwrap();
     let said = lab::said(&output);
     assert_eq!(output.status.code(), Some(3), "{said} {}", lab::complained(&output));
@@ -409,12 +410,148 @@ fn with_a_trivy_server_the_scan_needs_no_database_here_and_is_as_old_as_the_serv
         assert!(begun.elapsed().as_secs() < 20, "the server did not come up");
         std::thread::yield_now();
     }
-    let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
+    // A server of one's own could find nothing: the environment names none.
+    let mut own = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
+    scanning.with_trivy(&mut own).env("TRIVY_SERVER", "http://127.0.0.1:1");
+    assert!(lab::said(&own.output().unwrap()).contains("CVE-2022-37434"));
+    let file = scanning.home.path(".config/wharf/wharf.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        text.replacen("[policy.scan]\n", &format!("[policy.scan]\ntrivy_server = \"http://{free}\"\n"), 1),
+    )
+    .unwrap();
+    let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--again", "--json"]);
     scanning.with_trivy(&mut command).env("TRIVY_CACHE_DIR", folder.path().join("empty"));
-    command.env("TRIVY_SERVER", format!("http://{free}")).env_remove("TRIVY_OFFLINE_SCAN");
+    command.env_remove("TRIVY_OFFLINE_SCAN");
     let output = command.output().unwrap();
     drop(server);
     let said = lab::said(&output);
     assert_eq!(output.status.code(), Some(3), "{said} {}", lab::complained(&output));
     assert!(said.contains("database of 2026-01-01T00:00:00Z") && said.contains("CVE-2022-37434"), "{said}");
+}
+
+#[test]
+fn a_scan_finds_the_same_whatever_lies_in_the_folder_the_home_and_the_environment() {
+    let open = need!("WHARF_LAB_OPEN");
+    let _ = need!("WHARF_LAB_TRIVY");
+    let folder = tempfile::tempdir().unwrap();
+    let scanning = Scanning::new(&open, ANY_AGE);
+    scanning.push(&alpine(folder.path(), &[("zlib", "1.2.12-r1")]));
+    let hide = "CVE-2022-37434\n";
+    let vex = r#"{"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"x","timestamp":"2026-01-01T00:00:00Z","version":1,"statements":[]}"#;
+    let own = "severity: [LOW]\nignorefile: .trivyignore\nexit-code: 1\nvulnerability:\n  ignore-unfixed: true\n";
+    for place in [folder.path().to_owned(), scanning.home.path("")] {
+        for (name, text) in [
+            (".trivyignore", hide),
+            (".trivyignore.yaml", "vulnerabilities:\n  - id: CVE-2022-37434\n"),
+            ("trivy.yaml", own),
+            (".grype.yaml", "ignore:\n  - vulnerability: CVE-2022-37434\n"),
+            ("vex.json", vex),
+            ("ignore.rego", "package trivy\ndefault ignore = true\n"),
+        ] {
+            std::fs::write(place.join(name), text).unwrap();
+        }
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let cases: Vec<(&str, String)> = vec![
+        ("HARMLESS", String::new()),
+        ("TRIVY_SEVERITY", "LOW".into()),
+        ("TRIVY_IGNORE_UNFIXED", "true".into()),
+        ("TRIVY_IGNORE_STATUS", "fixed,affected".into()),
+        ("TRIVY_IGNOREFILE", path(".trivyignore")),
+        ("TRIVY_IGNORE_POLICY", path("ignore.rego")),
+        ("TRIVY_CONFIG", path("trivy.yaml")),
+        ("TRIVY_VEX", path("vex.json")),
+        ("TRIVY_EXIT_CODE", "1".into()),
+        ("TRIVY_SKIP_DIRS", "/lib".into()),
+        ("TRIVY_SKIP_FILES", "lib/apk/db/installed".into()),
+        ("TRIVY_PKG_TYPES", "library".into()),
+        ("TRIVY_VULN_TYPE", "library".into()),
+        ("TRIVY_SCANNERS", "secret".into()),
+        ("TRIVY_FORMAT", "table".into()),
+        ("TRIVY_OUTPUT", path("out")),
+        ("TRIVY_TEMPLATE", "x".into()),
+        ("TRIVY_TIMEOUT", "1ns".into()),
+        ("TRIVY_PLATFORM", "linux/s390x".into()),
+        ("TRIVY_SERVER", "http://127.0.0.1:1".into()),
+        ("TRIVY_USERNAME", "somebody".into()),
+        ("TRIVY_QUIET", "false".into()),
+        ("TRIVY_DEBUG", "true".into()),
+        ("DOCKER_CONFIG", path("nowhere")),
+        ("XDG_CONFIG_HOME", path("nowhere")),
+    ];
+    // All at once, and each by itself where something is found to differ.
+    let scan = |variables: &[&(&str, String)]| {
+        let mut command = scanning.home.wharf(&["verify", &scanning.image(), "--again", "--json"]);
+        let command = scanning.with_trivy(&mut command).current_dir(folder.path());
+        // wharf's own file is in the home's own place.
+        command.env("WHARF_CONFIG", scanning.home.path(".config/wharf/wharf.toml"));
+        let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let scans = said["records"].as_array().cloned().unwrap_or_default();
+        let scan = scans.iter().map(|record| record["outcome"]["scan"].clone()).find(|scan| !scan.is_null());
+        (scan.unwrap_or_default()["counts"].clone(), lab::complained(&output))
+    };
+    let (plain, words) = scan(&[&cases[0]]);
+    assert_eq!(plain["fixable_critical"], 1, "{plain} {words}");
+    let all: Vec<&(&str, String)> = cases.iter().collect();
+    if scan(&all).0 != plain {
+        for case in &cases {
+            let (found, words) = scan(&[case]);
+            assert_eq!(found, plain, "{case:?}: {words}");
+        }
+        panic!("all of them together change what is found");
+    }
+    let left: Vec<_> = std::fs::read_dir(scanning.home.path("cache")).unwrap().flatten().collect();
+    assert!(!left.iter().any(|entry| entry.file_name().to_string_lossy().starts_with("scan-")), "nothing is left");
+}
+
+#[test]
+fn a_scanner_that_others_may_change_is_not_used_and_doctor_says_why() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("trivy");
+    std::fs::write(&program, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let doctor = || {
+        let mut command = home.wharf(&["doctor"]);
+        lab::said(&command.env("PATH", folder.path()).output().unwrap())
+    };
+    let told = doctor();
+    assert!(told.contains("is not used: others may write to") && told.contains("→ let only root"), "{told}");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(doctor().contains("✓ scanner"), "{}", doctor());
+}
+
+/// A registry with a password, and a database elsewhere: the password is the registry's alone.
+#[test]
+fn a_scanner_gets_the_password_of_the_registry_for_that_registry_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let auth = need!("WHARF_LAB_AUTH");
+    let scanning = Scanning::new(&auth, ANY_AGE);
+    let folder = tempfile::tempdir().unwrap();
+    let layout = alpine(folder.path(), &[("zlib", "1.2.12-r1")]);
+    let login = lab::with_input(scanning.home.wharf(&["login", "lab", "--user", "lab", "--password-stdin"]), "labpass");
+    assert_eq!(login.status.code(), Some(0), "{}", lab::complained(&login));
+    scanning.push(&layout);
+    let program = folder.path().join("trivy");
+    let seen = folder.path().join("seen");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = image ] && {{ env; echo ARGS \"$@\"; pwd; cat \"$DOCKER_CONFIG/config.json\"; stat -c %a . config.json; }} >'{}'\necho '{{}}'\n",
+        seen.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = scanning.home.wharf(&["verify", &scanning.image()]);
+    command
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env("OS_PASSWORD", "cloudpw")
+        .output()
+        .unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains(&format!("\"auths\":{{\"{auth}\"")) && seen.contains("\n700\n600\n"), "{seen}");
+    let before = seen.split("{\"auths\"").next().unwrap();
+    assert!(!before.contains("labpass") && !seen.contains("cloudpw") && !before.contains("USERNAME"), "{seen}");
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use bollard::{models::ImageInspect, query_parameters::ListImagesOptions};
+use bollard::models::ImageInspect;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::Engine;
@@ -13,7 +14,7 @@ use crate::core::{
     error::{Error, Kind, Result},
     evidence::Publisher,
     model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
-    ports::Catalog,
+    ports::{Catalog, Extent},
     progress::Context,
     reference::{DOCKER_HUB, ImageRef, Name},
     rows::Row,
@@ -22,20 +23,12 @@ use crate::core::{
 
 #[async_trait]
 impl Catalog for Engine {
-    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let what = format!("list {}", self.name);
-        let images = cx
-            .run(&what, async {
-                self.docker()
-                    .await?
-                    .list_images(None::<ListImagesOptions>)
-                    .await
-                    .map_err(|error| self.words(&what, &error))
-            })
-            .await?;
+        let images = cx.run(&what, self.summaries(&what)).await?;
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         for image in images {
-            for (repository, tag) in names(&image.repo_tags, &image.repo_digests) {
+            for (repository, tag) in image.names() {
                 let row = rows.entry(repository.clone()).or_insert_with(|| Row { name: repository, ..Row::default() });
                 row.tags.extend(tag);
                 row.size = row.size.max(u64::try_from(image.size).ok());
@@ -45,6 +38,7 @@ impl Catalog for Engine {
                     image
                         .labels
                         .iter()
+                        .flatten()
                         .take(20)
                         .map(|(key, value)| format!("{}={}", clean::short(key, 60), clean::short(value, 60))),
                 );
@@ -55,7 +49,7 @@ impl Catalog for Engine {
             row.tags.dedup();
         }
         let _ = pages.send(rows.into_values().collect()).await;
-        Ok(())
+        Ok(Extent::Whole)
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -90,13 +84,8 @@ impl Catalog for Engine {
         let what = format!("list versions of {reference}");
         let name = self.local(reference)?;
         cx.run(&what, async {
-            let images = self
-                .docker()
-                .await?
-                .list_images(None::<ListImagesOptions>)
-                .await
-                .map_err(|error| self.words(&what, &error))?;
-            let all = images.iter().flat_map(|image| names(&image.repo_tags, &image.repo_digests));
+            let images = self.summaries(&what).await?;
+            let all = images.iter().flat_map(|image| image.names());
             let mut tags: Vec<String> =
                 all.filter(|(repository, _)| *repository == name.repository).filter_map(|(_, tag)| tag).collect();
             tags.sort();
@@ -124,7 +113,33 @@ impl Catalog for Engine {
     }
 }
 
+/// What a list tells of one image; an engine may leave out any of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Summary {
+    id: String,
+    repo_tags: Option<Vec<String>>,
+    repo_digests: Option<Vec<String>>,
+    created: i64,
+    size: i64,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Summary {
+    fn names(&self) -> Vec<(String, Option<String>)> {
+        names(self.repo_tags.as_deref().unwrap_or_default(), self.repo_digests.as_deref().unwrap_or_default())
+    }
+}
+
 impl Engine {
+    /// All local images; an answer that fills the memory is an error.
+    async fn summaries(&self, what: &str) -> Result<Vec<Summary>> {
+        // The first contact settles which version is spoken, and says in words where nothing answers.
+        self.docker().await?;
+        self.read("/images/json", what).await
+    }
+
     /// The local name inside a reference of this engine.
     pub(super) fn local<'a>(&self, reference: &'a ImageRef) -> Result<&'a Name> {
         match reference {
@@ -141,12 +156,11 @@ impl Engine {
         let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.words(what, &error));
         match inspected {
             Err(error) if error.kind == Kind::NotFound && name.tag.is_none() && name.digest.is_none() => {
-                let images = docker.list_images(None::<ListImagesOptions>).await;
-                let images = images.map_err(|error| self.words(what, &error))?;
+                let images = self.summaries(what).await?;
                 let ours = |digest: &String| {
                     digest.split_once('@').is_some_and(|(repository, _)| repository == name.repository)
                 };
-                let Some(found) = images.iter().find(|image| image.repo_digests.iter().any(ours)) else {
+                let Some(found) = images.iter().find(|image| image.repo_digests.iter().flatten().any(ours)) else {
                     return Err(error);
                 };
                 docker.inspect_image(&found.id).await.map_err(|error| self.words(what, &error))

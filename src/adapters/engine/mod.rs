@@ -149,14 +149,20 @@ impl Engine {
     /// (Podman says `stopped`, `configured`, …); here every field is optional and every word a text.
     async fn read<T: serde::de::DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
         let address = self.address.as_str();
-        let (client, base) = match address.split_once("://") {
-            Some(("tcp" | "http", host)) => (http::client(&http::Tls::default(), what)?, format!("http://{host}")),
-            Some(("unix", socket)) => (http::local_client(Path::new(socket), what)?, "http://engine".to_owned()),
-            _ => (http::local_client(Path::new(address), what)?, "http://engine".to_owned()),
+        let local = |socket: &str| http::local_client(Path::new(socket), what);
+        let answer = match address.split_once("://") {
+            Some(("tcp" | "http", host)) => {
+                let (tls, reach) = (http::Tls::default(), http::Reach::default());
+                let server = http::Server::at(&format!("http://{host}"), tls, reach, what)?;
+                server.get(&server.place(&format!("v1.40{path}"))?)?.send(what).await
+            }
+            other => {
+                let client = local(other.map_or(address, |(_, socket)| socket))?;
+                let answer = client.get(format!("http://engine/v1.40{path}")).send().await;
+                answer.map_err(|error| http::no_answer(what, &error))
+            }
         };
-        let request = client.get(format!("{base}/v1.40{path}"));
-        let response = request.send().await.map_err(|error| {
-            let error = http::no_answer(what, &error);
+        let response = answer.map_err(|error| {
             Error::new(error.kind, what, format!("nothing answers at {address}"))
                 .hint(format!("start {}, or remove it from the configuration", self.name))
         })?;

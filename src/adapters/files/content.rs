@@ -14,7 +14,7 @@ use super::{
     layout::{self, blob_path},
 };
 use crate::{
-    adapters::archive::REF_NAME,
+    adapters::{archive::REF_NAME, header},
     core::{
         digest::Hasher,
         error::{During, Error, Kind, Result},
@@ -174,7 +174,7 @@ fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
         return Ok(hasher);
     }
     let what = format!("read {}", path.display());
-    hasher.read(std::fs::File::open(path).during(&what)?.take(bytes)).during(&what)?;
+    hasher.read(header::open(path)?.take(bytes)).during(&what)?;
     Ok(hasher)
 }
 

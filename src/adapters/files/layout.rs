@@ -1,12 +1,15 @@
 //! OCI image layouts, as folders or as archives (OCI image specification, "Image Layout").
 
 use std::{
-    fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    adapters::archive::{self, Contents, Index},
+    adapters::{
+        archive::{self, Contents, Index},
+        header,
+    },
     core::{
         digest::Digest,
         error::{During, Error, Result},
@@ -106,12 +109,8 @@ impl Layout {
                     .get(digest)
                     .ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
                 let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(MANIFEST_LIMIT)];
-                std::os::unix::fs::FileExt::read_exact_at(
-                    &fs::File::open(&contents.path).during(&what)?,
-                    &mut bytes,
-                    offset,
-                )
-                .during(&what)?;
+                std::os::unix::fs::FileExt::read_exact_at(&header::open(&contents.path)?, &mut bytes, offset)
+                    .during(&what)?;
                 RawManifest::named(digest, None, bytes.into(), &what)
             }
         }
@@ -139,9 +138,10 @@ pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
 }
 
 fn read_bounded(path: &Path, what: &str) -> Result<Vec<u8>> {
-    let length = fs::metadata(path).during(what)?.len();
-    if length > MANIFEST_LIMIT as u64 {
+    let mut bytes = Vec::new();
+    header::open(path)?.take(MANIFEST_LIMIT as u64 + 1).read_to_end(&mut bytes).during(what)?;
+    if bytes.len() > MANIFEST_LIMIT {
         return Err(Error::failed(what, format!("{} is larger than any honest manifest", path.display())));
     }
-    fs::read(path).during(what)
+    Ok(bytes)
 }

@@ -26,7 +26,7 @@ use crate::{
         fetch,
         model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
         portal::Source,
-        ports::Catalog,
+        ports::{Catalog, Extent},
         progress::Context,
         reference::ImageRef,
         rows::Row,
@@ -79,12 +79,12 @@ impl Files {
 
 #[async_trait]
 impl Catalog for Files {
-    async fn list(&self, _cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+    async fn list(&self, _cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let root = self.root.clone();
-        let rows =
+        let (rows, extent) =
             tokio::task::spawn_blocking(move || scan::rows(&root)).await.during(format!("list {}", self.name))??;
         let _ = pages.send(rows).await;
-        Ok(())
+        Ok(extent)
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -134,7 +134,7 @@ impl Catalog for Files {
         let (file, task) = (path.to_owned(), what.clone());
         let work = tokio::task::spawn_blocking(move || {
             let mut hasher = Hasher::default();
-            hasher.read(std::fs::File::open(file).during(&task)?).during(&task)?;
+            hasher.read(header::open(&file)?).during(&task)?;
             Ok::<_, Error>(hasher.finish())
         });
         let digest = work.await.during(&what)??;

@@ -11,6 +11,7 @@ use crate::{
     core::{
         error::{Error, Result},
         model::ImageKind,
+        ports::Extent,
         rows::Row,
     },
 };
@@ -20,7 +21,7 @@ const MOST_ENTRIES: usize = 20_000;
 const DEPTH: usize = 3;
 
 /// A row for everything in `root` that is an image.
-pub fn rows(root: &Path) -> Result<Vec<Row>> {
+pub fn rows(root: &Path) -> Result<(Vec<Row>, Extent)> {
     let mut rows = Vec::new();
     let mut seen = 0;
     std::fs::read_dir(root).map_err(|error| {
@@ -28,15 +29,18 @@ pub fn rows(root: &Path) -> Result<Vec<Row>> {
             .hint("make the folder, or name another one in the configuration")
     })?;
     walk(root, root, DEPTH, &mut seen, &mut rows);
-    Ok(rows)
+    let cut = (seen > MOST_ENTRIES).then(|| format!("{} holds more than {MOST_ENTRIES} files", root.display()));
+    Ok((rows, Extent::of(cut)))
 }
 
 fn walk(root: &Path, folder: &Path, depth: usize, seen: &mut usize, rows: &mut Vec<Row>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         *seen += 1;
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if *seen > MOST_ENTRIES || hidden {
+        if *seen > MOST_ENTRIES {
+            return;
+        }
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
             continue;
         }
         let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();

@@ -9,36 +9,41 @@ use super::{
     answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
     api::{split, twice},
 };
-use crate::core::{
-    clean,
-    error::{Kind, Result},
-    model::{Health, Image, Platform},
-    ports::Catalog,
-    progress::Context,
-    reference::{self, ImageRef},
-    rows::Row,
-    secret::Credentials,
-    text,
+use crate::{
+    adapters::http::{Allowance, Part},
+    core::{
+        clean,
+        error::{Kind, Result},
+        model::{Health, Image, Platform},
+        ports::{Catalog, Extent, SignInServer},
+        progress::Context,
+        reference::{self, ImageRef},
+        rows::Row,
+        secret::Credentials,
+        text,
+    },
 };
 
 /// Projects and repositories asked for at a time.
 const AT_ONCE: usize = 16;
 /// Beyond this many repositories, tags are read when a person looks at one.
 const TAGS_OF_AT_MOST: usize = 5_000;
+/// Bytes of all versions in one list of repositories.
+const MOST_OF_VERSIONS: usize = 256 << 20;
 /// Quotas that are told of.
 const QUOTAS: usize = 4;
 
 impl Harbor {
-    async fn repositories(&self, cx: &Context, project: &Project) -> Result<Vec<Repository>> {
+    async fn repositories(&self, cx: &Context, project: &Project, allowance: &Allowance) -> Result<Part<Repository>> {
         if project.repo_count == 0 {
-            return Ok(Vec::new());
+            return Ok(Part { rows: Vec::new(), cut: None });
         }
         let what = format!("list the repositories of {} in {}", clean::short(&project.name, 60), self.name);
-        self.api.all(cx, &what, &format!("projects/{}/repositories", twice(&project.name))).await
+        self.api.all(cx, &what, &format!("projects/{}/repositories", twice(&project.name)), allowance).await
     }
 
     /// A repository with its tags, its newest size and date. One whose artifacts cannot be read is still a row.
-    async fn row(&self, cx: &Context, repository: Repository, with_tags: bool) -> Result<Row> {
+    async fn row(&self, cx: &Context, repository: Repository, with_tags: bool, allowance: &Allowance) -> Result<Row> {
         let mut row = Row {
             note: note(&repository),
             updated: text::parse_timestamp(&repository.update_time),
@@ -48,8 +53,11 @@ impl Harbor {
         let Some((project, rest)) = split(&row.name).filter(|_| with_tags) else { return Ok(row) };
         let what = format!("list versions of {} in {}", row.name, self.name);
         let path = format!("projects/{}/repositories/{}/artifacts?with_tag=true", twice(project), twice(rest));
-        match self.api.all::<Artifact>(cx, &what, &path).await {
-            Ok(artifacts) => {
+        match self.api.all::<Artifact>(cx, &what, &path, allowance).await {
+            Ok(Part { rows: artifacts, cut }) => {
+                if let Some(why) = cut {
+                    row.note = format!("not all versions: {why}");
+                }
                 let mut tags: Vec<(String, String, u64)> = Vec::new();
                 for artifact in artifacts {
                     let named = artifact.tags.unwrap_or_default().into_iter();
@@ -64,6 +72,12 @@ impl Harbor {
             Err(error) => row.note = error.why,
         }
         Ok(row)
+    }
+}
+
+impl Harbor {
+    async fn quotas(&self, cx: &Context, what: &str) -> Result<Vec<Quota>> {
+        self.api.get(cx, what, &format!("quotas?reference=project&page_size={QUOTAS}")).await
     }
 }
 
@@ -85,21 +99,29 @@ fn filled(quota: &Quota) -> String {
 
 #[async_trait]
 impl Catalog for Harbor {
-    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
-        let projects: Vec<Project> = self.api.all(cx, &format!("list {}", self.name), "projects").await?;
-        let asked: Vec<_> = projects.iter().map(|project| self.repositories(cx, project)).collect();
-        let found: Vec<Vec<Repository>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-        let repositories: Vec<Repository> =
-            found.into_iter().flatten().filter(|one| reference::is_repository(&one.name)).collect();
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
+        // One for all projects together: none of them makes the list longer than the memory.
+        let allowance = Allowance::default();
+        let projects: Part<Project> = self.api.all(cx, &format!("list {}", self.name), "projects", &allowance).await?;
+        let asked: Vec<_> = projects.rows.iter().map(|project| self.repositories(cx, project, &allowance)).collect();
+        let found: Vec<Part<Repository>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let mut cut = projects.cut;
+        let mut repositories: Vec<Repository> = Vec::new();
+        for part in found {
+            cut = cut.or(part.cut);
+            repositories.extend(part.rows.into_iter().filter(|one| reference::is_repository(&one.name)));
+        }
         let first = repositories.iter().map(|one| Row { name: one.name.clone(), note: note(one), ..Row::default() });
         let _ = pages.send(first.collect()).await;
         let with_tags = repositories.len() <= TAGS_OF_AT_MOST;
-        let rows: Vec<_> = repositories.into_iter().map(|one| self.row(cx, one, with_tags)).collect();
+        let versions = Allowance::of(usize::MAX, MOST_OF_VERSIONS);
+        let rows: Vec<_> = repositories.into_iter().map(|one| self.row(cx, one, with_tags, &versions)).collect();
         let mut rows = stream::iter(rows).buffer_unordered(AT_ONCE).chunks(64);
         while let Some(chunk) = rows.next().await {
             let _ = pages.send(chunk.into_iter().collect::<Result<Vec<Row>>>()?).await;
         }
-        Ok(())
+        drop(rows);
+        Ok(Extent::of(cut.or(versions.ended().filter(|_| with_tags))))
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -126,6 +148,10 @@ impl Catalog for Harbor {
         true
     }
 
+    async fn sign_in_server(&self, cx: &Context) -> Result<Option<SignInServer>> {
+        self.registry.catalog.sign_in_server(cx).await
+    }
+
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
         let about: SystemInfo = self.api.get(cx, &what, "systeminfo").await?;
@@ -139,7 +165,7 @@ impl Catalog for Harbor {
             Err(error) => return Err(error),
         };
         let quotas: Vec<Quota> = match account {
-            Some(_) => self.api.all(cx, &what, "quotas?reference=project").await.unwrap_or_default(),
+            Some(_) => self.quotas(cx, &what).await.unwrap_or_default(),
             None => Vec::new(),
         };
         let mut note = format!("Harbor {}", clean::short(&about.harbor_version, 40));

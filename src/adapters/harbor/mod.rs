@@ -46,7 +46,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     let mut servers = BTreeMap::new();
     for written in parts.wanted(config, "harbor", Vec::new) {
         let registry = around.registry(&written)?;
-        let api = Arc::new(Api::new(&written, registry.catalog.clone())?);
+        let api = Arc::new(Api::new(&written, registry.catalog.clone(), around.reach.clone())?);
         servers.insert(api.host().to_owned(), api.clone());
         parts.sources.push(source(&written, registry, api));
     }

@@ -217,7 +217,7 @@ impl Checker for Notary {
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     for source in config.sources.iter().filter(|source| !source.notary.is_empty()) {
-        servers.insert(source.host().to_owned(), Server::new(source)?);
+        servers.insert(source.host().to_owned(), Server::new(source, around.reach.clone())?);
     }
     if servers.is_empty() {
         return Ok(());

@@ -1,23 +1,24 @@
 //! Listing and describing what a registry holds.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, Response, header};
+use reqwest::{Method, Response};
 use serde::Deserialize;
 use tokio::sync::mpsc;
-use url::Url;
 
 use super::{
     Oci,
-    client::{self, success},
+    client::{self, Registry, success},
 };
 use crate::{
-    adapters::http,
+    adapters::http::{self, Allowance, Part, Place},
     core::{
         error::{Error, Kind, Result},
         fetch,
         model::{Health, Image, Platform},
-        ports::Catalog,
+        ports::{Catalog, Extent, SignInServer},
         progress::Context,
         reference::{self, ImageRef, Name},
         rows::Row,
@@ -29,55 +30,82 @@ use crate::{
 const TAG_LISTS: usize = 16;
 /// Beyond this many repositories, tags are read when a person looks at one.
 const TAGS_OF_AT_MOST: usize = 5_000;
-/// Pages of a list that never ends.
-const MOST_PAGES: usize = 10_000;
+/// Bytes of all versions in one list of repositories.
+const MOST_OF_TAGS: usize = 96 << 20;
 
+/// A page of `GET /v2/_catalog` or `GET /v2/NAME/tags/list`: either has one of the lists.
 #[derive(Deserialize)]
-struct Repositories {
+struct Page {
+    #[serde(default)]
     repositories: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct Tags {
+    #[serde(default)]
     tags: Option<Vec<String>>,
 }
 
+/// A list that is read page by page.
+struct Pages<'a> {
+    registry: &'a Registry,
+    what: &'a str,
+    scopes: client::Scopes,
+    allowance: &'a Allowance,
+    next: Option<Place>,
+    seen: HashSet<Place>,
+    /// Why it ended early, where it did.
+    cut: Option<String>,
+}
+
+impl Pages<'_> {
+    /// The names of the next page.
+    async fn next(&mut self) -> Result<Option<Vec<String>>> {
+        let Some(place) = self.next.take() else { return Ok(None) };
+        let make = || self.registry.request(Method::GET, &place);
+        let response = success(self.what, self.registry.send(self.what, &self.scopes, make).await?).await?;
+        let after = http::next_page(&self.registry.server, &response, &place);
+        let (page, bytes): (Page, usize) = http::counted_json(response, self.what).await?;
+        let names = page.repositories.or(page.tags).unwrap_or_default();
+        self.seen.insert(place);
+        if let Some(after) = after {
+            if self.seen.contains(&after) {
+                self.cut = Some("its pages lead in a circle".to_owned());
+            } else {
+                self.cut = self.allowance.spend(names.len(), bytes);
+            }
+            self.next = Some(after).filter(|_| self.cut.is_none());
+        } else {
+            // The last page counts, too: other lists share the allowance.
+            let _ = self.allowance.spend(names.len(), bytes);
+        }
+        Ok(Some(names))
+    }
+}
+
 impl Oci {
-    /// One page of a list, and the address of the next by its `Link`.
-    async fn page<T: serde::de::DeserializeOwned>(
-        &self,
-        what: &str,
-        url: Url,
-        scopes: &client::Scopes,
-    ) -> Result<(T, Option<Url>)> {
-        let response = self.registry.send(what, scopes, || self.registry.request(Method::GET, url.clone())).await?;
-        let response = success(what, response).await?;
-        let next = next_page(&response, &url).filter(|next| *next != url);
-        Ok((http::json(response, what).await?, next))
+    fn names<'a>(&'a self, what: &'a str, first: Place, scopes: client::Scopes, allowance: &'a Allowance) -> Pages<'a> {
+        let (registry, next) = (&*self.registry, Some(first));
+        Pages { registry, what, scopes, allowance, next, seen: HashSet::new(), cut: None }
     }
 
-    async fn repositories(&self, what: &str, pages: &mpsc::Sender<Vec<Row>>) -> Result<Vec<String>> {
-        let mut all = self.repositories.clone();
-        let mut next = if all.is_empty() { Some(self.registry.url("v2/_catalog?n=1000")?) } else { None };
-        for _ in 0..MOST_PAGES {
-            let Some(url) = next.take() else { break };
-            let page = match self.page::<Repositories>(what, url, &client::listing()).await {
-                Ok((page, after)) => {
-                    next = after;
-                    page
-                }
-                Err(error) => return Err(self.no_listing(what, error)),
-            };
-            let names: Vec<String> = page
-                .repositories
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|name| reference::is_repository(name))
-                .collect();
-            let _ = pages.send(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()).await;
-            all.extend(names);
+    async fn repositories(&self, what: &str, out: &mpsc::Sender<Vec<Row>>) -> Result<Part<String>> {
+        if !self.repositories.is_empty() {
+            return Ok(Part { rows: self.repositories.clone(), cut: None });
         }
-        Ok(all)
+        let allowance = Allowance::default();
+        let first = self.registry.place("v2/_catalog?n=1000")?;
+        let mut pages = self.names(what, first, client::listing(), &allowance);
+        let mut page = pages.next().await;
+        if page.as_ref().is_err_and(|error| error.why.contains("400")) {
+            // docker-registry with a `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID): its own size.
+            pages = self.names(what, self.registry.place("v2/_catalog")?, client::listing(), &allowance);
+            page = pages.next().await;
+        }
+        let mut all = Vec::new();
+        while let Some(names) = page.map_err(|error| self.no_listing(what, error))? {
+            let names: Vec<String> = names.into_iter().filter(|name| reference::is_repository(name)).collect();
+            let _ = out.send(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()).await;
+            all.extend(names);
+            page = pages.next().await;
+        }
+        Ok(Part { rows: all, cut: pages.cut })
     }
 
     /// Many registries serve images and keep their list to themselves.
@@ -95,26 +123,29 @@ impl Oci {
         }
     }
 
-    async fn tags_of(&self, repository: &str) -> Result<Vec<String>> {
+    async fn tags_of(&self, repository: &str, allowance: &Allowance) -> Result<Part<String>> {
         let what = format!("list versions of {}/{repository}", self.registry.host);
+        let first = self.registry.place(&format!("v2/{repository}/tags/list"))?;
+        let mut pages = self.names(&what, first, client::pull(repository), allowance);
         let mut tags = Vec::new();
-        let mut next = Some(self.registry.url(&format!("v2/{repository}/tags/list"))?);
-        for _ in 0..MOST_PAGES {
-            let Some(url) = next.take() else { break };
-            let (page, after) = self.page::<Tags>(&what, url, &client::pull(repository)).await?;
-            next = after;
-            tags.extend(
-                page.tags.unwrap_or_default().into_iter().filter(|tag| reference::is_tag(tag) && !is_attachment(tag)),
-            );
+        while let Some(names) = pages.next().await? {
+            tags.extend(names.into_iter().filter(|tag| reference::is_tag(tag) && !is_attachment(tag)));
         }
+        let cut = pages.cut;
         tags.sort_by(|a, b| natural(a).cmp(&natural(b)));
-        Ok(tags)
+        Ok(Part { rows: tags, cut })
     }
 
     /// A repository with its tags. One whose tags cannot be read is still a row.
-    async fn row(&self, cx: &Context, name: String) -> Result<Row> {
-        match cx.run("list versions", self.tags_of(&name)).await {
-            Ok(tags) => Ok(Row { name, tags, ..Row::default() }),
+    async fn row(&self, cx: &Context, name: String, allowance: &Allowance) -> Result<Row> {
+        if let Some(why) = allowance.ended() {
+            return Ok(Row { note: format!("versions were not read: {why}"), name, ..Row::default() });
+        }
+        match cx.run("list versions", self.tags_of(&name, allowance)).await {
+            Ok(Part { rows: tags, cut }) => {
+                let note = cut.map(|why| format!("not all versions: {why}")).unwrap_or_default();
+                Ok(Row { name, tags, note, ..Row::default() })
+            }
             Err(error) if matches!(error.kind, Kind::Unavailable | Kind::Cancelled) => Err(error),
             Err(error) => Ok(Row { note: error.why, name, ..Row::default() }),
         }
@@ -123,19 +154,21 @@ impl Oci {
 
 #[async_trait]
 impl Catalog for Oci {
-    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+    async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let what = format!("list {}", self.name);
-        let names = cx.run(&what, self.repositories(&what, &pages)).await?;
+        let Part { rows: names, cut } = cx.run(&what, self.repositories(&what, &pages)).await?;
         if names.len() > TAGS_OF_AT_MOST {
-            return Ok(());
+            return Ok(Extent::of(cut));
         }
-        let mut rows =
-            stream::iter(names.into_iter().map(|name| self.row(cx, name))).buffer_unordered(TAG_LISTS).chunks(64);
+        let allowance = Allowance::of(usize::MAX, MOST_OF_TAGS);
+        let asked: Vec<_> = names.into_iter().map(|name| self.row(cx, name, &allowance)).collect();
+        let mut rows = stream::iter(asked).buffer_unordered(TAG_LISTS).chunks(64);
         while let Some(chunk) = rows.next().await {
             let page = chunk.into_iter().collect::<Result<Vec<Row>>>()?;
             let _ = pages.send(page).await;
         }
-        Ok(())
+        drop(rows);
+        Ok(Extent::of(cut.or(allowance.ended())))
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -152,13 +185,21 @@ impl Catalog for Oci {
 
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         match reference {
-            ImageRef::Oci(name) => self.tags_of(&name.repository).await,
+            ImageRef::Oci(name) => {
+                let found = self.tags_of(&name.repository, &Allowance::default()).await?;
+                found.whole(&format!("list versions of {reference}"))
+            }
             _ => Ok(Vec::new()),
         }
     }
 
     fn sign_in_place(&self) -> Option<String> {
         Some(self.registry.host.clone())
+    }
+
+    async fn sign_in_server(&self, cx: &Context) -> Result<Option<SignInServer>> {
+        let what = format!("ask {} where its sign-in is", self.name);
+        cx.run(&what, self.registry.sign_in_server(&what)).await
     }
 
     fn looks_are_cheap(&self) -> bool {
@@ -168,9 +209,8 @@ impl Catalog for Oci {
 
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.name);
-        let url = self.registry.url("v2/")?;
-        let response =
-            self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, url.clone())).await?;
+        let place = self.registry.place("v2/")?;
+        let response = self.registry.send(&what, &Vec::new(), || self.registry.request(Method::GET, &place)).await?;
         let account = self.registry.account("").await;
         success(&what, response).await?;
         if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
@@ -188,7 +228,7 @@ impl Catalog for Oci {
             reachable: true,
             account: account.as_ref().map(|account| account.username.clone()).unwrap_or_default(),
             credentials: account.map(|account| account.origin).unwrap_or_default(),
-            note: if self.registry.base.scheme() == "http" {
+            note: if !self.registry.server.origin().is_secure() {
                 format!("plain http. {note}").trim().to_owned()
             } else {
                 note
@@ -200,15 +240,6 @@ impl Catalog for Oci {
         let name = reference.name()?;
         self.registry.account(&name.repository).await
     }
-}
-
-/// `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288), relative or absolute, never to another host.
-pub(super) fn next_page(response: &Response, current: &Url) -> Option<Url> {
-    let link = response.headers().get(header::LINK)?.to_str().ok()?;
-    let (_, rest) = link.split_once('<')?;
-    let (target, parameters) = rest.split_once('>')?;
-    let next = current.join(target).ok()?;
-    (parameters.contains("next") && next.host_str() == current.host_str()).then_some(next)
 }
 
 /// Tags that hold signatures, attestations and referrers, not versions.

@@ -16,6 +16,15 @@ impl Challenge {
     pub fn get(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
+
+    /// A name counts once (RFC 9110, section 11.2), but a registry may write a `scope` for each resource.
+    fn add(&mut self, name: String, value: String) {
+        match self.parameters.get_mut(&name) {
+            Some(scopes) if name == "scope" => scopes.extend([" ", &value]),
+            Some(_) => {}
+            None => _ = self.parameters.insert(name, value),
+        }
+    }
 }
 
 /// Reads all challenges of one header value. What cannot be read is left out.
@@ -31,7 +40,7 @@ pub fn parse(header: &str) -> Vec<Challenge> {
         if let Some(value) = after_space.strip_prefix('=') {
             let (value, after) = split_value(value.trim_start());
             if let Some(challenge) = found.last_mut() {
-                challenge.parameters.insert(token.to_ascii_lowercase(), value);
+                challenge.add(token.to_ascii_lowercase(), value);
             }
             rest = after;
         } else {
@@ -83,6 +92,16 @@ mod tests {
         let found = parse(r#"Basic realm="x y" , Bearer  realm=plain, error="a\"b""#);
         assert_eq!(found.iter().map(|c| c.scheme.as_str()).collect::<Vec<_>>(), ["basic", "bearer"]);
         assert_eq!((found[1].get("realm"), found[1].get("error")), ("plain", "a\"b"));
+    }
+
+    #[test]
+    fn a_scheme_without_parameters_hides_nothing_and_scopes_add_up() {
+        let found =
+            parse(r#"Bearer, Negotiate YII=, Basic realm="x", Bearer realm="r",scope="a:b:c",scope="d:e:f", realm=q"#);
+        let schemes: Vec<&str> = found.iter().map(|c| c.scheme.as_str()).collect();
+        assert_eq!(schemes, ["bearer", "negotiate", "basic", "bearer"]);
+        assert_eq!((found[3].get("realm"), found[3].get("scope")), ("r", "a:b:c d:e:f"));
+        assert_eq!(found[0].get("realm"), "");
     }
 
     proptest::proptest! {

@@ -3,23 +3,26 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Method, Response, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::{challenge, credentials};
+use super::{
+    challenge, credentials,
+    token::{Asking, Realm},
+};
 use crate::{
-    adapters::http::{self, Tls},
+    adapters::http::{self, Origin, Place, Reach, Request, Server, Tls},
     core::{
         clean,
         error::{Error, Kind, Result},
-        ports::Vault,
+        ports::{SignInServer, Vault},
         secret::{Credentials, Secret},
     },
 };
@@ -33,28 +36,23 @@ const MOST_WAIT: Duration = Duration::from_secs(10);
 pub struct Registry {
     /// Host with port, as references name it.
     pub host: String,
-    /// Root of its interface; ends with a slash.
-    pub base: Url,
+    /// Where it is. All that is secret goes there only, but for what its token server gets.
+    pub server: Server,
     tls: Tls,
+    reach: Reach,
+    /// The token server that the configuration names for it.
+    token_server: Option<Origin>,
     vault: Arc<dyn Vault>,
-    http: OnceLock<Client>,
     basic: Mutex<bool>,
     /// Whether a request without a token is known to be let in (open or basic).
     settled: AtomicBool,
     tokens: Mutex<HashMap<String, (Secret, Instant)>>,
+    /// Refresh tokens that took the place of the one in a file, by their token server.
+    refreshed: Mutex<HashMap<Origin, Secret>>,
     limits: Mutex<Option<String>>,
     account: Mutex<Arc<tokio::sync::OnceCell<Option<Credentials>>>>,
     /// The vault's generation that everything above was learnt under.
     generation: AtomicU64,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    access_token: String,
-    expires_in: Option<u64>,
 }
 
 /// What a request needs the right for; several make a scope set.
@@ -82,38 +80,39 @@ pub fn listing() -> Scopes {
 
 impl Registry {
     /// A registry at `base` (`http` only because a person wrote it so).
-    pub fn new(host: String, base: Url, tls: Tls, vault: Arc<dyn Vault>) -> Self {
-        Self {
+    pub fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+        Ok(Self {
             host,
-            base,
+            server: Server::new(base, tls.clone(), reach.clone())?,
             tls,
+            reach,
+            token_server: None,
             vault,
-            http: OnceLock::new(),
             basic: Mutex::default(),
             settled: AtomicBool::new(false),
             tokens: Mutex::default(),
+            refreshed: Mutex::default(),
             limits: Mutex::default(),
             account: Mutex::default(),
             generation: AtomicU64::new(0),
-        }
+        })
     }
 
-    fn http(&self) -> Result<&Client> {
-        if let Some(client) = self.http.get() {
-            return Ok(client);
-        }
-        let client = http::client(&self.tls, &format!("connect to {}", self.host))?;
-        Ok(self.http.get_or_init(|| client))
+    /// The same, whose token server is named by the configuration.
+    #[must_use]
+    pub fn with_token_server(mut self, named: Option<Origin>) -> Self {
+        self.token_server = named;
+        self
     }
 
     /// An address below the root: `v2/…`.
-    pub fn url(&self, path: &str) -> Result<Url> {
-        self.base.join(path).map_err(|error| Error::usage(format!("address of {}", self.host), error.to_string()))
+    pub fn place(&self, path: &str) -> Result<Place> {
+        self.server.place(path)
     }
 
     /// A request that has not been sent.
-    pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder> {
-        Ok(self.http()?.request(method, url))
+    pub fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
+        self.server.request(method, place)
     }
 
     /// The requests left, if the registry said so.
@@ -137,16 +136,17 @@ impl Registry {
             *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
             *self.basic.lock().unwrap_or_else(PoisonError::into_inner) = false;
             self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).clear();
             self.settled.store(false, Ordering::Relaxed);
         }
     }
 
     /// Sends a request that can be sent again: signs in when asked, waits when told, retries what a retry may heal.
-    pub async fn send(
-        &self,
+    pub async fn send<'a>(
+        &'a self,
         what: &str,
         scopes: &Scopes,
-        make: impl Fn() -> Result<RequestBuilder>,
+        make: impl Fn() -> Result<Request<'a>>,
     ) -> Result<Response> {
         let mut tries = 0;
         loop {
@@ -171,14 +171,14 @@ impl Registry {
     }
 
     /// Sends a request whose body can be made only once per call of `make`; signs in first if the registry is known to want it.
-    pub async fn send_signed(
-        &self,
+    pub async fn send_signed<'a>(
+        &'a self,
         what: &str,
         scopes: &Scopes,
-        make: &impl Fn() -> Result<RequestBuilder>,
+        make: &impl Fn() -> Result<Request<'a>>,
     ) -> Result<Response> {
         self.forget_if_changed();
-        let first = self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))?;
+        let first = self.sign(make()?, scopes).await.send(what).await?;
         self.note_limits(&first);
         if first.status() != StatusCode::UNAUTHORIZED {
             return Ok(first);
@@ -186,7 +186,7 @@ impl Registry {
         if !self.sign_in(what, scopes, &first).await? {
             return Ok(first);
         }
-        let second = self.sign(make()?, scopes).await.send().await.map_err(|error| http::no_answer(what, &error))?;
+        let second = self.sign(make()?, scopes).await.send(what).await?;
         self.note_limits(&second);
         Ok(second)
     }
@@ -197,8 +197,7 @@ impl Registry {
         if self.settled.load(Ordering::Relaxed) || self.cached(scopes).is_some() {
             return Ok(());
         }
-        let ping = self.url("v2/")?;
-        let response = self.request(Method::GET, ping)?.send().await.map_err(|error| http::no_answer(what, &error))?;
+        let response = self.ping(what).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.sign_in(what, scopes, &response).await?;
         }
@@ -206,18 +205,47 @@ impl Registry {
         Ok(())
     }
 
+    async fn ping(&self, what: &str) -> Result<Response> {
+        self.server.get(&self.place("v2/")?)?.send(what).await
+    }
+
+    /// The token server that a sign-in goes to, where it is at another host.
+    pub async fn sign_in_server(&self, what: &str) -> Result<Option<SignInServer>> {
+        let response = self.ping(what).await?;
+        let Some(realm) = challenges(&response).iter().find_map(Realm::of) else { return Ok(None) };
+        if response.status() != StatusCode::UNAUTHORIZED || realm.origin.host() == self.server.origin().host() {
+            return Ok(None);
+        }
+        let agreed = self.agreed().await;
+        Ok(Some(SignInServer {
+            address: realm.origin.to_string(),
+            known: realm.may_know(self.server.origin(), agreed.as_ref()),
+        }))
+    }
+
+    /// The token server that the person wrote down, or was shown when they signed in.
+    async fn agreed(&self) -> Option<Origin> {
+        if self.token_server.is_some() {
+            return self.token_server.clone();
+        }
+        let (vault, place) = (self.vault.clone(), SignInServer::place(&self.host));
+        let kept = tokio::task::spawn_blocking(move || vault.get(&place).ok().flatten()).await.ok().flatten();
+        kept.and_then(|(address, _)| Origin::of(&Url::parse(&address).ok()?))
+    }
+
     fn cached(&self, scopes: &Scopes) -> Option<Secret> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(&scopes.join(" ")).filter(|(_, until)| *until > Instant::now()).map(|(token, _)| token.clone())
     }
 
-    async fn sign(&self, request: RequestBuilder, scopes: &Scopes) -> RequestBuilder {
+    async fn sign<'a>(&self, request: Request<'a>, scopes: &Scopes) -> Request<'a> {
         if let Some(token) = self.cached(scopes) {
-            return request.bearer_auth(token.reveal());
+            return request.bearer(&token);
         }
         if *self.basic.lock().unwrap_or_else(PoisonError::into_inner) {
-            if let Some(account) = self.account(repository_of(scopes)).await {
-                return request.basic_auth(&account.username, Some(account.secret.reveal()));
+            // An identity token is for the token server, "and never with a resource provider" (token scopes).
+            if let Some(account) = self.account(repository_of(scopes)).await.filter(|account| !account.identity_token) {
+                return request.basic(&account);
             }
         }
         request
@@ -225,66 +253,53 @@ impl Registry {
 
     /// Answers a 401. `false` when there is nothing to sign in with, or it did not help before.
     async fn sign_in(&self, what: &str, scopes: &Scopes, response: &Response) -> Result<bool> {
-        let headers = response.headers().get_all(header::WWW_AUTHENTICATE);
-        let challenges: Vec<_> =
-            headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect();
-        if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme == "bearer") {
-            let token = self.fetch_token(what, scopes, bearer).await?;
-            return Ok(token);
+        let challenges = challenges(response);
+        let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
+        if let Some(realm) = challenges.iter().find_map(Realm::of) {
+            match self.fetch_token(what, scopes, &realm).await {
+                // The registry itself takes the account, too.
+                Err(error) if basic && error.kind == Kind::NotAllowed => {}
+                other => return other.map(|()| true),
+            }
         }
-        if challenges.iter().any(|challenge| challenge.scheme == "basic") {
+        if basic {
             let mut basic = self.basic.lock().unwrap_or_else(PoisonError::into_inner);
             return Ok(!std::mem::replace(&mut *basic, true));
         }
         Ok(false)
     }
 
-    async fn fetch_token(&self, what: &str, scopes: &Scopes, bearer: &challenge::Challenge) -> Result<bool> {
-        let realm = Url::parse(bearer.get("realm"))
-            .map_err(|_| Error::failed(what, "the registry names no usable token server"))?;
-        if realm.scheme() != "https" && self.base.scheme() == "https" {
-            return Err(Error::new(Kind::NotAllowed, what, "its token server is on plain http")
-                .hint("tell whoever runs the registry"));
+    async fn fetch_token(&self, what: &str, scopes: &Scopes, realm: &Realm) -> Result<()> {
+        let registry = self.server.origin();
+        realm.check(registry, what)?;
+        let mut account = self.account(repository_of(scopes)).await;
+        if account.is_some() && !realm.may_know(registry, self.agreed().await.as_ref()) {
+            let why = format!("the sign-in of {} is at {}, which you have not been shown", self.host, realm.origin);
+            return Err(Error::new(Kind::NotAllowed, what, why)
+                .hint(format!(
+                    "run 'wharf login {}' to agree to it, or name it as token_server for this source",
+                    self.host
+                ))
+                .sign_in_at(Some(self.host.clone())));
         }
-        let account = self.account(repository_of(scopes)).await;
-        let service = bearer.get("service");
-        let client = self.http()?;
-        let request = match &account {
-            Some(account) if account.identity_token => {
-                let mut form = url::form_urlencoded::Serializer::new(String::new());
-                form.append_pair("grant_type", "refresh_token")
-                    .append_pair("service", service)
-                    .append_pair("client_id", "wharf");
-                form.append_pair("scope", &scopes.join(" ")).append_pair("refresh_token", account.secret.reveal());
-                client.post(realm).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish())
+        if let Some(account) = account.as_mut().filter(|account| account.identity_token) {
+            let known = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(newer) = known.get(&realm.origin) {
+                account.secret = newer.clone();
             }
-            _ => {
-                let mut query: Vec<(&str, &str)> = vec![("service", service)];
-                query.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
-                let request = client.get(realm).query(&query);
-                match &account {
-                    Some(account) => request.basic_auth(&account.username, Some(account.secret.reveal())),
-                    None => request,
-                }
-            }
-        };
-        let response =
-            request.send().await.map_err(|error| http::no_answer(&format!("{what}: token server"), &error))?;
-        if !response.status().is_success() {
-            let status = response.status();
-            let said = said(response).await;
-            let host = (status == StatusCode::UNAUTHORIZED).then(|| self.host.clone());
-            return Err(http::refused(what, status, &said).sign_in_at(host));
         }
-        let token: Token = http::json(response, &format!("{what}: token server")).await?;
-        let text = if token.token.is_empty() { token.access_token } else { token.token };
-        // Without a date the specification says 60 s; renew a little before the end.
-        let lasts = Duration::from_secs(token.expires_in.unwrap_or(60).max(10) * 9 / 10);
+        let asking = Asking { what, registry, tls: &self.tls, reach: &self.reach };
+        let fresh = realm.token(&asking, account.as_ref(), scopes).await.map_err(|error| {
+            let host = (error.kind == Kind::NotAllowed).then(|| self.host.clone());
+            error.sign_in_at(host)
+        })?;
+        if let Some(newer) = fresh.refresh.filter(|_| account.is_some_and(|account| account.identity_token)) {
+            self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).insert(realm.origin.clone(), newer);
+        }
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = Instant::now() + lasts;
         tokens.retain(|_, (_, until)| *until > Instant::now());
-        tokens.insert(scopes.join(" "), (Secret::new(text), fresh));
-        Ok(true)
+        tokens.insert(scopes.join(" "), (fresh.token, Instant::now() + fresh.lasts));
+        Ok(())
     }
 
     fn note_limits(&self, response: &Response) {
@@ -298,6 +313,12 @@ impl Registry {
                 Some(format!("{}{of} pulls left", number(&left)));
         }
     }
+}
+
+/// All challenges of an answer, whatever number of lines they are on.
+fn challenges(response: &Response) -> Vec<challenge::Challenge> {
+    let headers = response.headers().get_all(header::WWW_AUTHENTICATE);
+    headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
 }
 
 fn repository_of(scopes: &Scopes) -> &str {

@@ -5,17 +5,12 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use futures_util::StreamExt;
-use reqwest::{Body, Method, Response, StatusCode, header};
-use url::Url;
-
 use super::{
     Oci,
     client::{self, success},
 };
 use crate::{
-    adapters::http,
+    adapters::http::{self, Next, Origin, Place},
     core::{
         attachments::Attachments,
         digest::Digest,
@@ -26,6 +21,9 @@ use crate::{
         reference::{ImageRef, Name},
     },
 };
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use reqwest::{Body, Method, Response, StatusCode, header};
 
 /// How often a broken upload is taken up again where it stopped.
 const RESUMES: u32 = 5;
@@ -39,10 +37,10 @@ impl Content for Oci {
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
         let what = format!("read {at}");
         let name = self.name(at)?;
-        let url = self.registry.url(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(&what, async {
-            let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, &accept));
+            let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
             let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
             let response = success(&what, response).await?;
             let stated =
@@ -59,10 +57,10 @@ impl Content for Oci {
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
         let name = self.name(at)?;
         let what = format!("read blob {} of {at}", blob.digest.short());
-        let url = self.registry.url(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         let make = || {
-            let request = self.registry.request(Method::GET, url.clone())?;
-            Ok(if from > 0 { request.header(header::RANGE, format!("bytes={from}-")) } else { request })
+            let request = self.registry.request(Method::GET, &url)?;
+            Ok(if from > 0 { request.header("Range", format!("bytes={from}-")) } else { request })
         };
         let response = cx.run(&what, self.registry.send(&what, &client::pull(&name.repository), make)).await?;
         let response = success(&what, response).await?;
@@ -78,11 +76,11 @@ impl Content for Oci {
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
         let name = self.name(at)?;
         let what = format!("look for blob {} in {at}", blob.digest.short());
-        let url = self.registry.url(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
         cx.run(&what, async {
             let response = self
                 .registry
-                .send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, url.clone()))
+                .send(&what, &client::pull(&name.repository), || self.registry.request(Method::HEAD, &url))
                 .await?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(false),
@@ -99,12 +97,12 @@ impl Content for Oci {
         let what = format!("mount blob {} into {at}", blob.digest.short());
         let url = self
             .registry
-            .url(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
+            .place(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
         // Reading there and writing here: a token server wants both scopes in one token.
         let mut scopes = client::push(&to.repository);
         scopes.extend(client::pull(&from.repository));
         cx.run(&what, async {
-            let make = || Ok(self.registry.request(Method::POST, url.clone())?.header(header::CONTENT_LENGTH, 0));
+            let make = || Ok(self.registry.request(Method::POST, &url)?.header("Content-Length", "0"));
             // A short cut: whoever refuses it, or the token it needs, still takes the bytes.
             let response = match self.registry.send(&what, &scopes, make).await {
                 Err(error) if matches!(error.kind, Kind::Cancelled | Kind::Unavailable) => return Err(error),
@@ -115,7 +113,7 @@ impl Content for Oci {
                 StatusCode::CREATED => Ok(true),
                 // It opened an upload instead. Give that back, the copy will stream.
                 StatusCode::ACCEPTED => {
-                    if let Some(upload) = location(&response, &url) {
+                    if let Ok(Some(upload)) = self.location(&what, &response, &url) {
                         self.give_back(&what, &to.repository, &upload).await;
                     }
                     Ok(false)
@@ -141,7 +139,7 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("write blob {} to {at}", blob.digest.short());
         let scopes = client::push(&name.repository);
-        let start = self.registry.url(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let start = self.registry.place(&format!("v2/{}/blobs/uploads/", name.repository))?;
         let mut upload = self.begin_upload(cx, &what, &scopes, &start).await?;
         let mut sent = 0;
         for attempt in 0..=RESUMES {
@@ -167,8 +165,8 @@ impl Content for Oci {
                 }
             }
         }
-        upload.query_pairs_mut().append_pair("digest", blob.digest.as_str());
-        let make = || Ok(self.registry.request(Method::PUT, upload.clone())?.header(header::CONTENT_LENGTH, 0));
+        let upload = upload.with("digest", blob.digest.as_str());
+        let make = || Ok(self.registry.request(Method::PUT, &upload)?.header("Content-Length", "0"));
         // The registry hashes the whole blob before it answers: give large ones time.
         let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
         let response = cx.clone().within(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
@@ -215,12 +213,12 @@ impl Oci {
         manifest: &RawManifest,
         what: &str,
     ) -> Result<Response> {
-        let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
         let make = || {
             Ok(self
                 .registry
-                .request(Method::PUT, url.clone())?
-                .header(header::CONTENT_TYPE, &manifest.media_type)
+                .request(Method::PUT, &url)?
+                .header("Content-Type", &manifest.media_type)
                 .body(manifest.bytes.clone()))
         };
         cx.run(what, self.registry.send(what, &client::push(&name.repository), make)).await
@@ -231,11 +229,11 @@ impl Oci {
         &self,
         what: &str,
         scopes: &client::Scopes,
-        upload: &Url,
+        upload: &Place,
         blob: &Descriptor,
         source: &dyn BlobSource,
         from: u64,
-    ) -> Result<Url> {
+    ) -> Result<Place> {
         if from >= blob.size && blob.size > 0 {
             return Ok(upload.clone());
         }
@@ -259,11 +257,11 @@ impl Oci {
             })?;
             let mut request = self
                 .registry
-                .request(Method::PATCH, upload.clone())?
-                .header(header::CONTENT_TYPE, "application/octet-stream")
+                .request(Method::PATCH, upload)?
+                .header("Content-Type", "application/octet-stream")
                 .body(body);
             if from > 0 {
-                request = request.header(header::CONTENT_RANGE, format!("{from}-{}", blob.size.saturating_sub(1)));
+                request = request.header("Content-Range", format!("{from}-{}", blob.size.saturating_sub(1)));
             }
             Ok(request)
         };
@@ -272,21 +270,38 @@ impl Oci {
             return Err(error);
         }
         let response = success(what, answer?).await?;
-        Ok(location(&response, upload).unwrap_or_else(|| upload.clone()))
+        Ok(self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone()))
+    }
+
+    /// Where an answer says that an upload goes on: at this registry, or it is an error. One that knows its own host under
+    /// another scheme or port only (behind a proxy that it was not told of) is asked under ours.
+    fn location(&self, what: &str, response: &Response, current: &Place) -> Result<Option<Place>> {
+        let Some(target) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
+            return Ok(None);
+        };
+        let own = self.registry.server.origin();
+        match self.registry.server.next(current, target) {
+            None => Ok(None),
+            Some(Next::Here(place)) => Ok(Some(place)),
+            Some(Next::Elsewhere(url)) if Origin::of(&url).is_some_and(|other| other.host() == own.host()) => {
+                Ok(self.registry.server.rebased(current, target))
+            }
+            Some(Next::Elsewhere(url)) => Err(http::sent_elsewhere(what, own, &url)),
+        }
     }
 
     /// Opens an upload; gives its address.
-    async fn begin_upload(&self, cx: &Context, what: &str, scopes: &client::Scopes, start: &Url) -> Result<Url> {
-        let make = || Ok(self.registry.request(Method::POST, start.clone())?.header(header::CONTENT_LENGTH, 0));
+    async fn begin_upload(&self, cx: &Context, what: &str, scopes: &client::Scopes, start: &Place) -> Result<Place> {
+        let make = || Ok(self.registry.request(Method::POST, start)?.header("Content-Length", "0"));
         let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
         let response = success(what, response).await?;
-        location(&response, start).ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
+        self.location(what, &response, start)?.ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
     }
 
     /// Gives an upload back that nothing came of. Where this account may not, the registry forgets it by itself some day.
-    async fn give_back(&self, what: &str, repository: &str, upload: &Url) {
+    async fn give_back(&self, what: &str, repository: &str, upload: &Place) {
         let scopes = client::give_back(repository);
-        let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload.clone())).await;
+        let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload)).await;
     }
 
     /// Where an upload stands: its address and the number of bytes the registry has.
@@ -295,24 +310,24 @@ impl Oci {
         cx: &Context,
         what: &str,
         scopes: &client::Scopes,
-        upload: &Url,
-    ) -> Result<(Url, u64)> {
-        let response = cx
-            .run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload.clone())))
-            .await?;
+        upload: &Place,
+    ) -> Result<(Place, u64)> {
+        let response =
+            cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload))).await?;
         let response = success(what, response).await?;
         let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
         // "0-1023" means 1024 bytes; an upload without bytes is "0-0" too, so start that one anew.
         let last: u64 = range.rsplit('-').next().and_then(|last| last.parse().ok()).unwrap_or(0);
-        Ok((location(&response, upload).unwrap_or_else(|| upload.clone()), if last == 0 { 0 } else { last + 1 }))
+        let next = self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone());
+        Ok((next, if last == 0 { 0 } else { last + 1 }))
     }
 
     pub(super) async fn has_manifest(&self, cx: &Context, name: &Name, selector: &str) -> Result<bool> {
         let what = format!("look for {selector}");
-        let url = self.registry.url(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(&what, async {
-            let make = || Ok(self.registry.request(Method::HEAD, url.clone())?.header(header::ACCEPT, &accept));
+            let make = || Ok(self.registry.request(Method::HEAD, &url)?.header("Accept", &accept));
             let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(false),
@@ -373,13 +388,6 @@ impl Oci {
         let response = self.put_raw(cx, name, &subject.referrers_tag(), &raw, what).await?;
         success(what, response).await.map(|_| ())
     }
-}
-
-/// The `Location` of an answer. Uploads may move to another path, never to another scheme than ours.
-fn location(response: &Response, current: &Url) -> Option<Url> {
-    let text = response.headers().get(header::LOCATION)?.to_str().ok()?;
-    let next = current.join(text).ok()?;
-    (next.host_str() == current.host_str() || next.scheme() == "https").then_some(next)
 }
 
 /// Drops the first bytes of an answer whose server ignored `Range`.

@@ -10,6 +10,7 @@ mod content;
 pub mod credentials;
 mod discover;
 pub mod referrers;
+mod token;
 mod trust;
 
 use std::sync::Arc;
@@ -18,13 +19,15 @@ use url::Url;
 
 use self::client::Registry;
 use crate::{
-    adapters::{Parts, Surroundings},
+    adapters::{
+        Parts, Surroundings,
+        http::{Origin, Tls},
+    },
     core::{
         config::{Config, SourceConfig},
         doctor::State,
         error::{Error, Result},
         portal::Source,
-        ports::Vault,
         reference::{DOCKER_HUB, ImageRef},
     },
 };
@@ -41,27 +44,24 @@ pub struct Oci {
 /// The source for a configured registry.
 pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
     let what = format!("source '{}'", config.name);
-    let text = if config.url.contains("://") { config.url.clone() } else { format!("https://{}", config.url) };
-    let mut base = Url::parse(&text)
-        .map_err(|error| Error::usage(&what, format!("url '{text}': {error}")).hint("write https://host[:port]"))?;
-    let host = host_and_port(&base)
-        .ok_or_else(|| Error::usage(&what, format!("url '{text}' names no host")).hint("write https://host[:port]"))?;
-    if !matches!(base.scheme(), "http" | "https") {
-        return Err(Error::usage(what, format!("'{}' is not a scheme of registries", base.scheme()))
-            .hint("use https:// (or http:// for a test registry)"));
-    }
-    if !base.path().ends_with('/') {
-        base.set_path(&format!("{}/", base.path()));
-    }
-    let mut tls = trust::of_host(&host);
-    tls.authorities.extend(config.ca.clone());
-    tls.identity = config.client_certificate.clone().or(tls.identity);
-    let registry = Arc::new(Registry::new(host, base, tls, around.vault.clone()));
-    Ok(finished(&config.name, &config.origin, registry, config.repositories.clone()))
+    let hint = "write https://host[:port] (or http:// for a test registry)";
+    // What is written may hold a password, which must not be seen: it is not repeated.
+    let address = |text: &str| {
+        let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        Url::parse(&text).map_err(|error| Error::usage(&what, format!("its url: {error}")).hint(hint))
+    };
+    let base = address(&config.url)?;
+    let host = host_and_port(&base).ok_or_else(|| Error::usage(&what, "its url names no host").hint(hint))?;
+    let token_server = Some(&config.token_server).filter(|named| !named.is_empty()).map(|named| address(named));
+    let registry =
+        Registry::new(host, base, Tls::beside(config, &config.url), around.reach.clone(), around.vault.clone())
+            .map_err(|error| error.during(&what))?
+            .with_token_server(token_server.transpose()?.as_ref().and_then(Origin::of));
+    Ok(finished(&config.name, &config.origin, Arc::new(registry), config.repositories.clone()))
 }
 
 /// A source for a reference to a registry that nobody configured: always https, unless Docker's or Podman's own files say otherwise.
-pub fn open(reference: &ImageRef, vault: &Arc<dyn Vault>) -> Result<Source> {
+pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
     let ImageRef::Oci(name) = reference else {
         return Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
             .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing"));
@@ -73,12 +73,13 @@ pub fn open(reference: &ImageRef, vault: &Arc<dyn Vault>) -> Result<Source> {
         host => (host, format!("https://{host}/")),
     };
     let base = Url::parse(&address).map_err(|error| Error::usage(what, error.to_string()))?;
-    let registry = Arc::new(Registry::new(host.to_owned(), base, trust::of_host(host), vault.clone()));
-    Ok(finished(host, "named in a reference", registry, Vec::new()))
+    let registry =
+        Registry::new(host.to_owned(), base, Tls::of_host(host), around.reach.clone(), around.vault.clone())?;
+    Ok(finished(host, "named in a reference", Arc::new(registry), Vec::new()))
 }
 
 fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec<String>) -> Source {
-    let address = registry.base.to_string();
+    let address = registry.server.base().to_string();
     let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories });
     Source {
         name: name.to_owned(),

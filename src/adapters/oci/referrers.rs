@@ -12,11 +12,10 @@ use serde_json::Value;
 
 use super::{
     Oci,
-    catalog::next_page,
     client::{self, success},
 };
 use crate::{
-    adapters::http,
+    adapters::http::{self, Next},
     core::{
         attachments::{Attachment, Attachments},
         digest::Digest,
@@ -134,11 +133,11 @@ impl Oci {
     /// Whether a tag is there. That it is not is believed of the registry, not of a proxy's page.
     async fn tag_is_there(&self, cx: &Context, name: &Name, tag: &str) -> Result<bool> {
         let what = self.place(name, &format!("the tag {tag}"));
-        let url = self.registry.url(&format!("v2/{}/manifests/{tag}", name.repository))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{tag}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         cx.run(&what, async {
             let ask = async |method: Method| {
-                let make = || Ok(self.registry.request(method.clone(), url.clone())?.header(header::ACCEPT, &accept));
+                let make = || Ok(self.registry.request(method.clone(), &url)?.header("Accept", &accept));
                 self.registry.send(&what, &client::pull(&name.repository), make).await
             };
             let mut response = ask(Method::HEAD).await?;
@@ -196,12 +195,12 @@ impl Oci {
         kind: Option<&str>,
         all: &mut Attachments,
     ) -> Result<()> {
-        let mut url = self.registry.url(&format!("v2/{}/referrers/{digest}", name.repository))?;
+        let mut url = self.registry.place(&format!("v2/{}/referrers/{digest}", name.repository))?;
         if let Some(kind) = kind {
-            url.query_pairs_mut().append_pair("artifactType", kind);
+            url = url.with("artifactType", kind);
         }
         for page in 0..MOST_PAGES {
-            let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, OCI_INDEX));
+            let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", OCI_INDEX));
             let response = self.registry.send(what, &client::pull(&name.repository), make).await?;
             let none = matches!(response.status().as_u16(), 404 | 400 | 405 | 501);
             if page == 0 && none {
@@ -209,7 +208,7 @@ impl Oci {
             }
             let response = success(what, response).await?;
             let continues = response.headers().get_all(header::LINK).iter().any(is_next);
-            let next = next_page(&response, &url);
+            let next = http::next_link(&response).and_then(|target| self.registry.server.next(&url, &target));
             let kind = content_type(&response);
             let bytes = http::body(response, MANIFEST_LIMIT, what).await?;
             match read(&kind, &bytes) {
@@ -219,8 +218,10 @@ impl Oci {
                 Answer::List { listed, unread } => take(all, name, listed, unread, what),
             }
             url = match next {
-                Some(next) if next == url => return Err(Error::failed(what, "a page of its list leads to itself")),
-                Some(next) if next.origin() == url.origin() => next,
+                Some(Next::Here(next)) if next == url => {
+                    return Err(Error::failed(what, "a page of its list leads to itself"));
+                }
+                Some(Next::Here(next)) => next,
                 None if !continues => return Ok(()),
                 _ => return Err(Error::failed(what, "its list goes on at another address")),
             };
@@ -247,11 +248,11 @@ impl Oci {
             return Ok(());
         }
         let what = self.place(name, &format!("the tag {tag}"));
-        let url = self.registry.url(&format!("v2/{}/manifests/{tag}", name.repository))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{tag}", name.repository))?;
         let accept = ALL_TYPES.join(", ");
         let (kind, bytes) = cx
             .run(&what, async {
-                let make = || Ok(self.registry.request(Method::GET, url.clone())?.header(header::ACCEPT, &accept));
+                let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
                 let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
                 let response = success(&what, response).await?;
                 Ok((content_type(&response), http::body(response, MANIFEST_LIMIT, &what).await?))

@@ -1,37 +1,11 @@
-//! What Docker's and Podman's own files say about a registry's TLS: `certs.d` and insecure registries.
+//! Which registries Docker's and Podman's own files have on plain http.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::adapters::http::Tls;
-
 fn home(rest: &str) -> PathBuf {
     std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(rest)
-}
-
-/// Certificates for `host` from `certs.d` folders (`*.crt` authorities; `*.cert` with `*.key` for the client).
-pub fn of_host(host: &str) -> Tls {
-    let mut tls = Tls::default();
-    let folders = [
-        home(".config/containers/certs.d"),
-        home(".docker/certs.d"),
-        "/etc/containers/certs.d".into(),
-        "/etc/docker/certs.d".into(),
-    ];
-    for folder in folders {
-        let Ok(entries) = std::fs::read_dir(folder.join(host)) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("crt") => tls.authorities.push(path),
-                Some("cert") if path.with_extension("key").is_file() => {
-                    tls.identity = Some((path.clone(), path.with_extension("key")))
-                }
-                _ => {}
-            }
-        }
-    }
-    tls
 }
 
 #[derive(Default, Deserialize)]

@@ -12,22 +12,23 @@ use super::{
     cloud::Cloud,
     service::{Request, Service, query},
 };
-use crate::core::{
-    error::{Error, Kind, Result},
-    model::{Health, Image, Platform},
-    ports::{Asker, Catalog, Listing},
-    progress::Context,
-    reference::ImageRef,
-    rows::Row,
-    text,
+use crate::{
+    adapters::http::{self, Allowance},
+    core::{
+        error::{Error, Kind, Result},
+        link::CloudPlace,
+        model::{Health, Image, Platform},
+        ports::{Asker, Catalog, Extent, Listing},
+        progress::Context,
+        reference::ImageRef,
+        rows::Row,
+        text,
+    },
 };
 
 /// The first page is small, so that something is on the screen; the others are as large as Glance makes them.
 const FIRST: usize = 50;
 const PAGE: usize = 1000;
-/// Pages of a list that never ends.
-const MOST_PAGES: usize = 10_000;
-
 /// From which end of the list a cursor comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -44,24 +45,25 @@ impl Images {
         end: End,
         limit: usize,
         marker: Option<&str>,
-    ) -> Result<Vec<GlanceImage>> {
+    ) -> Result<(Vec<GlanceImage>, usize)> {
         let direction = if end == End::Newest { "desc" } else { "asc" };
         let after = marker.map_or_else(String::new, |marker| format!("&marker={marker}"));
         // The id decides between images of one second, so that the two cursors see one order.
         let path = format!(
             "images?limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}{after}"
         );
-        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
-        Ok(page.images)
+        let body = self.cloud.send(what, Service::Image, Request::get(&path)).await?;
+        let page: ImagePage = http::parse(&body, what)?;
+        Ok((page.images, body.len()))
     }
 
     /// All images of a filter, a small page first, then from both ends until they meet.
-    async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<()> {
-        let first = self.page(what, filter, End::Newest, FIRST, None).await?;
+    async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<Extent> {
+        let (first, _) = self.page(what, filter, End::Newest, FIRST, None).await?;
         let full = first.len() == FIRST;
         let last = first.last().map(|image| image.id.clone());
         let _ = pages.send(names.named(&first, false)).await;
-        let Some(last) = last.filter(|_| full) else { return Ok(()) };
+        let Some(last) = last.filter(|_| full) else { return Ok(Extent::Whole) };
         let down = self.walk(what, filter, End::Newest, Some(last), names, pages);
         let up = self.walk(what, filter, End::Oldest, None, names, pages);
         // Whoever first sees what the other has sent already ends both.
@@ -79,18 +81,22 @@ impl Images {
         mut marker: Option<String>,
         names: &Naming,
         pages: &mpsc::Sender<Vec<Row>>,
-    ) -> Result<()> {
-        for _ in 0..MOST_PAGES {
-            let page = self.page(what, filter, end, PAGE, marker.as_deref()).await?;
+    ) -> Result<Extent> {
+        let allowance = Allowance::default();
+        loop {
+            let (page, bytes) = self.page(what, filter, end, PAGE, marker.as_deref()).await?;
             let fresh: Vec<GlanceImage> = page.iter().filter(|image| !names.knows(&image.id)).cloned().collect();
             let met = fresh.len() < page.len() || page.len() < PAGE;
             marker = page.last().map(|image| image.id.clone());
             let _ = pages.send(names.named(&fresh, false)).await;
             if met {
-                return Ok(());
+                return Ok(Extent::Whole);
+            }
+            // Whoever ends first ends both cursors: each may take half.
+            if let Some(why) = allowance.spend(page.len() * 2, bytes * 2) {
+                return Ok(Extent::Cut(why));
             }
         }
-        Ok(())
     }
 
     /// Images that other projects show to everybody who asks, by the words in their names.
@@ -101,7 +107,7 @@ impl Images {
         words: &str,
         names: &Naming,
         pages: &mpsc::Sender<Vec<Row>>,
-    ) -> Result<()> {
+    ) -> Result<Extent> {
         let (sender, mut found) = mpsc::channel::<Vec<Row>>(16);
         // One's own are in the list already.
         let own = format!("owner={}", self.cloud.project().await?.0);
@@ -126,7 +132,7 @@ impl Images {
     pub async fn offered(&self, what: &str) -> Result<Vec<GlanceImage>> {
         let filter = "&visibility=shared&member_status=pending";
         let (project, _) = self.cloud.project().await?;
-        let candidates = self.page(what, filter, End::Newest, PAGE, None).await?;
+        let (candidates, _) = self.page(what, filter, End::Newest, PAGE, None).await?;
         let asked = candidates.into_iter().filter(|image| image.owner.as_deref() != Some(&project)).map(|image| {
             let path = format!("images/{}/members/{project}", image.id);
             async move {
@@ -193,7 +199,7 @@ impl Catalog for Images {
         Listing::WholeAndMore
     }
 
-    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<()> {
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let what = format!("list images of {}", self.cloud.name);
         let naming = Naming::default();
         if let Some(query) = query {
@@ -210,8 +216,9 @@ impl Catalog for Images {
             let _ = pages.send(blocks).await;
         };
         let (offered, images, ()) = tokio::join!(offered, self.all(&what, "", &naming, &pages), blocks);
-        images?;
-        offered
+        let extent = images?;
+        offered?;
+        Ok(extent)
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -220,6 +227,10 @@ impl Catalog for Images {
         }
         // A row's tag is the image's id: that is what names it exactly.
         Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image: tag.unwrap_or(name).to_owned() })
+    }
+
+    fn cloud_place(&self) -> Option<CloudPlace> {
+        self.cloud.place_of_cloud()
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use openstack_sdk::{AsyncOpenStack, api::AsyncClient, config::CloudConfig};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, OnceCell, RwLock};
 use url::Url;
 
@@ -13,20 +13,25 @@ use super::{
     service::{Body, Request, Service, query},
     words,
 };
-use crate::adapters::http as http_shared;
-use crate::core::{
-    clean,
-    error::{During, Error, Result},
-    ports::{Asker, Vault},
-    text,
+use crate::{
+    adapters::http::{self as shared, Allowance, Origin, Part, Reach, Server, Tls, Visitor},
+    core::{
+        clean,
+        error::{During, Error, Kind, Result},
+        link::CloudPlace,
+        ports::{Asker, Vault},
+        text,
+    },
 };
 
 /// Before a long transfer the sign-in must last at least this long, or it is renewed.
 const LONG: Duration = Duration::from_secs(30 * 60);
 /// Entries of a page: what the services give at most, as they come.
 const PAGE: usize = 1000;
-/// Pages of a list that never ends.
-const MOST_PAGES: usize = 1000;
+/// The longest answer.
+const LONGEST: usize = 32 << 20;
+/// The header that a token is in (Identity API v3, "Authentication and token management").
+pub const TOKEN: &str = "X-Auth-Token";
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -39,25 +44,39 @@ pub struct Cloud {
     session: RwLock<Option<Arc<AsyncOpenStack>>>,
     /// Held while somebody signs in, so that many calls at once sign in once.
     signing: Mutex<()>,
-    endpoints: [OnceCell<Url>; 5],
+    /// Each service with its own origin: a token goes to what the catalogue names, and nowhere else.
+    servers: [OnceCell<Server>; 5],
+    reach: Reach,
+    visitor: Visitor,
 }
 
 impl Cloud {
     /// A cloud that is asked when it is first needed.
-    pub fn new(name: String, config: CloudConfig, vault: Arc<dyn Vault>) -> Self {
+    pub fn new(name: String, config: CloudConfig, vault: Arc<dyn Vault>, reach: Reach) -> Self {
+        let visitor = Visitor::new(tls_of(&config), reach.clone());
         Self {
             name,
             config,
             vault,
             session: RwLock::default(),
             signing: Mutex::default(),
-            endpoints: Default::default(),
+            servers: Default::default(),
+            reach,
+            visitor,
         }
     }
 
     /// The address of its identity service, as the file says.
     pub fn address(&self) -> String {
         self.config.auth.as_ref().and_then(|auth| auth.auth_url.clone()).unwrap_or_default()
+    }
+
+    /// Where it is, by what everybody calls it; `None` where the file names no address.
+    pub fn place_of_cloud(&self) -> Option<CloudPlace> {
+        let url = Url::parse(&self.address()).ok()?;
+        Origin::of(&url)?;
+        let region = self.config.region_name.clone().filter(|region| !region.is_empty());
+        Some(CloudPlace { address: url.to_string(), region })
     }
 
     /// Where the credentials come from, in words.
@@ -124,7 +143,11 @@ impl Cloud {
     }
 
     async fn enter(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<AsyncOpenStack>> {
-        let config = self.completed().await;
+        let mut config = self.completed().await;
+        if let Some(root) = self.identity(&config).await? {
+            // The library would take another port from what the service says of itself, and send the password there.
+            config.options.insert("identity_endpoint_override".to_owned(), root.as_str().into());
+        }
         let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
         // On the heap: it is large, and needed seldom.
         let connecting = Box::pin(
@@ -168,22 +191,88 @@ impl Cloud {
         config
     }
 
-    /// The root of a service; ends with a slash. Asked for once.
-    pub async fn endpoint(&self, service: Service) -> Result<&Url> {
+    /// The root of version 3 of the identity service, at the address that the file names; looked for without a secret.
+    /// `None` where the file names none.
+    async fn identity(&self, config: &CloudConfig) -> Result<Option<Url>> {
+        let what = format!("sign in to {}", self.name);
+        let Some(address) = config.auth.as_ref().and_then(|auth| auth.auth_url.clone()) else { return Ok(None) };
+        let hint = "check auth_url in clouds.yaml";
+        let url = Url::parse(&address).map_err(|error| Error::usage(&what, format!("auth_url: {error}")).hint(hint))?;
+        let server = Server::new(url, tls_of(config), self.reach.clone()).map_err(|error| error.during(&what))?;
+        let asked = self.visit_identity(&server, &what);
+        let page = tokio::time::timeout(ANSWER, asked)
+            .await
+            .map_err(|_| crate::core::progress::timed_out(&what, ANSWER))??;
+        let root = version_3(&page).and_then(|link| server.rebased(&server.place("").ok()?, &link));
+        let mut root = root.map_or_else(|| server.base().clone(), |place| place.url().clone());
+        if !root.path().trim_end_matches('/').ends_with("/v3") {
+            let path = root.path().trim_end_matches('/').trim_end_matches("/v2.0").to_owned();
+            root.set_path(&format!("{path}/v3"));
+        }
+        root.set_path(&format!("{}/", root.path().trim_end_matches('/')));
+        root.set_query(None);
+        Ok(Some(root))
+    }
+
+    /// What the identity service says of itself. One that sends us to another server is an error: whatever was sent next
+    /// would go there, the password.
+    async fn visit_identity(&self, server: &Server, what: &str) -> Result<serde_json::Value> {
+        let answer = server.get(&server.place("")?)?.send(what).await.map_err(|error| {
+            if error.hint.contains("'ca'") {
+                error.hint("if it is your site's own authority, name its PEM file as cacert in clouds.yaml")
+            } else {
+                error
+            }
+        })?;
+        if Origin::of(answer.url()).as_ref() != Some(server.origin()) {
+            return Err(shared::sent_elsewhere(what, server.origin(), answer.url())
+                .hint("if that is the identity service, name it as auth_url in clouds.yaml"));
+        }
+        if answer.status().is_server_error() {
+            return Err(shared::refused(what, answer.status(), ""));
+        }
+        // Whatever else it is, the sign-in itself will tell.
+        let page = shared::body(answer, 1 << 20, what).await?;
+        Ok(serde_json::from_slice(&page).unwrap_or_default())
+    }
+
+    /// A service at the address that the catalogue, or the file, names for it. Asked for once.
+    pub async fn server(&self, service: Service) -> Result<&Server> {
         let what = format!("find the {} service of {}", service.word(), self.name);
-        self.endpoints[service as usize]
+        self.servers[service as usize]
             .get_or_try_init(|| async {
                 let session = self.session().await?;
-                let kind = service.kind();
-                // A service that does not describe itself still has the address that the catalogue gives.
-                let _ = session.discover_service_endpoint(&kind).await;
                 let endpoint = session
-                    .get_service_endpoint(&kind, None)
+                    .get_service_endpoint(&service.kind(), None)
                     .await
                     .map_err(|error| words::of_catalog(&what, service, &self.name, &error))?;
-                endpoint.build_request_url("x").during(&what)?.join(".").during(&what)
+                let named = endpoint.build_request_url("x").during(&what)?.join(".").during(&what)?;
+                let (project, _) = self.project().await?;
+                let server = Server::new(service.root(&named, &project), tls_of(&self.config), self.reach.clone())
+                    .map_err(|error| error.during(&what))?;
+                self.may_have_token(&what, &server)?;
+                Ok(server)
             })
             .await
+    }
+
+    /// A token that came encrypted goes nowhere unencrypted, but to this machine itself.
+    fn may_have_token(&self, what: &str, server: &Server) -> Result<()> {
+        let identity = Url::parse(&self.address()).ok().as_ref().and_then(Origin::of);
+        let (to, encrypted) = (server.origin(), identity.as_ref().is_some_and(Origin::is_secure));
+        if encrypted && !to.is_secure() && !to.is_this_machine() {
+            return Err(Error::new(Kind::NotAllowed, what, format!("the catalogue of {} has it at {to}, unencrypted", self.name))
+                .hint("your token would be readable on the way: tell whoever runs the cloud, or name its https address as SERVICE_endpoint_override in clouds.yaml"));
+        }
+        if let Some(identity) = identity {
+            self.reach.check(what, &identity, to)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is no service of the cloud, with nothing of ours.
+    pub fn visitor(&self) -> &Visitor {
+        &self.visitor
     }
 
     /// The project in which this session works: id and name.
@@ -200,12 +289,6 @@ impl Cloud {
         self.session().await?.get_auth_token().ok_or_else(|| Error::failed(what, "there is no token"))
     }
 
-    /// A client for streams: with deadlines for every step, and none for the whole.
-    pub fn bytes_client(&self, what: &str) -> Result<reqwest::Client> {
-        let authorities = self.config.cacert.iter().map(std::path::PathBuf::from).collect();
-        http_shared::client(&http_shared::Tls { authorities, identity: None }, what)
-    }
-
     /// How long this sign-in lasts, in words.
     pub async fn signed_in_until(&self) -> Option<String> {
         let info = self.session().await.ok()?.get_auth_info()?;
@@ -216,32 +299,56 @@ impl Cloud {
 
     /// Sends a request and gives the body of a good answer; every other answer is an error in words.
     pub async fn send(&self, what: &str, service: Service, request: Request<'_>) -> Result<Bytes> {
-        let url = self.endpoint(service).await?.join(request.path).during(what)?;
-        let mut builder = http::Request::builder().method(request.method.clone()).uri(url.as_str());
+        let mut status = 0;
+        let mut said = Bytes::new();
+        for again in [false, true] {
+            if again {
+                // It was over before its time: the library's own way to sign in anew, once.
+                self.sign_in(None).await?;
+            }
+            let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request));
+            let answered = asked.await.map_err(|_| crate::core::progress::timed_out(what, ANSWER))?;
+            let (code, body) = answered?;
+            if code.is_success() {
+                return Ok(body);
+            }
+            (status, said) = (code.as_u16(), body);
+            if status != 401 {
+                break;
+            }
+        }
+        Err(words::of_refusal(what, &self.name, service, status, &said))
+    }
+
+    async fn send_once(
+        &self,
+        what: &str,
+        service: Service,
+        request: &Request<'_>,
+    ) -> Result<(http::StatusCode, Bytes)> {
+        let server = self.server(service).await?;
+        let token = self.token(what).await?;
+        let mut builder = server.request(request.method.clone(), &server.place(request.path)?)?;
+        builder = builder.secret_header(TOKEN, token.expose_secret());
         if let Some(version) = request.version {
             builder = builder.header("OpenStack-API-Version", format!("{} {version}", service.header()));
         }
-        let body = match &request.body {
-            Body::None => Vec::new(),
+        builder = match &request.body {
+            Body::None => builder,
             Body::Json(value) => {
-                builder = builder.header("Content-Type", "application/json");
-                serde_json::to_vec(value).during(what)?
+                builder.header("Content-Type", "application/json").body(serde_json::to_vec(value).during(what)?)
             }
-            Body::ImagePatch(value) => {
-                builder = builder.header("Content-Type", "application/openstack-images-v2.1-json-patch");
-                serde_json::to_vec(value).during(what)?
-            }
+            Body::ImagePatch(value) => builder
+                .header("Content-Type", "application/openstack-images-v2.1-json-patch")
+                .body(serde_json::to_vec(value).during(what)?),
         };
-        let answer = self.session().await?.rest_async(builder, body).await;
-        let answer = answer.map_err(|error| words::of_transport(what, &error))?;
+        let answer = builder.send(what).await?;
         let status = answer.status();
-        if status.is_success() {
-            return Ok(answer.into_body());
-        }
-        Err(words::of_refusal(what, &self.name, service, status.as_u16(), answer.body()))
+        Ok((status, shared::body(answer, LONGEST, what).await?))
     }
 
-    /// A whole list, page by page: `path` has no limit yet, `key` holds the entries, the last one's id is the marker.
+    /// A whole list, page by page: `path` has no limit yet, `key` holds the entries, the last one's id is the marker. One
+    /// that is longer than the memory should hold is an error.
     pub async fn all<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
@@ -251,23 +358,31 @@ impl Cloud {
         id: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>> {
         let mut all: Vec<T> = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let after = all.last().map_or_else(String::new, |last| format!("&marker={}", query(id(last))));
+        let allowance = Allowance::default();
+        let cut = loop {
+            let last = all.last().map(|last| id(last).to_owned());
+            let after = last.as_ref().map_or_else(String::new, |last| format!("&marker={}", query(last)));
             let path = format!("{path}?limit={PAGE}{after}");
-            let mut answer: std::collections::BTreeMap<String, serde_json::Value> =
-                self.json(what, service, Request::get(&path)).await?;
+            let body = self.send(what, service, Request::get(&path)).await?;
+            let mut answer: std::collections::BTreeMap<String, serde_json::Value> = shared::parse(&body, what)?;
             let page = answer.remove(key).unwrap_or_default();
-            let page: Vec<T> = serde_json::from_value(page).map_err(|error| {
-                Error::failed(what, format!("the list of {} is not what it should be ({error})", self.name))
+            let page: Vec<T> = serde_json::from_value(page).map_err(|_| {
+                Error::failed(what, format!("the list of {} is not what it should be", self.name))
                     .hint("tell whoever runs the cloud")
             })?;
-            let whole = page.len() < PAGE;
+            let (count, whole) = (page.len(), page.len() < PAGE);
             all.extend(page);
             if whole {
-                break;
+                break None;
             }
-        }
-        Ok(all)
+            if all.last().map(&id) == last.as_deref() {
+                break Some("its pages lead in a circle".to_owned());
+            }
+            if let Some(why) = allowance.spend(count, body.len()) {
+                break Some(why);
+            }
+        };
+        Part { rows: all, cut }.whole(what)
     }
 
     /// The same, read as JSON.
@@ -278,11 +393,36 @@ impl Cloud {
         request: Request<'_>,
     ) -> Result<T> {
         let body = self.send(what, service, request).await?;
-        serde_json::from_slice(&body).map_err(|error| {
-            Error::failed(what, format!("the answer of {} is not what it should be ({error})", self.name))
-                .hint("tell whoever runs the cloud")
-        })
+        shared::parse(&body, what).map_err(|error| error.hint("tell whoever runs the cloud"))
     }
+}
+
+/// What `clouds.yaml` says of TLS; openstackclient's own names for it.
+fn tls_of(config: &CloudConfig) -> Tls {
+    let text = |key: &str| config.options.get(key).and_then(|value| value.clone().into_string().ok());
+    let flag = |key: &str| config.options.get(key).and_then(|value| value.clone().into_bool().ok());
+    let path = |text: String| match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => std::path::Path::new(&home).join(rest),
+        _ => text.into(),
+    };
+    Tls {
+        authorities: config.cacert.clone().map(path).into_iter().collect(),
+        // A certificate without a key of its own holds both.
+        identity: text("cert").map(|cert| (path(cert.clone()), path(text("key").unwrap_or(cert)))),
+        unchecked: config.verify == Some(false) || flag("insecure") == Some(true),
+    }
+}
+
+/// The link of version 3 in what an identity service says of itself (API-SIG, "Version discovery").
+fn version_3(page: &serde_json::Value) -> Option<String> {
+    let list = page.pointer("/versions/values").or(page.get("versions")).and_then(serde_json::Value::as_array);
+    let one = page.get("version").into_iter();
+    let mut all = list.into_iter().flatten().chain(one);
+    let found =
+        all.find(|version| version.get("id").and_then(|id| id.as_str()).is_some_and(|id| id.starts_with("v3")))?;
+    let links = found.get("links")?.as_array()?;
+    let own = links.iter().find(|link| link.get("rel").and_then(|rel| rel.as_str()) == Some("self"))?;
+    own.get("href")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -320,11 +460,8 @@ mod tests {
         )
         .unwrap();
         let config = files.get_cloud_config("alice").unwrap().unwrap();
-        let cloud = Cloud::new("site".into(), config, Arc::new(Empty));
-        let token = || async {
-            use secrecy::ExposeSecret;
-            cloud.token("look").await.unwrap().expose_secret().to_owned()
-        };
+        let cloud = Cloud::new("site".into(), config, Arc::new(Empty), Reach::default());
+        let token = || async { cloud.token("look").await.unwrap().expose_secret().to_owned() };
         let first = token().await;
         cloud.renewed_for(Duration::from_secs(60)).await.unwrap();
         assert_eq!(token().await, first, "it lasts long enough");

@@ -20,10 +20,11 @@ use tokio::{
 use super::{
     Images,
     answers::GlanceImage,
+    cloud::TOKEN,
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::http as shared,
+    adapters::{header, http as shared},
     core::{
         clean,
         copy::Outcome,
@@ -44,19 +45,16 @@ const TRIES: usize = 4;
 pub const PAUSE: Duration = Duration::from_millis(500);
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
-    hasher.read(std::fs::File::open(file).during(what)?).during(what)?;
+    hasher.read(header::open(file)?).during(what)?;
     Ok(hasher.finish())
 }
 
 impl Images {
-    /// A client for bytes: its deadlines are for every step, not for the whole.
-    pub async fn bytes_request(&self, what: &str, method: Method, path: &str) -> Result<reqwest::RequestBuilder> {
-        let url = self.cloud.endpoint(Service::Image).await?.join(path).during(what)?;
+    /// A request for bytes: its deadlines are for every step, not for the whole.
+    pub async fn bytes_request(&self, what: &str, method: Method, path: &str) -> Result<shared::Request<'_>> {
+        let server = self.cloud.server(Service::Image).await?;
         let token = self.cloud.token(what).await?;
-        let client = self.cloud.bytes_client(what)?;
-        let mut value = reqwest::header::HeaderValue::from_str(token.expose_secret()).during(what)?;
-        value.set_sensitive(true);
-        Ok(client.request(method, url).header("X-Auth-Token", value))
+        Ok(server.request(method, &server.place(path)?)?.secret_header(TOKEN, token.expose_secret()))
     }
 
     /// An image of this name that is this file already: sending it again would make a second one.
@@ -74,7 +72,7 @@ impl Images {
 
     /// Sends the bytes of a file once; what was sent is hashed along.
     async fn send_once(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
-        let file = fs::File::open(&upload.file).await.during(what)?;
+        let file = fs::File::from_std(header::open(&upload.file)?);
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
         let (hashing, progress) = (hasher.clone(), cx.progress.clone());
         let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).inspect(move |chunk| {
@@ -88,7 +86,7 @@ impl Images {
             .await?
             .header("Content-Type", "application/octet-stream")
             .body(HttpBody::wrap_stream(stream));
-        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
+        let answer = request.send(what).await?;
         self.good(what, answer).await?;
         let hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(hasher.finish())
@@ -283,7 +281,7 @@ impl Images {
         if *arrived > 0 {
             request = request.header("Range", format!("bytes={arrived}-"));
         }
-        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
+        let answer = request.send(what).await?;
         let answer = self.good(what, answer).await?;
         if *arrived > 0 && answer.status() != reqwest::StatusCode::PARTIAL_CONTENT {
             // It gives the whole only: all is taken anew.

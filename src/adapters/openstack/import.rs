@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use http::Method;
+use http::{Method, header::RANGE};
 use serde_json::json;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     core::{
         clean,
         disk::{Import, refuse_references},
-        error::{Error, Kind, Result},
+        error::{During, Error, Kind, Result},
         progress::Context,
     },
 };
@@ -77,7 +77,7 @@ impl Images {
         };
         // What the cloud has is what counts, not what the server showed to us.
         let request = self.bytes_request(what, Method::GET, &format!("images/{id}/file")).await?;
-        let answer = request.send().await.map_err(|error| shared::no_answer(what, &error))?;
+        let answer = request.send(what).await?;
         let head = begin_of(what, self.good(what, answer).await?).await?;
         let facts = header::read(&head, image.size.unwrap_or(0));
         refuse_references(what, facts.refers, &facts.warnings)?;
@@ -102,8 +102,11 @@ impl Images {
 
     /// What the image behind a URL is: by its header; by its name where only the cloud reaches it.
     async fn format_on_the_web(&self, what: &str, url: &str) -> Result<String> {
-        let request = self.cloud.bytes_client(what)?.get(url).header("Range", format!("bytes=0-{}", HEAD - 1));
-        let answer = tokio::time::timeout(Duration::from_secs(15), request.send()).await;
+        let address = url::Url::parse(url).during(what)?;
+        let mut headers = http::HeaderMap::new();
+        headers.extend(http::HeaderValue::from_str(&format!("bytes=0-{}", HEAD - 1)).map(|value| (RANGE, value)));
+        let asked = self.cloud.visitor().get(what, &address, headers);
+        let answer = tokio::time::timeout(Duration::from_secs(15), asked).await;
         if let Ok(Ok(answer)) = answer {
             if !answer.status().is_success() {
                 return Err(shared::refused(what, answer.status(), ""));

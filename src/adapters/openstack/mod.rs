@@ -115,7 +115,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             )
             .hint(format!("'url' is the name of one of: {}", names.join(", "))));
         };
-        let cloud = Arc::new(Cloud::new(written.name.clone(), cloud.clone(), around.vault.clone()));
+        let cloud =
+            Arc::new(Cloud::new(written.name.clone(), cloud.clone(), around.vault.clone(), around.reach.clone()));
         let images = Arc::new(Images::new(cloud.clone()));
         parts.sources.push(Source {
             name: written.name.clone(),

@@ -2,6 +2,7 @@
 
 use http::Method;
 use openstack_sdk::types::ServiceType;
+use url::Url;
 
 /// The services that are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,29 @@ impl Service {
             Self::Volume => ServiceType::BlockStorage,
             Self::Network => ServiceType::Network,
         }
+    }
+
+    /// The root of the version that is spoken here, below the address that a catalogue names: that may be the service
+    /// itself, this version or an older one. Ends with a slash.
+    pub fn root(self, named: &Url, project: &str) -> Url {
+        let version = match self {
+            Self::Identity | Self::Volume => "v3",
+            Self::Image => "v2",
+            Self::Compute => "v2.1",
+            Self::Network => "v2.0",
+        };
+        let is_version = |part: &&str| part.starts_with('v') && part[1..].starts_with(|c: char| c.is_ascii_digit());
+        let parts: Vec<&str> = named.path().split('/').filter(|part| !part.is_empty()).collect();
+        let before: Vec<&str> = parts.iter().take_while(|part| !is_version(part)).copied().collect();
+        // Compute's own v2.1 may be named v2, with the project behind it; block storage wants its project.
+        let mut path = [before, vec![version]].concat();
+        if self == Self::Volume && !project.is_empty() {
+            path.push(project);
+        }
+        let mut root = named.clone();
+        root.set_path(&format!("{}/", path.join("/")));
+        root.set_query(None);
+        root
     }
 
     /// What people call it.
@@ -89,4 +113,26 @@ impl<'a> Request<'a> {
 /// A text as the value of a query.
 pub fn query(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_is_spoken_is_below_whatever_a_catalogue_names() {
+        for (service, named, root) in [
+            (Service::Image, "http://c.example:9292", "http://c.example:9292/v2/"),
+            (Service::Image, "http://c.example/image/v2/", "http://c.example/image/v2/"),
+            (Service::Compute, "https://c.example/compute/v2.1", "https://c.example/compute/v2.1/"),
+            (Service::Compute, "http://c.example:8774/v2/p1", "http://c.example:8774/v2.1/"),
+            (Service::Volume, "http://c.example:8776/v3/p1", "http://c.example:8776/v3/p1/"),
+            (Service::Volume, "http://c.example:8776/v2/p1", "http://c.example:8776/v3/p1/"),
+            (Service::Volume, "http://c.example/volume/", "http://c.example/volume/v3/p1/"),
+            (Service::Network, "http://c.example:9696/", "http://c.example:9696/v2.0/"),
+            (Service::Identity, "http://c.example/identity", "http://c.example/identity/v3/"),
+        ] {
+            assert_eq!(service.root(&Url::parse(named).unwrap(), "p1").as_str(), root, "{named}");
+        }
+    }
 }

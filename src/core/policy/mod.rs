@@ -237,6 +237,9 @@ pub struct ScanRules {
     pub asserted: Held,
     /// What becomes of one with a critical finding for which there is a fix.
     pub fixable_critical: Held,
+    /// A trivy server that does the work (`trivy server`), by its address; empty is this machine. Only the file that is
+    /// in force says it: nobody's environment does.
+    pub trivy_server: String,
     /// Files that list what is known to be exploited: CISA's JSON, or an identifier a line.
     pub exploited_lists: Vec<std::path::PathBuf>,
     /// What becomes of one with a finding that is known to be exploited.
@@ -297,6 +300,7 @@ impl Default for ScanRules {
             missing: Held::NeedsApproval,
             asserted: Held::NeedsApproval,
             fixable_critical: Held::NeedsApproval,
+            trivy_server: String::new(),
             exploited_lists: Vec::new(),
             known_exploited: Held::NeedsApproval,
             most_critical: None,
@@ -558,6 +562,8 @@ impl Policy {
                 missing: self.scan.missing.max(other.scan.missing),
                 asserted: self.scan.asserted.max(other.scan.asserted),
                 fixable_critical: self.scan.fixable_critical.max(other.scan.fixable_critical),
+                // A server of one's own could find nothing: the site's counts, and that it has none.
+                trivy_server: self.scan.trivy_server.clone(),
                 exploited_lists: [self.scan.exploited_lists.clone(), other.scan.exploited_lists.clone()].concat(),
                 known_exploited: self.scan.known_exploited.max(other.scan.known_exploited),
                 most_critical: least(self.scan.most_critical, other.scan.most_critical),

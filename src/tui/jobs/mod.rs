@@ -16,7 +16,7 @@ use super::{
 use crate::core::{
     error::{Error, Result},
     launch::Workload,
-    portal::Portal,
+    portal::{Listed, Portal},
     ports::{Listing, Terminal},
     progress::{Context, Progress},
     reference::ImageRef,
@@ -138,7 +138,16 @@ impl Jobs {
                 }
             };
             let (listed, ()) = tokio::join!(work, forward);
-            let listed = listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}"))));
+            let listed = match listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}")))) {
+                Ok(Listed { rows, missing: None }) => Ok(rows),
+                // What came is shown, and that it is not all.
+                Ok(Listed { rows, missing: Some(error) }) => {
+                    let came = if more { Msg::More(name.clone(), Ok(rows)) } else { Msg::Rows(name.clone(), rows) };
+                    post.send(came).await;
+                    Err(error)
+                }
+                Err(error) => Err(error),
+            };
             post.send(if more { Msg::More(name, listed) } else { Msg::Listed(name, listed) }).await;
         });
         if let Some(older) = self.lists.insert((source, beside), task.abort_handle()) {

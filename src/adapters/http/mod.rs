@@ -1,91 +1,49 @@
-//! Shared HTTP: one way to build a client, to bound an answer, and to say in words what went wrong.
+//! Shared HTTP: one server and what may be sent to it ([`Server`]), bounds for answers and lists, and what went wrong in
+//! words. No other module makes a client (`tests/house.rs`): so no secret is attached, and no redirect followed, elsewhere.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::OnceLock,
-    time::Duration,
-};
+mod origin;
+mod pages;
+mod server;
+mod tls;
+
+use std::{path::Path, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use reqwest::{Certificate, Client, Identity, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, redirect};
 
+pub use self::{
+    origin::Origin,
+    pages::{Allowance, Part, next_link, next_page},
+    server::{Next, Place, Reach, Request, Server, Visitor, sent_elsewhere},
+    tls::Tls,
+};
 use crate::core::{
     clean,
     error::{During, Error, Kind, Result},
     ports::ByteStream,
 };
 
-/// Extra trust and identity for one address.
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// Certificate authorities (PEM) beside the system's.
-    pub authorities: Vec<PathBuf>,
-    /// Client certificate and key (PEM).
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-/// A client with deadlines on every step. Proxies come from the environment.
-pub fn client(tls: &Tls, what: &str) -> Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(32)
-        .tcp_nodelay(true);
-    let mut extra = Vec::new();
-    for path in &tls.authorities {
-        let pem = std::fs::read(path).during(format!("read the certificate authority {}", path.display()))?;
-        extra.extend(
-            Certificate::from_pem_bundle(&pem).during(format!("read the certificate authority {}", path.display()))?,
-        );
-    }
-    if !extra.is_empty() {
-        builder = builder.tls_certs_merge(extra);
-    }
-    if let Some((certificate, key)) = &tls.identity {
-        let mut pem =
-            std::fs::read(certificate).during(format!("read the client certificate {}", certificate.display()))?;
-        pem.extend(std::fs::read(key).during(format!("read the client key {}", key.display()))?);
-        builder = builder.identity(
-            Identity::from_pem(&pem).during(format!("read the client certificate {}", certificate.display()))?,
-        );
-    }
-    builder.build().during(what)
-}
-
-/// A client that is made when it is first used: reading certificates takes a while.
-pub struct Lazy {
-    tls: Tls,
-    made: OnceLock<Client>,
-}
-
-impl Lazy {
-    /// One with this trust.
-    pub fn new(tls: Tls) -> Self {
-        Self { tls, made: OnceLock::new() }
-    }
-
-    /// The client.
-    pub fn client(&self, what: &str) -> Result<&Client> {
-        match self.made.get() {
-            Some(made) => Ok(made),
-            None => {
-                let client = client(&self.tls, what)?;
-                Ok(self.made.get_or_init(|| client))
-            }
-        }
-    }
-}
-
-/// A client for a local socket.
+/// A client for a local socket: nothing of it leaves this machine, and it follows nothing.
 pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
-    Client::builder().unix_socket(socket).connect_timeout(Duration::from_secs(5)).no_proxy().build().during(what)
+    Client::builder()
+        .unix_socket(socket)
+        .connect_timeout(Duration::from_secs(5))
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .during(what)
 }
 
 /// What an error says and what it says of its causes, the deepest last.
-pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(|error| match (error.to_string(), error.downcast_ref::<reqwest::Error>()) {
+            // An address may hold what is nobody else's, a signature for example.
+            (text, Some(_)) => text.split_once(" for url (").map_or(text.clone(), |(text, _)| text.to_owned()),
+            (text, None) => text,
+        })
+        .collect()
 }
 
 const CLIENT_CERTIFICATE: &str = "try again; if your site gave you a certificate, name it as 'client_certificate' and \
@@ -185,12 +143,50 @@ pub fn stream(response: Response, what: String) -> ByteStream {
     Box::pin(response.bytes_stream().map_err(move |error| no_answer(&what, &error)))
 }
 
+/// The longest answer in JSON.
+const JSON_LIMIT: usize = 32 << 20;
+
 /// Reads JSON of at most 32 MiB.
 pub async fn json<T: serde::de::DeserializeOwned>(response: Response, what: &str) -> Result<T> {
-    let bytes = body(response, 32 << 20, what).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let begin = clean::short(&String::from_utf8_lossy(&bytes[..bytes.len().min(60)]), 60);
-        Error::failed(what, format!("the answer is not the JSON it should be ({error}); it begins '{begin}'"))
-            .hint("check that the address is a registry and not a web page or a proxy's notice")
+    counted_json(response, what).await.map(|(read, _)| read)
+}
+
+/// The same, with the number of its bytes.
+pub async fn counted_json<T: serde::de::DeserializeOwned>(response: Response, what: &str) -> Result<(T, usize)> {
+    let bytes = body(response, JSON_LIMIT, what).await?;
+    Ok((parse(&bytes, what)?, bytes.len()))
+}
+
+/// Reads JSON. The error says where it is wrong and never what stands there: an answer may hold a secret.
+pub fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let page = bytes.trim_ascii_start().starts_with(b"<");
+        let why = match error.classify() {
+            _ if page => "a web page, not JSON".to_owned(),
+            serde_json::error::Category::Data => {
+                format!("JSON of another form than it should be, in line {}, column {}", error.line(), error.column())
+            }
+            _ => format!("not the JSON it should be, from line {}, column {} on", error.line(), error.column()),
+        };
+        Error::failed(what, format!("the answer is {why}"))
+            .hint("check that the address is that service and not a web page or a proxy's notice")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_not_repeated() {
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code, reason = "only its form matters")]
+        struct Wanted {
+            token: u32,
+        }
+        for text in [r#"{"token": "hunter2"}"#, r#"{"token": hunter2}"#, "hunter2", "<p>hunter2", r#"{"hunter2": 1"#] {
+            let error = parse::<Wanted>(text.as_bytes(), "read it").unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"), "{error}");
+        }
+    }
 }

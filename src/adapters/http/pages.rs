@@ -1,0 +1,176 @@
+//! Lists that come in pages: where the next one is, and how much of them is read.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use reqwest::{Response, header};
+
+use super::{Place, Server};
+use crate::core::error::{Error, Result};
+
+/// Rows of one list: twice as many as the largest registry of the bench has.
+const MOST_ROWS: usize = 200_000;
+/// Bytes of all its pages.
+const MOST_BYTES: usize = 128 << 20;
+/// Its pages.
+const MOST_PAGES: usize = 20_000;
+/// How long all of them may take.
+const MOST_TIME: Duration = Duration::from_secs(180);
+
+/// How much of one list is read, however long a server makes it. Requests that go on side by side share one.
+#[derive(Debug)]
+pub struct Allowance {
+    rows: AtomicUsize,
+    bytes: AtomicUsize,
+    pages: AtomicUsize,
+    until: Instant,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::of(MOST_ROWS, MOST_BYTES)
+    }
+}
+
+/// Some of a list, and why it is not all, where that is so.
+#[derive(Debug)]
+pub struct Part<T> {
+    /// What was read.
+    pub rows: Vec<T>,
+    /// In words, why no more was.
+    pub cut: Option<String>,
+}
+
+impl<T> Part<T> {
+    /// All rows; an error where there are more.
+    pub fn whole(self, what: &str) -> Result<Vec<T>> {
+        match self.cut {
+            None => Ok(self.rows),
+            Some(why) => Err(Error::failed(what, format!("the list is not complete: {why}"))
+                .hint("tell whoever runs the source; no honest list is as long")),
+        }
+    }
+}
+
+impl Allowance {
+    /// One of so many rows and bytes.
+    pub fn of(rows: usize, bytes: usize) -> Self {
+        Self { rows: rows.into(), bytes: bytes.into(), pages: MOST_PAGES.into(), until: Instant::now() + MOST_TIME }
+    }
+
+    /// Counts a page of so many rows and bytes; the words for why no further one is read, where that is so.
+    pub fn spend(&self, rows: usize, bytes: usize) -> Option<String> {
+        let take = |left: &AtomicUsize, count: usize| {
+            let less = |left: usize| Some(left.saturating_sub(count));
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok_and(|before| before <= count)
+        };
+        // Each is counted, whichever ends first.
+        let ended = [take(&self.rows, rows), take(&self.bytes, bytes), take(&self.pages, 1)];
+        let why = match ended {
+            [true, ..] => "it has more rows than Wharf reads of one list",
+            [_, true, _] => "its rows are longer than Wharf reads of one list",
+            [.., true] => "it has more pages than Wharf reads of one list",
+            _ if Instant::now() >= self.until => "it takes longer than Wharf waits for one list",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    /// Why nothing is left, where that is so.
+    pub fn ended(&self) -> Option<String> {
+        let empty = |left: &AtomicUsize| left.load(Ordering::Relaxed) == 0;
+        (empty(&self.rows) || empty(&self.bytes) || empty(&self.pages) || Instant::now() >= self.until)
+            .then(|| "there is more than Wharf reads of one list".to_owned())
+    }
+}
+
+/// Where the next page of a list is: `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288; distribution
+/// specification, "Listing Tags"), relative or absolute. It is asked of the same server, whatever host it names.
+pub fn next_page(server: &Server, response: &Response, current: &Place) -> Option<Place> {
+    server.rebased(current, &next_link(response)?)
+}
+
+/// The target of an answer's link to the next page, as it stands there.
+pub fn next_link(response: &Response) -> Option<String> {
+    let lines = response.headers().get_all(header::LINK);
+    lines.iter().filter_map(|line| line.to_str().ok()).find_map(next_of)
+}
+
+/// The target of the link with the relation `next`, among those of one line.
+fn next_of(line: &str) -> Option<String> {
+    let mut rest = line;
+    loop {
+        let (_, after) = rest.split_once('<')?;
+        let (target, after) = after.split_once('>')?;
+        let (parameters, further) = split_link(after);
+        if relations(parameters).any(|relation| relation.eq_ignore_ascii_case("next")) {
+            return Some(target.trim().to_owned());
+        }
+        rest = further;
+    }
+}
+
+/// The parameters of one link, and what stands behind the comma that ends it; commas inside quotes end nothing.
+fn split_link(text: &str) -> (&str, &str) {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => return (&text[..at], &text[at + 1..]),
+            _ => {}
+        }
+    }
+    (text, "")
+}
+
+/// The relations that a link's parameters name; the first `rel` counts (RFC 8288, section 3.3).
+fn relations(parameters: &str) -> impl Iterator<Item = &str> {
+    let rel = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches('"'))
+    });
+    rel.unwrap_or_default().split_ascii_whitespace()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_all_that_a_line_may_hold() {
+        for (line, target) in [
+            (r#"</v2/_catalog?last=a&n=1>; rel="next""#, Some("/v2/_catalog?last=a&n=1")),
+            ("</v2/_catalog?last=a>;rel=next", Some("/v2/_catalog?last=a")),
+            (r#"</a?n=1>; rel="prev", </b,c?n=1>; title="x, <y>"; REL="last Next""#, Some("/b,c?n=1")),
+            (r#"</about>; rel="describedby"; title="next""#, None),
+            (r#"</a>; rel="nextish""#, None),
+            (r#"</a>; rel="prev"; rel="next""#, None),
+            ("nonsense", None),
+            ("<unclosed", None),
+            ("", None),
+        ] {
+            assert_eq!(next_of(line).as_deref(), target, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_cut_by_rows_bytes_and_pages_and_says_so() {
+        assert!(Allowance::default().spend(1000, 1 << 20).is_none());
+        let rows = Allowance::of(10, MOST_BYTES);
+        assert!(rows.spend(9, 0).is_none() && rows.ended().is_none());
+        assert!(rows.spend(5, 0).unwrap().contains("rows") && rows.ended().is_some());
+        assert!(Allowance::default().spend(1, MOST_BYTES).unwrap().contains("longer"));
+        let pages = Allowance::default();
+        assert!((1..MOST_PAGES).all(|_| pages.spend(0, 0).is_none()) && pages.spend(0, 0).unwrap().contains("pages"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_read_without_a_panic(line in "\\PC{0,80}") { let _ = next_of(&line); }
+    }
+}

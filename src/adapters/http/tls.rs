@@ -1,0 +1,90 @@
+//! What is trusted at a server, and what shows who we are.
+
+use std::path::PathBuf;
+
+use reqwest::{Certificate, ClientBuilder, Identity};
+
+use super::Origin;
+use crate::core::{
+    config::SourceConfig,
+    error::{During, Result},
+};
+
+/// Extra trust and identity for one address.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificate authorities (PEM) beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Client certificate and key (PEM).
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether a person wrote down that the server's certificate is not to be checked.
+    pub unchecked: bool,
+}
+
+impl Tls {
+    /// For a server that a source names beside its own address: the source's authority; its client certificate only where
+    /// it is the same server, else what `certs.d` has for that one.
+    pub fn beside(source: &SourceConfig, url: &str) -> Self {
+        let origin = |text: &str| {
+            let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+            url::Url::parse(&whole).ok().as_ref().and_then(Origin::of)
+        };
+        let server = origin(url);
+        let mut tls = server.as_ref().map(|server| Self::of_host(&server.place())).unwrap_or_default();
+        tls.authorities.extend(source.ca.clone());
+        if server.is_some() && server == origin(&source.url) {
+            tls.identity = source.client_certificate.clone().or(tls.identity);
+        }
+        tls
+    }
+
+    /// What Docker's and Podman's `certs.d` folders have for `host` (`*.crt` authorities; `*.cert` with `*.key` for the
+    /// client).
+    pub fn of_host(host: &str) -> Self {
+        let mut tls = Self::default();
+        let home = |rest: &str| std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(rest);
+        let folders = [
+            home(".config/containers/certs.d"),
+            home(".docker/certs.d"),
+            "/etc/containers/certs.d".into(),
+            "/etc/docker/certs.d".into(),
+        ];
+        for folder in folders {
+            let Ok(entries) = std::fs::read_dir(folder.join(host)) else { continue };
+            for path in entries.flatten().map(|entry| entry.path()) {
+                match path.extension().and_then(|extension| extension.to_str()) {
+                    Some("crt") => tls.authorities.push(path),
+                    Some("cert") if path.with_extension("key").is_file() => {
+                        tls.identity = Some((path.clone(), path.with_extension("key")))
+                    }
+                    _ => {}
+                }
+            }
+        }
+        tls
+    }
+
+    /// A client that trusts and shows this.
+    pub(super) fn apply(&self, mut builder: ClientBuilder, what: &str) -> Result<ClientBuilder> {
+        let mut extra = Vec::new();
+        for path in &self.authorities {
+            let doing = format!("read the certificate authority {}", path.display());
+            let pem = std::fs::read(path).during(&doing)?;
+            extra.extend(Certificate::from_pem_bundle(&pem).during(&doing)?);
+        }
+        if !extra.is_empty() {
+            builder = builder.tls_certs_merge(extra);
+        }
+        if let Some((certificate, key)) = &self.identity {
+            let doing = format!("read the client certificate {}", certificate.display());
+            let mut pem = std::fs::read(certificate).during(&doing)?;
+            pem.extend(std::fs::read(key).during(format!("read the client key {}", key.display()))?);
+            builder = builder.identity(Identity::from_pem(&pem).during(&doing)?);
+        }
+        if self.unchecked {
+            tracing::warn!(what, "the server's certificate is not checked: the configuration says so");
+            builder = builder.danger_accept_invalid_certs(true);
+        }
+        Ok(builder)
+    }
+}
