@@ -86,7 +86,7 @@ impl Notifier for Webhook {
     /// What is sent there cannot be tried without sending it; the secret can.
     async fn ready(&self, _cx: &Context) -> Result<String> {
         self.key.as_ref().map_err(Clone::clone)?;
-        Ok(format!("{}, its secret is there", self.address))
+        Ok(format!("{}, its secret is there", self.server.origin()))
     }
 
     async fn deliver(&self, _cx: &Context, due: &Due) -> Result<bool> {

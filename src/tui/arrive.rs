@@ -3,7 +3,6 @@
 use super::{
     action::Action,
     commands, dialogs,
-    input::Input,
     list::Drawn,
     msg::{Effect, Msg, Target},
     popups::{Ask, Popup, Sure},

@@ -129,7 +129,7 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("write {at}");
         let scopes = client::push(&name.repository);
-        let start = self.registry.url(&format!("v2/{}/blobs/uploads/", name.repository))?;
+        let start = self.registry.place(&format!("v2/{}/blobs/uploads/", name.repository))?;
         let upload = self.begin_upload(cx, &what, &scopes, &start).await?;
         let _ = cx.run(&what, async { Ok(self.give_back(&what, &name.repository, &upload).await) }).await;
         Ok(())
@@ -177,10 +177,10 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("delete {at}");
         let Some(digest) = &name.digest else { return Err(Error::usage(what, "a manifest is deleted by its digest")) };
-        let url = self.registry.url(&format!("v2/{}/manifests/{digest}", name.repository))?;
+        let url = self.registry.place(&format!("v2/{}/manifests/{digest}", name.repository))?;
         let scopes = vec![format!("repository:{}:pull,push,delete", name.repository)];
         cx.run(&what, async {
-            let make = || self.registry.request(Method::DELETE, url.clone());
+            let make = || self.registry.request(Method::DELETE, &url);
             let response = self.registry.send(&what, &scopes, make).await?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(true),
