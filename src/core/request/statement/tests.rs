@@ -217,7 +217,13 @@ fn a_stated_admission_is_said_again_only_of_what_is_admitted_there() {
     let admitting = Admitting::new(&one, &decided(&one), place.clone(), &digest()).unwrap();
     assert!(Admitting::new(&one, &decided(&one), place.clone(), &Digest::of(b"other")).is_err(), "other bytes");
     let payload = Statement::of_admission(&admitting, None, 5);
-    let admitted = Admission { reference: "r".into(), digest: digest().to_string(), signers: Vec::new(), at: 1, untagged: String::new() };
+    let admitted = Admission {
+        reference: "r".into(),
+        digest: digest().to_string(),
+        signers: Vec::new(),
+        at: 1,
+        untagged: String::new(),
+    };
     let there = Request { stage: Stage::Admitted, admitted: Some(admitted), ..one.clone() };
     let again = |payload: &Statement, request: &Request, place: &Place, digest: &Digest| {
         Admitting::stated_before(payload.bytes(), request, place, digest)
