@@ -39,7 +39,13 @@ pub fn random() -> String {
 pub fn home(path: &Path) -> Result<()> {
     let what = format!("use {}", path.display());
     let path = std::path::absolute(path).during(&what)?;
-    made(&path, &what)?;
+    if made(&path, &what).is_err() && !path.exists() {
+        // An account without a home can look at things all the same: what cannot be made keeps nothing that others could
+        // read. Whoever writes there says so.
+        let there: Vec<&Path> = path.ancestors().skip(1).filter(|above| above.exists()).collect();
+        tracing::warn!(path = %path.display(), "a folder of one's own cannot be made: nothing is kept");
+        return there.into_iter().try_for_each(|above| passable(above, &what));
+    }
     let real = path.canonicalize().during(&what)?;
     // A link above counts as much as what it points to.
     for above in path.ancestors().skip(1).chain(real.ancestors().skip(1)) {

@@ -529,7 +529,9 @@ fn a_filter_can_be_kept_and_used_again() {
 fn a_pasted_link_opens() {
     let mut state = state();
     let link = format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32));
-    assert!(matches!(update(&mut state, Msg::Paste(link)).as_slice(), [Effect::OpenLink(_)]));
+    update(&mut state, Msg::Drawn);
+    let effects = update(&mut state, Msg::Paste(link));
+    assert!(matches!(effects.as_slice(), [Effect::OpenLink(_)]), "{effects:?} {:?}", state.notice);
     assert!(matches!(state.screen(), Screen::Image(_)));
 }
 

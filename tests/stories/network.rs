@@ -187,7 +187,9 @@ async fn what_was_sent_is_never_sent_on_to_another_server() {
         ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect", "202 Accepted"]
     {
         let other = Server::start(|_| answer("201 Created", "", "")).await;
-        let elsewhere = format!("Location: http://{}/v2/n/x/blobs/uploads/1\r\n", other.address);
+        // By another name: an address of the same host is one that a registry behind a proxy names wrongly.
+        let named = other.address.replace("127.0.0.1", "localhost");
+        let elsewhere = format!("Location: http://{named}/v2/n/x/blobs/uploads/1\r\n");
         let registry = Server::start(move |asked| match asked.method.as_str() {
             _ if !asked.signed() => answer("401 Unauthorized", BASIC, ""),
             "HEAD" | "GET" => answer("404 Not Found", "", ""),
@@ -201,7 +203,7 @@ async fn what_was_sent_is_never_sent_on_to_another_server() {
         assert_eq!(pushed.status.code(), Some(7), "{status}: {}", complained(&pushed));
         let words = complained(&pushed);
         assert!(words.contains(&registry.address) && words.contains("another server"), "{status}: {words}");
-        assert!(words.contains(&other.address), "both are named: {words}");
+        assert!(words.contains(&named), "both are named: {words}");
         assert!(other.asked().is_empty(), "{status}: {:?}", other.asked());
     }
 }

@@ -262,7 +262,7 @@ mod tests {
 
     fn realm(text: &str, scope: &str) -> Realm {
         let header = format!(r#"Bearer realm="{text}",service="s",scope="{scope}""#);
-        Realm::of(&super::super::challenge::parse(&header)[0]).unwrap()
+        Realm::of(&crate::adapters::oci::challenge::parse(&header)[0]).unwrap()
     }
 
     fn origin(text: &str) -> Origin {
@@ -305,7 +305,7 @@ mod tests {
             r#"Bearer realm="ftp://x/""#,
             r#"Basic realm="https://x/""#,
         ] {
-            assert!(Realm::of(&super::super::challenge::parse(unusable)[0]).is_none(), "{unusable}");
+            assert!(Realm::of(&crate::adapters::oci::challenge::parse(unusable)[0]).is_none(), "{unusable}");
         }
         let with_account = realm("https://user:secret@auth.example/t?x=1#f", "");
         assert_eq!(with_account.url.as_str(), "https://auth.example/t?x=1");

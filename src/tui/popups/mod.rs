@@ -192,6 +192,9 @@ impl Popups {
 
     /// Why a key is not for the top one, if it is not.
     pub fn refuses(&mut self, key: &KeyEvent, clock: u64) -> Option<&'static str> {
+        if self.open.is_empty() {
+            return None;
+        }
         match &mut self.came {
             Some(until) if clock < *until => {
                 if self.drawn {
