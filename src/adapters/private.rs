@@ -128,7 +128,7 @@ pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions)
     let mut options = OpenOptions::new();
     // Neither a link nor a pipe is waited for.
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = how(options.mode(0o600).custom_flags(flags.bits() as i32)).open(path).during(&what)?;
+    let file = how(options.mode(0o600).custom_flags(flags.bits().cast_signed())).open(path).during(&what)?;
     let meta = file.metadata().during(&what)?;
     if !meta.is_file() {
         return Err(Error::failed(what, "it is no file"));

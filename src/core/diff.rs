@@ -159,9 +159,11 @@ pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -
 const SHOWN: usize = 40;
 
 /// Names and settings of images are foreign: each is in one line.
-fn text_of(lines: Vec<String>) -> String {
+fn text_of(lines: &[String]) -> String {
     let mut text = Text::default();
-    lines.iter().for_each(|line| text.line(line));
+    for line in lines {
+        text.line(line);
+    }
     text.finish()
 }
 
@@ -179,7 +181,7 @@ impl Diff {
         let mut lines = vec![format!("before  {}", self.before), format!("after   {}", self.after)];
         if self.same {
             lines.push("They are the same bytes.".into());
-            return text_of(lines);
+            return text_of(&lines);
         }
         let (before, after) = self.size;
         let sign = if after >= before { "+" } else { "-" };
@@ -214,7 +216,7 @@ impl Diff {
                 listed(&mut lines, "~", software.changed.iter().map(word));
             }
         }
-        text_of(lines)
+        text_of(&lines)
     }
 }
 

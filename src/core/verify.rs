@@ -183,7 +183,7 @@ fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
     };
     let reason = format!("{}: {}", error.what, error.why);
     let check = checker.name().to_owned();
-    Record { reason, check, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
+    Record { check, reason, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
 }
 
 impl Portal {

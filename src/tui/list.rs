@@ -200,6 +200,9 @@ enum On<Id> {
     Gone(String),
 }
 
+/// Rows as a frame showed them: each by its id, in the edition that it had.
+type Faces<T> = Vec<(<T as Row>::Id, String)>;
+
 /// Rows that others change while somebody looks at them.
 ///
 /// The selection and the marks follow the ids. Where the selected one is gone, nothing is selected until a movement key
@@ -211,7 +214,16 @@ pub struct Rows<T: Row> {
     on: On<T::Id>,
     marked: BTreeSet<T::Id>,
     /// What the last drawn frame showed: all, selected, and chosen (marked, else selected).
-    frame: (Vec<T::Id>, Vec<(T::Id, String)>, Vec<(T::Id, String)>),
+    frame: (Vec<T::Id>, Faces<T>, Faces<T>),
+}
+
+impl<'a, T: Row> IntoIterator for &'a Rows<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 impl<T: Row> Default for Rows<T> {

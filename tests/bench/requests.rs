@@ -40,6 +40,7 @@ fn dossier(number: usize) -> Box<Dossier> {
         rule: rule.into(),
         words: format!("{rule}: not as it should be"),
         step: "ask".into(),
+        findings: Vec::new(),
     };
     Box::new(Dossier {
         verdict: Verdict::NeedsApproval,

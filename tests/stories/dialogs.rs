@@ -320,8 +320,13 @@ fn a_badge_can_be_asked_why_and_the_answer_copied() {
     update(&mut state, Msg::Verified(Box::new(Ok(verified))));
     press(&mut state, "e");
     let drawn = crate::screens::draw(&mut state, (120, 30));
-    for words in ["needs approval by the policy", "[scan.known_exploited]", "→ take a version", "key 3f2a9c0d11e85b77", "trivy 0.70.0"]
-    {
+    for words in [
+        "needs approval by the policy",
+        "[scan.known_exploited]",
+        "→ take a version",
+        "key 3f2a9c0d11e85b77",
+        "trivy 0.70.0",
+    ] {
         assert!(drawn.contains(words), "{words}: {drawn}");
     }
     assert!(matches!(press(&mut state, "c").as_slice(), [Effect::Copy(text)] if text.contains("sha256:")));

@@ -483,7 +483,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     assert_eq!(carol.requests(Which::Queue, 0, 10).await.unwrap().len(), 1);
     assert_eq!(one.classes().await.unwrap().len(), 1);
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(2));
-    assert_eq!(one.watched(Duration::ZERO, 10).await.unwrap()[0].judged, true);
+    assert!(one.watched(Duration::ZERO, 10).await.unwrap()[0].judged);
 }
 
 /// Something that somebody of the group of users may send; the text is theirs.

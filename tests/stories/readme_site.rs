@@ -137,7 +137,7 @@ impl Machine {
         let mut said = String::new();
         BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "ready\n", "the machine was not made");
-        let mut machine = Self { holder, database: None, steward: None, folder: folder };
+        let mut machine = Self { holder, database: None, steward: None, folder };
         machine.start_database();
         machine
     }

@@ -85,7 +85,7 @@ impl Catalog for Engine {
         let name = self.local(reference)?;
         cx.run(&what, async {
             let images = self.summaries(&what).await?;
-            let all = images.iter().flat_map(|image| image.names());
+            let all = images.iter().flat_map(Summary::names);
             let mut tags: Vec<String> =
                 all.filter(|(repository, _)| *repository == name.repository).filter_map(|(_, tag)| tag).collect();
             tags.sort();

@@ -481,7 +481,7 @@ mod tests {
     }
 
     fn is_too_much<T: std::fmt::Debug>(result: &io::Result<T>) -> bool {
-        result.as_ref().is_err_and(|error| error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()))
+        result.as_ref().is_err_and(|error| error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()).is_some())
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn who(user: &Foreign, root: &Below) -> Result<Who> {
     Ok(Who { uid, gid, home: home.map_or_else(|| "/".to_owned(), |home| (*home).to_owned()) })
 }
 
-fn line<'a>(text: &'a str, fits: impl Fn(&[&str]) -> bool) -> Option<Vec<&'a str>> {
+fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<Vec<&str>> {
     text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fits(fields))
 }
 

@@ -134,7 +134,9 @@ fn tell(hasher: &mut Hasher, name: &OsStr, stat: &Stat) {
         i128::from(stat.st_ctime),
         i128::from(stat.st_ctime_nsec),
     ];
-    numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
+    for number in &numbers {
+        hasher.update(&number.to_le_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -220,7 +220,7 @@ fn fill(file: &mut File, data: &mut Layer<'_>, what: &What) -> std::io::Result<(
 fn unreadable(what: &str, error: &std::io::Error) -> Error {
     // A broken digest or connection below arrives here wrapped as an input error.
     let why = format!("the layer cannot be unpacked: {error}");
-    if error.get_ref().is_some_and(|inner| inner.is::<TooMuch>()) {
+    if error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()).is_some() {
         return Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
     }
     Error::failed(what, why)

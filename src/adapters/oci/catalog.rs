@@ -228,10 +228,10 @@ impl Catalog for Oci {
             reachable: true,
             account: account.as_ref().map(|account| account.username.clone()).unwrap_or_default(),
             credentials: account.map(|account| account.origin).unwrap_or_default(),
-            note: if !self.registry.server.origin().is_secure() {
-                format!("plain http. {note}").trim().to_owned()
-            } else {
+            note: if self.registry.server.origin().is_secure() {
                 note
+            } else {
+                format!("plain http. {note}").trim().to_owned()
             },
         })
     }

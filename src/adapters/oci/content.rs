@@ -131,7 +131,11 @@ impl Content for Oci {
         let scopes = client::push(&name.repository);
         let start = self.registry.place(&format!("v2/{}/blobs/uploads/", name.repository))?;
         let upload = self.begin_upload(cx, &what, &scopes, &start).await?;
-        let _ = cx.run(&what, async { Ok(self.give_back(&what, &name.repository, &upload).await) }).await;
+        let given = async {
+            self.give_back(&what, &name.repository, &upload).await;
+            Ok(())
+        };
+        let _ = cx.run(&what, given).await;
         Ok(())
     }
 

@@ -1,10 +1,6 @@
 //! What can be seen of a key without opening it: nobody is asked for a passphrase or a PIN, and nothing is signed.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
@@ -75,17 +71,17 @@ fn looked(place: String, public: Option<Key>) -> Looked {
 /// The text of a key file that only its owner may read.
 fn text(path: &Path, what: &str) -> Result<Secret> {
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let meta = std::fs::metadata(path).map_err(|error| missing(what, &error, path, folder))?;
+    let meta = std::fs::metadata(path).map_err(|error| missing(what, &error, path, &folder))?;
     if !meta.is_file() || meta.len() > LONGEST {
         return Err(Error::usage(what, "it is no file that holds a key").hint("name a key file (PEM)"));
     }
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    std::fs::read_to_string(path).map(Secret::new).map_err(|error| missing(what, &error, path, PathBuf::new()))
+    std::fs::read_to_string(path).map(Secret::new).map_err(|error| missing(what, &error, path, Path::new("")))
 }
 
-fn missing(what: &str, error: &std::io::Error, path: &Path, folder: PathBuf) -> Error {
+fn missing(what: &str, error: &std::io::Error, path: &Path, folder: &Path) -> Error {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::NotFound => {

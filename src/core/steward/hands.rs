@@ -53,7 +53,7 @@ impl Portal {
         while hands.0.len() < rules.parallel() && !cx.cancel.is_cancelled() {
             let Some(request) = self.store.claim(LEASE, rules.per_person()).await? else { break };
             let (portal, cx, tools) = (self.clone(), cx.clone(), tools.clone());
-            hands.0.spawn(async move { (request.id, portal.work_on(&cx, &tools, request).await) });
+            hands.0.spawn(async move { (request.id, Box::pin(portal.work_on(&cx, &tools, request)).await) });
         }
         Ok(())
     }

@@ -137,7 +137,7 @@ impl Portal {
             while hands.len() < self.config.requests.parallel() && !cx.cancel.is_cancelled() {
                 let Some(watched) = due.next() else { break };
                 let (portal, cx, tools, data) = (self.clone(), cx.clone(), tools.clone(), data.clone());
-                hands.spawn(async move { portal.watch_one(&cx, &tools, watched, &data).await });
+                hands.spawn(async move { Box::pin(portal.watch_one(&cx, &tools, watched, &data)).await });
             }
             match hands.join_next().await {
                 None => return Ok(round),
@@ -154,7 +154,7 @@ impl Portal {
         let budget = Budget::of(self.config.requests.watch_limits());
         let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
         let looked = match self.watched_at(&what, &watched.reference) {
-            Ok(at) => budget.run(&what, self.look_again(&own, tools, &watched, &at, data)).await,
+            Ok(at) => Box::pin(budget.run(&what, self.look_again(&own, tools, &watched, &at, data))).await,
             Err(error) => Err(error),
         };
         let error = looked.err().filter(|_| !cx.cancel.is_cancelled())?;

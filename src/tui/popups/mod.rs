@@ -123,6 +123,15 @@ pub struct Popups {
     came: Option<u64>,
 }
 
+impl<'a> IntoIterator for &'a Popups {
+    type Item = &'a Popup;
+    type IntoIter = std::slice::Iter<'a, Popup>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl Popups {
     /// Opens what the person asked for with a key.
     pub fn push(&mut self, popup: Popup) {

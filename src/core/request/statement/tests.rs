@@ -5,7 +5,7 @@ use crate::core::{
     admission::{Decided, Known},
     evidence::{Scan, Verdict},
     findings::Counts,
-    request::{Admission, Asked, Dossier, Ground, Stage},
+    request::{Admission, Asked, Class, Dossier, Ground, Stage},
 };
 
 fn name() -> Name {
@@ -161,7 +161,6 @@ fn a_class_takes_one_rule_and_the_findings_that_it_names_and_no_other() {
         exceptions: exceptions.iter().map(|one| (*one).to_owned()).collect(),
         ..Terms::default()
     };
-    use crate::core::request::Class;
     assert!(Class::takes(&dossier(&[]), "signature", &terms(&["signature"], &[])));
     assert!(!Class::takes(&dossier(&[]), "signature", &terms(&[], &[])));
     assert!(!Class::takes(&dossier(&["CVE-1"]), "signature", &terms(&["signature", "scan.fixable_critical"], &[])));
