@@ -1,8 +1,8 @@
 //! Scans by `trivy`, or by `grype` where only that is installed: known vulnerabilities of the packages in an image.
 //!
 //! What they find must not depend on who asks, nor where: they work in an empty folder of their own, which is their home
-//! too, with settings of ours ([`arguments`](Scanner::arguments)) and an environment of the few variables that say where
-//! their database is and how the network is reached ([`PASSED`]). A `.trivyignore`, a `trivy.yaml`, `TRIVY_SEVERITY` and
+//! too, with settings of ours (`Scanner::arguments`) and an environment of the few variables that say where
+//! their database is and how the network is reached (`PASSED`). A `.trivyignore`, a `trivy.yaml`, `TRIVY_SEVERITY` and
 //! all that hides findings is not seen by them. The account for the registry is in a Docker configuration in that folder,
 //! which names this registry alone: a scanner that fetches its database elsewhere has nothing to send there.
 

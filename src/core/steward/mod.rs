@@ -2,7 +2,7 @@
 //! each step can be done again, so that whoever goes on after a crash finds what was done and does the rest.
 //!
 //! Nobody holds it up: each request and each image of the watch has a budget of time, bytes and least rate
-//! ([`Budget`](super::budget::Budget)), a lease is renewed only while that lasts, and one person's requests leave room for
+//! ([`Budget`]), a lease is renewed only while that lasts, and one person's requests leave room for
 //! another's. Nobody sends it anywhere: it goes to the site's sources only ([`reach`]).
 
 mod admit;
