@@ -10,7 +10,7 @@ use super::{
     portal::Portal,
     ports::cannot,
     progress::Context,
-    record::Outcome,
+    record::{Outcome, Record, data_check},
     reference::ImageRef,
 };
 
@@ -150,6 +150,7 @@ impl Portal {
             let Some(record) = cx.unless_cancelled(&what, checker.check_data(cx, &image, file)).await? else {
                 continue;
             };
+            let record = Record { check: data_check(checker.name()), ..record };
             if let Err(error) = self.cache.keep_evidence(&record).await {
                 tracing::warn!(%error, "the evidence was not kept");
             }

@@ -312,6 +312,12 @@ impl Record {
     }
 }
 
+/// What the part of a check is called that reads all data of a disk image: it is kept beside what the rest of the check
+/// says, which is looked at more often.
+pub fn data_check(check: &str) -> String {
+    format!("{check} data")
+}
+
 /// What a check of Wharf's own is called in records.
 pub fn tool(check: &str) -> String {
     format!("wharf {} {check}", env!("CARGO_PKG_VERSION"))

@@ -18,7 +18,7 @@ use super::{
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
     quote::Text,
-    record::{By, Kind, Outcome, Record, Subject},
+    record::{By, Kind, Outcome, Record, Subject, data_check},
     reference::ImageRef,
     text,
 };
@@ -200,7 +200,7 @@ impl Portal {
                 && record.subject.manifest == pinned.manifest
                 // What was checked with other keys is not checked, nor what no check that is there has made.
                 && self.checkers.iter().any(|checker| {
-                    record.check == checker.name()
+                    (record.check == checker.name() || record.check == data_check(checker.name()))
                         && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
                 })
         };
