@@ -410,10 +410,6 @@ fn with_a_trivy_server_the_scan_needs_no_database_here_and_is_as_old_as_the_serv
         assert!(begun.elapsed().as_secs() < 20, "the server did not come up");
         std::thread::yield_now();
     }
-    // A server of one's own could find nothing: the environment names none.
-    let mut own = scanning.home.wharf(&["verify", &scanning.image(), "--json"]);
-    scanning.with_trivy(&mut own).env("TRIVY_SERVER", "http://127.0.0.1:1");
-    assert!(lab::said(&own.output().unwrap()).contains("CVE-2022-37434"));
     let file = scanning.home.path(".config/wharf/wharf.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(
@@ -552,7 +548,7 @@ fn a_scanner_gets_the_password_of_the_registry_for_that_registry_only() {
         .output()
         .unwrap();
     let seen = std::fs::read_to_string(seen).unwrap();
-    assert!(seen.contains(&format!("\"auths\":{{\"{auth}\"")) && seen.contains("\n700\n600\n"), "{seen}");
+    assert!(seen.contains(&format!("\"auths\":{{\"{auth}\"")) && seen.contains("700\n600\n"), "{seen}");
     let before = seen.split("{\"auths\"").next().unwrap();
     assert!(!before.contains("labpass") && !seen.contains("cloudpw") && !before.contains("USERNAME"), "{seen}");
 }
