@@ -33,11 +33,11 @@ pub fn text(text: &str) -> Result<()> {
 /// A line that is longer than the terminal, broken at spaces: what runs on is indented, and marked where it is quoted. A
 /// terminal would begin it in the first column, where only lines of ours begin.
 fn folded(text: &str) -> String {
-    let columns = match crossterm::terminal::size() {
-        Ok((columns, _)) if std::io::stdout().is_terminal() => usize::from(columns),
-        _ => return text.to_owned(),
-    };
-    fold(text, columns)
+    // Asked only of a terminal: where there is none, crossterm starts a program to find out, for every line.
+    if !std::io::stdout().is_terminal() {
+        return text.to_owned();
+    }
+    crossterm::terminal::size().map_or_else(|_| text.to_owned(), |(columns, _)| fold(text, usize::from(columns)))
 }
 
 fn fold(text: &str, columns: usize) -> String {
