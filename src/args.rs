@@ -256,6 +256,12 @@ pub struct Audit {
     /// The same as verify.
     #[arg(long)]
     pub verify: bool,
+    /// Everybody's, as the shared store knows it: what was decided, admitted and done. For those who decide, and stewards.
+    #[arg(long, conflicts_with_all = ["what", "verify"])]
+    pub site: bool,
+    /// How many of the latest, with --site.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(i64).range(1..=50_000))]
+    pub limit: i64,
 }
 
 /// `wharf launch`.

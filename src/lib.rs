@@ -6,7 +6,7 @@
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
 //! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, harbor, openstack }` and
 //!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
-//!          `keys`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
+//!          `keys`, `layer`, `private`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
 //!          `store` keeps what is kept: the cache, the audit, and the shared store (`store::shared`: SQLite, PostgreSQL)
 //! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
 //! ```
@@ -112,6 +112,10 @@
 //! - **Letters carry the number of their notice as Message-ID**: the moment between a server's "250" and our note of it
 //!   cannot be closed, and a server that is given the same letter twice can tell.
 //! - **`lettre` for mail**: SMTP with TLS is not ours to write; a login node often has only `sendmail`, which it speaks too.
+//! - **An unpacked image is sealed, not hashed again** ([`adapters::local`]): change times, which nobody can set, say in the
+//!   time of reading names whether anything in it was changed. Reading all bytes at every launch would be the slow way.
+//! - **Our own reader of layers** ([`adapters::layer`]): the `tar` crate reads names and records of any length whole.
+//! - **The audit's file is the spool of what the store is told of it** ([`core::witness`]): the store says what it knows last.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
 //!   name, and its generated calls would be most of our build.

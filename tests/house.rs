@@ -35,6 +35,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
         "adapters::archive",
         "adapters::header",
         "adapters::keys",
+        "adapters::layer",
         "adapters::private",
         "adapters::attachments",
         "adapters::certificates",

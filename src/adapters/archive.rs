@@ -11,7 +11,10 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    adapters::header,
+    adapters::{
+        header,
+        layer::{Budget, Layer, What},
+    },
     core::{
         clean,
         digest::Digest,
@@ -91,13 +94,13 @@ impl Index {
     pub fn scan(path: &Path) -> Result<Self> {
         let what = format!("read {}", path.display());
         let file = header::open(path)?;
-        let mut archive = tar::Archive::new(file);
+        let mut budget = Budget::default();
+        let mut archive = Layer::in_file(file).during(&what)?;
         let mut entries = HashMap::new();
-        for entry in archive.entries_with_seek().during(&what)? {
-            let entry = entry.during(&what)?;
-            if entry.header().entry_type().is_file() {
-                let name = entry.path().during(&what)?.to_string_lossy().trim_start_matches("./").to_owned();
-                entries.insert(name, (entry.raw_file_position(), entry.size()));
+        while let Some(item) = archive.next(&mut budget).during(&what)? {
+            if item.what == What::File {
+                let name = String::from_utf8_lossy(&item.name).trim_start_matches("./").to_owned();
+                entries.insert(name, archive.data());
             }
             if entries.len() > MOST_ENTRIES {
                 return Err(Error::failed(what, "it has more files than an image archive"));

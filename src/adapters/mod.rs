@@ -8,6 +8,7 @@ pub mod exploited;
 pub mod header;
 pub mod http;
 pub mod keys;
+pub mod layer;
 pub mod mail;
 pub mod private;
 pub mod reports;
@@ -172,6 +173,7 @@ pub fn build(config: Config) -> Result<Portal> {
         notifiers: notifiers(&config)?,
         findings: parts.findings,
         learnt: std::sync::Mutex::default(),
+        troubles: std::sync::Mutex::default(),
         cache,
         store,
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),

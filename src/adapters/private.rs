@@ -122,6 +122,24 @@ fn refused(what: &str, why: impl Into<String>) -> Error {
         .hint("choose folders that only you can write to (WHARF_CACHE_DIR and WHARF_STATE_DIR, or cache_dir and state_dir), or take that right away")
 }
 
+/// Makes the folder that a file goes into, wherever somebody wants it: in one that is closed to others it is closed, too;
+/// elsewhere the umask says who may use it.
+pub fn parent_of(file: &Path) -> Result<()> {
+    let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) else {
+        return Ok(());
+    };
+    let what = format!("make {}", parent.display());
+    match parent.ancestors().find(|above| above.exists()) {
+        Some(above) if is_closed(above) => made(parent, &what),
+        _ => std::fs::create_dir_all(parent).during(what),
+    }
+}
+
+/// The permissions of a new file, by the folder that it goes into; as in [`parent_of`].
+pub fn mode_of(file: &Path) -> u32 {
+    if file.parent().is_some_and(is_closed) { 0o600 } else { 0o666 }
+}
+
 /// Opens a file for this person only; one that is there is closed to others. `how` says what it is opened for.
 pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions) -> Result<File> {
     let what = format!("open {}", path.display());

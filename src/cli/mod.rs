@@ -52,14 +52,20 @@ pub fn alone(verb: &Verb) -> Option<Result<()>> {
 /// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
 pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
-    let first = carry_out(portal, verb, cli.json).await;
+    let done = signed_in(portal, verb, cli.json).await;
+    portal.troubles().iter().for_each(|trouble| output::remark(trouble));
+    done
+}
+
+async fn signed_in(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> {
+    let first = carry_out(portal, verb, json).await;
     let Err(error) = &first else { return first };
     let Some(source) = portal.sign_in_for(error).filter(|_| ask::is_there() && !matches!(verb, Verb::Login(_))) else {
         return first;
     };
     output::remark(&format!("{}: {}", error.what, error.why));
     portal.sign_in(&Context::default(), ask::asker(), SignIn { source, ..SignIn::default() }).await?;
-    carry_out(portal, verb, cli.json).await
+    carry_out(portal, verb, json).await
 }
 
 async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> {
@@ -71,7 +77,7 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Policy(args) => policy::run(portal, args, json).await,
         Verb::Key(args) => key::run(portal, args, json).await,
         Verb::Sign(args) => sign::run(portal, args, json).await,
-        Verb::Audit(args) => audit::run(portal, args, json),
+        Verb::Audit(args) => audit::run(portal, args, json).await,
         Verb::Launch(args) => launch::run(portal, args, json).await,
         Verb::Workloads => workloads::list(portal, json).await,
         Verb::Logs(args) => workloads::logs(portal, args).await,

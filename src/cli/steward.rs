@@ -51,7 +51,12 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
     if !json {
         output::line(&format!("steward of {}; ctrl-c ends it", portal.store.describe()))?;
     }
-    portal.steward(&cx, &tools, Arc::new(move |round| said(round, json))).await?;
+    let from = portal.clone();
+    let tell = move |round: &Round| {
+        said(round, json);
+        from.troubles().iter().for_each(|trouble| output::remark(trouble));
+    };
+    portal.steward(&cx, &tools, Arc::new(tell)).await?;
     Ok(0)
 }
 

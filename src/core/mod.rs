@@ -50,4 +50,5 @@ pub mod text;
 pub mod uses;
 pub mod verify;
 pub mod ways;
+pub mod witness;
 pub mod workloads;

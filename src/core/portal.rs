@@ -69,6 +69,9 @@ pub struct Source {
 /// Makes a source for a reference that no configured source owns.
 pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
 
+/// Troubles that are kept for somebody who may never ask.
+const MOST_TROUBLES: usize = 20;
+
 /// Everything the front ends need.
 pub struct Portal {
     /// The configuration in force.
@@ -99,6 +102,8 @@ pub struct Portal {
     pub findings: Vec<Finding>,
     /// What was learnt about rows, by source.
     pub learnt: Mutex<HashMap<String, Learnt>>,
+    /// What went wrong beside an action that was done, until somebody is told.
+    pub troubles: Mutex<Vec<String>>,
 }
 
 /// What a link points to now.
@@ -358,16 +363,27 @@ impl Portal {
         Entry::new(&self.config.person, action, subject)
     }
 
-    /// Writes an entry down with how it ended. What cannot be written is told in the log: the work is done by then.
+    /// Writes an entry down with how it ended, and tells the store of it. The work is done by then: whoever did it is told
+    /// of what cannot be written ([`Self::troubles`]).
     pub async fn note<T>(&self, mut entry: Entry, outcome: &Result<T>) {
         if let Err(error) = outcome {
             entry.outcome = format!("{}: {}", error.kind.word(), error.why);
         }
-        let audit = self.audit.clone();
-        let written = tokio::task::spawn_blocking(move || audit.append(entry)).await;
-        if let Ok(Err(error)) = written {
+        let (audit, action) = (self.audit.clone(), format!("{} {}", entry.action, entry.subject));
+        let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
+        if let Err(error) = written.and_then(|written| written) {
             tracing::warn!(%error, "the audit was not written");
+            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            if troubles.len() < MOST_TROUBLES {
+                troubles.push(format!("not in the audit: {}: {error}", super::clean::short(&action, 200)));
+            }
         }
+        self.tell_of_audit().await;
+    }
+
+    /// What went wrong beside actions since this was asked last.
+    pub fn troubles(&self) -> Vec<String> {
+        std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A link to what `reference` means now.

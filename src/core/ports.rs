@@ -37,6 +37,7 @@ use super::{
     signing_keys::{Curve, NewKey},
     store::Due,
     ways::Receiver,
+    witness::Chain,
 };
 
 /// Bytes as they arrive.
@@ -529,12 +530,14 @@ pub trait Cache: Send + Sync {
     async fn save_filter(&self, name: &str, filter: &str) -> Result<()>;
 }
 
-/// Where what was done is written down. Both calls may block.
+/// Where what was done is written down. All calls may block.
 pub trait Audit: Send + Sync {
     /// Adds an entry.
     fn append(&self, entry: Entry) -> Result<()>;
     /// The whole file, as it stands.
     fn read(&self) -> Result<String>;
+    /// Which chain it is.
+    fn chain(&self) -> Result<Chain>;
 }
 
 /// For how long a store keeps secrets.

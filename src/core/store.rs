@@ -17,6 +17,7 @@ use super::{
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
     },
+    witness::{Chain, Decided, Mark, Whose, Witnessed},
 };
 
 /// How somebody came to use an image.
@@ -300,6 +301,15 @@ pub trait Store: Send + Sync {
 
     /// Keeps the address where I get mail.
     async fn introduce(&self, mail: &str) -> Result<()>;
+
+    /// Keeps ends of a chain of my audit, with their entries. What is kept already stays as it is.
+    async fn witness(&self, chain: &Chain, marks: &[Mark]) -> Result<()>;
+
+    /// The ends of chains that it was told of last, the newest first.
+    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>>;
+
+    /// What was done about requests last, the newest first; for those who decide, and stewards.
+    async fn decided(&self, limit: i64) -> Result<Vec<Decided>>;
 
     /// Whether [`Store::news`] waits without looking: then somebody may wait for it all the time.
     fn pushes(&self) -> bool {

@@ -13,10 +13,8 @@ use wharf::{
         },
         header,
         keys::Key,
-        local::{
-            layer::{Budget, LONGEST_NAME, Layer},
-            unpack::Root,
-        },
+        layer::{Budget, LONGEST_NAME, Layer},
+        local::unpack::Root,
         notary::tuf,
         oci::{challenge, referrers},
         reports, sif_format,
@@ -38,6 +36,7 @@ use wharf::{
             statement::{Payload, Statement},
         },
         rows::RowSet,
+        witness::untold,
     },
 };
 
@@ -201,7 +200,8 @@ fn evidence(bytes: &[u8]) {
         let judgement = policy.judge(&Default::default(), 0);
         assert!(!judgement.reasons.is_empty());
     }
-    let _ = audit::read(&text);
+    let reading = audit::read(&text);
+    let _ = untold(&reading, None);
 }
 
 /// Reports of scanners and registries, lists of software, statements; bare, signed and bundled.

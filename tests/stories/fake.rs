@@ -184,6 +184,9 @@ impl wharf::core::ports::Audit for Unwritten {
     fn read(&self) -> Result<String> {
         Ok(String::new())
     }
+    fn chain(&self) -> Result<wharf::core::witness::Chain> {
+        Ok(wharf::core::witness::Chain { id: "0123456789abcdef".into(), place: "nowhere".into() })
+    }
 }
 
 /// A portal over fake sources.
@@ -224,6 +227,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
         learnt: std::sync::Mutex::default(),
+        troubles: std::sync::Mutex::default(),
     }
 }
 

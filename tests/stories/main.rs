@@ -8,6 +8,7 @@
 )]
 
 mod attached;
+mod audits;
 mod bad_input;
 mod cli;
 mod clouds;

@@ -1,7 +1,8 @@
 //! Layouts as source and destination of copies. Blobs arrive in a partial file that a later try takes up.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use super::{
     layout::{self, blob_path},
 };
 use crate::{
-    adapters::{archive::REF_NAME, header},
+    adapters::{archive::REF_NAME, header, private},
     core::{
         digest::Hasher,
         error::{During, Error, Kind, Result},
@@ -64,9 +65,7 @@ impl Content for Files {
         let (folder, _) = self.target(at)?;
         let path = blob_path(&folder, &blob.digest);
         let partial = path.with_extension("partial");
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).await.during(&what)?;
-        }
+        private::parent_of(&path)?;
         for attempt in 0..=RESUMES {
             let have = fs::metadata(&partial).await.map_or(0, |meta| meta.len()).min(blob.size);
             match self.fetch(cx, &partial, have, blob, source, &what).await {
@@ -99,9 +98,7 @@ impl Content for Files {
         let (manifest, tag) = (manifest.clone(), tag.map(str::to_owned));
         let last = archive && tag.is_none();
         tokio::task::spawn_blocking(move || {
-            if let Some(parent) = path.parent() {
-                std::fs::create_dir_all(parent).during(&what)?;
-            }
+            private::parent_of(&path)?;
             write_whole(&path, &manifest.bytes, &what)?;
             write_whole(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#, &what)?;
             // A manifest without a tag is a child or an attachment, unless it is all there is.
@@ -148,8 +145,9 @@ impl Files {
         let path = partial.to_owned();
         let hasher = blob.digest.hasher();
         let mut hasher = tokio::task::spawn_blocking(move || hash_file(hasher, &path, have)).await.during(what)??;
-        let mut file =
-            fs::OpenOptions::new().create(true).truncate(false).write(true).open(partial).await.during(what)?;
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(private::mode_of(partial));
+        let mut file = options.open(partial).await.during(what)?;
         file.set_len(have).await.during(what)?;
         tokio::io::AsyncSeekExt::seek(&mut file, std::io::SeekFrom::Start(have)).await.during(what)?;
         if have < blob.size || blob.size == 0 {
@@ -179,9 +177,14 @@ fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
 }
 
 fn write_whole(path: &Path, bytes: &[u8], what: &str) -> Result<()> {
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    std::fs::write(&partial, bytes).during(what)?;
+    let partial = private::beside(path, "partial");
+    new_file(&partial, what)?.write_all(bytes).during(what)?;
     std::fs::rename(&partial, path).during(what)
+}
+
+fn new_file(path: &Path, what: &str) -> Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(private::mode_of(path)).open(path).during(what)
 }
 
 fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: &str) -> Result<()> {
@@ -213,8 +216,8 @@ fn add_to_index(folder: &Path, tag: Option<&str>, manifest: &RawManifest, what: 
 }
 
 fn pack(folder: &Path, target: &Path, what: &str) -> Result<()> {
-    let partial = target.with_extension(format!("{}.packing", std::process::id()));
-    let mut builder = tar::Builder::new(std::io::BufWriter::new(std::fs::File::create(&partial).during(what)?));
+    let partial = private::beside(target, "packing");
+    let mut builder = tar::Builder::new(std::io::BufWriter::new(new_file(&partial, what)?));
     builder.append_dir_all(".", folder).during(what)?;
     builder.into_inner().during(what)?.into_inner().map_err(|error| Error::failed(what, error.error()))?;
     std::fs::rename(&partial, target).during(what)?;

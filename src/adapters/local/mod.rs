@@ -10,7 +10,6 @@ mod enter;
 mod inside;
 mod keep;
 mod launcher;
-pub mod layer;
 mod log;
 mod mounts;
 mod node;

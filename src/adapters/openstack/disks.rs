@@ -24,7 +24,7 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::{header, http as shared},
+    adapters::{header, http as shared, private},
     core::{
         clean,
         copy::Outcome,
@@ -227,10 +227,8 @@ impl Disks for Images {
         cx.progress.total(size);
         cx.progress.phase("downloading");
         self.cloud.renewed().await?;
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).await.during(&what)?;
-        }
-        let partial = target.with_extension(format!("{}.partial", std::process::id()));
+        private::parent_of(target)?;
+        let partial = private::beside(target, "partial");
         let arrived = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await;
         let checked = arrived.and_then(|digest| wanted.matches(&digest, &what));
         match checked {
@@ -247,8 +245,9 @@ impl Disks for Images {
 impl Images {
     /// Fetches the bytes; after a broken connection it goes on where it was.
     async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
-        let mut file =
-            fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(partial).await.during(what)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(private::mode_of(partial));
+        let mut file = options.open(partial).await.during(what)?;
         let (mut hasher, mut arrived) = (image.hasher(), 0);
         for again in 1.. {
             match self.receive_from(cx, what, image, &mut file, &mut hasher, &mut arrived).await {

@@ -1,20 +1,25 @@
 //! The audit in a file: appended under a lock, so that several programs write one chain.
+//!
+//! What could not be written whole is taken away again; what was torn all the same (a lost power) keeps a line of its own.
 
 use std::{
     fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use rustix::fs::{FlockOperation, flock};
-
-use crate::core::{
-    audit::{self, Entry, Line},
-    error::{During, Result},
-    ports::Audit,
+use super::sqlite::is_network;
+use crate::{
+    adapters::private,
+    core::{
+        audit::{self, Entry, Line},
+        error::{During, Result},
+        ports::Audit,
+        witness::Chain,
+    },
 };
 
-/// The last bytes of the file, in which its last line is: an entry is far shorter.
+/// The last bytes of the file, in which its last line is: an entry is far shorter. Where it is not, more are read.
 const TAIL: u64 = 64 << 10;
 
 /// The audit in `path`.
@@ -25,39 +30,95 @@ impl AuditFile {
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
+
+    fn make_folder(&self) -> Result<()> {
+        self.0.parent().map_or(Ok(()), private::folder)
+    }
 }
 
-/// The last line of a file.
-fn last(file: &mut File) -> std::io::Result<Option<Line>> {
+/// The length of a file, its last whole line, and whether its end is torn.
+fn end(file: &mut File) -> std::io::Result<(u64, Option<Line>, bool)> {
     let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let tail = String::from_utf8_lossy(&tail);
-    Ok(tail.lines().rev().find_map(|line| serde_json::from_str(line).ok()))
+    let mut wanted = TAIL;
+    loop {
+        file.seek(SeekFrom::Start(length.saturating_sub(wanted)))?;
+        let mut tail = Vec::new();
+        (&mut *file).take(wanted).read_to_end(&mut tail)?;
+        let torn = tail.last().is_some_and(|byte| *byte != b'\n');
+        let text = String::from_utf8_lossy(&tail);
+        let last = text.lines().rev().find_map(audit::line);
+        if last.is_some() || wanted >= length {
+            return Ok((length, last, torn));
+        }
+        wanted = wanted.saturating_mul(8);
+    }
 }
 
 impl Audit for AuditFile {
     fn append(&self, entry: Entry) -> Result<()> {
-        use std::os::unix::fs::OpenOptionsExt;
         let what = format!("write the audit {}", self.0.display());
-        if let Some(folder) = self.0.parent() {
-            fs::create_dir_all(folder).during(&what)?;
+        self.make_folder()?;
+        let mut file = private::open(&self.0, |options| options.create(true).read(true).append(true))?;
+        private::lock(&file, private::PATIENCE, &what)?;
+        let (length, last, torn) = end(&mut file).during(&what)?;
+        let line = audit::next(last.as_ref(), entry)?;
+        let before = if torn { "\n" } else { "" };
+        let text = format!("{before}{}\n", serde_json::to_string(&line).during(&what)?);
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Half a line is worse than none.
+            let _ = file.set_len(length);
         }
-        let mut file = File::options().create(true).read(true).append(true).mode(0o600).open(&self.0).during(&what)?;
-        flock(&file, FlockOperation::LockExclusive).during(&what)?;
-        let line = audit::next(last(&mut file).during(&what)?.as_ref(), entry)?;
-        let mut text = serde_json::to_string(&line).during(&what)?;
-        text.push('\n');
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).during(&what)
+        written.during(what)
     }
 
     fn read(&self) -> Result<String> {
-        match fs::read_to_string(&self.0) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            text => text.during(format!("read the audit {}", self.0.display())),
-        }
+        let what = format!("read the audit {}", self.0.display());
+        match fs::symlink_metadata(&self.0) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(String::new()),
+            found => found.during(&what)?,
+        };
+        let mut bytes = Vec::new();
+        private::open(&self.0, |options| options.read(true))?.read_to_end(&mut bytes).during(what)?;
+        // A line may be torn in the middle of a character.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+
+    fn chain(&self) -> Result<Chain> {
+        self.make_folder()?;
+        let path = self.0.with_extension("id");
+        let lock = private::open(&self.0, |options| options.create(true).append(true))?;
+        private::lock(&lock, private::PATIENCE, &format!("read {}", path.display()))?;
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        let known = known.trim();
+        let id = if known.len() == 16 && known.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            known.to_owned()
+        } else {
+            let id = private::random();
+            private::write(&path, id.as_bytes())?;
+            id
+        };
+        Ok(Chain { id, place: place(self.0.parent().unwrap_or(Path::new("/"))) })
+    }
+}
+
+/// Where a folder is: the same on all machines that have it from one file server, and different on others.
+fn place(folder: &Path) -> String {
+    let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let server = is_network(&path).then(|| server(&path)).flatten();
+    let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    crate::core::clean::short(&format!("{}:{}", server.unwrap_or_else(machine), path.display()), 300)
+}
+
+/// What the file system of a path is mounted from (proc_pid_mountinfo(5)).
+fn server(path: &Path) -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let sources = mounts.lines().filter_map(|line| {
+        let (mount, of) = line.split_once(" - ")?;
+        let (point, source) = (mount.split(' ').nth(4)?, of.split(' ').nth(1)?);
+        path.starts_with(point).then(|| (point.len(), source.to_owned()))
+    });
+    sources.max().map(|(_, source)| source)
 }
 
 #[cfg(test)]
@@ -79,7 +140,27 @@ mod tests {
                 });
             }
         });
-        let text = AuditFile::new(path).read().unwrap();
-        assert_eq!(audit::read(&text).unwrap().len(), 100);
+        let file = AuditFile::new(path);
+        let reading = audit::read(&file.read().unwrap());
+        reading.whole().unwrap();
+        assert_eq!(reading.lines.len(), 100);
+        assert_eq!(file.chain().unwrap(), file.chain().unwrap());
+    }
+
+    #[test]
+    fn a_torn_end_of_any_length_costs_itself_only() {
+        for torn in ["{\"at\":\"2026", "\u{e9}", &"x".repeat(3 << 20)] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = AuditFile::new(folder.path().join("audit.jsonl"));
+            file.append(Entry::new("ada", "launch", "one")).unwrap();
+            let mut raw = File::options().append(true).open(&file.0).unwrap();
+            // In the middle of a character, too.
+            raw.write_all(&torn.as_bytes()[..torn.len() - usize::from(!torn.is_ascii())]).unwrap();
+            for subject in ["two", "three"] {
+                file.append(Entry::new("ada", "launch", subject)).unwrap();
+            }
+            let reading = audit::read(&file.read().unwrap());
+            assert_eq!((reading.lines.len(), &reading.torn[..], reading.changed), (3, &[2][..], None));
+        }
     }
 }

@@ -163,6 +163,7 @@ impl Jobs {
         let cx = Context { progress, ..Context::default() }.asking(Arc::new(self.asker()));
         self.writes.insert(job, cx.cancel.clone());
         let post = Post { out: self.out.clone(), read: None };
+        let portal = self.portal.clone();
         tokio::spawn(async move {
             let work = std::panic::AssertUnwindSafe(work(cx)).catch_unwind();
             tokio::pin!(work);
@@ -180,7 +181,8 @@ impl Jobs {
                     }
                 }
             };
-            post.send(Msg::JobDone(job, done.unwrap_or_else(|_| Err(crashed("run a task"))))).await;
+            let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
+            post.send(Msg::JobDone(job, with_troubles(done, &portal.troubles()))).await;
         });
     }
 
@@ -235,6 +237,18 @@ impl Post {
     /// Sends a message to the loop.
     pub async fn send(&self, msg: Msg) {
         let _ = self.out.send(Delivery { msg, read: self.read }).await;
+    }
+}
+
+/// Adds what went wrong beside a task to what is told of its end.
+fn with_troubles<T>(done: Result<(String, T)>, troubles: &[String]) -> Result<(String, T)> {
+    if troubles.is_empty() {
+        return done;
+    }
+    let troubles = troubles.join("; ");
+    match done {
+        Ok((told, made)) => Ok((format!("{troubles} (done: {told})"), made)),
+        Err(error) => Err(Error { why: format!("{}; {troubles}", error.why), ..error }),
     }
 }
 

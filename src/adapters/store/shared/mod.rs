@@ -101,6 +101,15 @@ fn may_decide(what: &str, me: &Me) -> Result<()> {
     if me.approver { Ok(()) } else { Err(Error::new(Kind::NotAllowed, what, "you may not decide")) }
 }
 
+/// Whether this person may read what is kept of everybody's audits; stewards may where they are others than all.
+fn may_audit(what: &str, me: &Me, stewards: bool) -> Result<()> {
+    if me.approver || (stewards && me.steward) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::NotAllowed, what, "only those who decide, and stewards, may read everybody's")
+        .hint("'wharf audit' shows your own"))
+}
+
 /// Whether this person may approve a class; its end.
 fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
     may_decide(what, me)?;

@@ -24,12 +24,19 @@ use crate::core::{
     },
     store::{Due, Standing, Steward, Store, Use, Watched, site},
     text,
+    witness::{Chain, Decided, Mark, Whose, Witnessed},
 };
 
 /// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
-const STEPS: &[&str] = &[include_str!("tables_1.sql"), include_str!("tables_2.sql"), include_str!("tables_3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("tables_1.sql"),
+    include_str!("tables_2.sql"),
+    include_str!("tables_3.sql"),
+    include_str!("tables_4.sql"),
+];
 /// Functions and rights: made anew after the tables.
-const RIGHTS: &[&str] = &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql")];
+const RIGHTS: &[&str] =
+    &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql"), include_str!("audit.sql")];
 /// So many requests that cannot be read are put aside before a steward looks after something else.
 const PUT_ASIDE: usize = 100;
 /// What is locked while the layout is brought up to date.
@@ -742,6 +749,40 @@ impl Store for Postgres {
 
     fn pushes(&self) -> bool {
         true
+    }
+
+    async fn witness(&self, chain: &Chain, marks: &[Mark]) -> Result<()> {
+        let what = "tell the store of the audit";
+        let arguments = [Argument::Text(&chain.id), Argument::Text(&chain.place), value(&marks, what)?];
+        self.call(what, "SELECT wharf.witness($1, $2, $3::jsonb)", &arguments).await.map(|_| ())
+    }
+
+    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>> {
+        let what = "read what the store has seen of audits";
+        let (of, id) = match whose {
+            Whose::Chain(id) => ("person = session_user AND chain = $2", id.as_str()),
+            Whose::Mine => ("person = session_user AND $2 = ''", ""),
+            Whose::Everybody => {
+                super::may_audit(what, &self.me().await?, true)?;
+                ("$2 = ''", "")
+            }
+        };
+        let sql = format!(
+            "SELECT json_build_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
+                'body', body, 'at', at)::text AS body FROM wharf.witness WHERE {of} ORDER BY id DESC LIMIT $1"
+        );
+        let rows = self.rows(what, sql, &[Argument::Number(limit), Argument::Text(id)]).await?;
+        rows.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn decided(&self, limit: i64) -> Result<Vec<Decided>> {
+        let what = "read what was decided";
+        super::may_audit(what, &self.me().await?, true)?;
+        let sql = "SELECT json_build_object('at', h.at, 'who', h.who, 'what', h.what, 'request', r.id, 'title', coalesce(r.asked->>'title', ''),
+                'digest', r.digest, 'detail', h.detail)::text AS body
+            FROM wharf.history AS h JOIN wharf.request AS r ON r.id = h.request WHERE h.what <> 'taken' ORDER BY h.id DESC LIMIT $1";
+        let rows = self.rows(what, sql, &[Argument::Number(limit)]).await?;
+        rows.iter().map(|row| body(row, what)).collect()
     }
 
     async fn news(&self) -> Result<()> {

@@ -31,6 +31,7 @@ use crate::{
         },
         store::{Due, How, Standing, Steward, Store, Use, Watched, site},
         text,
+        witness::{Chain, Decided, Mark, Whose, Witnessed},
     },
 };
 
@@ -68,8 +69,15 @@ const STEPS: &[&str] = &["
 ", "
     DROP INDEX request_one;
     CREATE UNIQUE INDEX request_one ON request (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked');
+", "
+    CREATE TABLE witness (id INTEGER PRIMARY KEY AUTOINCREMENT, person TEXT NOT NULL, chain TEXT NOT NULL, place TEXT NOT NULL,
+        number INTEGER NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
+        UNIQUE (person, chain, number, hash)) STRICT;
+    CREATE INDEX witness_person ON witness (person, id);
 "];
 
+/// Ends of chains of audits that are kept of one person.
+const MOST_WITNESSED: i64 = 50_000;
 /// How often a file is asked whether somebody else has written to it.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -786,6 +794,58 @@ impl Store for SqliteStore {
 
     fn is_there(&self) -> bool {
         self.path.exists()
+    }
+
+    async fn witness(&self, chain: &Chain, marks: &[Mark]) -> Result<()> {
+        let what = "tell the store of the audit";
+        let mut transaction = self.writing(what).await?;
+        for mark in marks {
+            let query = "INSERT INTO witness (person, chain, place, number, hash, body, at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+            let query = sqlx::query(query).bind(&self.me.person).bind(&chain.id).bind(&chain.place).bind(mark.number);
+            let query = query.bind(&mark.hash).bind(&mark.body).bind(text::now());
+            query.execute(&mut *transaction).await.during(what)?;
+        }
+        let query = "DELETE FROM witness WHERE person = ?1
+            AND id <= (SELECT id FROM witness WHERE person = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        let query = sqlx::query(query).bind(&self.me.person).bind(MOST_WITNESSED);
+        query.execute(&mut *transaction).await.during(what)?;
+        // Nobody waits for this.
+        transaction.commit().await.during(what)
+    }
+
+    async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>> {
+        let what = "read what the store has seen of audits";
+        if !self.is_there() {
+            return Ok(Vec::new());
+        }
+        let (of, id) = match whose {
+            Whose::Chain(id) => ("person = ?1 AND chain = ?2", id.as_str()),
+            Whose::Mine => ("person = ?1 AND ?2 = ''", ""),
+            Whose::Everybody => {
+                super::may_audit(what, &self.me, false)?;
+                ("?1 <> ?2 OR ?2 = ''", "")
+            }
+        };
+        let query = format!(
+            "SELECT json_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
+                'body', body, 'at', at) AS body FROM witness WHERE {of} ORDER BY id DESC LIMIT ?3"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&self.me.person).bind(id).bind(limit);
+        let rows = query.fetch_all(self.pool().await?).await.during(what)?;
+        rows.iter().map(|row| body(row, what)).collect()
+    }
+
+    async fn decided(&self, limit: i64) -> Result<Vec<Decided>> {
+        let what = "read what was decided";
+        super::may_audit(what, &self.me, false)?;
+        if !self.is_there() {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT json_object('at', h.at, 'who', h.who, 'what', h.what, 'request', r.id,
+                'title', coalesce(json_extract(r.body, '$.asked.title'), ''), 'digest', r.digest, 'detail', h.detail) AS body
+            FROM history AS h JOIN request AS r ON r.id = h.request WHERE h.what <> 'taken' ORDER BY h.id DESC LIMIT ?";
+        let rows = sqlx::query(query).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
+        rows.iter().map(|row| body(row, what)).collect()
     }
 
     async fn news(&self) -> Result<()> {

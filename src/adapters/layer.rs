@@ -1,11 +1,12 @@
-//! Reading one layer: a tar archive, plain or compressed, of which nothing is believed.
+//! Shared: reading a tar archive of others (a layer, plain or compressed; a saved image), of which nothing is believed.
 //!
 //! The `tar` crate reads a long name, a PAX record and a map of holes whole, however long they claim to be; it serves
 //! here for the fields of a header only. What is read of a header, and how, is as Go's `archive/tar` does it, which the
 //! other engines use: one layer means the same files everywhere.
 
 use std::{
-    io::{self, BufRead, BufReader, Error, ErrorKind, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Error, ErrorKind, Read, Seek},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -48,7 +49,7 @@ impl std::fmt::Display for TooMuch {
 
 impl std::error::Error for TooMuch {}
 
-pub(super) fn too_much(what: &'static str) -> Error {
+pub fn too_much(what: &'static str) -> Error {
     Error::new(ErrorKind::InvalidData, TooMuch(what))
 }
 
@@ -223,9 +224,53 @@ struct Said {
     size: Option<u64>,
 }
 
+/// Where the bytes of an archive come from.
+trait Source: Read {
+    /// Passes over some of them.
+    fn skip(&mut self, count: u64) -> io::Result<()>;
+}
+
+/// Bytes that come once.
+struct Stream<R>(R);
+
+impl<R: Read> Read for Stream<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Read> Source for Stream<R> {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        if io::copy(&mut (&mut self.0).take(count), &mut io::sink())? < count {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a file, in which what is not wanted is not read.
+struct InFile(BufReader<File>, u64);
+
+impl Read for InFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Source for InFile {
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let at = self.0.stream_position()?;
+        if at.checked_add(count).is_none_or(|to| to > self.1) {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.0.seek_relative(i64::try_from(count).map_err(|_| wrong("a size in it is wrong"))?)
+    }
+}
+
 /// A layer that is read from its beginning to its end; as a reader it gives the data of the entry that was read last.
 pub struct Layer<'a> {
-    reader: Box<dyn Read + 'a>,
+    reader: Box<dyn Source + 'a>,
+    position: u64,
     /// Bytes of the present entry's data that were not read yet, and of what fills its last block.
     rest: u64,
     filler: u64,
@@ -245,7 +290,22 @@ impl<'a> Layer<'a> {
         };
         let measured =
             Measured { inner, free: budget.free, read: budget.read.clone(), unpacked: budget.unpacked.clone() };
-        Ok(Self { reader: Box::new(BufReader::with_capacity(64 << 10, measured)), rest: 0, filler: 0 })
+        Ok(Self::from(Stream(BufReader::with_capacity(64 << 10, measured))))
+    }
+
+    /// Begins a plain archive in a file: data that nobody reads are passed over.
+    pub fn in_file(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self::from(InFile(BufReader::with_capacity(4 << 10, file), length)))
+    }
+
+    fn from(reader: impl Source + 'a) -> Self {
+        Self { reader: Box::new(reader), position: 0, rest: 0, filler: 0 }
+    }
+
+    /// Where the data of the present entry are in the archive, and how many are left.
+    pub fn data(&self) -> (u64, u64) {
+        (self.position, self.rest)
     }
 
     /// The next entry. What was not read of the one before is passed over.
@@ -344,6 +404,7 @@ impl<'a> Layer<'a> {
         while more {
             let mut block = GnuExtSparseHeader::new();
             self.reader.read_exact(block.as_mut_bytes())?;
+            self.position += BLOCK as u64;
             let before = block.sparse().iter().filter(|part| !part.is_empty()).count();
             if before == 0 {
                 // Otherwise empty blocks could follow one another without end.
@@ -366,9 +427,8 @@ impl<'a> Layer<'a> {
     /// Passes over what is left of the present entry.
     fn pass(&mut self) -> io::Result<()> {
         let left = self.rest + self.filler;
-        if io::copy(&mut (&mut self.reader).take(left), &mut io::sink())? < left {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
+        self.reader.skip(left)?;
+        self.position += left;
         (self.rest, self.filler) = (0, 0);
         Ok(())
     }
@@ -386,6 +446,7 @@ impl<'a> Layer<'a> {
                 Err(error) => return Err(error),
             }
         }
+        self.position += BLOCK as u64;
         Ok(Some(block))
     }
 
@@ -412,6 +473,7 @@ impl Read for Layer<'_> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         self.rest -= count as u64;
+        self.position += count as u64;
         Ok(count)
     }
 }
