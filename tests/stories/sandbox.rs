@@ -508,6 +508,30 @@ fn a_workload_belongs_to_its_node_and_others_say_so() {
     }
 }
 
+/// In a container that was entered from outside, the leader of the session and the parent have the number 0 (pid_namespaces(7)).
+#[test]
+fn a_sandbox_is_launched_and_entered_where_ones_own_session_is_led_from_outside() {
+    need!("WHARF_LAB_OPEN");
+    for person in BOTH.into_iter().filter_map(Person::new) {
+        let Some(_) = person.uid else { return eprintln!("left out: only root makes namespaces here") };
+        let image = person.image("plain", &[], &json!({"Cmd": ["sleep", "300"]}));
+        let said_by = |arguments: &[&str]| {
+            let wharf = person.wharf(arguments);
+            let words = std::iter::once(wharf.get_program()).chain(wharf.get_args());
+            words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ")
+        };
+        let script = format!(
+            r#"id=$({} | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p'); for _ in $(seq 600); do {} | grep -q running && break; sleep 0.1; done"#,
+            said_by(&["launch", &image, "--on", "local", "--json"]),
+            said_by(&["workloads"]),
+        );
+        let enter = said_by(&["exec", "ID", "--", "echo", "alive"]).replace("'ID'", "\"$id\"");
+        let before = format!("{script}\n{enter}\nexit $?");
+        let output = person.apart(&["--pid", "--fork", "--mount-proc"], &before, &["--version"]).output().unwrap();
+        assert_eq!(said(&output), "alive\n", "{}", complained(&output));
+    }
+}
+
 #[test]
 fn a_log_is_bounded_and_a_full_disk_costs_output_but_no_exit_code() {
     need!("WHARF_LAB_OPEN");

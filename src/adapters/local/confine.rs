@@ -9,12 +9,12 @@ use std::{
     io::{Read, Write},
     os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use rustix::{
     fs::Mode,
-    process::{Resource, Rlimit},
+    process::{Pid, Resource, Rlimit},
     thread::{CapabilitySet, CapabilitySets, CpuSet},
 };
 use serde::{Deserialize, Serialize};
@@ -135,20 +135,31 @@ pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotS
 }
 
 /// Leaves the terminal of whoever started this, if there is one: a new session has none.
+///
+/// Numbers of processes that this namespace does not see are 0 (pid_namespaces(7)), as a session's leader outside a container
+/// is: nix gives them as they are.
 fn leave_terminal(what: &str) -> Result<()> {
     if rustix::process::setsid().is_ok() {
         return Ok(());
     }
-    let own = rustix::process::getpid();
-    if rustix::process::getsid(None).during(what)? == own {
+    if nix::unistd::getsid(None).during(what)? == nix::unistd::getpid() {
         // It leads a session already; Wharf never starts one with a terminal here.
         return Ok(());
     }
-    // The leader of a group may not: it joins another one first.
-    let parent = rustix::process::getppid();
-    let group = rustix::process::getpgid(parent).during(what)?;
-    rustix::process::setpgid(None, Some(group)).during(what)?;
-    rustix::process::setsid().map(|_| ()).during(what)
+    // The leader of a group may not (setsid(2)): it joins the group of a child that was started for that.
+    let mut other = Command::new("/proc/self/exe")
+        .arg("--version")
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .during(what)?;
+    let left = rustix::process::setpgid(None, Some(Pid::from_child(&other))).and_then(|()| rustix::process::setsid());
+    let _ = other.kill();
+    let _ = other.wait();
+    left.map(|_| ()).during(what)
 }
 
 /// Closes all but the standard files.
