@@ -262,7 +262,7 @@ async fn contract(ada: &dyn Store, bob: &dyn Store, carol: &dyn Store) {
     assert_eq!(carol.witnessed(&Whose::Everybody, 2).await.unwrap().len(), 2);
     assert!(carol.decided(10).await.unwrap().is_empty());
     let wish = crate::stores::wish("for a paper", false);
-    ada.submit(&crate::stores::asked("a"), "lab.example/admitted/a", &wish).await.unwrap();
+    ada.submit(&crate::stores::asked("a"), "oci://lab.example/admitted/a", &wish).await.unwrap();
     let decided = carol.decided(10).await.unwrap();
     assert_eq!((decided[0].who.as_str(), decided[0].what.as_str()), ("ada", "asked for"));
 }
