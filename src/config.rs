@@ -55,6 +55,8 @@ struct Written {
     #[serde(default)]
     token_server: String,
     #[serde(default)]
+    storage: Vec<String>,
+    #[serde(default)]
     scanner: String,
     #[serde(default)]
     repositories: Vec<String>,
@@ -167,7 +169,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[source]]",
         variable: "WHARF_REGISTRIES",
-        words: "sources: name, type, url, user, ca, client_certificate, client_key, token_server, notary, scanner, repositories; the variable has registry URLs with spaces between them",
+        words: "sources: name, type, url, user, ca, client_certificate, client_key, token_server, storage, notary, scanner, repositories; the variable has registry URLs with spaces between them",
     },
 ];
 
@@ -268,6 +270,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             client_certificate,
             notary: written.notary,
             token_server: written.token_server,
+            storage: written.storage,
             scanner: written.scanner,
             repositories: written.repositories,
             origin: path.display().to_string(),

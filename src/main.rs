@@ -33,9 +33,11 @@ fn run(cli: &Cli) -> Result<u8> {
     let config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
     adapters::private::home(&config.state_dir)?;
     log(&config.state_dir);
-    let portal = adapters::build(config)?;
-    // Whoever works for others goes where the site says, whatever is on this machine.
-    let portal = if matches!(cli.verb, Some(Verb::Steward(_))) { portal.for_stewards() } else { portal };
+    let portal = match cli.verb {
+        // Whoever works for others goes where the site says, whatever is on this machine.
+        Some(Verb::Steward(_)) => adapters::build_for_stewards(config),
+        _ => adapters::build(config),
+    }?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().during("start the runtime")?;
     let code = match cli.verb {
         Some(_) => {

@@ -130,6 +130,16 @@ impl Parts {
 /// Builds everything that `config` and this machine offer. Nothing is contacted yet. Both folders are this person's alone
 /// from here on, or nothing is built.
 pub fn build(config: Config) -> Result<Portal> {
+    built(config, http::Reach::default())
+}
+
+/// The same for whoever works for others: with the site's sources alone, and sent on by them only to where the site says.
+pub fn build_for_stewards(config: Config) -> Result<Portal> {
+    let reach = http::Reach::of_site(&config);
+    built(config, reach).map(Portal::for_stewards)
+}
+
+fn built(config: Config, reach: http::Reach) -> Result<Portal> {
     private::home(&config.cache_dir)?;
     private::home(&config.state_dir)?;
     if let Some(unknown) = config.sources.iter().find(|source| !NAMES.contains(&source.adapter.as_str())) {
@@ -142,7 +152,7 @@ pub fn build(config: Config) -> Result<Portal> {
     let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
     let around = Surroundings {
         vault: vault.clone(),
-        reach: http::Reach::default(),
+        reach,
         cache_dir: config.cache_dir.clone(),
         state_dir: config.state_dir.clone(),
     };

@@ -188,6 +188,8 @@ pub struct SourceConfig {
     /// The token server of a registry, where it is at a host of other people's: `https://auth.example.com`. Account and
     /// password may be sent there.
     pub token_server: String,
+    /// Hosts where it keeps its blobs, beside its own: a steward is sent there and nowhere else. `*.domain` is all below one.
+    pub storage: Vec<String>,
     /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
     pub scanner: String,
     /// Repositories to list where the registry does not list them itself.

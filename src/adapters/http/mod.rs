@@ -3,6 +3,7 @@
 
 mod origin;
 mod pages;
+mod reach;
 mod server;
 mod tls;
 
@@ -15,7 +16,8 @@ use reqwest::{Client, Response, StatusCode, redirect};
 pub use self::{
     origin::Origin,
     pages::{Allowance, Part, next_link, next_page},
-    server::{Next, Place, Reach, Request, Server, Visitor, sent_elsewhere},
+    reach::Reach,
+    server::{Next, Place, Request, Server, Visitor, sent_elsewhere},
     tls::Tls,
 };
 use crate::core::{

@@ -5,16 +5,12 @@
 //! is visited ([`Visitor`]) with nothing of ours: only to read, never down from `https` to `http`, and only within
 //! [`Reach`].
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header, redirect};
 use url::Url;
 
-use super::{Origin, Tls, no_answer};
+use super::{Origin, Reach, Tls, no_answer};
 use crate::core::{
     error::{Error, Kind, Result},
     secret::{Credentials, Secret},
@@ -22,35 +18,6 @@ use crate::core::{
 
 /// Redirects that are followed for one request (RFC 9110, section 15.4, warns of cycles).
 const MOST_REDIRECTS: usize = 5;
-
-/// Which other servers an answer may send us to. A person's program may be sent anywhere, with nothing of theirs; one that
-/// works for others (a steward) only to servers that its configuration names.
-#[derive(Clone, Default)]
-pub struct Reach(Option<Arc<Allowed>>);
-
-type Allowed = dyn Fn(&Origin) -> bool + Send + Sync;
-
-impl Reach {
-    /// Only where `allowed` says so.
-    pub fn only(allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(allowed)))
-    }
-
-    /// An error where `to`, which `from` named, is out of reach.
-    pub fn check(&self, what: &str, from: &Origin, to: &Origin) -> Result<()> {
-        if self.0.as_ref().is_none_or(|allowed| allowed(to)) {
-            return Ok(());
-        }
-        Err(Error::new(Kind::NotAllowed, what, format!("{from} sends us on to {to}, which is no configured source"))
-            .hint("if it is right, name that server as a source in the site's configuration"))
-    }
-}
-
-impl fmt::Debug for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "only what is configured" } else { "anywhere" })
-    }
-}
 
 /// An address at one server's own origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

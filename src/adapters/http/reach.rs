@@ -1,0 +1,136 @@
+//! Which other servers an answer may send us to: by a redirect, or as the token server of a registry.
+
+use std::{fmt, sync::Arc};
+
+use url::Url;
+
+use super::Origin;
+use crate::core::{
+    config::Config,
+    error::{Error, Kind, Result},
+};
+
+/// Hosts at which Docker Hub keeps its blobs.
+const HUB: [&str; 3] = ["*.docker.io", "*.docker.com", "*.r2.cloudflarestorage.com"];
+
+/// Which other servers an answer may send us to. A person's program may be sent anywhere, with nothing of theirs; one that
+/// works for others (a steward) only to servers that its configuration names.
+#[derive(Clone, Default)]
+pub struct Reach(Option<Arc<Allowed>>);
+
+type Allowed = dyn Fn(&Origin) -> bool + Send + Sync;
+
+impl Reach {
+    /// Only where `allowed` says so.
+    pub fn only(allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(allowed)))
+    }
+
+    /// Only where the site's configuration says: its sources, their token servers, storage, notaries and scanners, names that
+    /// the same people registered, and the hosts that disk images may come from.
+    pub fn of_site(config: &Config) -> Self {
+        let servers: Vec<Origin> = config
+            .sources
+            .iter()
+            .flat_map(|source| [&source.url, &source.token_server, &source.notary, &source.scanner])
+            .chain(&config.requests.web)
+            .filter_map(|address| origin(address))
+            .collect();
+        let hub = config.sources.iter().any(|source| source.adapter == "hub" || source.host().ends_with("docker.io"));
+        let storage: Vec<String> = config
+            .sources
+            .iter()
+            .flat_map(|source| source.storage.iter().map(String::as_str))
+            .chain(if hub { &HUB[..] } else { &[] }.iter().copied())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        let places: Vec<String> = [&config.requests.admitted, &config.requests.quarantine]
+            .into_iter()
+            .filter_map(|place| place.split('/').next())
+            .filter(|host| !host.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        Self::only(move |to| {
+            servers.iter().any(|one| one == to || to.is_secure() && one.is_family_of(to))
+                || to.is_secure() && storage.iter().any(|host| fits(host, to))
+                || places.contains(&to.place())
+        })
+    }
+
+    /// An error where `to`, which `from` named, is out of reach.
+    pub fn check(&self, what: &str, from: &Origin, to: &Origin) -> Result<()> {
+        if self.0.as_ref().is_none_or(|allowed| allowed(to)) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::NotAllowed, what, format!("{from} sends us on to {to}, which is no configured source"))
+            .hint("if it is right, name its host in the source of the site's configuration: storage = [\"HOST\"]"))
+    }
+}
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "only what is configured" } else { "anywhere" })
+    }
+}
+
+/// The server of an address as people write it: a URL, or `host[:port]`, which is https.
+fn origin(address: &str) -> Option<Origin> {
+    let url = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
+    Url::parse(&url).ok().as_ref().and_then(Origin::of)
+}
+
+/// Whether a server is the named one: `host`, `host:port`, or `*.domain` for all that are below a domain.
+fn fits(named: &str, to: &Origin) -> bool {
+    match named.strip_prefix("*.") {
+        Some(domain) => to.host().strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => named == to.place(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::config::SourceConfig;
+
+    fn at(address: &str) -> Origin {
+        Origin::of(&Url::parse(address).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn whoever_works_for_others_is_sent_only_to_what_the_site_names() {
+        let mut config = Config::default();
+        config.sources = vec![SourceConfig {
+            url: "https://registry.example.org:5000".into(),
+            token_server: "https://login.other.example".into(),
+            storage: vec!["blobs.example.net".into(), "*.store.example.net".into()],
+            ..SourceConfig::default()
+        }];
+        config.requests.admitted = "127.0.0.1:5001/admitted".into();
+        config.requests.web = vec!["disks.example.com".into()];
+        let reach = Reach::of_site(&config);
+        let from = at("https://registry.example.org:5000");
+        for (to, allowed) in [
+            ("https://registry.example.org:5000", true),
+            ("https://auth.example.org", true),
+            ("http://auth.example.org", false),
+            ("https://login.other.example", true),
+            ("https://blobs.example.net", true),
+            ("https://blobs.example.net:8443", false),
+            ("http://blobs.example.net", false),
+            ("https://a.store.example.net", true),
+            ("https://store.example.net", false),
+            ("https://evilstore.example.net", false),
+            ("http://127.0.0.1:5001", true),
+            ("http://127.0.0.1:5002", false),
+            ("http://169.254.169.254", false),
+            ("https://169.254.169.254", false),
+            ("https://disks.example.com", true),
+            ("https://registry-1.docker.io", false),
+        ] {
+            assert_eq!(reach.check("test", &from, &at(to)).is_ok(), allowed, "{to}");
+        }
+        assert!(Reach::default().check("test", &from, &at("https://anywhere.example")).is_ok());
+        config.sources.push(SourceConfig { adapter: "hub".into(), ..SourceConfig::default() });
+        assert!(Reach::of_site(&config).check("test", &from, &at("https://production.cloudflare.docker.com")).is_ok());
+    }
+}
