@@ -30,9 +30,9 @@ pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
         }
         What::Admission(id) => {
             let request = portal.take_back(&cx, ask::asker(), id, &args.reason, args.key.as_deref()).await?;
-            let place = request.admitted.as_ref().map_or(request.destination.as_str(), |one| one.reference.as_str());
             let line = format!(
-                "taken back: {place} (request {id}): nobody's policy lets it pass from now on; what runs keeps running"
+                "taken back: {} (request {id}): nobody's policy lets it pass from now on; what runs keeps running",
+                request.admitted_at()
             );
             (serde_json::json!({"request": request, "done": "revoked"}), line)
         }

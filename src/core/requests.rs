@@ -350,14 +350,31 @@ impl Portal {
             self.is_destination(&what, &request)?;
             decision.terms = taking(&what, &request, decision.terms)?;
         }
-        let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
-        if ruling.approve && !key.is_empty() {
-            let statement = Statement::of_approval(&request, &decision, text::now())?;
-            let signer = (self.signers.open)(&key, asker).await?;
-            decision.signature = STANDARD.encode(signed_by(&what, &statement, &*signer).await?);
-            statement.text().clone_into(&mut decision.payload);
+        if ruling.approve {
+            let statement = || Statement::of_approval(&request, &decision, text::now());
+            let signed = self.stated(&what, ruling.key.as_deref(), asker, statement).await?;
+            (decision.payload, decision.signature) = signed;
         }
         cx.run(&what, self.store.happen(id, &Event::Decide(decision))).await
+    }
+
+    /// The payload and the signature of somebody's decision: by the key that they name, or else that of the configuration.
+    /// Both empty where there is neither.
+    async fn stated(
+        &self,
+        what: &str,
+        key: Option<&str>,
+        asker: Arc<dyn Asker>,
+        statement: impl FnOnce() -> Result<Statement>,
+    ) -> Result<(String, String)> {
+        let key = key.unwrap_or(&self.config.requests.approver_key);
+        if key.is_empty() {
+            return Ok(Default::default());
+        }
+        let statement = statement()?;
+        let signer = (self.signers.open)(key, asker).await?;
+        let signature = STANDARD.encode(signed_by(what, &statement, &*signer).await?);
+        Ok((statement.text().to_owned(), signature))
     }
 
     /// Approves everything that one rule blocks on one base until a day, also what is asked for later.
@@ -373,14 +390,8 @@ impl Portal {
         if !terms.rules.iter().any(|one| one == rule) {
             terms.rules.push(rule.to_owned());
         }
-        let statement = Statement::of_class(base, rule, &terms);
-        let key = ruling.key.clone().unwrap_or_else(|| self.config.requests.approver_key.clone());
-        let signature = if key.is_empty() {
-            String::new()
-        } else {
-            let signer = (self.signers.open)(&key, asker).await?;
-            STANDARD.encode(signed_by(&what, &statement, &*signer).await?)
-        };
+        let statement = || Ok(Statement::of_class(base, rule, &terms));
+        let (payload, signature) = self.stated(&what, ruling.key.as_deref(), asker, statement).await?;
         let decision = Decision {
             by: self.config.person.clone(),
             at: text::now(),
@@ -388,7 +399,7 @@ impl Portal {
             reason: clean::short(ruling.reason.trim(), REASON),
             terms: terms.clone(),
             digest: String::new(),
-            payload: if signature.is_empty() { String::new() } else { statement.text().to_owned() },
+            payload,
             signature,
         };
         let approved = cx.run(&what, self.store.approve_class(base, rule, &decision)).await;
@@ -409,8 +420,7 @@ impl Portal {
         let done = self.taken_back(cx, asker, id, reason, key).await;
         let mut entry = self.entry("take back", format!("the admission of request {id}"));
         if let Ok(request) = &done {
-            let place = request.admitted.as_ref().map_or(request.destination.as_str(), |one| one.reference.as_str());
-            entry.subject = format!("{}: {place}", request.called());
+            entry.subject = format!("{}: {}", request.called(), request.admitted_at());
             entry.digest = request.asked.digest.parse().ok();
         }
         self.note(entry, &done).await;
@@ -444,15 +454,13 @@ impl Portal {
         };
         // Before a key is asked for: whoever may not need not type a PIN.
         request.clone().follow(&Event::Revoke(decision.clone()), &me, text::now())?;
-        let key = key.map_or_else(|| self.config.requests.approver_key.clone(), str::to_owned);
-        if !key.is_empty() {
+        let statement = || {
             let (place, digest) = admitted_place(&what, &request)?;
             let by = (decision.by.as_str(), decision.reason.as_str());
-            let statement = Statement::of_taken_back(&place, &digest, id, by, text::now());
-            let signer = (self.signers.open)(&key, asker).await?;
-            decision.signature = STANDARD.encode(signed_by(&what, &statement, &*signer).await?);
-            statement.text().clone_into(&mut decision.payload);
-        }
+            Ok(Statement::of_taken_back(&place, &digest, id, by, text::now()))
+        };
+        let signed = self.stated(&what, key, asker, statement).await?;
+        (decision.payload, decision.signature) = signed;
         cx.run(&what, self.store.happen(id, &Event::Revoke(decision))).await
     }
 

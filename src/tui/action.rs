@@ -73,7 +73,7 @@ actions! {
     MarkRead = "mark-read", "all read", "Mark everything here as read";
     Requests = "requests", "requests", "Go to requests: yours, and those that wait for a decision";
     Inbox = "inbox", "inbox", "Go to what concerns you";
-    Revoke = "revoke", "revoke", "Take this share back";
+    Revoke = "revoke", "revoke", "Take this share back, or the admission of this image";
     Offers = "offers", "offers", "Go to what other projects offer";
     Catalog = "catalog", "images", "Go to the images";
     Workloads = "workloads", "workloads", "Go to the workloads";

@@ -155,9 +155,11 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             Vec::new()
         }
         Ask::Reason(target) => requests::wanted(state, target.clone(), &text),
+        Ask::Approval(seen) => requests::approved(state, seen.clone(), text),
         Ask::Conditions(seen) => requests::on_conditions(state, seen.clone(), &text),
         _ if text.is_empty() => Vec::new(),
         Ask::Refusal(seen) => requests::refused(state, seen.clone(), text),
+        Ask::TakeBack(seen) => requests::taken_back(state, seen.clone(), text),
         Ask::AskedBack(seen) => requests::speak(state, seen.clone(), Said::Question(text)),
         Ask::Addition(seen) => requests::speak(state, seen.clone(), Said::More(text)),
         Ask::Class(base, rule) => requests::class(state, base.clone(), rule.clone(), &text),

@@ -100,9 +100,19 @@ fn offered(state: &State) -> &'static [Action] {
             A::Back,
             A::Help,
         ],
-        Screen::Requests(_) => {
-            &[A::Open, A::NextPane, A::Launch, A::AddTo, A::Refuse, A::Renew, A::Refresh, A::Catalog, A::Back, A::Help]
-        }
+        Screen::Requests(_) => &[
+            A::Open,
+            A::NextPane,
+            A::Launch,
+            A::AddTo,
+            A::Refuse,
+            A::Renew,
+            A::Revoke,
+            A::Refresh,
+            A::Catalog,
+            A::Back,
+            A::Help,
+        ],
         Screen::Inbox(_) => &[A::Open, A::Launch, A::MarkRead, A::Requests, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Sources(_) => &[A::Refresh, A::SignIn, A::Catalog, A::Back, A::Help],
         Screen::Console(_) => &[],
@@ -240,6 +250,8 @@ pub fn of(state: &State) -> Vec<Hint> {
     let scope = state.scope();
     // Images that are shared by copy have no shares to take back.
     let fits = |action: &&Action| match state.screen() {
+        // Only who decides takes admissions back.
+        Screen::Requests(page) => **action != Action::Revoke || page.is_approver(),
         Screen::Image(page) => match action {
             Action::Revoke => page.panes().contains(&Pane::Shares),
             // They are for some panes only: elsewhere they would only take room.
@@ -257,6 +269,7 @@ pub fn of(state: &State) -> Vec<Hint> {
             let words = match (state.screen(), action) {
                 (Screen::Requests(page), Action::Refuse) if !page.decides() => "take back",
                 (Screen::Requests(_), Action::NextPane) => "other list",
+                (Screen::Requests(_), Action::Revoke) => "end admission",
                 (Screen::Inbox(page), Action::Launch) if page.selected().is_some_and(|one| one.warning.is_some()) => {
                     "launch the fixed one"
                 }

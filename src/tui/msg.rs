@@ -240,6 +240,8 @@ pub enum Effect {
     Decide { job: u64, requests: Vec<Seen<Id>>, ruling: Ruling },
     /// Approve a class, as job.
     ApproveClass { job: u64, base: String, rule: String, ruling: Ruling },
+    /// Take an admission back, as job, with a reason.
+    TakeBack { job: u64, request: Seen<Id>, reason: String },
     /// Say something about a request, as job.
     Speak { job: u64, request: Seen<Id>, said: Said },
     /// Read notices.
@@ -327,6 +329,7 @@ impl Effect {
                 | Self::Request { .. }
                 | Self::Decide { .. }
                 | Self::ApproveClass { .. }
+                | Self::TakeBack { .. }
                 | Self::CopyTo { .. }
                 | Self::SignIn { .. }
                 | Self::Snapshot { .. }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::core::{
     quote::quote,
-    request::{Id, Request, Terms, Which},
+    request::{Dossier, Id, Request, Terms, Which},
     requests::{Asking, Ruling},
     text,
 };
@@ -131,6 +131,12 @@ pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
     vec![Effect::Speak { job, request, said }]
 }
 
+/// A reason was given: an admission is taken back.
+pub fn taken_back(state: &mut State, request: Seen<Id>, reason: String) -> Vec<Effect> {
+    let job = state.job(format!("take back the admission of {}", request.called()));
+    vec![Effect::TakeBack { job, request, reason }]
+}
+
 /// Conditions and a reason were typed: `until:90d only except:CVE-1 the reason`.
 pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) -> Vec<Effect> {
     let mut terms = Terms::default();
@@ -154,6 +160,12 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
     }
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
     decide(state, requests, Ruling { approve: true, reason, terms, key: None })
+}
+
+/// A reason was given, or none: the requests are approved as they are.
+pub fn approved(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
+    let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason };
+    decide(state, requests, Ruling { approve: true, reason, ..Ruling::default() })
 }
 
 /// A reason was given: the requests are rejected.
@@ -233,15 +245,26 @@ fn decisive(
     let one = seen.first().cloned();
     match (action, one) {
         (Action::Approve, _) => {
-            decide(state, seen, Ruling { approve: true, reason: APPROVED.into(), ..Ruling::default() })
+            let mut about = taken(state, &seen);
+            about.push("Type why, if you like. enter approves, esc does not.".to_owned());
+            ask_with(state, format!("Approve {}", named(&seen)), about, Ask::Approval(seen))
         }
         (Action::Conditions, _) => {
-            let title = format!("Approve {}", named(&seen));
+            let mut about = taken(state, &seen);
+            about.extend([
+                "Type what you want of these, then why:".to_owned(),
+                "until:90d  it ends then; only  in this project; except:CVE-…  you take no finding but these"
+                    .to_owned(),
+            ]);
+            ask_with(state, format!("Approve {}", named(&seen)), about, Ask::Conditions(seen))
+        }
+        (Action::Revoke, Some(one)) => {
+            let title = format!("Take back the admission of {}", one.called());
             let about = vec![
-                "Type what you want of these, then a reason:".to_owned(),
-                "until:90d  it ends then; only  in this project; except:CVE-…  a finding that is taken".to_owned(),
+                "Nobody's policy lets it pass from then on; what runs keeps running.".to_owned(),
+                "Why? Everybody who uses it reads it.".to_owned(),
             ];
-            ask_with(state, title, about, Ask::Conditions(seen))
+            ask_with(state, title, about, Ask::TakeBack(one))
         }
         (Action::Refuse, _) if decides => {
             let title = format!("Reject {}", named(&seen));
@@ -272,10 +295,37 @@ fn decisive(
             let Some(request) = selected else { return Vec::new() };
             let (base, rule) = (request.base().to_owned(), request.rule().to_owned());
             let on = if base.is_empty() { String::new() } else { format!(" on {base}") };
-            let about = vec!["Type until when (like 90d), then why.".to_owned()];
+            let about = vec![
+                format!(
+                    "You take the rule '{rule}' and nothing else: what anything else holds back, too, still waits."
+                ),
+                "Type until when (like 90d), then why.".to_owned(),
+            ];
             ask_with(state, format!("Approve all that '{rule}' blocks{on}"), about, Ask::Class(base, rule))
         }
         _ => Vec::new(),
+    }
+}
+
+/// What an approval of these would take. Of many, each stands below its name, as far as there is room.
+fn taken(state: &State, seen: &[Seen<Id>]) -> Vec<String> {
+    let Screen::Requests(page) = state.screen() else { return Vec::new() };
+    let all = page.rows.all().unwrap_or_default();
+    let lines = |one: &Seen<Id>| {
+        let request = all.iter().find(|request| request.id == *one.id());
+        request.and_then(|request| request.dossier.as_ref()).map_or_else(Vec::new, Dossier::taken)
+    };
+    match seen {
+        [one] => lines(one),
+        many => {
+            let more = many.len().saturating_sub(NAMED);
+            let told = many
+                .iter()
+                .take(NAMED)
+                .flat_map(|one| std::iter::once(format!("{}:", one.called())).chain(lines(one).into_iter().skip(1)));
+            let more = (more > 0).then(|| format!("and {more} more, with all that holds them back"));
+            std::iter::once("You take what holds each of them back:".to_owned()).chain(told).chain(more).collect()
+        }
     }
 }
 

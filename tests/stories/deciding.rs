@@ -2,9 +2,10 @@
 
 use wharf::{
     core::{
+        evidence::Verdict,
         launch::State as Run,
         ports::{Question, QuestionKind},
-        request::{Me, Pace, Request, Stage, Which},
+        request::{Ground, Me, Pace, Request, Stage, Which},
         secret::Secret,
         share::{Project, Share, Standing},
     },
@@ -34,6 +35,7 @@ fn acted_on(effects: &[Effect]) -> Vec<String> {
         Effect::Remove { workload, .. } => vec![format!("remove {}", workload.called())],
         Effect::Revoke { share, .. } => vec![format!("revoke {}", share.called())],
         Effect::Cancel(job) => vec![format!("cancel {}", job.called())],
+        Effect::TakeBack { request, .. } => vec![format!("take back {}", request.called())],
         Effect::Speak { request, .. } => vec![format!("speak {}", request.called())],
         _ => Vec::new(),
     };
@@ -107,7 +109,7 @@ fn lists() -> Vec<(&'static str, State, Fill, &'static str, &'static str)> {
         state
     };
     vec![
-        ("approve", requests("queue", "6 tab"), numbers, "a", "approve request 2: physics/gromacs-2"),
+        ("approve", requests("queue", "6 tab"), numbers, "a enter", "approve request 2: physics/gromacs-2"),
         ("reject", requests("queue", "6 tab"), numbers, "x z z enter", "reject request 2: physics/gromacs-2"),
         ("conditions", requests("queue", "6 tab"), numbers, "A y e s enter", "approve request 2: physics/gromacs-2"),
         ("ask back", requests("queue", "6 tab"), numbers, "b z z enter", "speak request 2: physics/gromacs-2"),
@@ -168,10 +170,64 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
     update(&mut state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(vec![changed, other]) });
     assert!(acted_on(&rush(&mut state, "a")).is_empty());
     assert!(said(&state).contains("has just changed"), "{}", said(&state));
-    assert_eq!(acted_on(&press(&mut state, "a")), ["approve request 1: physics/gromacs-1"], "it was shown now");
+    assert_eq!(acted_on(&press(&mut state, "a enter")), ["approve request 1: physics/gromacs-1"], "it was shown now");
     // Moved, and not drawn yet.
     assert!(acted_on(&rush(&mut state, "j a")).is_empty());
-    assert_eq!(acted_on(&press(&mut state, "a")), ["approve request 2: physics/gromacs-2"]);
+    assert_eq!(acted_on(&press(&mut state, "a enter")), ["approve request 2: physics/gromacs-2"]);
+}
+
+#[test]
+fn an_approval_shows_what_it_takes_before_it_is_given() {
+    let mut state = requests("queue", "6 tab");
+    let ground = |rule: &str, findings: &[&str]| Ground {
+        rule: rule.into(),
+        words: format!("what {rule} says"),
+        verdict: Verdict::NeedsApproval,
+        step: String::new(),
+        findings: findings.iter().map(|one| (*one).to_owned()).collect(),
+    };
+    let mut held = request(1, Stage::Waiting, "signature", "base-1");
+    let names: Vec<String> = (1..=9).map(|number| format!("CVE-2026-{number:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    held.dossier.as_mut().unwrap().grounds = vec![ground("signature", &[]), ground("scan.over_limit", &names)];
+    let mut other = request(2, Stage::Waiting, "signature", "base-2");
+    other.dossier.as_mut().unwrap().grounds = Vec::new();
+    update(&mut state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(vec![held, other]) });
+    for size in [(120, 40), (80, 24)] {
+        press(&mut state, "G a");
+        let drawn = crate::screens::draw(&mut state, size);
+        for words in ["Approve request 1: ", "rules    “signature”", "“CVE-2026-0001”, ", " and 3 more", "enter approves"] {
+            assert!(drawn.contains(words), "{words}: {drawn}");
+        }
+        assert!(acted_on(&press(&mut state, "esc")).is_empty());
+    }
+    press(&mut state, "g a");
+    assert!(crate::screens::draw(&mut state, (80, 24)).contains("holds nothing against it"));
+    press(&mut state, "esc g _ j _ a");
+    let drawn = crate::screens::draw(&mut state, (80, 24));
+    assert!(
+        drawn.contains("request 1: ") && drawn.contains("request 2: ") && drawn.contains("CVE-2026-0001"),
+        "{drawn}"
+    );
+    assert_eq!(acted_on(&press(&mut state, "enter")).len(), 1);
+}
+
+#[test]
+fn an_admission_is_taken_back_by_a_key_with_a_reason_and_only_by_who_decides() {
+    for (approver, expected) in [(true, vec!["take back request 1: physics/gromacs-1".to_owned()]), (false, Vec::new())]
+    {
+        let mut state = requests("all", "6 tab tab");
+        let (me, pace) = (Me { person: "carol".into(), approver, steward: false, own: false }, Pace::default());
+        update(&mut state, Msg::Queue(Ok((me, pace, Vec::new()))));
+        let all = vec![request(1, Stage::Admitted, "signature", "b"), request(2, Stage::Waiting, "signature", "b")];
+        update(&mut state, Msg::Requests { which: Which::All, skip: 0, result: Ok(all) });
+        press(&mut state, "g");
+        assert!(acted_on(&press(&mut state, "X enter")).is_empty(), "a reason is needed");
+        assert_eq!(acted_on(&press(&mut state, "g X z enter")), expected);
+        if approver {
+            assert!(acted_on(&press(&mut state, "j X z enter")).is_empty(), "it is not admitted");
+        }
+    }
 }
 
 #[test]

@@ -592,7 +592,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
         other => panic!("{other:?}"),
     };
     let mut queue = requests("queue", "6 tab");
-    let (one, ruling) = ids(&press(&mut queue, "a"));
+    let (one, ruling) = ids(&press(&mut queue, "a enter"));
     assert_eq!((one, ruling.approve), (vec![1], true));
     let mut queue = requests("queue", "6 tab j m");
     let (group, ruling) = ids(&press(&mut queue, "x n o enter"));

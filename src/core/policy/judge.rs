@@ -11,6 +11,16 @@ use crate::core::{
     text,
 };
 
+/// What mends it where nobody has signed it.
+const ASK: &str = "ask for it to be admitted and signed: R, or wharf request";
+/// What mends it where it was signed in another place.
+const ASK_HERE: &str = "ask for it to be admitted here: R; or name the mirror ([[signature.mirror]])";
+
+/// Whether a step is to ask for the image: of no use to whoever reads that it was asked for.
+pub fn asks(step: &str) -> bool {
+    [ASK, ASK_HERE].contains(&step)
+}
+
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
 
@@ -209,8 +219,8 @@ impl Policy {
             Signature::Untrusted => "ask the site to trust its signer",
             Signature::Claimed => "read its data: wharf verify --data",
             Signature::Expired => "ask for a version that is signed anew",
-            Signature::Elsewhere => "ask for it to be admitted here: R; or name the mirror ([[signature.mirror]])",
-            _ => "ask for it to be admitted and signed: R, or wharf request",
+            Signature::Elsewhere => ASK_HERE,
+            _ => ASK,
         };
         held(self.signature.missing, format!("signature: {}", state.badge().word), step)
     }

@@ -4,6 +4,8 @@
 
 mod judge;
 
+pub use self::judge::asks;
+
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -15,7 +15,7 @@ use super::{
     digest::Digest,
     evidence::Verdict,
     model::Platform,
-    policy::Judgement,
+    policy::{Judgement, asks},
     quote::{Text, inline},
     text,
 };
@@ -153,10 +153,26 @@ pub struct Dossier {
 }
 
 impl Request {
+    /// Where it is admitted, or would be.
+    pub fn admitted_at(&self) -> &str {
+        self.admitted.as_ref().map_or(self.destination.as_str(), |one| one.reference.as_str())
+    }
+
     /// The tag that it is admitted under: what a request says of itself counts only once a steward has seen it.
     pub fn tag(&self) -> Option<&str> {
         self.dossier.as_ref().and_then(|dossier| dossier.tag.as_deref())
     }
+}
+
+/// Names that a line tells one by one.
+const NAMED: usize = 6;
+
+/// The first of some names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let first: Vec<String> = names.iter().take(NAMED).map(|name| inline(name)).collect();
+    format!("{}{more}", first.join(", "))
 }
 
 impl Dossier {
@@ -187,6 +203,19 @@ impl Dossier {
             }
         }
         (rules, findings)
+    }
+
+    /// What an approval takes, in lines for whoever is about to decide.
+    pub fn taken(&self) -> Vec<String> {
+        let (rules, findings) = self.to_take();
+        if rules.is_empty() && findings.is_empty() {
+            return vec!["The policy holds nothing against it.".to_owned()];
+        }
+        let line =
+            |(words, names): (&str, &Vec<String>)| (!names.is_empty()).then(|| format!("{words} {}", few(names)));
+        std::iter::once("You take what holds it back, from now on and for this digest:".to_owned())
+            .chain([("rules   ", &rules), ("findings", &findings)].into_iter().filter_map(line))
+            .collect()
     }
 
     /// The rule that blocks: that of the worst reason.
@@ -226,7 +255,7 @@ pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
         verdict: reason.verdict,
         rule: reason.rule.to_owned(),
         words: reason.words.clone(),
-        step: reason.step.clone(),
+        step: if asks(&reason.step) { String::new() } else { reason.step.clone() },
         findings: reason.findings.clone(),
     };
     judgement.reasons.iter().map(kept).collect()

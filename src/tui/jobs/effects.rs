@@ -107,6 +107,7 @@ impl Jobs {
             | Effect::RequestTold(_)
             | Effect::Decide { .. }
             | Effect::ApproveClass { .. }
+            | Effect::TakeBack { .. }
             | Effect::Speak { .. }
             | Effect::Inbox
             | Effect::Seen(_)

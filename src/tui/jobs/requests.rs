@@ -104,6 +104,14 @@ impl Jobs {
                     Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.words()), None))
                 });
             }
+            Effect::TakeBack { job, request, reason } => {
+                let asker = Arc::new(self.asker());
+                self.write(job, move |cx| async move {
+                    as_shown(&portal, &request).await?;
+                    let done = portal.take_back(&cx, asker, *request.id(), &reason, None).await?;
+                    Ok((format!("taken back: {} (request {})", done.admitted_at(), done.id), None))
+                });
+            }
             Effect::Speak { job, request, said } => self.write(job, move |cx| async move {
                 let id = *request.id();
                 let request = match said {

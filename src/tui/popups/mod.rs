@@ -31,6 +31,10 @@ pub enum Ask {
     Web,
     /// Why an image is asked for.
     Reason(Target),
+    /// Why requests are approved; nothing need be said.
+    Approval(Vec<Seen<Id>>),
+    /// Why an admission is taken back.
+    TakeBack(Seen<Id>),
     /// Conditions of an approval, and why.
     Conditions(Vec<Seen<Id>>),
     /// Why requests are rejected.

@@ -31,6 +31,12 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             let mut lines = if title.width() + 2 < inside { Vec::new() } else { wrap(title, inside) };
             let head = if lines.is_empty() { title.as_str() } else { "Asked" };
             lines.extend(about.iter().flat_map(|line| fold(line, inside)));
+            // What is typed stays on the screen; the last lines say how.
+            let fits = usize::from(frame.area().height.saturating_sub(6)).max(2);
+            if lines.len() > fits {
+                let left = lines.len() - fits + 1;
+                lines.splice(fits - 2..lines.len() - 1, [format!("… {left} lines more: enter on it shows all")]);
+            }
             let above = lines.len() as u16;
             let inner = boxed(frame, room, 4 + above, head, theme);
             for (number, line) in lines.into_iter().enumerate() {

@@ -132,8 +132,15 @@ impl Page {
 
     /// Whether somebody who decides looks at an empty list of their own, which they have not asked for.
     pub fn wants_queue(&self) -> bool {
-        let approver = self.me.as_ref().is_some_and(|(me, _)| me.approver);
-        self.which == Which::Mine && !self.chosen && approver && self.rows.all().is_some_and(<[Request]>::is_empty)
+        self.which == Which::Mine
+            && !self.chosen
+            && self.is_approver()
+            && self.rows.all().is_some_and(<[Request]>::is_empty)
+    }
+
+    /// Whether I decide on requests.
+    pub fn is_approver(&self) -> bool {
+        self.me.as_ref().is_some_and(|(me, _)| me.approver)
     }
 
     /// Whether this is where somebody decides.
@@ -182,6 +189,7 @@ impl Page {
                 | Action::ApproveClass
                 | Action::AddTo
                 | Action::Renew
+                | Action::Revoke
                 | Action::Mark
                 | Action::MarkGroup
         );
@@ -207,6 +215,10 @@ impl Page {
             }
             Action::Refuse if self.decides() && me.is_some_and(|me| !me.approver) => {
                 Some("you may not decide: whoever runs the site names who may")
+            }
+            Action::Revoke if one.stage != Stage::Admitted => Some("it is not admitted"),
+            Action::Revoke if me.is_some_and(|me| !me.approver) => {
+                Some("you may not: whoever runs the site names who may")
             }
             Action::Refuse if one.stage.is_over() => Some("it is over"),
             Action::Launch if one.admitted.is_none() => Some("it is not admitted"),
