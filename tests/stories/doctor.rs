@@ -180,7 +180,7 @@ fn a_key_that_is_missing_readable_by_others_or_trusted_by_nobody_is_red() {
         let (state, said) = of(&found, "approver's key");
         assert!(state == "good" && said.contains("the key site of wharf lab, P-256") && said.contains("PIN"), "{said}");
         let mut command = home.wharf(&[]);
-        command.env("SOFTHSM2_CONF", "/nonexistent");
+        command.env("SOFTHSM2_CONF", lab::nowhere());
         let (found, ..) = doctor(command);
         assert_eq!(of(&found, "approver's key").0, "bad", "{found:#?}");
     }
@@ -203,9 +203,9 @@ fn an_engine_that_one_may_not_use_is_not_said_to_be_there() {
         .arg("doctor")
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .env("HOME", "/nonexistent")
-        .env("WHARF_CACHE_DIR", "/nonexistent/cache")
-        .env("WHARF_SITE", "/nonexistent")
+        .env("HOME", home.path("none"))
+        .env("WHARF_CACHE_DIR", home.path("none/cache"))
+        .env("WHARF_SITE", lab::nowhere())
         .env("DOCKER_HOST", format!("unix://{}", socket.display()))
         .output()
         .unwrap();
@@ -306,7 +306,8 @@ fn a_webhook_whose_secret_is_the_stewards_alone_is_no_fault_of_others() {
             home.path(secret).display()
         )
     };
-    let key = "key = \"/nonexistent/steward.key\"";
+    let key = format!("key = \"{}\"", home.path("none/steward.key").display());
+    let key = key.as_str();
     for (secret, key, state) in [("webhook.secret", key, "good"), ("none", key, "bad"), ("none", "", "caution")] {
         std::fs::write(home.path(".config/wharf/wharf.toml"), text(secret, key)).unwrap();
         let (found, ..) = doctor(home.wharf(&[]));

@@ -48,6 +48,16 @@ fn the_lab_is_whole_where_it_must_be() {
     }
 }
 
+/// A path where there is nothing.
+pub fn nowhere() -> &'static str {
+    static NOWHERE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        // The folder goes as soon as its name is taken, and nobody else is given that name.
+        let folder = tempfile::tempdir().unwrap();
+        folder.path().join("nothing").display().to_string()
+    });
+    &NOWHERE
+}
+
 /// A home folder, with cache and state in it.
 pub struct Home {
     /// Deleted at the end.
@@ -87,7 +97,7 @@ impl Home {
             .env("WHARF_STATE_DIR", self.path("state"))
             .env("WHARF_SECRET_FILE", "yes");
         // Sockets of the machine itself are not part of the test.
-        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", "/nonexistent").args(arguments);
+        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", nowhere()).args(arguments);
         command
     }
 

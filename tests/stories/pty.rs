@@ -34,7 +34,7 @@ impl Screen {
             ("PATH", std::env::var("PATH").unwrap()),
             ("HOME", home.folder.path().display().to_string()),
             ("TERM", "xterm-256color".into()),
-            ("WHARF_SITE", "/nonexistent".into()),
+            ("WHARF_SITE", lab::nowhere().into()),
         ] {
             command.env(name, value);
         }
