@@ -223,10 +223,36 @@ impl Scratch {
     }
 }
 
+/// Removes a folder with all below it, also where a program has closed folders in it to their owner.
+pub fn remove(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            opened(folder)?;
+            std::fs::remove_dir_all(folder)
+        }
+        other => other,
+    }
+}
+
+/// Lets the owner into a folder and all folders below it. Links are not followed.
+fn opened(folder: &Path) -> std::io::Result<()> {
+    let mut left = vec![folder.to_owned()];
+    while let Some(folder) = left.pop() {
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                left.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         let Some(path) = self.0.take() else { return };
-        if let Err(error) = std::fs::remove_dir_all(&path) {
+        if let Err(error) = remove(&path) {
             tracing::warn!(%error, path = %path.display(), "a working folder stays; it is removed later");
         }
     }

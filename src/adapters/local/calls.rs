@@ -15,6 +15,8 @@ struct Calls {
     clone: u32,
     /// `ioctl`, whose request is looked at.
     ioctl: u32,
+    /// `socket`, whose family is looked at.
+    socket: u32,
     /// Refused by number.
     refused: &'static [u32],
 }
@@ -32,12 +34,14 @@ const OURS: &[Calls] = &[
         architecture: 0xC000_003E,
         clone: 56,
         ioctl: 16,
+        socket: 41,
         refused: &[248, 249, 250, 165, 166, 155, 308, 272, 321, 298, 323, 246, 320, 175, 313, 176, 304, 103],
     },
     Calls {
         architecture: 0x4000_0003,
         clone: 120,
         ioctl: 54,
+        socket: 359,
         refused: &[286, 287, 288, 21, 52, 217, 346, 310, 357, 336, 374, 283, 128, 350, 129, 342, 103, 22],
     },
 ];
@@ -47,18 +51,22 @@ const OURS: &[Calls] = &[
         architecture: 0xC000_00B7,
         clone: 220,
         ioctl: 29,
+        socket: 198,
         refused: &[217, 218, 219, 40, 39, 41, 268, 97, 280, 241, 282, 104, 294, 105, 273, 106, 265, 116],
     },
     Calls {
         architecture: 0x4000_0028,
         clone: 120,
         ioctl: 54,
+        socket: 281,
         refused: &[309, 310, 311, 21, 52, 218, 375, 337, 386, 364, 388, 347, 401, 128, 379, 129, 371, 103],
     },
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const OURS: &[Calls] = &[];
 
+/// The family of sockets between machines and what they run on: no namespace divides it (vsock(7)).
+const AF_VSOCK: u32 = 40;
 const CLONE_NEWUSER: u32 = 0x1000_0000;
 /// Requests that type into a terminal or move its selection.
 const TYPING: [u32; 2] = [0x5412, 0x541C];
@@ -113,6 +121,7 @@ fn filter() -> Vec<sock_filter> {
         }
         own.extend([equal(CLONE3, 1), end(ENOSYS)]);
         own.extend([equal(calls.clone, 4), load(FIRST), has(CLONE_NEWUSER, 1), end(EPERM), end(ALLOW)]);
+        own.extend([equal(calls.socket, 4), load(FIRST), equal(AF_VSOCK, 1), end(EPERM), end(ALLOW)]);
         own.extend([equal(calls.ioctl, 5), load(SECOND)]);
         own.extend(TYPING.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
         own.push(end(ALLOW));
@@ -171,6 +180,7 @@ mod tests {
             assert_eq!(says(calls.clone, 17, 0), ALLOW);
             assert_eq!(says(CLONE3, 0, 0), ENOSYS);
             assert_eq!(says(calls.ioctl, 0, 0x5412), EPERM);
+            assert_eq!((says(calls.socket, 40, 1), says(calls.socket, 1, 1)), (EPERM, ALLOW));
             assert_eq!(says(calls.ioctl, 0, 0x541C), EPERM);
             assert_eq!(says(calls.ioctl, 0, 0x5401), ALLOW);
             assert_eq!(says(1, 0, 0), ALLOW);

@@ -305,7 +305,8 @@ impl Launcher for Local {
                 let over = matches!(kept.workload.state, State::Exited(_));
                 let kept = if over { kept } else { kept.here(&what)? };
                 self.stop(cx, id).await?;
-                fs::remove_dir_all(&kept.folder).await.during(what)
+                let folder = kept.folder;
+                tokio::task::spawn_blocking(move || private::remove(&folder)).await.during(&*what)?.during(what)
             }
         }
     }

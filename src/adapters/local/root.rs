@@ -281,7 +281,7 @@ fn sweep(roots: &Path) {
             _ => false,
         };
         if gone {
-            match std::fs::remove_dir_all(&path) {
+            match private::remove(&path) {
                 Ok(()) => tracing::info!(path = %path.display(), "removed what an earlier unpacking left"),
                 Err(error) => tracing::warn!(%error, path = %path.display(), "it cannot be removed"),
             }
