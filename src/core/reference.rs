@@ -357,6 +357,11 @@ impl From<ImageRef> for String {
     }
 }
 
+/// The repository of a reference as text, or the text itself where it is no reference or names no version.
+pub fn place_of(reference: &str) -> String {
+    reference.parse::<ImageRef>().map_or_else(|_| reference.to_owned(), |known| known.without_version().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

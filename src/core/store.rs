@@ -112,6 +112,31 @@ pub struct Watched {
     pub failed: u32,
 }
 
+/// Which images are judged again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Those that were judged so long ago.
+    pub after: Duration,
+    /// Those that were judged when the scanners knew something else: the identity of their data.
+    pub data: String,
+}
+
+impl Watch {
+    /// The wait before an image is looked at again that could not be: it doubles each time, up to the longest.
+    pub const FAILED: Duration = Duration::from_secs(3600);
+    /// The longest.
+    pub const FAILED_LONG: Duration = Duration::from_secs(24 * 3600);
+
+    /// Whether an image is to be judged again, by how long ago that was last done.
+    pub fn is_due(&self, one: &Watched) -> bool {
+        let Some(age) = one.age else { return true };
+        if one.failed > 0 {
+            return age >= Self::FAILED.saturating_mul(1 << (one.failed - 1).min(16)).min(Self::FAILED_LONG);
+        }
+        age >= self.after || one.data != self.data
+    }
+}
+
 /// What the site knows of an image, from how it was judged and from the decision that took its admission back.
 pub fn site(judged: Option<&Watched>, taken_back: Option<&Decision>) -> Site {
     if let Some(decision) = taken_back {
@@ -250,8 +275,9 @@ pub trait Store: Send + Sync {
     async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
 
     /// What the site knows of an image that goes by these digests: how stewards judged it, and whether its admission was
-    /// taken back; the worst of it. Everybody may ask, and hears nothing of who uses it.
-    async fn known(&self, digests: &[String]) -> Result<Site>;
+    /// taken back in a place (a reference without a version); where it was never admitted there, the last one of all. The worst
+    /// of it. Everybody may ask, and hears nothing of who uses it.
+    async fn known(&self, digests: &[String], place: &str) -> Result<Site>;
 
     /// The last admission at a destination, before another one is made.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
@@ -278,8 +304,9 @@ pub trait Store: Send + Sync {
     /// Who used an image, also those who asked for it.
     async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
 
-    /// Images that were admitted or used and were not judged for so long, those that waited longest first.
-    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>>;
+    /// Images that were admitted or used and are due, in each repository where they are: first what is admitted; then of
+    /// those that each person uses one after the other, so that nobody's keep those of others waiting.
+    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>>;
 
     /// Keeps how an image was judged, and tells people, both or nothing. A notice that was told already is not told again.
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()>;
@@ -331,4 +358,25 @@ pub trait Spool: Send + Sync {
     fn put(&self, used: &Use) -> Result<()>;
     /// Gives all of them, and keeps none.
     fn take(&self) -> Result<Vec<Use>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_cannot_be_looked_at_waits_longer_each_time() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let watch = Watch { after: hours(24), data: "data".into() };
+        let due = |watched: &Watched| watch.is_due(watched);
+        for (failed, wait) in [(1, 1), (2, 2), (3, 4), (5, 16), (40, 24)] {
+            let at = |age: Duration| Watched { failed, age: Some(age), ..Watched::default() };
+            assert!(due(&at(hours(wait))) && !due(&at(Duration::from_secs(wait * 3600 - 1))), "{failed}");
+        }
+        let fresh = Watched { age: Some(hours(3)), data: "data".into(), ..Watched::default() };
+        assert!(!due(&fresh) && due(&Watched { age: Some(hours(24)), ..fresh.clone() }) && due(&Watched::default()));
+        assert!(due(&Watched { data: "older".into(), ..fresh.clone() }));
+        let failed = Watched { failed: 3, data: "older".into(), ..fresh };
+        assert!(!due(&failed) && due(&Watched { age: Some(hours(4)), ..failed.clone() }));
+    }
 }

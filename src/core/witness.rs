@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     audit::{self, Entry, Reading},
+    clean,
     error::{During, Result},
     portal::Portal,
     progress::Context,
+    text,
 };
 
 /// Nobody waits longer for the store to be told: it is told of the same with the next action.
@@ -63,9 +65,10 @@ pub struct Witnessed {
 }
 
 impl Witnessed {
-    /// Its entry, if the store has it.
+    /// Its entry, if the store has it: of whoever told of it, whatever name it says.
     pub fn entry(&self) -> Option<Entry> {
-        serde_json::from_str::<Entry>(&self.mark.body).ok().map(Entry::cleaned)
+        let entry = serde_json::from_str::<Entry>(&self.mark.body).ok()?.cleaned();
+        Some(Entry { who: clean::short(&self.person, 200), ..entry })
     }
 }
 
@@ -74,9 +77,9 @@ impl Witnessed {
 pub enum Whose {
     /// Those of one chain of mine.
     Chain(String),
-    /// All of mine.
+    /// Mine: of each chain the furthest first.
     Mine,
-    /// Everybody's.
+    /// Everybody's: of each person the newest first.
     Everybody,
 }
 
@@ -99,6 +102,10 @@ pub struct Decided {
     pub detail: String,
 }
 
+fn number(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
 /// What the store is to be told of a chain, given the end that it knows: what followed that; or, where that end is not in
 /// the file any more, the last one alone, so that this is seen.
 pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
@@ -106,7 +113,7 @@ pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
         let Some((_, line)) = reading.lines.get(at) else { return Ok(None) };
         let body = audit::body(&line.entry)?;
         let body = if body.len() > LONGEST { String::new() } else { body };
-        Ok(Some(Mark { number: at as i64 + 1, hash: line.chain.clone(), body }))
+        Ok(Some(Mark { number: number(at) + 1, hash: line.chain.clone(), body }))
     };
     let count = reading.lines.len();
     let first = match known {
@@ -123,7 +130,7 @@ pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
 /// What is wrong with one's own file, going by what the store has seen of it: in words, the worst first.
 pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<String> {
     let mut faults = Vec::new();
-    let count = reading.lines.len() as i64;
+    let count = number(reading.lines.len());
     let own = || seen.iter().filter(|seen| seen.chain.id == chain.id);
     if let Some(most) = own().map(|seen| seen.mark.number).max().filter(|most| *most > count) {
         faults.push(format!(
@@ -182,7 +189,12 @@ impl Portal {
     pub async fn audit_seen(&self, reading: &Reading) -> Result<Seen> {
         let audit = self.audit.clone();
         let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
-        let look = self.store.witnessed(&Whose::Mine, COMPARED);
+        let own = Whose::Chain(chain.id.clone());
+        let look = async {
+            let mut seen = self.store.witnessed(&own, COMPARED).await?;
+            seen.extend(self.store.witnessed(&Whose::Mine, COMPARED).await?);
+            Ok(seen)
+        };
         let seen = Context::default().within(LOOK).run("ask the store what it has seen", look).await?;
         let last = seen.iter().find(|seen| seen.chain.id == chain.id);
         Ok(Seen { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
@@ -243,6 +255,10 @@ fn summary(seen: &[&Witnessed]) -> Option<Summary> {
             _ => {}
         }
         before = Some(mark);
+    }
+    let silent = seen.iter().filter(|seen| seen.mark.body.is_empty()).count();
+    if silent > 0 {
+        faults.push(format!("{} told without what they say", text::plural(silent as u64, "entry was", "entries were")));
     }
     faults.truncate(20);
     Some(Summary { person: last.person.clone(), chain: last.chain.clone(), entries: most, at: last.at, faults })

@@ -10,8 +10,8 @@ use serde_json::json;
 use wharf::core::{
     error::Kind,
     evidence::Verdict,
-    request::{Decision, Event, RemarkKind, Stage, Which, stage::Next},
-    store::{How, Store, Use, Watched},
+    request::{Asked, Decision, Event, RemarkKind, Stage, Which, stage::Next},
+    store::{How, Store, Use, Watch, Watched},
     text,
 };
 
@@ -199,7 +199,7 @@ async fn rows_that_no_version_of_wharf_wrote_cost_themselves_alone() {
     while let Some(due) = one.due("mail", MINUTE).await.unwrap() {
         one.delivered("mail", due.notice.id, None).await.unwrap();
     }
-    assert!(one.watched(Duration::ZERO, 10).await.unwrap().iter().all(|one| one.reference.starts_with("oci://")));
+    assert!(one.watched(&Watch::default(), 10).await.unwrap().iter().all(|one| one.reference.starts_with("oci://")));
     assert!(one.users_of("x").await.is_ok());
     carol.approve_class("", "signature", &Decision { terms: soon(), ..decision("", true, "all") }).await.unwrap();
 }
@@ -218,7 +218,10 @@ async fn what_was_said_privately_stays_so_when_others_ask_for_the_same() {
     carol.happen(id, &Event::Remark(RemarkKind::Question, "what is ACME?".into())).await.unwrap();
     ada.happen(id, &Event::Remark(RemarkKind::Answer, "the merger".into())).await.unwrap();
     // Nobody learns by asking: not of the question, not of her reason, not that somebody had asked.
-    assert!(bob.submit(&asked("a"), &place("a"), &wish("course", false)).await.unwrap().1);
+    let (his, new) = bob.submit(&asked("a"), &place("a"), &wish("course", false)).await.unwrap();
+    assert!(new);
+    one.claim(MINUTE, 9).await.unwrap();
+    one.happen(his, &Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait)).await.unwrap();
     ada.happen(id, &Event::Remark(RemarkKind::Note, "still the merger".into())).await.unwrap();
     ada.submit(&asked("a"), &place("a"), &wish("now in the open", false)).await.unwrap();
     let all = "SELECT coalesce(string_agg(t, ' '), '') FROM (SELECT detail AS t FROM wharf.history UNION ALL SELECT words FROM wharf.remark
@@ -233,10 +236,133 @@ async fn what_was_said_privately_stays_so_when_others_ask_for_the_same() {
     // Nor by listening, counting, or asking for a place in the line.
     let hidden = waiting(&ada, &one, "hidden", true).await;
     assert_eq!(bob.ahead(hidden).await.unwrap_err().kind, Kind::NotFound);
-    assert_eq!(bob.groups().await.unwrap().iter().map(|group| group.count).sum::<i64>(), 1);
-    assert_eq!(goes(&database, "bob", "SELECT count(*) FROM wharf.request"), "1");
+    assert_eq!(
+        bob.groups().await.unwrap().iter().map(|group| group.count).sum::<i64>(),
+        2,
+        "his, and hers that she has opened"
+    );
+    assert_eq!(goes(&database, "bob", "SELECT count(*) FROM wharf.request"), "2");
     let payload = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'wharf'::regnamespace AND prosrc ~ 'pg_notify' AND prosrc !~ 'pg_notify\\(''wharf'', ''''\\)'";
     assert_eq!(goes(&database, "postgres", payload), "0", "nothing is told to whoever listens");
+}
+
+#[tokio::test]
+async fn whoever_asks_first_spoils_it_for_nobody_and_is_not_told_of_others() {
+    let host = need!("WHARF_LAB_POSTGRES");
+    let database = Database::new(&host).await;
+    let [ada, bob, eve] = ["ada", "bob", "dora"].map(|name| database.store(name, name));
+    let one = database.store("steward", "steward-1");
+    // The same bytes for the same place, from where nobody can read them, or under another tag.
+    let digest = digest_of("a");
+    let spoilt = Asked { from: format!("oci://lab.example/no/such@{digest}"), ..asked("a") };
+    let other_tag = Asked { tag: Some("latest".into()), ..asked("a") };
+    let mut ids = Vec::new();
+    for (who, asked) in [(&bob, spoilt), (&bob, other_tag), (&ada, asked("a"))] {
+        let (id, new) = who.submit(&asked, &place("a"), &wish("r", false)).await.unwrap();
+        assert!(new);
+        ids.push(id);
+    }
+    assert_eq!(ada.request(ids[2]).await.unwrap().asked, asked("a"));
+    // The same from the same place is one, whichever name it goes by there.
+    let named = Asked { from: format!("oci://lab.example/physics/a:1@{digest}"), ..asked("a") };
+    assert_eq!(eve.submit(&named, &place("a"), &wish("r", false)).await.unwrap(), (ids[2], false));
+    // What is asked for privately is nobody else's, whether they ask privately or not.
+    let (hers, _) = ada.submit(&asked("b"), &place("b"), &wish("merger with ACME", true)).await.unwrap();
+    one.claim(MINUTE, 9).await.unwrap();
+    for private in [true, false] {
+        let (his, new) = bob.submit(&asked("b"), &place("b"), &wish("r", private)).await.unwrap();
+        assert!(new || !private, "his own private one is his");
+        assert!(his != hers && bob.history(his).await.unwrap().iter().all(|line| line.who == "bob"));
+    }
+    assert_eq!(ada.submit(&asked("b"), &place("b"), &wish("merger with ACME", true)).await.unwrap(), (hers, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_holds_up_others_by_leaving_a_transaction_open() {
+    use sqlx::Connection as _;
+    let host = need!("WHARF_LAB_POSTGRES");
+    let database = Database::new(&host).await;
+    let [ada, bob, carol] = ["ada", "bob", "carol"].map(|name| database.store(name, name));
+    let one = database.store("steward", "steward-1");
+    let id = waiting(&ada, &one, "a", false).await;
+    bob.submit(&asked("a"), &place("a"), &wish("first", false)).await.unwrap();
+    let asked = serde_json::to_value(asked("a")).unwrap();
+    for (from_one_statement, lock) in [
+        (false, format!("SELECT wharf.submit($a${asked}$a$, '{}', 'second', NULL, false)", place("a"))),
+        (true, format!("SELECT wharf.submit($a${asked}$a$, '{}', 'third', NULL, false), pg_sleep(600)", place("a"))),
+    ] {
+        let mut his = sqlx::PgConnection::connect(&database.address("bob")).await.unwrap();
+        let holding = tokio::spawn(async move {
+            let begun = sqlx::raw_sql("BEGIN").execute(&mut his).await.is_ok();
+            let held = sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut his).await;
+            if held.is_ok() {
+                // Until the server ends it.
+                let sleep = sqlx::raw_sql("SELECT pg_sleep(600)").execute(&mut his).await;
+                return (begun, sleep.is_err());
+            }
+            (begun, held.is_err())
+        });
+        let locked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'bob' AND query ~ 'pg_sleep' AND datname = current_database()";
+        let began = std::time::Instant::now();
+        while goes(&database, "postgres", locked) != "t" {
+            assert!(began.elapsed() < MINUTE, "{from_one_statement}");
+        }
+        let began = std::time::Instant::now();
+        let note = Event::Remark(RemarkKind::Note, "n".into());
+        while carol.happen(id, &note).await.is_err() {
+            assert!(began.elapsed() < MINUTE, "he holds it up: {from_one_statement}");
+        }
+        assert_eq!(holding.await.unwrap(), (true, true), "the server ended his session");
+    }
+    // A lock that others may take by name is none that anybody waits for.
+    let mut his = sqlx::PgConnection::connect(&database.address("bob")).await.unwrap();
+    let every = "SELECT pg_advisory_lock(hashtext(a), hashtext(b)) FROM (VALUES ('wharf.witness', 'ada'), ('wharf', 'ada')) AS t(a, b)";
+    sqlx::raw_sql(every).execute(&mut his).await.unwrap();
+    let waits = "SELECT string_agg(proname, ', ') FROM pg_proc WHERE pronamespace = 'wharf'::regnamespace AND prosrc ~ 'advisory'";
+    assert_eq!(goes(&database, "postgres", waits), "", "locks by name are anybody's");
+}
+
+#[tokio::test]
+async fn nobodys_uses_choose_where_others_are_looked_after_or_keep_them_waiting() {
+    let host = need!("WHARF_LAB_POSTGRES");
+    let database = Database::new(&host).await;
+    let [ada, bob] = ["ada", "bob"].map(|name| database.store(name, name));
+    let one = database.store("steward", "steward-1");
+    let used = |repository: &str, name: &str| Use {
+        person: String::new(),
+        how: How::Launched,
+        reference: format!("oci://lab.example/{repository}@{}", digest_of(name)),
+        digest: digest_of(name),
+        place: format!("local/{repository}-{name}"),
+        at: text::now(),
+    };
+    // The same bytes, elsewhere, and said earlier.
+    bob.used(&used("bob/tool", "tool")).await.unwrap();
+    ada.used(&used("physics/tool", "tool")).await.unwrap();
+    let places = |all: Vec<Watched>| all.into_iter().map(|one| one.reference).collect::<Vec<_>>();
+    let all = places(one.watched(&Watch::default(), 10).await.unwrap());
+    assert!(all.contains(&used("physics/tool", "tool").reference), "{all:?}");
+    // What is known in one place is kept for that place.
+    let hers = used("physics/tool", "tool").reference;
+    let judged = Watched { judged: true, verdict: "deny".into(), ..Watched::default() };
+    let at = |reference: &str| Watched { digest: digest_of("tool"), reference: reference.into(), ..judged.clone() };
+    one.watch(&at(&hers), &[]).await.unwrap();
+    one.watch(&Watched { failed: 3, ..at(&used("bob/tool", "tool").reference) }, &[]).await.unwrap();
+    let again = one.watched(&Watch::default(), 10).await.unwrap();
+    assert_eq!(places(again), [hers], "what could not be looked at waits longer");
+    // A thousand of his, never looked at or failed, and one of hers: hers is among the first.
+    let flood = "SELECT count(wharf.use('launched', 'sha256:' || encode(sha256(n::text::bytea), 'hex'),
+        'oci://lab.example/no/such@sha256:' || encode(sha256(n::text::bytea), 'hex'), 'x' || n, 0)) FROM generate_series(1, 1000) AS n";
+    goes(&database, "bob", flood);
+    ada.used(&used("physics/other", "other")).await.unwrap();
+    let first = places(one.watched(&Watch::default(), 4).await.unwrap());
+    assert!(first.contains(&used("physics/other", "other").reference), "{first:?}");
+    let failed =
+        "INSERT INTO wharf.watched SELECT digest, reference, wharf.now() - 10, '{\"failed\": 1}' FROM wharf.used
+        WHERE person = 'bob' ON CONFLICT DO NOTHING";
+    goes(&database, "postgres", failed);
+    let due = one.watched(&Watch::default(), 4).await.unwrap();
+    assert!(due.iter().all(|one| one.failed == 0) && due.len() == 2, "{due:?}");
 }
 
 #[tokio::test]
@@ -295,7 +421,7 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     let host = need!("WHARF_LAB_POSTGRES");
     let database = Database::new(&host).await;
     let ada = database.store("ada", "w");
-    let set = "INSERT INTO wharf.setting VALUES ('open_requests', '3'), ('requests_per_day', '5'), ('uses_per_day', '4'), ('uses', '3'),
+    let set = "INSERT INTO wharf.setting VALUES ('open_requests', '3'), ('requests_per_day', '5'), ('uses_per_day', '8'), ('uses', '3'),
         ('remarks_per_request', '2'), ('remarks_per_day', '3')";
     goes(&database, "postgres", set);
     let mut ids = Vec::new();
@@ -335,11 +461,13 @@ async fn there_is_an_end_to_what_one_person_may_ask_say_and_use() {
     }
     assert_eq!(goes(&database, "ada", "SELECT count(*) <= 3 FROM wharf.used"), "t");
     goes(&database, "postgres", "UPDATE wharf.setting SET value = '1000' WHERE key = 'uses'");
+    let before: usize = goes(&database, "ada", "SELECT count(*) FROM wharf.used").parse().unwrap();
     let mut told = Vec::new();
     for number in 10..20 {
-        told.push(ada.used(&used(number, 0)).await.map_err(|error| error.kind));
+        // What counts is when it was written down, whenever it is said to have been.
+        told.push(ada.used(&used(number, number % 2 * 3 * 86_400)).await.map_err(|error| error.kind));
     }
-    assert_eq!(told.iter().filter(|one| one.is_ok()).count(), 4);
+    assert_eq!(told.iter().filter(|one| one.is_ok()).count(), 8 - before);
     assert_eq!(told.last(), Some(&Err(Kind::Denied)));
 }
 
@@ -423,7 +551,7 @@ async fn a_steward_does_no_more_than_its_work() {
     let watched =
         Watched { digest: digest_of("used"), reference: "r".into(), checked: text::now() + 3600, ..Watched::default() };
     one.watch(&watched, &[]).await.unwrap();
-    let kept = one.watched(Duration::ZERO, 10).await.unwrap();
+    let kept = one.watched(&Watch::default(), 10).await.unwrap();
     assert!(kept.iter().all(|one| one.checked <= text::now() + 60), "{kept:?}");
 }
 
@@ -483,7 +611,7 @@ async fn a_database_of_the_first_layout_is_brought_up_to_date_and_loses_nothing(
     assert_eq!(carol.requests(Which::Queue, 0, 10).await.unwrap().len(), 1);
     assert_eq!(one.classes().await.unwrap().len(), 1);
     assert_eq!(one.claim(MINUTE, 9).await.unwrap().map(|one| one.id), Some(2));
-    assert!(one.watched(Duration::ZERO, 10).await.unwrap()[0].judged);
+    assert!(one.watched(&Watch::default(), 10).await.unwrap()[0].judged);
 }
 
 /// Something that somebody of the group of users may send; the text is theirs.

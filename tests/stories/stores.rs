@@ -14,7 +14,7 @@ use wharf::{
             notice::{APPROVERS, Notice, Topic, Warning},
             stage::Next,
         },
-        store::{How, Store, Use, Watched},
+        store::{How, Store, Use, Watch, Watched},
         text,
     },
 };
@@ -179,7 +179,7 @@ pub fn asked(name: &str) -> Asked {
     let digest = digest_of(name);
     Asked {
         from: format!("oci://lab.example/physics/{name}@{digest}"),
-        title: format!("physics/{name}"),
+        title: format!("physics/{name}:1"),
         tag: Some("1".into()),
         digest,
         platforms: Vec::new(),
@@ -245,28 +245,35 @@ struct People {
 
 async fn story(people: &People) {
     let People { ada, bob, carol, dora, one, two } = people;
-    let destination = "oci://lab.example/admitted/a";
-    // The same digest asked by two is one record with two reasons; asking again in the same words changes nothing.
-    let (id, new) = ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap();
+    // What is private is not there for others, and they may ask for the same without learning of it: theirs is another.
+    let hidden = "oci://lab.example/admitted/p";
+    let (hers, new) = ada.submit(&asked("p"), hidden, &wish("a secret", true)).await.unwrap();
     assert!(new);
-    assert_eq!(ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap(), (id, false));
-    assert_eq!(ada.request(id).await.unwrap().version, 2);
-    // What is private is not there for others, and they may ask for the same without learning of it.
-    assert_eq!(bob.request(id).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(ada.submit(&asked("p"), hidden, &wish("a secret", true)).await.unwrap(), (hers, false));
+    assert_eq!(ada.request(hers).await.unwrap().version, 2);
+    assert_eq!(bob.request(hers).await.unwrap_err().kind, Kind::NotFound);
     assert!(bob.requests(Which::All, 0, 10).await.unwrap().is_empty());
-    assert_eq!(bob.happen(id, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
-    assert_eq!(bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap(), (id, true), "new to him");
+    assert_eq!(bob.happen(hers, &Event::Withdraw).await.unwrap_err().kind, Kind::NotFound);
+    let (his, new) = bob.submit(&asked("p"), hidden, &wish("course", false)).await.unwrap();
+    assert!(new && his != hers);
+    ada.happen(hers, &Event::Withdraw).await.unwrap();
+    bob.happen(his, &Event::Withdraw).await.unwrap();
+    // The same asked by two is one record with two reasons; asking again in the same words changes nothing. Who asks
+    // privately for what others ask for openly keeps their own reason to themselves.
+    let destination = "oci://lab.example/admitted/a";
+    let (id, new) = bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap();
+    assert!(new);
     assert_eq!(bob.submit(&asked("a"), destination, &wish("course", false)).await.unwrap(), (id, false));
+    assert_eq!(ada.submit(&asked("a"), destination, &wish("for the paper", true)).await.unwrap(), (id, false));
     let seen = bob.request(id).await.unwrap();
-    // What was done privately before stays so.
     let words =
         |all: Vec<wharf::core::request::Change>| -> Vec<String> { all.into_iter().map(|one| one.detail).collect() };
     assert_eq!(words(bob.history(id).await.unwrap()), ["course"]);
-    assert_eq!(words(ada.history(id).await.unwrap()), ["for the paper", "course"]);
-    assert_eq!(words(carol.history(id).await.unwrap()), ["for the paper", "course"]);
+    assert_eq!(words(ada.history(id).await.unwrap()), ["course", "for the paper"]);
+    assert_eq!(words(carol.history(id).await.unwrap()), ["course", "for the paper"]);
     assert_eq!(seen.wishes.iter().map(|wish| wish.person.as_str()).collect::<Vec<_>>(), ["bob"]);
     assert_eq!(carol.request(id).await.unwrap().wishes.len(), 2);
-    assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(ada.requests(Which::Mine, 0, 10).await.unwrap().len(), 2);
     assert_eq!(ada.ahead(id).await.unwrap(), 0);
     // One steward takes it, the other finds nothing; only the holder goes on.
     let taken = one.claim(MINUTE, 9).await.unwrap().unwrap();
@@ -421,7 +428,7 @@ async fn watched(people: &People) {
     let users: Vec<(String, How)> =
         one.users_of(&digest_of("now")).await.unwrap().into_iter().map(|used| (used.person, used.how)).collect();
     assert_eq!(users, [("ada".to_owned(), How::Requested), ("bob".to_owned(), How::Launched)]);
-    let due = one.watched(Duration::ZERO, 10).await.unwrap();
+    let due = one.watched(&Watch::default(), 10).await.unwrap();
     assert_eq!((due.len(), due[0].digest.as_str(), due[0].judged), (1, digest_of("now").as_str(), false));
     assert_eq!(due[0].age, None);
     assert!(due[0].reference.starts_with("oci://lab.example/admitted/now@"));
@@ -447,8 +454,8 @@ async fn watched(people: &People) {
     for _ in 0..2 {
         one.watch(&now, std::slice::from_ref(&notice)).await.unwrap();
     }
-    assert!(one.watched(MINUTE, 10).await.unwrap().is_empty());
-    let kept = one.watched(Duration::ZERO, 10).await.unwrap();
+    assert!(one.watched(&Watch { after: MINUTE, ..Watch::default() }, 10).await.unwrap().is_empty());
+    let kept = one.watched(&Watch::default(), 10).await.unwrap();
     assert!(kept[0].age.is_some_and(|age| age < MINUTE) && kept[0].checked > 0, "by the store's clock");
     assert_eq!(kept, [Watched { checked: kept[0].checked, age: kept[0].age, ..now.clone() }]);
     let told = bob.notices(0, 10).await.unwrap();
@@ -479,7 +486,7 @@ async fn watched(people: &People) {
             loop {
                 // A news that came before it was listened for is not lost: whoever listens looks again.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ada.news()).await;
-                if ada.requests(Which::All, 0, 1).await.unwrap()[0].asked.title == "physics/news" {
+                if ada.requests(Which::All, 0, 1).await.unwrap()[0].asked.title == "physics/news:1" {
                     return true;
                 }
             }
@@ -494,7 +501,8 @@ async fn watched(people: &People) {
 async fn taken_back(people: &People, now: &Watched) {
     let People { ada, bob, carol, one, .. } = people;
     let digests = [now.digest.clone()];
-    let knows = bob.known(&digests).await.unwrap();
+    let place = "oci://lab.example/admitted/now";
+    let knows = bob.known(&digests, place).await.unwrap();
     assert!(matches!(knows, Site::Judged { verdict: Verdict::Allow, .. }), "{knows:?}");
     let bad = Watched {
         verdict: "deny".into(),
@@ -503,7 +511,7 @@ async fn taken_back(people: &People, now: &Watched) {
         ..now.clone()
     };
     one.watch(&bad, &[]).await.unwrap();
-    match bob.known(&digests).await.unwrap() {
+    match bob.known(&digests, place).await.unwrap() {
         Site::Judged { verdict, findings, .. } => {
             assert_eq!((verdict, findings), (Verdict::Deny, vec!["CVE-1".into()]))
         }
@@ -517,7 +525,7 @@ async fn taken_back(people: &People, now: &Watched) {
     let taken = carol.happen(id, &Event::Revoke(why.clone())).await.unwrap();
     assert_eq!((taken.stage, taken.decision.unwrap().by.as_str()), (Stage::Revoking, "carol"));
     assert!(carol.happen(id, &Event::Revoke(why)).await.is_err(), "once");
-    let knows = ada.known(&digests).await.unwrap();
+    let knows = ada.known(&digests, place).await.unwrap();
     assert!(matches!(&knows, Site::TakenBack { by, reason, .. } if by == "carol" && reason == "it leaks"), "{knows:?}");
     for (who, name) in [(ada, "who asked for it"), (bob, "who launched it")] {
         assert_eq!(who.notices(0, 1).await.unwrap()[0].words, "was taken back by carol: it leaks", "{name}");
@@ -526,7 +534,21 @@ async fn taken_back(people: &People, now: &Watched) {
     assert_eq!((claimed.id, claimed.stage), (id, Stage::Revoking));
     assert_eq!(one.happen(id, &Event::Revoked).await.unwrap().stage, Stage::Revoked);
     assert!(one.admissions_of(&now.digest).await.unwrap().is_empty());
-    assert!(matches!(bob.known(&digests).await.unwrap(), Site::TakenBack { .. }));
+    assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
+    // What was taken back in one place says nothing of another where it stands admitted.
+    let elsewhere = "oci://lab.example/admitted/else/now";
+    let (second, _) = ada.submit(&claimed.asked, elsewhere, &wish("there, too", false)).await.unwrap();
+    while one.claim(MINUTE, 99).await.unwrap().unwrap().id != second {}
+    let judged = Event::Judged(dossier(Verdict::NeedsApproval, "signature", "alpine"), Next::Wait);
+    one.happen(second, &judged).await.unwrap();
+    let yes = Decision { digest: claimed.asked.digest.clone(), ..decision("x", true, "there it may") };
+    carol.happen(second, &Event::Decide(yes)).await.unwrap();
+    one.claim(MINUTE, 9).await.unwrap();
+    let reference = format!("{elsewhere}@{}", claimed.asked.digest);
+    let admission = Admission { reference, ..claimed.admitted.clone().unwrap() };
+    one.happen(second, &Event::Admitted(admission)).await.unwrap();
+    assert!(!matches!(bob.known(&digests, elsewhere).await.unwrap(), Site::TakenBack { .. }));
+    assert!(matches!(bob.known(&digests, place).await.unwrap(), Site::TakenBack { .. }));
     // It can be asked for again; that is another request.
     let (again, new) = ada.submit(&claimed.asked, &claimed.destination, &wish("fixed", false)).await.unwrap();
     assert!(new && again != id);

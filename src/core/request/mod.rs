@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     clean,
     digest::Digest,
+    disk::name_of_url,
     evidence::Verdict,
     model::Platform,
     policy::{Judgement, asks},
     quote::{Text, inline},
+    reference::{ImageRef, place_of},
     text,
 };
 
@@ -44,6 +46,26 @@ pub struct Asked {
     pub platforms: Vec<(Platform, Digest)>,
     /// Its size in bytes, where it is known.
     pub size: Option<u64>,
+}
+
+impl Asked {
+    /// The same, called by where it is and not by what whoever asks would like it to be called. Of a disk image in a cloud
+    /// its place says nothing.
+    #[must_use]
+    pub fn called_by_its_place(mut self) -> Self {
+        if let Ok(ImageRef::Oci(name)) = self.from.parse::<ImageRef>() {
+            let tag = self.tag.as_deref().map(|tag| format!(":{tag}")).unwrap_or_default();
+            self.title = format!("{}{tag}", name.repository);
+        } else if self.from.starts_with("http") {
+            self.title = name_of_url(&self.from);
+        }
+        self
+    }
+
+    /// What two must have in common, beside the digest and the destination, to ask for the same: the place and the tag.
+    pub fn meaning(&self) -> String {
+        format!("{} {}", place_of(&self.from), self.tag.as_deref().unwrap_or(""))
+    }
 }
 
 /// Who asks, and why.

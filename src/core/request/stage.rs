@@ -171,6 +171,26 @@ impl Event {
         }
     }
 
+    /// What somebody does, for errors: `approve`, `take back`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Wish(_) => "ask for",
+            Self::Withdraw => "withdraw",
+            Self::Remark(RemarkKind::Note, _) => "add to",
+            Self::Remark(RemarkKind::Question, _) => "ask back about",
+            Self::Remark(RemarkKind::Answer, _) => "answer for",
+            Self::Decide(decision) if decision.approve => "approve",
+            Self::Decide(_) => "reject",
+            Self::Claim { .. } => "take",
+            Self::Renew { .. } => "hold",
+            Self::Judged(..) => "judge",
+            Self::Admitted(_) => "admit",
+            Self::Revoke(_) => "take back the admission of",
+            Self::Revoked => "sign the taking back of",
+            Self::Failed { .. } => "put aside",
+        }
+    }
+
     /// More about it, for history.
     pub fn detail(&self) -> String {
         match self {
@@ -220,7 +240,7 @@ impl Request {
 
     /// Takes an event in, or says why it cannot be.
     pub fn follow(&mut self, event: &Event, me: &Me, now: i64) -> Result<()> {
-        let what = format!("{} {}", event.word(), self.called());
+        let what = format!("{} {}", event.verb(), self.called());
         match event {
             Event::Wish(wish) => self.wish(wish, now),
             Event::Withdraw => self.withdraw(&what, me)?,

@@ -26,7 +26,7 @@ use crate::core::{
     portal::Portal,
     progress::{Context, Progress},
     record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
-    reference::{ImageRef, Name},
+    reference::{ImageRef, Name, place_of},
     request::{
         Admission,
         notice::{Notice, Topic, Warning},
@@ -34,19 +34,15 @@ use crate::core::{
         terms,
     },
     sign::Signatures,
-    store::{How, Use, Watched},
+    store::{How, Use, Watch, Watched},
     text,
     verify::Age,
 };
 
 /// Hours after which an image is judged again although nothing new is known.
 const HOURS: u32 = 24;
-/// Images that are looked up for one round, and those of them that are judged in it.
-const LOOK: i64 = 500;
-const ROUND: usize = 20;
-/// The wait before one is looked at again that could not be, and the longest that this grows to.
-const FAILED: Duration = Duration::from_secs(3600);
-const FAILED_LONG: Duration = Duration::from_secs(24 * 3600);
+/// Images that are judged in one round.
+const ROUND: i64 = 20;
 /// Findings of one warning.
 const FINDINGS: usize = 50;
 
@@ -87,17 +83,6 @@ fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
 }
 
-/// The wait before an image is looked at again that could not be so many times: 1 h, 2 h, 4 h …, a day.
-fn failing(times: u32) -> Duration {
-    FAILED.saturating_mul(1 << times.saturating_sub(1).min(16)).min(FAILED_LONG)
-}
-
-/// Whether an image is to be judged again, by how long ago that was last done.
-fn is_due(one: &Watched, old: Duration, data: &str) -> bool {
-    let Some(age) = one.age else { return true };
-    if one.failed > 0 { age >= failing(one.failed) } else { age >= old || one.data != data }
-}
-
 /// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
 fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
     let bare = reference.split("://").last().unwrap_or(reference);
@@ -127,11 +112,10 @@ impl Portal {
     /// Judges again what is due, several at a time, each in a task of its own and within its budget.
     pub(super) async fn watch_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
-        let old = Duration::from_secs(u64::from(hours) * 3600);
-        let data = self.scan_data().await;
-        // Those that waited longest come first.
-        let first = self.store.watched(Duration::ZERO, LOOK).await?;
-        let mut due = first.into_iter().filter(|one| is_due(one, old, &data)).take(ROUND);
+        let after = Duration::from_secs(u64::from(hours) * 3600);
+        let watch = Watch { after, data: self.scan_data().await };
+        let mut due = self.store.watched(&watch, ROUND).await?.into_iter();
+        let data = watch.data;
         let (mut hands, mut round) = (JoinSet::new(), Round::default());
         loop {
             while hands.len() < self.config.requests.parallel() && !cx.cancel.is_cancelled() {
@@ -197,7 +181,10 @@ impl Portal {
         let mut notices = Vec::new();
         if !told.is_empty() || later {
             let about = if later { &open } else { &told };
+            // Who uses it from elsewhere hears of it as it is there.
+            let here = place_of(&watched.reference);
             let users = self.store.users_of(&watched.digest).await?;
+            let users = users.into_iter().filter(|used| place_of(&used.reference) == here).collect();
             notices = self.warnings(image, watched, about, fixed.as_deref(), users);
         }
         told.extend(open);
@@ -291,7 +278,7 @@ impl Portal {
     }
 
     /// Whether a repository is below a place where this site admits images.
-    pub(super) fn is_admitted_place(&self, name: &Name) -> bool {
+    pub(in crate::core) fn is_admitted_place(&self, name: &Name) -> bool {
         let rules = &self.config.requests;
         let Some((host, admitted)) = rules.admitted.split_once('/') else { return false };
         let below = |project: &str| name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
@@ -396,18 +383,6 @@ mod tests {
             admitted
         ));
         assert!(!supplies(&of(""), "oci://r.example:5000/admitted/a@sha256:1", admitted));
-    }
-
-    #[test]
-    fn an_image_that_cannot_be_looked_at_waits_longer_each_time() {
-        let hours = |hours: u64| Duration::from_secs(hours * 3600);
-        assert_eq!([1, 2, 3, 5, 40].map(failing), [1, 2, 4, 16, 24].map(hours));
-        let due = |watched: &Watched| is_due(watched, hours(24), "data");
-        let fresh = Watched { age: Some(hours(3)), data: "data".into(), ..Watched::default() };
-        assert!(!due(&fresh) && due(&Watched { age: Some(hours(24)), ..fresh.clone() }) && due(&Watched::default()));
-        assert!(due(&Watched { data: "older".into(), ..fresh.clone() }));
-        let failed = Watched { failed: 3, data: "older".into(), ..fresh };
-        assert!(!due(&failed) && due(&Watched { age: Some(hours(4)), ..failed.clone() }));
     }
 
     #[test]

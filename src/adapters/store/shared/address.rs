@@ -20,7 +20,7 @@ use crate::core::error::{During, Error, Kind, Result};
 
 const WHAT: &str = "read [requests] store";
 /// Where a server of this machine listens, if nobody says otherwise.
-const FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+const FOLDERS: [&str; 1] = ["/var/run/postgresql"];
 /// A longer password file is not read.
 const LONGEST: u64 = 1024 * 1024;
 /// What an address may say after its question mark.
@@ -103,6 +103,13 @@ impl Tls {
 }
 
 impl Host {
+    /// The folder of the socket, where everybody may make one in it: whoever answers there is anybody.
+    fn open_folder(&self) -> Option<String> {
+        let Self::Folder(folder) = self else { return None };
+        let everybodys = std::fs::metadata(folder).is_ok_and(|found| found.mode() & 0o002 != 0);
+        everybodys.then(|| folder.display().to_string())
+    }
+
     /// Whether it is this machine: nobody in between can listen or answer.
     fn is_here(&self) -> bool {
         match self {
@@ -262,6 +269,9 @@ impl Address {
             options = options.password("");
             "no password is sent, since the connection may not be encrypted: take sslmode=verify-full"
                 .clone_into(&mut without_password);
+        } else if let Some(open) = self.host.open_folder() {
+            options = options.password("");
+            without_password = format!("no password is sent, since anybody may have made a socket in {open}");
         } else if std::env::var_os("PGPASSWORD").is_none() {
             match self.password(user) {
                 Ok(Some(password)) => options = options.password(&password),
@@ -396,6 +406,8 @@ fn trusted_here() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn with(address: &str, variables: &[(&str, &str)], home: &Path) -> Result<Address> {
@@ -465,7 +477,6 @@ mod tests {
     }
 
     fn password_at(address: &str, file: &str, mode: u32) -> std::result::Result<Option<String>, String> {
-        use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(".pgpass");
         std::fs::write(&path, file).unwrap();
@@ -496,5 +507,13 @@ mod tests {
             assert_eq!(said(&format!("postgres://db.example/w?sslmode={mode}")), "", "{mode}");
         }
         assert_eq!(said("postgres://127.0.0.1/w"), "");
+        // Nor for a socket that anybody may have made.
+        let folder = home.path().join("sockets");
+        std::fs::create_dir(&folder).unwrap();
+        for (mode, refused) in [(0o755, false), (0o1777, true)] {
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+            let said = said(&format!("postgres:///w?host={}", folder.display()));
+            assert_eq!(said.contains("no password"), refused, "{said}");
+        }
     }
 }

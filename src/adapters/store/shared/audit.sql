@@ -12,15 +12,15 @@ BEGIN
     IF marks IS NULL OR jsonb_typeof(marks) <> 'array' OR jsonb_array_length(marks) > 500 THEN
         PERFORM wharf.wrong('the store is told of at most 500 entries at once');
     END IF;
-    -- Whoever counts below is alone with it.
-    PERFORM pg_advisory_xact_lock(hashtext('wharf.witness'), hashtext(session_user));
+    -- Whoever counts below is alone with it: a row of one's own is nobody else's to hold.
+    PERFORM FROM witness WHERE person = session_user ORDER BY id DESC LIMIT 1 FOR UPDATE;
     IF (SELECT count(*) FROM witness WHERE person = session_user AND at > moment - 86400) + jsonb_array_length(marks) > 2000 THEN
         PERFORM wharf.too_many('the store was told of 2000 entries of yours in a day: of more it is told later');
     END IF;
     INSERT INTO witness (person, chain, place, number, hash, body, at)
         SELECT session_user, witness.chain, witness.place, (one->>'number')::bigint, one->>'hash',
-            -- In nobody else's name: then the end of the chain alone is kept.
-            CASE WHEN NULLIF(one->>'body', '')::jsonb->>'who' = session_user THEN one->>'body' ELSE '' END, moment
+            -- Whatever name it says: it is theirs by the login that tells of it.
+            CASE WHEN jsonb_typeof(NULLIF(one->>'body', '')::jsonb) IS NULL THEN '' ELSE one->>'body' END, moment
         FROM jsonb_array_elements(marks) WITH ORDINALITY AS each (one, place) ORDER BY each.place
         ON CONFLICT DO NOTHING;
     DELETE FROM witness WHERE person = session_user

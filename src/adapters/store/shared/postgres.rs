@@ -22,7 +22,7 @@ use crate::core::{
         notice::Notice,
         stage::{Next, seconds},
     },
-    store::{Due, Standing, Steward, Store, Use, Watched, site},
+    store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
     text,
     witness::{Chain, Decided, Mark, Whose, Witnessed},
 };
@@ -440,7 +440,7 @@ impl Store for Postgres {
     }
 
     async fn happen(&self, id: Id, event: &Event) -> Result<Request> {
-        let what = format!("{} request {id}", event.word());
+        let what = format!("{} request {id}", event.verb());
         let (id_argument, worker) = (Argument::Number(id), Argument::Text(&self.worker));
         let (sql, arguments): (&'static str, Vec<Argument<'_>>) = match event {
             Event::Wish(wish) => {
@@ -575,11 +575,17 @@ impl Store for Postgres {
         rows.iter().map(|row| body(row, what)).collect()
     }
 
-    async fn known(&self, digests: &[String]) -> Result<Site> {
+    async fn known(&self, digests: &[String], place: &str) -> Result<Site> {
         let what = "ask what the site knows";
         let mut worst = Site::Silent;
         for digest in digests {
-            let row = self.call(what, "SELECT wharf.known($1)::text AS body", &[Argument::Text(digest)]).await?;
+            let row = self
+                .call(
+                    what,
+                    "SELECT wharf.known($1, $2)::text AS body",
+                    &[Argument::Text(digest), Argument::Text(place)],
+                )
+                .await?;
             let Some(known) = row.map(|row| body::<Known>(&row, what)).transpose()? else { continue };
             worst = worst.max(site(known.judged.as_ref(), known.taken_back.as_ref()));
         }
@@ -660,15 +666,24 @@ impl Store for Postgres {
         Ok(readable(&self.rows(what, sql, &[Argument::Text(digest)]).await?, what))
     }
 
-    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>> {
+    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
-        let sql = "SELECT of.digest, of.reference, watched.body::text AS kept, watched.checked, wharf.now() - watched.checked AS ago FROM (
-                SELECT DISTINCT ON (digest) digest, reference FROM (
-                    SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later FROM wharf.request WHERE stage = 'admitted'
-                    UNION ALL SELECT digest, reference, 1 FROM wharf.used WHERE reference ~ '^(oci|glance)://') AS every
-                    WHERE digest IS NOT NULL AND reference IS NOT NULL ORDER BY digest, later) AS of
-            LEFT JOIN wharf.watched ON watched.digest = of.digest
-            WHERE coalesce(watched.checked, 0) <= wharf.now() - $1 ORDER BY coalesce(watched.checked, 0), of.digest LIMIT $2";
+        // What is admitted comes first; of what is used, one of each person after the other.
+        let sql = "WITH every AS (
+                SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later, '' AS person FROM wharf.request WHERE stage = 'admitted'
+                UNION ALL SELECT digest, reference, 1, person FROM wharf.used WHERE reference ~ '^(oci|glance)://'),
+            places AS (SELECT DISTINCT ON (digest, place) digest, reference, later, person
+                FROM (SELECT every.*, regexp_replace(reference, '(:[^/@]*)?@.*$', '') AS place FROM every) AS each
+                WHERE digest IS NOT NULL AND reference IS NOT NULL ORDER BY digest, place, later, reference, person),
+            known AS (SELECT of.*, w.body, w.checked, wharf.now() - w.checked AS ago,
+                    CASE WHEN w.body->>'failed' ~ '^[1-9][0-9]{0,3}$' THEN (w.body->>'failed')::integer ELSE 0 END AS failed
+                FROM places AS of LEFT JOIN wharf.watched AS w ON w.digest = of.digest AND w.reference = of.reference),
+            due AS (SELECT * FROM known WHERE checked IS NULL
+                OR failed = 0 AND (ago >= $1 OR body->>'data' IS DISTINCT FROM $2)
+                OR failed > 0 AND ago >= least($3 * power(2, least(failed, 17) - 1), $4))
+            SELECT digest, reference, body::text AS kept, checked, ago FROM due
+            ORDER BY later, row_number() OVER (PARTITION BY later, person ORDER BY coalesce(checked, 0), digest, reference),
+                coalesce(checked, 0), digest, reference LIMIT $5";
         let watched = |row: &PgRow| -> Result<Watched> {
             let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
             let kept: Option<String> = row.try_get("kept").during(what)?;
@@ -679,7 +694,14 @@ impl Store for Postgres {
             let age = ago.map(|ago| Duration::from_secs(ago.max(0).unsigned_abs()));
             Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept })
         };
-        let rows = self.rows(what, sql, &[Argument::Number(seconds(age)), Argument::Number(limit)]).await?;
+        let arguments = [
+            Argument::Number(seconds(due.after)),
+            Argument::Text(&due.data),
+            Argument::Number(seconds(Watch::FAILED)),
+            Argument::Number(seconds(Watch::FAILED_LONG)),
+            Argument::Number(limit),
+        ];
+        let rows = self.rows(what, sql, &arguments).await?;
         rows.iter().map(watched).collect()
     }
 
@@ -767,9 +789,17 @@ impl Store for Postgres {
                 ("$2 = ''", "")
             }
         };
+        // Nobody's crowd out those of others: the newest of each come first.
+        let turn = match whose {
+            Whose::Chain(_) => "1",
+            Whose::Mine => "row_number() OVER (PARTITION BY chain ORDER BY number DESC, id DESC)",
+            Whose::Everybody => "row_number() OVER (PARTITION BY person ORDER BY id DESC)",
+        };
         let sql = format!(
             "SELECT json_build_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
-                'body', body, 'at', at)::text AS body FROM wharf.witness WHERE {of} ORDER BY id DESC LIMIT $1"
+                'body', body, 'at', at)::text AS body FROM (
+                    SELECT * FROM (SELECT w.*, {turn} AS turn FROM wharf.witness AS w WHERE {of}) AS each
+                    ORDER BY turn, id DESC LIMIT $1) AS few ORDER BY id DESC"
         );
         let rows = self.rows(what, sql, &[Argument::Number(limit), Argument::Text(id)]).await?;
         rows.iter().map(|row| body(row, what)).collect()

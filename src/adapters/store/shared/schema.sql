@@ -101,10 +101,25 @@ END $$;
 CREATE FUNCTION wharf.sees(it wharf.request) RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, wharf, pg_temp AS $$
     SELECT it.open OR wharf.is('wharf_approver') OR wharf.is('wharf_steward')
         OR EXISTS (SELECT FROM wish WHERE wish.request = it.id AND wish.person = session_user) $$;
+-- A session of somebody else that keeps rows here locked for longer than any program of ours does is ended: nobody holds up
+-- the others by leaving a transaction open. One that waits for a row itself has as long as our programs wait.
+CREATE FUNCTION wharf.make_way() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$ BEGIN
+    PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity AS a
+        WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+            AND a.xact_start < clock_timestamp() - CASE WHEN a.wait_event_type = 'Lock' THEN interval '12 s' ELSE interval '4 s' END
+            AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = a.usesysid) AND NOT pg_has_role(a.usesysid, 'wharf_steward', 'MEMBER')
+            AND EXISTS (SELECT FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation WHERE l.pid = a.pid AND l.granted AND l.locktype = 'relation'
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND c.relnamespace = 'wharf'::regnamespace AND l.mode <> 'AccessShareLock');
+EXCEPTION WHEN insufficient_privilege THEN
+    -- Where the owner of the database may not end sessions, setting it up says so.
+    NULL;
+END $$;
 -- A request that the caller may see and change; locked.
 CREATE FUNCTION wharf.locked(number bigint) RETURNS wharf.request LANGUAGE plpgsql SET search_path = pg_catalog, wharf, pg_temp AS $$
 DECLARE it request;
 BEGIN
+    PERFORM wharf.make_way();
     SELECT * INTO it FROM request WHERE request.id = number FOR UPDATE;
     IF NOT FOUND OR NOT wharf.sees(it) THEN RAISE no_data_found USING MESSAGE = format('there is no request %s', number); END IF;
     RETURN it;
@@ -186,18 +201,30 @@ BEGIN
     END IF;
 END $$;
 
+-- What an image is called to whoever decides: by where it is, and not by what whoever asks would like it to be called. Of a
+-- disk image in a cloud its place says nothing.
+CREATE FUNCTION wharf.title_of(asked jsonb) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN asked->>'from' LIKE 'oci:%' THEN regexp_replace(regexp_replace(asked->>'from', '^oci://[^/]+/', ''), '(:[^/@]*)?@.*$', '') || coalesce(':' || (asked->>'tag'), '')
+        WHEN asked->>'from' LIKE 'http%' THEN coalesce(NULLIF(regexp_replace(asked->>'from', '^.*/', ''), ''), asked->>'title')
+        ELSE asked->>'title' END $$;
+
 CREATE FUNCTION wharf.submit(asked jsonb, destination text, reason text, until bigint, private boolean) RETURNS TABLE (id bigint, new boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE it request; fresh boolean := false; moment bigint := wharf.now(); same boolean; most bigint;
+    common text := regexp_replace(submit.asked->>'from', '(:[^/@]*)?@.*$', '') || ' ' || coalesce(submit.asked->>'tag', '');
+    own text := common || ' ' || session_user;
 BEGIN
     PERFORM wharf.must('wharf_user');
     PERFORM wharf.is_asked(submit.asked, submit.destination);
     PERFORM wharf.line(submit.reason, 'the reason', 2000);
     IF submit.until IS NOT NULL THEN PERFORM wharf.within(submit.until, 'the day until when it is needed', 0, 253402300799); END IF;
     IF submit.private IS NULL THEN PERFORM wharf.wrong('it is private or it is not'); END IF;
-    SELECT * INTO it FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination
-        AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') FOR UPDATE;
+    PERFORM wharf.make_way();
+    -- Of those that mean the same: one's own private one, else that of all.
+    SELECT * INTO it FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination AND r.apart IN (common, own)
+        AND wharf.sees(r) AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') ORDER BY r.apart = own DESC LIMIT 1 FOR UPDATE;
     SELECT true INTO same FROM wish AS w WHERE w.request = it.id AND w.person = session_user AND w.reason = submit.reason
         AND w.until IS NOT DISTINCT FROM submit.until AND w.private = submit.private AND NOT w.withdrawn;
     IF same AND it.stage <> 'failed' AND NOT (it.stage = 'admitted' AND coalesce((it.decision->'terms'->>'until')::bigint <= moment, false)) THEN
@@ -214,17 +241,20 @@ BEGIN
         PERFORM wharf.too_many(format('you have %s open requests, and nobody may have more: withdraw one, or wait until some are decided', most));
     END IF;
     IF it.id IS NULL THEN
-        INSERT INTO request (digest, destination, asked, since, changed)
-            VALUES (submit.asked->>'digest', submit.destination, submit.asked, moment, moment)
-            ON CONFLICT (digest, destination) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked') DO NOTHING RETURNING * INTO it;
+        -- What all have in common may be there and hidden: all who asked for it publicly have asked privately since.
+        IF NOT submit.private AND EXISTS (SELECT FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination
+                AND r.apart = common AND NOT wharf.sees(r) AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked')) THEN
+            common := own;
+        END IF;
+        INSERT INTO request (digest, destination, asked, since, changed, apart)
+            VALUES (submit.asked->>'digest', submit.destination, submit.asked || jsonb_build_object('title', wharf.title_of(submit.asked)), moment, moment, CASE WHEN submit.private THEN own ELSE common END)
+            ON CONFLICT (digest, destination, apart) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked') DO NOTHING RETURNING * INTO it;
         fresh := FOUND;
         IF NOT fresh THEN
             SELECT * INTO it FROM request AS r WHERE r.digest = submit.asked->>'digest' AND r.destination = submit.destination
-                AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') FOR UPDATE;
+                AND r.apart = CASE WHEN submit.private THEN own ELSE common END AND r.stage NOT IN ('rejected', 'withdrawn', 'revoked') FOR UPDATE;
         END IF;
     END IF;
-    -- Who could not see it does not learn that somebody has asked for it privately.
-    fresh := fresh OR NOT wharf.sees(it);
     INSERT INTO wish (request, person, reason, until, since, private) VALUES (it.id, session_user, submit.reason, submit.until, moment, submit.private)
         ON CONFLICT (request, person) DO UPDATE SET reason = excluded.reason, until = excluded.until, private = excluded.private, withdrawn = false;
     IF it.stage = 'failed' OR (it.stage = 'admitted' AND (it.decision->'terms'->>'until')::bigint <= moment) THEN
@@ -285,7 +315,9 @@ BEGIN
         next := 'asked';
     ELSIF remark.kind = 'answer' THEN
         IF it.stage <> 'asked' THEN PERFORM wharf.refuse('nobody has asked anything'); END IF;
-        next := 'waiting';
+        -- A class that was approved meanwhile may take it.
+        next := CASE WHEN EXISTS (SELECT FROM class AS c WHERE c.until > moment AND c.rule = it.rule AND c.base IN ('', it.base)
+            AND NOT wharf.is_own(it.id, c.decision->>'by')) THEN 'gathering' ELSE 'waiting' END;
     END IF;
     INSERT INTO remark (request, at, person, kind, words, only_for) VALUES (number, moment, session_user, remark.kind, remark.words, whom);
     UPDATE request SET stage = next, version = version + 1, changed = moment WHERE id = number;
@@ -334,6 +366,9 @@ BEGIN
     IF it.stage <> 'admitted' THEN PERFORM wharf.refuse('it is ' || it.stage || ': only an admission is taken back'); END IF;
     UPDATE request SET stage = 'revoking', decision = kept,
         failure = '', tries = 0, retry = 0, worker = NULL, holder = NULL, lease = 0, version = version + 1, changed = wharf.now() WHERE id = number;
+    -- The same bytes in the same place, admitted for somebody who had asked apart: what is signed says it of the place.
+    UPDATE request SET stage = 'revoked', decision = kept, version = version + 1, changed = wharf.now()
+        WHERE digest = it.digest AND destination = it.destination AND stage = 'admitted' AND id <> number;
     PERFORM wharf.note(number, session_user, 'taken back', kept->>'reason');
 END $$;
 
@@ -342,6 +377,7 @@ CREATE FUNCTION wharf.approve_class(base text, rule text, decision jsonb) RETURN
 DECLARE number bigint; kept jsonb; ends bigint; most bigint := wharf.most('classes', 1000);
 BEGIN
     PERFORM wharf.must('wharf_approver');
+    PERFORM wharf.make_way();
     PERFORM wharf.line(approve_class.base, 'the base', 1000);
     PERFORM wharf.line(approve_class.rule, 'the rule', 100);
     kept := wharf.decision_of(approve_class.decision);
@@ -375,13 +411,14 @@ BEGIN
     PERFORM wharf.within(use.ago, 'how long ago it was', 0, 31 * 86400);
     IF EXISTS (SELECT FROM used AS u WHERE u.digest = use.digest AND u.person = session_user AND u.how = use.how AND u.place = use.place) THEN RETURN; END IF;
     most := wharf.most('uses_per_day', 5000);
-    IF (SELECT count(*) FROM used AS u WHERE u.person = session_user AND u.at > moment - 86400) >= most THEN
+    IF (SELECT count(*) FROM used AS u WHERE u.person = session_user AND u.noted > moment - 86400) >= most THEN
         PERFORM wharf.too_many(format('%s uses of yours were written down since yesterday, and no more are: what you use now is not watched for vulnerabilities', most));
     END IF;
-    INSERT INTO used (person, how, digest, reference, place, at) VALUES (session_user, use.how, use.digest, use.reference, use.place, moment - use.ago) ON CONFLICT DO NOTHING;
+    INSERT INTO used (person, how, digest, reference, place, at, noted)
+        VALUES (session_user, use.how, use.digest, use.reference, use.place, moment - use.ago, moment) ON CONFLICT DO NOTHING;
     most := wharf.most('uses', 20000);
     IF (SELECT count(*) FROM used AS u WHERE u.person = session_user) > most THEN
-        DELETE FROM used WHERE ctid = ANY(ARRAY(SELECT u.ctid FROM used AS u WHERE u.person = session_user ORDER BY u.at, u.digest LIMIT 100));
+        DELETE FROM used WHERE ctid = ANY(ARRAY(SELECT u.ctid FROM used AS u WHERE u.person = session_user ORDER BY u.noted, u.at, u.digest LIMIT 100));
     END IF;
 END $$;
 CREATE FUNCTION wharf.introduce(mail text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
@@ -408,6 +445,7 @@ BEGIN
     PERFORM wharf.must('wharf_steward');
     PERFORM wharf.line(claim.worker, 'the name of the worker', 300);
     PERFORM wharf.within(claim.seconds, 'the seconds of a claim', 1, 3600);
+    PERFORM wharf.make_way();
     WITH busy AS (SELECT wish.person, count(*) AS hands FROM request AS held JOIN wish ON wish.request = held.id
             WHERE held.stage IN ('submitted', 'gathering', 'admitting', 'revoking') AND held.lease > moment AND NOT wish.withdrawn GROUP BY 1)
     SELECT of.id INTO number FROM request AS of CROSS JOIN LATERAL (SELECT coalesce(min(coalesce(busy.hands, 0)), 0) AS hands
@@ -529,7 +567,7 @@ BEGIN
         IF one->'warning'->>'digest' IS DISTINCT FROM watch.digest OR one->>'key' NOT LIKE 'vulnerability %' THEN PERFORM wharf.refuse('people are told of this image alone'); END IF;
     END LOOP;
     INSERT INTO watched (digest, reference, checked, body) VALUES (watch.digest, watch.reference, moment, watch.body)
-        ON CONFLICT (digest) DO UPDATE SET reference = excluded.reference, checked = excluded.checked, body = excluded.body;
+        ON CONFLICT (digest, reference) DO UPDATE SET checked = excluded.checked, body = excluded.body;
     INSERT INTO notice (at, receiver, topic, key, title, words, warning)
         SELECT moment, each->>'to', each->>'topic', each->>'key', each->>'title', each->>'words', each->'warning'
         FROM jsonb_array_elements(watch.notices) AS each
@@ -575,15 +613,20 @@ BEGIN
 END $$;
 
 -- ── what everybody may know of an image ───────────────────────────────────────────────────────────────────────────────
--- How stewards judged it, and whether its admission was taken back; nothing of who asked for it or uses it.
-CREATE FUNCTION wharf.known(digest text) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
+-- How stewards judged it, and whether its admission in that place was taken back; where it was never admitted there, whether
+-- the last one anywhere was. Nothing of who asked for it or uses it.
+CREATE FUNCTION wharf.known(digest text, place text) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, wharf, pg_temp AS $$
 #variable_conflict use_column
 DECLARE judged jsonb; newest record;
 BEGIN
     PERFORM wharf.must('wharf_user');
-    SELECT body - 'reference' || jsonb_build_object('checked', w.checked) INTO judged FROM wharf.watched AS w WHERE w.digest = known.digest;
+    -- Where it is admitted counts before where somebody uses it.
+    SELECT body - 'reference' || jsonb_build_object('checked', w.checked) INTO judged FROM wharf.watched AS w WHERE w.digest = known.digest
+        ORDER BY EXISTS (SELECT FROM request AS r WHERE r.stage = 'admitted' AND r.admitted->>'digest' = w.digest AND r.admitted->>'reference' = w.reference) DESC,
+            w.checked DESC LIMIT 1;
     SELECT stage, decision INTO newest FROM wharf.request AS r
-        WHERE r.admitted->>'digest' = known.digest AND stage IN ('admitted', 'revoking', 'revoked') ORDER BY id DESC LIMIT 1;
+        WHERE r.admitted->>'digest' = known.digest AND stage IN ('admitted', 'revoking', 'revoked')
+        ORDER BY regexp_replace(r.admitted->>'reference', '(:[^/@]*)?@.*$', '') = known.place DESC, id DESC LIMIT 1;
     RETURN jsonb_build_object('judged', judged,
         'taken_back', CASE WHEN newest.stage IN ('revoking', 'revoked') THEN newest.decision - 'payload' - 'signature' END);
 END $$;
@@ -620,7 +663,7 @@ GRANT EXECUTE ON FUNCTION wharf.submit(jsonb, text, text, bigint, boolean), whar
 GRANT EXECUTE ON FUNCTION wharf.remark(bigint, text, text), wharf.decide(bigint, jsonb), wharf.approve_class(text, text, jsonb), wharf.end_class(bigint),
     wharf.revoke(bigint, jsonb),
     wharf.see(bigint[]) TO wharf_approver;
-GRANT EXECUTE ON FUNCTION wharf.known(text) TO wharf_user;
+GRANT EXECUTE ON FUNCTION wharf.known(text, text) TO wharf_user;
 GRANT EXECUTE ON FUNCTION wharf.claim(text, bigint, bigint), wharf.renew(bigint, text, bigint), wharf.judged(bigint, text, jsonb, jsonb),
     wharf.admitted(bigint, text, jsonb), wharf.revoked(bigint, text), wharf.failed(bigint, text, text, bigint), wharf.watch(text, text, jsonb, jsonb),
     wharf.due(text, bigint, bigint), wharf.delivered(bigint, text, bigint), wharf.alive(text, text, text, text) TO wharf_steward;

@@ -5,7 +5,7 @@
 //! else writes in.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,12 +24,13 @@ use crate::{
     core::{
         error::{During, Error, Kind, Result},
         policy::Site,
+        reference::place_of,
         request::{
             Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
             stage::seconds,
         },
-        store::{Due, How, Standing, Steward, Store, Use, Watched, site},
+        store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
         text,
         witness::{Chain, Decided, Mark, Whose, Witnessed},
     },
@@ -74,6 +75,16 @@ const STEPS: &[&str] = &["
         number INTEGER NOT NULL, hash TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL,
         UNIQUE (person, chain, number, hash)) STRICT;
     CREATE INDEX witness_person ON witness (person, id);
+    -- Requests are one where they mean one thing; one that somebody asks for privately is theirs alone.
+    ALTER TABLE request ADD COLUMN apart TEXT NOT NULL DEFAULT '';
+    DROP INDEX request_one;
+    CREATE UNIQUE INDEX request_one ON request (digest, destination, apart) WHERE stage NOT IN ('rejected', 'withdrawn', 'revoked');
+    -- An image is watched in each place where it is used.
+    ALTER TABLE watched RENAME TO once_watched;
+    CREATE TABLE watched (digest TEXT NOT NULL, reference TEXT NOT NULL, checked INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (digest, reference)) STRICT;
+    INSERT INTO watched SELECT digest, reference, checked, body FROM once_watched;
+    DROP TABLE once_watched;
 "];
 
 /// Ends of chains of audits that are kept of one person.
@@ -360,28 +371,36 @@ impl Store for SqliteStore {
     async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
         let what = "submit a request";
         let mut transaction = self.writing(what).await?;
-        let query = "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage NOT IN ('rejected', 'withdrawn', 'revoked')";
-        let query = sqlx::query(query).bind(&asked.digest).bind(destination);
-        let found = query.fetch_optional(&mut *transaction).await.during(what)?;
-        let found = match found.map(|row| (row.try_get("id"), request_of(&row, what))) {
-            Some((_, Ok(request))) => Some(request),
-            // One that cannot be read is in nobody's way.
-            Some((id, Err(error))) => {
-                tracing::warn!(%error, "a request cannot be read and is put aside");
-                let id: Id = id.during(what)?;
-                let query = sqlx::query("UPDATE request SET stage = 'withdrawn' WHERE id = ?").bind(id);
-                query.execute(&mut *transaction).await.during(what)?;
-                None
+        // Of those that mean the same: one's own private one, else that of all.
+        let common = asked.meaning();
+        let own = format!("{common} {}", self.me.person);
+        let query = "SELECT id, body FROM request WHERE digest = ?1 AND destination = ?2 AND apart IN (?3, ?4)
+            AND stage NOT IN ('rejected', 'withdrawn', 'revoked') ORDER BY apart = ?4 DESC";
+        let query = sqlx::query(query).bind(&asked.digest).bind(destination).bind(&common).bind(&own);
+        let (mut found, mut hidden) = (None, false);
+        for row in query.fetch_all(&mut *transaction).await.during(what)? {
+            match request_of(&row, what) {
+                Ok(request) if found.is_none() && self.sees(&request) => found = Some(request),
+                // All who asked for it publicly have asked privately since.
+                Ok(_) => hidden = true,
+                // One that cannot be read is in nobody's way.
+                Err(error) => {
+                    tracing::warn!(%error, "a request cannot be read and is put aside");
+                    let id: Id = row.try_get("id").during(what)?;
+                    let query = sqlx::query("UPDATE request SET stage = 'withdrawn' WHERE id = ?").bind(id);
+                    query.execute(&mut *transaction).await.during(what)?;
+                }
             }
-            None => None,
-        };
-        let new = found.as_ref().is_none_or(|request| !self.sees(request));
+        }
+        let new = found.is_none();
+        let apart = if wish.private || hidden { own } else { common };
         let mut request = if let Some(request) = found {
             request
         } else {
-            let request = Request::new(0, asked.clone(), destination, text::now());
-            let query = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body) VALUES (?, ?, 'submitted', '', '', 0, 0, 0, 0, ?)";
-            let query = sqlx::query(query).bind(&asked.digest).bind(destination).bind(json(&request, what)?);
+            let request = Request::new(0, asked.clone().called_by_its_place(), destination, text::now());
+            let query = "INSERT INTO request (digest, destination, stage, rule, base, since, changed, retry, lease, body, apart) VALUES (?, ?, 'submitted', '', '', 0, 0, 0, 0, ?, ?)";
+            let query =
+                sqlx::query(query).bind(&asked.digest).bind(destination).bind(json(&request, what)?).bind(apart);
             let id = query.execute(&mut *transaction).await.during(what)?.last_insert_rowid();
             Request { id, ..request }
         };
@@ -420,7 +439,33 @@ impl Store for SqliteStore {
         }
         let before = request.stage;
         request.follow(event, me, text::now())?;
+        if before == Stage::Asked && request.stage == Stage::Waiting {
+            // A class that was approved meanwhile may take it.
+            let query = sqlx::query("SELECT body FROM class WHERE until > ?").bind(text::now());
+            let classes = query.fetch_all(&mut *transaction).await.during(&*what)?;
+            let takes = |class: Class| {
+                class.rule == request.rule()
+                    && ["", request.base()].contains(&class.base.as_str())
+                    && (self.me.own || !request.was_asked_by(&class.decision.by))
+            };
+            if classes.iter().filter_map(|row| super::readable(body::<Class>(row, &what), &what)).any(takes) {
+                request.stage = Stage::Gathering;
+            }
+        }
         save(&mut transaction, &request, before, event, &me.person, &what).await?;
+        if matches!(event, Event::Revoke(_)) {
+            // The same bytes in the same place, admitted for somebody who had asked apart: what is signed says it of the place.
+            let query =
+                "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage = 'admitted' AND id <> ?";
+            let query = sqlx::query(query).bind(&request.asked.digest).bind(&request.destination).bind(id);
+            for row in query.fetch_all(&mut *transaction).await.during(&*what)? {
+                let Some(mut other) = super::readable(request_of(&row, &what), &what) else { continue };
+                let before = other.stage;
+                other.follow(event, me, text::now())?;
+                other.stage = Stage::Revoked;
+                save(&mut transaction, &other, before, event, &me.person, &what).await?;
+            }
+        }
         self.done(transaction, &what).await?;
         Ok(request)
     }
@@ -571,16 +616,21 @@ impl Store for SqliteStore {
         rows.iter().map(|row| request_of(row, what)).collect()
     }
 
-    async fn known(&self, digests: &[String]) -> Result<Site> {
+    async fn known(&self, digests: &[String], place: &str) -> Result<Site> {
         let what = "ask what the site knows";
         let mut worst = Site::Silent;
         for digest in digests {
             let query = "SELECT id, body FROM request WHERE stage IN ('revoking', 'revoked', 'admitted')
-                AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 1";
-            let row = sqlx::query(query).bind(digest).fetch_optional(self.pool().await?).await.during(what)?;
-            let newest = row.map(|row| request_of(&row, what)).transpose()?;
+                AND json_extract(body, '$.admitted.digest') = ? ORDER BY id DESC LIMIT 1000";
+            let rows = sqlx::query(query).bind(digest).fetch_all(self.pool().await?).await.during(what)?;
+            let mut all: Vec<Request> = rows.iter().map(|row| request_of(row, what)).collect::<Result<_>>()?;
+            let here = all.iter().position(|request| place_of(request.admitted_at()) == place).unwrap_or(0);
+            let newest = (!all.is_empty()).then(|| all.swap_remove(here));
             let back = newest.filter(|request| request.stage != Stage::Admitted).and_then(|request| request.decision);
-            let query = "SELECT body FROM watched WHERE digest = ?";
+            // Where it is admitted counts before where somebody uses it.
+            let query = "SELECT body FROM watched WHERE digest = ?1 ORDER BY reference IN (
+                    SELECT json_extract(body, '$.admitted.reference') FROM request WHERE stage = 'admitted' AND json_valid(body)
+                        AND json_extract(body, '$.admitted.digest') = ?1) DESC, checked DESC LIMIT 1";
             let row = sqlx::query(query).bind(digest).fetch_optional(self.pool().await?).await.during(what)?;
             let judged = row.map(|row| body::<Watched>(&row, what)).transpose()?;
             worst = worst.max(site(judged.as_ref(), back.as_ref()));
@@ -683,27 +733,47 @@ impl Store for SqliteStore {
         Ok(rows.iter().filter_map(|row| super::readable(used(row).during(what), what)).collect())
     }
 
-    async fn watched(&self, age: Duration, limit: i64) -> Result<Vec<Watched>> {
+    async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
         let now = text::now();
-        let query = "SELECT of.digest, of.reference, watched.body, watched.checked FROM (
-                SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later
+        let query = "SELECT of.digest, of.reference, of.later, of.person, watched.body, watched.checked FROM (
+                SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later, '' AS person
                     FROM request WHERE stage = 'admitted' AND json_valid(body)
-                UNION ALL SELECT digest, reference, 1 FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
-            LEFT JOIN watched ON watched.digest = of.digest
-            WHERE of.digest IS NOT NULL AND of.reference IS NOT NULL AND COALESCE(watched.checked, 0) <= ?1
-            GROUP BY of.digest HAVING MIN(later) = later ORDER BY COALESCE(watched.checked, 0), of.digest LIMIT ?2";
-        let rows =
-            sqlx::query(query).bind(now - seconds(age)).bind(limit).fetch_all(self.pool().await?).await.during(what)?;
-        let watched = |row: &SqliteRow| -> Result<Watched> {
-            let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
+                UNION SELECT digest, reference, 1, person FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
+            LEFT JOIN watched ON watched.digest = of.digest AND watched.reference = of.reference
+            WHERE of.digest IS NOT NULL AND of.reference IS NOT NULL ORDER BY later, of.reference, person";
+        let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let mut places = BTreeSet::new();
+        let mut all: Vec<((i64, String), Watched)> = Vec::new();
+        for row in &rows {
+            let digest: String = row.try_get("digest").during(what)?;
+            let reference: String = row.try_get("reference").during(what)?;
+            if !places.insert((digest.clone(), place_of(&reference))) {
+                continue;
+            }
             let kept: Option<String> = row.try_get("body").during(what)?;
             let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
             let checked: Option<i64> = row.try_get("checked").during(what)?;
             let age = checked.map(|checked| Duration::from_secs((now - checked).max(0).unsigned_abs()));
-            Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept })
-        };
-        rows.iter().map(watched).collect()
+            let one = Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept };
+            if due.is_due(&one) {
+                all.push(((row.try_get("later").during(what)?, row.try_get("person").during(what)?), one));
+            }
+        }
+        // What is admitted comes first; of what is used, one of each person after the other.
+        all.sort_by(|(_, one), (_, other)| {
+            (one.checked, &one.digest, &one.reference).cmp(&(other.checked, &other.digest, &other.reference))
+        });
+        let mut turns: BTreeMap<(i64, String), usize> = BTreeMap::new();
+        let mut turned: Vec<(i64, usize, Watched)> = Vec::new();
+        for (whose, one) in all {
+            let later = whose.0;
+            let turn = turns.entry(whose).or_default();
+            *turn += 1;
+            turned.push((later, *turn, one));
+        }
+        turned.sort_by_key(|(later, turn, one)| (*later, *turn, one.checked));
+        Ok(turned.into_iter().map(|(.., one)| one).take(usize::try_from(limit).unwrap_or(0)).collect())
     }
 
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()> {
@@ -826,9 +896,17 @@ impl Store for SqliteStore {
                 ("?1 <> ?2 OR ?2 = ''", "")
             }
         };
+        // Nobody's crowd out those of others: the newest of each come first.
+        let turn = match whose {
+            Whose::Chain(_) => "1",
+            Whose::Mine => "row_number() OVER (PARTITION BY chain ORDER BY number DESC, id DESC)",
+            Whose::Everybody => "row_number() OVER (PARTITION BY person ORDER BY id DESC)",
+        };
         let query = format!(
             "SELECT json_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
-                'body', body, 'at', at) AS body FROM witness WHERE {of} ORDER BY id DESC LIMIT ?3"
+                'body', body, 'at', at) AS body FROM (
+                    SELECT * FROM (SELECT witness.*, {turn} AS turn FROM witness WHERE {of}) ORDER BY turn, id DESC LIMIT ?3)
+                ORDER BY id DESC"
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&self.me.person).bind(id).bind(limit);
         let rows = query.fetch_all(self.pool().await?).await.during(what)?;
@@ -922,7 +1000,7 @@ mod tests {
         assert!(store.classes().await.unwrap().is_empty() && store.groups().await.unwrap().is_empty());
         assert!(store.notices(0, 10).await.unwrap()[0].words.contains("cannot be read"));
         assert!(store.due("mail", lease).await.unwrap().is_none());
-        assert!(store.watched(Duration::ZERO, 10).await.unwrap().is_empty(), "nothing of this machine is looked at");
+        assert!(store.watched(&Watch::default(), 10).await.unwrap().is_empty(), "nothing of this machine is looked at");
         assert!(store.users_of("x").await.is_ok() && store.pace().await.is_ok());
         // Its place is free for one that can be read.
         let unread = Asked { digest: "x".into(), ..asked };
