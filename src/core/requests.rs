@@ -20,7 +20,7 @@ use super::{
         Asked, Decision, Dossier, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Which, Wish, statement::Statement,
     },
     sign::signed_by,
-    steward::reach::WebAddress,
+    steward::reach::{WebAddress, is_quarantined},
     text,
     ways::Receiver,
 };
@@ -130,9 +130,15 @@ impl Portal {
     }
 
     /// Where an image from `reference` is admitted, without a version.
+    ///
+    /// What is admitted is not asked for again where it is: its conditions would be lost on the way.
     fn admitted_as(&self, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
         let rules = &self.config.requests;
         match reference {
+            ImageRef::Oci(name) if self.is_admitted_place(name) || is_quarantined(rules, name) => {
+                let why = format!("{} is a place where this site admits images itself", name.bare());
+                Err(Error::usage(what, why).hint("ask for the image that it was made from, at its own place"))
+            }
             ImageRef::Oci(name) => {
                 let (host, admitted) = rules.admitted.split_once('/').ok_or_else(|| no_place(what, "admitted"))?;
                 let project = match project {
@@ -301,7 +307,7 @@ impl Portal {
 
     /// Lets somebody say something about a request, answer, ask back or withdraw.
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
-        let what = format!("{} request {id}", event.word());
+        let what = format!("{} request {id}", event.verb());
         cx.run(&what, self.store.happen(id, event)).await
     }
 

@@ -13,7 +13,7 @@ use super::{
     evidence::{Badge, Scan, Signature, Verdict},
     launch::{Plan, Risk},
     model::{Image, Pinned, Platform},
-    policy::{Facts, Judgement, Site},
+    policy::{Facts, Judgement, Site, asks},
     portal::Portal,
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     progress::Context,
@@ -302,8 +302,9 @@ impl Portal {
             return Site::Silent;
         };
         let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
+        let place = pinned.reference.without_version().to_string();
         let cx = Context::default().within(PATIENCE);
-        match cx.run("ask what the site knows", self.store.known(&digests)).await {
+        match cx.run("ask what the site knows", self.store.known(&digests, &place)).await {
             Ok(site) => site,
             // Whoever is nobody there is told nothing, today as before.
             Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
@@ -366,10 +367,10 @@ impl Portal {
     }
 
     /// The badge of a row that was looked at, by evidence that is quick to find; and the digest it is about.
-    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Digest, Badge)> {
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Badge)> {
         let verified = self.look_at(cx, image, false).await?;
         let badge = verified.badge();
-        Ok((verified.subject.digest, badge))
+        Ok((verified.subject, badge))
     }
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
@@ -427,9 +428,19 @@ impl Portal {
             }
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
-        let mut steps = vec![step.to_owned()];
+        // How to ask is said below, with the name of the image.
+        let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.takes_requests() {
+            Vec::new()
+        } else {
+            vec![step.to_owned()]
+        };
         if kind != ErrorKind::Denied && self.takes_requests() {
-            steps.push(format!("ask for it: R on its page, or wharf request {} --reason TEXT", image.reference));
+            let admitted = image.reference.name().is_some_and(|name| self.is_admitted_place(name));
+            steps.push(if admitted {
+                "ask for the image that it was made from, at its own place".to_owned()
+            } else {
+                format!("ask for it: R on its page, or wharf request {} --reason TEXT", image.reference)
+            });
         }
         if may {
             steps.push("or go on with a reason: --because TEXT".to_owned());

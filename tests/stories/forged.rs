@@ -257,3 +257,47 @@ async fn what_an_image_says_of_its_base_and_of_its_scan_admits_nothing() {
         assert!(!payload.contains("wharf.scan"), "a scan is stated that nobody has made: {payload}");
     }
 }
+
+/// An admission is in force where it was made, with its conditions, until it is taken back: neither a copy nor asking anew
+/// gives another one.
+#[tokio::test]
+async fn conditions_of_an_admission_are_not_washed_off_by_copies_or_by_asking_for_it_again() {
+    let Some(site) = site("").await else { return };
+    let (ada, mallory, carol, steward) = (site.person("ada"), site.person("bob"), site.person("carol"), site.steward());
+    let image = site.image(&ada, "on-conditions", &[("musl", "1.8-r6")], false);
+    let id = ada.ask(&image, "for the paper");
+    steward.run(&["steward", "--once"]);
+    let approved = carol.run(&["approve", &id.to_string(), "--until", "30d", "--reason", "for the workshop"]);
+    assert_eq!(approved.status.code(), Some(0), "{}", lab::complained(&approved));
+    // What carol signed can be read by everybody as soon as she has, and counts only where it says.
+    let shown = mallory.json(0, &["show", &image]);
+    let digest = shown["pinned"]["digest"].as_str().unwrap().to_owned();
+    steward.run(&["steward", "--once"]);
+    let admitted = ada.request(id)["admitted"]["reference"].as_str().unwrap().to_owned();
+    let told = lab::said(&ada.run(&["verify", &admitted]));
+    assert!(told.contains("approved by carol, until "), "{told}");
+    let copied = site.image(&mallory, "copied", &[("musl", "1.8-r7")], false);
+    let tag = format!("{}.sig", digest.replace(':', "-"));
+    skopeo_copy([format!("docker://{}:{tag}", bare(&admitted)), format!("docker://{}:{tag}", bare(&copied))]);
+    skopeo_copy([format!("docker://{}@{digest}", bare(&admitted)), format!("docker://{}:1", bare(&copied))]);
+    let there = mallory.run(&["verify", &copied, "--again"]);
+    assert_eq!(there.status.code(), Some(3), "{}", lab::said(&there));
+    assert!(lab::said(&there).contains("signed for another place"), "{}", lab::said(&there));
+    // Asked for where it is admitted, the policy would allow it, without an end and without carol.
+    let again = mallory.run(&["request", &admitted, "--reason", "again"]);
+    assert_eq!(again.status.code(), Some(2), "{}", lab::said(&again));
+    assert!(lab::complained(&again).contains("own place"), "{}", lab::complained(&again));
+    // Nor by psql.
+    let database = site.database.as_ref().unwrap();
+    let from = format!("oci://{}@{digest}", bare(&admitted));
+    let host = bare(&admitted).split('/').next().unwrap();
+    let destination = format!("oci://{host}/admitted/{}", bare(&admitted).split_once('/').unwrap().1);
+    let asked =
+        serde_json::json!({"from": from, "title": "x", "tag": null, "digest": digest, "platforms": [], "size": 1});
+    let sql = format!("SELECT id FROM wharf.submit('{asked}', '{destination}', 'r', NULL, false)");
+    let (went, said) = database.psql("bob", &database.name, &sql);
+    assert!(went, "{said}");
+    let forged: i64 = said.trim().parse().unwrap();
+    steward.run(&["steward", "--once"]);
+    assert_ne!(mallory.request(forged)["stage"], "admitted");
+}

@@ -121,13 +121,15 @@ impl Cosign {
         };
         let may_admit = found.key.as_ref().is_some_and(|key| self.admitting.contains(key));
         found.stated = if may_admit { stated } else { stated.conditions() };
-        let misses = found.stated.misses(&name, text::now());
         let signed_in = payload::repository_of(&signed_in);
-        if let Some(why) = misses {
+        if let Some(why) = found.stated.is_over(text::now()) {
             found.state = Signature::Expired;
             found.reason = format!("{why} ({})", found.reason);
-        } else if !found.stated.admits() && !signed_in.is_empty() && !self.rules.is_of(&signed_in, &name) {
-            // An admission says by its own conditions where it counts.
+        } else if let Some(why) = found.stated.is_elsewhere(&name) {
+            found.state = Signature::Elsewhere;
+            found.reason = format!("{why} ({})", found.reason);
+        } else if !signed_in.is_empty() && !self.rules.is_of(&signed_in, &name) {
+            // An admission, too: taken to another place it would outlive its being taken back.
             found.state = Signature::Elsewhere;
             found.reason = format!("it was made for {} ({})", clean::short(&signed_in, 80), found.reason);
         }

@@ -177,7 +177,9 @@ impl Stated {
         if self.approver.is_empty() {
             return key;
         }
-        format!("{key}, approved by {}", clean::short(&self.approver, 60))
+        let until = self.terms.until.map(|until| format!(", until {}", text::timestamp(until))).unwrap_or_default();
+        let only = if self.only.is_some() { ", only here" } else { "" };
+        format!("{key}, approved by {}{until}{only}", clean::short(&self.approver, 60))
     }
 
     /// Why it counts no more; `None` if it does.
@@ -186,11 +188,8 @@ impl Stated {
         Some(format!("its approval ended on {}", text::timestamp(until)))
     }
 
-    /// Why it does not count for an image of this name now; `None` if it does.
-    pub fn misses(&self, name: &str, now: i64) -> Option<String> {
-        if let Some(why) = self.is_over(now) {
-            return Some(why);
-        }
+    /// Why it does not count for an image of this name; `None` if it does.
+    pub fn is_elsewhere(&self, name: &str) -> Option<String> {
         let elsewhere = self.only.as_deref().filter(|only| *only != name);
         elsewhere.map(|only| format!("it is approved only as {}", clean::short(only, 80)))
     }

@@ -55,7 +55,7 @@ fn is_own_registry(rules: &Requests, name: &Name) -> bool {
 }
 
 /// Whether a repository is one where requests are judged: it is nobody's to ask for.
-fn is_quarantined(rules: &Requests, name: &Name) -> bool {
+pub fn is_quarantined(rules: &Requests, name: &Name) -> bool {
     rules.quarantine.split_once('/').is_some_and(|(host, project)| {
         name.host == host && name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'))
     })

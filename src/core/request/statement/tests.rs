@@ -70,17 +70,17 @@ fn what_is_signed_reads_back_and_a_condition_is_never_dropped() {
     let text = written(&stated());
     assert_eq!(read(&text), stated());
     let name = "r.example/admitted/a";
-    assert_eq!(stated().misses(name, 1_999_999_999), None);
-    assert!(stated().misses(name, 2_000_000_000).is_some_and(|why| why.contains("ended")));
-    assert!(stated().misses("r.example/other/a", 0).is_some_and(|why| why.contains("only as")));
+    assert_eq!((stated().is_over(1_999_999_999), stated().is_elsewhere(name)), (None, None));
+    assert!(stated().is_over(2_000_000_000).is_some_and(|why| why.contains("ended")));
+    assert!(stated().is_elsewhere("r.example/other/a").is_some_and(|why| why.contains("only as")));
     let broken = text.replace("2033-05-18T03:33:20Z", "some day");
     assert_ne!(broken, text);
-    assert!(read(&broken).misses(name, 1).is_some(), "an end that cannot be read is over");
+    assert!(read(&broken).is_over(1).is_some(), "an end that cannot be read is over");
     let broken = text.replace(r#""wharf.only":"r.example/admitted/a""#, r#""wharf.only":3"#);
-    assert!(read(&broken).misses(name, 1).is_some());
+    assert!(read(&broken).is_elsewhere(name).is_some());
     assert_eq!(Payload::read(b"[]"), None);
     let conditions = stated().conditions();
-    assert!(conditions.misses("r.example/other/a", 0).is_some(), "conditions bind whoever signed");
+    assert!(conditions.is_elsewhere("r.example/other/a").is_some(), "conditions bind whoever signed");
     assert!(!conditions.admits() && conditions.scan.is_none() && conditions.terms.rules.is_empty());
 }
 
