@@ -51,7 +51,7 @@ impl Reach {
             .map(str::to_ascii_lowercase)
             .collect();
         Self::only(move |to| {
-            servers.iter().any(|one| one == to || to.is_secure() && one.is_family_of(to))
+            servers.iter().any(|one| may_follow(one, to))
                 || to.is_secure() && storage.iter().any(|host| fits(host, to))
                 || places.contains(&to.place())
         })
@@ -79,6 +79,12 @@ fn origin(address: &str) -> Option<Origin> {
     Url::parse(&url).ok().as_ref().and_then(Origin::of)
 }
 
+/// Whether what the site named may send us there: to its own host, or over TLS to names that the same people registered.
+fn may_follow(named: &Origin, to: &Origin) -> bool {
+    let as_safe = to.is_secure() || !named.is_secure();
+    as_safe && named.host() == to.host() || to.is_secure() && named.is_family_of(to)
+}
+
 /// Whether a server is the named one: `host`, `host:port`, or `*.domain` for all that are below a domain.
 fn fits(named: &str, to: &Origin) -> bool {
     match named.strip_prefix("*.") {
@@ -98,13 +104,14 @@ mod tests {
 
     #[test]
     fn whoever_works_for_others_is_sent_only_to_what_the_site_names() {
-        let mut config = Config::default();
-        config.sources = vec![SourceConfig {
+        let named = SourceConfig {
             url: "https://registry.example.org:5000".into(),
             token_server: "https://login.other.example".into(),
             storage: vec!["blobs.example.net".into(), "*.store.example.net".into()],
             ..SourceConfig::default()
-        }];
+        };
+        let mut config = Config { sources: vec![named], ..Config::default() };
+        config.sources.push(SourceConfig { url: "http://plain.example.edu".into(), ..SourceConfig::default() });
         config.requests.admitted = "127.0.0.1:5001/admitted".into();
         config.requests.web = vec!["disks.example.com".into()];
         let reach = Reach::of_site(&config);
@@ -122,6 +129,8 @@ mod tests {
             ("https://evilstore.example.net", false),
             ("http://127.0.0.1:5001", true),
             ("http://127.0.0.1:5002", false),
+            ("http://registry.example.org:5000", false),
+            ("http://plain.example.edu:81", true),
             ("http://169.254.169.254", false),
             ("https://169.254.169.254", false),
             ("https://disks.example.com", true),
