@@ -213,6 +213,7 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
             Vec::new()
         }
         Sure::Give(target) => sharing::give(state, target),
+        Sure::Approve(seen, ruling) => requests::agreed(state, seen, ruling),
         Sure::Withdraw(seen) => requests::speak(state, seen, Said::Withdrawn),
         Sure::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {

@@ -93,7 +93,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject.digest, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.badge());
                 commands::explain(state, &verified);
             }
             Err(error) => state.fail(&error),
@@ -104,10 +104,13 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Marked(digest, badge) => state.catalog.marked_as(&digest, badge),
+        Msg::Marked { source, name, subject, badge } => {
+            state.catalog.marked_as(&subject, badge);
+            state.catalog.placed(source, name, &subject);
+        }
         Msg::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject.digest, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.badge());
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {

@@ -8,7 +8,6 @@ use crossterm::event::KeyEvent;
 use super::{list::Seen, rows::WorkloadId};
 use crate::core::{
     diff::Diff,
-    digest::Digest,
     doctor::Finding,
     error::{Error, Result},
     evidence::Badge,
@@ -20,6 +19,7 @@ use crate::core::{
     ports::{CachedRows, Question},
     progress::Note,
     query::Query,
+    record::Subject,
     reference::ImageRef,
     request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
     requests::{Asking, Ruling},
@@ -153,7 +153,7 @@ pub enum Msg {
     /// What is different between two images.
     Compared(Box<Result<Diff>>),
     /// The badge of a digest that a row shows.
-    Marked(Digest, Badge),
+    Marked { source: String, name: String, subject: Subject, badge: Badge },
     /// The evidence of the page's image, and what policy makes of it.
     Verified(Box<Result<Verified>>),
     /// A volume is being given away; its key is shown this once.

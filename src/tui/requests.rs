@@ -35,7 +35,8 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     let mut asking = Asking::default();
     let mut rest = reason;
     while let Some((word, more)) = rest.split_once(' ') {
-        match word.strip_prefix("until:").map(text::when) {
+        let until = word.get(..6).filter(|start| start.eq_ignore_ascii_case("until:")).and_then(|_| word.get(6..));
+        match until.map(text::when) {
             Some(Ok(until)) => asking.until = Some(until),
             Some(Err(error)) => {
                 state.fail(&error);
@@ -142,11 +143,13 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
     let mut terms = Terms::default();
     let mut reason = Vec::new();
     for word in typed.split_whitespace() {
-        if word == "only" && reason.is_empty() {
+        let (name, value) = word.split_once(':').map_or((word, None), |(name, value)| (name, Some(value)));
+        let name = name.to_lowercase();
+        if name == "only" && value.is_none_or(str::is_empty) && reason.is_empty() {
             terms.only = true;
-        } else if let Some(id) = word.strip_prefix("except:") {
+        } else if let ("except", Some(id)) = (name.as_str(), value) {
             terms.exceptions.push(id.to_owned());
-        } else if let Some(when) = word.strip_prefix("until:") {
+        } else if let ("until", Some(when)) = (name.as_str(), value) {
             match text::when(when) {
                 Ok(until) => terms.until = Some(until),
                 Err(error) => {
@@ -159,7 +162,18 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
         }
     }
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
-    decide(state, requests, Ruling { approve: true, reason, terms, key: None })
+    // What was understood is shown: a word that was meant as a condition and is not one stands in the reason.
+    let words = terms.words();
+    let terms_told = if words.is_empty() { "without any condition".to_owned() } else { words };
+    let question = format!("Approve {}, {terms_told}? The reason: {reason}", named(&requests));
+    let ruling = Ruling { approve: true, reason, terms, key: None };
+    state.popups.push(Popup::Confirm { question, sure: Sure::Approve(requests, ruling) });
+    Vec::new()
+}
+
+/// What was understood is right: the requests are approved.
+pub fn agreed(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Effect> {
+    decide(state, requests, ruling)
 }
 
 /// A reason was given, or none: the requests are approved as they are.

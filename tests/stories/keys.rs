@@ -529,7 +529,6 @@ fn a_filter_can_be_kept_and_used_again() {
 fn a_pasted_link_opens() {
     let mut state = state();
     let link = format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32));
-    update(&mut state, Msg::Drawn);
     let effects = update(&mut state, Msg::Paste(link));
     assert!(matches!(effects.as_slice(), [Effect::OpenLink(_)]), "{effects:?} {:?}", state.notice);
     assert!(matches!(state.screen(), Screen::Image(_)));
@@ -601,7 +600,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     for letter in "until:30d only except:CVE-1 checked by hand".chars() {
         update(&mut queue, Msg::Key(KeyEvent::from(KeyCode::Char(letter))));
     }
-    let (_, ruling) = ids(&press(&mut queue, "enter"));
+    let (_, ruling) = ids(&press(&mut queue, "enter y"));
     assert_eq!(
         (ruling.reason.as_str(), ruling.terms.only, ruling.terms.exceptions.len()),
         ("checked by hand", true, 1)

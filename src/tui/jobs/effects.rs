@@ -197,18 +197,21 @@ impl Jobs {
                 let looks = rows.iter().map(|(source, name, tag)| async move {
                     let (version, image) = portal.look(cx, source, name, tag).await.ok().unzip();
                     post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
-                    image
+                    image.map(|image| (source.clone(), name.clone(), image))
                 });
                 // As they come: the marks go from the first row to the last.
                 let looks: Vec<_> = looks.collect();
-                let images: Vec<Image> =
+                let images: Vec<(String, String, Image)> =
                     stream::iter(looks).buffered(LOOKS).filter_map(std::future::ready).collect().await;
                 // What they are comes before whether they can be trusted: that takes longer.
-                let marks = images.iter().filter(|image| image.pinned.is_some()).map(|image| async move {
-                    if let Ok((digest, badge)) = portal.mark(cx, image).await {
-                        post.send(Msg::Marked(digest, badge)).await;
-                    }
-                });
+                let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
+                    |(source, name, image)| async move {
+                        if let Ok((subject, badge)) = portal.mark(cx, image).await {
+                            let (source, name) = (source.clone(), name.clone());
+                            post.send(Msg::Marked { source, name, subject, badge }).await;
+                        }
+                    },
+                );
                 stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;
                 for source in sources {
                     if let Ok(Some(rows)) = portal.learn(&source).await {

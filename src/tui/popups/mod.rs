@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::{agree::Agree, pick::Pick};
 use super::{input::Input, list::Seen, msg::Target, rows::WorkloadId};
-use crate::core::request::Id;
+use crate::core::{request::Id, requests::Ruling};
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub enum Sure {
     Give(Target),
     /// Take a request back.
     Withdraw(Seen<Id>),
+    /// Approve requests on these conditions.
+    Approve(Vec<Seen<Id>>, Ruling),
 }
 
 /// One popup.

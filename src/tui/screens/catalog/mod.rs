@@ -17,6 +17,7 @@ use crate::{
         model::{ImageKind, Version},
         ports::{CachedRows, Listing},
         query::Query,
+        record::Subject,
         rows::{RowSet, RowView},
         search::{RowId, Sort},
         text,
@@ -88,7 +89,10 @@ pub struct Catalog {
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
     /// Badges of digests that rows show.
-    badges: HashMap<Digest, Badge>,
+    /// By place and digest: the same bytes may be admitted here and unsigned there.
+    badges: HashMap<(String, Digest), Badge>,
+    /// The places of rows, as badges have them.
+    places: HashMap<(String, String), String>,
 }
 
 impl Catalog {
@@ -127,6 +131,7 @@ impl Catalog {
             looks: HashMap::new(),
             looking: Vec::new(),
             badges: HashMap::new(),
+            places: HashMap::new(),
         }
     }
 
@@ -381,12 +386,13 @@ impl Catalog {
 
     /// Whether all was told of a row that a look and a quick check can tell.
     fn is_known(&self, source: &str, name: &str) -> bool {
-        match self.looks.get(&(source.to_owned(), name.to_owned())) {
+        let row = (source.to_owned(), name.to_owned());
+        match self.looks.get(&row) {
             None => false,
-            Some(version) => version
-                .as_ref()
-                .and_then(|version| version.digest.as_ref())
-                .is_none_or(|digest| self.badges.contains_key(digest)),
+            Some(version) => version.as_ref().and_then(|version| version.digest.as_ref()).is_none_or(|digest| {
+                let place = self.places.get(&row);
+                place.is_some_and(|place| self.badges.contains_key(&(place.clone(), digest.clone())))
+            }),
         }
     }
 
@@ -401,17 +407,25 @@ impl Catalog {
         }
     }
 
-    /// Takes in the badge of a digest.
-    pub fn marked_as(&mut self, digest: &Digest, badge: Badge) {
-        self.badges.insert(digest.clone(), badge);
+    /// Takes in the badge of an image in its place.
+    pub fn marked_as(&mut self, subject: &Subject, badge: Badge) {
+        self.badges.insert((subject.name.clone(), subject.digest.clone()), badge);
     }
 
-    /// The badge of a row, where one is known: by the digest that a look has just told, or a cloud's own hash.
+    /// Takes in where the image of a row is.
+    pub fn placed(&mut self, source: String, name: String, subject: &Subject) {
+        self.places.insert((source, name), subject.name.clone());
+    }
+
+    /// The badge of a row, where one is known: by its place and the digest that a look has just told, or a cloud's own hash.
     pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
-        let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
-        let told = || (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten();
-        let digest = look.and_then(|version| version.digest.clone()).or_else(told)?;
-        self.badges.get(&digest).copied()
+        let row = (source.to_owned(), view.name.to_owned());
+        let look = self.looks.get(&row).and_then(Option::as_ref);
+        if let Some(digest) = look.and_then(|version| version.digest.clone()) {
+            return self.badges.get(&(self.places.get(&row)?.clone(), digest)).copied();
+        }
+        let told: Digest = (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten()?;
+        self.badges.iter().find(|((_, digest), _)| *digest == told).map(|(_, badge)| *badge)
     }
 
     /// Takes in what a look told.
