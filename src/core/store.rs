@@ -267,7 +267,7 @@ pub trait Store: Send + Sync {
     async fn pace(&self) -> Result<Pace>;
 
     /// Takes a request that a steward has something to do for, for so long: the oldest of those people of whose requests the
-    /// fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken. One that cannot be read fails,
+    /// fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken; with 0 only what was taken back is. One that cannot be read fails,
     /// and the next one is taken.
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>>;
 

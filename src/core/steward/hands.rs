@@ -50,8 +50,10 @@ impl Portal {
     /// Takes what there is to do for as many as fit.
     async fn fill(self: &Arc<Self>, hands: &mut Hands, cx: &Context, tools: &Tools) -> Result<()> {
         let rules = &self.config.requests;
-        while hands.0.len() < rules.parallel() && !cx.cancel.is_cancelled() {
-            let Some(request) = self.store.claim(LEASE, rules.per_person()).await? else { break };
+        // One hand more takes what was taken back, and nothing else: slow images of others never keep that waiting.
+        while hands.0.len() <= rules.parallel() && !cx.cancel.is_cancelled() {
+            let most = if hands.0.len() < rules.parallel() { rules.per_person() } else { 0 };
+            let Some(request) = self.store.claim(LEASE, most).await? else { break };
             let (portal, cx, tools) = (self.clone(), cx.clone(), tools.clone());
             hands.0.spawn(async move { (request.id, Box::pin(portal.work_on(&cx, &tools, request)).await) });
         }
