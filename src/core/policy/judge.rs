@@ -139,9 +139,9 @@ impl Policy {
                 Verdict::Deny,
                 "revoked",
                 format!(
-                    "its admission was taken back by {} {}: {}",
+                    "its admission was taken back by {} on {}: {}",
                     clean::short(by, 60),
-                    text::ago(*at, now),
+                    text::timestamp(*at),
                     clean::short(why, 200)
                 ),
                 "take another version",
@@ -161,7 +161,7 @@ impl Policy {
                         "known",
                         format!(
                             "the site knows since {} that it is vulnerable: {}",
-                            text::ago(*at, now),
+                            text::timestamp(*at),
                             listed(&left)
                         ),
                         "take a version in which it is fixed",

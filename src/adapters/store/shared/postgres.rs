@@ -371,14 +371,22 @@ impl Store for Postgres {
         }
         let set = "INSERT INTO wharf.setting (key, value) VALUES ('layout', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
         sqlx::query(set).bind(needed().to_string()).execute(&mut *transaction).await.map_err(wrong)?;
+        let may = "SELECT rolsuper OR (pg_has_role(current_user, 'pg_signal_backend', 'MEMBER')
+            AND pg_has_role(current_user, 'pg_read_all_stats', 'MEMBER')) AS may FROM pg_roles WHERE rolname = current_user";
+        let may_end: bool = sqlx::query_scalar(may).fetch_one(&mut *transaction).await.map_err(wrong)?;
         transaction.commit().await.map_err(wrong)?;
         let done = match found {
             0 => "is set up".to_owned(),
             found if found == needed() => "was up to date".to_owned(),
             found => format!("was brought up to date from layout {found}"),
         };
+        let cannot = if may_end {
+            ""
+        } else {
+            ". You may not end sessions that hold others up: GRANT pg_signal_backend, pg_read_all_stats to whoever sets it up, then set it up again"
+        };
         Ok(format!(
-            "{} {done}, layout {}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
+            "{} {done}, layout {}{cannot}. Its groups are wharf_user, wharf_approver and wharf_steward: GRANT wharf_user TO somebody",
             self.place,
             needed()
         ))
