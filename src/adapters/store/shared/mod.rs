@@ -19,6 +19,7 @@ use crate::core::{
     request::{Decision, Id, Me},
     store::Store,
     text,
+    witness::Whose,
 };
 
 /// Notices that are older are not delivered any more by a way that was set up later, in seconds.
@@ -99,6 +100,15 @@ fn no_request(id: Id, what: &str) -> Error {
 /// Whether this person may decide.
 fn may_decide(what: &str, me: &Me) -> Result<()> {
     if me.approver { Ok(()) } else { Err(Error::new(Kind::NotAllowed, what, "you may not decide")) }
+}
+
+/// In which order ends of audits are read, in the SQL of both: nobody's crowd out those of others.
+fn turn(whose: &Whose) -> &'static str {
+    match whose {
+        Whose::Chain(_) => "1",
+        Whose::Mine => "row_number() OVER (PARTITION BY chain ORDER BY number DESC, id DESC)",
+        Whose::Everybody => "row_number() OVER (PARTITION BY person ORDER BY id DESC)",
+    }
 }
 
 /// Whether this person may read what is kept of everybody's audits; stewards may where they are others than all.

@@ -896,12 +896,7 @@ impl Store for SqliteStore {
                 ("?1 <> ?2 OR ?2 = ''", "")
             }
         };
-        // Nobody's crowd out those of others: the newest of each come first.
-        let turn = match whose {
-            Whose::Chain(_) => "1",
-            Whose::Mine => "row_number() OVER (PARTITION BY chain ORDER BY number DESC, id DESC)",
-            Whose::Everybody => "row_number() OVER (PARTITION BY person ORDER BY id DESC)",
-        };
+        let turn = super::turn(whose);
         let query = format!(
             "SELECT json_object('person', person, 'id', chain, 'place', place, 'number', number, 'hash', hash,
                 'body', body, 'at', at) AS body FROM (
