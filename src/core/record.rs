@@ -287,6 +287,11 @@ impl Record {
         }
     }
 
+    /// Whether it is a signature that counts.
+    pub fn is_good_signature(&self) -> bool {
+        matches!(self.outcome, Outcome::Signature { state, .. } if state.is_good())
+    }
+
     /// When what a scan knows was known: that of its database, where it tells.
     fn known(&self) -> i64 {
         match self.outcome {

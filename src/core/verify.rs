@@ -25,7 +25,7 @@ use super::{
 
 /// How long an answer that did not come is remembered within one program.
 const SOON: i64 = 60;
-/// How old what a place says may be where something is decided: seconds in which nobody looks twice.
+/// How old a good signature may be where something is decided: seconds in which nobody looks twice.
 const MOMENT: i64 = 30;
 /// How long the site's store is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -43,11 +43,14 @@ pub enum Age {
 }
 
 impl Age {
-    fn seconds(self) -> i64 {
+    /// Whether what a quick check found needs no second look.
+    ///
+    /// Nobody is refused for what was missing a moment ago: whoever has just signed asks in the same second.
+    fn lets_count(self, record: &Record, now: i64) -> bool {
         match self {
-            Self::Kept => i64::MAX,
-            Self::Now => MOMENT,
-            Self::Anew => 0,
+            Self::Kept => true,
+            Self::Now => record.is_good_signature() && now - record.at < MOMENT,
+            Self::Anew => false,
         }
     }
 }
@@ -236,7 +239,7 @@ impl Portal {
                 .filter(|checker| checker.is_slow() == slow)
                 .filter(|checker| {
                     let done = |record: &Record| {
-                        let own = record.check == checker.name() && (slow || now - record.at < age.seconds());
+                        let own = record.check == checker.name() && (slow || age.lets_count(record, now));
                         let stated = slow && record.kind() == checker.kind() && matches!(record.by, By::Signer(_));
                         own || stated
                     };

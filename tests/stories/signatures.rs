@@ -222,6 +222,9 @@ fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
             std::fs::copy(key(&other.home, ending), key(&signing.home, ending)).unwrap();
         }
         let file = key(&signing.home, "key");
+        // Whoever looked before it was signed does not hold it against the image a moment later. Without `--again`.
+        let verify = || lab::said(&signing.home.run(&["verify", &signing.image()]));
+        assert!(verify().contains("unsigned"), "{}", verify());
         let sign = || signing.home.run(&["sign", &signing.image(), "--key", file.to_str().unwrap(), "--json"]);
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -231,6 +234,7 @@ fn what_wharf_signs_with_a_file_it_verifies_and_signs_once() {
         assert_eq!(done.status.code(), Some(0), "{kind}: {}", lab::complained(&done));
         let said: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
         assert_eq!(said["already"], false);
+        assert!(verify().contains("covered by a signed index"), "{}", verify());
         assert_eq!(serde_json::from_slice::<serde_json::Value>(&sign().stdout).unwrap()["already"], true, "{kind}");
         let (code, state, verified) = signing.verify();
         assert_eq!((code, state.as_str()), (Some(0), "covered-by-index"), "{kind}: {verified}");
