@@ -268,6 +268,7 @@ fn apply(config: &mut Config, path: &Path) -> Result<()> {
             user: written.user,
             ca: written.ca.map(absolute),
             client_certificate,
+            unchecked: false,
             notary: written.notary,
             token_server: written.token_server,
             storage: written.storage,

@@ -10,7 +10,7 @@ use super::{output, share};
 use crate::{
     args::{Exec, Logs, Snapshot},
     core::{
-        error::{During, Result},
+        error::{During, Error, Kind as ErrorKind, Result},
         launch::Workload,
         portal::Portal,
         ports::Launcher,
@@ -27,13 +27,21 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
+    let code = incomplete(portal, &failed);
     if json {
         output::json(&all)?;
-        return Ok(0);
+        return Ok(code);
     }
     if all.is_empty() {
-        output::line("nothing runs; 'wharf launch REF' starts something")?;
-        return Ok(0);
+        // Of what could not be asked nobody knows what runs there.
+        let answered = portal.launchers.iter().map(|one| one.name()).filter(|name| !failed.iter().any(|(of, _)| of == name));
+        let answered: Vec<&str> = answered.collect();
+        match (failed.is_empty(), answered.is_empty()) {
+            (true, _) => output::line("nothing runs; 'wharf launch REF' starts something")?,
+            (false, false) => output::line(&format!("nothing runs on {}", answered.join(", ")))?,
+            (false, true) => {}
+        }
+        return Ok(code);
     }
     let now = text::now();
     let rows: Vec<Vec<String>> = all
@@ -53,7 +61,15 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         })
         .collect();
     output::table(&["ID", "NAME", "BACKEND", "STATE", "AGE", "IMAGE", "NOTE"], &rows)?;
-    Ok(0)
+    Ok(code)
+}
+
+/// The exit code of a list that some backends did not answer. That one may not use a socket that is there is no failure
+/// where others answer: so it is on every login node.
+fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
+    let nobody = failed.len() >= portal.launchers.len();
+    let matters = failed.iter().find(|(_, error)| nobody || error.kind != ErrorKind::NotAllowed);
+    matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }
 
 async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {

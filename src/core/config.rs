@@ -183,6 +183,8 @@ pub struct SourceConfig {
     pub ca: Option<PathBuf>,
     /// Client certificate and key (PEM).
     pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether somebody wrote down that its certificate is not to be checked.
+    pub unchecked: bool,
     /// A Notary server (version 1) that knows what its tags mean; empty without one.
     pub notary: String,
     /// The token server of a registry, where it is at a host of other people's: `https://auth.example.com`. Account and

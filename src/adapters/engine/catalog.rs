@@ -1,6 +1,6 @@
 //! An engine's local images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bollard::models::ImageInspect;
@@ -27,8 +27,14 @@ impl Catalog for Engine {
         let what = format!("list {}", self.name);
         let images = cx.run(&what, self.summaries(&what)).await?;
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+        let shared = shared(&images);
         for image in images {
             for (repository, tag) in image.names() {
+                // Where a repository alone does not say which image is meant, its digest does.
+                let repository = match image.digest_of(&repository).filter(|_| tag.is_none()) {
+                    Some(digest) if shared.contains(&repository) => format!("{repository}@{digest}"),
+                    _ => repository,
+                };
                 let row = rows.entry(repository.clone()).or_insert_with(|| Row { name: repository, ..Row::default() });
                 row.tags.extend(tag);
                 row.size = row.size.max(u64::try_from(image.size).ok());
@@ -126,7 +132,28 @@ struct Summary {
     labels: Option<BTreeMap<String, String>>,
 }
 
+/// Repositories of which more than one image is there, one of them without a tag.
+fn shared(images: &[Summary]) -> BTreeSet<String> {
+    let mut ids: BTreeMap<String, (BTreeSet<&str>, bool)> = BTreeMap::new();
+    for image in images {
+        for (repository, tag) in image.names() {
+            let (known, untagged) = ids.entry(repository).or_default();
+            known.insert(&image.id);
+            *untagged |= tag.is_none();
+        }
+    }
+    ids.into_iter().filter(|(_, (known, untagged))| *untagged && known.len() > 1).map(|(name, _)| name).collect()
+}
+
 impl Summary {
+    /// The digest by which it was pulled from a repository.
+    fn digest_of(&self, repository: &str) -> Option<Digest> {
+        let all = self.repo_digests.iter().chain(&self.repo_tags).flatten();
+        all.filter_map(|full| full.split_once('@'))
+            .find(|(name, _)| name.strip_prefix(repository).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
+            .and_then(|(_, digest)| digest.parse().ok())
+    }
+
     fn names(&self) -> Vec<(String, Option<String>)> {
         names(self.repo_tags.as_deref().unwrap_or_default(), self.repo_digests.as_deref().unwrap_or_default())
     }
@@ -155,14 +182,14 @@ impl Engine {
         let docker = self.docker().await?;
         let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.words(what, &error));
         match inspected {
-            Err(error) if error.kind == Kind::NotFound && name.tag.is_none() && name.digest.is_none() => {
+            // One that was pulled by digest is known by its repository, and by that digest in it.
+            Err(error) if error.kind == Kind::NotFound && name.tag.is_none() => {
                 let images = self.summaries(what).await?;
-                let ours = |digest: &String| {
-                    digest.split_once('@').is_some_and(|(repository, _)| repository == name.repository)
+                let ours = |image: &&Summary| {
+                    let digest = image.digest_of(&name.repository);
+                    digest.is_some() && (name.digest.is_none() || digest == name.digest)
                 };
-                let Some(found) = images.iter().find(|image| image.repo_digests.iter().flatten().any(ours)) else {
-                    return Err(error);
-                };
+                let Some(found) = images.iter().find(ours) else { return Err(error) };
                 docker.inspect_image(&found.id).await.map_err(|error| self.words(what, &error))
             }
             other => other,
@@ -183,9 +210,11 @@ pub(super) fn spelled(name: &Name) -> String {
 }
 
 /// `(repository, tag)` pairs of one local image; one that has only a digest keeps its repository.
+///
+/// Podman names an image that was pulled by digest `repository@sha256:…` among its tags, too: that is no tag.
 fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
     let split = |full: &String| {
-        let (repository, tag) = full.rsplit_once(':')?;
+        let (repository, tag) = full.rsplit_once(':').filter(|_| !full.contains('@'))?;
         (!tag.contains('/') && repository != "<none>")
             .then(|| (clean::short(repository, 255), Some(clean::short(tag, 128))))
     };
@@ -195,8 +224,14 @@ fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
     }
     digests
         .iter()
+        .chain(tags)
         .filter_map(|full| full.split_once('@'))
-        .map(|(repository, _)| (clean::short(repository, 255), None))
+        // With a tag before the digest, it is the repository that names it.
+        .map(|(name, _)| match name.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => repository,
+            _ => name,
+        })
+        .map(|repository| (clean::short(repository, 255), None))
         .filter(|(repository, _)| repository != "<none>")
         .take(1)
         .collect()
@@ -278,4 +313,47 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
 pub(super) fn pull_name(name: &Name) -> String {
     let host = if name.host == DOCKER_HUB { "docker.io" } else { &name.host };
     format!("{host}/{}", name.repository)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(id: &str, tags: &[&str], digests: &[&str]) -> Summary {
+        let owned = |all: &[&str]| Some(all.iter().map(ToString::to_string).collect());
+        Summary { id: id.to_owned(), repo_tags: owned(tags), repo_digests: owned(digests), ..Summary::default() }
+    }
+
+    #[test]
+    fn an_image_that_was_pulled_by_digest_is_named_by_its_repository_in_every_spelling() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let full = format!("r.example:5000/a/b@{digest}");
+        let tagged = format!("r.example:5000/a/b:1.0@{digest}");
+        let expected = vec![("r.example:5000/a/b".to_owned(), None)];
+        // Docker has no tags then; Podman has the same name among its tags.
+        for (tags, digests) in
+            [(vec![], vec![full.as_str()]), (vec![full.as_str()], vec![full.as_str()]), (vec![tagged.as_str()], vec![])]
+        {
+            let image = summary("1", &tags, &digests);
+            assert_eq!(image.names(), expected, "{tags:?} {digests:?}");
+            assert_eq!(image.digest_of("r.example:5000/a/b").unwrap().to_string(), digest);
+            assert_eq!(image.digest_of("r.example:5000/a"), None);
+        }
+        assert_eq!(summary("1", &["<none>:<none>"], &["<none>@<none>"]).names(), vec![]);
+        assert_eq!(
+            summary("1", &["r.example:5000/a/b:1"], &[&full]).names(),
+            vec![("r.example:5000/a/b".to_owned(), Some("1".to_owned()))]
+        );
+    }
+
+    #[test]
+    fn several_images_of_one_repository_are_told_apart_where_one_has_no_tag() {
+        let digest = |pair: &str| format!("a/b@sha256:{}", pair.repeat(32));
+        let one = summary("1", &[], &[&digest("aa")]);
+        let other = summary("2", &[], &[&digest("bb")]);
+        let tagged = summary("3", &["a/b:1"], &[&digest("cc")]);
+        assert!(shared(std::slice::from_ref(&one)).is_empty());
+        assert_eq!(shared(&[one, other]).len(), 1);
+        assert!(shared(&[tagged]).is_empty());
+    }
 }

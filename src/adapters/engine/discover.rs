@@ -1,6 +1,7 @@
 //! Engines that are there without a configuration: environment, contexts, well-known sockets.
 
 use std::{
+    ffi::OsString,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
@@ -9,10 +10,12 @@ use serde::Deserialize;
 
 use crate::core::{clean, config::SourceConfig};
 
+/// What Docker keeps of a context (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Context {
     name: String,
+    #[serde(default)]
     endpoints: std::collections::BTreeMap<String, Endpoint>,
 }
 
@@ -20,35 +23,102 @@ struct Context {
 #[serde(rename_all = "PascalCase")]
 struct Endpoint {
     #[serde(default)]
-    host: String,
+    host: Option<String>,
+    #[serde(default, rename = "SkipTLSVerify")]
+    unchecked: Option<bool>,
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Every engine found, each once, with where it was found.
-pub fn discover() -> Vec<SourceConfig> {
-    let mut found: Vec<SourceConfig> = Vec::new();
-    let mut add = |name: &str, url: String, origin: String| {
-        if found.iter().any(|known| known.url == url) {
+/// Where Docker keeps its settings.
+fn settings(home: &Path) -> PathBuf {
+    variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from)
+}
+
+/// The same engine under every spelling of its address: a socket by the file that it is.
+fn same(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("unix", path)) => std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path)).display().to_string(),
+        Some(("tcp" | "http" | "https", host)) => host.trim_end_matches('/').to_owned(),
+        _ => url.to_owned(),
+    }
+}
+
+/// Engines that were found, each once.
+#[derive(Default)]
+struct Found(Vec<SourceConfig>);
+
+impl Found {
+    fn add(&mut self, name: &str, url: String, origin: &str, files: Files) {
+        if self.0.iter().any(|known| same(&known.url) == same(&url)) {
             return;
         }
+        let taken = |name: &str| self.0.iter().any(|known| known.name == name);
         let mut unique = name.to_owned();
         let mut count = 2;
-        while found.iter().any(|known| known.name == unique) {
+        while taken(&unique) {
             unique = format!("{name}-{count}");
             count += 1;
         }
-        found.push(SourceConfig { name: unique, adapter: "engine".into(), url, origin, ..SourceConfig::default() });
-    };
+        self.0.push(SourceConfig {
+            name: unique,
+            adapter: "engine".into(),
+            url,
+            origin: origin.into(),
+            ca: files.authority,
+            client_certificate: files.identity,
+            unchecked: files.unchecked,
+            ..SourceConfig::default()
+        });
+    }
+}
+
+/// Certificates for one engine.
+#[derive(Default)]
+struct Files {
+    authority: Option<PathBuf>,
+    identity: Option<(PathBuf, PathBuf)>,
+    unchecked: bool,
+}
+
+impl Files {
+    /// Those of a folder under Docker's names; what is not there is not used.
+    fn of(folder: &Path) -> Self {
+        let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        Self { authority: there("ca.pem"), identity: there("cert.pem").zip(there("key.pem")), unchecked: false }
+    }
+
+    /// What `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` say, as Docker's own client reads them.
+    fn of_environment(home: &Path) -> Self {
+        let (verify, tls) = (variable("DOCKER_TLS_VERIFY").is_some(), variable("DOCKER_TLS").is_some());
+        if !verify && !tls {
+            return Self::default();
+        }
+        let folder = variable("DOCKER_CERT_PATH").map_or_else(|| settings(home), PathBuf::from);
+        Self { unchecked: !verify, ..Self::of(&folder) }
+    }
+}
+
+/// The address of an engine from the environment: over TLS where that is wanted, with or without certificates.
+fn over_tls(url: &str) -> String {
+    match url.split_once("://") {
+        Some(("tcp", host)) if variable("DOCKER_TLS_VERIFY").or(variable("DOCKER_TLS")).is_some() => format!("https://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// Every engine found, each once, with where it was found.
+pub fn discover() -> Vec<SourceConfig> {
+    let mut found = Found::default();
+    let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     if let Some(host) = variable("DOCKER_HOST") {
-        add("docker", host, "DOCKER_HOST".into());
+        found.add("docker", over_tls(&host), "DOCKER_HOST", Files::of_environment(&home));
     }
     if let Some(host) = variable("CONTAINER_HOST") {
-        add("podman", host, "CONTAINER_HOST".into());
+        found.add("podman", host, "CONTAINER_HOST", Files::default());
     }
-    let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     let runtime = variable("XDG_RUNTIME_DIR").map(PathBuf::from);
     let user = rustix::process::getuid().as_raw();
     let runtime = runtime.unwrap_or_else(|| PathBuf::from(format!("/run/user/{user}")));
@@ -60,26 +130,31 @@ pub fn discover() -> Vec<SourceConfig> {
         ("docker", PathBuf::from("/var/run/docker.sock")),
     ] {
         if is_socket(&path) {
-            add(name, format!("unix://{}", path.display()), "its socket".into());
+            found.add(name, format!("unix://{}", path.display()), "its socket", Files::default());
         }
     }
-    for context in contexts(&home) {
-        if let Some(endpoint) = context.endpoints.get("docker").filter(|endpoint| !endpoint.host.is_empty()) {
-            add(&clean::short(&context.name, 40), clean::line(&endpoint.host).into_owned(), "a docker context".into());
-        }
+    for (folder, context) in contexts(&home) {
+        let Some(endpoint) = context.endpoints.get("docker") else { continue };
+        let Some(host) = endpoint.host.as_deref().filter(|host| !host.is_empty()) else { continue };
+        // The folder of a context is named by the hash of its name, here as there.
+        let files = Files::of(&settings(&home).join("contexts/tls").join(folder).join("docker"));
+        let files = Files { unchecked: endpoint.unchecked == Some(true), ..files };
+        found.add(&clean::short(&context.name, 40), clean::line(host).into_owned(), "a docker context", files);
     }
-    found
+    found.0
 }
 
 fn is_socket(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.file_type().is_socket())
 }
 
-fn contexts(home: &Path) -> Vec<Context> {
-    let folder = variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from).join("contexts/meta");
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+fn contexts(home: &Path) -> Vec<(OsString, Context)> {
+    let Ok(entries) = std::fs::read_dir(settings(home).join("contexts/meta")) else { return Vec::new() };
     entries
         .flatten()
-        .filter_map(|entry| serde_json::from_slice(&std::fs::read(entry.path().join("meta.json")).ok()?).ok())
+        .filter_map(|entry| {
+            let bytes = std::fs::read(entry.path().join("meta.json")).ok()?;
+            Some((entry.file_name(), serde_json::from_slice(&bytes).ok()?))
+        })
         .collect()
 }

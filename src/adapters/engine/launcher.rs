@@ -361,7 +361,8 @@ impl Engine {
             digest: None,
         });
         let staged = Engine {
-            docker: self.docker.clone(),
+            config: self.config.clone(),
+            connection: self.connection.clone(),
             facts: self.facts.clone(),
             samples: std::sync::Mutex::default(),
             incoming: std::sync::Mutex::default(),

@@ -1,6 +1,7 @@
 //! Docker and Podman through their common interface (bollard): local images, and launching them.
 
 mod catalog;
+mod connection;
 mod content;
 mod discover;
 mod launcher;
@@ -10,12 +11,13 @@ mod terminal;
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use bollard::{API_DEFAULT_VERSION, Docker, errors::Error as EngineError};
+use serde::Deserialize;
+use bollard::{Docker, errors::Error as EngineError};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -33,6 +35,7 @@ use crate::{
     },
 };
 
+use connection::Connection;
 use discover::discover;
 
 /// One engine at one socket.
@@ -40,7 +43,8 @@ pub struct Engine {
     name: String,
     address: String,
     staging: PathBuf,
-    docker: OnceCell<Docker>,
+    config: SourceConfig,
+    connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
     samples: Mutex<HashMap<String, (u64, std::time::Instant)>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
@@ -63,13 +67,63 @@ pub struct Facts {
     pub limits: (bool, bool, bool),
 }
 
+/// What an engine tells of its host (`GET /info`); it may leave out any of it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Info {
+    security_options: Option<Vec<String>>,
+    /// Podman says here, and only here, that it runs as an ordinary user.
+    rootless: Option<bool>,
+    cgroup_version: Option<String>,
+    memory_limit: Option<bool>,
+    pids_limit: Option<bool>,
+    cpu_cfs_quota: Option<bool>,
+    server_version: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Version {
+    version: Option<String>,
+    components: Option<Vec<Component>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Component {
+    name: Option<String>,
+}
+
+fn facts_of(info: Info, version: Version) -> Facts {
+    let is_podman = |part: &Component| part.name.as_deref().unwrap_or_default().to_lowercase().contains("podman");
+    let podman = version.components.iter().flatten().any(is_podman);
+    let has = |word: &str| {
+        info.security_options.iter().flatten().flat_map(|option| option.split(',')).any(|part| {
+            part.trim().strip_prefix("name=").unwrap_or(part.trim()) == word
+        })
+    };
+    let rootless = info.rootless == Some(true) || has("rootless");
+    // Rootless engines on cgroup v1 accept limits and then fail to set them.
+    let limited = !(rootless && info.cgroup_version.as_deref().is_some_and(|version| version.trim_start_matches('v') == "1"));
+    let can = |said: Option<bool>| limited && said.unwrap_or(true);
+    let said = info.server_version.or(version.version).unwrap_or_default();
+    Facts {
+        version: format!("{} {}", if podman { "Podman" } else { "Docker" }, clean::short(&said, 40)),
+        podman,
+        rootless,
+        remapped: has("userns"),
+        limits: (can(info.memory_limit), can(info.pids_limit), can(info.cpu_cfs_quota)),
+    }
+}
+
 /// The source and the launcher of one engine.
 pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
     let engine = Arc::new(Engine {
         name: config.name.clone(),
         address: config.url.clone(),
         staging: around.cache_dir.join("engine").join(&config.name),
-        docker: OnceCell::new(),
+        config: config.clone(),
+        connection: Arc::default(),
         facts: OnceCell::new(),
         samples: Mutex::default(),
         incoming: Mutex::default(),
@@ -90,92 +144,30 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
 
 impl Engine {
     async fn docker(&self) -> Result<&Docker> {
-        self.docker
-            .get_or_try_init(|| async {
-                let what = format!("connect to {}", self.name);
-                let address = self.address.as_str();
-                // The timeout is bollard's for one answer; streams are bounded by whoever reads them.
-                let connected = match address.split_once("://") {
-                    Some(("unix", path)) => Docker::connect_with_unix(path, 120, API_DEFAULT_VERSION),
-                    Some(("tcp" | "http", host)) => Docker::connect_with_http(host, 120, API_DEFAULT_VERSION),
-                    Some(("https", _)) => Docker::connect_with_ssl_defaults(),
-                    Some(("ssh", host)) => {
-                        return Err(Error::unsupported(what, "engines behind ssh are not reached directly")
-                            .hint(format!("forward the socket: ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock {host}, then use unix:///tmp/engine.sock")));
-                    }
-                    _ => Docker::connect_with_unix(address, 120, API_DEFAULT_VERSION),
-                };
-                let docker = connected.map_err(|error| self.words(&what, &error))?;
-                let negotiated = tokio::time::timeout(Duration::from_secs(5), docker.negotiate_version());
-                match negotiated.await {
-                    Ok(docker) => docker.map_err(|error| self.words(&what, &error)),
-                    Err(_) => Err(crate::core::progress::timed_out(&what, Duration::from_secs(5))),
-                }
-            })
-            .await
+        Ok(&self.connection().await?.docker)
+    }
+
+    async fn connection(&self) -> Result<&Connection> {
+        self.connection.get_or_try_init(|| Connection::open(&self.config)).await
     }
 
     async fn facts(&self) -> Result<&Facts> {
         self.facts
             .get_or_try_init(|| async {
                 let what = format!("ask {}", self.name);
-                let docker = self.docker().await?;
-                let info = docker.info().await.map_err(|error| self.words(&what, &error))?;
-                let version = docker.version().await.map_err(|error| self.words(&what, &error))?;
-                let podman =
-                    version.components.iter().flatten().any(|part| part.name.to_lowercase().contains("podman"));
-                let options = info.security_options.unwrap_or_default();
-                let has = |word: &str| options.iter().any(|option| option.contains(word));
-                let rootless = has("rootless");
-                // Rootless engines on cgroup v1 accept limits and then fail to set them.
-                let limited = !(rootless && info.cgroup_version.is_some_and(|version| version.to_string() == "1"));
-                let can = |said: Option<bool>| limited && said.unwrap_or(true);
-                Ok(Facts {
-                    version: format!(
-                        "{} {}",
-                        if podman { "Podman" } else { "Docker" },
-                        clean::short(&info.server_version.or(version.version).unwrap_or_default(), 40)
-                    ),
-                    podman,
-                    rootless,
-                    remapped: has("userns"),
-                    limits: (can(info.memory_limit), can(info.pids_limit), can(info.cpu_cfs_quota)),
-                })
+                let info: Info = self.read("/info", &what).await?;
+                let version: Version = self.read("/version", &what).await?;
+                Ok(facts_of(info, version))
             })
             .await
     }
 
-    /// Reads an answer ourselves. bollard refuses a whole list when one word in it is new to it
-    /// (Podman says `stopped`, `configured`, …); here every field is optional and every word a text.
     async fn read<T: serde::de::DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
-        let address = self.address.as_str();
-        let local = |socket: &str| http::local_client(Path::new(socket), what);
-        let answer = match address.split_once("://") {
-            Some(("tcp" | "http", host)) => {
-                let (tls, reach) = (http::Tls::default(), http::Reach::default());
-                let server = http::Server::at(&format!("http://{host}"), tls, reach, what)?;
-                server.get(&server.place(&format!("v1.40{path}"))?)?.send(what).await
-            }
-            other => {
-                let client = local(other.map_or(address, |(_, socket)| socket))?;
-                let answer = client.get(format!("http://engine/v1.40{path}")).send().await;
-                answer.map_err(|error| http::no_answer(what, &error))
-            }
-        };
-        let response = answer.map_err(|error| {
-            Error::new(error.kind, what, format!("nothing answers at {address}"))
-                .hint(format!("start {}, or remove it from the configuration", self.name))
-        })?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(http::refused(what, status, ""));
-        }
-        http::json(response, what).await
+        self.connection().await?.read(path, what).await
     }
 
     /// An engine's error in our words.
     fn words(&self, what: &str, error: &EngineError) -> Error {
-        let name = &self.name;
         match error {
             EngineError::DockerResponseServerError { status_code, message } => {
                 let message = clean::short(message.trim(), 300);
@@ -197,24 +189,7 @@ impl Engine {
             }
             EngineError::DockerStreamError { error } => Error::failed(what, clean::short(error, 300)),
             EngineError::RequestTimeoutError => crate::core::progress::timed_out(what, Duration::from_secs(120)),
-            other => {
-                let text = format!("{other:?} {other}").to_lowercase();
-                let address = &self.address;
-                if text.contains("permission denied") {
-                    Error::new(Kind::NotAllowed, what, format!("you may not use the socket {address}")).hint(
-                        "join the engine's group (which is root on this host, in effect) or use a rootless engine",
-                    )
-                } else if text.contains("no such file")
-                    || text.contains("notfound")
-                    || text.contains("connection refused")
-                {
-                    Error::new(Kind::Unavailable, what, format!("nothing answers at {address}"))
-                        .hint(format!("start {name}, or remove it from the configuration"))
-                } else {
-                    Error::new(Kind::Unavailable, what, clean::short(&other.to_string(), 200))
-                        .hint(format!("check that {name} runs"))
-                }
-            }
+            other => connection::no_answer(&self.config, what, &http::causes(other)),
         }
     }
 
@@ -250,4 +225,35 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         parts.launchers.push(launcher);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(info: &str) -> Facts {
+        facts_of(serde_json::from_str(info).unwrap(), Version::default())
+    }
+
+    #[test]
+    fn an_engine_is_rootless_where_it_says_so_in_either_way() {
+        // Podman (compat API) has a field; Docker names it among its security options, with or without "name=".
+        for info in [
+            r#"{"Rootless": true, "SecurityOptions": ["name=seccomp,profile=default"]}"#,
+            r#"{"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}"#,
+            r#"{"SecurityOptions": ["rootless"]}"#,
+        ] {
+            assert!(facts(info).rootless, "{info}");
+        }
+        for info in [
+            r#"{"Rootless": false, "SecurityOptions": null}"#,
+            r#"{"SecurityOptions": ["name=seccomp,profile=/etc/rootless.json"]}"#,
+            r#"{"Rootless": null}"#,
+            "{}",
+        ] {
+            assert!(!facts(info).rootless, "{info}");
+        }
+        let old = facts(r#"{"Rootless": true, "CgroupVersion": "v1", "MemoryLimit": true}"#);
+        assert_eq!(old.limits, (false, false, false));
+    }
 }

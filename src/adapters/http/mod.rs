@@ -1,6 +1,7 @@
 //! Shared HTTP: one server and what may be sent to it ([`Server`]), bounds for answers and lists, and what went wrong in
 //! words. No other module makes a client (`tests/house.rs`): so no secret is attached, and no redirect followed, elsewhere.
 
+mod https;
 mod origin;
 mod pages;
 mod reach;
@@ -14,6 +15,7 @@ use futures_util::TryStreamExt;
 use reqwest::{Client, Response, StatusCode, redirect};
 
 pub use self::{
+    https::https_client,
     origin::Origin,
     pages::{Allowance, Part, next_link, next_page},
     reach::Reach,
@@ -53,11 +55,21 @@ const CLIENT_CERTIFICATE: &str = "try again; if your site gave you a certificate
 
 /// Says in words why a request got no answer.
 pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
-    let causes = causes(error);
+    let (why, hint) = why_none(&causes(error), error.is_timeout());
+    let proxy = proxy_variable(std::env::vars().map(|(name, _)| name)).filter(|_| error.is_connect());
+    Error::new(Kind::Unavailable, what, why).hint(match proxy {
+        // The address may be that of the proxy, whose own may hold a password: only its variable is named.
+        Some(variable) => format!("{hint}; or the proxy that {variable} names (NO_PROXY goes around it)"),
+        None => hint.to_owned(),
+    })
+}
+
+/// Why a request got no answer, from what its error and the causes of that say; and what to do.
+pub fn why_none(causes: &[String], timed_out: bool) -> (String, &'static str) {
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    let (why, hint) = if says(&["fatal alert"]) && says(&["certificate", "unknownca", "accessdenied"]) {
+    if says(&["fatal alert"]) && says(&["certificate", "unknownca", "accessdenied"]) {
         (format!("it wants a client certificate that it trusts ({last})"), CLIENT_CERTIFICATE)
     } else if says(&[
         "unknownissuer",
@@ -78,7 +90,7 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
         ("its name is not known".to_owned(), "check the spelling, the network or the proxy")
     } else if says(&["connection refused"]) {
         ("nothing listens at that address".to_owned(), "check the port, and whether the service runs")
-    } else if error.is_timeout() || says(&["timed out", "deadline"]) {
+    } else if timed_out || says(&["timed out", "deadline"]) {
         ("it did not answer in time".to_owned(), "check the address and the network, then try again")
     } else if says(&["connection reset", "closed before", "incomplete", "unexpected eof", "broken pipe"]) {
         ("the connection broke".to_owned(), "try again")
@@ -87,13 +99,7 @@ pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
         ("it closed the connection".to_owned(), CLIENT_CERTIFICATE)
     } else {
         (last, "check the address and the network, then try again")
-    };
-    let proxy = proxy_variable(std::env::vars().map(|(name, _)| name)).filter(|_| error.is_connect());
-    Error::new(Kind::Unavailable, what, why).hint(match proxy {
-        // The address may be that of the proxy, whose own may hold a password: only its variable is named.
-        Some(variable) => format!("{hint}; or the proxy that {variable} names (NO_PROXY goes around it)"),
-        None => hint.to_owned(),
-    })
+    }
 }
 
 /// The environment's variable that sends requests through a proxy, if there is one.

@@ -15,6 +15,8 @@ use crate::core::{
 pub struct Tls {
     /// Certificate authorities (PEM) beside the system's.
     pub authorities: Vec<PathBuf>,
+    /// Whether the system's count no more where these are named.
+    pub only_these: bool,
     /// Client certificate and key (PEM).
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Whether a person wrote down that the server's certificate is not to be checked.
@@ -72,7 +74,9 @@ impl Tls {
             let pem = std::fs::read(path).during(&doing)?;
             extra.extend(Certificate::from_pem_bundle(&pem).during(&doing)?);
         }
-        if !extra.is_empty() {
+        if self.only_these {
+            builder = builder.tls_certs_only(extra);
+        } else if !extra.is_empty() {
             builder = builder.tls_certs_merge(extra);
         }
         if let Some((certificate, key)) = &self.identity {

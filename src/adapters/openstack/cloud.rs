@@ -410,6 +410,7 @@ fn tls_of(config: &CloudConfig) -> Tls {
         // A certificate without a key of its own holds both.
         identity: text("cert").map(|cert| (path(cert.clone()), path(text("key").unwrap_or(cert)))),
         unchecked: config.verify == Some(false) || flag("insecure") == Some(true),
+        ..Tls::default()
     }
 }
 

@@ -1,0 +1,203 @@
+//! How one engine is spoken to: its address, its TLS, and the version of the interface that both sides know.
+
+use std::{
+    path::PathBuf,
+    time::Duration,
+};
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors::Error as EngineError};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    adapters::http,
+    core::{
+        clean,
+        config::SourceConfig,
+        error::{Error, Kind, Result},
+    },
+};
+
+/// How long an engine may take to say which interface it has.
+const FIRST: Duration = Duration::from_secs(5);
+/// bollard's limit for one answer, in seconds; streams are bounded by whoever reads them.
+const ANSWER: u64 = 120;
+/// The oldest interface that is spoken: Docker 19.03, Podman 3.
+const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
+
+/// Where an engine is, as `DOCKER_HOST` spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    /// A socket of this machine.
+    Socket(PathBuf),
+    /// `host:port`; over TLS or not.
+    Host { host: String, secured: bool },
+}
+
+impl Address {
+    /// Reads an address. Over TLS is what says so, or what certificates are named for.
+    pub(super) fn of(config: &SourceConfig) -> Result<Self> {
+        let what = format!("connect to {}", config.name);
+        let named = config.ca.is_some() || config.client_certificate.is_some() || config.unchecked;
+        let host = |rest: &str, secured: bool| {
+            let host = rest.trim_end_matches('/');
+            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            // The ports that engines have agreed on.
+            let port = if secured { 2376 } else { 2375 };
+            let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+            Self::Host { host, secured }
+        };
+        Ok(match config.url.split_once("://") {
+            None => Self::Socket(PathBuf::from(&config.url)),
+            Some(("unix", path)) => Self::Socket(PathBuf::from(path)),
+            Some(("https", rest)) => host(rest, true),
+            Some(("tcp" | "http", rest)) => host(rest, named),
+            Some(("ssh", rest)) => {
+                return Err(Error::unsupported(what, "engines behind ssh are not reached directly").hint(format!(
+                    "forward the socket: ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock {rest}, then use unix:///tmp/engine.sock"
+                )));
+            }
+            Some((scheme, _)) => {
+                let why = format!("addresses of the kind {}:// are not known here", clean::short(scheme, 20));
+                return Err(Error::unsupported(what, why).hint("unix://, tcp:// and https:// are"));
+            }
+        })
+    }
+}
+
+/// What is trusted there and what shows who one is: where an authority is named, it alone, as for every client of engines.
+fn tls(config: &SourceConfig) -> http::Tls {
+    http::Tls {
+        authorities: config.ca.iter().cloned().collect(),
+        only_these: config.ca.is_some(),
+        identity: config.client_certificate.clone(),
+        unchecked: config.unchecked,
+    }
+}
+
+/// What an engine says of its interface (`GET /version`, Docker Engine API).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Spoken {
+    api_version: Option<String>,
+    #[serde(rename = "MinAPIVersion")]
+    min_api_version: Option<String>,
+}
+
+fn version(text: Option<&str>) -> Option<ClientVersion> {
+    let (major, minor) = text?.split_once('.')?;
+    Some(ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? })
+}
+
+/// The newest version that both know; an engine that does not say which it has is taken for an old one.
+fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
+    let newest = version(spoken.api_version.as_deref()).unwrap_or(OLDEST);
+    let oldest = version(spoken.min_api_version.as_deref());
+    let agreed = if newest < *API_DEFAULT_VERSION { newest } else { *API_DEFAULT_VERSION };
+    if agreed < OLDEST || oldest.is_some_and(|oldest| agreed < oldest) {
+        let theirs = match oldest {
+            Some(oldest) => format!("{oldest} to {newest}"),
+            None => newest.to_string(),
+        };
+        let why = format!("its interface is {theirs}, and this program speaks {OLDEST} to {API_DEFAULT_VERSION}");
+        return Err(Error::unsupported(what, why).hint("use a newer Wharf, or a newer engine"));
+    }
+    Ok(agreed)
+}
+
+/// That an engine gave no answer, from what an error and its causes say.
+pub(super) fn no_answer(config: &SourceConfig, what: &str, causes: &[String]) -> Error {
+    let (name, address) = (&config.name, clean::short(&config.url, 200));
+    let all = causes.join(": ").to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
+    if says(&["permission denied"]) {
+        Error::new(Kind::NotAllowed, what, format!("you may not use the socket {address}"))
+            .hint("join the engine's group (which is root on this host, in effect) or use a rootless engine")
+    } else if says(&["no such file", "notfound", "not found", "connection refused"]) {
+        Error::new(Kind::Unavailable, what, format!("nothing answers at {address}"))
+            .hint(format!("start {name}, or remove it from the configuration"))
+    } else {
+        let (why, hint) = http::why_none(causes, false);
+        Error::new(Kind::Unavailable, what, format!("{address}: {why}")).hint(hint)
+    }
+}
+
+/// How answers are read that bollard would refuse.
+enum Reader {
+    Socket(reqwest::Client),
+    Host(Box<http::Server>),
+}
+
+/// An engine that has answered.
+pub(super) struct Connection {
+    /// The library's view of it.
+    pub docker: Docker,
+    config: SourceConfig,
+    reader: Reader,
+    version: ClientVersion,
+}
+
+impl Connection {
+    /// Asks an engine what it speaks.
+    pub(super) async fn open(config: &SourceConfig) -> Result<Self> {
+        let what = format!("connect to {}", config.name);
+        let address = Address::of(config)?;
+        let reader = match &address {
+            Address::Socket(path) => Reader::Socket(http::local_client(path, &what)?),
+            Address::Host { host, secured } => {
+                let scheme = if *secured { "https" } else { "http" };
+                let server = http::Server::at(&format!("{scheme}://{host}"), tls(config), http::Reach::default(), &what)?;
+                Reader::Host(Box::new(server))
+            }
+        };
+        let asked = tokio::time::timeout(FIRST, reader.read::<Spoken>(config, "version", &what)).await;
+        let spoken = asked.unwrap_or_else(|_| Err(crate::core::progress::timed_out(&what, FIRST)))?;
+        let version = agreed(&spoken, &what)?;
+        let docker = library(config, &address, version, &what)?;
+        Ok(Self { docker, config: config.clone(), reader, version })
+    }
+
+    /// Reads an answer ourselves. bollard refuses a whole list when one word in it is new to it
+    /// (Podman says `stopped`, `configured`, …); here every field is optional and every word a text.
+    pub(super) async fn read<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
+        self.reader.read(&self.config, &format!("v{}{path}", self.version), what).await
+    }
+}
+
+impl Reader {
+    async fn read<T: DeserializeOwned>(&self, config: &SourceConfig, path: &str, what: &str) -> Result<T> {
+        let response = match self {
+            Self::Host(server) => server.get(&server.place(path)?)?.send(what).await?,
+            Self::Socket(client) => {
+                let answer = client.get(format!("http://engine/{path}")).send().await;
+                answer.map_err(|error| no_answer(config, what, &http::causes(&error)))?
+            }
+        };
+        let status = response.status();
+        if !status.is_success() {
+            #[derive(Default, Deserialize)]
+            struct Said {
+                #[serde(default)]
+                message: String,
+            }
+            let said: Said = http::json(response, what).await.unwrap_or_default();
+            return Err(http::refused(what, status, &said.message));
+        }
+        http::json(response, what).await
+    }
+}
+
+fn library(config: &SourceConfig, address: &Address, version: ClientVersion, what: &str) -> Result<Docker> {
+    let connected = match address {
+        Address::Socket(path) => Docker::connect_with_unix(&path.to_string_lossy(), ANSWER, &version),
+        Address::Host { host, secured: false } => Docker::connect_with_http(host, ANSWER, &version),
+        Address::Host { host, secured: true } => {
+            let client = http::https_client(&tls(config), what)?;
+            let transport = move |request: BollardRequest| {
+                let answer = client.request(request);
+                async move { answer.await.map_err(EngineError::from) }
+            };
+            Docker::connect_with_custom_transport(transport, Some(format!("https://{host}")), ANSWER, &version)
+        }
+    };
+    connected.map_err(|error| Error::failed(what, clean::short(&error.to_string(), 200)))
+}
