@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Error, ErrorKind, Read, Seek},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -18,6 +18,8 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
+
+use crate::core::digest::{Digest, Hasher};
 
 const BLOCK: usize = 512;
 /// Entries of an image: more than any has.
@@ -37,7 +39,7 @@ const FREE_BYTES: u64 = 1 << 30;
 /// How much larger than its compressed bytes an image may be. Programs and libraries come to 2 to 10.
 const EXPANSION: u64 = 100;
 
-/// That an image is beyond every honest measure.
+/// That an image is beyond every honest measure, or no honest one.
 #[derive(Debug)]
 pub struct TooMuch(&'static str);
 
@@ -214,6 +216,8 @@ pub struct Item {
     pub what: What,
     /// Its permissions.
     pub mode: u32,
+    /// When its content changed: seconds since 1970 and nanoseconds.
+    pub modified: (i64, u32),
 }
 
 /// What PAX records say of the entry that follows.
@@ -222,6 +226,31 @@ struct Said {
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
+    modified: Option<(i64, u32)>,
+    holes: Holes,
+}
+
+/// What PAX records say of a file with holes (GNU tar, "Storing Sparse Files": forms 0.0, 0.1 and 1.0).
+#[derive(Default)]
+struct Holes {
+    version: (Option<Vec<u8>>, Option<Vec<u8>>),
+    name: Option<Vec<u8>>,
+    length: Option<u64>,
+    /// Offsets and lengths of its parts, one after the other (0.0 and 0.1).
+    map: Vec<u64>,
+}
+
+impl Holes {
+    /// Whether the map stands before the data; `None` if it is a file like others.
+    fn in_data(&self) -> Option<bool> {
+        let part = |text: &Option<Vec<u8>>| text.clone().unwrap_or_default();
+        match (part(&self.version.0).as_slice(), part(&self.version.1).as_slice()) {
+            (b"1", b"0") => Some(true),
+            (b"0", b"0" | b"1") => Some(false),
+            (b"", b"") if !self.map.is_empty() => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// Where the bytes of an archive come from.
@@ -274,6 +303,18 @@ pub struct Layer<'a> {
     /// Bytes of the present entry's data that were not read yet, and of what fills its last block.
     rest: u64,
     filler: u64,
+    expected: Option<(Digest, Arc<Mutex<Hasher>>)>,
+}
+
+/// Hashes what is read.
+struct Hashed<R>(R, Arc<Mutex<Hasher>>);
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.lock().unwrap_or_else(std::sync::PoisonError::into_inner).update(&buffer[..count]);
+        Ok(count)
+    }
 }
 
 impl<'a> Layer<'a> {
@@ -293,6 +334,27 @@ impl<'a> Layer<'a> {
         Ok(Self::from(Stream(BufReader::with_capacity(64 << 10, measured))))
     }
 
+    /// The same, of which it is known what its bytes without compression are (`diff_ids` of an image's configuration).
+    pub fn known(layer: impl Read + 'a, diff_id: &Digest, budget: &Budget) -> io::Result<Self> {
+        let hasher = Arc::new(Mutex::new(Hasher::of(diff_id.algorithm())));
+        let Self { reader, .. } = Self::new(layer, budget)?;
+        let mut known = Self::from(Stream(BufReader::with_capacity(64 << 10, Hashed(reader, hasher.clone()))));
+        known.expected = Some((diff_id.clone(), hasher));
+        Ok(known)
+    }
+
+    /// Reads to the end, behind that of the archive, and compares what was read with what is known of it.
+    pub fn finish(mut self) -> io::Result<()> {
+        let Some((expected, hasher)) = self.expected.take() else { return Ok(()) };
+        io::copy(&mut self.reader, &mut io::sink())?;
+        let hasher = std::mem::take(&mut *hasher.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let found = hasher.finish();
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidData, TooMuch("it unpacks to other bytes than its image says (diff_ids)")))
+    }
+
     /// Begins a plain archive in a file: data that nobody reads are passed over.
     pub fn in_file(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
@@ -300,7 +362,7 @@ impl<'a> Layer<'a> {
     }
 
     fn from(reader: impl Source + 'a) -> Self {
-        Self { reader: Box::new(reader), position: 0, rest: 0, filler: 0 }
+        Self { reader: Box::new(reader), position: 0, rest: 0, filler: 0, expected: None }
     }
 
     /// Where the data of the present entry are in the archive, and how many are left.
@@ -341,10 +403,10 @@ impl<'a> Layer<'a> {
                 long_target = Some(until_zero(self.whole(size, LONGEST_NAME + 1)?));
             } else {
                 let size = said.size.unwrap_or(size);
-                let name = long_name.or(said.path).unwrap_or_else(|| header.path_bytes().into_owned());
-                let target = long_target.or(said.target);
+                let name = long_name.or(said.path.take()).unwrap_or_else(|| header.path_bytes().into_owned());
+                let target = long_target.or(said.target.take());
                 let target = target.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
-                return self.item(header, size, name, target.unwrap_or_default(), budget).map(Some);
+                return self.item(header, size, name, target.unwrap_or_default(), &said, budget).map(Some);
             }
         }
     }
@@ -355,14 +417,29 @@ impl<'a> Layer<'a> {
         size: u64,
         name: Vec<u8>,
         target: Vec<u8>,
+        said: &Said,
         budget: &mut Budget,
     ) -> io::Result<Item> {
+        let in_data = said.holes.in_data();
+        let name = said.holes.name.clone().filter(|_| in_data.is_some()).unwrap_or(name);
         budget.name(&name)?;
         budget.name(&target)?;
         let kind = header.entry_type();
         let what = match kind {
             // The oldest archives have no other mark of a folder.
             EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => What::Folder,
+            EntryType::Regular | EntryType::Continuous if in_data == Some(true) => {
+                let (what, map) = self.map_in_data(size, said.holes.length)?;
+                let (data, length) = (size - map, what.1);
+                budget.bytes(length)?;
+                self.begins(data);
+                let what = What::Sparse(what.0, length);
+                return Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) });
+            }
+            EntryType::Regular | EntryType::Continuous if in_data.is_some() => {
+                let length = said.holes.length.unwrap_or(size);
+                What::Sparse(parts_of(&said.holes.map, length, size)?, length)
+            }
             EntryType::Regular | EntryType::Continuous => What::File,
             EntryType::Directory => What::Folder,
             EntryType::Symlink => What::Link,
@@ -377,7 +454,49 @@ impl<'a> Layer<'a> {
         };
         budget.bytes(if let What::Sparse(_, length) = &what { *length } else { data })?;
         self.begins(data);
-        Ok(Item { name, target, what, mode: header.mode().unwrap_or(0o644) })
+        Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) })
+    }
+
+    /// The map that stands before the data of a file with holes, in blocks of its own; and how long it was.
+    ///
+    /// Decimal numbers, each on a line: how many parts, then the offset and length of each.
+    fn map_in_data(&mut self, size: u64, length: Option<u64>) -> io::Result<((Vec<(u64, u64)>, u64), u64)> {
+        let broken = || wrong("the map of a file with holes is wrong");
+        let (mut numbers, mut text, mut read) = (Vec::new(), Vec::new(), 0_u64);
+        let mut wanted = None;
+        while wanted.is_none_or(|wanted: usize| numbers.len() < wanted) {
+            if read >= size || read > (MOST_PARTS as u64) * 44 {
+                return Err(broken());
+            }
+            let mut block = [0; BLOCK];
+            self.reader.read_exact(&mut block)?;
+            self.position += BLOCK as u64;
+            read += BLOCK as u64;
+            for byte in block {
+                if wanted.is_some_and(|wanted| numbers.len() >= wanted) {
+                    break;
+                }
+                match byte {
+                    b'\n' => {
+                        let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse::<u64>().ok());
+                        let number = number.ok_or_else(broken)?;
+                        text.clear();
+                        match wanted {
+                            None if number > MOST_PARTS as u64 => {
+                                return Err(too_much("a file in it has more holes than any honest one"));
+                            }
+                            None => wanted = Some(number as usize * 2),
+                            Some(_) => numbers.push(number),
+                        }
+                    }
+                    b'0'..=b'9' if text.len() < 20 => text.push(byte),
+                    _ => return Err(broken()),
+                }
+            }
+        }
+        let data = size.checked_sub(read).ok_or_else(broken)?;
+        let length = length.ok_or_else(broken)?;
+        Ok(((parts_of(&numbers, length, data)?, length), read))
     }
 
     /// The map of a file with holes, whose last parts stand in blocks of their own.
@@ -484,13 +603,65 @@ fn until_zero(mut name: Vec<u8>) -> Vec<u8> {
 }
 
 /// Reads PAX records: `LENGTH KEY=VALUE\n`, where the length counts all of it and a value may have any bytes.
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn more_parts(map: &mut Vec<u64>, text: &[u8]) -> Option<()> {
+    (map.len() < 2 * MOST_PARTS).then(|| number(text).map(|number| map.push(number)))?
+}
+
+fn mode(header: &Header) -> u32 {
+    header.mode().unwrap_or(0o644)
+}
+
+/// When an entry's content changed: PAX records say it to the nanosecond, headers to the second.
+fn modified(header: &Header, said: &Said) -> (i64, u32) {
+    let in_header = || (header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(0), 0);
+    said.modified.unwrap_or_else(in_header)
+}
+
+/// A time of a PAX record: decimal seconds, with a fraction or without, before 1970 too.
+fn time(text: &[u8]) -> Option<(i64, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().ok()?;
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let nanoseconds: u32 = digits.parse().ok()?;
+    // -1.5 is half a second before -1.
+    Some(match (whole.starts_with('-'), nanoseconds) {
+        (true, 1..) => (seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds),
+        _ => (seconds, nanoseconds),
+    })
+}
+
+/// Parts of a file with holes from offsets and lengths, held against its length and the bytes that are there.
+fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Vec<(u64, u64)>> {
+    let broken = || wrong("the map of a file with holes is wrong");
+    let (mut parts, mut end, mut sum) = (Vec::new(), 0_u64, 0_u64);
+    for pair in numbers.chunks(2) {
+        let [offset, count] = *pair else { return Err(broken()) };
+        if offset < end || offset.checked_add(count).is_none_or(|end| end > length) {
+            return Err(broken());
+        }
+        (end, sum) = (offset + count, sum + count);
+        parts.push((offset, count));
+    }
+    if sum != data {
+        return Err(wrong("a file with holes has other data than its map"));
+    }
+    Ok(parts)
+}
+
 fn records(mut data: &[u8]) -> io::Result<Said> {
     let broken = || wrong("a PAX record is broken");
     let mut said = Said::default();
     while !data.is_empty() {
         let space = data.iter().take(20).position(|byte| *byte == b' ').ok_or_else(broken)?;
-        let number = std::str::from_utf8(&data[..space]).map_err(|_| broken())?;
-        let length: usize = number.parse().map_err(|_| broken())?;
+        let length = number(&data[..space]).and_then(|length| usize::try_from(length).ok()).ok_or_else(broken)?;
         let (record, after) = data.split_at_checked(length).ok_or_else(broken)?;
         let record = record.get(space + 1..).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
         let equals = record.iter().position(|byte| *byte == b'=').ok_or_else(broken)?;
@@ -498,12 +669,23 @@ fn records(mut data: &[u8]) -> io::Result<Said> {
         match key {
             b"path" => said.path = (!value.is_empty()).then_some(value),
             b"linkpath" => said.target = (!value.is_empty()).then_some(value),
-            b"size" => {
-                let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
-                said.size = Some(number.ok_or_else(broken)?);
+            b"size" => said.size = Some(number(&value).ok_or_else(broken)?),
+            b"mtime" => said.modified = Some(time(&value).ok_or_else(broken)?),
+            b"GNU.sparse.major" => said.holes.version.0 = Some(value),
+            b"GNU.sparse.minor" => said.holes.version.1 = Some(value),
+            b"GNU.sparse.name" => said.holes.name = (!value.is_empty()).then_some(value),
+            b"GNU.sparse.size" | b"GNU.sparse.realsize" => said.holes.length = Some(number(&value).ok_or_else(broken)?),
+            b"GNU.sparse.offset" | b"GNU.sparse.numbytes" => {
+                if (key == b"GNU.sparse.offset") != said.holes.map.len().is_multiple_of(2) {
+                    return Err(broken());
+                }
+                more_parts(&mut said.holes.map, &value).ok_or_else(broken)?;
             }
-            _ if key.starts_with(b"GNU.sparse.") => {
-                return Err(wrong("it has a file with holes in PAX form, which cannot be unpacked"));
+            b"GNU.sparse.map" => {
+                said.holes.map.clear();
+                for value in value.split(|byte| *byte == b',').filter(|value| !value.is_empty()) {
+                    more_parts(&mut said.holes.map, value).ok_or_else(broken)?;
+                }
             }
             _ => {}
         }

@@ -74,14 +74,10 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let config = &image.config;
     add("entry point", join_words(&shown(&config.entrypoint)));
     add("command", join_words(&shown(&config.command)));
-    add(
-        "user",
-        if config.user.is_empty() && image.disk.is_none() {
-            "root (the image names none)".into()
-        } else {
-            config.user.to_string()
-        },
-    );
+    if image.disk.is_none() {
+        add("user", config.user_words());
+        add("warning", config.unread_words().unwrap_or_default());
+    }
     add("ports", config.ports.join(", "));
     add("volumes", config.volumes.join(", "));
     for layer in &image.layers {

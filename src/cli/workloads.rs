@@ -34,7 +34,8 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     }
     if all.is_empty() {
         // Of what could not be asked nobody knows what runs there.
-        let answered = portal.launchers.iter().map(|one| one.name()).filter(|name| !failed.iter().any(|(of, _)| of == name));
+        let answered =
+            portal.launchers.iter().map(|one| one.name()).filter(|name| !failed.iter().any(|(of, _)| of == name));
         let answered: Vec<&str> = answered.collect();
         match (failed.is_empty(), answered.is_empty()) {
             (true, _) => output::line("nothing runs; 'wharf launch REF' starts something")?,

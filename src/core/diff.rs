@@ -118,8 +118,11 @@ fn vulnerabilities(before: &[Record], after: &[Record], now: i64) -> Option<Find
 type Read<'a> = (&'static str, &'a dyn Fn(&Image) -> String);
 
 fn settings(before: &Image, after: &Image) -> Vec<Changed> {
-    let user =
-        |image: &Image| if image.config.user.is_empty() { "root".to_owned() } else { image.config.user.to_string() };
+    let user = |image: &Image| match () {
+        () if image.config.hides_user() => "unknown".to_owned(),
+        () if image.config.user.is_empty() => "root".to_owned(),
+        () => image.config.user.to_string(),
+    };
     let platform = |image: &Image| {
         let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         platform.map(ToString::to_string).unwrap_or_default()

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use oci_spec::image::ImageConfiguration;
-
 use super::{
     clean,
+    configuration::Configuration,
     digest::Digest,
     document::{self, Refusal},
     error::{Error, Kind, Result},
     json,
-    model::{Foreign, Image, ImageKind, Layer, Pinned, PlatformEntry, RunConfig},
+    model::{Image, ImageKind, Layer, Pinned, PlatformEntry},
     platform::{self, Platform},
     reference::ImageRef,
     text,
@@ -205,10 +204,6 @@ pub fn platforms_of(manifests: &[Descriptor]) -> Vec<PlatformEntry> {
         .collect()
 }
 
-fn clean_map<'a>(map: impl IntoIterator<Item = (&'a String, &'a String)>) -> BTreeMap<String, String> {
-    map.into_iter().take(500).map(|(key, value)| (clean::short(key, 200), clean::short(value, 4000))).collect()
-}
-
 /// The parts from which an image page is built.
 pub struct Pieces<'a> {
     /// As the person named it.
@@ -237,23 +232,14 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     }
     readable_alike(parts.config, what)?;
     // Artifacts (an SBOM, a signature) have other configurations; they are shown without run-time facts.
-    let config = ImageConfiguration::from_reader(parts.config).ok();
-    let own = config.as_ref().map(own_platform);
+    let config = Configuration::read(parts.config);
+    let own = config.as_ref().and_then(|config| config.platform.clone());
     // An entry may name no platform: its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
     if let (false, Some(platform)) = (named, own.clone().filter(Platform::is_known)) {
         platforms.push(PlatformEntry { platform, digest: parts.manifest.digest.clone() });
     }
-    let history: Vec<(String, bool)> = config
-        .iter()
-        .flat_map(|config| config.history().iter().flatten())
-        .map(|step| {
-            (
-                clean::short(step.created_by().as_deref().or(step.comment().as_deref()).unwrap_or(""), 2000),
-                step.empty_layer().unwrap_or(false),
-            )
-        })
-        .collect();
+    let Configuration { created, run, history, .. } = config.unwrap_or_default();
     let mut steps = history.iter().filter(|(_, empty)| !empty).map(|(step, _)| step.clone());
     let layers: Vec<Layer> = layers
         .iter()
@@ -264,11 +250,8 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
             created_by: steps.next().unwrap_or_default(),
         })
         .collect();
-    let created = config
-        .as_ref()
-        .and_then(|config| config.created().clone())
-        .or_else(|| annotations.get("org.opencontainers.image.created").cloned())
-        .and_then(|time| text::parse_timestamp(&time));
+    let annotated = annotations.get("org.opencontainers.image.created");
+    let created = created.or_else(|| annotated.and_then(|time| text::parse_timestamp(time)));
     Ok(Image {
         reference: parts.reference.clone(),
         kind: ImageKind::Container,
@@ -281,7 +264,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         media_type: parts.top.media_type.clone(),
         created,
         platforms,
-        config: config.as_ref().map(run_config).unwrap_or_default(),
+        config: run,
         annotations,
         size: layers.iter().map(|layer| layer.size).fold(config_descriptor.size, u64::saturating_add),
         layers,
@@ -334,31 +317,7 @@ fn readable_alike(config: &[u8], what: &str) -> Result<()> {
 
 /// The platform that a configuration names; `None` if the bytes are no configuration of an image.
 pub fn platform_of(config: &[u8]) -> Option<Platform> {
-    ImageConfiguration::from_reader(config).ok().as_ref().map(own_platform)
-}
-
-fn own_platform(config: &ImageConfiguration) -> Platform {
-    let variant = config.variant().as_deref().map(|variant| clean::short(variant, 16));
-    let (os, architecture) = (config.os().to_string(), config.architecture().to_string());
-    Platform::new(&clean::short(&os, 32), &clean::short(&architecture, 32), variant.as_deref())
-}
-
-fn run_config(config: &ImageConfiguration) -> RunConfig {
-    let Some(run) = config.config() else { return RunConfig::default() };
-    let list = |items: &Option<Vec<String>>| {
-        items.iter().flatten().map(|item| clean::line(item).into_owned()).collect::<Vec<_>>()
-    };
-    let raw = |items: &Option<Vec<String>>| items.iter().flatten().map(Foreign::new).collect::<Vec<_>>();
-    RunConfig {
-        entrypoint: raw(run.entrypoint()),
-        command: raw(run.cmd()),
-        user: Foreign::new(run.user().as_deref().unwrap_or("")),
-        environment: raw(run.env()),
-        ports: list(run.exposed_ports()),
-        volumes: list(run.volumes()),
-        working_dir: Foreign::new(run.working_dir().as_deref().unwrap_or("")),
-        labels: clean_map(run.labels().iter().flatten()),
-    }
+    Configuration::read(config)?.platform
 }
 
 #[cfg(test)]

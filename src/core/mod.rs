@@ -6,6 +6,7 @@ pub mod audit;
 pub mod budget;
 pub mod clean;
 pub mod config;
+pub mod configuration;
 pub mod copy;
 pub mod details;
 pub mod diff;

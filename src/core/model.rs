@@ -149,6 +149,35 @@ pub struct RunConfig {
     pub working_dir: Foreign,
     /// Labels, cleaned.
     pub labels: BTreeMap<String, String>,
+    /// Fields of the configuration that are there and cannot be read: `config.User`.
+    pub unread: Vec<String>,
+}
+
+impl RunConfig {
+    /// The user inside, in words.
+    pub fn user_words(&self) -> String {
+        if self.hides_user() {
+            "unknown: what the image says of it cannot be read".to_owned()
+        } else if self.user.is_empty() {
+            "root (the image names none)".to_owned()
+        } else {
+            self.user.to_string()
+        }
+    }
+
+    /// Whether nobody knows as whom it runs.
+    pub fn hides_user(&self) -> bool {
+        self.unread.iter().any(|field| field == "config.User" || field == "config")
+    }
+
+    /// What could not be read of it, in words; `None` if all could.
+    pub fn unread_words(&self) -> Option<String> {
+        (!self.unread.is_empty()).then(|| {
+            let shown: Vec<&str> = self.unread.iter().take(5).map(String::as_str).collect();
+            let more = if self.unread.len() > shown.len() { ", …" } else { "" };
+            format!("its configuration has fields that cannot be read: {}{more}", shown.join(", "))
+        })
+    }
 }
 
 /// What the header of a disk image file says, or the cloud that keeps it.

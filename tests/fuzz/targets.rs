@@ -169,7 +169,7 @@ fn unpack(bytes: &[u8]) {
     std::fs::write(folder.path().join("canary"), "alive").expect("a file");
     for _ in 0..2 {
         if let Ok(mut root) = Root::new(&root) {
-            let _ = root.apply(bytes, "unpack");
+            let _ = root.apply(bytes, None, "unpack");
         }
     }
     let names = |at: &Path| {

@@ -150,7 +150,9 @@ impl Summary {
     fn digest_of(&self, repository: &str) -> Option<Digest> {
         let all = self.repo_digests.iter().chain(&self.repo_tags).flatten();
         all.filter_map(|full| full.split_once('@'))
-            .find(|(name, _)| name.strip_prefix(repository).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
+            .find(|(name, _)| {
+                name.strip_prefix(repository).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            })
             .and_then(|(_, digest)| digest.parse().ok())
     }
 
@@ -270,6 +272,7 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
             .flatten()
             .map(|(key, value)| (clean::short(key, 200), clean::short(value, 4000)))
             .collect(),
+        unread: Vec::new(),
     });
     let layers: Vec<Layer> = {
         let ids = image.root_fs.as_ref().and_then(|root| root.layers.clone()).unwrap_or_default();

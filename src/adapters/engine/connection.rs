@@ -1,9 +1,6 @@
 //! How one engine is spoken to: its address, its TLS, and the version of the interface that both sides know.
 
-use std::{
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors::Error as EngineError};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -145,7 +142,8 @@ impl Connection {
             Address::Socket(path) => Reader::Socket(http::local_client(path, &what)?),
             Address::Host { host, secured } => {
                 let scheme = if *secured { "https" } else { "http" };
-                let server = http::Server::at(&format!("{scheme}://{host}"), tls(config), http::Reach::default(), &what)?;
+                let server =
+                    http::Server::at(&format!("{scheme}://{host}"), tls(config), http::Reach::default(), &what)?;
                 Reader::Host(Box::new(server))
             }
         };

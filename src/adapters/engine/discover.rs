@@ -40,7 +40,9 @@ fn settings(home: &Path) -> PathBuf {
 /// The same engine under every spelling of its address: a socket by the file that it is.
 fn same(url: &str) -> String {
     match url.split_once("://") {
-        Some(("unix", path)) => std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path)).display().to_string(),
+        Some(("unix", path)) => {
+            std::fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path)).display().to_string()
+        }
         Some(("tcp" | "http" | "https", host)) => host.trim_end_matches('/').to_owned(),
         _ => url.to_owned(),
     }
@@ -104,7 +106,9 @@ impl Files {
 /// The address of an engine from the environment: over TLS where that is wanted, with or without certificates.
 fn over_tls(url: &str) -> String {
     match url.split_once("://") {
-        Some(("tcp", host)) if variable("DOCKER_TLS_VERIFY").or(variable("DOCKER_TLS")).is_some() => format!("https://{host}"),
+        Some(("tcp", host)) if variable("DOCKER_TLS_VERIFY").or(variable("DOCKER_TLS")).is_some() => {
+            format!("https://{host}")
+        }
         _ => url.to_owned(),
     }
 }

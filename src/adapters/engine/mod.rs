@@ -16,8 +16,8 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
 use bollard::{Docker, errors::Error as EngineError};
+use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -98,13 +98,16 @@ fn facts_of(info: Info, version: Version) -> Facts {
     let is_podman = |part: &Component| part.name.as_deref().unwrap_or_default().to_lowercase().contains("podman");
     let podman = version.components.iter().flatten().any(is_podman);
     let has = |word: &str| {
-        info.security_options.iter().flatten().flat_map(|option| option.split(',')).any(|part| {
-            part.trim().strip_prefix("name=").unwrap_or(part.trim()) == word
-        })
+        info.security_options
+            .iter()
+            .flatten()
+            .flat_map(|option| option.split(','))
+            .any(|part| part.trim().strip_prefix("name=").unwrap_or(part.trim()) == word)
     };
     let rootless = info.rootless == Some(true) || has("rootless");
     // Rootless engines on cgroup v1 accept limits and then fail to set them.
-    let limited = !(rootless && info.cgroup_version.as_deref().is_some_and(|version| version.trim_start_matches('v') == "1"));
+    let limited =
+        !(rootless && info.cgroup_version.as_deref().is_some_and(|version| version.trim_start_matches('v') == "1"));
     let can = |said: Option<bool>| limited && said.unwrap_or(true);
     let said = info.server_version.or(version.version).unwrap_or_default();
     Facts {

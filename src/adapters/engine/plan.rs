@@ -208,6 +208,9 @@ fn risks(image: &Image, facts: &Facts, answers: &Answers) -> Vec<Risk> {
         (false, true, _) => Risk::fine(format!("runs as {user} inside, a sub-user of yours outside")),
         (false, false, _) => Risk::fine(format!("runs as {user} inside and outside")),
     }];
+    if image.config.hides_user() && answers.get("user").is_empty() {
+        risks.push(Risk::danger("what the image says of its user cannot be read: name one"));
+    }
     if !facts.rootless {
         risks.push(Risk::caution("whoever may use this engine is root on this host, in effect"));
     }

@@ -46,7 +46,8 @@ fn client_config(tls: &Tls, what: &str) -> Result<ClientConfig> {
     };
     let Some((certificate, key)) = &tls.identity else { return Ok(builder.with_no_client_auth()) };
     let doing = format!("read the client certificate {}", certificate.display());
-    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate).during(&doing)?.collect::<Result<_, _>>().during(&doing)?;
+    let chain: Vec<_> =
+        CertificateDer::pem_file_iter(certificate).during(&doing)?.collect::<Result<_, _>>().during(&doing)?;
     let secret = PrivateKeyDer::from_pem_file(key).during(format!("read the client key {}", key.display()))?;
     builder.with_client_auth_cert(chain, secret).during(doing)
 }

@@ -197,7 +197,11 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
 
 /// What the launch may do, in words.
 pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: Runtime) -> Vec<Risk> {
-    let user = if image.config.user.is_empty() { "root".to_owned() } else { image.config.user.to_string() };
+    let user = match &image.config {
+        config if config.hides_user() => "nobody knows whom".to_owned(),
+        config if config.user.is_empty() => "root".to_owned(),
+        config => config.user.to_string(),
+    };
     let mut risks = vec![
         Risk::fine(format!("runs as {user} inside and as you outside: it can do nothing that you cannot")),
         questions::no_rights(),

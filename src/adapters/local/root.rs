@@ -23,10 +23,12 @@ use super::{
 use crate::{
     adapters::private::{self, Scratch},
     core::{
+        configuration::Configuration,
         copy::{Checked, Place},
         digest::Digest,
         error::{During, Error, Kind, Result},
-        manifest::{Descriptor, Manifest},
+        fetch,
+        manifest::{CONFIG_LIMIT, Descriptor, Manifest},
         ports::{BlobSource, Supply},
         progress::Context,
     },
@@ -66,16 +68,29 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Po
     let content = supply.bytes()?;
     let manifest = content.manifest(cx, &at).await?;
     image.matches(&manifest.digest, &what)?;
-    let Manifest::Image { layers, .. } = manifest.said().clone() else {
+    let Manifest::Image { config, layers, .. } = manifest.said().clone() else {
         return Err(Error::failed(what, "not a single image"));
     };
-    cx.progress.total(layers.iter().map(|layer| layer.size).fold(0, u64::saturating_add));
+    let config = fetch::blob(cx, &*content, &at, &config, CONFIG_LIMIT).await?;
+    let layers = with_diff_ids(layers, Configuration::read(&config).unwrap_or_default().diff_ids, &what)?;
+    cx.progress.total(layers.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
     let working = Working::begin(roots, &image, &what)?;
     let place = Place { content, at };
     cx.unless_cancelled(&what, working.unpack(cx, &place, layers, points.clone(), &what)).await?;
     let below = roots.to_owned();
     tokio::task::spawn_blocking(move || working.publish(&below, &image, &points)).await.during(&what)??;
     Ok(home.join("root"))
+}
+
+/// Each layer with the digest that the configuration has for its bytes without compression. A configuration that names
+/// none is taken as it is: the manifest has named the layers themselves.
+fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Result<Vec<(Descriptor, Option<Digest>)>> {
+    if !ids.is_empty() && ids.len() != layers.len() {
+        let why = format!("it has {} layers, and its configuration names {}", layers.len(), ids.len());
+        return Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell whoever published it"));
+    }
+    let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
+    Ok(layers.into_iter().zip(ids).collect())
 }
 
 /// How a kept tree stands. One that is sound gets those places that it lacks, and a new seal.
@@ -147,7 +162,7 @@ impl Working {
         &self,
         cx: &Context,
         place: &Place,
-        layers: Vec<Descriptor>,
+        layers: Vec<(Descriptor, Option<Digest>)>,
         points: Arc<[Point]>,
         what: &str,
     ) -> Result<()> {
@@ -168,7 +183,15 @@ impl Working {
     }
 
     /// Unpacks one layer in a thread of its own. When this is dropped the thread gets no more bytes, and ends.
-    async fn layer(&self, cx: &Context, place: &Place, layer: &Descriptor, root: Root, what: &str) -> Result<Root> {
+    async fn layer(
+        &self,
+        cx: &Context,
+        place: &Place,
+        (layer, diff_id): &(Descriptor, Option<Digest>),
+        root: Root,
+        what: &str,
+    ) -> Result<Root> {
+        let diff_id = diff_id.clone();
         let mut stream = Checked::new(cx, place, layer).open(0).await?;
         let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(16);
         let (inner, task) = (self.inner.clone(), what.to_owned());
@@ -176,7 +199,7 @@ impl Working {
         let unpacking = tokio::task::spawn_blocking(move || {
             let mut root = root;
             let mut reader = Chunks { receiver, chunk: Bytes::new() };
-            let result = root.apply(&mut reader, &task).and_then(|()| {
+            let result = root.apply(&mut reader, diff_id.as_ref(), &task).and_then(|()| {
                 // Read on to the end: the digest is known only there, and padding may follow the archive.
                 std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ()).during(task)
             });

@@ -20,13 +20,16 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags},
+    fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, ResolveFlags, Timespec, Timestamps},
     io::Errno,
 };
 
 use crate::{
     adapters::layer::{Budget, Item, Layer, TooMuch, What, too_much},
-    core::error::{During, Error, Kind, Result},
+    core::{
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+    },
 };
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -78,9 +81,15 @@ impl Root {
     }
 
     /// Applies one layer: plain, gzip or zstd, told apart by its first bytes.
-    pub fn apply(&mut self, layer: impl Read, what: &str) -> Result<()> {
-        let mut layer = Layer::new(layer, &self.budget).map_err(|error| unreadable(what, &error))?;
+    /// With `diff_id`, its bytes without compression are compared with it.
+    pub fn apply(&mut self, layer: impl Read, diff_id: Option<&Digest>, what: &str) -> Result<()> {
+        let layer = match diff_id {
+            Some(known) => Layer::known(layer, known, &self.budget),
+            None => Layer::new(layer, &self.budget),
+        };
+        let mut layer = layer.map_err(|error| unreadable(what, &error))?;
         let mut own = Own::default();
+        let mut folders = Vec::new();
         while let Some(item) = layer.next(&mut self.budget).map_err(|error| unreadable(what, &error))? {
             let path = PathBuf::from(OsString::from_vec(item.name.clone()));
             let Some(path) = inside(&path, what)? else { continue };
@@ -99,6 +108,16 @@ impl Root {
             } else {
                 let folder = self.place(&mut layer, &item, &parent, &name, what)?;
                 own.placed.insert(own.key(folder, &name));
+                if item.what == What::Folder {
+                    folders.push((parent, name, item.modified));
+                }
+            }
+        }
+        layer.finish().map_err(|error| unreadable(what, &error))?;
+        // Whatever is put into a folder changes its time: those come last.
+        for (parent, name, modified) in folders {
+            if let Ok(parent) = self.open(&parent) {
+                set_time(&parent, &name, modified);
             }
         }
         Ok(())
@@ -129,6 +148,7 @@ impl Root {
                 remove(&folder, name).during(what)?;
                 // Its text is kept as it is: it is read by programs inside the root only.
                 rustix::fs::symlinkat(target, &folder, name).during(what)?;
+                set_time(&folder, name, item.modified);
             }
             What::File | What::Sparse(..) => {
                 remove(&folder, name).during(what)?;
@@ -138,6 +158,7 @@ impl Root {
                 let mut file = File::from(fd);
                 fill(&mut file, data, &item.what).map_err(|error| unreadable(what, &error))?;
                 rustix::fs::fchmod(&file, mode | Mode::RUSR).during(what)?;
+                set_time(&folder, name, item.modified);
             }
             What::Other => {
                 remove(&folder, name).during(what)?;
@@ -206,6 +227,15 @@ impl Root {
         let made = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).during(what)?;
         self.depths.insert(made.st_ino, depth);
         Ok(())
+    }
+}
+
+/// Sets when something changed, as the layer has it. A time that the file system cannot hold is left as it is.
+fn set_time(folder: &OwnedFd, name: &OsStr, (seconds, nanoseconds): (i64, u32)) {
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
+    let times = Timestamps { last_access: time, last_modification: time };
+    if let Err(error) = rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
+        tracing::debug!(%error, "the time of an entry is not kept");
     }
 }
 
@@ -371,7 +401,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("root")).unwrap();
         let mut root = Root::new(&folder.path().join("root")).unwrap();
-        let result = layers.iter().try_for_each(|layer| root.apply(&**layer, "unpack"));
+        let result = layers.iter().try_for_each(|layer| root.apply(&**layer, None, "unpack"));
         (folder, result)
     }
 
@@ -427,7 +457,7 @@ mod tests {
             builder.append(&header, &b""[..]).unwrap();
         }
         let mut root = Root::new(folder.path()).unwrap();
-        root.apply(&*builder.into_inner().unwrap(), "unpack").unwrap();
+        root.apply(&*builder.into_inner().unwrap(), None, "unpack").unwrap();
         let mode = |name: &[u8]| {
             folder.path().join(OsStr::from_bytes(name)).symlink_metadata().unwrap().permissions().mode() & 0o7777
         };
@@ -442,7 +472,7 @@ mod tests {
         header.set_entry_type(tag(b'0'));
         header.set_size(0);
         header.set_cksum();
-        root.apply(&header.as_bytes()[..], "unpack").unwrap();
+        root.apply(&header.as_bytes()[..], None, "unpack").unwrap();
         assert!(!folder.path().join(OsStr::from_bytes(b"na\xefve")).exists());
     }
 

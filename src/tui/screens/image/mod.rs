@@ -319,10 +319,8 @@ impl Page {
         add("Entry point", join_words(&model::shown(&config.entrypoint)));
         add("Command", join_words(&model::shown(&config.command)));
         if image.disk.is_none() {
-            add(
-                "User",
-                if config.user.is_empty() { "root (the image names none)".into() } else { config.user.to_string() },
-            );
+            add("User", config.user_words());
+            config.unread_words().into_iter().for_each(|words| add("! Careful", words));
         }
         add("Directory", config.working_dir.to_string());
         add("Ports", config.ports.join(", "));
