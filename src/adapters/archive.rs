@@ -1,11 +1,15 @@
 //! Shared: reading images out of tar archives (OCI layouts and `docker save` files) without unpacking them.
 //!
-//! The archive is scanned once for the place of every file; blobs are then read from their offsets.
+//! The archive is scanned once for the place of every file; blobs are then read from their offsets. One that is compressed
+//! as a whole is decompressed once, into a file without a name.
 
 use std::{
     collections::HashMap,
-    io::{Read, Seek, SeekFrom},
+    fs::File,
+    io::{Read, Seek, SeekFrom, Write},
+    os::{fd::AsRawFd, unix::fs::FileExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Deserialize;
@@ -13,11 +17,13 @@ use serde::Deserialize;
 use crate::{
     adapters::{
         header,
-        layer::{Budget, Layer, What},
+        layer::{Budget, Decompressed, Layer, What},
+        private,
     },
     core::{
         clean,
-        digest::Digest,
+        configuration::Configuration,
+        digest::{Digest, Hasher},
         error::{During, Error, Result},
         json,
         manifest::{CONFIG_LIMIT, MANIFEST_LIMIT, OCI_MANIFEST, RawManifest},
@@ -27,12 +33,59 @@ use crate::{
 /// More entries than any image archive has.
 const MOST_ENTRIES: usize = 200_000;
 
+/// Names of one image.
+const MOST_NAMES: usize = 200;
+/// Links that lead from one to another before a file.
+const MOST_LINKS: usize = 8;
+
+/// What an archive is as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A tar archive.
+    Plain,
+    /// One that is compressed.
+    Compressed,
+}
+
+/// Whether a file is an archive of images, by its first bytes and its name.
+pub fn form(path: &Path) -> Option<Form> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let mut head = Vec::new();
+    header::open(path).ok()?.take(64 << 10).read_to_end(&mut head).ok()?;
+    let form = if compression(&head).is_some() { Form::Compressed } else { Form::Plain };
+    // Of a name that says it is an archive its reader says what is wrong with it.
+    if ends(&[".tar", ".oci", ".tar.gz", ".tgz", ".tar.zst", ".tzst"]) {
+        return Some(form);
+    }
+    let mut budget = Budget::default();
+    let first = Layer::new(&*head, &budget).ok()?.next(&mut budget).ok()??;
+    let first = String::from_utf8_lossy(&first.name).trim_start_matches("./").to_owned();
+    let hex = first.trim_start_matches("sha256:").split(['/', '.']).next().unwrap_or_default();
+    let of_image = ["blobs", "oci-layout", "index.json", "manifest.json", "repositories"]
+        .contains(&first.split('/').next().unwrap_or_default());
+    (of_image || (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))).then_some(form)
+}
+
+/// How bytes are compressed that begin so; the word that media types have for it.
+fn compression(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        _ => None,
+    }
+}
+
 /// Where the files of an archive are.
 #[derive(Debug)]
 pub struct Index {
-    /// The archive.
-    pub path: PathBuf,
+    /// Where its bytes are read.
+    path: PathBuf,
+    /// As it is called.
+    shown: String,
     entries: HashMap<String, (u64, u64)>,
+    /// Keeps a file without a name.
+    kept: Option<Arc<File>>,
 }
 
 /// One image of an archive: a name, if it has one, and its manifest.
@@ -47,8 +100,10 @@ pub struct Named {
 /// The images of an archive and the place of their blobs.
 #[derive(Debug)]
 pub struct Contents {
-    /// The archive.
+    /// Where its bytes are read, as long as this is there.
     pub path: PathBuf,
+    #[allow(dead_code, reason = "its end frees the file")]
+    kept: Option<Arc<File>>,
     /// Images in it.
     pub images: Vec<Named>,
     /// Blobs: offset and length.
@@ -59,6 +114,7 @@ pub struct Contents {
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     config: String,
+    #[serde(default)]
     repo_tags: Option<Vec<String>>,
     layers: Vec<String>,
 }
@@ -90,46 +146,104 @@ pub fn layout_index(bytes: &[u8], what: &str) -> Result<Vec<(String, Digest)>> {
 }
 
 impl Index {
-    /// Scans an archive.
+    /// Scans a tar archive.
     pub fn scan(path: &Path) -> Result<Self> {
-        let what = format!("read {}", path.display());
+        Self::of(path, path.display().to_string(), None)
+    }
+
+    /// Scans one that is compressed. It is decompressed into `folder`, into a file that has no name and ends with this.
+    pub fn scan_compressed(path: &Path, folder: &Path) -> Result<Self> {
+        let shown = path.display().to_string();
+        let what = format!("decompress {shown}");
+        let mut reader = Decompressed::new(header::open(path)?, &Budget::default()).during(&what)?;
+        private::folder(folder)?;
+        let mut file = tempfile::tempfile_in(folder).during(&what)?;
+        std::io::copy(&mut reader, &mut file).map_err(|error| {
+            Error::failed(&what, error).hint(format!("check the archive, and the space left in {}", folder.display()))
+        })?;
+        file.flush().during(&what)?;
+        let file = Arc::new(file);
+        Self::of(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), shown, Some(file))
+    }
+
+    fn of(path: &Path, shown: String, kept: Option<Arc<File>>) -> Result<Self> {
+        let what = format!("read {shown}");
         let file = header::open(path)?;
         let mut budget = Budget::default();
         let mut archive = Layer::in_file(file).during(&what)?;
-        let mut entries = HashMap::new();
+        let (mut entries, mut links) = (HashMap::new(), HashMap::new());
         while let Some(item) = archive.next(&mut budget).during(&what)? {
-            if item.what == What::File {
-                let name = String::from_utf8_lossy(&item.name).trim_start_matches("./").to_owned();
-                entries.insert(name, archive.data());
+            let name = plain(&String::from_utf8_lossy(&item.name));
+            let target = String::from_utf8_lossy(&item.target).into_owned();
+            // The last of several entries of one name counts, as it would where they are unpacked.
+            entries.remove(&name);
+            links.remove(&name);
+            match item.what {
+                What::File => {
+                    entries.insert(name, archive.data());
+                }
+                // Docker before 25 saves a layer that occurs twice once, and a link for the second.
+                What::Link => {
+                    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                    links.insert(name.clone(), plain(&format!("{folder}/{target}")));
+                }
+                What::HardLink => {
+                    links.insert(name, plain(&target));
+                }
+                _ => {}
             }
-            if entries.len() > MOST_ENTRIES {
+            if entries.len() + links.len() > MOST_ENTRIES {
                 return Err(Error::failed(what, "it has more files than an image archive"));
             }
         }
-        Ok(Self { path: path.to_owned(), entries })
+        for link in links.keys() {
+            let mut target = link;
+            for _ in 0..MOST_LINKS {
+                let Some(next) = links.get(target) else { break };
+                target = next;
+            }
+            if let Some(place) = entries.get(target).copied() {
+                entries.insert(link.clone(), place);
+            }
+        }
+        Ok(Self { path: path.to_owned(), shown, entries, kept })
+    }
+
+    fn place(&self, name: &str) -> Option<(u64, u64)> {
+        self.entries.get(&plain(name)).copied()
     }
 
     fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>> {
-        let what = format!("read {name} in {}", self.path.display());
+        let what = format!("read {} in {}", clean::short(name, 80), self.shown);
         let (offset, length) =
-            *self.entries.get(name).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
+            self.place(name).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
         if length > limit as u64 {
             return Err(Error::failed(what, "it is larger than any honest one"));
         }
-        let mut file = header::open(&self.path)?;
-        file.seek(SeekFrom::Start(offset)).during(&what)?;
         let mut bytes = vec![0; length as usize];
-        file.read_exact(&mut bytes).during(&what)?;
+        header::open(&self.path)?.read_exact_at(&mut bytes, offset).during(&what)?;
         Ok(bytes)
+    }
+
+    /// The digest of the stored bytes of a file, and how they are compressed; nothing where they are not.
+    fn compressed(&self, (offset, length): (u64, u64), what: &str) -> Result<Option<(Digest, &'static str)>> {
+        let mut file = header::open(&self.path)?;
+        let mut head = vec![0; length.min(4) as usize];
+        file.read_exact_at(&mut head, offset).during(what)?;
+        let Some(word) = compression(&head) else { return Ok(None) };
+        file.seek(SeekFrom::Start(offset)).during(what)?;
+        let mut hasher = Hasher::default();
+        hasher.read(file.take(length)).during(what)?;
+        Ok(Some((hasher.finish(), word)))
     }
 
     /// The images in it, whichever of the two forms it has.
     pub fn contents(&self) -> Result<Contents> {
-        if self.entries.contains_key("index.json") { self.layout() } else { self.saved() }
+        if self.place("index.json").is_some() { self.layout() } else { self.saved() }
     }
 
     fn layout(&self) -> Result<Contents> {
-        let what = format!("read {}", self.path.display());
+        let what = format!("read {}", self.shown);
         let mut blobs = HashMap::new();
         for (name, place) in &self.entries {
             if let Some((algorithm, hex)) = name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')) {
@@ -143,48 +257,73 @@ impl Index {
             let bytes = self.read(&format!("blobs/{}/{}", digest.algorithm(), digest.hex()), MANIFEST_LIMIT)?;
             images.push(Named { name, manifest: RawManifest::named(&digest, None, bytes.into(), &what)? });
         }
-        Ok(Contents { path: self.path.clone(), images, blobs })
+        Ok(Contents { path: self.path.clone(), kept: self.kept.clone(), images, blobs })
     }
 
-    /// `docker save`: `manifest.json` names a configuration and layer tars, whose digests the configuration has as `diff_ids`.
+    /// `docker save` and others of its form: `manifest.json` names a configuration and layers. The configuration has the
+    /// digests of the layers without compression; a layer that is stored compressed has one of its own.
     fn saved(&self) -> Result<Contents> {
-        let what = format!("read {}", self.path.display());
+        let what = format!("read {}", self.shown);
         let saved: Vec<Saved> = serde_json::from_slice(&self.read("manifest.json", MANIFEST_LIMIT)?).during(&what)?;
-        let mut contents = Contents { path: self.path.clone(), images: Vec::new(), blobs: HashMap::new() };
+        let mut contents =
+            Contents { path: self.path.clone(), kept: self.kept.clone(), images: Vec::new(), blobs: HashMap::new() };
+        // Several images may share a layer.
+        let mut hashed: HashMap<(u64, u64), Option<(Digest, &'static str)>> = HashMap::new();
         for image in saved {
             let config = self.read(&image.config, CONFIG_LIMIT)?;
-            let document: serde_json::Value = serde_json::from_slice(&config).during(&what)?;
-            let ids =
-                document.pointer("/rootfs/diff_ids").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+            let ids = Configuration::read(&config).unwrap_or_default().diff_ids;
             if ids.len() != image.layers.len() {
                 return Err(Error::failed(what, "its layers and its configuration do not fit together"));
             }
             let mut layers = Vec::new();
             for (id, file) in ids.iter().zip(&image.layers) {
-                let digest: Digest = id.as_str().unwrap_or("").parse()?;
                 let place = self
-                    .entries
-                    .get(file)
-                    .copied()
+                    .place(file)
                     .ok_or_else(|| Error::failed(&what, format!("layer {} is missing", clean::short(file, 80))))?;
-                layers.push(serde_json::json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": place.1}));
+                let stored = match hashed.get(&place) {
+                    Some(known) => known.clone(),
+                    None => hashed.entry(place).or_insert(self.compressed(place, &what)?).clone(),
+                };
+                let (digest, ending) = match stored {
+                    Some((digest, word)) => (digest, format!("+{word}")),
+                    None => (id.clone(), String::new()),
+                };
+                let media_type = format!("application/vnd.oci.image.layer.v1.tar{ending}");
+                layers.push(serde_json::json!({"mediaType": media_type, "digest": digest, "size": place.1}));
                 contents.blobs.insert(digest, place);
             }
             let config_digest = Digest::of(&config);
-            contents.blobs.insert(config_digest.clone(), self.entries.get(&image.config).copied().unwrap_or_default());
+            contents.blobs.insert(config_digest.clone(), self.place(&image.config).unwrap_or_default());
             let manifest = serde_json::json!({
                 "schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": layers,
                 "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len()},
             });
-            let bytes = serde_json::to_vec(&manifest).during(&what)?;
-            let name = image.repo_tags.unwrap_or_default().into_iter().next().unwrap_or_default();
-            contents.images.push(Named {
-                name: clean::short(&name, 300),
-                manifest: RawManifest::new(Some(OCI_MANIFEST), bytes.into(), &what)?,
-            });
+            let bytes = bytes::Bytes::from(serde_json::to_vec(&manifest).during(&what)?);
+            let names = image.repo_tags.filter(|names| !names.is_empty()).unwrap_or_else(|| vec![String::new()]);
+            for name in names.into_iter().take(MOST_NAMES) {
+                contents.images.push(Named {
+                    name: clean::short(&name, 300),
+                    manifest: RawManifest::new(Some(OCI_MANIFEST), bytes.clone(), &what)?,
+                });
+            }
         }
         Ok(contents)
     }
+}
+
+/// A name without the `.` and `..` in it, as it stands in the archive.
+fn plain(name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// A part of a file as a stream.

@@ -188,6 +188,32 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
+/// Bytes without their compression, whichever of plain, gzip and zstd they have; no more than is honest.
+pub struct Decompressed<'a>(Measured<Box<dyn Read + 'a>>);
+
+impl<'a> Decompressed<'a> {
+    /// Tells by the first bytes how they are compressed.
+    pub fn new(bytes: impl Read + 'a, budget: &Budget) -> io::Result<Self> {
+        let mut source = BufReader::with_capacity(256 << 10, Compressed(bytes, budget.read.clone()));
+        let first = source.fill_buf()?;
+        let inner: Box<dyn Read + 'a> = if first.starts_with(&[0x1f, 0x8b]) {
+            Box::new(flate2::bufread::MultiGzDecoder::new(source))
+        } else if matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
+            Box::new(Frames { source, decoder: FrameDecoder::new(), inside: false })
+        } else {
+            Box::new(source)
+        };
+        let (read, unpacked) = (budget.read.clone(), budget.unpacked.clone());
+        Ok(Self(Measured { inner, free: budget.free, read, unpacked }))
+    }
+}
+
+impl Read for Decompressed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
@@ -320,18 +346,7 @@ impl<R: Read> Read for Hashed<R> {
 impl<'a> Layer<'a> {
     /// Begins a layer: plain, gzip or zstd, told apart by its first bytes; in one piece or several.
     pub fn new(layer: impl Read + 'a, budget: &Budget) -> io::Result<Self> {
-        let mut source = BufReader::with_capacity(256 << 10, Compressed(layer, budget.read.clone()));
-        let first = source.fill_buf()?;
-        let inner: Box<dyn Read + 'a> = if first.starts_with(&[0x1f, 0x8b]) {
-            Box::new(flate2::bufread::MultiGzDecoder::new(source))
-        } else if matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
-            Box::new(Frames { source, decoder: FrameDecoder::new(), inside: false })
-        } else {
-            Box::new(source)
-        };
-        let measured =
-            Measured { inner, free: budget.free, read: budget.read.clone(), unpacked: budget.unpacked.clone() };
-        Ok(Self::from(Stream(BufReader::with_capacity(64 << 10, measured))))
+        Ok(Self::from(Stream(BufReader::with_capacity(64 << 10, Decompressed::new(layer, budget)?))))
     }
 
     /// The same, of which it is known what its bytes without compression are (`diff_ids` of an image's configuration).

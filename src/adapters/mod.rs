@@ -79,7 +79,9 @@ impl Surroundings {
     pub fn open(&self, reference: &ImageRef) -> Result<Source> {
         match reference {
             // A path is its own address: it needs no configured folder.
-            ImageRef::File { .. } => Ok(files::source("file", std::path::Path::new("."), "named in a reference", true)),
+            ImageRef::File { .. } => {
+                Ok(files::source("file", std::path::Path::new("."), "named in a reference", true, self))
+            }
             _ => oci::open(reference, self),
         }
     }

@@ -347,3 +347,76 @@ fn a_few_megabytes_never_become_gigabytes_of_memory() {
     }
     until("nothing is left", || leftovers(&home, "partial") == 0);
 }
+
+/// The tree that a layer of this tar unpacks to, by the program; and the tar.
+fn unpacked(folder: &Path, tar: &[u8]) -> PathBuf {
+    let root = folder.join(lab::fresh("root"));
+    std::fs::create_dir(&root).unwrap();
+    let mut unpacking = wharf::adapters::local::unpack::Root::new(&root).unwrap();
+    unpacking.apply(tar, Some(&Digest::of(tar)), "unpack").unwrap();
+    root
+}
+
+#[test]
+fn files_with_holes_in_every_form_and_times_are_as_gnu_tar_has_them() {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+    let home = tempfile::tempdir().unwrap();
+    let from = home.path().join("from");
+    std::fs::create_dir_all(from.join("folder")).unwrap();
+    for (name, parts) in [("a", vec![0_u64, 1 << 20, 5 << 20]), ("b", vec![3 << 20]), ("none", vec![])] {
+        let file = std::fs::File::create(from.join("folder").join(name)).unwrap();
+        file.set_len(6 << 20).unwrap();
+        parts.iter().for_each(|at| file.write_all_at(&[7; 5000], *at).unwrap());
+    }
+    std::os::unix::fs::symlink("a", from.join("folder/link")).unwrap();
+    let times = ["folder/a", "folder/b", "folder/link", "folder"];
+    for (number, name) in times.iter().enumerate() {
+        let time = format!("@{}.123456789", 1_000_000 + number);
+        let set = Command::new("touch").args(["--no-dereference", "--date", &time]).arg(from.join(name)).status();
+        assert!(set.unwrap().success());
+    }
+    for form in [
+        vec!["--format=gnu"],
+        vec!["--format=posix", "--sparse-version=0.0"],
+        vec!["--format=posix", "--sparse-version=0.1"],
+        vec!["--format=posix", "--sparse-version=1.0"],
+    ] {
+        let tar = Command::new("tar")
+            .args(&form)
+            .args(["--sparse", "-C"])
+            .arg(&from)
+            .args(["-cf", "-", "folder"])
+            .output()
+            .unwrap();
+        assert!(tar.status.success() && tar.stdout.len() < 2 << 20, "{form:?}");
+        let root = unpacked(home.path(), &tar.stdout);
+        for name in ["folder/a", "folder/b", "folder/none"] {
+            assert_eq!(
+                std::fs::read(root.join(name)).unwrap(),
+                std::fs::read(from.join(name)).unwrap(),
+                "{form:?} {name}"
+            );
+        }
+        assert!(root.join("folder/b").metadata().unwrap().blocks() * 512 < 1 << 20, "holes stay holes: {form:?}");
+        for name in times {
+            let (was, is) = (from.join(name).symlink_metadata().unwrap(), root.join(name).symlink_metadata().unwrap());
+            assert_eq!(was.mtime(), is.mtime(), "{form:?} {name}");
+            if form[0] == "--format=posix" {
+                assert_eq!(was.mtime_nsec(), is.mtime_nsec(), "{form:?} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_unpacks_to_other_bytes_than_its_image_says_is_not_used() {
+    let home = tempfile::tempdir().unwrap();
+    let tar = [layer(&[(b'0', b"a", 0o644, b"x")]), vec![0; 1024]].concat();
+    let mut root = wharf::adapters::local::unpack::Root::new(home.path()).unwrap();
+    let error = root.apply(&*tar, Some(&Digest::of(b"other")), "unpack").unwrap_err();
+    assert_eq!(error.kind, wharf::core::error::Kind::Integrity, "{error}");
+    assert!(error.why.contains("diff_ids"), "{error}");
+    // What follows the end of the archive belongs to its bytes.
+    let padded = [tar, vec![0; 9000]].concat();
+    root.apply(&*padded, Some(&Digest::of(&padded)), "unpack").unwrap();
+}

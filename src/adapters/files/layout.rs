@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     adapters::{
-        archive::{self, Contents, Index},
+        archive::{self, Contents, Form, Index},
         header,
     },
     core::{
@@ -31,19 +31,22 @@ pub fn is_layout(path: &Path) -> bool {
     if path.is_dir() {
         return path.join("index.json").is_file();
     }
-    let named = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
-    named && path.is_file()
+    path.is_file() && archive::form(path).is_some()
 }
 
 impl Layout {
-    /// Opens a folder or an archive.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Opens a folder or an archive; one that is compressed is decompressed below `scratch`.
+    pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let what = format!("read {}", path.display());
         if path.is_dir() {
             let bytes = read_bounded(&path.join("index.json"), &what)?;
             return Ok(Self::Folder { path: path.to_owned(), images: archive::layout_index(&bytes, &what)? });
         }
-        Ok(Self::Archive(Index::scan(path)?.contents()?))
+        let index = match archive::form(path) {
+            Some(Form::Compressed) => Index::scan_compressed(path, scratch)?,
+            _ => Index::scan(path)?,
+        };
+        Ok(Self::Archive(index.contents()?))
     }
 
     /// The names under which images are found.

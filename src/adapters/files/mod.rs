@@ -6,8 +6,9 @@ mod scan;
 mod starter;
 
 use std::{
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -39,11 +40,42 @@ pub struct Files {
     root: PathBuf,
     /// Whether it owns files outside its folder too.
     everything: bool,
+    /// Where compressed archives are decompressed.
+    scratch: PathBuf,
+    /// The archive that was opened last: looking through one takes as long as reading it.
+    opened: Mutex<Option<(Stamp, Arc<Layout>)>>,
+}
+
+/// By what a file is known to be the same as before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    file: (u64, u64),
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        Some(Self {
+            path: path.to_owned(),
+            file: (meta.dev(), meta.ino()),
+            size: meta.len(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
 }
 
 /// The source for a folder.
-pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Source {
-    let files = Arc::new(Files { name: name.to_owned(), root: folder.to_owned(), everything });
+pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around: &Surroundings) -> Source {
+    let files = Arc::new(Files {
+        name: name.to_owned(),
+        root: folder.to_owned(),
+        everything,
+        scratch: around.cache_dir.join("archives"),
+        opened: Mutex::default(),
+    });
     Source {
         name: name.to_owned(),
         adapter: "files",
@@ -59,7 +91,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool) -> Sour
 /// The starter catalog: a few kilobytes inside the program, laid out as a folder in the cache on first use.
 pub fn starter(around: &Surroundings) -> Result<Source> {
     let folder = starter::lay_out(&around.cache_dir)?;
-    Ok(source("starter", &folder, "built in", false))
+    Ok(source("starter", &folder, "built in", false, around))
 }
 
 impl Files {
@@ -70,10 +102,21 @@ impl Files {
         }
     }
 
-    async fn layout(&self, path: &Path) -> Result<Layout> {
-        let path = path.to_owned();
+    async fn layout(&self, path: &Path) -> Result<Arc<Layout>> {
+        let (path, scratch) = (path.to_owned(), self.scratch.clone());
         let what = format!("read {}", path.display());
-        tokio::task::spawn_blocking(move || Layout::open(&path)).await.during(what)?
+        let stamp = Stamp::of(&path);
+        let lock = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, layout)) = &*lock() {
+            if Some(known) == stamp.as_ref() {
+                return Ok(layout.clone());
+            }
+        }
+        let layout = Arc::new(tokio::task::spawn_blocking(move || Layout::open(&path, &scratch)).await.during(what)??);
+        if let Some(stamp) = stamp {
+            *lock() = Some((stamp, layout.clone()));
+        }
+        Ok(layout)
     }
 }
 
@@ -201,7 +244,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         }
     }
     for written in config.sources.iter().filter(|source| source.adapter == "files") {
-        parts.sources.push(source(&written.name, Path::new(&written.url), &written.origin, false));
+        parts.sources.push(source(&written.name, Path::new(&written.url), &written.origin, false, around));
     }
     let there: Vec<&PathBuf> = config.image_folders.iter().filter(|folder| folder.is_dir()).collect();
     let names = config.image_folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
@@ -216,7 +259,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         .map_or_else(|| config.image_folders.last().cloned().unwrap_or_default(), |folder| (*folder).clone());
     for (number, folder) in there.iter().enumerate() {
         let name = if number + 1 == there.len() { "files".to_owned() } else { format!("files-{}", number + 1) };
-        parts.sources.push(source(&name, folder, "your image folder", **folder == last));
+        parts.sources.push(source(&name, folder, "your image folder", **folder == last, around));
     }
     Ok(())
 }

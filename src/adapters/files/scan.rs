@@ -7,7 +7,10 @@ use super::{
     layout::{self, Layout},
 };
 use crate::{
-    adapters::header,
+    adapters::{
+        archive::{self, Form},
+        header,
+    },
     core::{
         error::{Error, Result},
         model::ImageKind,
@@ -57,9 +60,12 @@ fn walk(root: &Path, folder: &Path, depth: usize, seen: &mut usize, rows: &mut V
 }
 
 fn layout_row(name: String, path: &Path) -> Row {
-    let opened = Layout::open(path);
-    let tags = opened.as_ref().map(Layout::tags).unwrap_or_default();
-    let digest = opened.as_ref().ok().and_then(|layout| layout.resolve(None, "list").ok());
+    // One that is compressed would have to be decompressed whole for a row.
+    let compressed = archive::form(path) == Some(Form::Compressed);
+    let opened = if compressed { None } else { Some(Layout::open(path, path)) };
+    let sound = opened.as_ref().and_then(|opened| opened.as_ref().ok());
+    let tags = sound.map(Layout::tags).unwrap_or_default();
+    let digest = sound.and_then(|layout| layout.resolve(None, "list").ok());
     let size = path.is_file().then(|| path.metadata().map(|meta| meta.len()).ok()).flatten();
     let updated = path
         .metadata()
@@ -73,7 +79,10 @@ fn layout_row(name: String, path: &Path) -> Row {
         digest,
         size,
         updated,
-        note: opened.err().map(|error| error.why).unwrap_or_default(),
+        note: match opened {
+            None => "compressed".to_owned(),
+            Some(opened) => opened.err().map(|error| error.why).unwrap_or_default(),
+        },
         ..Row::default()
     }
 }

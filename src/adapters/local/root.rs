@@ -83,14 +83,16 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Po
 }
 
 /// Each layer with the digest that the configuration has for its bytes without compression. A configuration that names
-/// none is taken as it is: the manifest has named the layers themselves.
+/// none, or by a builder's mistake that of the bytes as they are stored, is taken as it is: the manifest has named those,
+/// and they were compared.
 fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Result<Vec<(Descriptor, Option<Digest>)>> {
     if !ids.is_empty() && ids.len() != layers.len() {
         let why = format!("it has {} layers, and its configuration names {}", layers.len(), ids.len());
         return Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell whoever published it"));
     }
     let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
-    Ok(layers.into_iter().zip(ids).collect())
+    let pairs = layers.into_iter().zip(ids);
+    Ok(pairs.map(|(layer, id)| (layer.clone(), id.filter(|id| *id != layer.digest))).collect())
 }
 
 /// How a kept tree stands. One that is sound gets those places that it lacks, and a new seal.
