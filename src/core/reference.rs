@@ -16,6 +16,8 @@ use super::{
 
 /// The registry meant by a bare `repo:tag`.
 pub const DOCKER_HUB: &str = "docker.io";
+/// Other names of it.
+const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
 /// One image as a person names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -253,7 +255,7 @@ impl FromStr for ImageRef {
             _ => Err(bad("expected CLOUD/ID")),
         };
         match text.split_once("://") {
-            Some(("oci", rest)) => Ok(Self::Oci(Name::parse(rest, &what)?)),
+            Some(("oci", rest)) => Ok(Self::Oci(of_hub(Name::parse(rest, &what)?))),
             Some(("engine", rest)) => {
                 let (engine, repository) =
                     rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
@@ -264,7 +266,7 @@ impl FromStr for ImageRef {
             Some(("volume", rest)) => cloud(rest).map(|(cloud, volume)| Self::Volume { cloud, volume }),
             Some((scheme, _)) => Err(bad(&format!("'{scheme}://' is not a kind of image"))
                 .hint("use oci://, engine://, glance://, volume:// or file:")),
-            None => Ok(Self::Oci(Name::parse(&bare(text), &what)?)),
+            None => Ok(Self::Oci(of_hub(Name::parse(&bare(text), &what)?))),
         }
     }
 }
@@ -326,6 +328,17 @@ fn bare(text: &str) -> String {
         Some(_) => format!("{DOCKER_HUB}/{text}"),
         None => format!("{DOCKER_HUB}/library/{text}"),
     }
+}
+
+/// Docker Hub under its one name, as every engine reads it: it has had others, and a single word is in its `library`.
+fn of_hub(mut name: Name) -> Name {
+    if HUB_NAMES.contains(&name.host.as_str()) {
+        name.host = DOCKER_HUB.to_owned();
+    }
+    if name.host == DOCKER_HUB && !name.repository.contains('/') {
+        name.repository.insert_str(0, "library/");
+    }
+    name
 }
 
 impl fmt::Display for ImageRef {
@@ -435,6 +448,24 @@ mod tests {
                 let again: ImageRef = reference.to_string().parse().unwrap();
                 proptest::prop_assert_eq!(again, reference);
             }
+        }
+    }
+
+    #[test]
+    fn docker_hub_has_one_name_and_single_words_are_in_its_library() {
+        for (written, read) in [
+            ("tool:1", "oci://docker.io/library/tool:1"),
+            ("docker.io/tool:1", "oci://docker.io/library/tool:1"),
+            ("index.docker.io/tool", "oci://docker.io/library/tool"),
+            ("index.docker.io/library/tool:1", "oci://docker.io/library/tool:1"),
+            ("registry-1.docker.io/a/b", "oci://docker.io/a/b"),
+            ("oci://docker.io/tool", "oci://docker.io/library/tool"),
+            ("a/b", "oci://docker.io/a/b"),
+            ("r.example/tool", "oci://r.example/tool"),
+        ] {
+            let found: ImageRef = written.parse().unwrap();
+            assert_eq!(found.to_string(), read, "{written}");
+            assert_eq!(found.to_string().parse::<ImageRef>().unwrap(), found);
         }
     }
 }

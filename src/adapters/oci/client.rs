@@ -16,6 +16,7 @@ use url::Url;
 use super::{
     challenge, credentials,
     token::{Asking, Realm},
+    trust,
 };
 use crate::{
     adapters::http::{self, Origin, Place, Reach, Request, Server, Tls},
@@ -177,6 +178,7 @@ impl Registry {
         scopes: &Scopes,
         make: &impl Fn() -> Result<Request<'a>>,
     ) -> Result<Response> {
+        self.may_be_asked(what, repository_of(scopes))?;
         self.forget_if_changed();
         let first = self.sign(make()?, scopes).await.send(what).await?;
         self.note_limits(&first);
@@ -191,8 +193,19 @@ impl Registry {
         Ok(second)
     }
 
+    /// Whatever a site has blocked for its engines is not asked here either.
+    fn may_be_asked(&self, what: &str, repository: &str) -> Result<()> {
+        let name = if repository.is_empty() { self.host.clone() } else { format!("{}/{repository}", self.host) };
+        match trust::blocked(&name) {
+            None => Ok(()),
+            Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
+                .hint("whoever runs this machine has decided so: ask them")),
+        }
+    }
+
     /// Makes sure a token for `scopes` is at hand before a body is streamed that cannot be sent twice.
     pub async fn prepare(&self, what: &str, scopes: &Scopes) -> Result<()> {
+        self.may_be_asked(what, repository_of(scopes))?;
         self.forget_if_changed();
         if self.settled.load(Ordering::Relaxed) || self.cached(scopes).is_some() {
             return Ok(());
@@ -375,7 +388,12 @@ pub async fn success(what: &str, response: Response) -> Result<Response> {
     // Docker Hub answers under another name than people sign in to.
     let host = host.map(|host| credentials::host_of(&host).to_owned());
     let said = said(response).await;
+    let missing = host.as_deref().and_then(credentials::why_missing);
     let mut error = http::refused(what, status, &said).sign_in_at(host);
+    if let Some(missing) = missing {
+        let hint = format!("{}; {missing}", error.hint);
+        error = error.hint(hint);
+    }
     if let (429, Some(wait)) = (status.as_u16(), wait) {
         error = error.hint(format!("it asks to wait {} s; signing in usually raises the limit", wait.as_secs()));
     }

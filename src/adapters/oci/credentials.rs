@@ -3,36 +3,78 @@
 //! Order: the vault (`wharf login`), `REGISTRY_AUTH_FILE`, Podman's files, Docker's file with its helpers
 //! (docker-credential-helpers protocol). Read by hand because a helper must have a deadline.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     adapters::exec,
     core::{
+        clean,
         ports::Vault,
         reference::DOCKER_HUB,
         secret::{Credentials, Secret},
     },
 };
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+/// What such a file holds. What is null is absent, and an entry that cannot be read takes none of the others with it.
+#[derive(Debug, Default)]
 struct AuthFile {
     auths: BTreeMap<String, AuthEntry>,
     cred_helpers: BTreeMap<String, String>,
     creds_store: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct AuthEntry {
     auth: String,
     username: String,
     password: String,
     identitytoken: String,
 }
+
+impl AuthFile {
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        // Some editors put a byte order mark before the text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        let whole: Value = serde_json::from_slice(bytes)
+            .map_err(|error| format!("it is not JSON from line {}, column {} on", error.line(), error.column()))?;
+        let Value::Object(whole) = whole else { return Err("it is not a JSON object".to_owned()) };
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let map = |name: &str| whole.get(name).and_then(Value::as_object).into_iter().flatten();
+        let entry = |(key, value): (&String, &Value)| {
+            let field = |name: &str| text(value.get(name));
+            let entry = AuthEntry {
+                auth: field("auth"),
+                username: field("username"),
+                password: field("password"),
+                identitytoken: field("identitytoken"),
+            };
+            value.is_object().then(|| (key.clone(), entry))
+        };
+        let helper = |(key, value): (&String, &Value)| {
+            Some((key.clone(), text(Some(value)))).filter(|(_, name)| !name.is_empty())
+        };
+        Ok(Self {
+            auths: map("auths").filter_map(entry).collect(),
+            cred_helpers: map("credHelpers").filter_map(helper).collect(),
+            creds_store: text(whole.get("credsStore")),
+        })
+    }
+}
+
+/// How long a helper may take.
+const HELPER: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -47,7 +89,10 @@ pub fn files() -> Vec<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let mut files = Vec::new();
     files.extend(variable("REGISTRY_AUTH_FILE"));
-    files.extend(variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")));
+    // Where nobody has made a folder for the session, as for root, Podman has one of its own (containers-auth.json(5)).
+    let user = rustix::process::getuid().as_raw();
+    let session = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers"));
+    files.push(session.unwrap_or_else(|| PathBuf::from(format!("/run/containers/{user}"))).join("auth.json"));
     files.push(variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("containers/auth.json"));
     files.push(variable("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker")).join("config.json"));
     files
@@ -69,7 +114,41 @@ pub fn known_hosts() -> Vec<(String, PathBuf)> {
 }
 
 fn read(path: &PathBuf) -> Option<AuthFile> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    AuthFile::read(&std::fs::read(path).ok()?).ok()
+}
+
+/// Files that are there and cannot be read, and why.
+pub fn broken() -> Vec<(PathBuf, String)> {
+    let why = |path: PathBuf| match std::fs::read(&path) {
+        Ok(bytes) => AuthFile::read(&bytes).err().map(|why| (path, why)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some((path, error.to_string())),
+    };
+    files().into_iter().filter_map(why).collect()
+}
+
+/// Why a sign-in may be missing that somebody has made: a file that cannot be read, a helper that gave no answer.
+pub fn why_missing(host: &str) -> Option<String> {
+    let files = broken().into_iter().map(|(path, why)| format!("{} cannot be read: {why}", path.display()));
+    let helpers =
+        lock(&HELPED).values().filter(|one| one.host == host).filter_map(|one| one.failed.clone()).collect::<Vec<_>>();
+    let all: Vec<String> = files.chain(helpers).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What helpers have said in this run: each is asked once for a registry.
+static HELPED: Mutex<BTreeMap<(String, String), Helped>> = Mutex::new(BTreeMap::new());
+/// Helpers that ask a person, or a server far away, are not asked side by side.
+static ASKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+struct Helped {
+    host: String,
+    found: Option<Credentials>,
+    failed: Option<String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The host a key of such a file stands for; Docker writes its own hub as a URL.
@@ -102,7 +181,7 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
     if let Some(helper) = helper.or(Some(file.creds_store.as_str())).filter(|helper| !helper.is_empty()) {
         let keys: &[&str] = if host == DOCKER_HUB { &["https://index.docker.io/v1/", host] } else { &[host] };
         for key in keys {
-            if let Some(found) = ask_helper(helper, key).await {
+            if let Some(found) = ask_helper_once(helper, key, host).await {
                 return Some(found);
             }
         }
@@ -118,7 +197,13 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
                 || whole == bare
                 || whole.starts_with(&format!("{bare}/")))
     };
-    let (_, entry) = file.auths.iter().filter(|(key, _)| fits(key)).max_by_key(|(key, _)| key.len())?;
+    // Whatever scheme a key is written with: by its path alone.
+    let path = |key: &str| {
+        let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+        let whole_host = bare.ends_with("/v1") || bare.ends_with("/v2") || !bare.contains('/');
+        if whole_host { 0 } else { bare.len() }
+    };
+    let (_, entry) = file.auths.iter().filter(|(key, _)| fits(key)).max_by_key(|(key, _)| path(key))?;
     let (username, password) = if entry.auth.is_empty() {
         (entry.username.clone(), entry.password.clone())
     } else {
@@ -137,19 +222,47 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
     })
 }
 
-async fn ask_helper(helper: &str, key: &str) -> Option<Credentials> {
+async fn ask_helper_once(helper: &str, key: &str, host: &str) -> Option<Credentials> {
+    let asked = (helper.to_owned(), key.to_owned());
+    let known = || lock(&HELPED).get(&asked).map(|one| one.found.clone());
+    if let Some(found) = known() {
+        return found;
+    }
+    let _turn = ASKING.lock().await;
+    if let Some(found) = known() {
+        return found;
+    }
+    let (found, failed) = match ask_helper(helper, key).await {
+        Ok(found) => (found, None),
+        Err(why) => {
+            tracing::warn!(helper, why, "a credential helper gave no answer");
+            (None, Some(format!("docker-credential-{helper}: {why}")))
+        }
+    };
+    lock(&HELPED).insert(asked, Helped { host: host.to_owned(), found: found.clone(), failed });
+    found
+}
+
+/// What a helper has for a registry; an error, in words, where it could not be asked or did not answer.
+async fn ask_helper(helper: &str, key: &str) -> Result<Option<Credentials>, String> {
     // A helper's name comes from a file: it is a name, not a path.
     if !helper.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return None;
+        return Err("its name is not one of a program".to_owned());
     }
     let program = format!("docker-credential-{helper}");
-    let output = exec::run(&[&program, "get"], key.as_bytes(), 64 << 10, Duration::from_secs(10)).await.ok()?;
+    let asked = exec::run(&[&program, "get"], key.as_bytes(), 64 << 10, HELPER).await;
+    let output = asked.map_err(|error| clean::short(&error.why, 200))?;
     if output.code != 0 {
-        return None;
+        // "credentials not found in native keychain" and the like: that there are none is an answer.
+        let said = String::from_utf8_lossy(&output.stdout);
+        let none = said.contains("not found");
+        return if none { Ok(None) } else { Err(format!("it failed with {}", output.code)) };
     }
-    let answer: HelperAnswer = serde_json::from_slice(&output.stdout).ok()?;
+    let answer: HelperAnswer =
+        serde_json::from_slice(&output.stdout).map_err(|_| "its answer cannot be read".to_owned())?;
     let identity_token = answer.username == "<token>";
-    Some(Credentials { username: answer.username, secret: Secret::new(answer.secret), identity_token, origin: program })
+    let secret = Secret::new(answer.secret);
+    Ok(Some(Credentials { username: answer.username, secret, identity_token, origin: program }))
 }
 
 #[cfg(test)]
@@ -157,7 +270,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> AuthFile {
-        serde_json::from_str(text).unwrap()
+        AuthFile::read(text.as_bytes()).unwrap()
     }
 
     #[tokio::test]
@@ -177,5 +290,38 @@ mod tests {
     async fn dockers_own_spelling_of_its_hub_is_known() {
         let file = file(r#"{"auths":{"https://index.docker.io/v1/":{"auth":"YWRhOm9uZQ=="}}}"#);
         assert!(from_file(&file, std::path::Path::new("f"), DOCKER_HUB, "library/alpine").await.is_some());
+    }
+
+    #[test]
+    fn what_is_null_or_odd_is_absent_and_hides_nothing_else() {
+        let good = r#""r.example":{"auth":"YWRhOm9uZQ=="}"#;
+        for text in [
+            format!(r#"{{"auths":{{{good}}},"credsStore":null,"credHelpers":null}}"#),
+            format!(r#"{{"auths":{{{good},"other.example":null,"third.example":7}}}}"#),
+            format!(r#"{{"auths":{{{good}}},"credHelpers":{{"x":null}},"credsStore":3}}"#),
+            format!("\u{feff}{{\"auths\":{{{good}}}}}"),
+            r#"{"auths":{"r.example":{"auth":"YWRhOm9uZQ==","identitytoken":null,"email":1}}}"#.to_owned(),
+        ] {
+            let file = AuthFile::read(text.as_bytes()).unwrap();
+            assert_eq!(file.auths["r.example"].auth, "YWRhOm9uZQ==", "{text}");
+            assert!(file.creds_store.is_empty() && file.cred_helpers.is_empty(), "{text}");
+        }
+        assert!(AuthFile::read(b"").unwrap().auths.is_empty());
+        for broken in ["{broken", "[]", "null", "7"] {
+            assert!(AuthFile::read(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_scheme_or_a_version_in_a_key_makes_it_no_longer() {
+        // "ada:one", "bob:two"
+        let file = file(
+            r#"{"auths":{"https://r.example/v1/":{"auth":"YWRhOm9uZQ=="},"r.example/a":{"auth":"Ym9iOnR3bw=="}}}"#,
+        );
+        let find = async |repository: &str| {
+            from_file(&file, std::path::Path::new("f"), "r.example", repository).await.unwrap().username
+        };
+        assert_eq!(find("a/b").await, "bob");
+        assert_eq!(find("c").await, "ada");
     }
 }

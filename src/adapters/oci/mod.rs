@@ -101,6 +101,10 @@ fn host_and_port(url: &Url) -> Option<String> {
 
 /// Registries from the configuration and from Docker's and Podman's own files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    for (file, why) in credentials::broken().into_iter().chain(trust::broken()) {
+        let found = format!("{} cannot be read: {why}", file.display());
+        parts.note("registry settings", State::Bad, found, "mend that file: what it says is not in force here");
+    }
     let wanted = parts.wanted(config, "oci", discover);
     // Each that is there says by itself how it is.
     if wanted.is_empty() {
