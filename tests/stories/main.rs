@@ -19,6 +19,7 @@ mod fake;
 mod forged;
 mod harbor;
 mod hostile;
+mod inputs;
 mod key_files;
 mod keys;
 mod lab;
