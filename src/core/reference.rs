@@ -319,10 +319,19 @@ impl ImageRef {
     }
 }
 
+fn is_host(part: &str) -> bool {
+    part.contains(['.', ':']) || part == "localhost"
+}
+
+/// The repository in a name that an engine keeps: there a registry's host and port, and a digest, may be part of it.
+pub fn within_registry(local: &str) -> &str {
+    let local = local.split('@').next().unwrap_or(local);
+    local.split_once('/').filter(|(first, _)| is_host(first)).map_or(local, |(_, rest)| rest)
+}
+
 /// Docker's rule for bare names: a first part with a dot, a colon or `localhost` is a host;
 /// otherwise the image is on Docker Hub, and a single word is in its `library`.
 fn bare(text: &str) -> String {
-    let is_host = |part: &str| part.contains(['.', ':']) || part == "localhost";
     match text.split_once('/') {
         Some((first, _)) if is_host(first) => text.to_owned(),
         Some(_) => format!("{DOCKER_HUB}/{text}"),
@@ -466,6 +475,20 @@ mod tests {
             let found: ImageRef = written.parse().unwrap();
             assert_eq!(found.to_string(), read, "{written}");
             assert_eq!(found.to_string().parse::<ImageRef>().unwrap(), found);
+        }
+    }
+
+    #[test]
+    fn a_repository_is_told_from_the_registry_that_an_engine_keeps_beside_it() {
+        for (local, repository) in [
+            ("127.0.0.1:5000/physics/gromacs", "physics/gromacs"),
+            ("localhost/tool", "tool"),
+            ("r.example/a@sha256:00", "a"),
+            ("[::1]:5000/a", "a"),
+            ("physics/gromacs", "physics/gromacs"),
+            ("tool", "tool"),
+        ] {
+            assert_eq!(within_registry(local), repository, "{local}");
         }
     }
 }

@@ -10,7 +10,13 @@ use super::{
     sharing,
     state::{Screen, SourceLine, State},
 };
-use crate::core::{disk, model::ImageKind, ports::Listing, reference::ImageRef, text};
+use crate::core::{
+    disk,
+    model::ImageKind,
+    ports::Listing,
+    reference::{ImageRef, within_registry},
+    text,
+};
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
 pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
@@ -21,6 +27,10 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
             (host.to_owned(), name.clone(), tag.clone())
         }
         Target::Reference(reference) => match reference.name() {
+            // What an engine is called is no registry.
+            Some(at) if matches!(reference, ImageRef::Engine(_)) => {
+                (String::new(), at.repository.clone(), at.tag.clone())
+            }
             Some(at) => (at.host.clone(), at.repository.clone(), at.tag.clone()),
             None => {
                 let title = reference.title();
@@ -36,18 +46,24 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
         return pick(state, dialog);
     }
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(|| "latest".to_owned());
-    let base = name.rsplit('/').next().unwrap_or(&name).to_owned();
+    let base = within_registry(&name).rsplit('/').next().unwrap_or(&name).to_owned();
     let of_source = |source: &SourceLine| {
         let (words, value) = match source.adapter.as_str() {
             "engine" => {
-                let full = if host.is_empty() { format!("localhost/{name}") } else { format!("{host}/{name}") };
+                // The name in another engine holds its registry already.
+                let full = match (host.as_str(), within_registry(&name) == name) {
+                    (_, false) => name.split('@').next().unwrap_or(&name).to_owned(),
+                    ("", true) => format!("localhost/{name}"),
+                    (host, true) => format!("{host}/{name}"),
+                };
                 (format!("into {}", source.name), format!("engine://{}/{full}:{tag}", source.name))
             }
             "files" if source.name != "starter" => {
                 (format!("into the folder {}", source.address), format!("file:{}/{base}:{tag}", source.address))
             }
             "oci" if source.host() != host => {
-                (format!("to {}", source.name), format!("oci://{}/{name}:{tag}", source.host()))
+                let repository = within_registry(&name);
+                (format!("to {}", source.name), format!("oci://{}/{repository}:{tag}", source.host()))
             }
             _ => return None,
         };

@@ -57,6 +57,11 @@ impl Reach {
         })
     }
 
+    /// Whether there is no limit: the program is a person's own.
+    pub fn is_anywhere(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// An error where `to`, which `from` named, is out of reach.
     pub fn check(&self, what: &str, from: &Origin, to: &Origin) -> Result<()> {
         if self.0.as_ref().is_none_or(|allowed| allowed(to)) {

@@ -70,6 +70,7 @@ pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
     let (host, address) = match name.host.as_str() {
         DOCKER_HUB => (DOCKER_HUB, "https://registry-1.docker.io/".to_owned()),
         host if trust::is_plain(host) => (host, format!("http://{host}/")),
+        host if around.reach.is_anywhere() && trust::is_plain_here(host) => (host, format!("http://{host}/")),
         host => (host, format!("https://{host}/")),
     };
     let base = Url::parse(&address).map_err(|error| Error::usage(what, error.to_string()))?;

@@ -123,8 +123,7 @@ pub fn blocked(name: &str) -> Option<PathBuf> {
     entry_for(&entries(), name).filter(|entry| entry.blocked).map(|entry| entry.file.clone())
 }
 
-/// Whether a person wrote down, for Docker or Podman, that this registry is on plain http; or it is on this machine's own
-/// address and speaks nothing else, as engines take it without a word.
+/// Whether a person wrote down, for Docker or Podman, that this registry is on plain http.
 pub fn is_plain(host: &str) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "kebab-case")]
@@ -141,15 +140,23 @@ pub fn is_plain(host: &str) -> bool {
     let written = all.iter().find(|entry| entry.prefix == host || entry.location == host).or(entry_for(&all, host));
     match written {
         Some(entry) => entry.insecure,
-        None => docker().insecure_registries.iter().any(|entry| entry == host) || loopback::is_plain(host),
+        None => docker().insecure_registries.iter().any(|entry| entry == host),
     }
+}
+
+/// The same, or it is at this machine's own address and speaks nothing else, as engines take it without a word. That is
+/// tried out: a person's program may, a steward's goes nowhere that a request names.
+pub fn is_plain_here(host: &str) -> bool {
+    is_plain(host) || (entry_for(&entries(), host).is_none() && loopback::is_plain(host))
 }
 
 /// What listens at this machine's own addresses.
 mod loopback {
     use std::{
+        collections::BTreeMap,
         io::{Read, Write},
         net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+        sync::{Mutex, PoisonError},
         time::Duration,
     };
 
@@ -168,9 +175,18 @@ mod loopback {
         ip.is_loopback().then(|| SocketAddr::new(ip, port))
     }
 
-    /// Whether it is there and answers in plain http. A server that wants TLS says so in plain http, too.
+    /// What was found in this run.
+    static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+
+    /// Whether it is there and answers in plain http. It is tried once.
     pub(super) fn is_plain(host: &str) -> bool {
         let Some(address) = address(host) else { return false };
+        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
+        *tried.entry(host.to_owned()).or_insert_with(|| try_out(host, address))
+    }
+
+    /// A server that wants TLS says so in plain http, too.
+    fn try_out(host: &str, address: SocketAddr) -> bool {
         let ask = || -> std::io::Result<Vec<u8>> {
             let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
             stream.set_read_timeout(Some(PATIENCE))?;
