@@ -242,7 +242,11 @@ impl FromStr for ImageRef {
         if is_path {
             return Self::file(text).ok_or_else(|| bad("no path"));
         }
-        if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) && !text.starts_with("file:") {
+        // Clouds let names be any text; white space at the end would be lost where a line is read.
+        let in_cloud = ["glance://", "volume://"].iter().any(|begin| text.starts_with(begin));
+        let space = |c: char| c.is_control() || c.is_whitespace() && !(in_cloud && c == ' ');
+        let cut_off = in_cloud && text.trim_end() != text;
+        if text.is_empty() || (text.chars().any(space) || cut_off) && !text.starts_with("file:") {
             return Err(bad("empty, or with white space in it").hint("write host/repository:tag"));
         }
         if let Some(rest) = text.strip_prefix("file:") {
