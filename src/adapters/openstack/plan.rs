@@ -326,3 +326,25 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
 fn text_of(most: i64) -> String {
     u64::try_from(most).map_or_else(|_| "any number of".to_owned(), text::count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(id: &str, name: &str) -> Network {
+        Network { id: id.to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn what_shares_a_name_is_told_apart_and_named_by_its_id() {
+        let all =
+            [network("1", "own"), network("2", "same"), network("3", "same"), network("4", ""), network("5", NONE)];
+        let all: Vec<&Network> = all.iter().collect();
+        assert_eq!(labels(&all), ["own", "same 2", "same 3", "4", "none 5"]);
+        let id = |answer: &str| chosen("test", "network", &all, answer).map(|one| one.id.clone());
+        assert_eq!(["own", "same 3", "2", "4"].map(|answer| id(answer).unwrap()), ["1", "3", "2", "4"]);
+        let refused = id("same").unwrap_err();
+        assert!(refused.hint.contains("2, 3"), "{refused}");
+        assert_eq!(id("other").unwrap_err().kind, Kind::NotFound);
+    }
+}

@@ -420,3 +420,23 @@ impl Images {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_own_way_back() {
+        for (status, action) in [
+            ("ACTIVE", None),
+            ("PAUSED", Some("unpause")),
+            ("SUSPENDED", Some("resume")),
+            ("SHELVED", Some("unshelve")),
+            ("SHELVED_OFFLOADED", Some("unshelve")),
+            ("RESCUE", Some("unrescue")),
+            ("SHUTOFF", Some("os-start")),
+        ] {
+            assert_eq!(waking(status), action, "{status}");
+        }
+    }
+}

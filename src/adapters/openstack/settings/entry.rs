@@ -80,7 +80,9 @@ fn settings(node: &Node, public: Option<&Node>, origin: &str, shell: Option<&BTr
     match read() {
         Ok(()) => {
             // They count before the file.
-            shell.into_iter().for_each(|said| raw.put_variables(said));
+            if let Some(said) = shell {
+                raw.put_variables(said);
+            }
             raw.settings()
         }
         Err((line, why)) => Settings::broken(format!("{why} ({origin}, line {line})")),
