@@ -13,6 +13,7 @@ use url::Url;
 
 pub use super::keystone::TOKEN;
 use super::{
+    answers::Listed,
     asking::Answers,
     endpoints,
     keystone::{Keystone, Session, tls_of},
@@ -42,12 +43,6 @@ const PAGE: usize = 1000;
 const LONGEST: usize = 32 << 20;
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
-
-/// Something that lists hold.
-pub trait Listed: serde::de::DeserializeOwned {
-    /// Its id.
-    fn id(&self) -> &str;
-}
 
 /// What the last sign-in came to, where it failed.
 #[derive(Default)]

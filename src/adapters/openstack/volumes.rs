@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{self, GlanceImage, Names},
-    cloud::Listed,
+    answers::{self, GlanceImage, Listed, Names},
     service::{Body, Request, Service, query},
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{super::cloud::Listed, title};
+use super::{Listed, title};
 
 use crate::core::{
     clean,

@@ -10,6 +10,12 @@ use serde::Deserialize;
 pub use self::{images::*, servers::*};
 use crate::core::clean;
 
+/// Something that lists hold.
+pub trait Listed: serde::de::DeserializeOwned {
+    /// Its id.
+    fn id(&self) -> &str;
+}
+
 /// A field that may be anything: what it should be, or as if it were not there. A cloud's odd value costs only itself.
 pub fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::cloud::Listed;
+use super::Listed;
 use crate::core::clean;
 
 /// `GET /servers/ID`, and the answer to `POST /servers`.
