@@ -62,7 +62,10 @@ struct Wanted {
 
 /// Clouds from the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let (known, troubles) = settings::all();
+    let (known, mut troubles) = settings::all();
+    // Those that cost one cloud are told with it.
+    let told = |cloud: &String| known.iter().any(|entry| entry.name == *cloud && entry.settings.broken.is_some());
+    troubles.retain(|trouble| !trouble.cloud.as_ref().is_some_and(told));
     if !troubles.is_empty() {
         let advice = "correct it; what else there is works";
         parts.note("OpenStack clouds", State::Bad, keystone::told(&troubles), advice);

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Entry, Trouble, entry, recover, yaml::Node};
+use super::{Entry, Settings, Trouble, entry, recover, yaml::Node};
 use crate::core::clean;
 
 /// The longest file that is read.
@@ -60,10 +60,19 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
     let secure = secure.map(|(_, node)| node);
     if let Some((path, node)) = clouds.or_else(|| secure.clone().map(|node| ("secure.yaml".to_owned(), node))) {
         if node.get("clouds").is_none() {
-            troubles.push(Trouble { place: path.clone(), why: "it has no 'clouds:'".to_owned() });
+            troubles.push(Trouble { place: path.clone(), why: "it has no 'clouds:'".to_owned(), cloud: None });
         }
         let public = public.map(|(_, node)| node);
         entries = entry::clouds(&node, secure.as_ref(), public.as_ref(), &path, over);
+        // What is no YAML is shown as a cloud that says so, not left out.
+        for trouble in &troubles {
+            let name = trouble.cloud.clone().filter(|name| !entries.iter().any(|known: &Entry| known.name == *name));
+            entries.extend(name.map(|name| Entry {
+                name,
+                settings: Settings::broken(format!("{} ({})", trouble.why, trouble.place)),
+                origin: trouble.place.clone(),
+            }));
+        }
         entries.sort_by(|one, other| one.name.cmp(&other.name));
     }
     if shell {
@@ -99,7 +108,7 @@ fn first_of(
                     return Some((place, node));
                 }
             }
-            Err(why) => troubles.push(Trouble { place, why }),
+            Err(why) => troubles.push(Trouble { place, why, cloud: None }),
         }
     }
     None
@@ -160,6 +169,10 @@ mod tests {
         std::fs::write(folder.path().join("one/clouds.yml"), "clouds: [").unwrap();
         let (entries, troubles) = found(&around(folder.path(), &[]));
         assert_eq!((entries[0].name.as_str(), troubles.len()), ("c", 1));
+        std::fs::write(folder.path().join("one/clouds.yml"), "clouds:\n  bad: [\n  good: {}\n").unwrap();
+        let (entries, _) = found(&around(folder.path(), &[]));
+        assert_eq!(entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["bad", "good"]);
+        assert!(entries[0].settings.broken.is_some() && entries[1].settings.broken.is_none());
         std::fs::write(folder.path().join("one/clouds.yml"), r#"{"clouds": {"j": {"auth": {"auth_url": "u"}}}}"#)
             .unwrap();
         assert_eq!(names(&around(folder.path(), &[])), ["j"]);

@@ -31,6 +31,8 @@ pub struct Trouble {
     pub place: String,
     /// Why.
     pub why: String,
+    /// The one cloud that it costs, where it is one.
+    pub cloud: Option<String>,
 }
 
 /// All that is said of one cloud, under the names that count today: `project_name`, not `tenant-name`.

@@ -37,7 +37,7 @@ fn trouble(place: &str, wrong: &Wrong, name: Option<&str>) -> Trouble {
         Some(name) => format!("the entry '{name}' is not YAML: {}", wrong.why),
         None => format!("it is not YAML: {}", wrong.why),
     };
-    Trouble { place: format!("{place}, line {}", wrong.line), why }
+    Trouble { place: format!("{place}, line {}", wrong.line), why, cloud: name.map(str::to_owned) }
 }
 
 /// Names and lines (from, to) of the entries below a key at the beginning of a line, by their indent.
