@@ -117,8 +117,8 @@
 //! - **Our own reader of layers** ([`adapters::layer`]): the `tar` crate reads names and records of any length whole.
 //! - **The audit's file is the spool of what the store is told of it** ([`core::witness`]): the store says what it knows last.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
-//! - **Of `openstack_sdk` only sign-in and discovery** ([`adapters::openstack`]): its pager ends on addresses without a
-//!   name, and its generated calls would be most of our build.
+//! - **Clouds are read and signed in to by our own code** ([`adapters::openstack`]): `openstack_sdk` reads numbers into ids,
+//!   knows no merge keys and gives up on a catalogue for one odd service in it. What openstackclient takes is the measure.
 //! - **A share is planned before it is made** ([`core::ways`]): steps, cost, rights, what the receiver does.
 //! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
 //! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.

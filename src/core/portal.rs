@@ -123,10 +123,16 @@ pub struct Opened {
     pub until: Option<String>,
 }
 
+/// Something in a cloud of this name, to ask which one that is.
+fn in_cloud(name: &str) -> ImageRef {
+    ImageRef::Glance { cloud: name.to_owned(), image: String::new() }
+}
+
 impl Portal {
     /// The source with this name.
     pub fn source(&self, name: &str) -> Result<&Source> {
-        self.sources.iter().find(|source| source.name == name).ok_or_else(|| {
+        let own = self.sources.iter().find(|source| source.name == name);
+        own.or_else(|| self.cloud_called(name)).ok_or_else(|| {
             let known: Vec<_> = self.sources.iter().map(|source| source.name.as_str()).collect();
             Error::not_found(format!("source '{name}'"), "there is no such source")
                 .hint(format!("known: {}", known.join(", ")))
@@ -138,7 +144,22 @@ impl Portal {
         if let Some(source) = self.sources.iter().find(|source| source.catalog.owns(reference)) {
             return Ok(source.clone());
         }
+        if let ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } = reference {
+            let clouds = self.sources.iter().filter(|source| source.catalog.owns(&in_cloud(&source.name)));
+            let names: Vec<&str> = clouds.map(|source| source.name.as_str()).collect();
+            let error = Error::not_found(format!("open {reference}"), format!("no cloud is called '{cloud}' here"));
+            return Err(match names.as_slice() {
+                [] => error.hint("none is known: put clouds.yaml into ~/.config/openstack"),
+                names => error.hint(format!("clouds here: {}", names.join(", "))),
+            });
+        }
         (self.open)(reference)
+    }
+
+    /// The cloud that people call so, whatever its name is here.
+    fn cloud_called(&self, name: &str) -> Option<&Source> {
+        let image = in_cloud(name);
+        self.sources.iter().find(|source| source.catalog.owns(&image))
     }
 
     /// Where the bytes of `reference` are.
@@ -148,14 +169,22 @@ impl Portal {
         Ok(Place { content, at: reference.clone() })
     }
 
-    /// The launcher with this name; the first one that accepts the image when none is named.
+    /// The launcher with this name (of several that people call so, one that accepts the image); the first one that accepts
+    /// it when none is named.
     pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
-            Some(name) => self.launchers.iter().find(|launcher| launcher.name() == name).cloned().ok_or_else(|| {
-                Error::not_found(format!("backend '{name}'"), "there is no such backend here")
-                    .hint(format!("backends here: {}", known()))
-            }),
+            Some(name) => {
+                let own = self.launchers.iter().filter(|launcher| launcher.name() == name);
+                let also = self.launchers.iter().filter(|launcher| launcher.also_called() == Some(name));
+                let called: Vec<_> = own.chain(also).collect();
+                let takes = |launcher: &&&Arc<dyn Launcher>| image.is_none_or(|image| launcher.accepts(image).is_ok());
+                let chosen = called.iter().find(takes).or(called.first());
+                chosen.map(|launcher| Arc::clone(launcher)).ok_or_else(|| {
+                    Error::not_found(format!("backend '{name}'"), "there is no such backend here")
+                        .hint(format!("backends here: {}", known()))
+                })
+            }
             None => {
                 let mut reasons = Vec::new();
                 for launcher in &self.launchers {
@@ -313,14 +342,14 @@ impl Portal {
 
     /// The questions a backend asks about an image.
     pub async fn form(&self, cx: &Context, backend: &str, image: &Image) -> Result<Form> {
-        let launcher = self.launcher(Some(backend), None)?;
+        let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         cx.run(&format!("ask {backend}"), launcher.form(cx, image)).await
     }
 
     /// What would be sent to a backend.
     pub async fn plan(&self, cx: &Context, backend: &str, image: &Image, answers: &Answers) -> Result<Plan> {
-        let launcher = self.launcher(Some(backend), None)?;
+        let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
         let mut plan = cx.run(&format!("plan on {backend}"), launcher.plan(cx, image, answers)).await?;
         plan.risks.extend(self.risks_of(image, plan.privileged).await);

@@ -265,6 +265,11 @@ pub trait Launcher: Send + Sync {
     /// Its name, for `--on`.
     fn name(&self) -> &str;
 
+    /// What people call it too, where its own name had to be another one.
+    fn also_called(&self) -> Option<&str> {
+        None
+    }
+
     /// What it is, in a few words.
     fn describe(&self) -> String;
 

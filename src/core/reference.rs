@@ -244,7 +244,11 @@ impl FromStr for ImageRef {
         if is_path {
             return Self::file(text).ok_or_else(|| bad("no path"));
         }
-        if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) && !text.starts_with("file:") {
+        // Clouds let names be any text; white space at the end would be lost where a line is read.
+        let in_cloud = ["glance://", "volume://"].iter().any(|begin| text.starts_with(begin));
+        let space = |c: char| c.is_control() || c.is_whitespace() && !(in_cloud && c == ' ');
+        let cut_off = in_cloud && text.trim_end() != text;
+        if text.is_empty() || (text.chars().any(space) || cut_off) && !text.starts_with("file:") {
             return Err(bad("empty, or with white space in it").hint("write host/repository:tag"));
         }
         if let Some(rest) = text.strip_prefix("file:") {
@@ -410,6 +414,10 @@ mod tests {
             "engine://podman/localhost/x",
             "glance://lab/0b5f3a70-1111-2222-3333-444455556666",
             "volume://lab/data",
+            "glance://lab/Ubuntu 24.04 LTS",
+            "glance://lab/debian:12",
+            "glance://lab/in:a, b",
+            "volume://lab/my data",
             "file:/home/me/images/layout:v1",
             "file:disk.qcow2",
             "file:/odd@name:v1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
@@ -430,6 +438,8 @@ mod tests {
             "oci://h/a:b:c",
             "engine://x",
             "glance://x",
+            "glance://x/ends in a space ",
+            "glance://x/two\nlines",
             "oci://h/a@sha256:12",
             "file:",
             "file:two\nlines",

@@ -6,7 +6,7 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
-use crate::core::{model::ImageKind, reference::ImageRef};
+use crate::core::{launch::State as WorkloadState, model::ImageKind, reference::ImageRef};
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,11 +201,11 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot,
         ) if page.rows.selected().is_none() => no("nothing is selected: ↑ ↓ choose one"),
         (Screen::Workloads(page), Action::Start)
-            if page.rows.selected().is_some_and(|workload| workload.state.is_live()) =>
+            if page.rows.selected().is_some_and(|workload| workload.state == WorkloadState::Running) =>
         {
             no("it runs already: R starts it anew")
         }
-        (Screen::Workload(page), Action::Start) if page.workload.state.is_live() => {
+        (Screen::Workload(page), Action::Start) if page.workload.state == WorkloadState::Running => {
             no("it runs already: R starts it anew")
         }
         (Screen::Workloads(page), Action::Shell | Action::Attach | Action::Stop)

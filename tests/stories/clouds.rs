@@ -772,3 +772,55 @@ fn a_disk_image_is_asked_for_judged_signed_and_let_to_others() {
     assert_eq!(shown["stage"], "admitted", "{shown:#}");
     assert!(shown["admitted"]["digest"].as_str().unwrap().starts_with("sha512:"));
 }
+
+/// An entry for clouds.yaml that signs in to the same cloud by something else.
+fn entry(clouds: &str, kind: &str, auth: &str) -> String {
+    let written = std::fs::read_to_string(clouds).unwrap();
+    let url =
+        written.lines().find_map(|line| line.trim().strip_prefix("auth_url: ")).unwrap().trim_matches('"').to_owned();
+    format!(
+        "clouds:\n  other:\n    auth_type: {kind}\n    region_name: RegionOne\n    auth:\n      auth_url: {url}\n{auth}"
+    )
+}
+
+#[test]
+fn application_credentials_and_tokens_sign_in_as_the_client_takes_them() {
+    let clouds = need!("WHARF_LAB_CLOUDS");
+    let name = lab::fresh("story-credential");
+    let made = openstack(&clouds, "alice", &["application", "credential", "create", &name]);
+    let text = |key: &str| made[key].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let issued = openstack(&clouds, "alice", &["token", "issue"]);
+    let token = issued["id"].as_str().unwrap();
+    let by_id = format!(
+        "      application_credential_id: {}\n      application_credential_secret: {}\n",
+        text("id"),
+        text("secret")
+    );
+    let by_name = format!(
+        "      application_credential_name: {name}\n      application_credential_secret: {}\n      username: alice\n      user_domain_name: Default\n",
+        text("secret")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let project = Person::new("alice", &clouds).project();
+    for (kind, auth) in [
+        ("v3applicationcredential", by_id),
+        ("v3applicationcredential", by_name),
+        ("v3token", format!("      token: {token}\n")),
+        ("v3token", format!("      token: {token}\n      project_id: {project}\n")),
+    ] {
+        let path = folder.path().join("clouds.yaml").display().to_string();
+        std::fs::write(&path, entry(&clouds, kind, &auth)).unwrap();
+        let person = Person::new("other", &path);
+        assert_eq!(person.project(), project, "{kind}");
+        let listed = person.run(&["images", "--source", "site"]);
+        assert_eq!(listed.status.code(), Some(0), "{kind}: {}", lab::complained(&listed));
+    }
+    let gone = Command::new("/usr/bin/openstack")
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("OS_CLIENT_CONFIG_FILE", &clouds)
+        .args(["--os-cloud", "alice", "application", "credential", "delete", &name])
+        .output()
+        .unwrap();
+    assert_eq!(gone.status.code(), Some(0), "{}", lab::complained(&gone));
+}

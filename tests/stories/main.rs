@@ -11,6 +11,7 @@ mod attached;
 mod audits;
 mod bad_input;
 mod cli;
+mod cloud_answers;
 mod clouds;
 mod deciding;
 mod dialogs;

@@ -19,11 +19,11 @@ const SECRET: &str = "hunter2-hunter2";
 
 /// A request as it came.
 #[derive(Debug, Clone, Default)]
-struct Asked {
-    method: String,
-    target: String,
-    headers: String,
-    body: String,
+pub struct Asked {
+    pub method: String,
+    pub target: String,
+    pub headers: String,
+    pub body: String,
 }
 
 impl Asked {
@@ -34,13 +34,13 @@ impl Asked {
 
 /// A server that answers as it is told, and remembers what it was asked.
 #[derive(Clone)]
-struct Server {
-    address: String,
+pub struct Server {
+    pub address: String,
     log: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
-    async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
+    pub async fn start(answer: impl Fn(&Asked) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap().to_string(), log: Arc::default() };
         let (log, answer) = (server.log.clone(), Arc::new(answer));
@@ -77,12 +77,12 @@ impl Server {
         server
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<Asked> {
         self.log.lock().unwrap().clone()
     }
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
@@ -113,7 +113,7 @@ fn password() -> String {
 }
 
 /// Runs in the background, so that this test's servers go on.
-async fn run(mut command: Command) -> Output {
+pub async fn run(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 

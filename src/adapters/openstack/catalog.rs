@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{GlanceImage, ImagePage, Member, Names},
+    answers::{GlanceImage, Member, Names},
     cloud::Cloud,
+    pages::{self, Page},
     service::{Request, Service, query},
 };
 use crate::{
-    adapters::http::{self, Allowance},
+    adapters::http::Allowance,
     core::{
         error::{Error, Kind, Result},
         link::CloudPlace,
@@ -37,63 +38,64 @@ enum End {
 }
 
 impl Images {
-    /// One page of images, after `marker`.
-    async fn page(
-        &self,
-        what: &str,
-        filter: &str,
-        end: End,
-        limit: usize,
-        marker: Option<&str>,
-    ) -> Result<(Vec<GlanceImage>, usize)> {
-        let direction = if end == End::Newest { "desc" } else { "asc" };
-        let after = marker.map_or_else(String::new, |marker| format!("&marker={marker}"));
-        // The id decides between images of one second, so that the two cursors see one order.
-        let path = format!(
-            "images?limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}{after}"
-        );
-        let body = self.cloud.send(what, Service::Image, Request::get(&path)).await?;
-        let page: ImagePage = http::parse(&body, what)?;
-        Ok((page.images, body.len()))
+    /// One page of images: the one that `asked` names.
+    async fn page(&self, what: &str, asked: &str) -> Result<Page<GlanceImage>> {
+        self.cloud.page(what, Service::Image, "images", "images", asked).await
     }
 
     /// All images of a filter, a small page first, then from both ends until they meet.
     async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<Extent> {
-        let (first, _) = self.page(what, filter, End::Newest, FIRST, None).await?;
-        let full = first.len() == FIRST;
-        let last = first.last().map(|image| image.id.clone());
-        let _ = pages.send(names.named(&first, false)).await;
-        let Some(last) = last.filter(|_| full) else { return Ok(Extent::Whole) };
-        let down = self.walk(what, filter, End::Newest, Some(last), names, pages);
-        let up = self.walk(what, filter, End::Oldest, None, names, pages);
-        // Whoever first sees what the other has sent already ends both.
+        let first = self.page(what, &asked(End::Newest, FIRST, filter)).await?;
+        let (full, last) = (first.rows.len() + first.odd >= FIRST, first.rows.last().map(|image| image.id.clone()));
+        let more = first.next.is_some() || last.is_some();
+        names.odd(first.odd);
+        let _ = pages.send(names.named(&first.rows, false)).await;
+        if !more {
+            return Ok(names.extent());
+        }
+        let down = match (first.next, last) {
+            // Glance repeats the limit in it; the further pages are larger.
+            (_, Some(last)) => pages::after(&asked(End::Newest, PAGE, filter), &last),
+            (Some(next), None) => next,
+            (None, None) => asked(End::Newest, PAGE, filter),
+        };
+        let mut down = Box::pin(self.walk(what, down, End::Newest, filter, names, pages));
+        if !full {
+            return down.await;
+        }
+        let mut up = Box::pin(self.walk(what, asked(End::Oldest, PAGE, filter), End::Oldest, filter, names, pages));
+        // Whoever first sees what the other has sent already ends both; one that fails leaves the rest to the other.
         tokio::select! {
-            done = down => done,
-            done = up => done,
+            done = &mut down => match done { Ok(extent) => Ok(extent), Err(error) => up.await.map_err(|_| error) },
+            done = &mut up => match done { Ok(extent) => Ok(extent), Err(error) => down.await.map_err(|_| error) },
         }
     }
 
     async fn walk(
         &self,
         what: &str,
-        filter: &str,
+        mut asking: String,
         end: End,
-        mut marker: Option<String>,
+        filter: &str,
         names: &Naming,
         pages: &mpsc::Sender<Vec<Row>>,
     ) -> Result<Extent> {
         let allowance = Allowance::default();
         loop {
-            let (page, bytes) = self.page(what, filter, end, PAGE, marker.as_deref()).await?;
-            let fresh: Vec<GlanceImage> = page.iter().filter(|image| !names.knows(&image.id)).cloned().collect();
-            let met = fresh.len() < page.len() || page.len() < PAGE;
-            marker = page.last().map(|image| image.id.clone());
+            let page = self.page(what, &asking).await?;
+            names.odd(page.odd);
+            let fresh: Vec<GlanceImage> = page.rows.iter().filter(|image| !names.knows(&image.id)).cloned().collect();
+            let met = fresh.len() < page.rows.len();
+            let last = page.rows.last().map(|image| image.id.clone());
             let _ = pages.send(names.named(&fresh, false)).await;
-            if met {
-                return Ok(Extent::Whole);
-            }
+            asking = match (page.next, last) {
+                _ if met => return Ok(names.extent()),
+                (Some(next), _) if next != asking => next,
+                (None, Some(last)) => pages::after(&asked(end, PAGE, filter), &last),
+                _ => return Ok(names.extent()),
+            };
             // Whoever ends first ends both cursors: each may take half.
-            if let Some(why) = allowance.spend(page.len() * 2, bytes * 2) {
+            if let Some(why) = allowance.spend((fresh.len() + page.odd) * 2, page.bytes * 2) {
                 return Ok(Extent::Cut(why));
             }
         }
@@ -132,7 +134,7 @@ impl Images {
     pub async fn offered(&self, what: &str) -> Result<Vec<GlanceImage>> {
         let filter = "&visibility=shared&member_status=pending";
         let (project, _) = self.cloud.project().await?;
-        let (candidates, _) = self.page(what, filter, End::Newest, PAGE, None).await?;
+        let candidates = self.page(what, &asked(End::Newest, PAGE, filter)).await?.rows;
         let asked = candidates.into_iter().filter(|image| image.owner.as_deref() != Some(&project)).map(|image| {
             let path = format!("images/{}/members/{project}", image.id);
             async move {
@@ -145,9 +147,9 @@ impl Images {
 
     /// The images of a name; `more` narrows the request.
     pub async fn named(&self, what: &str, name: &str, more: &str) -> Result<Vec<GlanceImage>> {
-        let path = format!("images?{more}&name={}", query(name));
-        let page: ImagePage = self.cloud.json(what, Service::Image, Request::get(&path)).await?;
-        Ok(page.images)
+        // Glance takes what stands before a colon for an operator.
+        let exact = if name.contains(':') { format!("eq:{name}") } else { name.to_owned() };
+        Ok(self.page(what, &format!("{more}&name={}", query(&exact))).await?.rows)
     }
 
     /// The image that a reference means: by id, else the one of that name.
@@ -155,7 +157,12 @@ impl Images {
         if text::is_uuid(wanted) {
             return self.cloud.json(what, Service::Image, Request::get(&format!("images/{wanted}"))).await;
         }
-        match self.named(what, wanted, "limit=3&visibility=all").await?.as_slice() {
+        let mut found = self.named(what, wanted, "limit=3&visibility=all").await?;
+        if found.is_empty() {
+            // What its owner has hidden is in no list, and still there for who names it.
+            found = self.named(what, wanted, "limit=3&visibility=all&os_hidden=true").await.unwrap_or_default();
+        }
+        match found.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(Error::not_found(what, format!("{} shows no image of that name", self.cloud.name))
                 .hint("check the name, or name it by its id")),
@@ -168,11 +175,28 @@ impl Images {
     }
 }
 
+/// The query of a page from one end of the list.
+fn asked(end: End, limit: usize, filter: &str) -> String {
+    let direction = if end == End::Newest { "desc" } else { "asc" };
+    // The id decides between images of one second, so that the two cursors see one order.
+    format!("limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}")
+}
+
 /// Ids and names of the images that were sent to the list.
 #[derive(Default)]
-struct Naming(std::sync::Mutex<(HashSet<String>, Names)>);
+struct Naming(std::sync::Mutex<(HashSet<String>, Names)>, std::sync::atomic::AtomicUsize);
 
 impl Naming {
+    /// Counts rows that could not be read.
+    fn odd(&self, count: usize) {
+        self.1.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Whether all rows that were sent are all there are.
+    fn extent(&self) -> Extent {
+        pages::odd_words(self.1.load(std::sync::atomic::Ordering::Relaxed)).map_or(Extent::Whole, Extent::Cut)
+    }
+
     fn knows(&self, id: &str) -> bool {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0.contains(id)
     }
@@ -211,14 +235,14 @@ impl Catalog for Images {
             let _ = pages.send(naming.named(&offered, true)).await;
             Ok(())
         };
-        let blocks = async {
-            let blocks = self.blocks(&what).await;
-            let _ = pages.send(blocks).await;
-        };
-        let (offered, images, ()) = tokio::join!(offered, self.all(&what, "", &naming, &pages), blocks);
+        let images = self.all(&what, "", &naming, &pages);
+        let (offered, images, missing) = tokio::join!(offered, images, self.blocks(&what, &pages));
         let extent = images?;
         offered?;
-        Ok(extent)
+        Ok(match (extent, missing) {
+            (Extent::Whole, Some(why)) => Extent::Cut(why),
+            (extent, _) => extent,
+        })
     }
 
     fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef> {
@@ -234,7 +258,7 @@ impl Catalog for Images {
     }
 
     fn owns(&self, reference: &ImageRef) -> bool {
-        matches!(reference, ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } if *cloud == self.cloud.name)
+        matches!(reference, ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } if self.cloud.is_called(cloud))
     }
 
     async fn image(&self, _cx: &Context, reference: &ImageRef, _platform: Option<&Platform>) -> Result<Image> {
@@ -266,9 +290,8 @@ impl Catalog for Images {
     async fn health(&self, cx: &Context) -> Result<Health> {
         let what = format!("ask {}", self.cloud.name);
         let (id, project) = cx.run(&what, self.cloud.project()).await?;
-        let _: ImagePage =
-            cx.run(&what, self.cloud.json(&what, Service::Image, Request::get("images?limit=1"))).await?;
-        let until = self.cloud.signed_in_until().await;
+        cx.run(&what, self.page(&what, "limit=1")).await?;
+        let (until, region) = (self.cloud.signed_in_until().await, self.cloud.region_words().await);
         // A list without volumes looks as if there were none: whoever wonders finds the reason here.
         let volumes: Result<serde_json::Value> =
             cx.run(&what, self.cloud.json(&what, Service::Volume, Request::get("volumes?limit=1"))).await;
@@ -279,7 +302,7 @@ impl Catalog for Images {
             account: self.cloud.account(),
             credentials: self.cloud.credentials().into(),
             // Others need the id to share something with this project.
-            note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), until, volumes]
+            note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), region, until, volumes]
                 .into_iter()
                 .flatten()
                 .collect::<Vec<_>>()

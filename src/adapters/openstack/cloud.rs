@@ -1,25 +1,36 @@
 //! One cloud as one user in one project: sign-in, endpoints, one way to send a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use openstack_sdk::{AsyncOpenStack, api::AsyncClient, config::CloudConfig};
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, OnceCell, RwLock};
 use url::Url;
 
+pub use super::keystone::TOKEN;
 use super::{
+    answers::Listed,
     asking::Answers,
-    service::{Body, Request, Service, query},
+    endpoints,
+    keystone::{Keystone, Session, tls_of},
+    methods::{self, Way},
+    pages::{self, Page},
+    service::{Body, Request, Service},
+    settings::Settings,
     words,
 };
 use crate::{
-    adapters::http::{self as shared, Allowance, Origin, Part, Reach, Server, Tls, Visitor},
+    adapters::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor},
     core::{
         clean,
         error::{During, Error, Kind, Result},
         link::CloudPlace,
         ports::{Asker, Vault},
+        secret::Secret,
         text,
     },
 };
@@ -30,20 +41,29 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 const PAGE: usize = 1000;
 /// The longest answer.
 const LONGEST: usize = 32 << 20;
-/// The header that a token is in (Identity API v3, "Authentication and token management").
-pub const TOKEN: &str = "X-Auth-Token";
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// What the last sign-in came to, where it failed.
+#[derive(Default)]
+struct Failed {
+    /// When, and why: whoever waited for it hears the same, without another try.
+    last: Option<(Instant, Error)>,
+    /// Which proof was refused. It is not shown again: clouds lock accounts after a few wrong secrets.
+    refused: Option<(u64, Error)>,
+}
 
 /// A cloud.
 pub struct Cloud {
     /// Its name as a source.
     pub name: String,
-    config: CloudConfig,
+    /// Its name in `clouds.yaml`, where that is free among clouds and not its own.
+    pub also: Option<String>,
+    settings: Settings,
     vault: Arc<dyn Vault>,
-    session: RwLock<Option<Arc<AsyncOpenStack>>>,
+    session: RwLock<Option<Arc<Session>>>,
     /// Held while somebody signs in, so that many calls at once sign in once.
-    signing: Mutex<()>,
+    signing: Mutex<Failed>,
     /// Each service with its own origin: a token goes to what the catalogue names, and nowhere else.
     servers: [OnceCell<Server>; 5],
     reach: Reach,
@@ -52,11 +72,12 @@ pub struct Cloud {
 
 impl Cloud {
     /// A cloud that is asked when it is first needed.
-    pub fn new(name: String, config: CloudConfig, vault: Arc<dyn Vault>, reach: Reach) -> Self {
-        let visitor = Visitor::new(tls_of(&config), reach.clone());
+    pub fn new(name: String, also: Option<String>, settings: Settings, vault: Arc<dyn Vault>, reach: Reach) -> Self {
+        let visitor = Visitor::new(tls_of(&settings), reach.clone());
         Self {
             name,
-            config,
+            also,
+            settings,
             vault,
             session: RwLock::default(),
             signing: Mutex::default(),
@@ -68,14 +89,27 @@ impl Cloud {
 
     /// The address of its identity service, as the file says.
     pub fn address(&self) -> String {
-        self.config.auth.as_ref().and_then(|auth| auth.auth_url.clone()).unwrap_or_default()
+        self.settings.auth("auth_url").unwrap_or("").to_owned()
+    }
+
+    /// The same with the region, where one is named.
+    pub fn place_in_words(&self) -> String {
+        let address = clean::short(&self.address(), 300);
+        match self.settings.regions.as_slice() {
+            [] => address,
+            [one] => format!("{address} · {}", clean::short(one, 60)),
+            [one, others @ ..] => {
+                let others: Vec<String> = others.iter().map(|name| clean::short(name, 40)).collect();
+                format!("{address} · {} (not {})", clean::short(one, 60), others.join(", "))
+            }
+        }
     }
 
     /// Where it is, by what everybody calls it; `None` where the file names no address.
     pub fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
         Origin::of(&url)?;
-        let region = self.config.region_name.clone().filter(|region| !region.is_empty());
+        let region = self.settings.region().map(str::to_owned);
         Some(CloudPlace { address: url.to_string(), region })
     }
 
@@ -86,10 +120,9 @@ impl Cloud {
 
     /// The account, as far as the file tells without asking.
     pub fn account(&self) -> String {
-        let auth = self.config.auth.clone().unwrap_or_default();
-        let user =
-            auth.username.or(auth.user_id).or(auth.application_credential_name).or(auth.application_credential_id);
-        let project = auth.project_name.or(auth.project_id);
+        let first = |keys: &[&str]| self.settings.first_auth(keys).map(|text| clean::short(text, 80));
+        let user = first(&["username", "user_id", "application_credential_name", "application_credential_id"]);
+        let project = first(&["project_name", "project_id"]);
         match (user, project) {
             (Some(user), Some(project)) => format!("{user} in {project}"),
             (Some(one), None) | (None, Some(one)) => one,
@@ -97,27 +130,50 @@ impl Cloud {
         }
     }
 
+    /// Whether people mean this one by a name.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.also.as_deref() == Some(name)
+    }
+
     /// The place of its secrets in the vault.
     pub fn place(name: &str) -> String {
         format!("openstack:{name}")
     }
 
-    /// The session: signed in once, renewed by the library when the cloud says 401. Tokens stay in memory.
-    pub async fn session(&self) -> Result<Arc<AsyncOpenStack>> {
-        if let Some(session) = self.session.read().await.clone() {
+    /// The session: signed in once, and anew when it is over. Tokens stay in memory.
+    pub async fn session(&self) -> Result<Arc<Session>> {
+        if let Some(session) = self.now().await {
             return Ok(session);
         }
-        let _once = self.signing.lock().await;
-        if let Some(session) = self.session.read().await.clone() {
+        let asked = Instant::now();
+        let mut failed = self.signing.lock().await;
+        if let Some(session) = self.now().await {
             return Ok(session);
         }
-        self.enter(None).await
+        match &failed.last {
+            Some((when, error)) if *when >= asked => Err(error.clone()),
+            _ => self.enter(None, &mut failed).await,
+        }
+    }
+
+    /// The session that holds now.
+    async fn now(&self) -> Option<Arc<Session>> {
+        self.session.read().await.clone().filter(|session| session.expires > text::now())
     }
 
     /// Signs in anew; `asker` answers what neither file nor vault knows, a one-time passcode for example.
-    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<AsyncOpenStack>> {
-        let _once = self.signing.lock().await;
-        self.enter(asker).await
+    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
+        let mut failed = self.signing.lock().await;
+        self.enter(asker, &mut failed).await
+    }
+
+    /// Signs in anew after a request was refused with this token; where somebody else has done so already, that counts.
+    async fn again(&self, refused: &Secret) -> Result<()> {
+        let mut failed = self.signing.lock().await;
+        match self.now().await {
+            Some(session) if session.token != *refused => Ok(()),
+            _ => self.enter(None, &mut failed).await.map(|_| ()),
+        }
     }
 
     /// Makes the sign-in last at least half an hour, where the cloud allows it: a long transfer must not outlive it.
@@ -127,7 +183,7 @@ impl Cloud {
 
     async fn renewed_for(&self, least: Duration) -> Result<()> {
         let session = self.session().await?;
-        let left = session.get_auth_info().map_or(0, |info| info.token.expires_at.timestamp() - text::now());
+        let left = session.expires - text::now();
         if u64::try_from(left).unwrap_or(0) >= least.as_secs() {
             return Ok(());
         }
@@ -142,98 +198,81 @@ impl Cloud {
         }
     }
 
-    async fn enter(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<AsyncOpenStack>> {
-        let mut config = self.completed().await;
-        if let Some(root) = self.identity(&config).await? {
-            // The library would take another port from what the service says of itself, and send the password there.
-            config.options.insert("identity_endpoint_override".to_owned(), root.as_str().into());
+    async fn enter(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Arc<Session>> {
+        let by_hand = asker.is_some();
+        let entered = Box::pin(self.entered(asker, by_hand, failed)).await;
+        match entered {
+            Ok(session) => {
+                *failed = Failed::default();
+                let session = Arc::new(session);
+                *self.session.write().await = Some(session.clone());
+                Ok(session)
+            }
+            Err(error) => {
+                failed.last = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
         }
+    }
+
+    async fn entered(&self, asker: Option<Arc<dyn Asker>>, by_hand: bool, failed: &mut Failed) -> Result<Session> {
+        let way = methods::way(&self.settings);
         let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
-        // On the heap: it is large, and needed seldom.
-        let connecting = Box::pin(
-            AsyncOpenStack::builder(&config)
-                // Its cache would leave tokens in clear on disk.
-                .disable_auth_cache(true)
-                .auth_helper(answers)
-                .http_connect_timeout(Duration::from_secs(5))
-                .http_timeout(ANSWER)
-                .connect(),
-        );
-        let session = Arc::new(connecting.await.map_err(|error| words::of_sign_in(&self.name, &error))?);
-        *self.session.write().await = Some(session.clone());
+        if let (Way::Unknown(name), None) = (&way, &self.settings.broken) {
+            let what = format!("sign in to {}", self.name);
+            let name = clean::short(name, 60);
+            return Err(
+                Error::unsupported(what, format!("Wharf cannot sign in by '{name}'")).hint(methods::advice(&name))
+            );
+        }
+        // Whoever cannot be reached is asked no question.
+        let keystone = Keystone::find(&self.name, &self.settings, &self.reach).await?;
+        let settings = self.completed(&way, &answers).await?;
+        let proof = proof(&settings, &way);
+        match &failed.refused {
+            Some((known, error)) if *known == proof && !by_hand => return Err(error.clone()),
+            _ => {}
+        }
+        let session = keystone.sign_in(&settings, &way, &answers).await;
+        let session = session.inspect_err(|error| {
+            if error.kind == Kind::NotAllowed {
+                failed.refused = Some((proof, error.clone()));
+            }
+        })?;
+        let elsewhere = ["domain_id", "domain_name", "system_scope"];
+        if session.project.is_none() && self.settings.first_auth(&elsewhere).is_none() {
+            let names = keystone.projects(&session).await;
+            let hint = match names.as_slice() {
+                [] => "name it in clouds.yaml, or ask whoever runs the cloud for a project".to_owned(),
+                names => format!("name it in clouds.yaml; this account has {}", names.join(", ")),
+            };
+            let error = Error::usage(&keystone.what, "this sign-in is of no project: set project_name").hint(hint);
+            failed.refused = Some((proof, error.clone()));
+            return Err(error);
+        }
         Ok(session)
     }
 
     /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
     pub fn wants_secret(&self) -> bool {
-        let auth = self.config.auth.clone().unwrap_or_default();
-        let methods = self.config.auth_methods.clone().unwrap_or_default();
-        let kind = self.config.auth_type.as_deref().unwrap_or("password");
-        let by = |word: &str| kind.contains(word) || methods.iter().any(|method| method.contains(word));
-        (by("password") && auth.password.is_none())
-            || (by("application") && auth.application_credential_secret.is_none())
-            || (kind.contains("token") && auth.token.is_none() && auth.access_token.is_none())
-            || (by("clientcredentials") && auth.client_secret.is_none())
+        let wanted = methods::secrets(&self.settings, &methods::way(&self.settings));
+        wanted.into_iter().any(|key| key != "passcode" && self.settings.auth(key).is_none())
     }
 
-    /// The configuration with the account that was kept by a sign-in, where the file names none.
-    async fn completed(&self) -> CloudConfig {
-        let mut config = self.config.clone();
-        let auth = config.auth.get_or_insert_default();
-        let by_password = config.auth_type.as_deref().is_none_or(|kind| kind.contains("password"));
-        let named = auth.username.is_some() || auth.user_id.is_some() || auth.application_credential_id.is_some();
-        if by_password && !named && auth.token.is_none() {
-            let (vault, place) = (self.vault.clone(), Self::place(&self.name));
-            // Secret stores may block on a bus.
-            let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
-            auth.username = kept.ok().and_then(Result::ok).flatten().map(|(account, _)| account);
+    /// The settings with what the file leaves open: the account and the secrets that were kept or are asked for.
+    async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
+        let mut settings = self.settings.clone();
+        if methods::wants_user(&settings, way) {
+            let account = answers.account().await?;
+            settings = settings.with_auth("username", &account);
         }
-        config
-    }
-
-    /// The root of version 3 of the identity service, at the address that the file names; looked for without a secret.
-    /// `None` where the file names none.
-    async fn identity(&self, config: &CloudConfig) -> Result<Option<Url>> {
-        let what = format!("sign in to {}", self.name);
-        let Some(address) = config.auth.as_ref().and_then(|auth| auth.auth_url.clone()) else { return Ok(None) };
-        let hint = "check auth_url in clouds.yaml";
-        let url = Url::parse(&address).map_err(|error| Error::usage(&what, format!("auth_url: {error}")).hint(hint))?;
-        let server = Server::new(url, tls_of(config), self.reach.clone()).map_err(|error| error.during(&what))?;
-        let asked = self.visit_identity(&server, &what);
-        let page = tokio::time::timeout(ANSWER, asked)
-            .await
-            .map_err(|_| crate::core::progress::timed_out(&what, ANSWER))??;
-        let root = version_3(&page).and_then(|link| server.rebased(&server.place("").ok()?, &link));
-        let mut root = root.map_or_else(|| server.base().clone(), |place| place.url().clone());
-        if !root.path().trim_end_matches('/').ends_with("/v3") {
-            let path = root.path().trim_end_matches('/').trim_end_matches("/v2.0").to_owned();
-            root.set_path(&format!("{path}/v3"));
-        }
-        root.set_path(&format!("{}/", root.path().trim_end_matches('/')));
-        root.set_query(None);
-        Ok(Some(root))
-    }
-
-    /// What the identity service says of itself. One that sends us to another server is an error: whatever was sent next
-    /// would go there, the password.
-    async fn visit_identity(&self, server: &Server, what: &str) -> Result<serde_json::Value> {
-        let answer = server.get(&server.place("")?)?.send(what).await.map_err(|error| {
-            if error.hint.contains("'ca'") {
-                error.hint("if it is your site's own authority, name its PEM file as cacert in clouds.yaml")
-            } else {
-                error
+        for key in methods::secrets(&self.settings, way) {
+            if settings.auth(key).is_none() {
+                let secret = answers.secret(key).await?;
+                settings = settings.with_auth(key, secret.reveal());
             }
-        })?;
-        if Origin::of(answer.url()).as_ref() != Some(server.origin()) {
-            return Err(shared::sent_elsewhere(what, server.origin(), answer.url())
-                .hint("if that is the identity service, name it as auth_url in clouds.yaml"));
         }
-        if answer.status().is_server_error() {
-            return Err(shared::refused(what, answer.status(), ""));
-        }
-        // Whatever else it is, the sign-in itself will tell.
-        let page = shared::body(answer, 1 << 20, what).await?;
-        Ok(serde_json::from_slice(&page).unwrap_or_default())
+        Ok(settings)
     }
 
     /// A service at the address that the catalogue, or the file, names for it. Asked for once.
@@ -242,18 +281,71 @@ impl Cloud {
         self.servers[service as usize]
             .get_or_try_init(|| async {
                 let session = self.session().await?;
-                let endpoint = session
-                    .get_service_endpoint(&service.kind(), None)
-                    .await
-                    .map_err(|error| words::of_catalog(&what, service, &self.name, &error))?;
-                let named = endpoint.build_request_url("x").during(&what)?.join(".").during(&what)?;
-                let (project, _) = self.project().await?;
-                let server = Server::new(service.root(&named, &project), tls_of(&self.config), self.reach.clone())
+                let named = self.named(&what, service, &session)?;
+                let id = session.project.as_ref().map_or("", |project| project.id.as_str());
+                let server = Server::new(service.root(&named, id), tls_of(&self.settings), self.reach.clone())
                     .map_err(|error| error.during(&what))?;
                 self.may_have_token(&what, &server)?;
                 Ok(server)
             })
             .await
+    }
+
+    /// The address of a service: the one that the file names, else the catalogue's.
+    fn named(&self, what: &str, service: Service, session: &Session) -> Result<Url> {
+        let id = session.project.as_ref().map_or("", |project| project.id.as_str());
+        let own = |suffix: &str| {
+            let keys = service.kinds().iter().map(|kind| format!("{}_{suffix}", kind.replace('-', "_")));
+            keys.into_iter().find_map(|key| self.settings.option(&key))
+        };
+        if let Some(written) = own("endpoint_override") {
+            return endpoints::address(written, id).ok_or_else(|| {
+                Error::usage(what, format!("its endpoint_override is no address: {}", clean::short(written, 100)))
+                    .hint("write https://host[:port]/path in clouds.yaml")
+            });
+        }
+        let interfaces = own("interface").map_or_else(|| self.settings.interfaces.clone(), |one| vec![one.to_owned()]);
+        let region = own("region_name").or(self.settings.region());
+        if let Some(found) = endpoints::choose(&session.endpoints, service, &interfaces, region) {
+            return Ok(found.url.clone());
+        }
+        if service == Service::Identity {
+            return Ok(session.identity.clone());
+        }
+        let regions = endpoints::regions(&session.endpoints, service);
+        let word = service.word();
+        let used = region.or_else(|| endpoints::home(&session.endpoints));
+        Err(match (used, regions.is_empty()) {
+            (Some(region), false) if !regions.iter().any(|known| known == region) => Error::unsupported(
+                what,
+                format!("{} offers no {word} service in the region {}", self.name, clean::short(region, 60)),
+            )
+            .hint(format!("check region_name in clouds.yaml: it is in {}", regions.join(", "))),
+            (_, false) => Error::unsupported(
+                what,
+                format!("{} offers no {word} service by its {} interface", self.name, interfaces.join(" or ")),
+            )
+            .hint("check interface in clouds.yaml"),
+            _ => Error::unsupported(what, format!("{} offers no {word} service in this region", self.name))
+                .hint("check region_name in clouds.yaml, or ask whoever runs the cloud"),
+        })
+    }
+
+    /// Which region is in use and which are not, where the cloud has several and the file names none.
+    pub async fn region_words(&self) -> Option<String> {
+        let session = self.session().await.ok()?;
+        let all = endpoints::regions(&session.endpoints, Service::Image);
+        let used = match self.settings.region() {
+            Some(region) => region.to_owned(),
+            None => endpoints::home(&session.endpoints)?.to_owned(),
+        };
+        let others: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != used).collect();
+        let used = clean::short(&used, 60);
+        match (self.settings.region(), others.is_empty()) {
+            (None, false) => Some(format!("region {used}; name another as region_name: {}", others.join(", "))),
+            (Some(_), _) => Some(format!("region {used}")),
+            (None, true) => None,
+        }
     }
 
     /// A token that came encrypted goes nowhere unencrypted, but to this machine itself.
@@ -277,23 +369,18 @@ impl Cloud {
 
     /// The project in which this session works: id and name.
     pub async fn project(&self) -> Result<(String, String)> {
-        let info = self.session().await?.get_auth_info();
-        let project = info.and_then(|info| info.token.project);
-        Ok(project.map_or_else(Default::default, |project| {
-            (project.id.unwrap_or_default(), clean::short(&project.name.unwrap_or_default(), 100))
-        }))
+        let session = self.session().await?;
+        Ok(session.project.as_ref().map_or_else(Default::default, |project| (project.id.clone(), project.name.clone())))
     }
 
     /// The token in force, for requests whose bodies are streams.
-    pub async fn token(&self, what: &str) -> Result<SecretString> {
-        self.session().await?.get_auth_token().ok_or_else(|| Error::failed(what, "there is no token"))
+    pub async fn token(&self) -> Result<Secret> {
+        Ok(self.session().await?.token.clone())
     }
 
     /// How long this sign-in lasts, in words.
     pub async fn signed_in_until(&self) -> Option<String> {
-        let info = self.session().await.ok()?.get_auth_info()?;
-        let until = info.token.expires_at.timestamp();
-        let left = until.saturating_sub(text::now());
+        let left = self.session().await.ok()?.expires.saturating_sub(text::now());
         Some(if left > 0 { format!("signed in for {}", text::age(0, left)) } else { "sign-in is over".to_owned() })
     }
 
@@ -301,12 +388,14 @@ impl Cloud {
     pub async fn send(&self, what: &str, service: Service, request: Request<'_>) -> Result<Bytes> {
         let mut status = 0;
         let mut said = Bytes::new();
+        let mut token = self.token().await?;
         for again in [false, true] {
             if again {
-                // It was over before its time: the library's own way to sign in anew, once.
-                self.sign_in(None).await?;
+                // It was over before its time: a new one, once.
+                self.again(&token).await?;
+                token = self.token().await?;
             }
-            let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request));
+            let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request, &token));
             let answered = asked.await.map_err(|_| crate::core::progress::timed_out(what, ANSWER))?;
             let (code, body) = answered?;
             if code.is_success() {
@@ -325,11 +414,11 @@ impl Cloud {
         what: &str,
         service: Service,
         request: &Request<'_>,
+        token: &Secret,
     ) -> Result<(http::StatusCode, Bytes)> {
         let server = self.server(service).await?;
-        let token = self.token(what).await?;
         let mut builder = server.request(request.method.clone(), &server.place(request.path)?)?;
-        builder = builder.secret_header(TOKEN, token.expose_secret());
+        builder = builder.secret_header(TOKEN, token.reveal());
         if let Some(version) = request.version {
             builder = builder.header("OpenStack-API-Version", format!("{} {version}", service.header()));
         }
@@ -342,47 +431,61 @@ impl Cloud {
                 .header("Content-Type", "application/openstack-images-v2.1-json-patch")
                 .body(serde_json::to_vec(value).during(what)?),
         };
-        let answer = builder.send(what).await?;
+        let answer = builder.send(what).await.map_err(words::in_clouds_yaml)?;
         let status = answer.status();
         Ok((status, shared::body(answer, LONGEST, what).await?))
     }
 
-    /// A whole list, page by page: `path` has no limit yet, `key` holds the entries, the last one's id is the marker. One
-    /// that is longer than the memory should hold is an error.
-    pub async fn all<T: serde::de::DeserializeOwned>(
+    /// A whole list, page by page: `path` has no query yet, `key` holds the rows. One of which a row cannot be read, or
+    /// that is longer than the memory should hold, is an error.
+    pub async fn all<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Vec<T>> {
+        self.part(what, service, path, key).await?.whole(what)
+    }
+
+    /// The same, as far as it can be read: a later page that fails keeps what came.
+    pub async fn part<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Part<T>> {
+        let first = format!("limit={PAGE}");
+        let (mut rows, mut known, mut odd): (Vec<T>, HashSet<String>, usize) = Default::default();
+        let (mut asked, allowance) = (first.clone(), Allowance::default());
+        let cut = loop {
+            let page = match self.page::<T>(what, service, path, key, &asked).await {
+                Ok(page) => page,
+                Err(error) if rows.is_empty() => return Err(error),
+                Err(error) => break Some(error.why),
+            };
+            odd += page.odd;
+            let (count, before) = (page.rows.len() + page.odd, rows.len());
+            let last = page.rows.last().map(|row| row.id().to_owned());
+            rows.extend(page.rows.into_iter().filter(|row| known.insert(row.id().to_owned())));
+            let is_news = rows.len() > before;
+            asked = match (page.next, last) {
+                (Some(_), _) if !is_news && count > 0 => break Some("its pages lead in a circle".to_owned()),
+                (Some(next), _) if next != asked => next,
+                // Services that know no pages answer the same again.
+                (None, Some(last)) if is_news => pages::after(&first, &last),
+                _ => break None,
+            };
+            if let Some(why) = allowance.spend(count, page.bytes) {
+                break Some(why);
+            }
+        };
+        Ok(Part { rows, cut: cut.or(pages::odd_words(odd)) })
+    }
+
+    /// One page of a list.
+    pub async fn page<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
         service: Service,
         path: &str,
         key: &str,
-        id: impl Fn(&T) -> &str,
-    ) -> Result<Vec<T>> {
-        let mut all: Vec<T> = Vec::new();
-        let allowance = Allowance::default();
-        let cut = loop {
-            let last = all.last().map(|last| id(last).to_owned());
-            let after = last.as_ref().map_or_else(String::new, |last| format!("&marker={}", query(last)));
-            let path = format!("{path}?limit={PAGE}{after}");
-            let body = self.send(what, service, Request::get(&path)).await?;
-            let mut answer: std::collections::BTreeMap<String, serde_json::Value> = shared::parse(&body, what)?;
-            let page = answer.remove(key).unwrap_or_default();
-            let page: Vec<T> = serde_json::from_value(page).map_err(|_| {
-                Error::failed(what, format!("the list of {} is not what it should be", self.name))
-                    .hint("tell whoever runs the cloud")
-            })?;
-            let (count, whole) = (page.len(), page.len() < PAGE);
-            all.extend(page);
-            if whole {
-                break None;
-            }
-            if all.last().map(&id) == last.as_deref() {
-                break Some("its pages lead in a circle".to_owned());
-            }
-            if let Some(why) = allowance.spend(count, body.len()) {
-                break Some(why);
-            }
-        };
-        Part { rows: all, cut }.whole(what)
+        asked: &str,
+    ) -> Result<Page<T>> {
+        let body = self.send(what, service, Request::get(&format!("{path}?{asked}"))).await?;
+        pages::read(shared::parse(&body, what)?, key, body.len()).ok_or_else(|| {
+            Error::failed(what, format!("the list of {} is not what it should be", self.name))
+                .hint("tell whoever runs the cloud")
+        })
     }
 
     /// The same, read as JSON.
@@ -397,33 +500,16 @@ impl Cloud {
     }
 }
 
-/// What `clouds.yaml` says of TLS; openstackclient's own names for it.
-fn tls_of(config: &CloudConfig) -> Tls {
-    let text = |key: &str| config.options.get(key).and_then(|value| value.clone().into_string().ok());
-    let flag = |key: &str| config.options.get(key).and_then(|value| value.clone().into_bool().ok());
-    let path = |text: String| match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => std::path::Path::new(&home).join(rest),
-        _ => text.into(),
-    };
-    Tls {
-        authorities: config.cacert.clone().map(path).into_iter().collect(),
-        // A certificate without a key of its own holds both.
-        identity: text("cert").map(|cert| (path(cert.clone()), path(text("key").unwrap_or(cert)))),
-        unchecked: config.verify == Some(false) || flag("insecure") == Some(true),
-        ..Tls::default()
+/// A number for what is shown as proof, so that it need not be kept to be known again.
+fn proof(settings: &Settings, way: &Way) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for key in methods::secrets(settings, way) {
+        settings.auth(key).hash(&mut hasher);
     }
-}
-
-/// The link of version 3 in what an identity service says of itself (API-SIG, "Version discovery").
-fn version_3(page: &serde_json::Value) -> Option<String> {
-    let list = page.pointer("/versions/values").or(page.get("versions")).and_then(serde_json::Value::as_array);
-    let one = page.get("version").into_iter();
-    let mut all = list.into_iter().flatten().chain(one);
-    let found =
-        all.find(|version| version.get("id").and_then(|id| id.as_str()).is_some_and(|id| id.starts_with("v3")))?;
-    let links = found.get("links")?.as_array()?;
-    let own = links.iter().find(|link| link.get("rel").and_then(|rel| rel.as_str()) == Some("self"))?;
-    own.get("href")?.as_str().map(str::to_owned)
+    for key in ["username", "user_id", "application_credential_id", "application_credential_name", "project_name"] {
+        settings.auth(key).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -455,14 +541,10 @@ mod tests {
         let Some(file) = std::env::var("WHARF_LAB_CLOUDS").ok().filter(|file| !file.is_empty()) else {
             return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
         };
-        let files = openstack_sdk::config::ConfigFile::new_with_user_specified_configs(
-            Some(std::path::PathBuf::from(file)),
-            None::<std::path::PathBuf>,
-        )
-        .unwrap();
-        let config = files.get_cloud_config("alice").unwrap().unwrap();
-        let cloud = Cloud::new("site".into(), config, Arc::new(Empty), Reach::default());
-        let token = || async { cloud.token("look").await.unwrap().expose_secret().to_owned() };
+        let text = std::fs::read_to_string(file).unwrap();
+        let settings = crate::adapters::openstack::settings::of_text(&text, "alice");
+        let cloud = Cloud::new("site".into(), None, settings, Arc::new(Empty), Reach::default());
+        let token = || async { cloud.token().await.unwrap().reveal().to_owned() };
         let first = token().await;
         cloud.renewed_for(Duration::from_secs(60)).await.unwrap();
         assert_eq!(token().await, first, "it lasts long enough");

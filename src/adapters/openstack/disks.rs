@@ -8,9 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
-use http::Method;
 use reqwest::Body as HttpBody;
-use secrecy::ExposeSecret;
+use reqwest::Method;
 use serde_json::json;
 use tokio::{
     fs,
@@ -51,10 +50,10 @@ fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
 
 impl Images {
     /// A request for bytes: its deadlines are for every step, not for the whole.
-    pub async fn bytes_request(&self, what: &str, method: Method, path: &str) -> Result<shared::Request<'_>> {
+    pub async fn bytes_request(&self, method: Method, path: &str) -> Result<shared::Request<'_>> {
         let server = self.cloud.server(Service::Image).await?;
-        let token = self.cloud.token(what).await?;
-        Ok(server.request(method, &server.place(path)?)?.secret_header(TOKEN, token.expose_secret()))
+        let token = self.cloud.token().await?;
+        Ok(server.request(method, &server.place(path)?)?.secret_header(TOKEN, token.reveal()))
     }
 
     /// An image of this name that is this file already: sending it again would make a second one.
@@ -82,7 +81,7 @@ impl Images {
             }
         });
         let request = self
-            .bytes_request(what, Method::PUT, &format!("images/{id}/file"))
+            .bytes_request(Method::PUT, &format!("images/{id}/file"))
             .await?
             .header("Content-Type", "application/octet-stream")
             .body(HttpBody::wrap_stream(stream));
@@ -276,7 +275,7 @@ impl Images {
         hasher: &mut Hasher,
         arrived: &mut u64,
     ) -> Result<()> {
-        let mut request = self.bytes_request(what, Method::GET, &format!("images/{}/file", image.id)).await?;
+        let mut request = self.bytes_request(Method::GET, &format!("images/{}/file", image.id)).await?;
         if *arrived > 0 {
             request = request.header("Range", format!("bytes={arrived}-"));
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use http::{Method, header::RANGE};
+use reqwest::{Method, header::RANGE};
 use serde_json::json;
 
 use super::{
@@ -76,7 +76,7 @@ impl Images {
             }
         };
         // What the cloud has is what counts, not what the server showed to us.
-        let request = self.bytes_request(what, Method::GET, &format!("images/{id}/file")).await?;
+        let request = self.bytes_request(Method::GET, &format!("images/{id}/file")).await?;
         let answer = request.send(what).await?;
         let head = begin_of(what, self.good(what, answer).await?).await?;
         let facts = header::read(&head, image.size.unwrap_or(0));

@@ -1,27 +1,32 @@
 //! OpenStack clouds: VM images (Glance), who may use them, and servers (Nova).
 //!
-//! `openstack_sdk` signs in, reads `clouds.yaml` and finds the services. The calls themselves are ours: its pager ends
-//! on endpoints that are IP addresses, and its generated calls would be most of our build.
+//! Files and variables are read as openstackclient reads them ([`settings`]), and the sign-in is ours ([`keystone`]): the
+//! library for it read numbers into ids, knew no merge keys, and gave up on a catalogue for one odd service in it.
 
 mod answers;
 mod asking;
 mod catalog;
 mod cloud;
 mod disks;
+mod endpoints;
 mod import;
+mod keystone;
+mod methods;
+mod naming;
+mod openid;
+mod pages;
 mod plan;
 mod servers;
 mod service;
+mod settings;
 mod sharing;
 mod transfers;
 mod volumes;
 mod words;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use openstack_sdk::config::{CloudConfig, ConfigFile};
-
-use self::cloud::Cloud;
+use self::{cloud::Cloud, settings::Entry};
 use crate::{
     adapters::{Parts, Surroundings},
     core::{
@@ -48,57 +53,25 @@ impl Images {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Every cloud that this person's files and environment name, in the order of their names.
-fn clouds() -> Result<Vec<(String, CloudConfig, String)>> {
-    let what = "read clouds.yaml";
-    let broken = |error: &dyn std::fmt::Display| {
-        Error::usage(what, clean::short(&error.to_string(), 300)).hint("correct the file; the other sources work")
-    };
-    // openstackclient's own variables; the library knows another one beside the usual places.
-    let (file, secure) = (variable("OS_CLIENT_CONFIG_FILE"), variable("OS_CLIENT_SECURE_FILE"));
-    let files = ConfigFile::new_with_user_specified_configs(file.clone().map(PathBuf::from), secure.map(PathBuf::from))
-        .map_err(|error| broken(&error))?;
-    let mut names = files.get_available_clouds();
-    names.sort();
-    let mut found = Vec::new();
-    for name in names {
-        if let Some(config) = files.get_cloud_config(&name).map_err(|error| broken(&error))? {
-            found.push((name, config, file.clone().unwrap_or_else(|| "clouds.yaml".to_owned())));
-        }
-    }
-    if variable("OS_AUTH_URL").is_some() {
-        let config = CloudConfig::from_env().map_err(|error| broken(&error))?;
-        found.push(("openstack".to_owned(), config, "OS_AUTH_URL".to_owned()));
-    }
-    Ok(found)
+/// A cloud that is to be shown: under which name, what is said of it, and how it is called in its file.
+struct Wanted {
+    name: String,
+    origin: String,
+    entry: Entry,
 }
 
 /// Clouds from the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let known = match clouds() {
-        Ok(known) => known,
-        Err(error) => {
-            parts.note("OpenStack clouds", State::Bad, error.why, &error.hint);
-            return Ok(());
-        }
-    };
-    let found = || {
-        let source = |(name, cloud, origin): &(String, CloudConfig, String)| SourceConfig {
-            name: clean::short(&name.replace(|c: char| c.is_whitespace() || c == '/' || c == ':', "-"), 60),
-            adapter: "openstack".into(),
-            url: name.clone(),
-            origin: origin.clone(),
-            user: cloud.auth.as_ref().and_then(|auth| auth.username.clone().or(auth.user_id.clone())),
-            ..SourceConfig::default()
-        };
-        known.iter().map(source).collect()
-    };
-    let wanted = parts.wanted(config, "openstack", found);
-    if wanted.is_empty() {
+    let (known, mut troubles) = settings::all();
+    // Those that cost one cloud are told with it.
+    let told = |cloud: &String| known.iter().any(|entry| entry.name == *cloud && entry.settings.broken.is_some());
+    troubles.retain(|trouble| !trouble.cloud.as_ref().is_some_and(told));
+    if !troubles.is_empty() {
+        let advice = "correct it; what else there is works";
+        parts.note("OpenStack clouds", State::Bad, keystone::told(&troubles), advice);
+    }
+    let wanted = wanted(config, parts, known)?;
+    if wanted.is_empty() && troubles.is_empty() {
         parts.note(
             "OpenStack clouds",
             State::Caution,
@@ -106,23 +79,21 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             "put clouds.yaml into ~/.config/openstack, as your cloud's dashboard offers it",
         );
     }
-    for written in wanted {
-        let Some((_, cloud, _)) = known.iter().find(|(name, ..)| *name == written.url) else {
-            let names: Vec<&str> = known.iter().map(|(name, ..)| name.as_str()).collect();
-            return Err(Error::usage(
-                format!("source '{}'", written.name),
-                format!("no cloud is called '{}' in clouds.yaml", written.url),
-            )
-            .hint(format!("'url' is the name of one of: {}", names.join(", "))));
-        };
-        let cloud =
-            Arc::new(Cloud::new(written.name.clone(), cloud.clone(), around.vault.clone(), around.reach.clone()));
+    let shown: Vec<String> = wanted.iter().map(|cloud| cloud.name.clone()).collect();
+    for Wanted { name, origin, entry } in wanted {
+        if let Some(why) = &entry.settings.broken {
+            let found = format!("'{}' cannot be used: {why}", clean::short(&entry.name, 60));
+            parts.note("OpenStack clouds", State::Bad, found, "correct the entry; the other clouds work");
+        }
+        let is_free = !shown.contains(&entry.name);
+        let also = Some(entry.name).filter(|_| is_free);
+        let cloud = Arc::new(Cloud::new(name, also, entry.settings, around.vault.clone(), around.reach.clone()));
         let images = Arc::new(Images::new(cloud.clone()));
         parts.sources.push(Source {
-            name: written.name.clone(),
+            name: cloud.name.clone(),
             adapter: "openstack",
-            address: cloud.address(),
-            origin: written.origin.clone(),
+            address: cloud.place_in_words(),
+            origin,
             catalog: images.clone(),
             content: None,
             sharer: Some(images.clone()),
@@ -131,4 +102,48 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         parts.launchers.push(images);
     }
     Ok(())
+}
+
+/// Those that the configuration names, then all others, each under a name of its own.
+fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<Wanted>> {
+    let written: Vec<&SourceConfig> = config.sources.iter().filter(|source| source.adapter == "openstack").collect();
+    let mut wanted = Vec::new();
+    for source in &written {
+        let Some(entry) = known.iter().find(|entry| entry.name == source.url) else {
+            let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
+            return Err(Error::usage(
+                format!("source '{}'", source.name),
+                format!("no cloud is called '{}' in clouds.yaml", source.url),
+            )
+            .hint(format!("'url' is the name of one of: {}", names.join(", "))));
+        };
+        let (name, origin) = (source.name.clone(), source.origin.clone());
+        wanted.push(Wanted { name, origin, entry: entry.clone() });
+    }
+    if !config.discover {
+        return Ok(wanted);
+    }
+    let taken = config.sources.iter().map(|source| source.name.clone());
+    let taken = taken.chain(parts.sources.iter().map(|source| source.name.clone()));
+    let taken: Vec<String> = taken.chain(parts.launchers.iter().map(|launcher| launcher.name().to_owned())).collect();
+    let mut once: Vec<&str> = written.iter().map(|source| source.url.as_str()).collect();
+    // Each written name stands for one entry: another of that name is another cloud.
+    let others: Vec<Entry> = known
+        .into_iter()
+        .filter(|entry| {
+            let before = once.len();
+            once.retain(|name| *name != entry.name);
+            once.len() == before
+        })
+        .collect();
+    let names: Vec<&str> = others.iter().map(|entry| entry.name.as_str()).collect();
+    for (name, entry) in naming::of(&names, &taken).into_iter().zip(others.clone()) {
+        if name != entry.name {
+            let found =
+                format!("the cloud '{}' of {} is shown as '{name}'", clean::short(&entry.name, 60), entry.origin);
+            parts.note("OpenStack clouds", State::Good, found, "its own name is another one's, or cannot be written");
+        }
+        wanted.push(Wanted { name, origin: entry.origin.clone(), entry });
+    }
+    Ok(wanted)
 }

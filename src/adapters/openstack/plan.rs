@@ -4,12 +4,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
-    answers::{Flavor, Flavors, KeyPairs, Limits, Networks, Zones},
+    answers::{Flavor, KeyPairs, Limits, Network, Zones},
     servers::{CERTIFIED, CREATE},
 };
 use crate::core::{
     clean,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     form::{Answers, Field, FieldKind, Form},
     launch::{self, Plan, Risk, label},
     model::Image,
@@ -22,9 +22,9 @@ const NONE: &str = "none";
 /// What a cloud offers this project.
 pub struct Facts {
     /// Sizes of servers.
-    pub flavors: Flavors,
+    pub flavors: Vec<Flavor>,
     /// Networks.
-    pub networks: Networks,
+    pub networks: Vec<Network>,
     /// The person's keys.
     pub keys: KeyPairs,
     /// Availability zones.
@@ -38,7 +38,6 @@ impl Facts {
         let (disk, memory) = (needs.least_disk.div_ceil(1 << 30), needs.least_memory.div_ceil(1 << 20));
         let mut fitting: Vec<&Flavor> = self
             .flavors
-            .flavors
             .iter()
             // A flavor with disk 0 takes the image's own size.
             .filter(|flavor| flavor.ram >= memory && (flavor.disk == 0 || flavor.disk >= disk))
@@ -48,16 +47,103 @@ impl Facts {
     }
 }
 
+/// Something that people choose by its name, and clouds by its id.
+trait Choice {
+    fn id(&self) -> &str;
+    fn name(&self) -> &str;
+}
+
+impl Choice for Flavor {
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Choice for Network {
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What each is called on the form: by its name where it alone has it, else with its id.
+fn labels<T: Choice>(all: &[&T]) -> Vec<String> {
+    let shown: Vec<String> = all.iter().map(|one| clean::short(one.name(), 100)).collect();
+    let alone =
+        |name: &String| !name.is_empty() && name != NONE && shown.iter().filter(|other| *other == name).count() == 1;
+    let label = |(name, one): (&String, &&T)| match (alone(name), name.is_empty()) {
+        (true, _) => name.clone(),
+        (false, true) => clean::short(one.id(), 80),
+        (false, false) => format!("{name} {}", clean::short(one.id(), 80)),
+    };
+    shown.iter().zip(all).map(label).collect()
+}
+
+/// The one that an answer means, by the form's word, its id or its name; a name that several have is refused with the ids.
+fn chosen<'a, T: Choice>(what: &str, kind: &str, all: &[&'a T], answer: &str) -> Result<&'a T> {
+    let labelled = labels(all).iter().position(|label| label == answer);
+    let by_id = || all.iter().position(|one| one.id() == answer);
+    if let Some(one) = labelled.or_else(by_id).and_then(|at| all.get(at)) {
+        return Ok(one);
+    }
+    let named: Vec<&&T> = all.iter().filter(|one| one.name() == answer).collect();
+    match named.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Error::not_found(what, format!("there is no such {kind}")).hint("choose one of the form's")),
+        several => {
+            let ids: Vec<&str> = several.iter().map(|one| one.id()).collect();
+            Err(Error::usage(what, format!("several have this name: which {kind}?"))
+                .hint(format!("name it by its id: {}", ids.join(", "))))
+        }
+    }
+}
+
+/// The answers in the words of the form: what is named by an id is named as the form names it.
+pub fn in_words(image: &Image, facts: &Facts, answers: &Answers) -> Result<Answers> {
+    let mut answers = answers.clone();
+    let flavors = facts.fitting(image);
+    let networks: Vec<&Network> = facts.networks.iter().collect();
+    let what = "choose for the server";
+    if let Some(given) = answers.0.get_mut("flavor") {
+        reworded(what, "flavor", &flavors, given)?;
+    }
+    if let Some(given) = answers.0.get_mut("network").filter(|given| given.as_str() != NONE) {
+        reworded(what, "network", &networks, given)?;
+    }
+    Ok(answers)
+}
+
+fn reworded<T: Choice>(what: &str, kind: &str, all: &[&T], given: &mut String) -> Result<()> {
+    let one = match chosen(what, kind, all, given) {
+        // What is not there is refused by the form, which says what is.
+        Err(error) if error.kind == Kind::NotFound => return Ok(()),
+        one => one?,
+    };
+    let at = all.iter().position(|known| std::ptr::eq(*known, one));
+    if let Some(label) = at.and_then(|at| labels(all).into_iter().nth(at)) {
+        *given = label;
+    }
+    Ok(())
+}
+
 /// The questions, with careful defaults: the smallest flavor that fits, no network, the machine's own disk.
 pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
     let fitting = facts.fitting(image);
-    let Some(smallest) = fitting.first() else {
+    if fitting.is_empty() {
         return Err(Error::unsupported("ask for a server", "no flavor of this cloud is large enough for the image")
             .hint("ask whoever runs the cloud for a larger flavor"));
-    };
+    }
     let choice = |first: Option<&str>, names: Vec<String>| {
         FieldKind::Choice(first.map(str::to_owned).into_iter().chain(names).collect())
     };
+    let flavors = labels(&fitting);
+    let default_flavor = flavors.first().cloned().unwrap_or_default();
+    let networks = labels(&facts.networks.iter().collect::<Vec<_>>());
     let names = |all: Vec<&str>| all.into_iter().map(|name| clean::short(name, 100)).collect::<Vec<_>>();
     let zones = facts.zones.zones.iter().filter(|zone| zone.state.available).map(|zone| zone.name.as_str());
     let default_name = image.annotations.get("name").map_or("server", String::as_str);
@@ -70,17 +156,14 @@ pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
                 "flavor",
                 "Flavor",
                 "how large it is; only those that fit the image are shown",
-                choice(None, names(fitting.iter().map(|flavor| flavor.name.as_str()).collect())),
-                clean::short(&smallest.name, 100),
+                choice(None, flavors),
+                default_flavor,
             ),
             Field::new(
                 "network",
                 "Network",
                 "none cannot talk to anyone, and nobody can sign in",
-                choice(
-                    Some(NONE),
-                    names(facts.networks.networks.iter().map(|network| network.name.as_str()).collect()),
-                ),
+                choice(Some(NONE), networks),
                 NONE,
             ),
             Field::new(
@@ -128,13 +211,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
     let what = format!("plan on {backend}");
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no hash"))?;
     let id = pinned.reference.title();
-    let named =
-        |missing: &str| Error::not_found(&what, format!("there is no {missing}")).hint("choose one of the form's");
-    let flavor = facts
-        .fitting(image)
-        .into_iter()
-        .find(|flavor| flavor.name == answers.get("flavor"))
-        .ok_or_else(|| named("such flavor"))?;
+    let flavor = chosen(&what, "flavor", &facts.fitting(image), answers.get("flavor"))?;
     let key = launch::key();
     let mut server = json!({
         "name": answers.get("name"),
@@ -164,8 +241,8 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
             server.insert("imageRef".into(), json!(id));
         }
         if answers.get("network") != NONE {
-            let network = facts.networks.networks.iter().find(|network| network.name == answers.get("network"));
-            let network = network.ok_or_else(|| named("such network"))?;
+            let networks: Vec<&Network> = facts.networks.iter().collect();
+            let network = chosen(&what, "network", &networks, answers.get("network"))?;
             server.insert("networks".into(), json!([{"uuid": network.id}]));
             let groups: Vec<_> = answers.words("groups").into_iter().map(|name| json!({"name": name})).collect();
             server.insert("security_groups".into(), json!(groups));
@@ -190,13 +267,19 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
             format!("POST /v2.1/servers (compute {version})"),
             "wait until it runs".to_owned(),
         ],
-        risks: risks(&answers, flavor, limits, volume),
+        risks: state_risk(image).into_iter().chain(risks(&answers, flavor, limits, volume)).collect(),
         privileged: false,
         image: pinned,
         answers,
         request,
         idempotency_key: key,
     })
+}
+
+/// An image that is in any state but active boots nowhere.
+fn state_risk(image: &Image) -> Option<Risk> {
+    let state = image.annotations.get("status").filter(|state| *state != "active")?;
+    Some(Risk::danger(format!("the image is {state}: the cloud will refuse it")))
 }
 
 /// What the launch may do, in words, and what it takes from the project's quota.
@@ -242,4 +325,26 @@ fn risks(answers: &Answers, flavor: &Flavor, limits: Option<&Limits>, volume: u6
 
 fn text_of(most: i64) -> String {
     u64::try_from(most).map_or_else(|_| "any number of".to_owned(), text::count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(id: &str, name: &str) -> Network {
+        Network { id: id.to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn what_shares_a_name_is_told_apart_and_named_by_its_id() {
+        let all =
+            [network("1", "own"), network("2", "same"), network("3", "same"), network("4", ""), network("5", NONE)];
+        let all: Vec<&Network> = all.iter().collect();
+        assert_eq!(labels(&all), ["own", "same 2", "same 3", "4", "none 5"]);
+        let id = |answer: &str| chosen("test", "network", &all, answer).map(|one| one.id.clone());
+        assert_eq!(["own", "same 3", "2", "4"].map(|answer| id(answer).unwrap()), ["1", "3", "2", "4"]);
+        let refused = id("same").unwrap_err();
+        assert!(refused.hint.contains("2, 3"), "{refused}");
+        assert_eq!(id("other").unwrap_err().kind, Kind::NotFound);
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
-use http::Method;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{
@@ -45,6 +45,18 @@ fn path(what: &str, id: &str) -> Result<String> {
     if text::is_uuid(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
 }
 
+/// What brings a server back, by its state (Compute API, "Server concepts"); `None` where it runs.
+fn waking(status: &str) -> Option<&'static str> {
+    match status {
+        "ACTIVE" => None,
+        "PAUSED" => Some("unpause"),
+        "SUSPENDED" => Some("resume"),
+        "SHELVED" | "SHELVED_OFFLOADED" => Some("unshelve"),
+        "RESCUE" => Some("unrescue"),
+        _ => Some("os-start"),
+    }
+}
+
 impl Images {
     async fn server(&self, what: &str, id: &str) -> Result<Server> {
         let path = path(what, id)?;
@@ -53,7 +65,7 @@ impl Images {
     }
 
     async fn servers(&self, what: &str) -> Result<Vec<Server>> {
-        self.cloud.all(what, Service::Compute, "servers/detail", "servers", |server: &Server| server.id.as_str()).await
+        self.cloud.all(what, Service::Compute, "servers/detail", "servers").await
     }
 
     async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
@@ -122,7 +134,7 @@ impl Images {
                 "BUILD" => State::Created,
                 // A server that was shut off is there to be started again, as a container that was stopped.
                 "SHUTOFF" => State::Exited(143),
-                other => State::Other(clean::short(&other.to_lowercase(), 20)),
+                other => State::Other(clean::short(&other.to_lowercase().replace('_', " "), 20)),
             },
             created: server.created.as_deref().and_then(text::parse_timestamp),
             note: [server.address_words(), server.fault_words()]
@@ -140,6 +152,10 @@ impl Launcher for Images {
         &self.cloud.name
     }
 
+    fn also_called(&self) -> Option<&str> {
+        self.cloud.also.as_deref()
+    }
+
     fn describe(&self) -> String {
         format!("servers on {}", self.cloud.address())
     }
@@ -150,6 +166,10 @@ impl Launcher for Images {
             ImageRef::Glance { cloud, .. } if *cloud == self.cloud.name => {}
             _ if image.kind == ImageKind::Container => {
                 return Err(Error::unsupported(what, "a server boots a disk image, not a container image"));
+            }
+            ImageRef::Volume { cloud, .. } if *cloud == self.cloud.name => {
+                return Err(Error::unsupported(what, "it is on block storage, and Wharf launches images")
+                    .hint("'wharf share' makes an image of a volume: launch that one"));
             }
             _ => {
                 return Err(Error::unsupported(what, "the image is not in this cloud")
@@ -177,7 +197,7 @@ impl Launcher for Images {
         let what = format!("plan on {}", self.cloud.name);
         let (facts, limits) = tokio::join!(self.facts_of_form(&what), self.limits(&what));
         let facts = facts?;
-        let answers = plan::form(image, &facts)?.check(answers)?;
+        let answers = plan::form(image, &facts)?.check(&plan::in_words(image, &facts, answers)?)?;
         // A cloud that keeps its limits to itself still launches.
         plan::plan(&self.cloud.name, image, &facts, limits.ok().as_ref(), answers)
     }
@@ -302,11 +322,13 @@ impl Launcher for Images {
 
     async fn start(&self, _cx: &Context, id: &str, again: bool) -> Result<()> {
         let what = format!("{} {id}", if again { "reboot" } else { "start" });
-        let action = if again { json!({"reboot": {"type": "SOFT"}}) } else { json!({"os-start": null}) };
-        if !again && self.server(&what, id).await?.status == "ACTIVE" {
-            return Ok(());
+        if again {
+            return self.act(&what, id, None, json!({"reboot": {"type": "SOFT"}})).await.map(|_| ());
         }
-        self.act(&what, id, None, action).await.map(|_| ())
+        match waking(&self.server(&what, id).await?.status) {
+            Some(action) => self.act(&what, id, None, json!({action: null})).await.map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     async fn snapshot(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
@@ -383,18 +405,38 @@ impl Images {
 
     /// What the form of a server is made of, asked at the same time.
     async fn facts(&self, what: &str) -> Result<Arc<plan::Facts>> {
-        let flavors = self.cloud.json(what, Service::Compute, Request::get("flavors/detail?limit=1000"));
-        let networks = self.cloud.json(what, Service::Network, Request::get("networks?limit=1000"));
+        let flavors = self.cloud.part(what, Service::Compute, "flavors/detail", "flavors");
+        let networks = self.cloud.part(what, Service::Network, "networks", "networks");
         let keys = self.cloud.json(what, Service::Compute, Request::get("os-keypairs"));
         let zones = self.cloud.json(what, Service::Compute, Request::get("os-availability-zone"));
         let (flavors, networks, keys, zones) =
             tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones));
         Ok(Arc::new(plan::Facts {
-            flavors: flavors?,
+            flavors: flavors?.rows,
             // Each of these may be closed to a person who can still launch.
-            networks: networks.unwrap_or_default(),
+            networks: networks.map(|part| part.rows).unwrap_or_default(),
             keys: keys.unwrap_or_default(),
             zones: zones.unwrap_or_default(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_its_own_way_back() {
+        for (status, action) in [
+            ("ACTIVE", None),
+            ("PAUSED", Some("unpause")),
+            ("SUSPENDED", Some("resume")),
+            ("SHELVED", Some("unshelve")),
+            ("SHELVED_OFFLOADED", Some("unshelve")),
+            ("RESCUE", Some("unrescue")),
+            ("SHUTOFF", Some("os-start")),
+        ] {
+            assert_eq!(waking(status), action, "{status}");
+        }
     }
 }

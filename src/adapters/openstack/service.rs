@@ -1,7 +1,6 @@
 //! The services of a cloud, and a request to one of them.
 
-use http::Method;
-use openstack_sdk::types::ServiceType;
+use reqwest::Method;
 use url::Url;
 
 /// The services that are asked.
@@ -20,13 +19,14 @@ pub enum Service {
 }
 
 impl Service {
-    pub fn kind(self) -> ServiceType {
+    /// The types under which catalogues name it, the proper one first (service-types.openstack.org).
+    pub fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Identity => ServiceType::Identity,
-            Self::Image => ServiceType::Image,
-            Self::Compute => ServiceType::Compute,
-            Self::Volume => ServiceType::BlockStorage,
-            Self::Network => ServiceType::Network,
+            Self::Identity => &["identity"],
+            Self::Image => &["image"],
+            Self::Compute => &["compute"],
+            Self::Volume => &["block-storage", "volumev3", "volume", "volumev2", "block-store"],
+            Self::Network => &["network"],
         }
     }
 

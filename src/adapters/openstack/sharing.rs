@@ -1,7 +1,7 @@
 //! Sharing a cloud's images by membership (Image API v2, "Sharing"): the owner adds projects, each project answers.
 
 use async_trait::async_trait;
-use http::Method;
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Volumes that go from one project to another (Block Storage API v3, "Volume transfers"): whoever has the key takes it,
 //! and no list shows the key.
 
-use http::Method;
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 

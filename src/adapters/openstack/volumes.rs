@@ -2,47 +2,72 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
+use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::{
     Images,
-    answers::{self, GlanceImage, Names},
+    answers::{self, GlanceImage, Listed, Names},
     service::{Body, Request, Service, query},
 };
-use crate::core::{
-    clean,
-    error::{Error, Result},
-    evidence::Publisher,
-    model::{DiskFacts, Image, ImageKind, RunConfig},
-    progress::Context,
-    reference::ImageRef,
-    rows::Row,
-    text,
+use crate::{
+    adapters::http::Part,
+    core::{
+        clean,
+        error::{Error, Kind, Result},
+        evidence::Publisher,
+        model::{DiskFacts, Image, ImageKind, RunConfig},
+        progress::Context,
+        reference::ImageRef,
+        rows::Row,
+        text,
+    },
 };
 
 /// What a project keeps on block storage. `size` is in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Block {
+    #[serde(deserialize_with = "answers::lenient")]
     pub id: String,
+    #[serde(deserialize_with = "answers::lenient")]
     name: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     pub status: String,
+    #[serde(deserialize_with = "answers::lenient")]
     size: u64,
+    #[serde(deserialize_with = "answers::lenient")]
     created_at: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     updated_at: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     volume_type: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     bootable: String,
+    #[serde(deserialize_with = "answers::lenient")]
     pub encrypted: bool,
+    #[serde(deserialize_with = "answers::lenient")]
     multiattach: bool,
+    #[serde(deserialize_with = "answers::lenient")]
     attachments: Vec<Attachment>,
     /// Of a snapshot or a backup.
+    #[serde(deserialize_with = "answers::lenient")]
     volume_id: Option<String>,
     /// Of a volume that was made from one.
+    #[serde(deserialize_with = "answers::lenient")]
     snapshot_id: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     source_volid: Option<String>,
+    #[serde(deserialize_with = "answers::lenient")]
     volume_image_metadata: BTreeMap<String, serde_json::Value>,
+}
+
+impl Listed for Block {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// Where a volume is in use.
@@ -141,20 +166,26 @@ impl Block {
 }
 
 impl Images {
-    /// The project's volumes, snapshots and backups. A cloud that has no such service has none.
-    pub async fn blocks(&self, what: &str) -> Vec<Row> {
+    /// The project's volumes, snapshots and backups, and why some are missing. A cloud that has no such service, or does
+    /// not let this project see it, has none.
+    pub async fn blocks(&self, what: &str, pages: &mpsc::Sender<Vec<Row>>) -> Option<String> {
         let asked = LISTS.map(|(list, kind)| async move {
             let path = format!("{list}/detail");
-            let found = self.cloud.all(what, Service::Volume, &path, list, |block: &Block| block.id.as_str()).await;
-            let found = found.unwrap_or_else(|error| {
-                tracing::info!(%error, list, "left out of the list");
-                Vec::new()
-            });
+            let found: Result<Part<Block>> = self.cloud.part(what, Service::Volume, &path, list).await;
+            let Part { rows, cut } = match found {
+                Ok(part) => part,
+                Err(error) => {
+                    tracing::info!(%error, list, "left out of the list");
+                    let known = matches!(error.kind, Kind::Unsupported | Kind::NotAllowed | Kind::NotFound);
+                    Part { rows: Vec::new(), cut: Some(error.why).filter(|_| !known) }
+                }
+            };
             let mut names = Names::default();
             let row_of = |block: Block| block.row(kind, list, names.unique(block.title(), &block.id));
-            found.into_iter().map(row_of).collect::<Vec<Row>>()
+            let _ = pages.send(rows.into_iter().map(row_of).collect::<Vec<Row>>()).await;
+            cut.map(|why| format!("not all {list} are shown: {why}"))
         });
-        futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+        futures_util::future::join_all(asked).await.into_iter().flatten().next()
     }
 
     /// The reference behind a row's tag, if the row is of block storage.

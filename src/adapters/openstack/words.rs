@@ -1,75 +1,66 @@
 //! What went wrong in a cloud, in words: which cloud, which service, why, and what to do.
 
-use openstack_sdk::{OpenStackError, RestError, api::ApiError};
-
-use super::{
-    asking::{NOT_KNOWN, word_of},
-    cloud::Cloud,
-    service::Service,
-};
-use crate::{
-    adapters::http,
-    core::{
-        clean,
-        error::{Error, Kind},
-    },
+use super::{cloud::Cloud, service::Service};
+use crate::core::{
+    clean,
+    error::{Error, Kind},
 };
 
-/// A sign-in that did not work.
-pub fn of_sign_in(cloud: &str, error: &OpenStackError) -> Error {
-    let what = format!("sign in to {cloud}");
-    if let Some(answer) = transport_of(error) {
-        return http::no_answer(&what, answer);
-    }
-    let causes = http::causes(error);
-    let all = causes.join(": ").to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    if says(&["401", "unauthorized", "requires authentication", "no authentication information"]) {
-        return Error::new(Kind::NotAllowed, what, "the cloud does not take this account and secret")
-            .hint("check the account, the secret and the project in clouds.yaml")
-            .sign_in_at(Some(Cloud::place(cloud)));
-    }
-    if let Some(key) = all.split_once(NOT_KNOWN).and_then(|(_, key)| key.split_whitespace().next()) {
-        let word = word_of(key);
-        return Error::new(Kind::NotAllowed, what, format!("it asks for the {word}, which nobody has given"))
-            .hint(format!("run 'wharf login {cloud}', or put the secret into secure.yaml"))
-            .sign_in_at(Some(Cloud::place(cloud)));
-    }
-    if says(&["auth helper", "auth_helper", "unknown error in the authentication helper"]) {
-        return Error::new(Kind::NotAllowed, what, "clouds.yaml has no secret for it")
-            .hint(format!("run 'wharf login {cloud}', or put the secret into secure.yaml"))
-            .sign_in_at(Some(Cloud::place(cloud)));
-    }
-    if says(&["discovery", "version document"]) {
-        return Error::new(Kind::Unavailable, what, "its identity service does not answer as one")
-            .hint("check auth_url in clouds.yaml, and whether the cloud runs");
-    }
-    let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
-    Error::failed(what, last).hint("check this cloud's entry in clouds.yaml")
-}
-
-fn transport_of(error: &OpenStackError) -> Option<&reqwest::Error> {
-    let first: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(first), |error| error.source()).find_map(|error| error.downcast_ref())
-}
-
-/// A service that is not in the catalogue.
-pub fn of_catalog(what: &str, service: Service, cloud: &str, error: &ApiError<RestError>) -> Error {
-    match error {
-        ApiError::Catalog { .. } => {
-            Error::unsupported(what, format!("{cloud} offers no {} service in this region", service.word()))
-                .hint("check region_name in clouds.yaml, or ask whoever runs the cloud")
+/// A sign-in that the cloud refused.
+pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
+    let said = said(body);
+    let lower = said.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let sign_in = Some(Cloud::place(cloud));
+    // Keystone's general words say nothing that ours do not.
+    let plain = said.is_empty() || says(&["requires authentication"]);
+    let because = |words: &str| if plain { words.to_owned() } else { format!("{words} ({said})") };
+    match status {
+        401 if says(&["password is expired", "password has expired", "password expired"]) => {
+            Error::new(Kind::NotAllowed, what, because("the password has expired"))
+                .hint("change it in the cloud's dashboard, then in clouds.yaml or by 'wharf login'")
+                .sign_in_at(sign_in)
         }
-        other => of_transport(what, other),
+        401 if says(&["locked", "disabled"]) => {
+            Error::new(Kind::NotAllowed, what, because("the account is locked or disabled"))
+                .hint("wait until it is unlocked, or ask whoever runs the cloud")
+        }
+        401 | 403 if says(&["project"]) => {
+            Error::new(Kind::NotAllowed, what, because("the cloud does not let this account into the project"))
+                .hint("check project_name and its domain in clouds.yaml")
+                .sign_in_at(sign_in)
+        }
+        401 => Error::new(Kind::NotAllowed, what, because("the cloud does not take this account and secret"))
+            .hint("check the account, the secret and the project in clouds.yaml")
+            .sign_in_at(sign_in),
+        403 => Error::new(Kind::NotAllowed, what, because("the cloud forbids it"))
+            .hint("ask whoever runs the cloud")
+            .sign_in_at(sign_in),
+        404 => Error::new(Kind::Unavailable, what, because("there is no identity service at that address"))
+            .hint("check auth_url in clouds.yaml"),
+        429 => {
+            Error::new(Kind::Unavailable, what, because("the cloud wants fewer sign-ins for now")).hint("wait a while")
+        }
+        500..=599 => {
+            Error::new(Kind::Unavailable, what, because(&format!("the identity service failed with {status}")))
+                .hint("try again later, or tell whoever runs the cloud")
+        }
+        200..=299 => Error::new(Kind::Unavailable, what, "its identity service answers without a token")
+            .hint("check auth_url in clouds.yaml, and whether a proxy stands before it"),
+        _ => Error::new(Kind::Failed, what, because(&format!("the identity service answered {status}")))
+            .hint("check this cloud's entry in clouds.yaml"),
     }
 }
 
-/// A request without an answer.
-pub fn of_transport(what: &str, error: &ApiError<RestError>) -> Error {
-    match error {
-        ApiError::Client { source: RestError::Communication { source } } => http::no_answer(what, source),
-        other => Error::new(Kind::Unavailable, what, clean::short(&other.to_string(), 200))
-            .hint("try again, or tell whoever runs the cloud"),
+/// The same error with advice for `clouds.yaml`, where such a setting stands for a cloud.
+pub fn in_clouds_yaml(error: Error) -> Error {
+    if error.hint.contains("'ca'") {
+        error.hint("if it is your site's own authority, name its PEM file as cacert in clouds.yaml")
+    } else if error.hint.contains("'client_certificate'") {
+        error
+            .hint("try again; if your site gave you a certificate, name it as cert, and its key as key, in clouds.yaml")
+    } else {
+        error
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::title;
+use super::{Listed, title};
 
 use crate::core::{
     clean,
@@ -37,39 +37,56 @@ const SHOWN: [&str; 14] = [
 /// No statement is longer.
 const LONGEST: usize = 64 << 10;
 
-/// A page of `GET /v2/images`.
-#[derive(Debug, Deserialize)]
-pub struct ImagePage {
-    /// The images.
-    #[serde(default)]
-    pub images: Vec<GlanceImage>,
-}
-
 /// One image (Image API v2). What has no field of its own is a property.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct GlanceImage {
+    #[serde(deserialize_with = "super::lenient")]
     pub id: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub name: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub status: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub visibility: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub owner: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub protected: bool,
+    #[serde(deserialize_with = "super::lenient")]
     pub size: Option<u64>,
+    #[serde(deserialize_with = "super::lenient")]
     pub virtual_size: Option<u64>,
+    #[serde(deserialize_with = "super::lenient")]
     pub disk_format: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub container_format: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub min_disk: u64,
+    #[serde(deserialize_with = "super::lenient")]
     pub min_ram: u64,
+    #[serde(deserialize_with = "super::lenient")]
     pub checksum: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub os_hash_algo: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub os_hash_value: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub os_hidden: bool,
+    #[serde(deserialize_with = "super::lenient")]
     pub created_at: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub updated_at: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub tags: Vec<String>,
     #[serde(flatten)]
     pub properties: BTreeMap<String, serde_json::Value>,
+}
+
+impl Listed for GlanceImage {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// A project that an image is shared with (`/v2/images/ID/members`).
@@ -98,6 +115,20 @@ impl GlanceImage {
     /// What it is called.
     pub fn title(&self) -> String {
         title(self.name.as_deref(), &self.id)
+    }
+
+    /// Where it stands, in words (Image API v2, "Image statuses").
+    pub fn state_words(&self) -> String {
+        match self.status.as_str() {
+            "" => "in a state that the cloud does not tell".to_owned(),
+            "queued" => "queued, without data yet".to_owned(),
+            "saving" | "uploading" => "being uploaded".to_owned(),
+            "importing" => "being imported".to_owned(),
+            "killed" => "killed, its upload failed".to_owned(),
+            "deactivated" => "deactivated by an administrator".to_owned(),
+            "pending_delete" | "deleted" => "deleted".to_owned(),
+            other => clean::short(other, 40),
+        }
     }
 
     /// A property as text, cleaned; empty where it is not there.
@@ -162,7 +193,7 @@ impl GlanceImage {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.status != "active" {
-            warnings.push(format!("it is {}, not active: it cannot be launched", clean::short(&self.status, 40)));
+            warnings.push(format!("it is {}: it cannot be launched", self.state_words()));
         }
         if self.digest().is_none() && self.checksum.is_some() {
             warnings.push("the cloud keeps only an MD5 checksum of it, which proves nothing".to_owned());
@@ -184,7 +215,10 @@ impl GlanceImage {
             note.push("offered to you".to_owned());
         }
         if self.status != "active" {
-            note.push(clean::short(&self.status, 20));
+            note.push(self.state_words());
+        }
+        if self.os_hidden {
+            note.push("hidden by its owner".to_owned());
         }
         note.extend(Some(self.system()).filter(|system| !system.is_empty()));
         let labels = [
@@ -224,7 +258,7 @@ impl GlanceImage {
             }
         };
         add("name", self.title());
-        add("status", clean::short(&self.status, 40));
+        add("status", self.state_words());
         add("visibility", clean::short(&self.visibility, 40));
         let owner = clean::short(self.owner.as_deref().unwrap_or(""), 80);
         add("owner", if owner == project { format!("{owner} (this project)") } else { owner });

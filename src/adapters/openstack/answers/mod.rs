@@ -5,8 +5,26 @@ mod servers;
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 pub use self::{images::*, servers::*};
 use crate::core::clean;
+
+/// Something that lists hold.
+pub trait Listed: serde::de::DeserializeOwned {
+    /// Its id.
+    fn id(&self) -> &str;
+}
+
+/// A field that may be anything: what it should be, or as if it were not there. A cloud's odd value costs only itself.
+pub fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned + Default,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
 
 /// What something is called: its name, cleaned; its id where it has none.
 pub fn title(name: Option<&str>, id: &str) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Listed;
 use crate::core::clean;
 
 /// `GET /servers/ID`, and the answer to `POST /servers`.
@@ -17,23 +18,37 @@ pub struct ServerAnswer {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Server {
+    #[serde(deserialize_with = "super::lenient")]
     pub id: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub name: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub status: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub created: Option<String>,
+    #[serde(deserialize_with = "super::lenient")]
     pub metadata: BTreeMap<String, String>,
     /// An object with an id, or an empty text for a server that booted from a volume.
     pub image: serde_json::Value,
+    #[serde(deserialize_with = "super::lenient")]
     pub addresses: BTreeMap<String, Vec<Address>>,
+    #[serde(deserialize_with = "super::lenient")]
     pub fault: Option<Fault>,
-    #[serde(rename = "OS-EXT-STS:task_state")]
+    #[serde(rename = "OS-EXT-STS:task_state", deserialize_with = "super::lenient")]
     pub task: Option<String>,
+}
+
+impl Listed for Server {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// An address of a server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Address {
+    #[serde(deserialize_with = "super::lenient")]
     pub addr: String,
 }
 
@@ -41,6 +56,7 @@ pub struct Address {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Fault {
+    #[serde(deserialize_with = "super::lenient")]
     pub message: String,
 }
 
@@ -71,37 +87,42 @@ impl Server {
     }
 }
 
-/// `GET /flavors/detail`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Flavors {
-    pub flavors: Vec<Flavor>,
-}
-
 /// A size of servers: memory in MiB, disk in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Flavor {
+    #[serde(deserialize_with = "super::lenient")]
     pub id: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub name: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub ram: u64,
+    #[serde(deserialize_with = "super::lenient")]
     pub vcpus: u64,
+    #[serde(deserialize_with = "super::lenient")]
     pub disk: u64,
 }
 
-/// `GET /v2.0/networks`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Networks {
-    pub networks: Vec<Network>,
+impl Listed for Flavor {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// A network.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Network {
+    #[serde(deserialize_with = "super::lenient")]
     pub id: String,
+    #[serde(deserialize_with = "super::lenient")]
     pub name: String,
+}
+
+impl Listed for Network {
+    fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// `GET /os-keypairs`: each wrapped once more.
@@ -122,6 +143,7 @@ pub struct KeyPairAnswer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct KeyPair {
+    #[serde(deserialize_with = "super::lenient")]
     pub name: String,
 }
 
@@ -137,9 +159,9 @@ pub struct Zones {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Zone {
-    #[serde(rename = "zoneName")]
+    #[serde(rename = "zoneName", deserialize_with = "super::lenient")]
     pub name: String,
-    #[serde(rename = "zoneState")]
+    #[serde(rename = "zoneState", deserialize_with = "super::lenient")]
     pub state: ZoneState,
 }
 
@@ -147,6 +169,7 @@ pub struct Zone {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ZoneState {
+    #[serde(deserialize_with = "super::lenient")]
     pub available: bool,
 }
 

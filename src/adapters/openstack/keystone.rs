@@ -1,0 +1,389 @@
+//! Signing in: what is sent to the identity service, and what it answers (Identity API v3).
+
+use std::time::Duration;
+
+use reqwest::Method as Verb;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    asking::Answers,
+    endpoints::{self, Endpoint},
+    methods::{self, Method, Way},
+    openid,
+    settings::{Settings, Trouble, at_home},
+    words,
+};
+use crate::{
+    adapters::http::{self as shared, Origin, Reach, Server, Tls},
+    core::{
+        clean,
+        error::{Error, Kind, Result},
+        progress,
+        secret::Secret,
+        text,
+    },
+};
+
+/// The header that a token is in.
+pub const TOKEN: &str = "X-Auth-Token";
+/// The header that a token is made in, and asked about in.
+const SUBJECT: &str = "X-Subject-Token";
+/// The header that holds what was proven already, where more is wanted ("Multi-Factor Authentication").
+const RECEIPT: &str = "Openstack-Auth-Receipt";
+/// How long the service may take to say what it is: whoever waits hears within ten seconds why nothing comes.
+const LOOK: Duration = Duration::from_secs(8);
+/// How long it may take to check a secret, which is slow by design.
+const CHECK: Duration = Duration::from_secs(25);
+/// The longest answer: a catalogue of many regions.
+const LONGEST: usize = 8 << 20;
+
+/// The project that a sign-in is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    pub id: String,
+    pub name: String,
+}
+
+/// A sign-in that worked.
+pub struct Session {
+    /// For every request.
+    pub token: Secret,
+    /// When it ends, in seconds since 1970.
+    pub expires: i64,
+    /// Its project, where it is of one.
+    pub project: Option<Project>,
+    /// Where the services are.
+    pub endpoints: Vec<Endpoint>,
+    /// Where the identity service is.
+    pub identity: Url,
+}
+
+/// What `clouds.yaml` says of TLS; openstackclient's own names for it.
+pub fn tls_of(settings: &Settings) -> Tls {
+    let path = |key: &str| settings.option(key).map(at_home);
+    Tls {
+        authorities: path("cacert").into_iter().collect(),
+        // A certificate without a key of its own holds both.
+        identity: path("cert").map(|cert| (cert.clone(), path("key").unwrap_or(cert))),
+        unchecked: settings.flag("verify") == Some(false) || settings.flag("insecure") == Some(true),
+        only_these: false,
+    }
+}
+
+/// The identity service of one cloud.
+pub struct Keystone<'a> {
+    pub cloud: &'a str,
+    pub settings: &'a Settings,
+    pub reach: &'a Reach,
+    /// What is being done, for people.
+    pub what: String,
+    server: Server,
+}
+
+impl<'a> Keystone<'a> {
+    /// Looks for version 3 at the address that the file names; without a secret.
+    pub async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a Reach) -> Result<Self> {
+        let what = format!("sign in to {cloud}");
+        if let Some(why) = &settings.broken {
+            return Err(Error::usage(what, why).hint("correct the entry in clouds.yaml"));
+        }
+        let Some(address) = settings.auth("auth_url") else {
+            let profile = settings.option("unknown_profile");
+            let why = profile.map_or_else(
+                || "its entry names no auth_url".to_owned(),
+                |name| format!("nobody here knows the profile '{name}', and its entry names no auth_url"),
+            );
+            return Err(Error::usage(what, why).hint("name the address of its identity service: auth_url: https://…"));
+        };
+        let hint = "check auth_url in clouds.yaml";
+        let url = Url::parse(address).map_err(|error| Error::usage(&what, format!("auth_url: {error}")).hint(hint))?;
+        let server =
+            Server::new(url, tls_of(settings), reach.clone()).map_err(|error| error.during(&what).hint(hint))?;
+        let what = format!("sign in to {cloud} at {}", server.origin());
+        let page = within(LOOK, &what, visit(&server, &what)).await?;
+        let root = root_of(&server, &page, &what)?;
+        let server = Server::new(root, tls_of(settings), reach.clone()).map_err(|error| error.during(&what))?;
+        Ok(Self { cloud, settings, reach, what, server })
+    }
+
+    /// Signs in. `settings` hold all secrets by now.
+    pub async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
+        match way {
+            Way::Methods(methods) => {
+                let own = settings.auth("token").filter(|_| methods.as_slice() == [Method::Token]);
+                match own {
+                    // A token without anything to sign in to is used as it is.
+                    Some(token) if methods::scope(settings).is_none() => self.known(token).await,
+                    Some(token) => match self.prove(settings, methods, answers).await {
+                        Err(error) if error.kind == Kind::NotAllowed => {
+                            // Some clouds exchange no token for another: it may be of that project already.
+                            let known = self.known(token).await.ok().filter(|session| is_of(session, settings));
+                            known.ok_or(error)
+                        }
+                        other => other,
+                    },
+                    None => self.prove(settings, methods, answers).await,
+                }
+            }
+            Way::OpenId(grant) => {
+                let bearer = within(CHECK, &self.what, openid::token(self, settings, *grant)).await?;
+                let path = format!(
+                    "OS-FEDERATION/identity_providers/{}/protocols/{}/auth",
+                    part(settings.auth("identity_provider").unwrap_or("")),
+                    part(settings.auth("protocol").unwrap_or("")),
+                );
+                let request = self.server.request(Verb::POST, &self.server.place(&path)?)?;
+                let (status, headers, body) = self.send(request.bearer(&bearer)).await?;
+                let first = self.session(status, &headers, &body).await?;
+                if methods::scope(settings).is_none() {
+                    return Ok(first);
+                }
+                let settings = settings.clone().with_auth("token", first.token.reveal());
+                self.prove(&settings, &[Method::Token], answers).await
+            }
+            Way::Unknown(name) => {
+                Err(Error::unsupported(&self.what, format!("Wharf cannot sign in by '{name}'"))
+                    .hint(methods::advice(name)))
+            }
+        }
+    }
+
+    /// Shows the proofs that a way takes; a cloud may then want one more of the same person.
+    async fn prove(&self, settings: &Settings, methods: &[Method], answers: &Answers) -> Result<Session> {
+        let place = self.server.place("auth/tokens")?;
+        let request = |body: Value| {
+            let request = self.server.request(Verb::POST, &place)?;
+            Ok::<_, Error>(request.header("Content-Type", "application/json").body(body.to_string()))
+        };
+        let (status, headers, body) = self.send(request(methods::body(settings, methods))?).await?;
+        let receipt = headers.get(RECEIPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (Some(receipt), 401) = (receipt, status) else { return self.session(status, &headers, &body).await };
+        let more = wanted(&body, methods);
+        if more != [Method::Totp] {
+            return Err(Error::new(Kind::NotAllowed, &self.what, "the cloud wants a further proof of this account")
+                .hint(
+                    "name all of them in clouds.yaml: auth_type: v3multifactor, auth_methods: [v3password, v3totp]",
+                ));
+        }
+        let passcode = match settings.auth("passcode") {
+            Some(passcode) => passcode.to_owned(),
+            None => answers.secret("passcode").await?.reveal().to_owned(),
+        };
+        let settings = settings.clone().with_auth("passcode", &passcode);
+        let request = request(methods::body(&settings, &more))?.secret_header(RECEIPT, &receipt);
+        let (status, headers, body) = self.send(request).await?;
+        self.session(status, &headers, &body).await
+    }
+
+    /// What a token is of, by the token itself.
+    async fn known(&self, token: &str) -> Result<Session> {
+        let request = self.server.get(&self.server.place("auth/tokens")?)?;
+        let (status, _, body) = self.send(request.secret_header(TOKEN, token).secret_header(SUBJECT, token)).await?;
+        if status != 200 {
+            return Err(words::of_refused_sign_in(&self.what, self.cloud, status, &body));
+        }
+        self.read(Secret::new(token), &body).await
+    }
+
+    async fn send(&self, request: shared::Request<'_>) -> Result<(u16, http::HeaderMap, bytes::Bytes)> {
+        let asked = async {
+            let answer = request.send(&self.what).await.map_err(words::in_clouds_yaml)?;
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            Ok((status, headers, shared::body(answer, LONGEST, &self.what).await?))
+        };
+        within(CHECK, &self.what, asked).await
+    }
+
+    async fn session(&self, status: u16, headers: &http::HeaderMap, body: &[u8]) -> Result<Session> {
+        let token = headers.get(SUBJECT).and_then(|value| value.to_str().ok());
+        match token {
+            Some(token) if (200..300).contains(&status) => self.read(Secret::new(token), body).await,
+            _ => Err(words::of_refused_sign_in(&self.what, self.cloud, status, body)),
+        }
+    }
+
+    /// What an answer says of a token; what is odd in it costs only itself.
+    async fn read(&self, token: Secret, body: &[u8]) -> Result<Session> {
+        let answer: Value = shared::parse(body, &self.what)?;
+        let said = answer.get("token").cloned().unwrap_or_default();
+        let project = said.get("project").filter(|project| project.is_object()).map(|project| {
+            let text = |key: &str| project.get(key).and_then(Value::as_str).unwrap_or("");
+            Project { id: clean::short(text("id"), 80), name: clean::short(text("name"), 100) }
+        });
+        let expires = said.get("expires_at").and_then(Value::as_str).and_then(text::parse_timestamp);
+        let catalog = match said.get("catalog").and_then(Value::as_array) {
+            Some(catalog) if !catalog.is_empty() => Value::Array(catalog.clone()),
+            _ if project.is_some() => self.ask("auth/catalog", "catalog", &token).await,
+            _ => Value::Null,
+        };
+        let id = project.as_ref().map_or("", |project| project.id.as_str());
+        Ok(Session {
+            endpoints: endpoints::read(&catalog, id),
+            token,
+            // Without a word of it, it is taken as good for an hour; a refusal renews it anyway.
+            expires: expires.unwrap_or_else(|| text::now() + 3600),
+            project,
+            identity: self.server.base().clone(),
+        })
+    }
+
+    /// One more thing that the service tells; nothing where it does not.
+    async fn ask(&self, path: &str, key: &str, token: &Secret) -> Value {
+        let asked = async {
+            let request = self.server.get(&self.server.place(path)?)?.secret_header(TOKEN, token.reveal());
+            let (_, _, body) = self.send(request).await?;
+            let mut answer: Value = shared::parse(&body, &self.what)?;
+            Ok::<_, Error>(answer.get_mut(key).map(Value::take).unwrap_or_default())
+        };
+        asked.await.unwrap_or_default()
+    }
+
+    /// Names of the projects that this account may sign in to, for somebody who named none.
+    pub async fn projects(&self, session: &Session) -> Vec<String> {
+        let list = self.ask("auth/projects", "projects", &session.token).await;
+        let names = list.as_array().into_iter().flatten().filter_map(|project| project.get("name")?.as_str());
+        names.take(10).map(|name| clean::short(name, 60)).collect()
+    }
+}
+
+/// Whether a session is of the project that is wanted.
+fn is_of(session: &Session, settings: &Settings) -> bool {
+    session.project.as_ref().is_some_and(|project| match settings.auth("project_id") {
+        Some(id) => project.id == id,
+        None => settings.auth("project_name") == Some(project.name.as_str()),
+    })
+}
+
+/// The methods that the cloud wants beside those that were shown (`required_auth_methods`, of which one rule is enough).
+fn wanted(body: &[u8], shown: &[Method]) -> Vec<Method> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let rules = answer.get("required_auth_methods").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut ways = rules.iter().filter_map(Value::as_array).filter_map(|rule| {
+        let names = rule.iter().map(|name| match name.as_str() {
+            Some("password") => Some(Method::Password),
+            Some("totp") => Some(Method::Totp),
+            _ => None,
+        });
+        let all: Option<Vec<Method>> = names.collect();
+        Some(all?.into_iter().filter(|method| !shown.contains(method)).collect::<Vec<_>>())
+    });
+    ways.find(|more| !more.is_empty()).unwrap_or_default()
+}
+
+/// A name as one part of a path.
+fn part(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(most, work).await.map_err(|_| {
+        progress::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again")
+    })?
+}
+
+/// What the identity service says of itself. One that sends us to another server is an error: whatever was sent next
+/// would go there, the password.
+async fn visit(server: &Server, what: &str) -> Result<Value> {
+    let answer = server.get(&server.place("")?)?.send(what).await.map_err(words::in_clouds_yaml)?;
+    if Origin::of(answer.url()).as_ref() != Some(server.origin()) {
+        return Err(shared::sent_elsewhere(what, server.origin(), answer.url())
+            .hint("if that is the identity service, name it as auth_url in clouds.yaml"));
+    }
+    if answer.status().is_server_error() {
+        return Err(shared::refused(what, answer.status(), ""));
+    }
+    // Whatever else it is, the sign-in itself will tell.
+    let page = shared::body(answer, 1 << 20, what).await?;
+    Ok(serde_json::from_slice(&page).unwrap_or_default())
+}
+
+/// The root of version 3: where the service says, at the address that it was asked at, else below that address.
+fn root_of(server: &Server, page: &Value, what: &str) -> Result<Url> {
+    let versions = versions(page);
+    if !versions.is_empty() && !versions.iter().any(|(id, _)| id.starts_with("v3")) {
+        let ids: Vec<String> = versions.iter().map(|(id, _)| clean::short(id, 20)).collect();
+        return Err(Error::unsupported(
+            what,
+            format!("its identity service has no version 3, only {}", ids.join(", ")),
+        )
+        .hint("check auth_url in clouds.yaml"));
+    }
+    let link = versions.into_iter().find(|(id, _)| id.starts_with("v3")).and_then(|(_, link)| link);
+    let place = match link {
+        Some(link) => server.rebased(&server.place("")?, &link),
+        None => None,
+    };
+    let mut root = place.map_or_else(|| server.base().clone(), |place| place.url().clone());
+    if !root.path().trim_end_matches('/').ends_with("/v3") {
+        let path = root.path().trim_end_matches('/').trim_end_matches("/v2.0").to_owned();
+        root.set_path(&format!("{path}/v3"));
+    }
+    root.set_path(&format!("{}/", root.path().trim_end_matches('/')));
+    root.set_query(None);
+    Ok(root)
+}
+
+/// The versions that an identity service says it speaks, each with its own link (API-SIG, "Version discovery").
+fn versions(page: &Value) -> Vec<(String, Option<String>)> {
+    let list = page.pointer("/versions/values").or(page.get("versions")).and_then(Value::as_array);
+    let all = list.into_iter().flatten().chain(page.get("version"));
+    all.filter_map(|version| {
+        let id = version.get("id")?.as_str()?.to_owned();
+        let links = version.get("links").and_then(Value::as_array).into_iter().flatten();
+        let mut own = links.filter(|link| link.get("rel").and_then(Value::as_str) == Some("self"));
+        let link = own.find_map(|link| link.get("href")?.as_str()).map(str::to_owned);
+        Some((id, link))
+    })
+    .collect()
+}
+
+/// What cannot be used of the files, in one line.
+pub fn told(troubles: &[Trouble]) -> String {
+    let all = troubles.iter().map(|trouble| format!("{}: {}", trouble.place, trouble.why));
+    clean::short(&all.collect::<Vec<_>>().join("; "), 600)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn root(page: &Value, address: &str) -> Result<String> {
+        let server = Server::new(Url::parse(address).unwrap(), Tls::default(), Reach::default()).unwrap();
+        root_of(&server, page, "test").map(|url| url.to_string())
+    }
+
+    #[test]
+    fn version_3_is_asked_at_the_address_that_the_file_names() {
+        let own = |href: &str| json!({"version": {"id": "v3.14", "links": [{"rel": "self", "href": href}]}});
+        for (page, address, wanted) in [
+            (own("http://inside:5000/v3/"), "https://c.example/identity/v3", "https://c.example/v3/"),
+            (own("https://c.example/identity/v3"), "https://c.example/identity", "https://c.example/identity/v3/"),
+            (json!({"versions": {"values": []}}), "http://c:5000", "http://c:5000/v3/"),
+            (json!("odd"), "http://c/identity/v2.0/", "http://c/identity/v3/"),
+            (json!({"version": {"id": "v3", "links": null}}), "http://c/v3/", "http://c/v3/"),
+        ] {
+            assert_eq!(root(&page, address).unwrap(), wanted);
+        }
+        assert!(root(&json!({"version": {"id": "v2.0"}}), "http://c/v2.0").unwrap_err().why.contains("v2.0"));
+    }
+
+    #[test]
+    fn what_a_cloud_wants_beside_a_proof_is_found_in_its_rules() {
+        let body = json!({"receipt": {"methods": ["password"]}, "required_auth_methods": [["password", "mapped"], ["password", "totp"]]});
+        assert_eq!(wanted(body.to_string().as_bytes(), &[Method::Password]), [Method::Totp]);
+        assert!(wanted(b"odd", &[Method::Password]).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_path() {
+        assert_eq!(part("a/../b c"), "a%2F%2E%2E%2Fb%20c");
+    }
+}

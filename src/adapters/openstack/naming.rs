@@ -1,0 +1,49 @@
+//! Names under which clouds are shown: each has one that can be written in a reference and that nothing else has.
+
+use crate::core::clean;
+
+/// One name for each cloud, in their order. Those whose own name can stay keep it.
+pub fn of(clouds: &[&str], taken: &[String]) -> Vec<String> {
+    let mut used: Vec<String> = taken.to_vec();
+    let mut names: Vec<Option<String>> = vec![None; clouds.len()];
+    for own in [true, false] {
+        for (name, cloud) in names.iter_mut().zip(clouds).filter(|(name, _)| name.is_none()) {
+            let plain = writable(cloud);
+            let fits = |name: &String| !used.contains(name);
+            let free = if own {
+                Some(plain).filter(|plain| plain == cloud && fits(plain))
+            } else {
+                let others = std::iter::once(format!("{plain}-cloud")).chain((2..).map(|n| format!("{plain}-{n}")));
+                std::iter::once(plain.clone()).chain(others).find(fits)
+            };
+            used.extend(free.clone());
+            *name = free;
+        }
+    }
+    names.into_iter().flatten().collect()
+}
+
+/// The name without what ends one in a reference.
+fn writable(name: &str) -> String {
+    let plain: String = clean::short(name, 60)
+        .chars()
+        .map(|c| if c.is_whitespace() || matches!(c, '/' | ':' | '?' | '#' | '@') { '-' } else { c })
+        .collect();
+    if plain.is_empty() { "cloud".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cloud_has_a_name_of_its_own_and_none_is_dropped() {
+        let taken = ["hub".to_owned(), "local".to_owned()];
+        let clouds = ["a b", "a-b", "a/b", "hub", "local", "hub-cloud", "openstack", "openstack", ""];
+        let names = of(&clouds, &taken);
+        assert_eq!(names.len(), clouds.len());
+        assert_eq!((names[1].as_str(), names[5].as_str(), names[6].as_str()), ("a-b", "hub-cloud", "openstack"));
+        let all: std::collections::BTreeSet<_> = names.iter().chain(&taken).collect();
+        assert_eq!(all.len(), names.len() + taken.len(), "{names:?}");
+    }
+}

@@ -1,0 +1,224 @@
+//! What clouds want and answer that the lab's own does not: further proofs, identity providers, short pages, odd rows.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::{
+    lab::{Home, complained, said},
+    network::{Asked, Server, answer, run},
+};
+
+const PROJECT: &str = "0123456789abcdef0123456789abcdef";
+
+/// The address at which a request came.
+fn base(asked: &Asked) -> String {
+    let host = asked.headers.lines().find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned));
+    format!("http://{}", host.unwrap())
+}
+
+fn sent(status: &str, headers: &str, body: &Value) -> String {
+    answer(status, &format!("Content-Type: application/json\r\n{headers}"), &body.to_string())
+}
+
+/// The answer to a proof that is right.
+fn token(asked: &Asked) -> String {
+    let at = |path: &str| json!([{"interface": "public", "region": "R", "region_id": "R", "url": base(asked) + path}]);
+    let catalog =
+        json!([{"type": "image", "endpoints": at("/image")}, {"type": "compute", "endpoints": at("/compute/v2.1")}]);
+    let project = json!({"id": PROJECT, "name": "physics", "domain": {"id": "default"}});
+    let body = json!({"token": {"expires_at": "2099-01-01T00:00:00Z", "project": project, "catalog": catalog}});
+    sent("201 Created", "X-Subject-Token: good\r\n", &body)
+}
+
+fn image(number: usize) -> Value {
+    json!({"id": format!("00000000-0000-4000-8000-{number:012}"), "name": format!("image-{number}"), "status": "active"})
+}
+
+/// A cloud with one image, where `own` says nothing else.
+fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
+    let path = asked.target.split('?').next().unwrap_or("");
+    if let Some(said) = own(asked, path) {
+        return said;
+    }
+    match (asked.method.as_str(), path) {
+        ("GET", "/v3/") => {
+            let link = json!([{"rel": "self", "href": base(asked) + "/v3/"}]);
+            sent("200 OK", "", &json!({"version": {"id": "v3.14", "links": link}}))
+        }
+        ("POST", "/v3/auth/tokens") => token(asked),
+        ("GET", "/image/v2/images") if asked.target.contains("marker=") => sent("200 OK", "", &json!({"images": []})),
+        ("GET", "/image/v2/images") => sent("200 OK", "", &json!({"images": [image(1)]})),
+        _ => sent("404 Not Found", "", &json!({"error": {"message": format!("nothing at {path}")}})),
+    }
+}
+
+/// Lists the images of a cloud with this entry (`URL` is its address).
+async fn listed(server: &Server, entry: &str) -> Output {
+    let home = Home::new();
+    let folder = home.path(".config/openstack");
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = format!("clouds:\n  site: {}\n", entry.replace("URL", &format!("http://{}/v3", server.address)));
+    std::fs::write(folder.join("clouds.yaml"), &text).unwrap();
+    std::fs::create_dir_all(home.path(".config/wharf")).unwrap();
+    let source = "[[source]]\nname = \"site\"\ntype = \"openstack\"\nurl = \"site\"\n";
+    std::fs::write(home.path(".config/wharf/wharf.toml"), source).unwrap();
+    let mut command = home.wharf(&["images", "--source", "site"]);
+    command.env("OS_CLIENT_CONFIG_FILE", folder.join("clouds.yaml"));
+    run(command).await
+}
+
+fn proofs(server: &Server) -> Vec<Value> {
+    let posts = server.asked().into_iter().filter(|asked| asked.target == "/v3/auth/tokens" && asked.method == "POST");
+    posts.map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_cloud_that_wants_a_second_proof_gets_it_with_the_receipt_of_the_first() {
+    let server = Server::start(|asked| {
+        cloud(asked, |asked, path| {
+            let first =
+                path == "/v3/auth/tokens" && !asked.headers.to_lowercase().contains("openstack-auth-receipt: r1");
+            let wanted = json!({"receipt": {"methods": ["password"]}, "required_auth_methods": [["password", "totp"]]});
+            first.then(|| sent("401 Unauthorized", "Openstack-Auth-Receipt: r1\r\n", &wanted))
+        })
+    })
+    .await;
+    let entry =
+        "{auth: {auth_url: URL, username: ada, password: p, passcode: '012345', project_id: x}, auth_type: v3password}";
+    let output = listed(&server, entry).await;
+    assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+    assert!(said(&output).contains("image-1"));
+    let proofs = proofs(&server);
+    assert_eq!(proofs.len(), 2);
+    assert_eq!(proofs[1]["auth"]["identity"]["methods"], json!(["totp"]));
+    assert_eq!(proofs[1]["auth"]["identity"]["totp"]["user"]["passcode"], "012345");
+}
+
+#[tokio::test]
+async fn a_token_of_an_identity_provider_is_exchanged_for_one_of_the_project() {
+    let server = Server::start(|asked| {
+        cloud(asked, |asked, path| match path {
+            "/idp/.well-known/openid-configuration" => {
+                Some(sent("200 OK", "", &json!({"token_endpoint": base(asked) + "/idp/token?p=x"})))
+            }
+            "/idp/token" => Some(sent("200 OK", "", &json!({"access_token": "theirs"}))),
+            "/v3/OS-FEDERATION/identity_providers/acme/protocols/openid/auth" => {
+                let body = json!({"token": {"expires_at": "2099-01-01T00:00:00Z"}});
+                Some(sent("201 Created", "X-Subject-Token: first\r\n", &body))
+            }
+            _ => None,
+        })
+    })
+    .await;
+    let entry = format!(
+        "{{auth_type: v3oidcpassword, identity_provider: acme, protocol: openid, client_id: c, client_secret: s, \
+         discovery_endpoint: 'http://{}/idp/.well-known/openid-configuration', \
+         auth: {{auth_url: URL, username: ada, password: 'p&q', project_name: physics, project_domain_id: default}}}}",
+        server.address
+    );
+    let output = listed(&server, &entry).await;
+    assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+    let asked = server.asked();
+    let grant = asked.iter().find(|asked| asked.target == "/idp/token?p=x").unwrap();
+    assert!(grant.body.contains("grant_type=password") && grant.body.contains("password=p%26q"), "{}", grant.body);
+    assert!(grant.headers.to_lowercase().contains("authorization: basic"));
+    let exchanged = asked.iter().find(|asked| asked.target.contains("OS-FEDERATION")).unwrap();
+    assert!(exchanged.headers.contains("Bearer theirs"));
+    let proof = &proofs(&server)[0]["auth"];
+    assert_eq!(
+        (&proof["identity"]["token"]["id"], &proof["scope"]["project"]["name"]),
+        (&"first".into(), &"physics".into())
+    );
+}
+
+#[tokio::test]
+async fn a_token_without_anything_to_sign_in_to_is_used_as_it_is() {
+    let server = Server::start(|asked| {
+        cloud(asked, |asked, path| {
+            (asked.method == "GET" && path == "/v3/auth/tokens")
+                .then(|| token(asked).replacen("201 Created", "200 OK", 1))
+        })
+    })
+    .await;
+    let output = listed(&server, "{auth_type: v3token, auth: {auth_url: URL, token: mine}}").await;
+    assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+    assert!(proofs(&server).is_empty());
+    let list = server.asked().into_iter().find(|asked| asked.target.starts_with("/image")).unwrap();
+    assert!(list.headers.to_lowercase().contains("x-auth-token: mine"), "{}", list.headers);
+}
+
+#[tokio::test]
+async fn short_pages_are_followed_to_the_end_and_rows_that_cannot_be_read_are_said() {
+    let server = Server::start(|asked| {
+        cloud(asked, |asked, path| {
+            if path != "/image/v2/images" || asked.target.contains("member_status") {
+                return None;
+            }
+            let oldest = asked.target.contains("sort_dir=asc");
+            let mut all: Vec<usize> = (1..=7).collect();
+            if !oldest {
+                all.reverse();
+            }
+            let marker: Option<usize> =
+                asked.target.split("marker=").nth(1).and_then(|text| text.rsplit('-').next()?.parse().ok());
+            let rest: Vec<usize> = match marker {
+                Some(marker) => all.into_iter().skip_while(|number| *number != marker).skip(1).collect::<Vec<_>>(),
+                None => all,
+            };
+            let mut rows: Vec<Value> = rest.into_iter().take(2).map(image).collect();
+            if marker.is_none() {
+                rows.push(json!({"name": "no id"}));
+            }
+            Some(sent("200 OK", "", &json!({"images": rows})))
+        })
+    })
+    .await;
+    let output = listed(&server, "{auth: {auth_url: URL, username: ada, password: p, project_id: x}}").await;
+    for number in 1..=7 {
+        assert!(said(&output).contains(&format!("image-{number}")), "{}", said(&output));
+    }
+    assert!(complained(&output).contains("one row of it is not what it should be"), "{}", complained(&output));
+    assert_ne!(output.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_sign_in_of_no_project_names_those_that_the_account_has() {
+    let server = Server::start(|asked| {
+        cloud(asked, |_, path| match path {
+            "/v3/auth/tokens" => {
+                Some(sent("201 Created", "X-Subject-Token: t\r\n", &json!({"token": {"expires_at": null}})))
+            }
+            "/v3/auth/projects" => {
+                Some(sent("200 OK", "", &json!({"projects": [{"name": "physics"}, {"name": null}, 3]})))
+            }
+            _ => None,
+        })
+    })
+    .await;
+    let output = listed(&server, "{auth: {auth_url: URL, username: ada, password: p}}").await;
+    let told = complained(&output);
+    assert!(told.contains("this sign-in is of no project: set project_name"), "{told}");
+    assert!(told.contains("this account has physics"), "{told}");
+}
+
+#[tokio::test]
+async fn why_an_account_is_refused_is_said_and_the_proof_is_shown_once() {
+    for (message, words) in [
+        ("The password is expired and needs to be changed for user: 1.", "the password has expired"),
+        ("The account is locked for user: 1.", "locked"),
+        ("The request you have made requires authentication.", "does not take this account and secret"),
+    ] {
+        let server = Server::start(move |asked| {
+            cloud(asked, |_, path| {
+                let refused = json!({"error": {"code": 401, "message": message, "title": "Unauthorized"}});
+                (path == "/v3/auth/tokens").then(|| sent("401 Unauthorized", "", &refused))
+            })
+        })
+        .await;
+        let output = listed(&server, "{auth: {auth_url: URL, username: ada, password: wrong, project_id: x}}").await;
+        assert!(complained(&output).contains(words), "{}", complained(&output));
+        // Images, offers, volumes and their kind all wait for one sign-in.
+        assert_eq!(proofs(&server).len(), 1);
+    }
+}
