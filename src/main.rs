@@ -1,6 +1,6 @@
 //! Parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use tracing::Level;
@@ -11,7 +11,7 @@ use wharf::{
     cli,
     config::{self, Flags},
     core::{
-        error::{During, Result},
+        error::{During, Error, Result},
         portal::Portal,
     },
     tui,
@@ -29,6 +29,12 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<u8> {
     if let Some(done) = cli.verb.as_ref().and_then(cli::alone) {
         return done.map(|()| 0);
+    }
+    if cli.verb.is_none() && (cli.json || !std::io::stdout().is_terminal()) {
+        let why = if cli.json { "the portal has no JSON" } else { "standard output is no terminal" };
+        return Err(
+            Error::usage("open the portal", why).hint("give a verb, like 'wharf images'; 'wharf --help' lists them")
+        );
     }
     let config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
     adapters::private::home(&config.state_dir)?;

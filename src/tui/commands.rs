@@ -29,6 +29,10 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Back => back(state),
         Action::Help => help(state),
         Action::Palette => palette(state),
+        Action::Suspend => {
+            state.suspend = true;
+            Vec::new()
+        }
         Action::Mouse => {
             state.mouse = !state.mouse;
             state.say(if state.mouse {

@@ -9,6 +9,7 @@ pub mod arrive;
 pub mod click;
 pub mod commands;
 pub mod dialogs;
+pub mod ending;
 pub mod hints;
 pub mod input;
 pub mod jobs;
@@ -22,6 +23,7 @@ pub mod rows;
 pub mod screens;
 pub mod sharing;
 pub mod state;
+pub mod suspend;
 pub mod terminal;
 pub mod theme;
 pub mod told;
@@ -44,6 +46,7 @@ use self::{
     keymap::Keymap,
     msg::{Effect, Msg},
     state::{SourceLine, State},
+    suspend::{JobControl, Wish},
     theme::{Depth, Theme},
 };
 use crate::core::{
@@ -94,6 +97,7 @@ pub fn state_of(portal: &Portal) -> State {
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
+    ending::watch().during("watch the terminal")?;
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
         64 << 10,
         std::io::stdout(),
@@ -138,6 +142,8 @@ where
     });
     let mut hangup = signal(SignalKind::hangup()).during("watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).during("watch for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).during("watch for signals")?;
+    let mut job_control = JobControl::new().during("watch for signals")?;
     if let Ok(size) = screen.size() {
         state.size = (size.width, size.height);
     }
@@ -156,6 +162,15 @@ where
             biased;
             _ = hangup.recv() => Some(Msg::Ended),
             _ = terminate.recv() => Some(Msg::Ended),
+            _ = interrupt.recv() => Some(Msg::Ended),
+            wish = job_control.wish() => {
+                match wish {
+                    Wish::Stop => state.suspend = true,
+                    Wish::GoOn => gone_on(screen, state)?,
+                }
+                dirty = true;
+                None
+            }
             event = keys.recv() => match event {
                 Some(event) => of_event(event),
                 // The terminal is gone.
@@ -178,6 +193,14 @@ where
             }
             next = keys.try_recv().ok().and_then(of_event).or_else(|| jobs.ready());
         }
+        if std::mem::take(&mut state.suspend) && !state.quit {
+            if job_control.stop().await {
+                gone_on(screen, state)?;
+            } else {
+                state.say("no shell started Wharf here: there is nothing to go back to");
+            }
+            dirty = true;
+        }
         let rows_came = !shown && state.catalog.count() > 0;
         if dirty && (Instant::now() >= due || rows_came) && !state.quit {
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
@@ -192,6 +215,18 @@ where
     reader.abort();
     jobs.cancel_all();
     Ok(())
+}
+
+/// The program goes on after it was stopped: the terminal is taken again, and nothing on it is known any more.
+fn gone_on<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
+where
+    B::Error: std::fmt::Display,
+{
+    terminal::take(state.mouse).during("use the terminal")?;
+    if let Ok(size) = screen.size() {
+        update::update(state, Msg::Resize(size.width, size.height));
+    }
+    screen.clear().during("draw")
 }
 
 /// Effects that need the terminal are done here, the others by the jobs.

@@ -153,6 +153,8 @@ pub struct State {
     pub approver: bool,
     /// Set when the program should end.
     pub quit: bool,
+    /// Set when it should give the terminal back and stop, until the shell lets it go on.
+    pub suspend: bool,
     next: u64,
 }
 
@@ -183,6 +185,7 @@ impl State {
             requests: true,
             approver: false,
             quit: false,
+            suspend: false,
             next: 0,
         }
     }

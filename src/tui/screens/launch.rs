@@ -200,7 +200,7 @@ impl Page {
             let selected = number == self.at.selected && !self.in_plan;
             let editing = if selected { self.editing.as_ref() } else { None };
             let shown = match editing {
-                Some(input) => input.text.clone(),
+                Some(input) => input.window(value_width).0,
                 None if turns && selected => format!("‹ {value} ›"),
                 None if value.is_empty() => "–".into(),
                 None => value,
@@ -212,8 +212,7 @@ impl Page {
             let place = row(area, (number - top) as u16);
             put(frame, place, if editing.is_some() { line } else { select(line, selected, theme) });
             if let Some(input) = editing {
-                let before: String = input.text.chars().take(input.cursor).collect();
-                let column = (label_width + 2 + unicode_width::UnicodeWidthStr::width(before.as_str())) as u16;
+                let column = (label_width + 2 + input.window(value_width).1) as u16;
                 frame.set_cursor_position((place.x + column.min(place.width.saturating_sub(1)), place.y));
             }
         }

@@ -76,10 +76,11 @@ impl Catalog {
         }
         let right_width = right.chars().count();
         let room = (area.width as usize).saturating_sub(right_width + 4);
+        let (typed, column) = self.input.window(room);
         let left = if self.typing || !self.input.text.is_empty() {
             Line::from(vec![
                 Span::styled("/ ", theme.style("key")),
-                Span::styled(fit(&self.input.text, room), theme.style("text")),
+                Span::styled(fit(&typed, room), theme.style("text")),
             ])
         } else {
             Line::from(Span::styled(fit("  press / to filter", room + 2), theme.style("dim")))
@@ -88,8 +89,7 @@ impl Catalog {
         spans.push(Span::styled(format!(" {right}"), theme.style("dim")));
         put(frame, area, Line::from(spans));
         if self.typing && area.height > 0 {
-            let before: String = self.input.text.chars().take(self.input.cursor).collect();
-            let column = 2 + unicode_width::UnicodeWidthStr::width(before.as_str()) as u16;
+            let column = 2 + u16::try_from(column).unwrap_or(u16::MAX - 2);
             if column < area.width {
                 frame.set_cursor_position((area.x + column, area.y));
             }
