@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 /// Browse, check, share and launch the images you may use.
 ///
 /// Without a verb it opens the portal. REF is oci://host/repository:tag (or host/repository:tag, or repository:tag
-/// on Docker Hub), engine://NAME/repository:tag, or file:PATH, with :tag where it holds several.
+/// on Docker Hub), engine://NAME/repository:tag, glance://CLOUD/ID-or-name, volume://CLOUD/ID-or-name, or file:PATH,
+/// with :tag where it holds several.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 needs approval, 4 denied by policy, 5 undecided, 6 not found,
 /// 7 not allowed, 8 a source or backend did not answer.
@@ -50,15 +51,15 @@ pub enum Verb {
     /// Attach your terminal to a workload that was launched with one.
     Console(Workload),
     /// Stop a workload.
-    Stop(Workload),
+    Stop(WholeWorkload),
     /// Start a workload again that was stopped.
-    Start(Workload),
+    Start(WholeWorkload),
     /// Start a running workload anew.
-    Reboot(Workload),
+    Reboot(WholeWorkload),
     /// Make an image of a server as it is now, and share it.
     Snapshot(Snapshot),
     /// Stop and remove a workload.
-    Remove(Workload),
+    Remove(WholeWorkload),
     /// Share an image into projects of a registry, or print a link to it.
     Share(Share),
     /// Show who may use an image of a cloud.
@@ -295,17 +296,24 @@ pub struct Launch {
     pub command: Vec<String>,
 }
 
-/// A workload.
+/// A workload that is shown.
 #[derive(Debug, Args)]
 pub struct Workload {
     /// Its id or name, or the beginning of one.
     pub id: String,
 }
 
+/// A workload that is changed or ended.
+#[derive(Debug, Args)]
+pub struct WholeWorkload {
+    /// Its whole name, or its id.
+    pub id: String,
+}
+
 /// `wharf snapshot`.
 #[derive(Debug, Args)]
 pub struct Snapshot {
-    /// Its id or name, or the beginning of one.
+    /// Its whole name, or its id.
     pub id: String,
     /// What the image is called; asked for again, the same name is the same image.
     pub name: String,
@@ -330,7 +338,7 @@ pub struct Logs {
 /// `wharf exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
-    /// Its id or name, or the beginning of one.
+    /// Its whole name, or its id; with --terminal the beginning of one will do.
     pub id: String,
     /// With a terminal, for shells: what it sends is not filtered.
     #[arg(long, short)]

@@ -50,6 +50,7 @@ use self::{
     theme::{Depth, Theme},
 };
 use crate::core::{
+    config::Config,
     doctor::{self, Finding},
     error::{During, Result},
     portal::Portal,
@@ -93,6 +94,12 @@ pub fn state_of(portal: &Portal) -> State {
     state
 }
 
+/// What cannot be used of the files that the screens read, in words: keys and theme.
+pub fn mistakes(config: &Config) -> Vec<String> {
+    let theme = Theme::load(&config.theme, config.themes_dir.as_deref(), Depth::None);
+    [Keymap::load(config.keymap.as_deref()).warnings, theme.warnings].concat()
+}
+
 /// Opens the portal on this terminal.
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = state_of(&portal);
@@ -121,12 +128,18 @@ where
     let depth = Depth::of_terminal();
     let folder = portal.config.themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    let warnings: Vec<String> =
-        [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
-    if let Some(first) = warnings.first() {
-        state.notice = Some(state::Notice { text: first.clone(), tone: state::Tone::Failed });
+    // What the configuration knows of is told by the checks of the Sources screen.
+    let known = portal.config.warnings.clone();
+    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
+    if let Some(first) = known.iter().chain(&new).next() {
+        let more = match known.len() + new.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more: the Sources screen has them all)"),
+        };
+        state.notice = Some(state::Notice { text: format!("{first}{more}"), tone: state::Tone::Failed });
     }
-    for warning in warnings {
+    for warning in new {
         let advice = "correct it; the built-in one is used";
         state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
     }

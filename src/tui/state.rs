@@ -263,7 +263,7 @@ impl State {
             Screen::Inbox(page) => of(&mut page.rows, 2),
             Screen::Transfers => Shown { each: 2, ..of(&mut self.jobs, 1) },
             Screen::Sources(page) => {
-                let count = (self.findings.len() + page.checks.len()) * 2 + self.sources.len() * 4 + 8;
+                let count = page.count(&self.sources, &self.findings, self.size);
                 Shown { chosen: false, ..of(Lines(&mut page.at, count), 1) }
             }
             Screen::Workload(_) | Screen::Console(_) => return None,
