@@ -1,8 +1,11 @@
 //! The command line's types. Words only; what they do is in `cli`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// As in `core::query`: this file names words only.
+const MINUS: char = '\u{2212}';
 
 /// Browse, check, share and launch the images you may use.
 ///
@@ -27,6 +30,27 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Option<Verb>,
+}
+
+/// The words of the command line as they are read: of `images`, a word that begins with a minus and is no flag excludes.
+pub fn prepared(words: Vec<OsString>) -> Vec<OsString> {
+    let images = words.iter().skip(1).position(|word| word == "images");
+    let Some(images) =
+        images.filter(|at| words.iter().skip(1).take(*at).all(|word| word.as_encoded_bytes().starts_with(b"-")))
+    else {
+        return words;
+    };
+    let of_images = images + 2;
+    words
+        .into_iter()
+        .enumerate()
+        .map(|(at, word)| match word.to_str().and_then(|text| text.strip_prefix('-')) {
+            Some(rest) if at >= of_images && !rest.starts_with('-') && rest.chars().nth(1).is_some() => {
+                OsString::from(format!("{MINUS}{rest}"))
+            }
+            _ => word,
+        })
+        .collect()
 }
 
 /// The verbs.
@@ -116,7 +140,9 @@ pub enum Verb {
 /// `wharf images`.
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Words to look for; facets like kind:vm, project:physics, tag:1.2 narrow it down.
+    /// Words to look for; facets narrow them down: tag:1.2, kind:vm, project:physics, source:lab, label:team=x,
+    /// platform:arm64, trust:verified, scan:clean, verdict:allow. With a minus before it (-kind:vm, -test), what fits is
+    /// left out.
     pub query: Vec<String>,
     /// Only this source.
     #[arg(long, value_name = "NAME")]

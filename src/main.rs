@@ -7,7 +7,7 @@ use tracing::Level;
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 use wharf::{
     adapters,
-    args::{Cli, Verb},
+    args::{self, Cli, Verb},
     cli,
     config::{self, Flags},
     core::{
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     if let Some(done) = adapters::local::inner(&words) {
         return ended(done, false);
     }
-    match Cli::try_parse_from(&words) {
+    match Cli::try_parse_from(args::prepared(words.clone())) {
         Ok(cli) => ended(run(&cli), cli.json),
         Err(told) => misused(&told, &words),
     }

@@ -43,9 +43,9 @@ impl Facet {
                 signatures.chain(Publisher::ALL.iter().map(|state| state.badge().word)).collect()
             }
             Self::Scan => Scan::ALL.iter().map(|state| state.badge().word).collect(),
-            Self::Verdict => [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided]
-                .map(Verdict::word)
-                .to_vec(),
+            Self::Verdict => {
+                [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided].map(Verdict::word).to_vec()
+            }
         }
     }
 

@@ -20,6 +20,7 @@ use super::{
     quote::Text,
     record::{By, Kind, Outcome, Record, Subject, data_check},
     reference::ImageRef,
+    standing::Standing,
     text,
 };
 
@@ -128,6 +129,17 @@ impl Verified {
             _ => None,
         });
         if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
+    }
+
+    /// How it stands, part by part.
+    pub fn standing(&self) -> Standing {
+        let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
+        Standing {
+            badge: self.badge(),
+            trust: of(Kind::Signature).unwrap_or(Signature::default().badge()),
+            scan: of(Kind::Scan).unwrap_or(Scan::default().badge()),
+            verdict: self.judgement.verdict.badge(),
+        }
     }
 
     /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
@@ -369,11 +381,11 @@ impl Portal {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// The badge of a row that was looked at, by evidence that is quick to find; and the digest it is about.
-    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Badge)> {
+    /// How a row stands that was looked at, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Standing)> {
         let verified = self.look_at(cx, image, false).await?;
-        let badge = verified.badge();
-        Ok((verified.subject, badge))
+        let standing = verified.standing();
+        Ok((verified.subject, standing))
     }
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.

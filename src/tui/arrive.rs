@@ -93,7 +93,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
                 commands::explain(state, &verified);
             }
             Err(error) => state.fail(&error),
@@ -104,13 +105,15 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Marked { source, name, subject, badge } => {
-            state.catalog.marked_as(&subject, badge);
+        Msg::Marked { source, name, subject, standing } => {
+            state.catalog.marked_as(&subject, standing);
             state.catalog.placed(source, name, &subject);
+            state.catalog.narrow_by_standing();
         }
         Msg::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {

@@ -6,7 +6,7 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
-use crate::core::{model::ImageKind, reference::ImageRef};
+use crate::core::{model::ImageKind, query::FACETS, reference::ImageRef};
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,12 +236,7 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
 pub fn of(state: &State) -> Vec<Hint> {
     if state.catalog.typing && matches!(state.screen(), Screen::Catalog) && state.popups.is_empty() {
         let hint = |key: &str, words| Hint { action: Action::Filter, key: key.into(), words, disabled: None };
-        return vec![
-            hint("enter", "done"),
-            hint("esc", "clear"),
-            hint("↑ ↓", "move"),
-            hint("tag: kind: project: source: label:", "narrow"),
-        ];
+        return vec![hint("enter", "done"), hint("esc", "clear"), hint("↑ ↓", "move"), hint(FACETS, "narrow")];
     }
     if state.is_typing() {
         let hint = |key: &str, words| Hint { action: Action::Open, key: key.into(), words, disabled: None };

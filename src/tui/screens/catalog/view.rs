@@ -100,8 +100,11 @@ impl Catalog {
         let loading = self.feeds.iter().any(|feed| feed.loading);
         let searchers: Vec<&str> =
             self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
-        let words = Query::parse(&self.input.text).words.join(" ");
-        let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
+        let query = Query::parse(&self.input.text);
+        let words = query.words.join(" ");
+        let lines: Vec<String> = if !query.unknown.is_empty() {
+            query.unknown
+        } else if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]
         } else if self.input.text.is_empty() {
             vec!["no images yet: 4 shows the sources and what is missing".into()]
