@@ -516,6 +516,19 @@ impl Portal {
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         };
+        // What has not been looked at yet is looked at when it is launched: to say that it is held back would be wrong.
+        let ahead: Vec<&str> = Kind::JUDGED
+            .iter()
+            .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))
+            .filter(|kind| !records.iter().any(|record| record.kind() == **kind))
+            .map(|kind| kind.word())
+            .collect();
+        if !judgement.lets_pass() && judgement.verdict != Verdict::Deny && !ahead.is_empty() {
+            return vec![Risk::caution(format!(
+                "policy: its {} will be checked when it is launched; then the policy decides",
+                ahead.join(" and ")
+            ))];
+        }
         let may = self.config.policy.lets_override(judgement.verdict);
         let held = match (judgement.lets_pass(), may) {
             (true, _) => "",

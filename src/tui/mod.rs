@@ -13,6 +13,7 @@ pub mod ending;
 pub mod hints;
 pub mod input;
 pub mod jobs;
+pub mod kept;
 pub mod keymap;
 pub mod list;
 pub mod msg;
@@ -81,7 +82,7 @@ pub fn state_of(portal: &Portal) -> State {
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config.mouse;
     state.requests = portal.takes_requests();
-    state.theme.clone_from(&portal.config.theme);
+    state.theme = kept::theme(&portal.config.state_dir, &portal.config.theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
         let own = entries
@@ -268,6 +269,11 @@ fn perform(
             Effect::Mouse(on) => terminal::set_mouse(on),
             Effect::Theme(name) => {
                 *theme = Theme::load(&name, folder, depth);
+                if theme.warnings.is_empty() {
+                    if let Err(error) = jobs.keep_theme(&name) {
+                        state.say(format!("the theme is not kept for the next time: {error}"));
+                    }
+                }
                 if let Some(warning) = theme.warnings.first() {
                     state.notice = Some(state::Notice { text: warning.clone(), tone: state::Tone::Failed });
                 }

@@ -145,6 +145,8 @@ pub struct State {
     pub findings: Vec<Finding>,
     /// Jobs whose good end changes what a source lists, and that source.
     pub changing: Vec<(u64, String)>,
+    /// The job that starts the shown workload again.
+    pub restarting: Option<u64>,
     /// How many notices were not read.
     pub unread: i64,
     /// Whether images can be asked for here.
@@ -181,6 +183,7 @@ impl State {
             backends,
             findings: Vec::new(),
             changing: Vec::new(),
+            restarting: None,
             unread: 0,
             requests: true,
             approver: false,

@@ -264,8 +264,8 @@ pub fn edit(state: &mut State) -> Vec<Effect> {
 }
 
 /// A fresh log page for a workload.
-pub fn workload_page(workload: Workload) -> Screen {
-    Screen::Workload(Box::new(workload::Page::new(workload)))
+pub fn workload_page(workload: Workload, clock: u64) -> Screen {
+    Screen::Workload(Box::new(workload::Page { asked: clock, ..workload::Page::new(workload) }))
 }
 
 /// Slots that a screen reads in and that end when it is left.
