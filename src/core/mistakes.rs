@@ -18,6 +18,12 @@ pub struct Mistake {
 
 /// Reads a file. What could be used without the lines that are wrong comes first, where that is anything.
 pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
+    let (value, mut mistakes) = taken_apart(text);
+    mistakes.sort_by_key(|mistake| mistake.line);
+    (value, mistakes)
+}
+
+fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
     let mut left = text.to_owned();
     let mut mistakes: Vec<Mistake> = Vec::new();
     loop {
@@ -68,7 +74,8 @@ mod tests {
     fn what_is_no_toml_is_one_mistake_and_nothing_of_it_is_used() {
         let (file, mistakes) = read::<File>("name = \"a\"\nsize = = 3\nshape = 1\n");
         assert_eq!((file, mistakes.len(), mistakes[0].line), (None, 1, 2));
-        let (_, mistakes) = read::<File>("shape = [\n  1,\n]\nname = 3\n");
-        assert_eq!(mistakes.len(), 1, "a value of several lines is not taken apart: {mistakes:?}");
+        let (file, mistakes) = read::<File>("shape = [\n  1,\n]\nname = 3\n");
+        assert_eq!(file, None, "a value of several lines is not taken apart");
+        assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 4]);
     }
 }

@@ -8,7 +8,8 @@ use super::{
 };
 
 /// Words that narrow, as they are typed before a colon.
-pub const FACETS: &str = "tag: kind: project: source: label: platform: trust: scan: verdict:";
+const FACETS: [&str; 10] =
+    ["tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict"];
 
 /// A minus that no flag of a command line begins with.
 pub const MINUS: char = '\u{2212}';
@@ -92,7 +93,7 @@ impl Query {
     fn take(&mut self, part: &str, wanted: bool) {
         let (facet, value) = part.split_once(':').unwrap_or(("", part));
         // Half typed, it narrows nothing yet.
-        if value.is_empty() && !facet.is_empty() && is_facet(facet) {
+        if value.is_empty() && FACETS.contains(&facet) {
             return;
         }
         let value = value.to_owned();
@@ -192,10 +193,6 @@ impl Query {
             && self.standing == older.standing
             && older.unknown.is_empty()
     }
-}
-
-fn is_facet(word: &str) -> bool {
-    word == "digest" || FACETS.split_whitespace().any(|facet| facet.strip_suffix(':') == Some(word))
 }
 
 /// The kind of this name, or half typed: `v`.

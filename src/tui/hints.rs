@@ -6,7 +6,7 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
-use crate::core::{model::ImageKind, query::FACETS, reference::ImageRef};
+use crate::core::{model::ImageKind, reference::ImageRef};
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,7 +236,14 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
 pub fn of(state: &State) -> Vec<Hint> {
     if state.catalog.typing && matches!(state.screen(), Screen::Catalog) && state.popups.is_empty() {
         let hint = |key: &str, words| Hint { action: Action::Filter, key: key.into(), words, disabled: None };
-        return vec![hint("enter", "done"), hint("esc", "clear"), hint("↑ ↓", "move"), hint(FACETS, "narrow")];
+        return vec![
+            hint("enter", "done"),
+            hint("esc", "clear"),
+            hint("↑ ↓", "move"),
+            hint("tag: kind: source: trust: scan:", "narrow"),
+            hint("project: label: platform: verdict:", "too"),
+            hint("-", "leaves out"),
+        ];
     }
     if matches!(state.screen(), Screen::Console(_)) {
         // Every other key goes to what runs there.

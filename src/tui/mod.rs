@@ -36,7 +36,11 @@ use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
 use futures_util::{Stream, StreamExt};
-use ratatui::{Terminal, backend::Backend};
+use ratatui::{
+    Terminal,
+    backend::Backend,
+    layout::{Position, Rect},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::Instant,
@@ -237,10 +241,10 @@ where
     B::Error: std::fmt::Display,
 {
     terminal::take(state.mouse).during("use the terminal")?;
-    if let Ok(size) = screen.size() {
-        update::update(state, Msg::Resize(size.width, size.height));
-    }
-    screen.clear().during("draw")
+    let size = screen.size().during("use the terminal")?;
+    update::update(state, Msg::Resize(size.width, size.height));
+    // To clear it would ask the terminal where its cursor is, and some do not say.
+    screen.resize(Rect::from((Position::ORIGIN, size))).during("draw")
 }
 
 /// Effects that need the terminal are done here, the others by the jobs.
