@@ -382,9 +382,10 @@ impl Catalog {
     pub fn wants_looks(&mut self, sources: &[SourceLine], height: usize) -> Option<Effect> {
         let top = self.at.window(self.hits.len(), height);
         // Where the filter asks how rows stand, those are looked at that it may show.
-        let (rows, from, most) = match self.hits_of.standing.is_empty() {
-            true => (&self.hits, top, height),
-            false => (&self.found, 0, LOOKED_AT.max(height)),
+        let (rows, from, most) = if self.hits_of.standing.is_empty() {
+            (&self.hits, top, height)
+        } else {
+            (&self.found, 0, LOOKED_AT.max(height))
         };
         let wanted: Vec<(String, String, String)> = rows
             .iter()
