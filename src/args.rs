@@ -1,13 +1,17 @@
 //! The command line's types. Words only; what they do is in `cli`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+/// As in `core::query`: this file names words only.
+const MINUS: char = '\u{2212}';
 
 /// Browse, check, share and launch the images you may use.
 ///
 /// Without a verb it opens the portal. REF is oci://host/repository:tag (or host/repository:tag, or repository:tag
-/// on Docker Hub), engine://NAME/repository:tag, or file:PATH, with :tag where it holds several.
+/// on Docker Hub), engine://NAME/repository:tag, glance://CLOUD/ID-or-name, volume://CLOUD/ID-or-name, or file:PATH,
+/// with :tag where it holds several.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 needs approval, 4 denied by policy, 5 undecided, 6 not found,
 /// 7 not allowed, 8 a source or backend did not answer.
@@ -26,6 +30,27 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Option<Verb>,
+}
+
+/// The words of the command line as they are read: of `images`, a word that begins with a minus and is no flag excludes.
+pub fn prepared(words: Vec<OsString>) -> Vec<OsString> {
+    let images = words.iter().skip(1).position(|word| word == "images");
+    let Some(images) =
+        images.filter(|at| words.iter().skip(1).take(*at).all(|word| word.as_encoded_bytes().starts_with(b"-")))
+    else {
+        return words;
+    };
+    let of_images = images + 2;
+    words
+        .into_iter()
+        .enumerate()
+        .map(|(at, word)| match word.to_str().and_then(|text| text.strip_prefix('-')) {
+            Some(rest) if at >= of_images && !rest.starts_with('-') && rest.chars().nth(1).is_some() => {
+                OsString::from(format!("{MINUS}{rest}"))
+            }
+            _ => word,
+        })
+        .collect()
 }
 
 /// The verbs.
@@ -50,15 +75,15 @@ pub enum Verb {
     /// Attach your terminal to a workload that was launched with one.
     Console(Workload),
     /// Stop a workload.
-    Stop(Workload),
+    Stop(WholeWorkload),
     /// Start a workload again that was stopped.
-    Start(Workload),
+    Start(WholeWorkload),
     /// Start a running workload anew.
-    Reboot(Workload),
+    Reboot(WholeWorkload),
     /// Make an image of a server as it is now, and share it.
     Snapshot(Snapshot),
     /// Stop and remove a workload.
-    Remove(Workload),
+    Remove(WholeWorkload),
     /// Share an image into projects of a registry, or print a link to it.
     Share(Share),
     /// Show who may use an image of a cloud.
@@ -115,7 +140,9 @@ pub enum Verb {
 /// `wharf images`.
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Words to look for; facets like kind:vm, project:physics, tag:1.2 narrow it down.
+    /// Words to look for; facets narrow them down: tag:1.2, kind:vm, project:physics, source:lab, label:team=x,
+    /// platform:arm64, trust:verified, scan:clean, verdict:allow. With a minus before it (-kind:vm, -test), what fits is
+    /// left out.
     pub query: Vec<String>,
     /// Only this source.
     #[arg(long, value_name = "NAME")]
@@ -295,17 +322,24 @@ pub struct Launch {
     pub command: Vec<String>,
 }
 
-/// A workload.
+/// A workload that is shown.
 #[derive(Debug, Args)]
 pub struct Workload {
     /// Its id or name, or the beginning of one.
     pub id: String,
 }
 
+/// A workload that is changed or ended.
+#[derive(Debug, Args)]
+pub struct WholeWorkload {
+    /// Its whole name, or its id.
+    pub id: String,
+}
+
 /// `wharf snapshot`.
 #[derive(Debug, Args)]
 pub struct Snapshot {
-    /// Its id or name, or the beginning of one.
+    /// Its whole name, or its id.
     pub id: String,
     /// What the image is called; asked for again, the same name is the same image.
     pub name: String,
@@ -330,7 +364,7 @@ pub struct Logs {
 /// `wharf exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
-    /// Its id or name, or the beginning of one.
+    /// Its whole name, or its id; with --terminal the beginning of one will do.
     pub id: String,
     /// With a terminal, for shells: what it sends is not filtered.
     #[arg(long, short)]

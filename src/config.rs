@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::core::{
     config::{Config, Notify, Requests, SourceConfig, Supplier},
     error::{Error, Kind, Result},
+    mistakes,
     policy::Policy,
-    text::line_of,
 };
 
 /// A configuration file as written.
@@ -193,13 +193,14 @@ pub fn load(flags: &Flags) -> Result<Config> {
         state_dir: folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned(),
         ..Config::default()
     };
-    let site = variable("WHARF_SITE").map_or_else(|| PathBuf::from("/etc/wharf/site.toml"), PathBuf::from);
-    if site.is_file() {
-        apply(&mut config, &site)?;
+    let named = variable("WHARF_SITE").map(PathBuf::from);
+    let site = named.clone().unwrap_or_else(|| PathBuf::from("/etc/wharf/site.toml"));
+    if named.is_some() || may_be_there(&site) {
+        apply(&mut config, &site).map_err(|error| of_the_site(error, named.is_some()))?;
     }
     let written = flags.config.clone().or_else(|| variable("WHARF_CONFIG").map(PathBuf::from));
     let user = written.clone().unwrap_or_else(|| folders.config_dir().join("wharf.toml"));
-    if written.is_some() || user.is_file() {
+    if written.is_some() || may_be_there(&user) {
         apply(&mut config, &user)?;
     }
     environment(&mut config)?;
@@ -209,15 +210,44 @@ pub fn load(flags: &Flags) -> Result<Config> {
     Ok(config)
 }
 
+/// Whether a file is there, or might be: only one that does not exist at all says nothing. A link whose target is gone
+/// and a folder that may not be entered are told, when it is read.
+fn may_be_there(path: &Path) -> bool {
+    let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) if absent(&error) => {
+            // A folder above it may be such a link.
+            let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
+            above.is_some_and(|above| above.metadata().is_err())
+        }
+        Err(_) => true,
+    }
+}
+
+/// What cannot be read of the site's file is no absence of its policy.
+fn of_the_site(error: Error, named: bool) -> Error {
+    let whose = if named { "the site's file that WHARF_SITE names" } else { "the site's file" };
+    let hint = format!("{}; nothing is done without {whose}, because its policy may be in it", error.hint);
+    error.hint(hint)
+}
+
+/// Everything that is wrong in a file, at once.
+fn read(text: &str, path: &Path) -> Result<File> {
+    let (file, mistakes) = mistakes::read::<File>(text);
+    let Some(first) = mistakes.first() else { return Ok(file.unwrap_or_default()) };
+    let more = mistakes.iter().skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
+    let why = format!("{}{}", first.words, more.collect::<String>());
+    let lines = if mistakes.len() == 1 { "correct that line" } else { "correct these lines" };
+    Err(Error::new(Kind::Usage, format!("{}:{}", path.display(), first.line), why)
+        .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
+}
+
 fn apply(config: &mut Config, path: &Path) -> Result<()> {
     let what = format!("read {}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
-    let file: File = toml::from_str(&text).map_err(|error| {
-        let line = line_of(&text, error.span().map(|span| span.start));
-        Error::new(Kind::Usage, format!("{}:{line}", path.display()), error.message().to_owned())
-            .hint("correct that line; 'wharf --help' names the manual page with all settings")
-    })?;
+    let file = read(&text, path)?;
     let base = path.parent().unwrap_or(Path::new("."));
     let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
     set(&mut config.person, file.person);
@@ -383,7 +413,7 @@ fn environment(config: &mut Config) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Config> {
+    fn configured(text: &str) -> Result<Config> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wharf.toml");
         std::fs::write(&path, text).unwrap();
@@ -394,16 +424,16 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_named_with_file_and_line() {
-        let error = read("theme = \"light\"\ncolour = 3\n").unwrap_err();
+        let error = configured("theme = \"light\"\ncolour = 3\n").unwrap_err();
         assert_eq!(error.kind, Kind::Usage);
         assert!(error.what.ends_with("wharf.toml:2") && error.why.contains("colour"), "{error}");
-        let error = read("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurI = \"x\"\n").unwrap_err();
+        let error = configured("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurI = \"x\"\n").unwrap_err();
         assert!(error.what.ends_with(":4") && error.why.contains("urI"), "{error}");
     }
 
     #[test]
     fn sources_keep_their_order_and_a_later_file_replaces_by_name() {
-        let config = read("[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n").unwrap();
+        let config = configured("[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n").unwrap();
         assert_eq!(
             config.sources.iter().map(|source| (source.name.as_str(), source.url.as_str())).collect::<Vec<_>>(),
             [("b", ""), ("a", "2")]
@@ -411,9 +441,31 @@ mod tests {
     }
 
     #[test]
+    fn every_mistake_of_a_file_is_told_at_once() {
+        let error = configured("theme = \"light\"\ncolour = 3\nmouse = \"maybe\"\n").unwrap_err();
+        assert!(error.what.ends_with(":2") && error.why.contains("colour"), "{error}");
+        assert!(error.why.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn only_a_file_that_does_not_exist_at_all_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", at("link")).unwrap();
+        assert!(!may_be_there(&at("none/site.toml")) && !may_be_there(&at("none")));
+        for there in ["file", "link", "link/site.toml", "file/site.toml"] {
+            assert!(may_be_there(&at(there)), "{there}");
+        }
+    }
+
+    #[test]
     fn half_a_client_certificate_is_refused() {
         assert!(
-            read("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n").unwrap_err().why.contains("go together")
+            configured("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n")
+                .unwrap_err()
+                .why
+                .contains("go together")
         );
     }
 }

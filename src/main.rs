@@ -1,17 +1,17 @@
 //! Parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 use wharf::{
     adapters,
-    args::{Cli, Verb},
+    args::{self, Cli, Verb},
     cli,
     config::{self, Flags},
     core::{
-        error::{During, Result},
+        error::{During, Error, Result},
         portal::Portal,
     },
     tui,
@@ -22,15 +22,26 @@ fn main() -> ExitCode {
     if let Some(done) = adapters::local::inner(&words) {
         return ended(done, false);
     }
-    let cli = Cli::parse();
-    ended(run(&cli), cli.json)
+    match Cli::try_parse_from(args::prepared(words.clone())) {
+        Ok(cli) => ended(run(&cli), cli.json),
+        Err(told) => misused(&told, &words),
+    }
 }
 
 fn run(cli: &Cli) -> Result<u8> {
-    if let Some(done) = cli.verb.as_ref().and_then(cli::alone) {
+    if let Some(done) = cli.verb.as_ref().and_then(|verb| cli::alone(verb, cli.json)) {
         return done.map(|()| 0);
     }
-    let config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
+    if cli.verb.is_none() && (cli.json || !std::io::stdout().is_terminal()) {
+        let why = if cli.json { "the portal has no JSON" } else { "standard output is no terminal" };
+        return Err(
+            Error::usage("open the portal", why).hint("give a verb, like 'wharf images'; 'wharf --help' lists them")
+        );
+    }
+    let mut config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
+    if matches!(cli.verb, None | Some(Verb::Doctor)) {
+        config.warnings.extend(tui::mistakes(&config));
+    }
     adapters::private::home(&config.state_dir)?;
     log(&config.state_dir);
     let portal = match cli.verb {
@@ -69,6 +80,17 @@ fn log(state_dir: &Path) {
     let writer = std::sync::Mutex::new(file);
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).with_filter(ours);
     let _ = tracing_subscriber::registry().with(EnvFilter::new(filter)).with(lines).try_init();
+}
+
+/// Help where it was asked for; else why the words make no sense, as every other error.
+fn misused(told: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
+    let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    if told.use_stderr() && json {
+        return ended(Err(cli::misused(&told.to_string())), true);
+    }
+    // Where nobody reads it, nothing is to be done about it.
+    let _ = told.print();
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2))
 }
 
 fn ended(result: Result<u8>, json: bool) -> ExitCode {

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use super::output;
 use crate::core::{
     clean,
     error::{During, Error, Result},
@@ -44,7 +45,7 @@ impl Asker for Terminal {
 
 fn read(question: &Question) -> Result<Secret> {
     let ending = if question.kind == QuestionKind::Confirm { " [y/N] " } else { ": " };
-    eprint!("{}{ending}", clean::line(&question.words));
+    output::beside(&format!("{}{ending}", clean::line(&question.words)));
     let _ = std::io::stderr().flush();
     let stdin = std::io::stdin();
     let saved = if question.kind == QuestionKind::Secret { rustix::termios::tcgetattr(&stdin).ok() } else { None };
@@ -57,7 +58,7 @@ fn read(question: &Question) -> Result<Secret> {
     let read = stdin.lock().read_line(&mut text);
     if let Some(saved) = &saved {
         let _ = rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, saved);
-        eprintln!();
+        output::beside("\n");
     }
     if read.during("read the answer")? == 0 {
         return Err(Error::cancelled("ask"));

@@ -79,7 +79,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     };
     if json {
         output::json(&serde_json::json!({"entries": reading.lines.len(), "chain": end, "torn": reading.torn,
-            "store": {"place": portal.store.describe(), "told": told, "faults": faults,
+            "store": {"place": portal.store.describe(), "told": told.map(|(number, at)| serde_json::json!({"number": number, "at": at})), "faults": faults,
                 "unasked": unasked.map(ToString::to_string)}}))?;
     } else {
         let sign = if faults.is_empty() { "✓" } else { "✗" };

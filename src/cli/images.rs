@@ -1,6 +1,10 @@
 //! `wharf images`.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -11,12 +15,15 @@ use crate::{
     args::Images,
     core::{
         error::{Error, Kind, Result},
+        evidence::Badge,
         portal::{Listed, Portal, Source},
         ports::Listing,
         progress::Context,
         query::Query,
+        reference::ImageRef,
         rows::RowSet,
-        search::{self, Sort},
+        search::{self, RowId, Sort},
+        standing::Standing,
         text,
     },
 };
@@ -32,7 +39,20 @@ struct Line<'a> {
     updated: Option<String>,
     publisher: &'a str,
     note: &'a str,
+    trust: Option<&'a str>,
+    scan: Option<&'a str>,
+    verdict: Option<&'a str>,
+    #[serde(skip)]
+    spoken: String,
+    #[serde(skip)]
+    standing: Option<Standing>,
 }
+
+/// Rows that are looked at to say how they stand: so many, and so long; more and longer where the filter asks for it.
+const GLANCE: (usize, Duration) = (50, Duration::from_secs(3));
+const LOOK: (usize, Duration) = (1000, Duration::from_secs(60));
+/// Rows that are looked at side by side.
+const LOOKS: usize = 16;
 
 /// Lists what fits, best match first. A source that fails is a remark; only if all fail is it an error.
 pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
@@ -42,6 +62,7 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
         words.push_str(&format!(" kind:{kind}"));
     }
     let query = Query::parse(&words);
+    query.unknown.iter().for_each(|why| output::remark(why));
     let wanted: Vec<Source> = match &args.source {
         Some(name) => vec![portal.source(name)?.clone()],
         None => portal.sources.clone(),
@@ -58,10 +79,15 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
         output::remark(&format!("{name}: {}{hint}", error.why));
     }
     let found = search::search(&sets, &query, &search::order(&sets, Sort::Name));
+    let standings = if args.cached { HashMap::new() } else { standings(portal, &cx, &sets, &query, &found).await };
     let mut lines = Vec::new();
     for id in found {
         let Some((source, set)) = sets.get(id.set as usize) else { continue };
         let Some(row) = set.get(id.row as usize) else { continue };
+        let standing = standings.get(&id).copied();
+        if !query.stands_well(&standing.unwrap_or_default(), row.publisher) {
+            continue;
+        }
         let reference =
             portal.source(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
         lines.push(Line {
@@ -69,7 +95,12 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
             name: row.name,
             kind: row.kind.word(),
             tags: row.tags.split(' ').filter(|tag| !tag.is_empty()).collect(),
+            spoken: reference.as_ref().map(ImageRef::spoken).unwrap_or_default(),
             reference: reference.map(|reference| reference.to_string()),
+            trust: standing.map(|standing| standing.trust.word),
+            scan: standing.map(|standing| standing.scan.word),
+            verdict: standing.map(|standing| standing.verdict.word),
+            standing,
             size: row.size,
             updated: row.updated.map(text::timestamp),
             publisher: row.publisher.badge().word,
@@ -107,11 +138,57 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
                 tags,
                 line.kind.to_owned(),
                 line.size.map(text::size).unwrap_or_default(),
+                cell(line.standing, |standing| standing.trust),
+                cell(line.standing, |standing| standing.scan),
+                cell(line.standing, |standing| standing.verdict),
+                line.spoken.clone(),
                 line.note.to_owned(),
             ]
         })
         .collect();
-    output::table(&["SOURCE", "NAME", "TAGS", "KIND", "SIZE", "NOTE"], &rows)
+    let head = ["SOURCE", "NAME", "TAGS", "KIND", "SIZE", "TRUST", "SCAN", "VERDICT", "REFERENCE", "NOTE"];
+    output::table(&head, &rows)
+}
+
+/// A badge in a column; what nobody looked at says nothing.
+fn cell(standing: Option<Standing>, part: fn(Standing) -> Badge) -> String {
+    standing.map(part).map_or_else(|| "–".to_owned(), |badge| format!("{} {}", badge.sign, badge.word))
+}
+
+/// How rows stand, by what is quick to find. A row that is not known in time stands for nothing.
+async fn standings(
+    portal: &Portal,
+    cx: &Context,
+    sets: &Sets,
+    query: &Query,
+    found: &[RowId],
+) -> HashMap<RowId, Standing> {
+    let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
+    let all = std::sync::Mutex::new(HashMap::new());
+    let cheap = |source: &str| portal.source(source).is_ok_and(|source| source.catalog.looks_are_cheap());
+    let rows: Vec<_> = found
+        .iter()
+        .filter_map(|id| sets.get(id.set as usize).map(|(source, set)| (*id, source, set)))
+        .filter(|(_, source, _)| cheap(source))
+        .filter_map(|(id, source, set)| {
+            let row = set.get(id.row as usize)?;
+            Some((id, source.as_str(), row.name, row.favourite_tag()?))
+        })
+        .collect();
+    if !query.standing.is_empty() && rows.len() > most {
+        output::remark(&format!("of {} images, the first {} were looked at: type more words", rows.len(), most));
+    }
+    let looks = rows.into_iter().take(most).map(|(id, source, name, tag)| {
+        let all = &all;
+        async move {
+            let Ok((_, image)) = portal.look(cx, source, name, tag).await else { return };
+            if let Ok((_, standing)) = portal.mark(cx, &image).await {
+                all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, standing);
+            }
+        }
+    });
+    let _ = tokio::time::timeout(time, stream::iter(looks).for_each_concurrent(LOOKS, |look| look)).await;
+    all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Sets = Vec<(String, Arc<RowSet>)>;

@@ -44,7 +44,7 @@ fn said(notice: &Notice, now: i64) -> Result<()> {
     if let Some(warning) = &notice.warning {
         output::line(&format!("    {}", warning.because.join(", ")))?;
         for workload in &warning.workloads {
-            output::line(&format!("    runs as {workload}"))?;
+            output::line(&format!("    launched as {workload}"))?;
         }
         if let Some(fixed) = &warning.fixed {
             output::line(&format!("    wharf launch {fixed}"))?;

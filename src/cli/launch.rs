@@ -101,12 +101,12 @@ async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answer
 
 fn print(plan: &Plan, json: bool) -> Result<()> {
     if json {
-        return output::json(plan);
+        return output::json_as_sent(plan);
     }
     output::line(&format!("on {}: {}", plan.backend, plan.image.reference))?;
     for (number, step) in plan.steps.iter().enumerate() {
         output::line(&format!("{}. {step}", number + 1))?;
     }
-    output::json(&plan.request)?;
+    output::json_as_sent(&plan.request)?;
     plan.risks.iter().try_for_each(|risk| output::line(&format!("{} {}", risk.weight.sign(), risk.text)))
 }

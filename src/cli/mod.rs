@@ -20,6 +20,7 @@ mod show;
 mod sign;
 mod sources;
 mod steward;
+mod times;
 mod verify;
 mod workloads;
 
@@ -38,15 +39,22 @@ use crate::{
 pub use output::report;
 
 /// Verbs that need no portal.
-pub fn alone(verb: &Verb) -> Option<Result<()>> {
+pub fn alone(verb: &Verb, json: bool) -> Option<Result<()>> {
     match verb {
-        Verb::Completions { shell } => {
-            shell::completions(*shell);
-            Some(Ok(()))
-        }
-        Verb::Man => Some(shell::man()),
+        Verb::Completions { shell } => Some(shell::completions(*shell, json)),
+        Verb::Man => Some(shell::man(json)),
         _ => None,
     }
+}
+
+/// What the reader of the command line said, as an error of ours: why first, then how it is written.
+pub fn misused(said: &str) -> Error {
+    let (why, usage) = said.split_once("Usage:").unwrap_or((said, ""));
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let usage = words(usage.split("\n\n").next().unwrap_or_default());
+    let hint =
+        if usage.is_empty() { "'wharf --help' lists the verbs".to_owned() } else { format!("write it as: {usage}") };
+    Error::usage("read the command line", words(why.trim_start_matches("error:"))).hint(hint)
 }
 
 /// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
@@ -80,8 +88,9 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Audit(args) => audit::run(portal, args, json).await,
         Verb::Launch(args) => launch::run(portal, args, json).await,
         Verb::Workloads => workloads::list(portal, json).await,
-        Verb::Logs(args) => workloads::logs(portal, args).await,
-        Verb::Exec(args) => workloads::exec(portal, args).await,
+        Verb::Logs(args) => workloads::logs(portal, args, json).await,
+        Verb::Exec(args) => workloads::exec(portal, args, json).await,
+        Verb::Console(_) if json => Err(workloads::no_json()),
         Verb::Console(args) => workloads::console(portal, &args.id, None).await,
         Verb::Stop(args) => workloads::stop(portal, &args.id, json).await,
         Verb::Start(args) => workloads::start(portal, &args.id, false, json).await,

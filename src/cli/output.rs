@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
 
+use super::times;
 use crate::core::{
     clean,
     error::{During, Error, Kind, Result},
@@ -14,8 +15,19 @@ use crate::core::{
     text,
 };
 
-/// Prints a value as JSON.
+/// Prints a value as JSON, with dates for moments.
 pub fn json(value: &impl Serialize) -> Result<()> {
+    json_as_sent(&times::dated(serde_json::to_value(value).during("write JSON")?))
+}
+
+/// Prints a value as JSON in one line, of which more follow.
+pub fn json_line(value: &impl Serialize) -> Result<()> {
+    let value = times::dated(serde_json::to_value(value).during("write JSON")?);
+    print(&clean::json(&value.to_string()))
+}
+
+/// Prints what somebody else gets, as they get it.
+pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).during("write JSON")?;
     print(&clean::json(&text))
 }
@@ -58,13 +70,23 @@ pub fn exact(text: &str) -> Result<()> {
     print(text)
 }
 
-/// Prints what is ready to be printed. A reader that went away (`| head`) is a quiet end.
+/// Prints what is ready to be printed.
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+    written(writeln!(out, "{text}"))
+}
+
+/// A reader that went away (`| head`) is a quiet end, as of a program that SIGPIPE ends.
+fn written(result: std::io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(141),
         other => other.during("write to standard output"),
     }
+}
+
+/// Prints beside the results. Where nobody can read that, nothing is to be done about it.
+pub fn beside(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints rows in columns that are as wide as their widest cell.
@@ -97,9 +119,9 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
 pub fn report(error: &Error, json: bool) {
     if json {
         let object = serde_json::json!({"error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}});
-        eprintln!("{}", clean::json(&object.to_string()));
+        beside(&format!("{}\n", clean::json(&object.to_string())));
     } else {
-        eprintln!("wharf: {}", clean::line(&error.to_string()));
+        beside(&format!("wharf: {}\n", clean::line(&error.to_string())));
     }
 }
 
@@ -153,8 +175,8 @@ impl Foreign {
         Self((!raw && std::io::stdout().is_terminal()).then(clean::Output::default))
     }
 
-    /// Prints the next bytes; `false` when nobody reads any more.
-    pub fn print(&mut self, bytes: &[u8]) -> Result<bool> {
+    /// Prints the next bytes.
+    pub fn print(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.0 {
             Some(cleaner) => put(cleaner.pass(bytes).as_bytes()),
             None => put(bytes),
@@ -170,17 +192,14 @@ impl Drop for Foreign {
     }
 }
 
-fn put(bytes: &[u8]) -> Result<bool> {
+fn put(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        other => other.during("write to standard output").map(|()| true),
-    }
+    written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// A remark beside the results: a source that failed while others answered.
 pub fn remark(text: &str) {
-    eprintln!("wharf: {}", clean::line(text));
+    beside(&format!("wharf: {}\n", clean::line(text)));
 }
 
 /// A context whose progress is drawn on standard error, if that is a terminal.
@@ -210,11 +229,11 @@ async fn draw(mut notes: watch::Receiver<Note>) {
         }
         let note = notes.borrow_and_update().clone();
         let words = progress_words(&note, started.elapsed().as_secs_f64());
-        eprint!("\r\x1b[K{}", clean::line(&words));
+        beside(&format!("\r\x1b[K{}", clean::line(&words)));
         drawn = true;
     }
     if drawn {
-        eprint!("\r\x1b[K");
+        beside("\r\x1b[K");
     }
 }
 

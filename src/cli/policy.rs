@@ -17,7 +17,7 @@ pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
         PolicyVerb::Show => {
             let policy = &portal.config.policy;
             if json {
-                output::json(policy)?;
+                output::json_as_sent(policy)?;
             } else {
                 let text = toml::to_string_pretty(policy).during("write the policy")?;
                 output::text(text.trim_end())?;

@@ -2,24 +2,35 @@
 
 use clap::CommandFactory;
 
+use super::output;
 use crate::{
     args::Cli,
     core::error::{During, Result},
 };
 
 /// Prints completions.
-pub fn completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Cli::command(), "wharf", &mut std::io::stdout());
+pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "wharf", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    if json {
+        return output::json(&serde_json::json!({"shell": shell.to_string(), "script": script}));
+    }
+    output::exact(script.trim_end())
 }
 
 /// Prints the manual page, with all verbs in it.
-pub fn man() -> Result<()> {
+pub fn man(json: bool) -> Result<()> {
     let command = Cli::command();
-    let mut out = std::io::stdout().lock();
-    clap_mangen::Man::new(command.clone()).render(&mut out).during("write the manual page")?;
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page).during("write the manual page")?;
     for verb in command.get_subcommands() {
-        clap_mangen::Man::new(verb.clone()).render_synopsis_section(&mut out).during("write the manual page")?;
-        clap_mangen::Man::new(verb.clone()).render_options_section(&mut out).during("write the manual page")?;
+        clap_mangen::Man::new(verb.clone()).render_synopsis_section(&mut page).during("write the manual page")?;
+        clap_mangen::Man::new(verb.clone()).render_options_section(&mut page).during("write the manual page")?;
     }
-    Ok(())
+    let page = String::from_utf8_lossy(&page);
+    if json {
+        return output::json(&serde_json::json!({"name": "wharf", "page": page}));
+    }
+    output::exact(page.trim_end())
 }

@@ -63,7 +63,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
 /// A line for everything that happened, with its time: this is what a service's journal shows.
 fn said(round: &Round, json: bool) {
     if json {
-        let _ = serde_json::to_string(round).map(|text| output::exact(&text));
+        let _ = output::json_line(round);
         return;
     }
     let at = text::timestamp(text::now());

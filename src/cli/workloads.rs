@@ -77,10 +77,33 @@ async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launch
     portal.find_workload(&Context::default(), id, given).await
 }
 
-/// Prints output so far, and more as it comes with `follow`.
-pub async fn logs(portal: &Portal, args: &Logs) -> Result<u8> {
+/// Prints output so far, and more as it comes with `follow`. As JSON it is one object, or one for each piece that comes.
+pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Begun).await?;
-    copy_out(launcher.logs(&Context::default(), &workload.id, args.follow).await?, args.raw).await?;
+    let mut stream = launcher.logs(&Context::default(), &workload.id, args.follow).await?;
+    if !json {
+        copy_out(stream, args.raw).await?;
+        return Ok(0);
+    }
+    let object = |output: &[u8]| {
+        let output = String::from_utf8_lossy(output);
+        serde_json::json!({"id": workload.id, "name": workload.name, "backend": workload.backend, "output": output})
+    };
+    let mut all = Vec::new();
+    while let Some(bytes) = stream.try_next().await? {
+        all.extend_from_slice(&bytes);
+        if args.follow {
+            // A character that is not whole yet waits for its rest.
+            let whole = all.utf8_chunks().last().map_or(0, |last| {
+                let partial = std::str::from_utf8(last.invalid()).is_err_and(|error| error.error_len().is_none());
+                all.len() - if partial { last.invalid().len() } else { 0 }
+            });
+            output::json_line(&object(&all.drain(..whole).collect::<Vec<_>>()))?;
+        }
+    }
+    if !args.follow || !all.is_empty() {
+        output::json_line(&object(&all))?;
+    }
     Ok(0)
 }
 
@@ -92,21 +115,35 @@ pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result
 async fn copy_out(mut stream: crate::core::ports::ByteStream, raw: bool) -> Result<()> {
     let mut out = output::Foreign::new(raw);
     while let Some(bytes) = stream.try_next().await? {
-        if !out.print(&bytes)? {
-            break;
-        }
+        out.print(&bytes)?;
     }
     Ok(())
 }
 
+/// Why what is typed and shown in a terminal is not printed as JSON.
+pub fn no_json() -> Error {
+    Error::usage("attach your terminal", "a terminal has no JSON")
+        .hint("leave --json out, or use 'wharf exec ID -- COMMAND'")
+}
+
 /// Runs a command in a workload and exits with its code.
-pub async fn exec(portal: &Portal, args: &Exec) -> Result<u8> {
+pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
+    if args.terminal && json {
+        return Err(no_json());
+    }
     if args.terminal {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
     let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
     let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
-    output::Foreign::new(args.raw).print(&said)?;
+    if json {
+        let output = String::from_utf8_lossy(&said);
+        output::json(
+            &serde_json::json!({"id": workload.id, "backend": workload.backend, "exit_code": code, "output": output}),
+        )?;
+    } else {
+        output::Foreign::new(args.raw).print(&said)?;
+    }
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
@@ -146,7 +183,7 @@ pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) ->
     }
     drop(restore);
     // A read of the keyboard cannot be called back: leave without waiting for it.
-    println!();
+    let _ = std::io::stdout().write_all(b"\n");
     std::process::exit(0)
 }
 

@@ -219,6 +219,15 @@ pub struct Usage {
     pub processes: u64,
 }
 
+/// A name for a workload, from that of its image: letters, figures and minus, as every backend and host takes them.
+pub fn name_from(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image).split([':', '@']).next().unwrap_or_default();
+    let plain: String =
+        last.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
+    let plain = plain.trim_matches('-');
+    if plain.is_empty() { "wharf".into() } else { plain.to_owned() }
+}
+
 /// A new idempotency key: random enough to tell two launches apart; it guards nothing.
 pub fn key() -> String {
     use std::{

@@ -10,7 +10,7 @@ use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 use memchr::memmem::Finder;
 
 use super::{
-    query::Query,
+    query::{Field, Query},
     rows::{CAPITALS, RowSet, mask},
 };
 
@@ -98,6 +98,9 @@ pub fn search(sets: &Sets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
     if query.is_empty() {
         return candidates.to_vec();
     }
+    if !query.unknown.is_empty() {
+        return Vec::new();
+    }
     let scan = Scan::new(sets, query);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(candidates.len() / ROWS_PER_THREAD + 1);
     let share = candidates.len().div_ceil(threads.max(1)).max(1);
@@ -148,7 +151,7 @@ struct Scan<'a> {
     query: &'a Query,
     allowed: Vec<bool>,
     words: Vec<Word<'a>>,
-    beside: Vec<(&'a str, u64)>,
+    beside: Vec<(Field, &'a str, u64)>,
 }
 
 /// A word to look for, and what it takes to look quickly.
@@ -176,7 +179,7 @@ impl<'a> Scan<'a> {
                 .iter()
                 .map(|word| Word { letters: word.as_bytes(), mask: mask(word), finder: Finder::new(word.as_bytes()) })
                 .collect(),
-            beside: query.beside.iter().map(|text| (text.as_str(), mask(text))).collect(),
+            beside: query.beside.iter().map(|(field, text)| (*field, text.as_str(), mask(text))).collect(),
         }
     }
 
@@ -203,7 +206,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         if self.query.kind.is_some_and(|kind| kind != set.kind(row))
-            || self.beside.iter().any(|(_, wanted)| wanted & !in_rest != 0)
+            || self.beside.iter().any(|(.., wanted)| wanted & !in_rest != 0)
         {
             return None;
         }
@@ -212,8 +215,15 @@ impl<'a> Scan<'a> {
             return None;
         }
         let rest = || set.whole(row).get(name.len()..).unwrap_or("");
-        if self.beside.iter().any(|(wanted, _)| !contains_folded(rest().as_bytes(), wanted.as_bytes())) {
-            return None;
+        if !self.beside.is_empty() || !self.query.without.is_empty() {
+            let view = set.get(row)?;
+            let lacks = |(field, wanted, _): &(Field, &str, u64)| {
+                !contains_folded(field.of(&view).as_bytes(), wanted.as_bytes())
+            };
+            let source = &self.sets[id.set as usize].0;
+            if self.beside.iter().any(lacks) || !self.query.spares(source, &view) {
+                return None;
+            }
         }
         let mut worst = RANKS - 1;
         for word in &self.words {

@@ -20,6 +20,7 @@ use super::{
     quote::Text,
     record::{By, Kind, Outcome, Record, Subject, data_check},
     reference::ImageRef,
+    standing::Standing,
     text,
 };
 
@@ -128,6 +129,17 @@ impl Verified {
             _ => None,
         });
         if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
+    }
+
+    /// How it stands, part by part.
+    pub fn standing(&self) -> Standing {
+        let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
+        Standing {
+            badge: self.badge(),
+            trust: of(Kind::Signature).unwrap_or(Signature::default().badge()),
+            scan: of(Kind::Scan).unwrap_or(Scan::default().badge()),
+            verdict: self.judgement.verdict.badge(),
+        }
     }
 
     /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
@@ -369,11 +381,11 @@ impl Portal {
         Ok(Verified { subject, records, judgement })
     }
 
-    /// The badge of a row that was looked at, by evidence that is quick to find; and the digest it is about.
-    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Badge)> {
+    /// How a row stands that was looked at, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Standing)> {
         let verified = self.look_at(cx, image, false).await?;
-        let badge = verified.badge();
-        Ok((verified.subject, badge))
+        let standing = verified.standing();
+        Ok((verified.subject, standing))
     }
 
     /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
@@ -504,6 +516,19 @@ impl Portal {
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
         };
+        // What has not been looked at yet is looked at when it is launched: to say that it is held back would be wrong.
+        let ahead: Vec<&str> = Kind::JUDGED
+            .iter()
+            .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))
+            .filter(|kind| !records.iter().any(|record| record.kind() == **kind))
+            .map(|kind| kind.word())
+            .collect();
+        if !judgement.lets_pass() && judgement.verdict != Verdict::Deny && !ahead.is_empty() {
+            return vec![Risk::caution(format!(
+                "policy: its {} will be checked when it is launched; then the policy decides",
+                ahead.join(" and ")
+            ))];
+        }
         let may = self.config.policy.lets_override(judgement.verdict);
         let held = match (judgement.lets_pass(), may) {
             (true, _) => "",

@@ -15,22 +15,23 @@ use super::{
 /// How much of a workload's name has to be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given {
-    /// The whole name, for what changes or ends it; or the beginning of one id.
+    /// The whole name or id, for what changes or ends it; of an id also the part that engines print.
     Whole,
     /// Its beginning, for what only shows it.
     Begun,
 }
 
-/// Characters of an id that mean it where no more are given.
-const ID: usize = 4;
+/// Figures of a long id that engines print as if they were all.
+const SHORT: usize = 12;
 
-/// The workloads that are meant: by the whole name or id, else by the beginning of an id, and of a name where that will do.
+/// The workloads that are meant: by the whole name or id, else by the beginning of either where that will do.
 fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
     let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
     if fits.is_empty() && !id.is_empty() {
         let begins = |one: &&Workload| match given {
-            // What looks like a word of a name is no piece of an id.
-            Given::Whole => one.id.starts_with(id) && id.len() >= ID,
+            Given::Whole => {
+                id.len() >= SHORT && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && one.id.starts_with(id)
+            }
             Given::Begun => one.id.starts_with(id) || one.name.starts_with(id),
         };
         fits = all.iter().filter(begins).collect();
@@ -132,7 +133,7 @@ mod tests {
     use crate::core::launch::State;
 
     #[test]
-    fn what_ends_a_workload_wants_its_whole_name_or_a_piece_of_its_id() {
+    fn what_ends_a_workload_wants_its_whole_name_or_id() {
         let workload = |id: &str, name: &str| Workload {
             id: id.into(),
             backend: "docker".into(),
@@ -143,14 +144,22 @@ mod tests {
             created: None,
             note: String::new(),
         };
-        let all = [workload("3f2a9c0d11e8", "gromacs"), workload("3f2b9c0d11e8", "gromacs-2"), workload("77", "web")];
+        let all = [
+            workload("3f2a9c0d11e8", "gromacs"),
+            workload("3f2b9c0d11e87765", "gromacs-2"),
+            workload("77", "web"),
+            workload("lammps-20261128", "lammps"),
+        ];
         let names = |id: &str, given| meant(&all, id, given).iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
         for (id, whole, begun) in [
             ("grom", vec![], vec!["gromacs", "gromacs-2"]),
             ("w", vec![], vec!["web"]),
             ("gromacs", vec!["gromacs"], vec!["gromacs"]),
-            ("3f2a", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2a9c0d11e8", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2b9c0d11e8", vec!["gromacs-2"], vec!["gromacs-2"]),
+            ("3f2b9c0", vec![], vec!["gromacs-2"]),
             ("3f2", vec![], vec!["gromacs", "gromacs-2"]),
+            ("lammps-20261", vec![], vec!["lammps"]),
             ("77", vec!["web"], vec!["web"]),
             ("", vec![], vec![]),
         ] {

@@ -81,6 +81,7 @@ actions! {
     Sources = "sources", "sources", "Go to the sources and what was found here";
     Attend = "attend", "in full", "Open the question that waits, or read the last message and what failed here in full";
     Themes = "themes", "theme", "Choose another theme";
+    Suspend = "suspend", "suspend", "Give the terminal back to the shell, until fg";
     Mouse = "mouse", "mouse", "Turn the mouse on or off (off: select text with it)";
     Palette = "palette", "all commands", "Find a command by name";
     Help = "help", "help", "Show the keys";

@@ -17,11 +17,13 @@ use super::{
     screens::image,
     sharing,
     state::{Screen, State},
+    update,
 };
 use crate::core::{link::Link, portal::Portal, secret::Secret};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let key = if update::leaves(&key) { KeyEvent::from(KeyCode::Esc) } else { key };
     if let Some(why) = state.popups.refuses(&key, state.clock) {
         state.say(why);
         return Vec::new();

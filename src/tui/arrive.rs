@@ -93,7 +93,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
-                state.catalog.marked_as(&verified.subject, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
                 commands::explain(state, &verified);
             }
             Err(error) => state.fail(&error),
@@ -104,13 +105,15 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Marked { source, name, subject, badge } => {
-            state.catalog.marked_as(&subject, badge);
+        Msg::Marked { source, name, subject, standing } => {
+            state.catalog.marked_as(&subject, standing);
             state.catalog.placed(source, name, &subject);
+            state.catalog.narrow_by_standing();
         }
         Msg::Verified(result) => {
             if let Ok(verified) = &*result {
-                state.catalog.marked_as(&verified.subject, verified.badge());
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
             }
             if let Some(page) = topmost!(state, Screen::Image) {
                 let of_this = match (&*result, &page.image) {
@@ -208,7 +211,14 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             if let Some(page) = topmost!(state, Screen::Workload) {
                 let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
                 if let Some(news) = all.iter().find(same).cloned() {
+                    let lives = news.state.is_live();
+                    let began = lives && !page.workload.state.is_live();
+                    // A stream that was not short has ended, and what it was of runs: it was started again.
+                    let over = lives && page.lasted && matches!(page.ended, Some(Ok(())));
                     page.workload.set(news);
+                    if began || over {
+                        return commands::watch_again(state);
+                    }
                 }
             }
             if let Some(page) = topmost!(state, Screen::Workloads) {
@@ -227,6 +237,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                     page.output(format!("{rest}\n").as_bytes());
                 }
                 page.ended = Some(result);
+                page.lasted = state.clock.saturating_sub(page.asked) > AT_ONCE;
             }
             return vec![Effect::Workloads];
         }
@@ -288,6 +299,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
     }
     Vec::new()
 }
+
+/// Milliseconds in which output ends that nobody can follow.
+const AT_ONCE: u64 = 3000;
 
 fn image_arrived(state: &mut State, result: Result<Image>) -> Vec<Effect> {
     let Some(page) = topmost!(state, Screen::Image) else { return Vec::new() };
@@ -355,6 +369,10 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         Some(source) if !failed => dialogs::after_change(state, &source),
         _ => Vec::new(),
     };
+    if !failed && state.restarting.take_if(|job| *job == id).is_some() && matches!(state.screen(), Screen::Workload(_))
+    {
+        effects.extend(commands::watch_again(state));
+    }
     match state.screen() {
         Screen::Workloads(_) | Screen::Workload(_) => effects.push(Effect::Workloads),
         Screen::Offers(_) => effects.push(Effect::Offers),

@@ -29,6 +29,10 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Back => back(state),
         Action::Help => help(state),
         Action::Palette => palette(state),
+        Action::Suspend => {
+            state.suspend = true;
+            Vec::new()
+        }
         Action::Mouse => {
             state.mouse = !state.mouse;
             state.say(if state.mouse {
@@ -502,6 +506,7 @@ fn change_workload(state: &mut State, action: Action, seen: Seen<WorkloadId>, no
         _ => {
             let again = action == Action::Restart;
             let job = state.job(format!("{} {}", action.words(), seen.called()));
+            state.restarting = Some(job);
             vec![Effect::Start { job, workload: seen, again }]
         }
     }
@@ -542,8 +547,18 @@ fn attend(state: &mut State) -> Vec<Effect> {
 /// Opens the page of a workload and starts watching it.
 pub fn open_workload(state: &mut State, workload: Workload) -> Vec<Effect> {
     let effects = watch(&workload, true);
-    state.stack.push(update::workload_page(workload));
+    let clock = state.clock;
+    state.stack.push(update::workload_page(workload, clock));
     effects
+}
+
+/// Watches the shown workload anew after it was started again.
+pub fn watch_again(state: &mut State) -> Vec<Effect> {
+    let clock = state.clock;
+    let Some(Screen::Workload(page)) = state.stack.last_mut() else { return Vec::new() };
+    page.again(clock);
+    let (backend, id) = (page.workload.backend.clone(), page.workload.id.clone());
+    vec![Effect::Logs { backend: backend.clone(), id: id.clone() }, Effect::Usage { backend, id }]
 }
 
 fn watch(workload: &Workload, logs: bool) -> Vec<Effect> {

@@ -175,7 +175,8 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
         })
         .collect();
     match items.as_slice() {
-        [only] => sign_in_to(state, only.value.clone()),
+        // Only what asked for it is meant without being chosen.
+        [only] if refused(&only.value) => sign_in_to(state, only.value.clone()),
         _ => pick(state, Pick::new("Sign in to", Purpose::SignIn, items)),
     }
 }

@@ -240,8 +240,14 @@ pub fn of(state: &State) -> Vec<Hint> {
             hint("enter", "done"),
             hint("esc", "clear"),
             hint("↑ ↓", "move"),
-            hint("tag: kind: project: source: label:", "narrow"),
+            hint("tag: kind: source: trust: scan:", "narrow"),
+            hint("project: label: platform: verdict:", "too"),
+            hint("-", "leaves out"),
         ];
+    }
+    if matches!(state.screen(), Screen::Console(_)) {
+        // Every other key goes to what runs there.
+        return vec![Hint { action: Action::Back, key: "ctrl-]".into(), words: "leave", disabled: None }];
     }
     if state.is_typing() {
         let hint = |key: &str, words| Hint { action: Action::Open, key: key.into(), words, disabled: None };
@@ -251,6 +257,10 @@ pub fn of(state: &State) -> Vec<Hint> {
     // Images that are shared by copy have no shares to take back.
     let fits = |action: &&Action| match state.screen() {
         // Only who decides takes admissions back.
+        // Nothing is promised that is not there.
+        Screen::Inbox(page) => {
+            **action != Action::Launch || page.selected().is_some_and(|one| one.launchable().is_some())
+        }
         Screen::Requests(page) => **action != Action::Revoke || page.is_approver(),
         Screen::Image(page) => match action {
             Action::Revoke => page.panes().contains(&Pane::Shares),

@@ -1,6 +1,12 @@
-//! One line of typed text.
+//! One line of typed text, edited as in a shell.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::core::{clean, text};
+
+/// Characters of a text at most: as many as a terminal takes in a line of its own.
+pub const LONGEST: usize = 4096;
 
 /// Text with a cursor, counted in characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,71 +27,201 @@ impl Input {
     /// Takes a key; `false` if it is none that edits text.
     pub fn key(&mut self, key: &KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
-            KeyCode::Char('u') if control => *self = Self::default(),
-            KeyCode::Char('w') if control => {
-                let kept = self.text.chars().take(self.cursor).collect::<String>();
-                let kept = kept.trim_end().rfind(' ').map_or("", |at| &kept[..=at]).to_owned();
-                let rest: String = self.text.chars().skip(self.cursor).collect();
-                self.cursor = kept.chars().count();
-                self.text = kept + &rest;
-            }
-            KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => self.insert(c),
-            KeyCode::Backspace if self.cursor > 0 => {
-                self.cursor -= 1;
-                let at = self.byte();
-                self.text.remove(at);
-            }
-            KeyCode::Backspace => {}
-            KeyCode::Delete => {
-                let at = self.byte();
-                if at < self.text.len() {
-                    self.text.remove(at);
-                }
-            }
+            KeyCode::Char(c) if control && !alt => match c {
+                'a' => self.cursor = 0,
+                'e' => self.cursor = self.end(),
+                'b' => self.cursor = self.cursor.saturating_sub(1),
+                'f' => self.cursor = (self.cursor + 1).min(self.end()),
+                'h' => self.cut_back(self.cursor.saturating_sub(1)),
+                'd' => self.cut_on(self.cursor + 1),
+                'k' => self.cut_on(self.end()),
+                'u' => self.cut_back(0),
+                'w' => self.cut_back(self.before(|c| !c.is_whitespace())),
+                _ => return false,
+            },
+            KeyCode::Char(c) if alt && !control => match c {
+                'b' => self.cursor = self.before(char::is_alphanumeric),
+                'f' => self.cursor = self.after(char::is_alphanumeric),
+                'd' => self.cut_on(self.after(char::is_alphanumeric)),
+                _ => return false,
+            },
+            // Control with alt is how some keyboards type signs.
+            KeyCode::Char(c) => self.insert(c),
+            KeyCode::Backspace if alt || control => self.cut_back(self.before(char::is_alphanumeric)),
+            KeyCode::Backspace => self.cut_back(self.cursor.saturating_sub(1)),
+            KeyCode::Delete if alt || control => self.cut_on(self.after(char::is_alphanumeric)),
+            KeyCode::Delete => self.cut_on(self.cursor + 1),
+            KeyCode::Left if alt || control => self.cursor = self.before(char::is_alphanumeric),
+            KeyCode::Right if alt || control => self.cursor = self.after(char::is_alphanumeric),
             KeyCode::Left => self.cursor = self.cursor.saturating_sub(1),
-            KeyCode::Right => self.cursor = (self.cursor + 1).min(self.text.chars().count()),
+            KeyCode::Right => self.cursor = (self.cursor + 1).min(self.end()),
             KeyCode::Home => self.cursor = 0,
-            KeyCode::End => self.cursor = self.text.chars().count(),
+            KeyCode::End => self.cursor = self.end(),
             _ => return false,
         }
         true
     }
 
-    /// Inserts pasted text as one clean line.
-    pub fn paste(&mut self, text: &str) {
-        for c in crate::core::clean::line(text.trim()).chars() {
-            self.insert(c);
+    /// Inserts pasted text as one clean line, or says why not: what is pasted by mistake must not stop the screen.
+    pub fn paste(&mut self, text: &str) -> Result<(), String> {
+        fits(text)?;
+        let line = clean::line(text.trim()).into_owned();
+        let count = line.chars().count();
+        if self.end() + count > LONGEST {
+            return Err(too_long(self.end() + count));
         }
+        let at = self.byte(self.cursor);
+        self.text.insert_str(at, &line);
+        self.cursor += count;
+        Ok(())
+    }
+
+    /// The part of the text that is shown in so many columns, and the column of the cursor in it.
+    pub fn window(&self, columns: usize) -> (String, usize) {
+        let before = self.text.get(..self.byte(self.cursor)).unwrap_or_default();
+        // The cursor itself needs a column.
+        let mut hidden = 0;
+        let mut width = before.width();
+        for c in before.chars() {
+            if width < columns.max(1) {
+                break;
+            }
+            width -= c.width().unwrap_or(0);
+            hidden += 1;
+        }
+        (self.text.chars().skip(hidden).collect(), width)
     }
 
     fn insert(&mut self, c: char) {
-        let at = self.byte();
-        self.text.insert(at, c);
-        self.cursor += 1;
+        if self.text.len() < LONGEST || self.end() < LONGEST {
+            let at = self.byte(self.cursor);
+            self.text.insert(at, c);
+            self.cursor += 1;
+        }
     }
 
-    fn byte(&self) -> usize {
-        self.text.char_indices().nth(self.cursor).map_or(self.text.len(), |(at, _)| at)
+    fn end(&self) -> usize {
+        self.text.chars().count()
     }
+
+    /// Where the word before the cursor begins.
+    fn before(&self, in_word: impl Fn(char) -> bool) -> usize {
+        let before: Vec<char> = self.text.chars().take(self.cursor).collect();
+        let gap = before.iter().rev().take_while(|c| !in_word(**c)).count();
+        let word = before.iter().rev().skip(gap).take_while(|c| in_word(**c)).count();
+        before.len() - gap - word
+    }
+
+    /// Where the word after the cursor ends.
+    fn after(&self, in_word: impl Fn(char) -> bool) -> usize {
+        let after: Vec<char> = self.text.chars().skip(self.cursor).collect();
+        let gap = after.iter().take_while(|c| !in_word(**c)).count();
+        self.cursor + gap + after.iter().skip(gap).take_while(|c| in_word(**c)).count()
+    }
+
+    /// Removes what stands between a place before the cursor and the cursor.
+    fn cut_back(&mut self, from: usize) {
+        self.text.replace_range(self.byte(from)..self.byte(self.cursor), "");
+        self.cursor = from;
+    }
+
+    /// Removes what stands between the cursor and a place after it.
+    fn cut_on(&mut self, to: usize) {
+        self.text.replace_range(self.byte(self.cursor)..self.byte(to), "");
+    }
+
+    fn byte(&self, place: usize) -> usize {
+        self.text.char_indices().nth(place).map_or(self.text.len(), |(at, _)| at)
+    }
+}
+
+/// Whether a pasted text may be one of these; else why not.
+pub fn fits(text: &str) -> Result<(), String> {
+    // No character takes more than four bytes: what is far too long is not counted first.
+    if text.len() <= LONGEST {
+        Ok(())
+    } else {
+        Some(text.chars().count()).filter(|count| *count > LONGEST).map_or(Ok(()), |count| Err(too_long(count)))
+    }
+}
+
+fn too_long(count: usize) -> String {
+    format!("not pasted: {} characters, and a line takes {}", text::count(count as u64), text::count(LONGEST as u64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn editing_in_the_middle_of_wide_text() {
-        let mut input = Input::new("grömacs kind:vm");
-        for code in [KeyCode::Home, KeyCode::Right, KeyCode::Right, KeyCode::Delete, KeyCode::Char('o')] {
-            assert!(input.key(&KeyEvent::from(code)));
+    /// The text after keys, the cursor as `|`.
+    fn after(text: &str, keys: &str) -> String {
+        let mut input = Input::new(text);
+        for key in keys.split(' ') {
+            let (modifiers, name) = match key.split_once('-') {
+                Some(("ctrl", name)) => (KeyModifiers::CONTROL, name),
+                Some(("alt", name)) => (KeyModifiers::ALT, name),
+                _ => (KeyModifiers::NONE, key),
+            };
+            let code = match name {
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "delete" => KeyCode::Delete,
+                "backspace" => KeyCode::Backspace,
+                letter => KeyCode::Char(letter.chars().next().unwrap()),
+            };
+            assert!(input.key(&KeyEvent::new(code, modifiers)), "{key}");
         }
-        assert_eq!(input.text, "gromacs kind:vm");
-        input.key(&KeyEvent::from(KeyCode::End));
-        input.key(&KeyEvent::new(KeyCode::Char('w'), KeyModifiers::CONTROL));
-        assert_eq!((input.text.as_str(), input.cursor), ("gromacs ", 8));
-        input.paste("a\nb\u{1b}");
-        assert_eq!(input.text, "gromacs a b\u{fffd}");
+        let at = input.byte(input.cursor);
+        format!("{}|{}", &input.text[..at], &input.text[at..])
+    }
+
+    #[test]
+    fn text_is_edited_as_in_a_shell() {
+        for (text, keys, expected) in [
+            ("one two", "ctrl-a x", "x|one two"),
+            ("one two", "ctrl-a ctrl-e x", "one twox|"),
+            ("one two", "ctrl-h", "one tw|"),
+            ("one two", "home ctrl-d delete", "|e two"),
+            ("one two", "alt-b ctrl-k", "one |"),
+            ("one two", "left ctrl-u", "|o"),
+            ("a path/of/it", "ctrl-w", "a |"),
+            ("a path/of/it", "alt-backspace alt-backspace", "a path/|"),
+            ("wörter  und", "home alt-f alt-d", "wörter|"),
+            ("one two three", "ctrl-left alt-left ctrl-right", "one two| three"),
+            ("one two", "home ctrl-f right ctrl-b end backspace", "one tw|"),
+            ("日本", "left backspace", "|本"),
+            ("", "ctrl-h ctrl-w ctrl-u ctrl-k ctrl-d alt-b alt-f alt-d left right", "|"),
+        ] {
+            assert_eq!(after(text, keys), expected, "{text} {keys}");
+        }
+        let mut input = Input::default();
         assert!(!input.key(&KeyEvent::from(KeyCode::Enter)));
+        assert!(!input.key(&KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
+    }
+
+    #[test]
+    fn what_is_pasted_is_one_clean_line_and_what_is_too_long_is_refused_whole() {
+        let mut input = Input::new("gromacs ");
+        assert_eq!(input.paste("a\nb\u{1b}"), Ok(()));
+        assert_eq!(input.text, "gromacs a b\u{fffd}");
+        let why = input.paste(&"é".repeat(LONGEST)).unwrap_err();
+        assert!(why.contains("4,10") && why.contains("4,096"), "{why}");
+        assert_eq!(input.text, "gromacs a b\u{fffd}", "nothing of it is taken");
+        let mut full = Input::new("x".repeat(LONGEST));
+        full.key(&KeyEvent::from(KeyCode::Char('y')));
+        assert_eq!(full.text.len(), LONGEST);
+    }
+
+    #[test]
+    fn the_cursor_of_a_long_text_is_in_sight() {
+        let mut input = Input::new("0123456789");
+        assert_eq!(input.window(20), ("0123456789".into(), 10));
+        assert_eq!(input.window(5), ("6789".into(), 4));
+        input.cursor = 2;
+        assert_eq!(input.window(5), ("0123456789".into(), 2));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use crate::core::{clean, text::line_of};
+use crate::core::mistakes;
 
 /// The built-in keys.
 pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
@@ -123,15 +123,11 @@ impl Keymap {
     }
 
     fn apply(&mut self, text: &str, name: &str) {
-        let file: File = match toml::from_str(text) {
-            Ok(file) => file,
-            Err(error) => {
-                let line = line_of(text, error.span().map(|span| span.start));
-                self.warnings
-                    .push(format!("{name}:{line}: {}: the built-in keys are used", clean::line(error.message())));
-                return;
-            }
-        };
+        let (file, mistakes) = mistakes::read::<File>(text);
+        let without = if file.is_none() { ": the built-in keys are used" } else { "" };
+        let told = mistakes.iter().map(|mistake| format!("{name}:{}: {}{without}", mistake.line, mistake.words));
+        self.warnings.extend(told);
+        let Some(file) = file else { return };
         for (scope, actions) in file {
             if !SCOPES.contains(&scope.as_str()) {
                 self.warnings.push(format!("{name}: [{scope}] is no scope of keys"));

@@ -9,9 +9,11 @@ pub mod arrive;
 pub mod click;
 pub mod commands;
 pub mod dialogs;
+pub mod ending;
 pub mod hints;
 pub mod input;
 pub mod jobs;
+pub mod kept;
 pub mod keymap;
 pub mod list;
 pub mod msg;
@@ -22,6 +24,7 @@ pub mod rows;
 pub mod screens;
 pub mod sharing;
 pub mod state;
+pub mod suspend;
 pub mod terminal;
 pub mod theme;
 pub mod told;
@@ -33,7 +36,11 @@ use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{Event, EventStream, MouseButton, MouseEventKind};
 use futures_util::{Stream, StreamExt};
-use ratatui::{Terminal, backend::Backend};
+use ratatui::{
+    Terminal,
+    backend::Backend,
+    layout::{Position, Rect},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::Instant,
@@ -44,9 +51,11 @@ use self::{
     keymap::Keymap,
     msg::{Effect, Msg},
     state::{SourceLine, State},
+    suspend::{JobControl, Wish},
     theme::{Depth, Theme},
 };
 use crate::core::{
+    config::Config,
     doctor::{self, Finding},
     error::{During, Result},
     portal::Portal,
@@ -77,7 +86,7 @@ pub fn state_of(portal: &Portal) -> State {
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config.mouse;
     state.requests = portal.takes_requests();
-    state.theme.clone_from(&portal.config.theme);
+    state.theme = kept::theme(&portal.config.state_dir, &portal.config.theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
         let own = entries
@@ -90,10 +99,17 @@ pub fn state_of(portal: &Portal) -> State {
     state
 }
 
+/// What cannot be used of the files that the screens read, in words: keys and theme.
+pub fn mistakes(config: &Config) -> Vec<String> {
+    let theme = Theme::load(&config.theme, config.themes_dir.as_deref(), Depth::None);
+    [Keymap::load(config.keymap.as_deref()).warnings, theme.warnings].concat()
+}
+
 /// Opens the portal on this terminal.
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
+    ending::watch().during("watch the terminal")?;
     let mut screen = Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::BufWriter::with_capacity(
         64 << 10,
         std::io::stdout(),
@@ -117,12 +133,18 @@ where
     let depth = Depth::of_terminal();
     let folder = portal.config.themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    let warnings: Vec<String> =
-        [portal.config.warnings.clone(), state.keymap.warnings.clone(), theme.warnings.clone()].concat();
-    if let Some(first) = warnings.first() {
-        state.notice = Some(state::Notice { text: first.clone(), tone: state::Tone::Failed });
+    // What the configuration knows of is told by the checks of the Sources screen.
+    let known = portal.config.warnings.clone();
+    let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
+    let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
+    if let Some(first) = known.iter().chain(&new).next() {
+        let more = match known.len() + new.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more: the Sources screen has them all)"),
+        };
+        state.notice = Some(state::Notice { text: format!("{first}{more}"), tone: state::Tone::Failed });
     }
-    for warning in warnings {
+    for warning in new {
         let advice = "correct it; the built-in one is used";
         state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
     }
@@ -138,6 +160,8 @@ where
     });
     let mut hangup = signal(SignalKind::hangup()).during("watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).during("watch for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).during("watch for signals")?;
+    let mut job_control = JobControl::new().during("watch for signals")?;
     if let Ok(size) = screen.size() {
         state.size = (size.width, size.height);
     }
@@ -156,6 +180,15 @@ where
             biased;
             _ = hangup.recv() => Some(Msg::Ended),
             _ = terminate.recv() => Some(Msg::Ended),
+            _ = interrupt.recv() => Some(Msg::Ended),
+            wish = job_control.wish() => {
+                match wish {
+                    Wish::Stop => state.suspend = true,
+                    Wish::GoOn => gone_on(screen, state)?,
+                }
+                dirty = true;
+                None
+            }
             event = keys.recv() => match event {
                 Some(event) => of_event(event),
                 // The terminal is gone.
@@ -178,6 +211,14 @@ where
             }
             next = keys.try_recv().ok().and_then(of_event).or_else(|| jobs.ready());
         }
+        if std::mem::take(&mut state.suspend) && !state.quit {
+            if job_control.stop().await {
+                gone_on(screen, state)?;
+            } else {
+                state.say("no shell started Wharf here: there is nothing to go back to");
+            }
+            dirty = true;
+        }
         let rows_came = !shown && state.catalog.count() > 0;
         if dirty && (Instant::now() >= due || rows_came) && !state.quit {
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
@@ -192,6 +233,18 @@ where
     reader.abort();
     jobs.cancel_all();
     Ok(())
+}
+
+/// The program goes on after it was stopped: the terminal is taken again, and nothing on it is known any more.
+fn gone_on<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
+where
+    B::Error: std::fmt::Display,
+{
+    terminal::take(state.mouse).during("use the terminal")?;
+    let size = screen.size().during("use the terminal")?;
+    update::update(state, Msg::Resize(size.width, size.height));
+    // To clear it would ask the terminal where its cursor is, and some do not say.
+    screen.resize(Rect::from((Position::ORIGIN, size))).during("draw")
 }
 
 /// Effects that need the terminal are done here, the others by the jobs.
@@ -220,6 +273,11 @@ fn perform(
             Effect::Mouse(on) => terminal::set_mouse(on),
             Effect::Theme(name) => {
                 *theme = Theme::load(&name, folder, depth);
+                if theme.warnings.is_empty() {
+                    if let Err(error) = jobs.keep_theme(&name) {
+                        state.say(format!("the theme is not kept for the next time: {error}"));
+                    }
+                }
                 if let Some(warning) = theme.warnings.first() {
                     state.notice = Some(state::Notice { text: warning.clone(), tone: state::Tone::Failed });
                 }

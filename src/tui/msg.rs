@@ -10,7 +10,6 @@ use crate::core::{
     diff::Diff,
     doctor::Finding,
     error::{Error, Result},
-    evidence::Badge,
     form::{Answers, Form},
     launch::{Plan, Usage, Workload},
     link::Link,
@@ -27,6 +26,7 @@ use crate::core::{
     search::{RowId, Sort},
     secret::Secret,
     share::{Given, Offer, Project, Share, SharePlan},
+    standing::Standing,
     text,
     verify::Verified,
     ways::Receiver,
@@ -152,8 +152,8 @@ pub enum Msg {
     Explained(Box<Result<Verified>>),
     /// What is different between two images.
     Compared(Box<Result<Diff>>),
-    /// The badge of a digest that a row shows.
-    Marked { source: String, name: String, subject: Subject, badge: Badge },
+    /// How a digest stands that a row shows.
+    Marked { source: String, name: String, subject: Subject, standing: Standing },
     /// The evidence of the page's image, and what policy makes of it.
     Verified(Box<Result<Verified>>),
     /// A volume is being given away; its key is shown this once.

@@ -145,6 +145,8 @@ pub struct State {
     pub findings: Vec<Finding>,
     /// Jobs whose good end changes what a source lists, and that source.
     pub changing: Vec<(u64, String)>,
+    /// The job that starts the shown workload again.
+    pub restarting: Option<u64>,
     /// How many notices were not read.
     pub unread: i64,
     /// Whether images can be asked for here.
@@ -153,6 +155,8 @@ pub struct State {
     pub approver: bool,
     /// Set when the program should end.
     pub quit: bool,
+    /// Set when it should give the terminal back and stop, until the shell lets it go on.
+    pub suspend: bool,
     next: u64,
 }
 
@@ -179,10 +183,12 @@ impl State {
             backends,
             findings: Vec::new(),
             changing: Vec::new(),
+            restarting: None,
             unread: 0,
             requests: true,
             approver: false,
             quit: false,
+            suspend: false,
             next: 0,
         }
     }
@@ -260,7 +266,7 @@ impl State {
             Screen::Inbox(page) => of(&mut page.rows, 2),
             Screen::Transfers => Shown { each: 2, ..of(&mut self.jobs, 1) },
             Screen::Sources(page) => {
-                let count = (self.findings.len() + page.checks.len()) * 2 + self.sources.len() * 4 + 8;
+                let count = page.count(&self.sources, &self.findings, self.size);
                 Shown { chosen: false, ..of(Lines(&mut page.at, count), 1) }
             }
             Screen::Workload(_) | Screen::Console(_) => return None,

@@ -18,10 +18,8 @@ pub struct Guard;
 impl Guard {
     /// Enters. The panic hook restores the terminal before anything is printed.
     pub fn enter(mouse: bool) -> std::io::Result<Self> {
-        enable_raw_mode()?;
         let guard = Self;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
-        set_mouse(mouse);
+        take(mouse)?;
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             restore();
@@ -35,6 +33,14 @@ impl Drop for Guard {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Takes raw mode and the other screen; safe to do twice.
+pub fn take(mouse: bool) -> std::io::Result<()> {
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+    set_mouse(mouse);
+    Ok(())
 }
 
 /// Leaves the other screen and raw mode; safe to do twice.

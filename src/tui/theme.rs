@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, path::Path};
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-use crate::core::clean;
+use crate::core::{
+    clean,
+    mistakes::{self, Mistake},
+};
 
 /// The built-in themes.
 pub const BUILT_IN: &[(&str, &str)] = &[
@@ -99,8 +102,10 @@ impl Theme {
     /// The theme of this name, from the user's folder or built in. One that cannot be read is the default with a warning.
     pub fn load(name: &str, folder: Option<&Path>, depth: Depth) -> Self {
         let mut theme = Self { name: name.to_owned(), roles: BTreeMap::new(), depth, warnings: Vec::new() };
-        if let Err(why) = theme.add(name, folder, 0) {
-            theme.warnings.push(format!("theme '{}': {why}: the default is used", clean::short(name, 60)));
+        let mistakes = theme.add(name, folder, 0);
+        if !mistakes.is_empty() {
+            let name = clean::short(name, 60);
+            theme.warnings = mistakes.iter().map(|why| format!("theme '{name}': {why}: the default is used")).collect();
             theme.roles.clear();
             theme.name = "default".into();
             let _ = theme.add("default", None, 0);
@@ -108,36 +113,45 @@ impl Theme {
         theme
     }
 
-    fn add(&mut self, name: &str, folder: Option<&Path>, depth: usize) -> Result<(), String> {
+    /// Adds the roles of a theme and of those that it builds on; gives what cannot be used of them.
+    fn add(&mut self, name: &str, folder: Option<&Path>, depth: usize) -> Vec<String> {
         if depth > 8 {
-            return Err("it inherits from itself".into());
+            return vec!["it inherits from itself".into()];
         }
         let own = folder
             .map(|folder| folder.join(format!("{name}.toml")))
             .filter(|path| path.is_file() && !name.contains('/'));
+        let place = own.as_ref().map_or_else(|| name.to_owned(), |path| path.display().to_string());
+        let built_in = || BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
         let text = match own {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| error.to_string())?,
-            None => BUILT_IN
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, text)| (*text).to_owned())
-                .ok_or("there is no such theme")?,
+            Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}")),
+            None => built_in().ok_or_else(|| "there is no such theme".to_owned()),
         };
-        let file: File = toml::from_str(&text).map_err(|error| clean::short(error.message(), 120))?;
+        let text = match text {
+            Ok(text) => text,
+            Err(why) => return vec![why],
+        };
+        let (file, wrong) = mistakes::read::<File>(&text);
+        let told = |mistake: &Mistake| format!("{place}:{}: {}", mistake.line, clean::short(&mistake.words, 120));
+        let mut wrong: Vec<String> = wrong.iter().map(told).collect();
+        let Some(file) = file else { return wrong };
         if let Some(parent) = file.inherits {
             // A user's "default" may build on the built-in one.
             let folder = if parent == name { None } else { folder };
-            self.add(&parent, folder, depth + 1)?;
+            wrong.extend(self.add(&parent, folder, depth + 1));
         }
         for (role, paint) in file.roles {
             let base = role.rsplit('.').next().unwrap_or(&role);
             if !ROLES.iter().any(|(known, _)| *known == base) {
-                return Err(format!("'{}' is no role", clean::short(&role, 40)));
+                wrong.push(format!("{place}: '{}' is no role", clean::short(&role, 40)));
+                continue;
             }
-            let style = style(&paint, self.depth).map_err(|why| format!("{role}: {why}"))?;
-            self.roles.insert(role, style);
+            match style(&paint, self.depth) {
+                Ok(style) => _ = self.roles.insert(role, style),
+                Err(why) => wrong.push(format!("{place}: {}: {why}", clean::short(&role, 40))),
+            }
         }
-        Ok(())
+        wrong
     }
 
     /// The style of a role, or of what it falls back on.

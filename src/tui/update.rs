@@ -1,11 +1,12 @@
 //! `update(state, msg) -> effects`: the only thing that changes the state. Pure; no await, no clock, no input.
 
 use bytes::Bytes;
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
     action::Action,
     answer, arrive, click, commands, hints,
+    input::fits,
     keymap::Key,
     msg::{Effect, Msg, Slot, Target},
     popups::{Ask, Popup},
@@ -95,6 +96,12 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.said = Some(said);
     }
     state.catalog.touched = true;
+    // Also where a text is typed or a question is open; in a workload's terminal it is a key as any other.
+    if !matches!(state.screen(), Screen::Console(_))
+        && state.keymap.action("global", Key::of(&key)) == Some(Action::Suspend)
+    {
+        return commands::run(state, Action::Suspend);
+    }
     if !state.popups.is_empty() {
         return answer::key(state, key);
     }
@@ -127,7 +134,7 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if let Some(Screen::Launch(page)) = state.stack.last_mut() {
         let Some(input) = &mut page.editing else { return Vec::new() };
         match key.code {
-            KeyCode::Esc => page.editing = None,
+            _ if leaves(&key) => page.editing = None,
             KeyCode::Enter | KeyCode::Tab | KeyCode::Down => {
                 let text = input.text.clone();
                 match page.field().and_then(|field| field.refuse(&text)) {
@@ -144,7 +151,7 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match key.code {
-        KeyCode::Esc => {
+        _ if leaves(&key) => {
             state.catalog.typing = false;
             if state.catalog.input.text.is_empty() {
                 return Vec::new();
@@ -162,43 +169,66 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::PageUp => commands::run(state, Action::PageUp),
         _ => {
             let before = state.catalog.input.text.clone();
-            state.catalog.input.key(&key);
+            if !state.catalog.input.key(&key) && is_command(&key) {
+                return state
+                    .keymap
+                    .action(state.scope(), Key::of(&key))
+                    .map(|action| commands::run(state, action))
+                    .unwrap_or_default();
+            }
             if state.catalog.input.text == before { Vec::new() } else { state.catalog.typed() }
         }
     }
 }
 
+/// Whether a key leaves what is being typed: ctrl-c does, as in a shell.
+pub fn leaves(key: &KeyEvent) -> bool {
+    key.code == KeyCode::Esc || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
+}
+
+/// Whether a key can be no part of a text.
+fn is_command(key: &KeyEvent) -> bool {
+    matches!(key.code, KeyCode::F(_)) || key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
 fn paste(state: &mut State, text: &str) -> Vec<Effect> {
-    if let Some(why) = state.popups.refuses(&KeyEvent::from(KeyCode::Char(' ')), state.clock) {
+    pasted(state, text).unwrap_or_else(|why| {
         state.say(why);
-        return Vec::new();
+        Vec::new()
+    })
+}
+
+fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
+    if let Some(why) = state.popups.refuses(&KeyEvent::from(KeyCode::Char(' ')), state.clock) {
+        return Err(why.to_owned());
     }
     match state.popups.last_mut() {
-        Some(Popup::Line { input, .. }) => input.paste(text),
+        Some(Popup::Line { input, .. }) => input.paste(text)?,
         Some(Popup::Pick(pick)) => {
-            pick.input.paste(text);
+            pick.input.paste(text)?;
             pick.narrow();
         }
         Some(_) => {}
         None => match state.stack.last_mut() {
-            Some(Screen::Console(_)) => return vec![Effect::Type(Bytes::copy_from_slice(text.as_bytes()))],
+            Some(Screen::Console(_)) => return Ok(vec![Effect::Type(Bytes::copy_from_slice(text.as_bytes()))]),
             Some(Screen::Launch(page)) => {
                 if let Some(input) = &mut page.editing {
-                    input.paste(text);
+                    input.paste(text)?;
                 }
             }
             Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
-                return answer::answered(state, &Ask::Link, text.trim().to_owned());
+                fits(text)?;
+                return Ok(answer::answered(state, &Ask::Link, text.trim().to_owned()));
             }
             Some(Screen::Catalog) => {
+                state.catalog.input.paste(text)?;
                 state.catalog.typing = true;
-                state.catalog.input.paste(text);
-                return state.catalog.typed();
+                return Ok(state.catalog.typed());
             }
             _ => {}
         },
     }
-    Vec::new()
+    Ok(Vec::new())
 }
 
 fn scroll(state: &mut State, lines: i16) -> Vec<Effect> {
@@ -234,8 +264,8 @@ pub fn edit(state: &mut State) -> Vec<Effect> {
 }
 
 /// A fresh log page for a workload.
-pub fn workload_page(workload: Workload) -> Screen {
-    Screen::Workload(Box::new(workload::Page::new(workload)))
+pub fn workload_page(workload: Workload, clock: u64) -> Screen {
+    Screen::Workload(Box::new(workload::Page { asked: clock, ..workload::Page::new(workload) }))
 }
 
 /// Slots that a screen reads in and that end when it is left.

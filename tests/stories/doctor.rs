@@ -205,7 +205,7 @@ fn an_engine_that_one_may_not_use_is_not_said_to_be_there() {
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", home.path("none"))
         .env("WHARF_CACHE_DIR", home.path("none/cache"))
-        .env("WHARF_SITE", lab::nowhere())
+        .env("WHARF_SITE", lab::NO_SITE)
         .env("DOCKER_HOST", format!("unix://{}", socket.display()))
         .output()
         .unwrap();

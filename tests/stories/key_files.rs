@@ -133,7 +133,7 @@ fn a_folder_of_somebody_else_and_a_full_disk_leave_no_half_a_key() {
             "env",
             "-i",
             "HOME=/nonexistent",
-            "WHARF_SITE=/nonexistent",
+            "WHARF_SITE=/dev/null",
         ])
         .args([program.to_str().unwrap(), "key", "new", key.to_str().unwrap()])
         .output()
@@ -153,7 +153,7 @@ fn a_folder_of_somebody_else_and_a_full_disk_leave_no_half_a_key() {
         let full = Command::new("unshare")
             .args(["-m", "sh", "-c", &script, "sh", mount.to_str().unwrap(), env!("CARGO_BIN_EXE_wharf")])
             .env("HOME", home.folder.path())
-            .env("WHARF_SITE", crate::lab::nowhere())
+            .env("WHARF_SITE", crate::lab::NO_SITE)
             .output()
             .unwrap();
         let (said, why) = (lab::said(&full), lab::complained(&full));

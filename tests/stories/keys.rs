@@ -348,7 +348,7 @@ fn leaving_an_image_page_ends_its_reads() {
     assert!(matches!(state.screen(), Screen::Catalog));
 }
 
-fn launching(state: &mut State) {
+pub fn launching(state: &mut State) {
     press(state, "j l");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     let effects = update(state, Msg::Image(Box::new(Ok(image))));

@@ -48,6 +48,9 @@ fn the_lab_is_whole_where_it_must_be() {
     }
 }
 
+/// A site's file that says nothing: one that is named must be there.
+pub const NO_SITE: &str = "/dev/null";
+
 /// A path where there is nothing.
 pub fn nowhere() -> &'static str {
     static NOWHERE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
@@ -97,7 +100,7 @@ impl Home {
             .env("WHARF_STATE_DIR", self.path("state"))
             .env("WHARF_SECRET_FILE", "yes");
         // Sockets of the machine itself are not part of the test.
-        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", nowhere()).args(arguments);
+        command.env("WHARF_DISCOVER", "no").env("WHARF_SITE", NO_SITE).args(arguments);
         command
     }
 

@@ -47,5 +47,6 @@ mod steward;
 mod stores;
 mod transfers;
 mod trust;
+mod typing;
 mod unpacking;
 mod wire;

@@ -34,7 +34,7 @@ impl Screen {
             ("PATH", std::env::var("PATH").unwrap()),
             ("HOME", home.folder.path().display().to_string()),
             ("TERM", "xterm-256color".into()),
-            ("WHARF_SITE", lab::nowhere().into()),
+            ("WHARF_SITE", lab::NO_SITE.into()),
         ] {
             command.env(name, value);
         }
@@ -476,6 +476,59 @@ fn signals_restore_the_terminal() {
         screen.ended();
         assert!(screen.restored(), "{signal:?}");
     }
+}
+
+/// The line breaks, and the one who leads the session does not pass SIGHUP on.
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    let program = env!("CARGO_BIN_EXE_wharf");
+    let shell = format!("trap '' HUP; {program}; exit 0");
+    for argv in [vec![program], vec!["sh", "-c", &shell]] {
+        let home = Home::new();
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let mut command = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
+        command.env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", home.folder.path());
+        command.env("TERM", "xterm-256color");
+        command.env("WHARF_SITE", lab::NO_SITE);
+        command.env("WHARF_DISCOVER", "no");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let mut seen = Vec::new();
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains("Images") {
+            let count = reader.read(&mut buffer).unwrap();
+            seen.extend_from_slice(&buffer[..count]);
+        }
+        drop((reader, pair.master));
+        let began = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(began.elapsed() < Duration::from_secs(10), "it goes on without a terminal");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn the_shell_stops_it_and_lets_it_go_on() {
+    let script = format!("{} ; echo it ended", env!("CARGO_BIN_EXE_wharf"));
+    let mut screen = Screen::run(&["bash", "--norc", "-i"], 80, 24, &[("WHARF_DISCOVER", "no"), ("PS1", "prompt> ")]);
+    screen.until("prompt>");
+    screen.keys(&format!("{script}\r"));
+    screen.until("Images");
+    screen.keys("\u{1a}");
+    screen.until("Stopped");
+    assert!(screen.is_restored());
+    screen.keys("fg\r");
+    screen.until("press / to filter");
+    screen.keys("4");
+    screen.until("On this machine");
+    screen.keys("q");
+    screen.until("it ended");
+    screen.keys("exit\r");
+    screen.ended();
 }
 
 #[test]

@@ -123,7 +123,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     let (hers, his) = (mail.letters("ada@site.example"), mail.letters("bob@site.example"));
     assert_eq!((hers.len(), his.len()), (4, 2), "nobody is told twice: {hers:#?} {his:#?}");
     let warning = hers.last().unwrap();
-    for said in ["CVE-2026-0001", "openssl", "3.0.9-r1", "no version without", "you launched it", "runs as    local/"] {
+    for said in ["CVE-2026-0001", "openssl", "3.0.9-r1", "no version without", "you launched it", "launched   local/"] {
         assert!(warning.contains(said), "{said}: {warning}");
     }
     assert!(his[1].contains("you supplied it"), "{}", his[1]);

@@ -81,7 +81,7 @@ impl Person {
             .env("WHARF_CACHE_DIR", self.path("home/cache"))
             .env("WHARF_STATE_DIR", self.path("home/state"))
             .env("WHARF_DISCOVER", "no")
-            .env("WHARF_SITE", crate::lab::nowhere())
+            .env("WHARF_SITE", crate::lab::NO_SITE)
             .current_dir("/");
         command
     }

@@ -24,7 +24,7 @@ fn sign_in(home: &Home, auth: &str, wrap: &[&str], variables: &[(&str, &str)]) -
         .env("WHARF_CACHE_DIR", home.path("cache"))
         .env("WHARF_STATE_DIR", home.path("state"))
         .env("WHARF_DISCOVER", "no")
-        .env("WHARF_SITE", crate::lab::nowhere())
+        .env("WHARF_SITE", crate::lab::NO_SITE)
         .env("WHARF_REGISTRIES", format!("http://{auth}"))
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())

@@ -75,8 +75,14 @@ impl Launcher for Engine {
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let facts = self.facts().await?;
-        let answers = plan::form(image, facts).check(answers)?;
-        plan::plan(&self.name, image, facts, answers, launch::key())
+        let mut answers = plan::form(image, facts).check(answers)?;
+        let key = launch::key();
+        if answers.get("name").is_empty() {
+            // Engines make names up that tell nothing; the key keeps two launches of one image apart.
+            let name = launch::name_from(&image.reference.title());
+            answers.0.insert("name".to_owned(), format!("{name}-{}", key.get(..4).unwrap_or_default()));
+        }
+        plan::plan(&self.name, image, facts, answers, key)
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {

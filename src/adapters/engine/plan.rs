@@ -21,7 +21,7 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 /// The questions, with careful defaults for this image on this engine.
 pub fn form(image: &Image, facts: &Facts) -> Form {
     let mut fields = vec![
-        questions::name("what the workload is called; empty lets the engine choose", ""),
+        questions::name("what the workload is called; empty names it after its image", ""),
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
         Field::new(

@@ -26,7 +26,7 @@ use crate::{
         clean,
         error::{During, Error, Kind, Result},
         form::{Answers, Form},
-        launch::{Plan, State, Usage, Workload},
+        launch::{self, Plan, State, Usage, Workload},
         model::{Health, Image, ImageKind, Platform},
         ports::{ByteStream, Launcher, Supply, Terminal},
         progress::Context,
@@ -79,7 +79,7 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let name = host_name(answers.get("name"));
+        let name = launch::name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Looks at the host's paths, which may be on a file system that is slow.
         let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
@@ -491,11 +491,4 @@ fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, signal);
     }
-}
-
-fn host_name(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
-    let plain = plain.trim_matches('-');
-    if plain.is_empty() { "wharf".into() } else { plain.to_owned() }
 }

@@ -338,7 +338,10 @@ impl Policy {
         let by_database =
             scanned.is_some_and(|scanned| now.saturating_sub(scanned) / DAY <= fresh) && database.is_some();
         let (what, step) = if by_database {
-            ("its scanner's database", "bring the scanner's database up to date, and scan it again")
+            (
+                "its scanner's database",
+                "bring the scanner's database up to date: until then, scanning again changes nothing",
+            )
         } else {
             ("its scan", "scan it again")
         };

@@ -150,7 +150,7 @@ impl Notice {
                 let fixed = if fixed.is_empty() { "not fixed yet".to_owned() } else { format!("fixed in {fixed}") };
                 letter.line(format!("finding    {id} in {package}, {fixed}"));
             }
-            warning.workloads.iter().for_each(|workload| letter.line(format!("runs as    {workload}")));
+            warning.workloads.iter().for_each(|workload| letter.line(format!("launched   {workload}")));
             letter.line(format!("you        {}", warning.because.join(", ")));
             match &warning.fixed {
                 Some(fixed) => letter.line(format!("launch     wharf launch {fixed}")),

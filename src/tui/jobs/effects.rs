@@ -206,9 +206,9 @@ impl Jobs {
                 // What they are comes before whether they can be trusted: that takes longer.
                 let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
                     |(source, name, image)| async move {
-                        if let Ok((subject, badge)) = portal.mark(cx, image).await {
+                        if let Ok((subject, standing)) = portal.mark(cx, image).await {
                             let (source, name) = (source.clone(), name.clone());
-                            post.send(Msg::Marked { source, name, subject, badge }).await;
+                            post.send(Msg::Marked { source, name, subject, standing }).await;
                         }
                     },
                 );

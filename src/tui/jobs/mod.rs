@@ -100,6 +100,15 @@ impl Jobs {
         effects::resolve(&self.portal, target)
     }
 
+    /// Keeps a theme for the next time.
+    pub fn keep_theme(&self, name: &str) -> std::io::Result<()> {
+        let config = &self.portal.config;
+        if config.state_dir.as_os_str().is_empty() {
+            return Ok(());
+        }
+        crate::tui::kept::keep(&config.state_dir, &config.theme, name)
+    }
+
     fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {
         self.end(slot);
         self.number += 1;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     core::quote::MARK,
     tui::{
+        input::Input,
         theme::Theme,
         widgets::{above, below, boxed, fit, put, row, select, wrap},
     },
@@ -44,10 +45,11 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             }
             let inner = below(inner, above);
             let hidden = matches!(ask, Ask::Question(_, true) | Ask::GiftKey(..));
-            let text = if hidden { "•".repeat(input.text.chars().count()) } else { input.text.clone() };
+            let dots = Input { text: "•".repeat(input.text.chars().count()), cursor: input.cursor };
+            let (text, column) = if hidden { &dots } else { input }.window(inner.width as usize);
             put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));
             put(frame, row(inner, 1), Line::styled("enter takes it, esc leaves", theme.style("dim")));
-            cursor(frame, inner, &text, input.cursor, 0);
+            cursor(frame, inner, column);
         }
         Popup::Confirm { question, .. } => {
             let room = (question.width() as u16 + 4).clamp(40, 100).min(frame.area().width);
@@ -146,15 +148,16 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     let (width, height) = pick.size();
     let inner = boxed(frame, width, height, &pick.title, theme);
     let width = inner.width as usize;
+    let (text, column) = pick.input.window(width.saturating_sub(2));
     put(
         frame,
         row(inner, 0),
         Line::from(vec![
             Span::styled("› ", theme.style("key")),
-            Span::styled(fit(&pick.input.text, width.saturating_sub(2)), theme.style("text")),
+            Span::styled(fit(&text, width.saturating_sub(2)), theme.style("text")),
         ]),
     );
-    cursor(frame, inner, &pick.input.text, pick.input.cursor, 2);
+    cursor(frame, inner, column + 2);
     let list = above(below(inner, 1), 1);
     let top = pick.at.window(pick.count(), list.height as usize);
     for (number, index) in pick.shown.iter().enumerate().skip(top).take(list.height as usize) {
@@ -195,9 +198,8 @@ fn pick_view(pick: &Pick, frame: &mut Frame<'_>, theme: &Theme) {
     put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(fit(hint, width), theme.style("dim")));
 }
 
-fn cursor(frame: &mut Frame<'_>, area: ratatui::layout::Rect, text: &str, cursor: usize, indent: u16) {
-    let before: String = text.chars().take(cursor).collect();
-    let column = indent + before.width() as u16;
+fn cursor(frame: &mut Frame<'_>, area: ratatui::layout::Rect, column: usize) {
+    let column = u16::try_from(column).unwrap_or(u16::MAX);
     if column < area.width && area.height > 0 {
         frame.set_cursor_position((area.x + column, area.y));
     }

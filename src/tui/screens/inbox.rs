@@ -213,7 +213,7 @@ impl Page {
             if let Some(warning) = &notice.warning {
                 more = format!("{more} · {}", warning.because.join(", "));
                 if !warning.workloads.is_empty() {
-                    more = format!("{more} · runs as {}", warning.workloads.join(", "));
+                    more = format!("{more} · launched as {}", warning.workloads.join(", "));
                 }
             }
             for (number, line) in quote("", &more, width.saturating_sub(4)).into_iter().enumerate() {

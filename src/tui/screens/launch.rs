@@ -4,7 +4,6 @@ use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
-    widgets::{Paragraph, Wrap},
 };
 
 use crate::{
@@ -92,9 +91,7 @@ impl Page {
     /// The last line of the plan that can stand first, on a terminal of this size: no more than what is below is hidden.
     pub fn plan_end(&self, size: (u16, u16)) -> u16 {
         let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
-        let lines = self.plan_lines(area.width, &Theme::load("default", None, Depth::None));
-        let room = usize::from(area.width).max(1);
-        let count: usize = lines.iter().map(|line| wrap(&line.to_string(), room).len()).sum();
+        let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
         u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
     }
 
@@ -177,8 +174,26 @@ impl Page {
         let (form_width, form_height) = form_size(self, area);
         self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);
         let plan_area = self.plan_area(area);
-        let lines = self.plan_lines(plan_area.width, theme);
-        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((self.plan_top, 0)), plan_area);
+        let rows = self.plan_rows(plan_area.width, theme);
+        // Where the plan became shorter or the terminal larger, its end stays at the bottom.
+        let end = rows.len().saturating_sub(usize::from(plan_area.height));
+        let top = usize::from(self.plan_top).min(end);
+        for (number, line) in rows.into_iter().skip(top).take(usize::from(plan_area.height)).enumerate() {
+            put(frame, row(plan_area, number as u16), line);
+        }
+    }
+
+    /// The plan as it stands in so many columns: what is too long runs on in the next row.
+    fn plan_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let room = usize::from(columns).max(1);
+        let rows = |line: Line<'static>| {
+            if line.width() <= room {
+                return vec![line];
+            }
+            let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
+            wrap(&line.to_string(), room).into_iter().map(|part| Line::styled(part, style)).collect()
+        };
+        self.plan_lines(columns, theme).into_iter().flat_map(rows).collect()
     }
 
     fn form_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
@@ -200,7 +215,7 @@ impl Page {
             let selected = number == self.at.selected && !self.in_plan;
             let editing = if selected { self.editing.as_ref() } else { None };
             let shown = match editing {
-                Some(input) => input.text.clone(),
+                Some(input) => input.window(value_width).0,
                 None if turns && selected => format!("‹ {value} ›"),
                 None if value.is_empty() => "–".into(),
                 None => value,
@@ -212,8 +227,7 @@ impl Page {
             let place = row(area, (number - top) as u16);
             put(frame, place, if editing.is_some() { line } else { select(line, selected, theme) });
             if let Some(input) = editing {
-                let before: String = input.text.chars().take(input.cursor).collect();
-                let column = (label_width + 2 + unicode_width::UnicodeWidthStr::width(before.as_str())) as u16;
+                let column = (label_width + 2 + input.window(value_width).1) as u16;
                 frame.set_cursor_position((place.x + column.min(place.width.saturating_sub(1)), place.y));
             }
         }

@@ -12,8 +12,8 @@ use crate::{
         list::Position,
         msg::HealthLine,
         state::SourceLine,
-        theme::Theme,
-        widgets::{fit, put, row},
+        theme::{Depth, Theme},
+        widgets::{fit, put, row, wrap},
     },
 };
 
@@ -81,15 +81,28 @@ impl Page {
         lines.push(Line::styled(" On this machine", theme.style("title")));
         for finding in findings.iter().chain(&self.checks) {
             let (sign, role) = (finding.state.sign(), finding.state.role());
-            lines.push(Line::from(vec![
-                Span::styled(format!(" {sign} "), theme.style(role)),
-                Span::styled(format!("{}: {}", finding.what, finding.found), theme.style("text")),
-            ]));
+            // Whole: what cannot be read here can be read nowhere on a screen.
+            let words = format!("{}: {}", finding.what, finding.found);
+            for (number, part) in wrap(&words, width.saturating_sub(5).max(10)).into_iter().enumerate() {
+                let (sign, more) = if number == 0 { (sign, "") } else { (" ", "  ") };
+                lines.push(Line::from(vec![
+                    Span::styled(format!(" {sign} "), theme.style(role)),
+                    Span::styled(format!("{more}{part}"), theme.style("text")),
+                ]));
+            }
             if !finding.advice.is_empty() {
-                lines.push(detail(&format!("→ {}", finding.advice), width, theme));
+                for part in wrap(&format!("→ {}", finding.advice), width.saturating_sub(13).max(10)) {
+                    lines.push(detail(&part, width, theme));
+                }
             }
         }
         lines
+    }
+
+    /// How far one can scroll: the last lines stay on a screen of this size.
+    pub fn count(&self, sources: &[SourceLine], findings: &[Finding], size: (u16, u16)) -> usize {
+        let lines = self.lines(sources, findings, size.0.into(), &Theme::load("default", None, Depth::None)).len();
+        lines.saturating_sub(usize::from(size.1.saturating_sub(2))) + 1
     }
 
     /// Draws the screen.

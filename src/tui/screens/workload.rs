@@ -47,6 +47,10 @@ pub struct Page {
     pub memory: Vec<f64>,
     /// The last reading.
     pub usage: Option<Usage>,
+    /// Milliseconds, by the loop's clock, when its output was asked for.
+    pub asked: u64,
+    /// Whether it could be followed: then its end means that something ended.
+    pub lasted: bool,
 }
 
 impl Page {
@@ -61,7 +65,18 @@ impl Page {
             cpu: Vec::new(),
             memory: Vec::new(),
             usage: None,
+            asked: 0,
+            lasted: false,
         }
+    }
+
+    /// Begins its output anew: it was started again, and what it prints is told from its beginning.
+    pub fn again(&mut self, clock: u64) {
+        self.lines.clear();
+        self.rest.clear();
+        self.ended = None;
+        self.back = 0;
+        self.asked = clock;
     }
 
     /// Takes output in, cleaned; colours of programs are left out.
@@ -162,7 +177,8 @@ impl Page {
     }
 
     fn usage_line(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let Some(usage) = &self.usage else {
+        // What has ended uses nothing.
+        let Some(usage) = self.usage.as_ref().filter(|_| self.workload.state.is_live()) else {
             return put(
                 frame,
                 area,

@@ -20,6 +20,7 @@ use crate::{
         record::Subject,
         rows::{RowSet, RowView},
         search::{RowId, Sort},
+        standing::Standing,
         text,
     },
     tui::{
@@ -52,6 +53,9 @@ pub struct Feed {
     pub listing: Listing,
 }
 
+/// Rows that are looked at where the filter asks how they stand.
+const LOOKED_AT: usize = 100;
+
 /// The screen's state.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
@@ -77,6 +81,8 @@ pub struct Catalog {
     sets: Sets,
     order: Option<Ids>,
     hits: Ids,
+    /// What the search found, whether it stands as the filter wants or not.
+    found: Ids,
     hits_of: Query,
     number: u64,
     pending: Query,
@@ -90,7 +96,7 @@ pub struct Catalog {
     looking: Vec<(String, String, String)>,
     /// Badges of digests that rows show.
     /// By place and digest: the same bytes may be admitted here and unsigned there.
-    badges: HashMap<(String, Digest), Badge>,
+    badges: HashMap<(String, Digest), Standing>,
     /// The places of rows, as badges have them.
     places: HashMap<(String, String), String>,
 }
@@ -121,6 +127,7 @@ impl Catalog {
             sets: Arc::default(),
             order: None,
             hits: Arc::default(),
+            found: Arc::default(),
             hits_of: Query::default(),
             number: 0,
             pending: Query::default(),
@@ -247,7 +254,7 @@ impl Catalog {
         );
         self.order = None;
         // Row numbers of the old sets mean nothing in the new ones.
-        self.hits = Arc::default();
+        (self.hits, self.found) = (Arc::default(), Arc::default());
         self.hits_of = Query::default();
         vec![self.search()]
     }
@@ -262,7 +269,7 @@ impl Catalog {
     pub fn resort(&mut self) -> Vec<Effect> {
         self.sort = self.sort.next();
         self.order = None;
-        self.hits = Arc::default();
+        (self.hits, self.found) = (Arc::default(), Arc::default());
         vec![self.search()]
     }
 
@@ -278,7 +285,7 @@ impl Catalog {
             query,
             sort: self.sort,
             order: self.order.clone().map(SharedIds),
-            from: narrows.then(|| SharedIds(self.hits.clone())),
+            from: narrows.then(|| SharedIds(self.found.clone())),
         }
     }
 
@@ -291,8 +298,10 @@ impl Catalog {
         if order.is_some() {
             self.order = order;
         }
+        self.found.clone_from(&hits);
         self.hits = hits;
         self.hits_of = self.pending.clone();
+        self.narrow_by_standing();
         let kept = self.keep.take().and_then(|(source, name)| {
             let set = self.sets.iter().position(|(known, _)| *known == source)?;
             let row = self.sets.get(set)?.1.find(&name)?;
@@ -315,7 +324,10 @@ impl Catalog {
     }
 
     fn view_of(&self, position: usize) -> Option<(&str, RowView<'_>)> {
-        let id = self.hits.get(position)?;
+        self.row(*self.hits.get(position)?)
+    }
+
+    fn row(&self, id: RowId) -> Option<(&str, RowView<'_>)> {
         let (source, rows) = self.sets.get(id.set as usize)?;
         Some((source, rows.get(id.row as usize)?))
     }
@@ -328,8 +340,8 @@ impl Catalog {
     /// The selected image, with the tag that was asked for, else its favourite.
     pub fn target(&self) -> Option<Target> {
         let (source, view) = self.selected()?;
-        let wanted = Query::parse(&self.input.text).beside;
-        let asked = view.tags.split(' ').find(|tag| wanted.iter().any(|wanted| tag.to_lowercase() == *wanted));
+        let query = Query::parse(&self.input.text);
+        let asked = view.tags.split(' ').find(|tag| query.tags().any(|wanted| tag.to_lowercase() == *wanted));
         Some(Target::Row {
             source: source.to_owned(),
             name: view.name.to_owned(),
@@ -369,8 +381,17 @@ impl Catalog {
     /// Rows on the screen that only a look can tell more about, unless they are being looked at.
     pub fn wants_looks(&mut self, sources: &[SourceLine], height: usize) -> Option<Effect> {
         let top = self.at.window(self.hits.len(), height);
-        let wanted: Vec<(String, String, String)> = (top..self.hits.len().min(top + height))
-            .filter_map(|position| self.view_of(position))
+        // Where the filter asks how rows stand, those are looked at that it may show.
+        let (rows, from, most) = if self.hits_of.standing.is_empty() {
+            (&self.hits, top, height)
+        } else {
+            (&self.found, 0, LOOKED_AT.max(height))
+        };
+        let wanted: Vec<(String, String, String)> = rows
+            .iter()
+            .skip(from)
+            .take(most)
+            .filter_map(|id| self.row(*id))
             .filter(|(source, _)| sources.iter().any(|known| known.name == *source && known.cheap))
             .filter_map(|(source, view)| {
                 Some((source.to_owned(), view.name.to_owned(), view.favourite_tag()?.to_owned()))
@@ -408,8 +429,26 @@ impl Catalog {
     }
 
     /// Takes in the badge of an image in its place.
-    pub fn marked_as(&mut self, subject: &Subject, badge: Badge) {
-        self.badges.insert((subject.name.clone(), subject.digest.clone()), badge);
+    pub fn marked_as(&mut self, subject: &Subject, standing: Standing) {
+        self.badges.insert((subject.name.clone(), subject.digest.clone()), standing);
+    }
+
+    /// Shows only the rows that stand as the filter wants, by what is known of them.
+    pub fn narrow_by_standing(&mut self) {
+        if self.hits_of.standing.is_empty() {
+            return;
+        }
+        let on = self.hits.get(self.at.selected).copied();
+        let fits = |id: &&RowId| {
+            self.row(**id).is_some_and(|(source, view)| {
+                let standing = self.standing(source, &view).unwrap_or_default();
+                self.hits_of.stands_well(&standing, view.publisher)
+            })
+        };
+        let hits: Vec<RowId> = self.found.iter().filter(fits).copied().collect();
+        self.at.selected = on.and_then(|on| hits.iter().position(|id| *id == on)).unwrap_or(self.at.selected);
+        self.hits = Arc::new(hits);
+        self.at.clamp(self.hits.len());
     }
 
     /// Takes in where the image of a row is.
@@ -419,13 +458,17 @@ impl Catalog {
 
     /// The badge of a row, where one is known: by its place and the digest that a look has just told, or a cloud's own hash.
     pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
+        self.standing(source, view).map(|standing| standing.badge)
+    }
+
+    fn standing(&self, source: &str, view: &RowView<'_>) -> Option<Standing> {
         let row = (source.to_owned(), view.name.to_owned());
         let look = self.looks.get(&row).and_then(Option::as_ref);
         if let Some(digest) = look.and_then(|version| version.digest.clone()) {
             return self.badges.get(&(self.places.get(&row)?.clone(), digest)).copied();
         }
         let told: Digest = (view.kind != ImageKind::Container).then(|| view.digest.parse().ok()).flatten()?;
-        self.badges.iter().find(|((_, digest), _)| *digest == told).map(|(_, badge)| *badge)
+        self.badges.iter().find(|((_, digest), _)| *digest == told).map(|(_, standing)| *standing)
     }
 
     /// Takes in what a look told.

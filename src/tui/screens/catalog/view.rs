@@ -76,10 +76,11 @@ impl Catalog {
         }
         let right_width = right.chars().count();
         let room = (area.width as usize).saturating_sub(right_width + 4);
+        let (typed, column) = self.input.window(room);
         let left = if self.typing || !self.input.text.is_empty() {
             Line::from(vec![
                 Span::styled("/ ", theme.style("key")),
-                Span::styled(fit(&self.input.text, room), theme.style("text")),
+                Span::styled(fit(&typed, room), theme.style("text")),
             ])
         } else {
             Line::from(Span::styled(fit("  press / to filter", room + 2), theme.style("dim")))
@@ -88,8 +89,7 @@ impl Catalog {
         spans.push(Span::styled(format!(" {right}"), theme.style("dim")));
         put(frame, area, Line::from(spans));
         if self.typing && area.height > 0 {
-            let before: String = self.input.text.chars().take(self.input.cursor).collect();
-            let column = 2 + unicode_width::UnicodeWidthStr::width(before.as_str()) as u16;
+            let column = 2 + u16::try_from(column).unwrap_or(u16::MAX - 2);
             if column < area.width {
                 frame.set_cursor_position((area.x + column, area.y));
             }
@@ -100,8 +100,11 @@ impl Catalog {
         let loading = self.feeds.iter().any(|feed| feed.loading);
         let searchers: Vec<&str> =
             self.feeds.iter().filter(|feed| feed.listing != Listing::Whole).map(|feed| feed.source.as_str()).collect();
-        let words = Query::parse(&self.input.text).words.join(" ");
-        let lines: Vec<String> = if !self.begun || (loading && self.input.text.is_empty()) {
+        let query = Query::parse(&self.input.text);
+        let words = query.words.join(" ");
+        let lines: Vec<String> = if !query.unknown.is_empty() {
+            query.unknown
+        } else if !self.begun || (loading && self.input.text.is_empty()) {
             vec!["asking the sources…".into()]
         } else if self.input.text.is_empty() {
             vec!["no images yet: 4 shows the sources and what is missing".into()]

@@ -1,0 +1,81 @@
+//! All mistakes of a TOML file at once: whoever corrects one need not start again to hear of the next.
+
+use serde::de::DeserializeOwned;
+
+use super::{clean, text::line_of};
+
+/// Mistakes that are told of one file.
+const MOST: usize = 20;
+
+/// One thing in a file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub words: String,
+}
+
+/// Reads a file. What could be used without the lines that are wrong comes first, where that is anything.
+pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
+    let (value, mut mistakes) = taken_apart(text);
+    mistakes.sort_by_key(|mistake| mistake.line);
+    (value, mistakes)
+}
+
+fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
+    let mut left = text.to_owned();
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    loop {
+        let error = match toml::from_str(&left) {
+            Ok(value) => return (Some(value), mistakes),
+            Err(error) => error,
+        };
+        let line = line_of(&left, error.span().map(|span| span.start));
+        // What is no TOML without a line of it was no mistake before.
+        let broken = toml::from_str::<toml::Table>(&left).is_err();
+        if mistakes.len() == MOST || broken && !mistakes.is_empty() || mistakes.iter().any(|known| known.line == line) {
+            return (None, mistakes);
+        }
+        mistakes.push(Mistake { line, words: clean::line(error.message()).into_owned() });
+        if broken {
+            return (None, mistakes);
+        }
+        left = without(&left, line);
+    }
+}
+
+/// The text with an empty line in the place of this one; the lines after it keep their numbers.
+fn without(text: &str, line: usize) -> String {
+    let lines = text.lines().enumerate().map(|(at, words)| if at + 1 == line { "" } else { words });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        name: Option<String>,
+        size: Option<u8>,
+    }
+
+    #[test]
+    fn every_wrong_line_is_told_and_the_others_are_used() {
+        let (file, mistakes) = read::<File>("colour = 1\nname = \"a\"\nsize = \"large\"\nshape = [\"x\"]\n");
+        assert_eq!(file, Some(File { name: Some("a".into()), size: None }));
+        assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 3, 4]);
+        assert!(mistakes[0].words.contains("colour") && mistakes[2].words.contains("shape"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn what_is_no_toml_is_one_mistake_and_nothing_of_it_is_used() {
+        let (file, mistakes) = read::<File>("name = \"a\"\nsize = = 3\nshape = 1\n");
+        assert_eq!((file, mistakes.len(), mistakes[0].line), (None, 1, 2));
+        let (file, mistakes) = read::<File>("shape = [\n  1,\n]\nname = 3\n");
+        assert_eq!(file, None, "a value of several lines is not taken apart");
+        assert_eq!(mistakes.iter().map(|mistake| mistake.line).collect::<Vec<_>>(), [1, 4]);
+    }
+}

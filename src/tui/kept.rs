@@ -1,0 +1,34 @@
+//! The theme that was chosen on the screen, for the next time. Nothing is written into anybody's configuration.
+
+use std::{fs, io, path::Path};
+
+const FILE: &str = "theme";
+
+/// Keeps a choice beside what the configuration said when it was made.
+pub fn keep(state_dir: &Path, configured: &str, chosen: &str) -> io::Result<()> {
+    fs::write(state_dir.join(FILE), format!("{configured}\n{chosen}\n"))
+}
+
+/// The theme to begin with: the one that was chosen last, until the configuration or a flag names another.
+pub fn theme(state_dir: &Path, configured: &str) -> String {
+    let text = fs::read_to_string(state_dir.join(FILE)).unwrap_or_default();
+    let mut lines = text.lines();
+    match (lines.next(), lines.next()) {
+        (Some(before), Some(chosen)) if before == configured && !chosen.is_empty() => chosen.to_owned(),
+        _ => configured.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_theme_is_kept_until_the_configuration_names_another() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(theme(folder.path(), "default"), "default");
+        keep(folder.path(), "default", "mono").unwrap();
+        assert_eq!(theme(folder.path(), "default"), "mono");
+        assert_eq!(theme(folder.path(), "light"), "light");
+    }
+}

@@ -1,0 +1,137 @@
+//! Keys in texts, keys that leave, and screens that go on by themselves: `update` alone.
+
+use wharf::{
+    core::launch::{State as Runs, Workload},
+    tui::{
+        action::Action,
+        hints,
+        msg::{Effect, Msg},
+        screens::console,
+        state::{Screen, State},
+        update::update,
+    },
+};
+
+use crate::{
+    fake,
+    keys::{plan, press, run, state},
+    screens::draw,
+};
+
+fn notice(state: &State) -> &str {
+    state.notice.as_ref().map_or("", |notice| notice.text.as_str())
+}
+
+#[test]
+fn a_text_that_is_pasted_by_mistake_is_refused_at_once_and_nothing_of_it_is_kept() {
+    let mut state = state();
+    press(&mut state, "/ a");
+    let effects = update(&mut state, Msg::Paste("x y\n".repeat(300_000)));
+    assert_eq!(effects, []);
+    assert!(notice(&state).contains("not pasted"), "{}", notice(&state));
+    assert_eq!(state.catalog.input.text, "a");
+    press(&mut state, "ctrl-c :");
+    update(&mut state, Msg::Paste("x".repeat(5000)));
+    assert!(notice(&state).contains("not pasted"));
+    update(&mut state, Msg::Paste(format!("wharf:oci://{}", "x".repeat(1_000_000))));
+    assert!(matches!(state.screen(), Screen::Catalog));
+}
+
+#[test]
+fn ctrl_c_leaves_a_text_and_a_popup_and_ctrl_z_is_the_shells_everywhere() {
+    let mut state = state();
+    press(&mut state, "/ a b ctrl-z");
+    assert!(std::mem::take(&mut state.suspend), "also while a text is typed");
+    press(&mut state, "ctrl-c");
+    assert_eq!((state.catalog.typing, state.catalog.input.text.as_str()), (false, ""));
+    press(&mut state, ": q ctrl-z ctrl-c");
+    assert!(state.popups.is_empty() && state.suspend && !state.quit);
+}
+
+#[test]
+fn panes_are_gone_through_in_both_directions_whatever_their_number() {
+    let mut state = state();
+    press(&mut state, "j enter");
+    let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
+    update(&mut state, Msg::Image(Box::new(Ok(image))));
+    let pane = |state: &State| match state.screen() {
+        Screen::Image(page) => page.pane,
+        _ => panic!(),
+    };
+    let Screen::Image(page) = state.screen() else { panic!() };
+    let panes = page.panes();
+    for place in (0..panes.len()).rev() {
+        press(&mut state, "left");
+        assert_eq!(pane(&state), panes[place]);
+    }
+    press(&mut state, "left tab");
+    assert_eq!(pane(&state), panes[0]);
+}
+
+fn workload(state: Runs) -> Workload {
+    Workload {
+        id: "3f2a9c0d11e8".into(),
+        backend: "docker".into(),
+        name: "gromacs-3f2a".into(),
+        image: "lab.example/physics/gromacs:latest".into(),
+        digest: String::new(),
+        state,
+        created: None,
+        note: String::new(),
+    }
+}
+
+#[test]
+fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
+    let mut state = state();
+    press(&mut state, "2");
+    update(&mut state, Msg::Workloads(vec![workload(Runs::Exited(0))], Vec::new()));
+    press(&mut state, "enter");
+    update(&mut state, Msg::Log(b"the first run\n".to_vec().into()));
+    update(&mut state, Msg::LogEnd(Ok(())));
+    let job = match press(&mut state, "S").as_slice() {
+        [Effect::Start { job, .. }] => *job,
+        other => panic!("{other:?}"),
+    };
+    let follows = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Logs { .. }));
+    assert!(follows(&update(&mut state, Msg::JobDone(job, Ok(("started".into(), None))))));
+    // Somebody else starts it.
+    update(&mut state, Msg::Workloads(vec![workload(Runs::Exited(1))], Vec::new()));
+    assert!(follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
+    assert!(!follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
+    let Screen::Workload(page) = state.screen() else { panic!() };
+    assert!(page.lines.is_empty() && page.ended.is_none(), "it is told from its beginning");
+}
+
+#[test]
+fn the_end_of_a_plan_stays_in_sight() {
+    let mut state = state();
+    crate::keys::launching(&mut state);
+    let mut long = plan(&state);
+    long.steps = (0..60).map(|number| format!("step {number} {}", "of many words ".repeat(12))).collect();
+    update(&mut state, Msg::Plan(Box::new(Ok(long.clone()))));
+    for size in [(80, 24), (120, 30), (50, 20)] {
+        let effects = update(&mut state, Msg::Resize(size.0, size.1));
+        run(&mut state, effects);
+        press(&mut state, "tab g G");
+        assert!(draw(&mut state, size).contains("\"Image\""), "{}", draw(&mut state, size));
+        press(&mut state, "tab");
+    }
+    long.steps.truncate(1);
+    press(&mut state, "tab G tab");
+    update(&mut state, Msg::Plan(Box::new(Ok(long))));
+    assert!(draw(&mut state, (120, 40)).contains("step 0"), "a plan that became shorter is shown whole");
+}
+
+#[test]
+fn hints_name_only_keys_that_do_something_here() {
+    let mut state = state();
+    state.stack.push(Screen::Console(Box::new(console::Page::new(workload(Runs::Running), (80, 24)))));
+    let shown: Vec<String> = hints::of(&state).into_iter().map(|hint| hint.key).collect();
+    assert_eq!(shown, ["ctrl-]"], "all other keys go to what runs there");
+    let mut inbox = crate::keys::requests("inbox", "7 j");
+    let launches = |state: &State| hints::of(state).iter().filter(|hint| hint.action == Action::Launch).count();
+    assert_eq!(launches(&inbox), 1);
+    press(&mut inbox, "j");
+    assert_eq!(launches(&inbox), 0, "what waits for a decision has nothing to launch");
+}
