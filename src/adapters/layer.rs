@@ -214,13 +214,16 @@ impl Read for Decompressed<'_> {
     }
 }
 
+/// Parts of a file between its holes: offset and length.
+pub type Parts = Vec<(u64, u64)>;
+
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// A file; its data is read from the layer.
     File,
     /// A file with holes: its parts as offset and length, in order, and its length. The data are the parts alone.
-    Sparse(Vec<(u64, u64)>, u64),
+    Sparse(Parts, u64),
     /// A folder.
     Folder,
     /// A symbolic link.
@@ -444,11 +447,10 @@ impl<'a> Layer<'a> {
             // The oldest archives have no other mark of a folder.
             EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => What::Folder,
             EntryType::Regular | EntryType::Continuous if in_data == Some(true) => {
-                let (what, map) = self.map_in_data(size, said.holes.length)?;
-                let (data, length) = (size - map, what.1);
+                let (parts, length, map) = self.map_in_data(size, said.holes.length)?;
                 budget.bytes(length)?;
-                self.begins(data);
-                let what = What::Sparse(what.0, length);
+                self.begins(size - map);
+                let what = What::Sparse(parts, length);
                 return Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) });
             }
             EntryType::Regular | EntryType::Continuous if in_data.is_some() => {
@@ -472,10 +474,10 @@ impl<'a> Layer<'a> {
         Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) })
     }
 
-    /// The map that stands before the data of a file with holes, in blocks of its own; and how long it was.
+    /// The map that stands before the data of a file with holes, in blocks of its own: parts, length, bytes of the map.
     ///
     /// Decimal numbers, each on a line: how many parts, then the offset and length of each.
-    fn map_in_data(&mut self, size: u64, length: Option<u64>) -> io::Result<((Vec<(u64, u64)>, u64), u64)> {
+    fn map_in_data(&mut self, size: u64, length: Option<u64>) -> io::Result<(Parts, u64, u64)> {
         let broken = || wrong("the map of a file with holes is wrong");
         let (mut numbers, mut text, mut read) = (Vec::new(), Vec::new(), 0_u64);
         let mut wanted = None;
@@ -511,7 +513,7 @@ impl<'a> Layer<'a> {
         }
         let data = size.checked_sub(read).ok_or_else(broken)?;
         let length = length.ok_or_else(broken)?;
-        Ok(((parts_of(&numbers, length, data)?, length), read))
+        Ok((parts_of(&numbers, length, data)?, length, read))
     }
 
     /// The map of a file with holes, whose last parts stand in blocks of their own.
@@ -654,7 +656,7 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
 }
 
 /// Parts of a file with holes from offsets and lengths, held against its length and the bytes that are there.
-fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Vec<(u64, u64)>> {
+fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Parts> {
     let broken = || wrong("the map of a file with holes is wrong");
     let (mut parts, mut end, mut sum) = (Vec::new(), 0_u64, 0_u64);
     for pair in numbers.chunks(2) {

@@ -129,7 +129,8 @@ impl Configuration {
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let Ok(Value::Object(whole)) = document::read::<Value>(bytes) else { return None };
         let has = |name: &str| whole.contains_key(name);
-        if !has("rootfs") && !(has("os") && has("architecture")) && !(has("config") && has("history")) {
+        let of_image = has("rootfs") || (has("os") && has("architecture")) || (has("config") && has("history"));
+        if !of_image {
             return None;
         }
         let mut reader = Reader { unread: Vec::new() };

@@ -346,7 +346,7 @@ fn bare(text: &str) -> String {
 /// Docker Hub under its one name, as every engine reads it: it has had others, and a single word is in its `library`.
 fn of_hub(mut name: Name) -> Name {
     if HUB_NAMES.contains(&name.host.as_str()) {
-        name.host = DOCKER_HUB.to_owned();
+        DOCKER_HUB.clone_into(&mut name.host);
     }
     if name.host == DOCKER_HUB && !name.repository.contains('/') {
         name.repository.insert_str(0, "library/");
