@@ -1,6 +1,6 @@
 //! OpenStack clouds: VM images (Glance), who may use them, and servers (Nova).
 //!
-//! Files and variables are read as openstackclient reads them ([`settings`]), and the sign-in is ours ([`keystone`]): the
+//! Files and variables are read as openstackclient reads them (`settings`), and the sign-in is ours (`keystone`): the
 //! library for it read numbers into ids, knew no merge keys, and gave up on a catalogue for one odd service in it.
 
 mod answers;
