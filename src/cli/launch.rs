@@ -103,10 +103,12 @@ fn print(plan: &Plan, json: bool) -> Result<()> {
     if json {
         return output::json_as_sent(plan);
     }
-    output::line(&format!("on {}: {}", plan.backend, plan.image.reference))?;
+    let mut page = output::Page::default();
+    page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
     for (number, step) in plan.steps.iter().enumerate() {
-        output::line(&format!("{}. {step}", number + 1))?;
+        page.line(&format!("{}. {step}", number + 1));
     }
-    output::json_as_sent(&plan.request)?;
-    plan.risks.iter().try_for_each(|risk| output::line(&format!("{} {}", risk.weight.sign(), risk.text)))
+    page.json_as_sent(&plan.request)?;
+    plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
+    page.print()
 }

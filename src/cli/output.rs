@@ -32,6 +32,29 @@ pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
     print(&clean::json(&text))
 }
 
+/// What is printed in one piece: a reader that takes only its beginning, or keeps it on the way, has all of it.
+#[derive(Default)]
+pub struct Page(Vec<String>);
+
+impl Page {
+    /// Adds a line.
+    pub fn line(&mut self, text: &str) {
+        self.0.push(folded(&clean::line(text)));
+    }
+
+    /// Adds what somebody else gets, as they get it.
+    pub fn json_as_sent(&mut self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).during("write JSON")?;
+        self.0.push(clean::json(&text).into_owned());
+        Ok(())
+    }
+
+    /// Prints it.
+    pub fn print(&self) -> Result<()> {
+        put(format!("{}\n", self.0.join("\n")).as_bytes())
+    }
+}
+
 /// Prints one line: whatever stands in it, it stays one.
 pub fn line(text: &str) -> Result<()> {
     print(&folded(&clean::line(text)))
