@@ -28,8 +28,9 @@ pub fn json_line(value: &impl Serialize) -> Result<()> {
 
 /// Prints what somebody else gets, as they get it.
 pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).during("write JSON")?;
-    print(&clean::json(&text))
+    let mut page = Page::default();
+    page.json_as_sent(value)?;
+    page.print()
 }
 
 /// What is printed in one piece: a reader that takes only its beginning, or keeps it on the way, has all of it.

@@ -37,6 +37,8 @@ const MOST_WAIT: Duration = Duration::from_secs(10);
 pub struct Registry {
     /// Host with port, as references name it.
     pub host: String,
+    /// What Podman's files say of registries: read once, and not for each request.
+    entries: Vec<trust::Entry>,
     /// Where it is. All that is secret goes there only, but for what its token server gets.
     pub server: Server,
     tls: Tls,
@@ -84,6 +86,7 @@ impl Registry {
     pub fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         Ok(Self {
             host,
+            entries: trust::entries(),
             server: Server::new(base, tls.clone(), reach.clone())?,
             tls,
             reach,
@@ -196,7 +199,7 @@ impl Registry {
     /// Whatever a site has blocked for its engines is not asked here either.
     fn may_be_asked(&self, what: &str, repository: &str) -> Result<()> {
         let name = if repository.is_empty() { self.host.clone() } else { format!("{}/{repository}", self.host) };
-        match trust::blocked(&name) {
+        match trust::blocked(&self.entries, &name) {
             None => Ok(()),
             Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
                 .hint("whoever runs this machine has decided so: ask them")),

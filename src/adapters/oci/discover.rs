@@ -6,12 +6,16 @@ use crate::core::{config::SourceConfig, reference::DOCKER_HUB};
 /// One source for every registry in Docker's and Podman's own files, but for Docker Hub, which has its own adapter.
 pub fn discover() -> Vec<SourceConfig> {
     let mut found: Vec<SourceConfig> = Vec::new();
-    let named = trust::entries().into_iter().filter(|entry| !entry.blocked && !entry.location.contains('*'));
-    let named = named.map(|entry| (entry.location, entry.insecure, entry.file));
+    let entries = trust::entries();
+    let named = entries.iter().filter(|entry| !entry.blocked && !entry.location.contains('*'));
+    let named = named.map(|entry| (entry.location.clone(), entry.insecure, entry.file.clone()));
     let signed_in = credentials::known_hosts().into_iter().map(|(host, file)| (host, false, file));
     for (location, insecure, file) in named.chain(signed_in) {
         let host = location.split('/').next().unwrap_or(&location).to_owned();
-        if host == DOCKER_HUB || trust::blocked(&host).is_some() || found.iter().any(|source| source.name == host) {
+        if host == DOCKER_HUB
+            || trust::blocked(&entries, &host).is_some()
+            || found.iter().any(|source| source.name == host)
+        {
             continue;
         }
         let scheme = if insecure || trust::is_plain(&host) { "http" } else { "https" };

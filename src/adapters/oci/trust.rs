@@ -118,9 +118,9 @@ fn entry_for<'a>(all: &'a [Entry], name: &str) -> Option<&'a Entry> {
         .map(|(_, entry)| entry)
 }
 
-/// The file that blocks what is named `host/repository` (or `host`), if one does.
-pub fn blocked(name: &str) -> Option<PathBuf> {
-    entry_for(&entries(), name).filter(|entry| entry.blocked).map(|entry| entry.file.clone())
+/// The file that blocks what is named `host/repository` (or `host`), if one of these entries does.
+pub fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
+    entry_for(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
 }
 
 /// Whether a person wrote down, for Docker or Podman, that this registry is on plain http.
