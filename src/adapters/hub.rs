@@ -74,6 +74,7 @@ pub fn source(name: &str, address: &str, origin: &str, registry: Source, reach: 
         content,
         sharer: None,
         disks: None,
+        upkeep: None,
     })
 }
 

@@ -50,6 +50,7 @@ pub mod standing;
 pub mod steward;
 pub mod store;
 pub mod text;
+pub mod upkeep;
 pub mod uses;
 pub mod verify;
 pub mod ways;

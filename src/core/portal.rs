@@ -21,7 +21,7 @@ use super::{
     model::{Health, Image, Platform, Version},
     ports::{
         Audit, Cache, Catalog, Checker, Content, Disks, Extent, KnownAttachments, Launcher, Listing, Notifier, Sharer,
-        Signers, Supply, Vault, cannot,
+        Signers, Supply, Upkeep, Vault, cannot,
     },
     progress::Context,
     reference::ImageRef,
@@ -64,6 +64,8 @@ pub struct Source {
     pub sharer: Option<Arc<dyn Sharer>>,
     /// Sends and fetches disk images.
     pub disks: Option<Arc<dyn Disks>>,
+    /// Gives images more tags, and removes them.
+    pub upkeep: Option<Arc<dyn Upkeep>>,
 }
 
 /// Makes a source for a reference that no configured source owns.

@@ -36,6 +36,7 @@ use super::{
     share::{Given, Offer, Project, Share, SharePlan},
     signing_keys::{Curve, NewKey},
     store::Due,
+    upkeep::Removal,
     ways::Receiver,
     witness::Chain,
 };
@@ -165,6 +166,17 @@ pub trait Catalog: Send + Sync {
 pub trait BlobSource: Send + Sync {
     /// Opens it at byte `from`.
     async fn open(&self, from: u64) -> Result<ByteStream>;
+}
+
+/// Bytes that are there.
+pub struct InMemory(pub Bytes);
+
+#[async_trait]
+impl BlobSource for InMemory {
+    async fn open(&self, from: u64) -> Result<ByteStream> {
+        let rest = self.0.slice(usize::try_from(from).unwrap_or(usize::MAX).min(self.0.len())..);
+        Ok(Box::pin(futures_util::stream::iter([Ok(rest)])))
+    }
 }
 
 /// A place whose manifests and blobs can be read, and perhaps written: registry, layout, engine.
@@ -347,6 +359,23 @@ pub trait Disks: Send + Sync {
 
     /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
+}
+
+/// A place whose images can be given more tags, and removed, by whoever they belong to.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// The digest that a reference with a tag or a digest means now; not found if it means nothing.
+    async fn digest(&self, cx: &Context, reference: &ImageRef) -> Result<Digest>;
+
+    /// What removing these would do, one after the other. Changes nothing. It is an error where one may not be removed:
+    /// it is protected, in use or somebody else's.
+    async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>>;
+
+    /// Removes one thing that a [`Removal`] names: a tag alone, or what a digest or an id names; gone already is fine.
+    async fn remove(&self, cx: &Context, reference: &ImageRef) -> Result<()>;
+
+    /// Lets a tag of the same place mean this image; whatever it meant before.
+    async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()>;
 }
 
 /// A place whose images are shared by granting them to projects, which accept or reject.

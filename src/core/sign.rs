@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures_util::stream;
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,7 +14,7 @@ use super::{
     fetch,
     manifest::{Descriptor, OCI_MANIFEST, RawManifest},
     portal::Portal,
-    ports::{Asker, BlobSource, ByteStream, Content, Signer},
+    ports::{Asker, Content, InMemory, Signer},
     progress::Context,
     reference::{ImageRef, Name},
     request::Request,
@@ -50,17 +48,6 @@ pub struct Signed {
     pub already: bool,
 }
 
-/// Bytes that are there.
-struct Ready(Bytes);
-
-#[async_trait]
-impl BlobSource for Ready {
-    async fn open(&self, from: u64) -> Result<ByteStream> {
-        let rest = self.0.slice(usize::try_from(from).unwrap_or(0).min(self.0.len())..);
-        Ok(Box::pin(stream::iter([Ok(rest)])))
-    }
-}
-
 fn blob(bytes: &[u8], media_type: &str) -> Descriptor {
     Descriptor {
         media_type: media_type.to_owned(),
@@ -74,7 +61,7 @@ fn blob(bytes: &[u8], media_type: &str) -> Descriptor {
 async fn put(cx: &Context, content: &dyn Content, at: &ImageRef, bytes: Bytes, kind: &str) -> Result<Descriptor> {
     let descriptor = blob(&bytes, kind);
     if !content.has_blob(cx, at, &descriptor).await? {
-        content.put_blob(cx, at, &descriptor, &Ready(bytes)).await?;
+        content.put_blob(cx, at, &descriptor, &InMemory(bytes)).await?;
     }
     Ok(descriptor)
 }

@@ -156,8 +156,8 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     (seconds > 0).then_some(seconds)
 }
 
-/// A time to come: `7d`, `12h`, `30min`, or RFC 3339. Seconds since 1970.
-pub fn when(given: &str) -> Result<i64> {
+/// A span of time: `30min`, `12h`, `90d`, `2w`. Seconds.
+pub fn span(given: &str) -> Option<i64> {
     let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
     let (number, unit) = given.split_at(digits);
     let seconds = match unit {
@@ -165,14 +165,16 @@ pub fn when(given: &str) -> Result<i64> {
         "h" => 3600,
         "d" => 86_400,
         "w" => 604_800,
-        _ => 0,
+        _ => return None,
     };
-    match number.parse::<i64>() {
-        Ok(number) if seconds > 0 => Ok(now().saturating_add(number.saturating_mul(seconds))),
-        _ => parse_timestamp(given).ok_or_else(|| {
-            Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
-        }),
-    }
+    Some(number.parse::<i64>().ok()?.saturating_mul(seconds))
+}
+
+/// A time to come: `7d`, `12h`, `30min`, or RFC 3339. Seconds since 1970.
+pub fn when(given: &str) -> Result<i64> {
+    span(given).map(|span| now().saturating_add(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
+        Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
+    })
 }
 
 /// Seconds since 1970, by the system clock.

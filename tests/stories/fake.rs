@@ -204,6 +204,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
                 content: None,
                 sharer: None,
                 disks: None,
+                upkeep: None,
             })
             .collect(),
         launchers: Vec::new(),

@@ -8,6 +8,7 @@ mod launcher;
 mod life;
 mod plan;
 mod terminal;
+mod upkeep;
 
 use std::{
     collections::HashMap,
@@ -141,6 +142,7 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
         content: Some(engine.clone()),
         sharer: None,
         disks: None,
+        upkeep: Some(engine.clone()),
     };
     (source, engine)
 }

@@ -85,6 +85,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
         content: Some(files),
         sharer: None,
         disks: None,
+        upkeep: None,
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Artifact {
 pub struct Tag {
     pub name: String,
     pub push_time: String,
+    /// Whether a rule of its project keeps it as it is.
+    pub immutable: bool,
 }
 
 /// How a scan stands: `Pending`, `Scheduled`, `Running`, `Success`, `Error`, `Stopped`.

@@ -21,6 +21,24 @@ const PAGE: usize = 100;
 /// No report is larger.
 const REPORT: usize = 256 << 20;
 
+/// No refusal that is read is longer.
+const REFUSAL: usize = 64 << 10;
+
+/// What a refusal says (`errors` of swagger.yaml).
+fn said(bytes: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        errors: Vec<One>,
+    }
+    #[derive(serde::Deserialize)]
+    struct One {
+        #[serde(default)]
+        message: String,
+    }
+    let said: Option<Said> = serde_json::from_slice(bytes).ok();
+    said.and_then(|said| said.errors.into_iter().next()).map(|one| one.message).unwrap_or_default()
+}
+
 /// One Harbor.
 pub struct Api {
     host: String,
@@ -73,7 +91,8 @@ impl Api {
             return Ok(response);
         }
         let wants_sign_in = (status == StatusCode::UNAUTHORIZED).then(|| self.host.clone());
-        Err(http::refused(what, status, "").sign_in_at(wants_sign_in))
+        let said = said(&http::body(response, REFUSAL, what).await.unwrap_or_default());
+        Err(http::refused(what, status, &said).sign_in_at(wants_sign_in))
     }
 
     /// One answer.
@@ -87,6 +106,12 @@ impl Api {
         let place = self.server.place(path)?;
         let read = async { http::body(self.answer(what, Method::GET, &place).await?, REPORT, what).await };
         cx.run(what, read).await.map(|bytes| bytes.to_vec())
+    }
+
+    /// Changes something.
+    pub async fn send(&self, cx: &Context, what: &str, method: Method, path: &str) -> Result<()> {
+        let place = self.server.place(path)?;
+        cx.run(what, self.answer(what, method, &place)).await.map(|_| ())
     }
 
     /// Asks for something to be done; asked for already is fine.

@@ -6,6 +6,7 @@ mod answers;
 mod api;
 mod catalog;
 mod evidence;
+mod upkeep;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,15 +30,17 @@ pub struct Harbor {
 fn source(config: &SourceConfig, registry: Source, api: Arc<Api>) -> Source {
     let content = registry.content.clone();
     let address = registry.address.clone();
+    let harbor = Arc::new(Harbor { name: config.name.clone(), api, registry });
     Source {
         name: config.name.clone(),
         adapter: "harbor",
         address,
         origin: config.origin.clone(),
-        catalog: Arc::new(Harbor { name: config.name.clone(), api, registry }),
+        catalog: harbor.clone(),
         content,
         sharer: None,
         disks: None,
+        upkeep: Some(harbor),
     }
 }
 

@@ -123,7 +123,7 @@ impl Oci {
         }
     }
 
-    async fn tags_of(&self, repository: &str, allowance: &Allowance) -> Result<Part<String>> {
+    pub(super) async fn tags_of(&self, repository: &str, allowance: &Allowance) -> Result<Part<String>> {
         let what = format!("list versions of {}/{repository}", self.registry.host);
         let first = self.registry.place(&format!("v2/{repository}/tags/list"))?;
         let mut pages = self.names(&what, first, client::pull(repository), allowance);

@@ -181,18 +181,10 @@ impl Content for Oci {
         let name = self.name(at)?;
         let what = format!("delete {at}");
         let Some(digest) = &name.digest else { return Err(Error::usage(what, "a manifest is deleted by its digest")) };
-        let url = self.registry.place(&format!("v2/{}/manifests/{digest}", name.repository))?;
-        let scopes = vec![format!("repository:{}:pull,push,delete", name.repository)];
-        cx.run(&what, async {
-            let make = || self.registry.request(Method::DELETE, &url);
-            let response = self.registry.send(&what, &scopes, make).await?;
-            match response.status() {
-                StatusCode::NOT_FOUND => Ok(true),
-                StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
-                _ => success(&what, response).await.map(|_| true),
-            }
-        })
-        .await
+        match self.delete(cx, name, digest.as_str(), &what).await {
+            Err(error) if error.kind == Kind::NotAllowed => Ok(false),
+            other => other,
+        }
     }
 
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()> {

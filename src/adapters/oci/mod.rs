@@ -12,6 +12,7 @@ mod discover;
 pub mod referrers;
 mod token;
 mod trust;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -88,9 +89,10 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
         address,
         origin: origin.to_owned(),
         catalog: oci.clone(),
-        content: Some(oci),
+        content: Some(oci.clone()),
         sharer: None,
         disks: None,
+        upkeep: Some(oci),
     }
 }
 

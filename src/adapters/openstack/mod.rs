@@ -21,6 +21,7 @@ mod service;
 mod settings;
 mod sharing;
 mod transfers;
+mod upkeep;
 mod volumes;
 mod words;
 
@@ -98,6 +99,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             content: None,
             sharer: Some(images.clone()),
             disks: Some(images.clone()),
+            upkeep: Some(images.clone()),
         });
         parts.launchers.push(images);
     }

@@ -60,6 +60,9 @@ pub struct Block {
     snapshot_id: Option<String>,
     #[serde(deserialize_with = "answers::lenient")]
     source_volid: Option<String>,
+    /// Of a backup that later ones build on.
+    #[serde(deserialize_with = "answers::lenient")]
+    has_dependent_backups: bool,
     #[serde(deserialize_with = "answers::lenient")]
     volume_image_metadata: BTreeMap<String, serde_json::Value>,
 }
@@ -91,6 +94,16 @@ pub fn time(text: Option<&str>) -> Option<i64> {
 impl Block {
     pub fn title(&self) -> String {
         answers::title(self.name.as_deref(), &self.id)
+    }
+
+    /// Ids of servers that use it.
+    pub fn servers(&self) -> Vec<String> {
+        self.attachments.iter().map(|one| clean::short(&one.server_id, 80)).collect()
+    }
+
+    /// Whether others build on it.
+    pub fn has_dependents(&self) -> bool {
+        self.has_dependent_backups
     }
 
     fn row(&self, kind: ImageKind, list: &str, name: String) -> Row {
@@ -131,8 +144,7 @@ impl Block {
         add("of volume", text(&self.volume_id));
         add("made from snapshot", text(&self.snapshot_id));
         add("made from volume", text(&self.source_volid));
-        let servers: Vec<String> = self.attachments.iter().map(|one| clean::short(&one.server_id, 80)).collect();
-        add("in use by server", servers.join(", "));
+        add("in use by server", self.servers().join(", "));
         let image = |key: &str| {
             let value = self.volume_image_metadata.get(key).and_then(serde_json::Value::as_str);
             clean::short(value.unwrap_or(""), 100)

@@ -1,0 +1,135 @@
+//! More tags, and removal by Harbor's own interface: it knows what is immutable and what hangs on an artifact.
+
+use async_trait::async_trait;
+use reqwest::Method;
+
+use super::{
+    Harbor,
+    answers::Artifact,
+    api::{split, twice},
+};
+use crate::core::{
+    clean,
+    digest::Digest,
+    error::{Error, Kind, Result},
+    ports::{Upkeep, cannot},
+    progress::Context,
+    reference::{ImageRef, Name},
+    text,
+    upkeep::Removal,
+};
+
+/// Where an artifact is.
+fn path(name: &Name, selector: &str) -> Option<String> {
+    let (project, repository) = split(&name.repository)?;
+    Some(format!("projects/{project}/repositories/{}/artifacts/{selector}", twice(repository)))
+}
+
+fn name_of<'a>(reference: &'a ImageRef, what: &str) -> Result<&'a Name> {
+    match reference {
+        ImageRef::Oci(name) => Ok(name),
+        _ => Err(Error::usage(what, "it is in no registry")),
+    }
+}
+
+impl Harbor {
+    async fn artifact(&self, cx: &Context, name: &Name, what: &str) -> Result<Artifact> {
+        let path = path(name, name.selector()).ok_or_else(|| Error::usage(what, "it is in no project"))?;
+        let with = "with_tag=true&with_accessory=true&with_immutable_status=true";
+        self.api.get(cx, what, &format!("{path}?{with}")).await
+    }
+
+    async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
+        let what = format!("remove {reference}");
+        let name = name_of(reference, &what)?;
+        let artifact = self.artifact(cx, name, &what).await?;
+        let digest: Digest = artifact.digest.parse().map_err(|error: Error| error.during(&what))?;
+        let named = name.tag.as_deref().filter(|_| name.digest.is_none());
+        let gone = |tag: &str| {
+            before.iter().any(|other| {
+                other.repository == name.repository && other.digest.is_none() && other.tag.as_deref() == Some(tag)
+            })
+        };
+        let tags: Vec<_> = artifact.tags.unwrap_or_default().into_iter().filter(|tag| !gone(&tag.name)).collect();
+        let others: Vec<String> =
+            tags.iter().filter(|tag| Some(tag.name.as_str()) != named).map(|tag| clean::short(&tag.name, 128)).collect();
+        let alone = named.filter(|_| !others.is_empty());
+        let fixed = tags.iter().find(|tag| tag.immutable && alone.is_none_or(|named| named == tag.name));
+        if let Some(tag) = fixed {
+            let why = format!("the tag {} is immutable by a rule of its project", clean::short(&tag.name, 128));
+            return Err(Error::failed(what, why).hint("ask whoever runs the project to change that rule"));
+        }
+        if let Some(tag) = alone {
+            return Ok(Removal {
+                reference: reference.clone(),
+                title: format!("the tag {tag}"),
+                digest: Some(digest),
+                removes: vec![reference.clone()],
+                along: Vec::new(),
+                stays: vec![format!("the image itself, as {}", others.join(", "))],
+            });
+        }
+        let mut along = Vec::new();
+        if !others.is_empty() {
+            along.push(format!("all tags of it: {}", others.join(", ")));
+        }
+        let kinds: Vec<String> =
+            artifact.accessories.unwrap_or_default().iter().map(|one| clean::short(&one.r#type, 60)).collect();
+        if !kinds.is_empty() {
+            along.push(format!("{}: {}", text::plural(kinds.len() as u64, "attachment", "attachments"), kinds.join(", ")));
+        }
+        let title = match named {
+            Some(tag) => format!("the image, with its last tag {tag}"),
+            None => format!("the image {}", digest.short()),
+        };
+        let exactly = ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() });
+        Ok(Removal {
+            reference: reference.clone(),
+            title,
+            digest: Some(digest),
+            removes: vec![exactly],
+            along,
+            stays: Vec::new(),
+        })
+    }
+}
+
+#[async_trait]
+impl Upkeep for Harbor {
+    async fn digest(&self, cx: &Context, reference: &ImageRef) -> Result<Digest> {
+        let upkeep = self.registry.upkeep.as_ref().ok_or_else(|| cannot(&self.name, "look up a tag of"))?;
+        upkeep.digest(cx, reference).await
+    }
+
+    async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
+        let mut removals = Vec::new();
+        for (at, reference) in references.iter().enumerate() {
+            let before: Vec<&Name> = references.iter().take(at).filter_map(ImageRef::name).collect();
+            removals.push(self.removal_of(cx, reference, &before).await);
+        }
+        removals
+    }
+
+    async fn remove(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
+        let what = format!("remove {reference}");
+        let name = name_of(reference, &what)?;
+        let bad = || Error::usage(&what, "it is in no project");
+        let path = match (&name.digest, &name.tag) {
+            (Some(digest), _) => path(name, digest.as_str()).ok_or_else(bad)?,
+            (None, Some(tag)) => format!("{}/tags/{tag}", path(name, tag).ok_or_else(bad)?),
+            (None, None) => return Err(Error::usage(what, "it names all versions")),
+        };
+        match self.api.send(cx, &what, Method::DELETE, &path).await {
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
+            // 412: an immutable tag, or an image that others list (Harbor's PRECONDITION).
+            Err(error) if error.kind == Kind::Failed && error.why.contains("412") => Err(error
+                .hint("an immutable tag, or one platform of another image, is not removed: see its project's rules")),
+            other => other,
+        }
+    }
+
+    async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()> {
+        let upkeep = self.registry.upkeep.as_ref().ok_or_else(|| cannot(&self.name, "give a tag in"))?;
+        upkeep.tag(cx, image, tag).await
+    }
+}

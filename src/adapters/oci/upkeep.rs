@@ -1,0 +1,412 @@
+//! More tags, and removal (OCI distribution specification 1.1, "Content Management": deleting tags and manifests).
+//!
+//! A tag alone is removed as the specification says. Registries that delete by digest only (docker-registry before 3.0)
+//! would take its other tags along: there, the tag is first moved to a placeholder, and that is deleted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use reqwest::{Method, StatusCode, header};
+use serde_json::json;
+
+use super::{
+    Oci,
+    client::{self, success},
+};
+use crate::{
+    adapters::http::Allowance,
+    core::{
+        attachments::{Attachments, unseen_words},
+        clean,
+        digest::Digest,
+        document,
+        error::{Error, Kind, Result},
+        fetch,
+        manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
+        ports::{Content, InMemory, Upkeep},
+        progress::Context,
+        reference::{ImageRef, Name},
+        text,
+        upkeep::Removal,
+    },
+};
+
+/// Tags that are looked at at a time.
+const AT_ONCE: usize = 16;
+/// What the placeholder of a tag calls itself, and the type of what it holds (image specification, "empty descriptor").
+const PLACEHOLDER: &str = "application/vnd.wharf.removed.v1";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+/// What the tags of a repository mean.
+struct Look {
+    /// Tags in the repository's order.
+    tags: Vec<(String, Digest)>,
+    /// Tags of indexes, by the digests that these list.
+    inside: HashMap<Digest, Vec<String>>,
+    /// Digests that are indexes.
+    indexes: BTreeSet<Digest>,
+}
+
+impl Look {
+    fn tags_of(&self, digest: &Digest) -> Vec<&str> {
+        self.tags.iter().filter(|(_, known)| known == digest).map(|(tag, _)| tag.as_str()).collect()
+    }
+}
+
+/// How a request to delete ended.
+enum Deleted {
+    /// It is gone.
+    Gone,
+    /// The registry does not do that.
+    Refused(Error),
+}
+
+impl Oci {
+    /// The digest behind a tag or digest, and whether that is an index, without reading it where the registry says it.
+    async fn head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
+        let what = format!("look at {}", ImageRef::Oci(name.clone()));
+        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let accept = ALL_TYPES.join(", ");
+        let said = cx
+            .run(&what, async {
+                let make = || Ok(self.registry.request(Method::HEAD, &url)?.header("Accept", &accept));
+                let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
+                let response = success(&what, response).await?;
+                let header = |key: &str| response.headers().get(key).and_then(|value| value.to_str().ok());
+                let digest = header("Docker-Content-Digest").and_then(|digest| digest.parse::<Digest>().ok());
+                let kind =
+                    header(header::CONTENT_TYPE.as_str()).map(|kind| kind.split(';').next().unwrap_or(kind).trim());
+                Ok(digest.zip(kind.filter(|kind| ALL_TYPES.contains(kind)).map(document::is_index)))
+            })
+            .await;
+        match said {
+            Ok(Some(said)) => Ok(said),
+            // It says neither, or knows no such question.
+            Ok(None) => self.read_head(cx, name).await,
+            Err(error) if error.kind == Kind::Failed => self.read_head(cx, name).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read_head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
+        let manifest = self.manifest(cx, &ImageRef::Oci(name.clone())).await?;
+        Ok((manifest.digest.clone(), document::is_index(&manifest.media_type)))
+    }
+
+    /// What all tags of a repository mean, and what the indexes among them list.
+    async fn look(&self, cx: &Context, name: &Name) -> Result<Look> {
+        let what = format!("look at the tags of {}", name.bare());
+        let tags = cx.unless_cancelled(&what, self.tags_of(&name.repository, &Allowance::default())).await?;
+        let tags = tags.whole(&what)?;
+        let at = |tag: &str| Name { tag: Some(tag.to_owned()), digest: None, ..name.clone() };
+        let asked = tags.into_iter().map(|tag| async {
+            let head = self.head(cx, &at(&tag)).await;
+            (tag, head)
+        });
+        let heads: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let mut look = Look { tags: Vec::new(), inside: HashMap::new(), indexes: BTreeSet::new() };
+        for (tag, head) in heads {
+            match head {
+                Ok((digest, is_index)) => {
+                    if is_index {
+                        look.indexes.insert(digest.clone());
+                    }
+                    look.tags.push((tag, digest));
+                }
+                // A tag that means nothing any more.
+                Err(error) if error.kind == Kind::NotFound => {}
+                Err(error) => return Err(error.during(&what)),
+            }
+        }
+        for index in look.indexes.clone() {
+            let at = ImageRef::Oci(Name { tag: None, digest: Some(index.clone()), ..name.clone() });
+            let top = self.manifest(cx, &at).await?;
+            let listed = fetch::listed(cx, self, &at, &top).await?;
+            let tags: Vec<String> = look.tags_of(&index).into_iter().map(str::to_owned).collect();
+            let inner = listed.indexes.iter().map(|one| one.digest.clone());
+            for digest in listed.entries.iter().map(|entry| entry.digest.clone()).chain(inner) {
+                look.inside.entry(digest).or_default().extend(tags.iter().cloned());
+            }
+        }
+        Ok(look)
+    }
+
+    /// What removing one of several of a repository would do; `before` and `after` are the others of them.
+    async fn removal_of(
+        &self,
+        cx: &Context,
+        name: &Name,
+        look: &Look,
+        before: &[&Name],
+        after: &[&Name],
+    ) -> Result<Removal> {
+        let reference = ImageRef::Oci(name.clone());
+        let what = format!("remove {reference}");
+        let means = |one: &Name| one.tag.as_ref().and_then(|tag| look.tags.iter().find(|(known, _)| known == tag));
+        let Some(tag) = name.tag.as_deref().filter(|_| name.digest.is_none()) else {
+            let digest = self.head(cx, name).await?.0;
+            let tags: Vec<String> = look.tags_of(&digest).into_iter().map(str::to_owned).collect();
+            return self.whole(cx, name, look, digest, &tags, &reference).await;
+        };
+        let digest = match means(name) {
+            Some((_, digest)) => digest.clone(),
+            // Of attachments, and of what was pushed meanwhile.
+            None => self.head(cx, name).await?.0,
+        };
+        let gone = |one: &str, names: &[&Name]| {
+            names.iter().any(|name| name.digest.is_none() && name.tag.as_deref() == Some(one))
+        };
+        let others: Vec<&str> =
+            look.tags_of(&digest).into_iter().filter(|other| *other != tag && !gone(other, before)).collect();
+        if others.is_empty() {
+            return self.whole(cx, name, look, digest, &[tag.to_owned()], &reference).await;
+        }
+        let stays: Vec<&str> = others.iter().copied().filter(|other| !gone(other, after)).collect();
+        let stays = match stays.as_slice() {
+            [] => Vec::new(),
+            tags => vec![format!("the image itself, as {}", listed(tags.iter().copied()))],
+        };
+        tracing::debug!(what, "the tag alone");
+        Ok(Removal {
+            title: format!("the tag {tag}"),
+            digest: Some(digest),
+            removes: vec![reference.clone()],
+            along: Vec::new(),
+            stays,
+            reference,
+        })
+    }
+
+    /// What removing a digest would do, with all its tags and what is attached to it.
+    async fn whole(
+        &self,
+        cx: &Context,
+        name: &Name,
+        look: &Look,
+        digest: Digest,
+        tags: &[String],
+        reference: &ImageRef,
+    ) -> Result<Removal> {
+        let what = format!("remove {reference}");
+        if let Some(indexes) = look.inside.get(&digest) {
+            let why = format!(
+                "it is one platform of {}, which would be broken without it",
+                listed(indexes.iter().map(String::as_str))
+            );
+            return Err(Error::failed(what, why).hint("remove that image as a whole"));
+        }
+        let exactly = |digest: Digest| ImageRef::Oci(Name { tag: None, digest: Some(digest), ..name.clone() });
+        let attached = self.attachments(cx, name, &digest).await?;
+        let mut removes = vec![exactly(digest.clone())];
+        for one in self.digests_of(cx, name, &digest, &attached).await? {
+            let one = exactly(one);
+            if !removes.contains(&one) {
+                removes.push(one);
+            }
+        }
+        let mut along = Vec::new();
+        let named = name.tag.as_deref().filter(|_| name.digest.is_none());
+        let others: Vec<&str> = tags.iter().map(String::as_str).filter(|tag| Some(*tag) != named).collect();
+        if !others.is_empty() {
+            along.push(format!(
+                "{} of it: {}",
+                if others.len() == 1 { "the tag" } else { "all tags" },
+                listed(others.into_iter())
+            ));
+        }
+        if !attached.found.is_empty() {
+            along.push(format!("attached to it: {}", kinds(&attached)));
+        }
+        let mut stays = Vec::new();
+        if !attached.unseen.is_empty() {
+            stays.push(format!("attachments that could not be looked at: {}", unseen_words(&attached.unseen)));
+        }
+        if look.indexes.contains(&digest) {
+            stays.push("the images of its platforms, without a tag, until the registry clears up".to_owned());
+        }
+        let title = match named {
+            Some(tag) => format!("the image, with its last tag {tag}"),
+            None => format!("the image {}", digest.short()),
+        };
+        Ok(Removal { reference: reference.clone(), title, digest: Some(digest), removes, along, stays })
+    }
+
+    /// The digests of what is attached, and of the tag that lists it where there is no other list.
+    async fn digests_of(&self, cx: &Context, name: &Name, digest: &Digest, all: &Attachments) -> Result<Vec<Digest>> {
+        let fallback = Name { tag: Some(digest.referrers_tag()), digest: None, ..name.clone() };
+        let names = all.found.iter().filter_map(|one| one.at.name()).chain([&fallback]);
+        let mut digests = Vec::new();
+        for one in names {
+            match (&one.digest, self.head(cx, one)) {
+                (Some(digest), _) => digests.push(digest.clone()),
+                (None, head) => match head.await {
+                    Ok((digest, _)) => digests.push(digest),
+                    Err(error) if error.kind == Kind::NotFound => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+        Ok(digests)
+    }
+
+    /// Deletes what a tag or a digest names; gone already is fine.
+    pub(super) async fn delete(&self, cx: &Context, name: &Name, selector: &str, what: &str) -> Result<bool> {
+        match self.deleted(cx, name, selector, what).await? {
+            Deleted::Gone => Ok(true),
+            Deleted::Refused(_) => Ok(false),
+        }
+    }
+
+    async fn deleted(&self, cx: &Context, name: &Name, selector: &str, what: &str) -> Result<Deleted> {
+        let url = self.registry.place(&format!("v2/{}/manifests/{selector}", name.repository))?;
+        let scopes = client::give_back(&name.repository);
+        cx.run(what, async {
+            let response = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, &url)).await?;
+            let status = response.status();
+            match status {
+                StatusCode::NOT_FOUND => Ok(Deleted::Gone),
+                StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                    Ok(Deleted::Refused(success(what, response).await.err().unwrap_or_else(|| nothing(what))))
+                }
+                _ => success(what, response).await.map(|_| Deleted::Gone),
+            }
+        })
+        .await
+    }
+
+    /// Takes a tag away from an image that has others.
+    async fn untag(&self, cx: &Context, name: &Name, tag: &str, what: &str) -> Result<()> {
+        if let Deleted::Gone = self.deleted(cx, name, tag, what).await? {
+            return Ok(());
+        }
+        tracing::info!(what, "the registry deletes by digest only: the tag gets a placeholder");
+        let blob = Bytes::from_static(b"{}");
+        let empty = Descriptor {
+            media_type: EMPTY.to_owned(),
+            digest: Digest::of(&blob),
+            size: blob.len() as u64,
+            platform: None,
+            artifact_type: None,
+        };
+        let at = ImageRef::Oci(Name { tag: None, digest: None, ..name.clone() });
+        if !self.has_blob(cx, &at, &empty).await? {
+            self.put_blob(cx, &at, &empty, &InMemory(blob)).await?;
+        }
+        // A registry that lets nothing be deleted must not be left with a tag that means nothing: tried without it.
+        for under in [None, Some(tag)] {
+            let placeholder = placeholder(&empty, tag, what)?;
+            self.put_manifest(cx, &at, under, &placeholder).await?;
+            if let Deleted::Refused(_) = self.deleted(cx, name, placeholder.digest.as_str(), what).await? {
+                return Err(nothing(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A manifest that nothing else in the repository can be.
+fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest> {
+    let part = json!({"mediaType": empty.media_type, "digest": empty.digest, "size": empty.size});
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": PLACEHOLDER, "config": part, "layers": [part],
+        "annotations": {"org.opencontainers.image.description": format!("{tag} is being removed"), "wharf.removed": now.to_string()}
+    });
+    RawManifest::new(Some(OCI_MANIFEST), manifest.to_string().into(), what)
+}
+
+/// The registry deletes nothing.
+fn nothing(what: &str) -> Error {
+    Error::unsupported(what, "this registry lets nothing be deleted through its interface")
+        .hint("ask whoever runs it to allow that, or use its own pages")
+}
+
+/// Tags in a sentence; of many, the first.
+fn listed<'a>(tags: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let tags: Vec<&str> = tags.collect();
+    let more = tags.len().saturating_sub(SHOWN);
+    let shown = tags.iter().take(SHOWN).map(|tag| clean::short(tag, 128)).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// What is attached, counted by kind.
+fn kinds(all: &Attachments) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in &all.found {
+        let by_tag = one.tag.as_deref().and_then(|tag| tag.rsplit_once('.')).map(|(_, ending)| ending);
+        let kind = match (by_tag, one.kind.as_str()) {
+            (Some("sig"), _) => "signature",
+            (Some("att"), _) => "attestation",
+            (Some("sbom"), _) => "software list",
+            (_, kind) if kind.contains("sigstore") || kind.contains("signature") || kind.contains(".sig.") => {
+                "signature"
+            }
+            (_, kind) if kind.contains("spdx") || kind.contains("cyclonedx") => "software list",
+            (_, kind) if kind.contains("in-toto") => "attestation",
+            _ => "other",
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    let words = counts.into_iter().map(|(kind, count)| match kind {
+        "other" => text::plural(count, "other thing", "other things"),
+        kind => text::plural(count, kind, &format!("{kind}s")),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[async_trait]
+impl Upkeep for Oci {
+    async fn digest(&self, cx: &Context, reference: &ImageRef) -> Result<Digest> {
+        Ok(self.head(cx, self.name(reference)?).await?.0)
+    }
+
+    async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
+        let names: Vec<Result<&Name>> = references.iter().map(|reference| self.name(reference)).collect();
+        let mut looks: BTreeMap<&str, Result<Look>> = BTreeMap::new();
+        for name in names.iter().flatten() {
+            if !looks.contains_key(name.repository.as_str()) {
+                looks.insert(&name.repository, self.look(cx, name).await);
+            }
+        }
+        let mut removals = Vec::new();
+        for (at, name) in names.iter().enumerate() {
+            let one = async {
+                let name = name.as_ref().map_err(Clone::clone)?;
+                let look = looks.get(name.repository.as_str()).ok_or_else(|| nothing("look"))?;
+                let look = look.as_ref().map_err(Clone::clone)?;
+                let same = |part: &[Result<&'_ Name>]| -> Vec<Name> {
+                    let all = part.iter().flatten().filter(|other| other.repository == name.repository);
+                    all.map(|other| (*other).clone()).collect()
+                };
+                let (before, after) = names.split_at(at);
+                let (before, after) = (same(before), same(after.get(1..).unwrap_or_default()));
+                let (before, after): (Vec<&Name>, Vec<&Name>) = (before.iter().collect(), after.iter().collect());
+                self.removal_of(cx, name, look, &before, &after).await
+            };
+            removals.push(one.await);
+        }
+        removals
+    }
+
+    async fn remove(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
+        let name = self.name(reference)?;
+        let what = format!("remove {reference}");
+        match (&name.digest, &name.tag) {
+            (Some(digest), _) => match self.deleted(cx, name, digest.as_str(), &what).await? {
+                Deleted::Gone => Ok(()),
+                Deleted::Refused(error) => Err(Error { hint: nothing(&what).hint, ..error }),
+            },
+            (None, Some(tag)) => self.untag(cx, name, tag, &what).await,
+            (None, None) => Err(Error::usage(what, "it names all versions")),
+        }
+    }
+
+    async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()> {
+        let manifest = self.manifest(cx, image).await?;
+        let named = self.name(tag)?.tag.clone();
+        self.put_manifest(cx, tag, named.as_deref(), &manifest).await
+    }
+}
