@@ -100,6 +100,12 @@ pub enum Verb {
     Pull(Pull),
     /// Copy an image from a file or folder to a registry or engine.
     Push(Push),
+    /// Give an image another tag.
+    Tag(Tag),
+    /// Remove images, tags, volumes, snapshots: what goes along is said first, and asked for.
+    RemoveImage(RemoveImage),
+    /// Clear out the old versions of a repository by a rule: the plan is shown first, and asked for.
+    Prune(Prune),
     /// List sources and backends: who you are there and how they are.
     Sources,
     /// Sign in to a registry.
@@ -434,6 +440,53 @@ pub struct Share {
 pub struct Shares {
     /// The image.
     pub reference: String,
+}
+
+/// `wharf tag`.
+#[derive(Debug, Args)]
+pub struct Tag {
+    /// The image, in a registry or an engine.
+    pub reference: String,
+    /// Its new tag, like 1.2, in the same repository; in an engine also a whole name, like engine://docker/team/tool:1.2.
+    pub new: String,
+    /// Let a tag that means another image mean this one from now on.
+    #[arg(long = "move")]
+    pub moves: bool,
+}
+
+/// `wharf remove-image`.
+#[derive(Debug, Args)]
+pub struct RemoveImage {
+    /// What goes: host/repository:TAG for a tag (with its last tag the image goes, too), host/repository@sha256:… for an
+    /// image with all its tags, engine://NAME/repository:TAG, glance://CLOUD/ID-or-name, volume://CLOUD/ID-or-name,
+    /// volume://CLOUD/snapshots/ID, volume://CLOUD/backups/ID.
+    #[arg(value_name = "REF", required = true)]
+    pub references: Vec<String>,
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Remove without asking.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+}
+
+/// `wharf prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// The repository, in a registry: host/repository, without a tag.
+    pub repository: String,
+    /// So many of the newest images stay.
+    #[arg(long, value_name = "NUMBER", required_unless_present = "older_than")]
+    pub keep: Option<usize>,
+    /// Only what was made longer ago goes: 90d, 12w, 48h.
+    #[arg(long, value_name = "SPAN", required_unless_present = "keep")]
+    pub older_than: Option<String>,
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Remove without asking.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
 }
 
 /// `wharf revoke`.

@@ -21,6 +21,7 @@ mod sign;
 mod sources;
 mod steward;
 mod times;
+mod upkeep;
 mod verify;
 mod workloads;
 
@@ -113,6 +114,9 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Reject(args) => requests::reject(portal, args, json).await,
         Verb::Steward(args) => steward::run(portal, args, json).await,
         Verb::Inbox(args) => inbox::run(portal, args, json).await,
+        Verb::Tag(args) => upkeep::tag(portal, args, json).await,
+        Verb::RemoveImage(args) => upkeep::remove(portal, args, json).await,
+        Verb::Prune(args) => upkeep::prune(portal, args, json).await,
         Verb::Sources => sources::list(portal, json).await,
         Verb::Login(args) => sources::login(portal, args, json).await,
         Verb::Logout(args) => sources::logout(portal, &args.source, json).await,

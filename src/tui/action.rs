@@ -44,6 +44,8 @@ actions! {
     Verify = "verify", "verify", "Check signatures and known vulnerabilities of this image again";
     Explain = "explain", "why", "Say why this image has its badge, and what would mend it";
     Compare = "compare", "compare", "Compare this version with the one that is shown: settings, software, findings";
+    Tag = "tag", "tag", "Give this image another tag";
+    RemoveImage = "remove-image", "remove", "Remove this image, or all that are marked: what goes along is said first";
     SignIn = "sign-in", "sign in", "Sign in to a registry";
     CopyReference = "copy-reference", "copy name", "Copy the reference of this image";
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";

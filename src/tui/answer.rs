@@ -11,13 +11,14 @@ use super::{
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
+        removing,
     },
     requests,
     rows::WorkloadId,
     screens::image,
     sharing,
     state::{Screen, State},
-    update,
+    update, upkeep,
 };
 use crate::core::{link::Link, portal::Portal, secret::Secret};
 
@@ -80,6 +81,17 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 let (target, platform) = (agree.target.clone(), agree.platform.clone());
                 state.popups.pop();
                 sharing::agreed(state, &target, platform.as_deref(), receivers)
+            }
+        },
+        Some(Popup::Removing(removing)) => match removing.key(&key) {
+            removing::Outcome::Stay => Vec::new(),
+            removing::Outcome::Close => {
+                state.popups.pop();
+                vec![Effect::Leave(&[Slot::Removals])]
+            }
+            removing::Outcome::Go(removals) => {
+                state.popups.pop();
+                upkeep::agreed(state, removals)
             }
         },
         Some(Popup::Text { copy, top, text, .. }) => match key.code {
@@ -167,6 +179,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::Class(base, rule) => requests::class(state, base.clone(), rule.clone(), &text),
         Ask::Gift => sharing::gift_pasted(state, &text),
         Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),
+        Ask::Tag(target) => upkeep::tagged(state, target.clone(), text),
         Ask::SnapshotName(workload) => sharing::snapshot_named(state, workload.clone(), text),
         Ask::Web if !Portal::is_on_the_web(&text) => {
             state.say("a URL begins with https:// or http://");

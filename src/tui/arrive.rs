@@ -10,7 +10,7 @@ use super::{
     screens::image,
     sharing,
     state::{Screen, State},
-    update,
+    update, upkeep,
 };
 use crate::core::{
     error::{Kind, Result},
@@ -90,6 +90,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Projects(source, projects) => sharing::projects_arrived(state, &source, projects),
+        Msg::Removals(targets, answers) => upkeep::told(state, &targets, answers),
         Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
@@ -345,7 +346,9 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         Err(error) => (Err(error), None),
     };
     let failed = ended.is_err();
-    let changed = state.changing.iter().position(|(job, _)| *job == id).map(|at| state.changing.swap_remove(at).1);
+    let (changed, others) = std::mem::take(&mut state.changing).into_iter().partition(|(job, _)| *job == id);
+    state.changing = others;
+    let changed: Vec<(u64, String)> = changed;
     state.jobs.change(|jobs| {
         if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
             job.ended = Some(ended);
@@ -365,10 +368,10 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
             }
         }
     }
-    let mut effects = match changed {
-        Some(source) if !failed => dialogs::after_change(state, &source),
-        _ => Vec::new(),
-    };
+    let mut effects = Vec::new();
+    for (_, source) in changed.iter().filter(|_| !failed) {
+        effects.extend(dialogs::after_change(state, source));
+    }
     if !failed && state.restarting.take_if(|job| *job == id).is_some() && matches!(state.screen(), Screen::Workload(_))
     {
         effects.extend(commands::watch_again(state));
@@ -377,7 +380,12 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
         Screen::Workloads(_) | Screen::Workload(_) => effects.push(Effect::Workloads),
         Screen::Offers(_) => effects.push(Effect::Offers),
         Screen::Requests(page) => effects.push(page.again()),
-        Screen::Image(page) => effects.extend(page.reads_shares()),
+        Screen::Image(page) => {
+            effects.extend(page.reads_shares());
+            if let (Some(image), false) = (&page.image, changed.is_empty()) {
+                effects.push(Effect::Tags(image.reference.clone()));
+            }
+        }
         _ => {}
     }
     effects

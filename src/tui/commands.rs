@@ -15,7 +15,7 @@ use super::{
     screens::{console, image, launch, offers, sources, transfers, workloads},
     sharing,
     state::{Screen, State},
-    told, update,
+    told, update, upkeep,
 };
 use crate::core::{launch::Workload, model::Platform, request::Which, text, verify::Verified};
 
@@ -275,6 +275,14 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             state.say("looking at its evidence…");
             return vec![Effect::Explain(target)];
         }
+        Action::Tag => {
+            let Some(target) = catalog.target() else { return Vec::new() };
+            return upkeep::tag(state, target);
+        }
+        Action::RemoveImage => {
+            let targets = catalog.targets();
+            return upkeep::remove(state, targets);
+        }
         Action::Import => {
             let title = "URL of a disk image (the cloud fetches it by itself)";
             state.popups.push(Popup::line(title, Ask::Web));
@@ -318,6 +326,14 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Share => {
             let (target, platform) = (page.target(), page.platform.clone());
             return sharing::share(state, target, platform);
+        }
+        Action::Tag => {
+            let target = page.meant();
+            return upkeep::tag(state, target);
+        }
+        Action::RemoveImage => {
+            let target = page.meant();
+            return upkeep::remove(state, vec![target]);
         }
         Action::CopyTo => {
             let (target, platform) = (page.target(), page.platform.clone());

@@ -39,6 +39,8 @@ fn offered(state: &State) -> &'static [Action] {
             A::OpenLink,
             A::Explain,
             A::Request,
+            A::RemoveImage,
+            A::Tag,
             A::Inbox,
             A::Requests,
             A::Import,
@@ -60,6 +62,8 @@ fn offered(state: &State) -> &'static [Action] {
             A::Filter,
             A::Sort,
             A::Compare,
+            A::RemoveImage,
+            A::Tag,
             A::Revoke,
             A::CopyReference,
             A::Open,
@@ -132,6 +136,8 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
             | Action::CopyTo
             | Action::CopyReference
             | Action::Explain
+            | Action::Tag
+            | Action::RemoveImage
             | Action::Mark,
         ) if state.catalog.selected().is_none() => no("no image is selected"),
         (Screen::Image(page), Action::Launch | Action::Share | Action::Link | Action::CopyTo | Action::Platform)

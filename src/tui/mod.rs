@@ -29,6 +29,7 @@ pub mod terminal;
 pub mod theme;
 pub mod told;
 pub mod update;
+pub mod upkeep;
 pub mod view;
 pub mod widgets;
 

@@ -28,6 +28,7 @@ use crate::core::{
     share::{Given, Offer, Project, Share, SharePlan},
     standing::Standing,
     text,
+    upkeep::Removal,
     verify::Verified,
     ways::Receiver,
 };
@@ -148,6 +149,8 @@ pub enum Msg {
     Projects(String, Result<Vec<Project>>),
     /// How something would be shared with each.
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    /// What removing these would do.
+    Removals(Vec<Target>, Vec<Result<Removal>>),
     /// Why an image has its badge.
     Explained(Box<Result<Verified>>),
     /// What is different between two images.
@@ -222,6 +225,12 @@ pub enum Effect {
     Compare { before: ImageRef, after: ImageRef, platform: Option<String> },
     /// Plan a share with each of these.
     SharePlans(Target, Vec<Receiver>),
+    /// Work out what removing these would do.
+    Removals(Vec<Target>),
+    /// Remove what was told, as job.
+    RemoveImages { job: u64, removals: Vec<Removal> },
+    /// Give an image another tag, as job.
+    Tag { job: u64, target: Target, new: String },
     /// Share, as job; only one platform where one was chosen.
     Share { job: u64, target: Target, platform: Option<String>, to: Receiver },
     /// Give a volume away, as job.
@@ -323,6 +332,7 @@ impl Effect {
             self,
             Self::Launch { .. }
                 | Self::Share { .. }
+                | Self::Tag { .. }
                 | Self::Give { .. }
                 | Self::Take { .. }
                 | Self::Import { .. }
@@ -365,6 +375,8 @@ pub enum Slot {
     Projects,
     /// Plans of shares.
     SharePlans,
+    /// What removing images would do.
+    Removals,
     /// Evidence.
     Verify,
     /// Counting facets.

@@ -49,4 +49,5 @@ mod transfers;
 mod trust;
 mod typing;
 mod unpacking;
+mod upkeep;
 mod wire;

@@ -54,11 +54,13 @@ pub struct Registry {
     port: u16,
     folder: PathBuf,
     child: Option<Child>,
+    /// Whether it lets anything be deleted.
+    pub deletes: bool,
 }
 
 impl Registry {
     pub fn new(folder: &Path) -> Self {
-        Self { port: free_port(), folder: folder.to_owned(), child: None }
+        Self { port: free_port(), folder: folder.to_owned(), child: None, deletes: true }
     }
 
     pub fn host(&self) -> String {
@@ -68,8 +70,9 @@ impl Registry {
     pub fn start(&mut self) {
         let (file, data) = (self.folder.join("registry.yml"), self.folder.join("registry"));
         let text = format!(
-            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: {}}}}}\nhttp: {{addr: '{}', secret: lab}}\n",
             data.display(),
+            self.deletes,
             self.host()
         );
         std::fs::write(&file, text).unwrap();

@@ -51,8 +51,11 @@ impl Harbor {
             })
         };
         let tags: Vec<_> = artifact.tags.unwrap_or_default().into_iter().filter(|tag| !gone(&tag.name)).collect();
-        let others: Vec<String> =
-            tags.iter().filter(|tag| Some(tag.name.as_str()) != named).map(|tag| clean::short(&tag.name, 128)).collect();
+        let others: Vec<String> = tags
+            .iter()
+            .filter(|tag| Some(tag.name.as_str()) != named)
+            .map(|tag| clean::short(&tag.name, 128))
+            .collect();
         let alone = named.filter(|_| !others.is_empty());
         let fixed = tags.iter().find(|tag| tag.immutable && alone.is_none_or(|named| named == tag.name));
         if let Some(tag) = fixed {
@@ -71,12 +74,16 @@ impl Harbor {
         }
         let mut along = Vec::new();
         if !others.is_empty() {
-            along.push(format!("all tags of it: {}", others.join(", ")));
+            along.push(format!("{} {}", if others.len() == 1 { "its tag" } else { "its tags" }, others.join(", ")));
         }
         let kinds: Vec<String> =
             artifact.accessories.unwrap_or_default().iter().map(|one| clean::short(&one.r#type, 60)).collect();
         if !kinds.is_empty() {
-            along.push(format!("{}: {}", text::plural(kinds.len() as u64, "attachment", "attachments"), kinds.join(", ")));
+            along.push(format!(
+                "{}: {}",
+                text::plural(kinds.len() as u64, "attachment", "attachments"),
+                kinds.join(", ")
+            ));
         }
         let title = match named {
             Some(tag) => format!("the image, with its last tag {tag}"),

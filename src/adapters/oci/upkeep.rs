@@ -210,11 +210,8 @@ impl Oci {
         let named = name.tag.as_deref().filter(|_| name.digest.is_none());
         let others: Vec<&str> = tags.iter().map(String::as_str).filter(|tag| Some(*tag) != named).collect();
         if !others.is_empty() {
-            along.push(format!(
-                "{} of it: {}",
-                if others.len() == 1 { "the tag" } else { "all tags" },
-                listed(others.into_iter())
-            ));
+            let tags = if others.len() == 1 { "its tag" } else { "its tags" };
+            along.push(format!("{tags} {}", listed(others.into_iter())));
         }
         if !attached.found.is_empty() {
             along.push(format!("attached to it: {}", kinds(&attached)));

@@ -45,17 +45,31 @@ pub struct Kept {
     pub why: String,
 }
 
+/// An image that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Goes {
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// What removing it does.
+    pub removal: Removal,
+}
+
 /// What clearing out a repository would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Pruning {
     /// What goes, the oldest first.
-    pub removals: Vec<Removal>,
+    pub goes: Vec<Goes>,
     /// What stays.
     pub kept: Vec<Kept>,
 }
 
+/// What people get who name no tag.
+const LATEST: &str = "latest";
+
 /// The images that a rule lets go, the oldest first, and the tags that stay. An image whose date nobody knows stays: of
-/// builds that are reproducible the date says nothing.
+/// builds that are reproducible the date says nothing. So does what people get who name no tag.
 pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>, Vec<Kept>) {
     let known = |one: &Candidate| one.created.filter(|created| *created > 0);
     // Of one second, the tag that people count higher is the newer one: the repository's order says which.
@@ -65,6 +79,7 @@ pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>
     for (place, one) in all.into_iter().enumerate() {
         let why = match known(&one) {
             None => "nobody says when it was made".to_owned(),
+            Some(_) if one.tags.iter().any(|tag| tag == LATEST) => "it is what 'latest' means".to_owned(),
             Some(_) if place < rule.keep => format!("one of the newest {}", rule.keep),
             Some(created) if now.saturating_sub(created) < rule.older_than => {
                 format!("made {} ago", text::age(created, now))
@@ -120,15 +135,18 @@ impl Portal {
         kept.extend(unseen);
         let references: Vec<ImageRef> = go.iter().map(|one| repository.with_digest(&one.digest)).collect();
         let planned = self.removals(cx, &references).await;
-        let mut removals = Vec::new();
+        let mut goes = Vec::new();
         for (one, removal) in go.into_iter().zip(planned) {
             match removal {
-                Ok(removal) => removals.push(removal),
+                Ok(removal) => {
+                    let created = one.created.map(text::timestamp).unwrap_or_default();
+                    goes.push(Goes { tags: one.tags, created, removal });
+                }
                 Err(error) if error.kind == Kind::Cancelled => return Err(error),
                 Err(error) => kept.extend(one.tags.into_iter().map(|tag| Kept { tag, why: error.why.clone() })),
             }
         }
-        Ok(Pruning { removals, kept })
+        Ok(Pruning { goes, kept })
     }
 
     async fn dated(&self, cx: &Context, at: &ImageRef) -> Result<(Digest, Option<i64>)> {
@@ -163,7 +181,8 @@ mod tests {
                 candidate(&["0.9"], Some(400)),
                 candidate(&["1.0"], Some(300)),
                 candidate(&["1.1"], Some(200)),
-                candidate(&["1.2", "latest"], Some(100)),
+                candidate(&["1.2", "stable"], Some(100)),
+                candidate(&["latest"], Some(500)),
                 candidate(&["nightly"], Some(1)),
                 candidate(&["reproducible"], None),
             ]
@@ -171,8 +190,8 @@ mod tests {
         let rule = |keep, days: i64| Rule { keep, older_than: days * DAY };
         assert_eq!(gone(rule(2, 90), all()), ["0.9", "1.0", "1.1"]);
         assert_eq!(gone(rule(3, 250), all()), ["0.9", "1.0"]);
-        assert_eq!(gone(rule(0, 90), all()), ["0.9", "1.0", "1.1", "1.2", "latest"]);
-        assert_eq!(gone(rule(0, 0), all()).len(), 6, "all but what has no date");
+        assert_eq!(gone(rule(0, 90), all()), ["0.9", "1.0", "1.1", "1.2", "stable"]);
+        assert_eq!(gone(rule(0, 0), all()).len(), 6, "all but what has no date, and latest");
         assert_eq!(gone(rule(9, 0), all()), Vec::<String>::new());
         // The date that reproducible builds give is none.
         assert_eq!(

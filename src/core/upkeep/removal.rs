@@ -36,7 +36,9 @@ impl Removal {
         let facts = |label: &str, all: &[String]| -> Vec<String> {
             all.iter().map(|line| format!("{label:<6} {line}")).collect()
         };
-        let digest = self.digest.iter().map(|digest| format!("digest {digest}"));
+        // A name that holds it says it already.
+        let said = self.reference.digest().is_some();
+        let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {digest}"));
         let own = format!("goes   {}", self.title);
         [own].into_iter().chain(digest).chain(facts("also", &self.along)).chain(facts("stays", &self.stays)).collect()
     }

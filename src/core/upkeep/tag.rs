@@ -1,11 +1,14 @@
 //! Giving an image another tag.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::core::{
     digest::Digest,
     error::{Error, Kind, Result},
     portal::Portal,
+    ports::{Asker, Question, QuestionKind},
     progress::Context,
     reference::{ImageRef, is_tag},
 };
@@ -36,6 +39,16 @@ impl Tagged {
     }
 }
 
+/// What becomes of a tag that means another image.
+pub enum Move {
+    /// It stays: that is an error.
+    Never,
+    /// It means the new one from now on.
+    Always,
+    /// The person is asked.
+    Ask(Arc<dyn Asker>),
+}
+
 /// The reference that a new tag names: `1.2` or `:1.2` in the same repository, or a whole reference.
 pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
     let what = format!("tag {reference} as '{new}'");
@@ -64,8 +77,8 @@ pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
 }
 
 impl Portal {
-    /// Gives an image another tag. One that means something else already is moved only where that is asked for.
-    pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: bool) -> Result<Tagged> {
+    /// Gives an image another tag. One that means something else already is moved only where that is meant.
+    pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
         let mut entry = self.entry("tag", format!("{reference} as {new}"));
         let done = self.tagged(cx, reference, new, moves).await;
         if let Ok(tagged) = &done {
@@ -75,7 +88,7 @@ impl Portal {
         done
     }
 
-    async fn tagged(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: bool) -> Result<Tagged> {
+    async fn tagged(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
         let what = format!("tag {reference} as {}", new.tag().unwrap_or_default());
         let upkeep = self.upkeep_of(reference, &what)?;
         let digest = cx.run(&what, upkeep.digest(cx, reference)).await?;
@@ -84,14 +97,28 @@ impl Portal {
             Err(error) if error.kind == Kind::NotFound => None,
             Err(error) => return Err(error),
         };
-        match &before {
-            Some(before) if *before == digest => {}
-            Some(before) if !moves => {
-                return Err(Error::usage(what, format!("that tag means another image: {}", before.short()))
-                    .hint("choose another tag, or let it mean this one from now on: --move"));
-            }
-            _ => cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?,
+        if before.as_ref() == Some(&digest) {
+            return Ok(Tagged { reference: new.clone(), digest, before });
         }
+        let moved = match (&before, moves) {
+            (None, _) | (_, Move::Always) => true,
+            (Some(_), Move::Never) => false,
+            (Some(before), Move::Ask(asker)) => {
+                let words = format!(
+                    "{} means {} now. Let it mean {} from now on?",
+                    new.spoken(),
+                    before.short(),
+                    digest.short()
+                );
+                let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+                answer.reveal() == "yes"
+            }
+        };
+        if let (Some(before), false) = (&before, moved) {
+            return Err(Error::usage(what, format!("that tag means another image: {}", before.short()))
+                .hint("choose another tag; --move lets it mean this one from now on"));
+        }
+        cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?;
         Ok(Tagged { reference: new.clone(), digest, before })
     }
 }

@@ -17,6 +17,8 @@ use crate::{
         reference::ImageRef,
         search,
         sign_in::SignIn,
+        text,
+        upkeep::tag::{Move, named},
     },
     tui::msg::{Effect, Msg, Slot, Target},
 };
@@ -132,6 +134,18 @@ impl Jobs {
                 let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
                 let plans = plans.await.unwrap_or_else(failed);
                 post.send(Msg::SharePlans(target, plans)).await;
+            }),
+            Effect::Removals(targets) => self.read(Slot::Removals, move |post| async move {
+                let cx = Context::default();
+                let resolved: Vec<Result<ImageRef>> = targets.iter().map(|target| resolve(&portal, target)).collect();
+                let known: Vec<ImageRef> = resolved.iter().filter_map(|one| one.as_ref().ok().cloned()).collect();
+                let mut answers = portal.removals(&cx, &known).await.into_iter();
+                let one = |resolved: Result<ImageRef>| match resolved {
+                    Ok(at) => answers.next().unwrap_or_else(|| Err(Error::cancelled(format!("remove {at}")))),
+                    Err(error) => Err(error),
+                };
+                let told = resolved.into_iter().map(one).collect();
+                post.send(Msg::Removals(targets, told)).await;
             }),
             Effect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
                 let verified = portal.look_at(&Context::default(), &image, anew).await;
@@ -307,6 +321,26 @@ impl Jobs {
                 let shared = portal.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
                 Ok((format!("shared: {}", shared.words()), None))
             }),
+            Effect::RemoveImages { job, removals } => self.write(job, move |cx| async move {
+                let done = portal.remove_images(&cx, &removals).await;
+                let (gone, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
+                match (failed.into_iter().find_map(Result::err), removals.as_slice()) {
+                    (Some(error), [_]) => Err(error),
+                    (Some(error), _) => Err(error.during(format!("{} removed", gone.len()))),
+                    (None, [one]) => Ok((format!("removed {}", one.reference.spoken()), None)),
+                    (None, many) => {
+                        Ok((format!("removed {}", text::plural(many.len() as u64, "image", "images")), None))
+                    }
+                }
+            }),
+            Effect::Tag { job, target, new } => {
+                let asker = self.asker();
+                self.write(job, move |cx| async move {
+                    let at = resolve(&portal, &target)?;
+                    let new = named(&at, &new)?;
+                    Ok((portal.tag(&cx, &at, &new, Move::Ask(Arc::new(asker))).await?.words(), None))
+                });
+            }
             Effect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
                 let outcome = portal.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;

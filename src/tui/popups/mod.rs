@@ -2,11 +2,12 @@
 
 pub mod agree;
 pub mod pick;
+pub mod removing;
 pub mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::{agree::Agree, pick::Pick};
+use self::{agree::Agree, pick::Pick, removing::Removing};
 use super::{input::Input, list::Seen, msg::Target, rows::WorkloadId};
 use crate::core::{request::Id, requests::Ruling};
 
@@ -25,6 +26,8 @@ pub enum Ask {
     Gift,
     /// The key of a gift: its cloud and its transfer.
     GiftKey(String, String),
+    /// Another tag of an image.
+    Tag(Target),
     /// What the image of a workload will be called.
     SnapshotName(Seen<WorkloadId>),
     /// Where a disk image is on the web.
@@ -77,6 +80,8 @@ pub enum Popup {
     Confirm { question: String, sure: Sure },
     /// How something will be shared, to be agreed to.
     Agree(Box<Agree>),
+    /// What will be removed, to be agreed to.
+    Removing(Box<Removing>),
     /// Something to read, which can be copied.
     Text { title: String, text: String, copy: Option<String>, top: u16 },
 }
@@ -99,6 +104,7 @@ impl Popup {
             Self::Line { title, .. } | Self::Text { title, .. } => title,
             Self::Confirm { question, .. } => question,
             Self::Agree(agree) => &agree.title,
+            Self::Removing(removing) => &removing.title,
         }
     }
 

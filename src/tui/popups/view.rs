@@ -11,6 +11,7 @@ use super::{
     Ask, Popup,
     agree::{Agree, Role},
     pick::Pick,
+    removing::{self, Removing},
 };
 use crate::{
     core::quote::MARK,
@@ -71,6 +72,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             );
         }
         Popup::Agree(agree) => agree_view(agree, frame, theme),
+        Popup::Removing(removing) => removing_view(removing, frame, theme),
         Popup::Text { title, text, copy, top } => {
             let width = reading_width(text, frame.area().width);
             let lines: Vec<Line<'_>> = folded(text, frame.area().width)
@@ -117,6 +119,32 @@ fn fold(line: &str, width: usize) -> Vec<String> {
 
 /// Columns of the text in the box of a plan.
 const PLAN: usize = 84;
+
+fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
+    let width = PLAN.min(usize::from(frame.area().width).saturating_sub(4)).max(10);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (role, text) in removing.lines() {
+        let (indent, style) = match role {
+            removing::Role::Head => (0, "title"),
+            removing::Role::Goes => (2, "caution"),
+            removing::Role::Fact => (2, "text"),
+            removing::Role::Failed => (0, "bad"),
+        };
+        for (number, part) in wrap(&text, width.saturating_sub(indent + 9)).into_iter().enumerate() {
+            // What runs on stands under the fact, not under its label.
+            let more = if number > 0 { 7 } else { 0 };
+            lines.push(Line::styled(format!("{}{part}", " ".repeat(indent + more)), theme.style(style)));
+        }
+    }
+    let inner = boxed(frame, width as u16 + 4, (lines.len() as u16).saturating_add(3), &removing.title, theme);
+    frame.render_widget(Paragraph::new(lines).scroll((removing.top, 0)), above(inner, 1));
+    let hint = match removing.possible() {
+        None => "esc leaves",
+        Some([]) => "nothing of it can be removed: esc closes, j k scroll",
+        Some(_) => "y removes for good, n or esc keeps everything, j k scroll",
+    };
+    put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
+}
 
 fn agree_view(agree: &Agree, frame: &mut Frame<'_>, theme: &Theme) {
     let width = PLAN.min(usize::from(frame.area().width).saturating_sub(4)).max(10);

@@ -150,6 +150,14 @@ impl Page {
         self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
     }
 
+    /// What is meant: the version that is selected, where versions are shown, else the image of the page.
+    pub fn meant(&self) -> Target {
+        match (self.selected_tag(), self.target()) {
+            (Some(tag), Target::Reference(reference)) => Target::Reference(reference.with_tag(tag)),
+            (_, target) => target,
+        }
+    }
+
     /// Asks for the image again, for the chosen platform.
     pub fn fetch(&self) -> Effect {
         Effect::Image { target: self.target(), platform: self.platform.clone() }

@@ -1,0 +1,198 @@
+//! `wharf tag`, `wharf remove-image` and `wharf prune`.
+
+use super::{ask, output};
+use crate::{
+    args::{Prune, RemoveImage, Tag},
+    core::{
+        error::{Error, Kind, Result},
+        portal::Portal,
+        ports::{Question, QuestionKind},
+        progress::Context,
+        reference::ImageRef,
+        text,
+        upkeep::{
+            Pruning, Removal, Removed, Rule,
+            tag::{Move, named},
+        },
+    },
+};
+
+/// Gives an image another tag.
+pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
+    let reference: ImageRef = args.reference.parse()?;
+    let new = named(&reference, &args.new)?;
+    let moves = match args.moves {
+        true => Move::Always,
+        false if ask::is_there() && !json => Move::Ask(ask::asker()),
+        false => Move::Never,
+    };
+    let tagged = portal.tag(&Context::default(), &reference, &new, moves).await?;
+    if json {
+        output::json(&tagged)?
+    } else {
+        output::line(&tagged.words())?
+    }
+    Ok(0)
+}
+
+/// What one image came to: for JSON and for the exit code.
+struct Ends {
+    json: bool,
+    all: Vec<serde_json::Value>,
+    first: Option<Kind>,
+}
+
+impl Ends {
+    fn new(json: bool) -> Self {
+        Self { json, all: Vec::new(), first: None }
+    }
+
+    fn failed(&mut self, reference: &str, error: &Error) {
+        if !self.json {
+            output::report(error, false);
+        }
+        self.first.get_or_insert(error.kind);
+        self.all.push(serde_json::json!({"reference": reference, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}}));
+    }
+
+    fn told(&mut self, removal: &Removal) -> Result<()> {
+        self.all.push(serde_json::json!({"reference": removal.reference, "plan": removal}));
+        if self.json {
+            return Ok(());
+        }
+        output::line(&removal.reference.to_string())?;
+        removal.lines().iter().try_for_each(|line| output::line(&format!("   {line}")))
+    }
+
+    fn removed(&mut self, reference: &ImageRef, how: Removed) -> Result<()> {
+        self.all.push(serde_json::json!({"reference": reference, "done": how}));
+        if self.json {
+            return Ok(());
+        }
+        output::line(&match how {
+            Removed::Removed => format!("removed {reference}"),
+            Removed::Gone => format!("{reference} was gone already"),
+        })
+    }
+
+    fn code(&self) -> u8 {
+        self.first.map_or(0, Kind::exit_code)
+    }
+}
+
+/// Asks whether it is to be done; whoever cannot be asked must have said so.
+async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !ask::is_there() {
+        return Err(Error::usage(what, "nobody is here to be asked whether that is meant")
+            .hint("add --yes to remove it, or --plan to see what would go"));
+    }
+    let answer = ask::asker().ask(Question { words: question, kind: QuestionKind::Confirm }).await?;
+    Ok(answer.reveal() == "yes")
+}
+
+/// Removes images, once it was said what goes.
+pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
+    let cx = output::context();
+    let references: Vec<ImageRef> =
+        args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
+    let mut ends = Ends::new(json);
+    let mut meant = Vec::new();
+    for (reference, told) in references.iter().zip(portal.removals(&cx, &references).await) {
+        match told {
+            Ok(removal) => meant.push(removal),
+            Err(error) => ends.failed(&reference.to_string(), &error),
+        }
+    }
+    if args.plan || !args.yes {
+        let mut shown = Ends::new(json && args.plan);
+        let quiet = json && !args.plan;
+        if !quiet {
+            meant.iter().try_for_each(|removal| shown.told(removal))?;
+        }
+        if args.plan {
+            ends.all.extend(shown.all);
+            if json {
+                output::json(&ends.all)?;
+            }
+            return Ok(ends.code());
+        }
+    }
+    finish(portal, &cx, ends, &meant, "remove images", args.yes).await
+}
+
+/// Clears out a repository by a rule, once it was said what goes and what stays.
+pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
+    let what = format!("clear out {}", args.repository);
+    let repository: ImageRef = args.repository.parse()?;
+    let older_than = match args.older_than.as_deref() {
+        None => 0,
+        Some(given) => text::span(given).ok_or_else(|| {
+            Error::usage(&what, format!("'{given}' is no span of time")).hint("write 90d, 12w or 48h")
+        })?,
+    };
+    let cx = output::context();
+    let pruning = portal.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
+    let ends = Ends::new(json);
+    if args.plan && json {
+        output::json(&pruning)?;
+        return Ok(0);
+    }
+    if !json {
+        pruning_lines(&pruning).iter().try_for_each(|line| output::line(line))?;
+    }
+    let meant: Vec<Removal> = pruning.goes.into_iter().map(|one| one.removal).collect();
+    if args.plan || meant.is_empty() {
+        if json {
+            output::json(&ends.all)?;
+        }
+        return Ok(0);
+    }
+    finish(portal, &cx, ends, &meant, &what, args.yes).await
+}
+
+/// What goes and what stays, an image or a tag on each line.
+fn pruning_lines(pruning: &Pruning) -> Vec<String> {
+    let tags: Vec<String> = pruning.goes.iter().map(|one| one.tags.join(", ")).collect();
+    let shown = tags.iter().chain(pruning.kept.iter().map(|kept| &kept.tag));
+    let width = shown.map(|tags| tags.chars().count()).max().unwrap_or(0).min(40);
+    let mut lines = Vec::new();
+    for (one, tags) in pruning.goes.iter().zip(&tags) {
+        let day = one.created.split('T').next().unwrap_or_default();
+        let digest = one.removal.digest.as_ref().map(|digest| digest.short().to_owned()).unwrap_or_default();
+        let also = one.removal.along.iter().filter(|line| !line.starts_with("its tag"));
+        let more: String = also.chain(&one.removal.stays).map(|line| format!("; {line}")).collect();
+        lines.push(format!("goes   {tags:<width$}  {digest}, made {day}{more}"));
+    }
+    lines.extend(pruning.kept.iter().map(|kept| format!("stays  {:<width$}  {}", kept.tag, kept.why)));
+    if pruning.goes.is_empty() {
+        lines.push("nothing goes by this rule".to_owned());
+    }
+    lines
+}
+
+async fn finish(portal: &Portal, cx: &Context, mut ends: Ends, meant: &[Removal], what: &str, yes: bool) -> Result<u8> {
+    let count = meant.len() as u64;
+    let question = match meant {
+        [one] => format!("Remove {}? This cannot be undone", one.title),
+        _ => format!("Remove {}? This cannot be undone", text::plural(count, "image", "images")),
+    };
+    if !meant.is_empty() {
+        if !agreed(question, what, yes).await? {
+            output::remark("nothing was removed");
+            return Ok(1);
+        }
+        for (removal, done) in meant.iter().zip(portal.remove_images(cx, meant).await) {
+            match done {
+                Ok(how) => ends.removed(&removal.reference, how)?,
+                Err(error) => ends.failed(&removal.reference.to_string(), &error),
+            }
+        }
+    }
+    if ends.json {
+        output::json(&ends.all)?;
+    }
+    Ok(ends.code())
+}

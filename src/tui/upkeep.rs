@@ -1,0 +1,84 @@
+//! Tags and removal on the screen: what goes is worked out and shown, then asked for.
+
+use super::{
+    msg::{Effect, Target},
+    popups::{Ask, Popup, removing::Removing},
+    state::State,
+};
+use crate::core::{error::Result, reference::ImageRef, text, upkeep::Removal};
+
+/// Asks for another tag of an image.
+pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
+    if let Target::Reference(reference @ (ImageRef::Glance { .. } | ImageRef::Volume { .. } | ImageRef::File { .. })) =
+        &target
+    {
+        state.say(format!("only images of registries and engines have tags: {} has none", reference.title()));
+        return Vec::new();
+    }
+    state.popups.push(Popup::line(format!("Another tag of {}", target.words()), Ask::Tag(target)));
+    Vec::new()
+}
+
+/// A tag was typed.
+pub fn tagged(state: &mut State, target: Target, new: String) -> Vec<Effect> {
+    let job = state.job(format!("tag {} as {new}", target.words()));
+    changes(state, job, &target);
+    vec![Effect::Tag { job, target, new }]
+}
+
+/// Works out what removing these would do.
+pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    state.popups.push(Popup::Removing(Box::new(Removing::new(targets.clone()))));
+    vec![Effect::Removals(targets)]
+}
+
+/// It was worked out, for the popup that waits for it.
+pub fn told(state: &mut State, targets: &[Target], answers: Vec<Result<Removal>>) {
+    let waiting = state.popups.news().rev().find_map(|popup| match popup {
+        Popup::Removing(removing) if removing.targets == targets && removing.told.is_none() => Some(removing),
+        _ => None,
+    });
+    if let Some(removing) = waiting {
+        removing.told(answers);
+    }
+}
+
+/// It was agreed to.
+pub fn agreed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
+    let words = match removals.as_slice() {
+        [one] => format!("remove {}", one.reference.title()),
+        many => format!("remove {}", text::plural(many.len() as u64, "image", "images")),
+    };
+    let job = state.job(words);
+    for removal in &removals {
+        changes(state, job, &Target::Reference(removal.reference.clone()));
+    }
+    state.catalog.marked.clear();
+    vec![Effect::RemoveImages { job, removals }]
+}
+
+/// The list of the source that an image is in is read again after a job.
+fn changes(state: &mut State, job: u64, target: &Target) {
+    let of = |reference: &ImageRef| {
+        let named = match reference {
+            ImageRef::Oci(name) | ImageRef::Engine(name) => name.host.clone(),
+            ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } => cloud.clone(),
+            ImageRef::File { .. } => return None,
+        };
+        state
+            .sources
+            .iter()
+            .find(|source| source.name == named || source.host() == named)
+            .map(|source| source.name.clone())
+    };
+    let source = match target {
+        Target::Row { source, .. } => Some(source.clone()),
+        Target::Reference(reference) => of(reference),
+    };
+    if let Some(change) = source.map(|source| (job, source)).filter(|change| !state.changing.contains(change)) {
+        state.changing.push(change);
+    }
+}
