@@ -10,6 +10,7 @@ use wharf::{
         rows::RowSet,
         secret::Secret,
         share::{Given, Project},
+        upkeep::Removal,
         ways::Receiver,
     },
     tui::{
@@ -97,6 +98,92 @@ fn a_chosen_platform_is_what_is_shown_shared_and_linked() {
     let asked = press(&mut state, "s c h e m enter");
     let effects = crate::keys::agree(&mut state, &asked);
     assert!(matches!(effects.as_slice(), [Effect::Share { platform, .. }] if *platform == arm), "{effects:?}");
+}
+
+fn removal(reference: &str, stays: &[&str]) -> Removal {
+    Removal {
+        reference: reference.parse().unwrap(),
+        title: "the tag 2024.1".into(),
+        digest: None,
+        removes: vec![reference.parse().unwrap()],
+        along: vec!["physics (8052dcaf) loses it (accepted)".into()],
+        stays: stays.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
+    let one = || removal("lab.example/physics/gromacs:2024.1", &["the image itself, as latest"]);
+    // Before it is worked out no key removes; afterwards only y does.
+    for (before, after, goes) in [
+        ("y", "", false),
+        ("", "enter", false),
+        ("", "n", false),
+        ("", "esc", false),
+        ("", "D", false),
+        ("", "y", true),
+    ] {
+        let mut state = state();
+        let effects = press(&mut state, "j D");
+        let [Effect::Removals(targets)] = effects.as_slice() else { panic!("{effects:?}") };
+        let targets = targets.clone();
+        assert_eq!(targets.len(), 1);
+        if !before.is_empty() {
+            assert!(press(&mut state, before).is_empty(), "{before}");
+        }
+        update(&mut state, Msg::Removals(targets, vec![Ok(one())]));
+        let effects = if after.is_empty() { Vec::new() } else { press(&mut state, after) };
+        let removed = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::RemoveImages { removals, .. } if *removals == [one()]));
+        assert_eq!(removed, goes, "{after}: {effects:?}");
+        assert_eq!(state.running(), usize::from(goes), "it shows in the transfers");
+    }
+}
+
+#[test]
+fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
+    let mut state = state();
+    let effects = press(&mut state, "j _ _ D");
+    let Some(Effect::Removals(targets)) = effects.last() else { panic!("{effects:?}") };
+    let targets = targets.clone();
+    assert_eq!(targets.len(), 2, "{targets:?}");
+    let refused = Error::new(Kind::NotAllowed, "remove glance://lab/x", "it belongs to another project");
+    let fine = removal("lab.example/physics/lammps:1", &[]);
+    update(&mut state, Msg::Removals(targets.clone(), vec![Err(refused.clone()), Ok(fine.clone())]));
+    let Some(Popup::Removing(popup)) = state.popups.last() else { panic!("{:?}", state.popups) };
+    let lines: Vec<String> = popup.lines().into_iter().map(|(_, line)| line).collect();
+    assert!(lines.iter().any(|line| line.contains("it belongs to another project")), "{lines:?}");
+    let effects = press(&mut state, "y");
+    let [Effect::RemoveImages { job, removals }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(*removals, [fine]);
+    assert!(state.catalog.marked.is_empty());
+    // Its source is listed again.
+    let effects = update(&mut state, Msg::JobDone(*job, Ok(("removed".into(), None))));
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::List { source, .. } if source == "lab")),
+        "{effects:?}"
+    );
+    // Where none may go, y only closes.
+    let effects = press(&mut state, "D");
+    let Some(Effect::Removals(targets)) = effects.last() else { panic!("{effects:?}") };
+    update(&mut state, Msg::Removals(targets.clone(), vec![Err(refused)]));
+    assert!(!press(&mut state, "y").iter().any(|effect| matches!(effect, Effect::RemoveImages { .. })));
+}
+
+#[test]
+fn on_a_page_the_version_that_is_selected_is_tagged_and_removed() {
+    let mut state = on_image_page();
+    update(&mut state, Msg::Tags(Ok(vec!["1.0".into(), "2.0".into()])));
+    press(&mut state, "tab");
+    let effects = press(&mut state, "j t n e w enter");
+    let Some(Effect::Tag { target: Target::Reference(reference), new, .. }) = effects.last() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((reference.to_string().as_str(), new.as_str()), ("oci://lab.example/physics/gromacs:1.0", "new"));
+    let effects = press(&mut state, "D");
+    let expected = Target::Reference("lab.example/physics/gromacs:1.0".parse().unwrap());
+    assert!(matches!(effects.as_slice(), [Effect::Removals(targets)] if *targets == [expected]), "{effects:?}");
 }
 
 #[test]

@@ -203,6 +203,11 @@ fn pictures() -> Vec<(&'static str, State)> {
         );
     }
     all.push(("workload", one));
+    let mut removing = keys::state();
+    let asked = keys::press(&mut removing, "j D");
+    let Some(Effect::Removals(targets)) = asked.last() else { panic!("{asked:?}") };
+    update(&mut removing, Msg::Removals(targets.clone(), removals()));
+    all.push(("removing", removing));
     let mut jobs = keys::state();
     let asked = keys::press(&mut jobs, "j s c h e m enter");
     keys::agree(&mut jobs, &asked);
@@ -384,4 +389,24 @@ fn hostile_names_reach_no_screen_as_they_came() {
             || ('\u{200b}'..='\u{200f}').contains(&c)
             || ('\u{202a}'..='\u{202e}').contains(&c)));
     }
+}
+
+/// What removing an image with a long list of consequences says, and one that may not go.
+fn removals() -> Vec<wharf::core::error::Result<wharf::core::upkeep::Removal>> {
+    let digest = wharf::core::digest::Digest::of(b"gromacs");
+    let reference: wharf::core::reference::ImageRef = "lab.example/physics/gromacs:2024.1".parse().unwrap();
+    let goes = wharf::core::upkeep::Removal {
+        title: "the image, with its last tag 2024.1".into(),
+        removes: vec![reference.with_digest(&digest)],
+        digest: Some(digest),
+        along: vec![
+            "attached to it: 2 signatures, 1 software list".into(),
+            "its admission: the site let everybody launch it by this name".into(),
+        ],
+        stays: vec!["the images of its platforms, without a tag, until the registry clears up".into()],
+        reference,
+    };
+    let refused = Error::failed("remove glance://lab/debian-12", "it is protected against that")
+        .hint("if you are sure: openstack image set --unprotected debian-12");
+    vec![Ok(goes), Err(refused)]
 }

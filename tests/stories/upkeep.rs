@@ -31,7 +31,7 @@ impl Owner {
 
     /// What a call that must work says, as JSON.
     fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.run(&[arguments, &["--json"]].concat());
+        let output = self.run(&[&["--json"], arguments].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", lab::complained(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {}", lab::said(&output)))
     }
@@ -263,9 +263,20 @@ async fn an_engines_image_goes_with_its_last_name_unless_a_container_uses_it() {
         std::fs::create_dir_all(&folder).unwrap();
         let source = format!("[[source]]\nname = \"{name}\"\ntype = \"engine\"\nurl = \"{socket}\"\n");
         std::fs::write(folder.join("wharf.toml"), source).unwrap();
-        let one = format!("engine://{name}/localhost/{}", lab::fresh("tool"));
+        // An image of its own: what is copied into an engine twice is one image there.
+        let (base, own) = (format!("engine://{name}/localhost/{}:1", lab::fresh("base")), lab::fresh("tool"));
+        owner.json(&["copy", &lab::starter(), &base]);
+        let run = |image: &str| {
+            let launched =
+                owner.json(&["launch", image, "--on", name, "--set", "remove=no", "--", "/bin/sh", "-c", "true"]);
+            launched["id"].as_str().unwrap().to_owned()
+        };
+        let id = run(&base);
+        owner.json(&["snapshot", &id, &format!("{own}:1.0")]);
+        assert_eq!(owner.run(&["remove", &id]).status.code(), Some(0), "{name}");
+        owner.json(&["remove-image", &base, "--yes"]);
+        let one = format!("engine://{name}/localhost/{own}");
         let first = format!("{one}:1.0");
-        owner.json(&["copy", &lab::starter(), &first]);
         // An engine keeps an image under any name.
         let other = format!("engine://{name}/localhost/{}:x", lab::fresh("other"));
         owner.json(&["tag", &first, &other]);
@@ -275,9 +286,7 @@ async fn an_engines_image_goes_with_its_last_name_unless_a_container_uses_it() {
         assert!(owner.digest(&first).is_some() && owner.digest(&other).is_some(), "{name}");
         // Used by a container that has ended: it stays.
         owner.json(&["remove-image", &other, "--yes"]);
-        let launched =
-            owner.json(&["launch", &first, "--on", name, "--", "/bin/sh", "-c", "true"]);
-        let id = launched["id"].as_str().unwrap().to_owned();
+        let id = run(&first);
         let refused = owner.run(&["remove-image", &first, "--yes"]);
         assert_eq!(refused.status.code(), Some(1), "{name}");
         assert!(lab::complained(&refused).contains("uses it"), "{name}: {}", lab::complained(&refused));
