@@ -71,6 +71,28 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
+/// A path in so many columns whose last part stays: that is what tells paths of one project apart. With it how many
+/// characters stand before the ellipsis, and how many it stands for; `None` where nothing was left out in the middle.
+pub fn fit_path(text: &str, width: usize) -> (String, Option<(usize, usize)>) {
+    let last = text.rfind('/').map_or("", |slash| text.get(slash..).unwrap_or_default());
+    let room = width.saturating_sub(last.width() + 1);
+    if text.width() <= width || last.is_empty() || room < 3 {
+        return (fit(text, width), None);
+    }
+    let (mut head, mut used) = (String::new(), 0);
+    for c in text.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > room {
+            break;
+        }
+        used += columns;
+        head.push(c);
+    }
+    let before = head.chars().count();
+    let left_out = text.chars().count().saturating_sub(before + last.chars().count());
+    (fit(&format!("{head}…{last}"), width), Some((before, left_out)))
+}
+
 /// A cell of a table with the gap behind it; nothing where the column is left out.
 pub fn cell(text: &str, width: usize) -> String {
     if width > 0 { format!("{} ", fit(text, width)) } else { String::new() }
@@ -215,6 +237,18 @@ mod tests {
         assert_eq!(fit("ab", 4), "ab  ");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit("abc", 1), "…");
+    }
+
+    #[test]
+    fn a_path_keeps_what_tells_it_apart() {
+        let shown = |text: &str, width| fit_path(text, width).0;
+        assert_eq!(shown("physics/gromacs", 15), "physics/gromacs");
+        assert_eq!(shown("admitted/registry.example/physics/gromacs", 26), "admitted/registry…/gromacs");
+        assert_eq!(fit_path("admitted/registry.example/physics/gromacs", 26).1, Some((17, 16)));
+        assert_eq!(shown("a/日本語/gromacs", 13), "a/日…/gromacs");
+        // Too narrow for both, or no path: its beginning.
+        assert_eq!(shown("physics/gromacs", 9), "physics/…");
+        assert_eq!(shown("gromacs", 4), "gro…");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     },
     tui::{
         theme::Theme,
-        widgets::{above, aged, below, cell, fit, put, row, select, tone},
+        widgets::{above, aged, below, cell, fit, fit_path, put, row, select, tone},
     },
 };
 
@@ -218,7 +218,7 @@ fn trust(view: &RowView<'_>, known: Option<Badge>) -> Badge {
 
 /// The name, with the characters that matched set apart.
 fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Span<'static>> {
-    let shown = fit(name, width);
+    let (shown, left_out) = fit_path(name, width);
     if query.words.is_empty() {
         return vec![Span::styled(shown, theme.style("text"))];
     }
@@ -227,7 +227,12 @@ fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Spa
     let mut run = String::new();
     let mut run_matched = false;
     for (at, c) in shown.chars().enumerate() {
-        let is_match = matched.binary_search(&at).is_ok();
+        let of_name = match left_out {
+            Some((before, _)) if at == before => None,
+            Some((before, skipped)) if at > before => Some(at - 1 + skipped),
+            _ => Some(at),
+        };
+        let is_match = of_name.is_some_and(|at| matched.binary_search(&at).is_ok());
         if is_match != run_matched && !run.is_empty() {
             spans.push(Span::styled(std::mem::take(&mut run), theme.style(if run_matched { "match" } else { "text" })));
         }
