@@ -57,22 +57,19 @@ impl Page {
                             };
                             lines.push(state_line("✓", "answers", name, kind, address, "good", theme));
                             let more = [account, health.credentials.clone(), health.note.clone()];
-                            lines.push(detail(
-                                &more.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
-                                width,
-                                theme,
-                            ));
+                            let more: Vec<String> = more.into_iter().filter(|part| !part.is_empty()).collect();
+                            lines.extend(details(&more.join(" · "), width, theme));
                         }
                         Err(error) => {
                             lines.push(state_line("✗", "failed", name, kind, address, "bad", theme));
-                            lines.push(detail(&error.why, width, theme));
+                            lines.extend(details(&error.why, width, theme));
                             if !error.hint.is_empty() {
-                                lines.push(detail(&format!("→ {}", error.hint), width, theme));
+                                lines.extend(details(&format!("→ {}", error.hint), width, theme));
                             }
                         }
                     }
                     if let Some(source) = source {
-                        lines.push(detail(&source.origin, width, theme));
+                        lines.extend(details(&source.origin, width, theme));
                     }
                 }
             }
@@ -91,9 +88,7 @@ impl Page {
                 ]));
             }
             if !finding.advice.is_empty() {
-                for part in wrap(&format!("→ {}", finding.advice), width.saturating_sub(13).max(10)) {
-                    lines.push(detail(&part, width, theme));
-                }
+                lines.extend(details(&format!("→ {}", finding.advice), width, theme));
             }
         }
         lines
@@ -131,6 +126,8 @@ fn state_line(
     ])
 }
 
-fn detail(text: &str, width: usize, theme: &Theme) -> Line<'static> {
-    Line::styled(format!("            {}", fit(text, width.saturating_sub(13))), theme.style("dim"))
+/// Details, whole: others need a project's id, and what cannot be read here can be read nowhere on a screen.
+fn details(text: &str, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let parts = wrap(text, width.saturating_sub(13).max(10));
+    parts.into_iter().map(|part| Line::styled(format!("            {part}"), theme.style("dim"))).collect()
 }
