@@ -4,7 +4,7 @@
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
 //! args     the command line's types                 config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
-//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, engine, local, oci, hub, harbor, openstack }` and
+//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and
 //!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
 //!          `keys`, `layer`, `private`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
 //!          `store` keeps what is kept: the cache, the audit, and the shared store (`store::shared`: SQLite, PostgreSQL)

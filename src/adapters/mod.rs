@@ -42,7 +42,8 @@ macro_rules! adapters {
     };
 }
 
-adapters! { files, engine, local, oci, hub, harbor, openstack }
+// Where nothing is chosen, an image goes to the first of them that takes it: the one that gives nobody root comes first.
+adapters! { files, local, engine, oci, hub, harbor, openstack }
 
 /// Declares what makes evidence: the same, for what is no source and no backend.
 macro_rules! checkers {

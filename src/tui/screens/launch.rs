@@ -61,6 +61,10 @@ pub struct Page {
     pub in_plan: bool,
     /// Whether the person chose the backend: then no other is taken for them.
     pub chosen: bool,
+    /// Backends that said that they do not take such an image: the choice goes past them.
+    pub refusing: Vec<usize>,
+    /// Which way the choice went last.
+    pub forward: bool,
 }
 
 impl Page {
@@ -85,6 +89,8 @@ impl Page {
             job: None,
             in_plan: false,
             chosen: false,
+            refusing: Vec::new(),
+            forward: true,
         }
     }
 
@@ -139,8 +145,13 @@ impl Page {
             if self.backends.len() < 2 {
                 return false;
             }
-            let step = if forward { 1 } else { self.backends.len() - 1 };
-            self.backend = (self.backend + step) % self.backends.len();
+            let (step, count) = (if forward { 1 } else { self.backends.len() - 1 }, self.backends.len());
+            let next = (1..=count).map(|steps| (self.backend + steps * step) % count);
+            let Some(next) = next.into_iter().find(|at| !self.refusing.contains(at)) else { return false };
+            if next == self.backend {
+                return false;
+            }
+            (self.backend, self.forward) = (next, forward);
             self.form = None;
             self.plan = None;
             self.error = None;
