@@ -4,6 +4,7 @@ use super::{ask, output};
 use crate::{
     args::{Prune, RemoveImage, Tag},
     core::{
+        digest::Digest,
         error::{Error, Kind, Result},
         portal::Portal,
         ports::{Question, QuestionKind},
@@ -61,7 +62,7 @@ impl Ends {
             return Ok(());
         }
         output::line(&removal.reference.to_string())?;
-        removal.lines().iter().try_for_each(|line| output::line(&format!("   {line}")))
+        removal.lines(Digest::to_string).iter().try_for_each(|line| output::line(&format!("   {line}")))
     }
 
     fn removed(&mut self, reference: &ImageRef, how: Removed) -> Result<()> {

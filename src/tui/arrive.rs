@@ -75,15 +75,22 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Unread(count) => state.unread = count,
         Msg::News => return requests::news(state),
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
-        Msg::Listed(source, result) => return state.catalog.listed(&source, result, now),
+        Msg::Listed(source, result) => {
+            // What others offer there is news, too.
+            let offers = result.is_ok() && state.sources.iter().any(|known| known.name == source && known.grants);
+            let mut effects = state.catalog.listed(&source, result, now);
+            effects.extend(offers.then_some(Effect::Offers));
+            return effects;
+        }
         Msg::Shares(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 page.shared_with(result);
             }
         }
         Msg::Offers(offers, failed) => {
+            state.offered = offers.iter().filter(|offer| !offer.outgoing).count();
             if let Some(page) = topmost!(state, Screen::Inbox) {
-                page.offered(offers.iter().filter(|offer| !offer.outgoing).count());
+                page.offered(state.offered);
             }
             if let Some(page) = topmost!(state, Screen::Offers) {
                 page.arrived(offers, failed);
@@ -193,6 +200,21 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                         state.say(format!("{gone} cannot: {}", error.why));
                         return vec![Effect::Form { backend, image }];
                     }
+                    // One that takes no such image is no choice at all.
+                    Err(error) if error.kind == Kind::Unsupported && page.chosen && page.form.is_none() => {
+                        let (gone, at, forward) = (page.backend_name(), page.backend, page.forward);
+                        page.refusing.push(at);
+                        let place = std::mem::take(&mut page.at.selected);
+                        let turned = page.turn(forward);
+                        page.at.selected = place;
+                        if !turned {
+                            page.error = Some(error);
+                            return Vec::new();
+                        }
+                        let (backend, image) = (page.backend_name(), Box::new(page.image.clone()));
+                        state.say(format!("{gone} cannot: {}", error.why));
+                        return vec![Effect::Form { backend, image }];
+                    }
                     Err(error) => page.error = Some(error),
                 }
             }
@@ -269,6 +291,20 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Link(Ok((link, code))) => {
             let link = link.to_string();
+            // A code that is cut cannot be scanned.
+            let (lines, columns) =
+                (code.lines().count(), code.lines().map(|line| line.chars().count()).max().unwrap_or(0));
+            let around = link.chars().count().div_ceil(usize::from(state.size.0.clamp(30, 110)).saturating_sub(4)) + 5;
+            let fits = lines + around <= usize::from(state.size.1) && columns + 4 <= usize::from(state.size.0);
+            let code = if fits {
+                code
+            } else {
+                format!(
+                    "Its QR code needs a terminal of {} lines and {} columns: make it larger, then y again.",
+                    lines + around,
+                    columns + 4
+                )
+            };
             state.come(Popup::Text {
                 title: "Link, copied where the terminal allows it".into(),
                 text: format!("{link}\n\n{code}"),

@@ -453,6 +453,7 @@ fn on_launch(state: &mut State, action: Action) -> Vec<Effect> {
             let seen = page.plan.as_ref().map_or(Err(Unseen::Nothing), Drawn::seen);
             let (plan, title) = (page.plan.as_deref().cloned(), page.image.title());
             if let (Some(_), Some(plan)) = (state.seen(seen), plan) {
+                let title = title.strip_suffix(&format!(" on {}", plan.backend)).unwrap_or(&title);
                 let job = state.job(format!("launch {title} on {}", plan.backend));
                 if let Some(Screen::Launch(page)) = state.stack.last_mut() {
                     page.job = Some(job);
@@ -506,10 +507,14 @@ fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
+/// How long engines wait for a program to end before they kill it.
+const END: &str = "10 s";
+
 fn change_workload(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &Workload) -> Vec<Effect> {
     match action {
         Action::Stop => {
             let job = state.job(format!("stop {}", seen.called()));
+            state.say(format!("stopping {}: it may take {END} to end by itself", seen.called()));
             vec![Effect::Stop { job, workload: seen }]
         }
         Action::Snapshot => sharing::snapshot(state, &now.name, seen),
@@ -522,6 +527,8 @@ fn change_workload(state: &mut State, action: Action, seen: Seen<WorkloadId>, no
         _ => {
             let again = action == Action::Restart;
             let job = state.job(format!("{} {}", action.words(), seen.called()));
+            let first = if again { format!(" again: it may take {END} to end first") } else { "…".to_owned() };
+            state.say(format!("starting {}{first}", seen.called()));
             state.restarting = Some(job);
             vec![Effect::Start { job, workload: seen, again }]
         }

@@ -149,6 +149,8 @@ pub struct State {
     pub restarting: Option<u64>,
     /// How many notices were not read.
     pub unread: i64,
+    /// Offers of other projects that wait for an answer.
+    pub offered: usize,
     /// Whether images can be asked for here.
     pub requests: bool,
     /// Whether this person decides on requests.
@@ -185,6 +187,7 @@ impl State {
             changing: Vec::new(),
             restarting: None,
             unread: 0,
+            offered: 0,
             requests: true,
             approver: false,
             quit: false,

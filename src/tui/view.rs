@@ -7,6 +7,8 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
+use crate::core::text;
+
 use super::{
     action::Action,
     hints,
@@ -82,6 +84,11 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         }
     };
     let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
+    let offers = match state.offered {
+        0 => String::new(),
+        count => format!("✉ {} ", text::plural(count as u64, "offer", "offers")),
+    };
+    let unread = format!("{offers}{unread}");
     let work = match state.running() {
         0 => String::new(),
         running => format!("⇅ {running} running "),

@@ -31,14 +31,14 @@ pub struct Removal {
 }
 
 impl Removal {
-    /// All of it, line by line.
-    pub fn lines(&self) -> Vec<String> {
+    /// All of it, line by line; the digest as `written`.
+    pub fn lines(&self, written: impl Fn(&Digest) -> String) -> Vec<String> {
         let facts = |label: &str, all: &[String]| -> Vec<String> {
             all.iter().map(|line| format!("{label:<6} {line}")).collect()
         };
         // A name that holds it says it already.
         let said = self.reference.digest().is_some();
-        let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {digest}"));
+        let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {}", written(digest)));
         let own = format!("goes   {}", self.title);
         [own].into_iter().chain(digest).chain(facts("also", &self.along)).chain(facts("stays", &self.stays)).collect()
     }

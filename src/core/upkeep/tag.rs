@@ -27,14 +27,11 @@ pub struct Tagged {
 impl Tagged {
     /// What was done, in a line.
     pub fn words(&self) -> String {
+        let (name, now) = (self.reference.spoken(), self.digest.short());
         match &self.before {
-            None => format!("{} is {}", self.reference.spoken(), self.digest.short()),
-            Some(before) if *before == self.digest => {
-                format!("{} was {} already", self.reference.spoken(), before.short())
-            }
-            Some(before) => {
-                format!("{} is {} now; it was {}", self.reference.spoken(), self.digest.short(), before.short())
-            }
+            None => format!("{name} means {now} now"),
+            Some(before) if *before == self.digest => format!("{name} means {now} already"),
+            Some(before) => format!("{name} means {now} now; it meant {}", before.short()),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Removing {
         let mut lines = Vec::new();
         for removal in possible {
             lines.push((Role::Head, removal.reference.spoken()));
-            for line in removal.lines() {
+            for line in removal.lines(|digest| format!("{}:{}…", digest.algorithm(), digest.short())) {
                 let goes = line.starts_with("goes") || line.starts_with("also");
                 lines.push((if goes { Role::Goes } else { Role::Fact }, line));
             }
