@@ -422,6 +422,9 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.keys("/nested deep\r");
     screen.until("team/nested/deep/tool");
     screen.keys("/\u{15}library alpine source:127\rl");
+    // What gives nobody root is offered first.
+    screen.until("‹ local ›");
+    screen.keys("\u{1b}[C");
     screen.until("‹ docker ›");
     screen.until("Processors");
     // Name, then a command that goes on for a while.

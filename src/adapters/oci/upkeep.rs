@@ -35,6 +35,9 @@ use crate::{
 
 /// Tags that are looked at at a time.
 const AT_ONCE: usize = 16;
+/// Tags of a repository that are looked at, and what all indexes among them may list.
+const MOST_TAGS: usize = 20_000;
+const MOST_LISTED: usize = 500_000;
 /// What the placeholder of a tag calls itself, and the type of what it holds (image specification, "empty descriptor").
 const PLACEHOLDER: &str = "application/vnd.wharf.removed.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
@@ -100,6 +103,14 @@ impl Oci {
         let what = format!("look at the tags of {}", name.bare());
         let tags = cx.unless_cancelled(&what, self.tags_of(&name.repository, &Allowance::default())).await?;
         let tags = tags.whole(&what)?;
+        if tags.len() > MOST_TAGS {
+            let why = format!(
+                "it has {} tags: more than are looked at for what shares an image",
+                text::count(tags.len() as u64)
+            );
+            return Err(Error::unsupported(what, why).hint("use the registry's own pages"));
+        }
+        cx.progress.phase("looking at the tags");
         let at = |tag: &str| Name { tag: Some(tag.to_owned()), digest: None, ..name.clone() };
         let asked = tags.into_iter().map(|tag| async {
             let head = self.head(cx, &at(&tag)).await;
@@ -120,17 +131,33 @@ impl Oci {
                 Err(error) => return Err(error.during(&what)),
             }
         }
-        for index in look.indexes.clone() {
-            let at = ImageRef::Oci(Name { tag: None, digest: Some(index.clone()), ..name.clone() });
-            let top = self.manifest(cx, &at).await?;
-            let listed = fetch::listed(cx, self, &at, &top).await?;
+        cx.progress.phase("looking into indexes");
+        let asked: Vec<_> = look.indexes.iter().cloned().map(|index| self.digests_in(cx, name, index)).collect();
+        let mut listed = stream::iter(asked).buffered(AT_ONCE);
+        let mut count = 0;
+        while let Some(answer) = listed.next().await {
+            let (index, digests) = answer?;
             let tags: Vec<String> = look.tags_of(&index).into_iter().map(str::to_owned).collect();
-            let inner = listed.indexes.iter().map(|one| one.digest.clone());
-            for digest in listed.entries.iter().map(|entry| entry.digest.clone()).chain(inner) {
+            count += digests.len() * tags.len().max(1);
+            if count > MOST_LISTED {
+                return Err(Error::new(Kind::Integrity, what, "its indexes list more images than any honest ones"));
+            }
+            for digest in digests {
                 look.inside.entry(digest).or_default().extend(tags.iter().cloned());
             }
         }
+        drop(listed);
         Ok(look)
+    }
+
+    /// Everything that an index lists.
+    async fn digests_in(&self, cx: &Context, name: &Name, index: Digest) -> Result<(Digest, Vec<Digest>)> {
+        let at = ImageRef::Oci(Name { tag: None, digest: Some(index.clone()), ..name.clone() });
+        let top = self.manifest(cx, &at).await?;
+        let listed = fetch::listed(cx, self, &at, &top).await?;
+        let inner = listed.indexes.iter().map(|one| one.digest.clone());
+        let digests = listed.entries.iter().map(|entry| entry.digest.clone()).chain(inner).collect();
+        Ok((index, digests))
     }
 
     /// What removing one of several of a repository would do; `before` and `after` are the others of them.
