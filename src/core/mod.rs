@@ -1,6 +1,7 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
 
 pub mod admission;
+pub mod artifact;
 pub mod attachments;
 pub mod audit;
 pub mod budget;

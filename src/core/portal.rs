@@ -175,6 +175,7 @@ impl Portal {
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
             Some(name) => {
+        image.map_or(Ok(()), Image::must_run)?;
                 let own = self.launchers.iter().filter(|launcher| launcher.name() == name);
                 let also = self.launchers.iter().filter(|launcher| launcher.also_called() == Some(name));
                 let called: Vec<_> = own.chain(also).collect();
@@ -328,6 +329,7 @@ impl Portal {
     }
 
     /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
+                        artifact: None,
     ///
     /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing one anew for a screenful is too much.
     pub async fn learn(&self, source: &str) -> Result<Option<Arc<RowSet>>> {

@@ -154,6 +154,7 @@ pub fn image(reference: ImageRef) -> Image {
         disk: None,
         signed: None,
         statement: None,
+        artifact: None,
         publisher: Publisher::Unknown,
     }
 }

@@ -225,6 +225,7 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
         }),
         signed: None,
         statement: None,
+        artifact: None,
         publisher: Publisher::Unknown,
     }
 }

@@ -160,6 +160,7 @@ impl Block {
             }),
             signed: None,
             statement: None,
+            artifact: None,
             publisher: Publisher::Unknown,
         }
     }
