@@ -14,7 +14,7 @@ use crate::{
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
-    let reference = args.reference.parse()?;
+    let reference = portal.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     portal.image(&Context::default(), &reference, platform.as_ref()).await
 }

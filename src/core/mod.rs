@@ -44,6 +44,7 @@ pub mod rows;
 pub mod search;
 pub mod secret;
 pub mod share;
+pub mod short_names;
 pub mod sign;
 pub mod sign_in;
 pub mod signing_keys;

@@ -26,6 +26,7 @@ use super::{
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
+    short_names::ShortNames,
     store::{How, Spool, Store},
     text,
 };
@@ -98,6 +99,8 @@ pub struct Portal {
     pub vault: Arc<dyn Vault>,
     /// Sources for references from elsewhere.
     pub open: Opener,
+    /// What names without a registry mean on this machine.
+    pub short_names: ShortNames,
     /// What was looked for at start and found or not.
     pub findings: Vec<Finding>,
     /// What was learnt about rows, by source.
@@ -172,10 +175,10 @@ impl Portal {
     /// The launcher with this name (of several that people call so, one that accepts the image); the first one that accepts
     /// it when none is named.
     pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
+        image.map_or(Ok(()), Image::must_run)?;
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
             Some(name) => {
-        image.map_or(Ok(()), Image::must_run)?;
                 let own = self.launchers.iter().filter(|launcher| launcher.name() == name);
                 let also = self.launchers.iter().filter(|launcher| launcher.also_called() == Some(name));
                 let called: Vec<_> = own.chain(also).collect();
@@ -281,6 +284,26 @@ impl Portal {
         cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
     }
 
+    /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
+    /// there, as for Podman.
+    pub async fn named(&self, text: &str) -> Result<ImageRef> {
+        let candidates = self.short_names.candidates(text)?;
+        if let [only] = candidates.as_slice() {
+            return Ok(only.clone());
+        }
+        let what = format!("find '{text}'");
+        let mut told = Vec::new();
+        for reference in candidates {
+            let found = async { self.place(&reference)?.content.manifest(&Context::default(), &reference).await };
+            match found.await {
+                Ok(_) => return Ok(reference),
+                Err(error) => told.push(format!("{}: {}", reference.spoken(), error.why)),
+            }
+        }
+        Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
+            .hint("write its whole name"))
+    }
+
     /// Tags of an image.
     pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         let source = self.source_of(reference)?;
@@ -306,6 +329,7 @@ impl Portal {
                         created: None,
                         size: None,
                         platforms: Vec::new(),
+                        artifact: None,
                     })
                 }
             })
@@ -329,7 +353,6 @@ impl Portal {
     }
 
     /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
-                        artifact: None,
     ///
     /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing one anew for a screenful is too much.
     pub async fn learn(&self, source: &str) -> Result<Option<Arc<RowSet>>> {

@@ -225,6 +225,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         store: crate::stores::in_memory("ada"),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),
+        short_names: wharf::core::short_names::ShortNames::default(),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
         learnt: std::sync::Mutex::default(),
