@@ -45,6 +45,7 @@ mod sif;
 mod sign_in;
 mod signatures;
 mod site;
+mod spec;
 mod steward;
 mod stores;
 mod transfers;
