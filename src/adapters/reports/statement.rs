@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Document, Lax, Text, read, time};
-use crate::core::{clean, digest::Digest};
+use crate::{
+    adapters::keys::pem::base64,
+    core::{clean, digest::Digest},
+};
 
 #[derive(Deserialize)]
 struct Bundle<'a> {
@@ -72,7 +74,7 @@ pub fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
 /// A DSSE envelope around a statement.
 pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
-    statement(&STANDARD.decode(envelope.payload).ok()?, digests)
+    statement(&base64(&envelope.payload)?, digests)
 }
 
 /// A statement.
