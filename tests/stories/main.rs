@@ -16,6 +16,7 @@ mod clouds;
 mod deciding;
 mod dialogs;
 mod doctor;
+mod engine_tls;
 mod fake;
 mod forged;
 mod harbor;
