@@ -198,13 +198,16 @@ impl Oci {
         }))
     }
 
-    /// What is attached to a digest: at the place of its name, and where that cannot be reached, at its mirrors.
+    /// What is attached to a digest: at the place of its name, and where that cannot be looked at, at its mirrors.
     pub(super) async fn pulled_attachments(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Attachments> {
         let what = format!("look for what is attached to {}", digest.short());
-        let (place, there) = self.place_of(&what, name)?;
-        let mut found = place.attachments(cx, &there, digest).await?;
+        let mut found = match self.place_of(&what, name) {
+            Ok((place, there)) => place.attachments(cx, &there, digest).await?,
+            Err(error) => Attachments { unseen: vec![error], ..Attachments::default() },
+        };
         let named = Name { tag: None, digest: Some(digest.clone()), ..name.clone() };
-        if found.found.is_empty() && found.unseen.iter().any(|error| error.kind == Kind::Unavailable) {
+        // That nothing is there is not believed of a mirror: it may be behind.
+        if found.found.is_empty() && !found.unseen.is_empty() {
             for (mirror, there) in self.mirrors_of(&what, &named) {
                 let short = cx.clone().within(cx.deadline.min(PATIENCE));
                 let others = mirror.attachments(&short, &there, digest).await?;
