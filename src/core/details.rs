@@ -37,7 +37,7 @@ pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
                 row.platforms = known.platforms.split_whitespace().map(str::to_owned).collect();
                 if known.kind == ImageKind::Artifact {
                     row.kind = ImageKind::Artifact;
-                    row.note = known.note.to_owned();
+                    known.note.clone_into(&mut row.note);
                 }
             }
         }

@@ -192,10 +192,15 @@ fn an_upload_may_be_answered_with_other_words_than_the_usual_ones() {
         Some(match ask.method.as_str() {
             "PATCH" => Reply { status: 204, ..reply }.without("Location"),
             "PUT" => Reply { status: 202, ..reply }.without("Location"),
-            _ => Reply { status: 201, ..reply },
+            // Whoever sends in chunks must make them as large as this: here a blob is always sent in one piece.
+            _ => Reply { status: 201, ..reply }.with("OCI-Chunk-Min-Length", "16777216"),
         })
     });
     pushed(&registry).unwrap();
+    let lines = registry.lines();
+    let count =
+        |method: &str| lines.iter().filter(|line| line.starts_with(method) && line.contains("/uploads/")).count();
+    assert!(count("PATCH") > 0 && count("PATCH") == count("PUT"), "{lines:?}");
     // A registry that writes a manifest anew keeps another image.
     let registry = Scripted::new();
     registry.answers(|ask: &Ask| {

@@ -158,7 +158,7 @@ mod tests {
             (r#"</a>; rel="prev"; rel="next""#, None),
             ("/v2/_catalog?last=a&n=1; rel=next", Some("/v2/_catalog?last=a&n=1")),
             ("/v2/_catalog?last=a; rel=prev", None),
-            (r#"<?last=a&n=1>; rel=next"#, Some("?last=a&n=1")),
+            ("<?last=a&n=1>; rel=next", Some("?last=a&n=1")),
             (
                 r#"<https://other.example/v2/_catalog?last=a>; rel="next""#,
                 Some("https://other.example/v2/_catalog?last=a"),

@@ -154,7 +154,7 @@ fn read(file: &Path) -> Result<Written, String> {
     }
 }
 
-fn mirror(written: WrittenMirror, digests_only: bool) -> Option<Mirror> {
+fn mirror(written: &WrittenMirror, digests_only: bool) -> Option<Mirror> {
     let (tags, digests) = match written.pull_from_mirror.as_str() {
         _ if digests_only => (false, true),
         "" | "all" => (true, true),
@@ -170,7 +170,7 @@ fn entry(written: Registry, file: &Path) -> Option<Entry> {
     let location = written.location.trim_end_matches('/').to_owned();
     let prefix = written.prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { location.clone() } else { prefix.to_owned() };
-    let mirrors = written.mirror.into_iter().filter_map(|one| mirror(one, written.mirror_by_digest_only)).collect();
+    let mirrors = written.mirror.iter().filter_map(|one| mirror(one, written.mirror_by_digest_only)).collect();
     let (insecure, blocked, file) = (written.insecure, written.blocked, file.to_owned());
     (!prefix.is_empty()).then_some(Entry { prefix, location, insecure, blocked, mirrors, file })
 }
