@@ -84,6 +84,20 @@ fn a_mirror_for_digests_or_tags_is_asked_for_these_alone() {
 }
 
 #[test]
+fn a_mirror_that_gave_what_a_tag_means_gives_what_is_in_it() {
+    let [mirror, place] = [Scripted::new(), Scripted::new()];
+    let mut image = mirror.image("a/b", None, "mirrored");
+    image["platform"] = serde_json::json!({"os": "linux", "architecture": "amd64"});
+    let index = serde_json::json!({"schemaVersion": 2, "mediaType": crate::scripted::INDEX, "manifests": [image]});
+    mirror.put("a/b", Some("1"), &index);
+    let address = &place.address;
+    let home = home(&entry(address, address, "", &[(&mirror.address, "pull-from-mirror = \"tag-only\"")]));
+    let shown = home.run(&["show", &format!("{address}/a/b:1"), "--platform", "linux/amd64"]);
+    assert!(shown.status.success(), "{}", lab::complained(&shown));
+    assert!(lab::said(&shown).contains("mirrored"));
+}
+
+#[test]
 fn what_a_mirror_gives_wrongly_is_not_taken() {
     let [mirror, place] = [Scripted::new(), Scripted::new()];
     let image = place.image("a/b", Some("1"), "original");

@@ -4,7 +4,7 @@
 //! short wait, and the next place is asked.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -39,12 +39,23 @@ pub struct Elsewhere {
     opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
     /// Mirrors that failed, until when they are left alone.
     resting: Mutex<HashMap<String, Instant>>,
+    /// Repositories, and mirrors that gave what a tag of them means.
+    serving: Mutex<HashSet<(String, String)>>,
 }
 
 impl Elsewhere {
     fn rests(&self, host: &str) -> bool {
         let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         resting.get(host).is_some_and(|until| *until > Instant::now())
+    }
+
+    fn serves(&self, repository: &str, host: &str) -> bool {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        serving.contains(&(repository.to_owned(), host.to_owned()))
+    }
+
+    fn note_serving(&self, repository: String, host: String) {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner).insert((repository, host));
     }
 
     fn leave_alone(&self, host: &str) {
@@ -106,8 +117,18 @@ impl Oci {
 
     /// The mirrors of a name that are worth asking.
     fn mirrors_of(&self, what: &str, name: &Name) -> Vec<(Arc<Self>, Name)> {
-        let pulls = pulls::of(&self.registry.entries, name).mirrors.into_iter();
-        pulls
+        let mut all = pulls::of(&self.registry.entries, name).mirrors;
+        if let Some(digest) = &name.digest {
+            // Whoever gave what a tag means also gives what is in it, even if it is not for digests.
+            let tagged = Name { digest: None, ..name.clone() };
+            for pull in pulls::of(&self.registry.entries, &tagged).mirrors {
+                let pull = Pull { name: Name { digest: Some(digest.clone()), ..pull.name }, ..pull };
+                if self.elsewhere.serves(&name.bare(), &pull.name.host) && !all.contains(&pull) {
+                    all.push(pull);
+                }
+            }
+        }
+        all.into_iter()
             .filter(|pull| !self.elsewhere.rests(&pull.name.host))
             .filter_map(|pull| match self.at(what, &pull) {
                 Ok(there) => Some((there, pull.name)),
@@ -138,7 +159,12 @@ impl Oci {
         for (mirror, there) in self.mirrors_of(what, name) {
             let short = cx.clone().within(cx.deadline.min(PATIENCE));
             match mirror.manifest_here(&short, &there, what).await {
-                Ok(found) => return Ok(found),
+                Ok(found) => {
+                    if name.digest.is_none() {
+                        self.elsewhere.note_serving(name.bare(), there.host);
+                    }
+                    return Ok(found);
+                }
                 Err(error) => self.passed(&there, error, &mut tried)?,
             }
         }
@@ -211,7 +237,7 @@ impl Oci {
             for (mirror, there) in self.mirrors_of(&what, &named) {
                 let short = cx.clone().within(cx.deadline.min(PATIENCE));
                 let others = mirror.attachments(&short, &there, digest).await?;
-                found.found.extend(others.found);
+                found.extend(Attachments { unseen: Vec::new(), ..others });
             }
         }
         // Whatever place they were found at, they belong to the name.
