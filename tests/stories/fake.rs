@@ -159,7 +159,7 @@ pub fn image(reference: ImageRef) -> Image {
     }
 }
 
-struct NoVault;
+pub struct NoVault;
 impl Vault for NoVault {
     fn describe(&self) -> String {
         "none".into()

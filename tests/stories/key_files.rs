@@ -287,3 +287,49 @@ fn certificates_are_read_whatever_stands_around_them() {
         assert!(found.len() == 1 && found[0].der == plain[0].der, "{form}");
     }
 }
+
+/// Somebody who knows a passphrase.
+struct Knows(&'static str);
+
+#[async_trait::async_trait]
+impl wharf::core::ports::Asker for Knows {
+    async fn ask(&self, _: wharf::core::ports::Question) -> wharf::core::error::Result<wharf::core::secret::Secret> {
+        Ok(wharf::core::secret::Secret::new(self.0))
+    }
+}
+
+#[tokio::test]
+async fn a_locked_key_opens_or_it_is_said_whether_the_passphrase_or_the_form_is_the_reason() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    openssl(folder, "openssl ecparam -name prime256v1 -genkey -noout -out k");
+    let open = async |passphrase: &'static str| {
+        let key = folder.join("locked").display().to_string();
+        let vault = std::sync::Arc::new(crate::fake::NoVault);
+        wharf::adapters::signing::open(key, std::sync::Arc::new(Knows(passphrase)), vault).await
+    };
+    for (form, opens) in [
+        ("-v2 aes-256-cbc", true),
+        ("-v2 aes-128-cbc -iter 100000", true),
+        ("-v2 aes-256-cbc -v2prf hmacWithSHA512", true),
+        ("-scrypt", true),
+        ("-v2 des3", false),
+        ("-v2 aes-256-cbc -v2prf hmacWithSHA1", false),
+        ("-v1 PBE-SHA1-3DES", false),
+    ] {
+        openssl(
+            folder,
+            &format!(
+                "rm -f locked; openssl pkcs8 -topk8 {form} -in k -passout pass:wharf -out locked; chmod 600 locked"
+            ),
+        );
+        match open("wharf").await {
+            Ok(_) => assert!(opens, "{form}"),
+            Err(error) => assert!(!opens && error.why.contains("old form"), "{form}: {error}"),
+        }
+        if opens {
+            let error = open("other").await.err().unwrap();
+            assert!(error.why.contains("does not open it"), "{form}: {error}");
+        }
+    }
+}

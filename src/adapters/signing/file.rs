@@ -15,7 +15,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::locked;
+use super::locked::{self, Shut};
 use crate::{
     adapters::keys::{Key, pem},
     core::{
@@ -27,6 +27,10 @@ use crate::{
         signing_keys::{Curve, NewKey},
     },
 };
+
+/// What is said of a key that is locked as nobody should lock one any more.
+const OLD: &str = "its passphrase is of an old form that is not read here";
+const ANEW: &str = "write it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW asks for its passphrase";
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
@@ -68,8 +72,11 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     let passphrase = asker.ask(question).await?;
     // Such a passphrase is made to take its time.
     let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
-    let der = der.ok_or_else(|| {
-        Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
+    let der = der.map_err(|shut| match shut {
+        Shut::Passphrase => {
+            Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
+        }
+        Shut::Form => Error::usage(what, OLD).hint(ANEW),
     })?;
     let (pair, public) = read("PRIVATE KEY", &der).ok_or_else(unfit)?;
     Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
@@ -110,12 +117,8 @@ pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
 /// The kind of the first private key in a PEM text, and its bytes.
 fn body(what: &str, text: &str) -> Result<Option<(String, Vec<u8>)>> {
     let found = pem::read(text).into_iter().find(|block| block.label.ends_with("PRIVATE KEY"));
-    let refused = |why: &str| {
-        Err(Error::usage(what, why.to_owned())
-            .hint("write it anew: openssl pkcs8 -topk8 -in FILE -out NEW asks for its passphrase"))
-    };
     match found {
-        Some(block) if block.locked_of_old => refused("its passphrase is of an old form that is not read here"),
+        Some(block) if block.locked_of_old => Err(Error::usage(what, OLD).hint(ANEW)),
         Some(block) if block.label.starts_with("OPENSSH") => {
             Err(Error::usage(what, "it is a key of OpenSSH").hint("make one to sign with: wharf key new FILE"))
         }
