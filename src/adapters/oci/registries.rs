@@ -166,7 +166,7 @@ fn mirror(written: &WrittenMirror, digests_only: bool) -> Option<Mirror> {
     (!location.is_empty()).then_some(Mirror { location, insecure: written.insecure, tags, digests })
 }
 
-fn entry(written: Registry, file: &Path) -> Option<Entry> {
+fn entry(written: &Registry, file: &Path) -> Option<Entry> {
     let location = written.location.trim_end_matches('/').to_owned();
     let prefix = written.prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { location.clone() } else { prefix.to_owned() };
@@ -179,7 +179,7 @@ fn entry(written: Registry, file: &Path) -> Option<Entry> {
 pub fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();
     for file in files() {
-        for entry in read(&file).unwrap_or_default().registry.into_iter().filter_map(|written| entry(written, &file)) {
+        for entry in read(&file).unwrap_or_default().registry.iter().filter_map(|written| entry(written, &file)) {
             all.retain(|known| known.prefix != entry.prefix || known.file == entry.file);
             all.push(entry);
         }
@@ -265,7 +265,7 @@ mod tests {
             proxy = "http://proxy.example:1"
         "#;
         let written: Written = toml::from_str(text).unwrap();
-        let entries: Vec<Entry> = written.registry.into_iter().filter_map(|one| entry(one, Path::new("f"))).collect();
+        let entries: Vec<Entry> = written.registry.iter().filter_map(|one| entry(one, Path::new("f"))).collect();
         let of = |entry: &Entry| -> Vec<(String, bool, bool, bool)> {
             let one = |mirror: &Mirror| (mirror.location.clone(), mirror.tags, mirror.digests, mirror.insecure);
             entry.mirrors.iter().map(one).collect()
