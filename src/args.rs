@@ -153,7 +153,7 @@ pub struct Images {
     /// Only this source.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// Only this kind: container, vm, sif, volume, snapshot or backup.
+    /// Only this kind: container, vm, sif, volume, snapshot, backup or artifact.
     #[arg(long)]
     pub kind: Option<String>,
     /// Use the last lists instead of asking.

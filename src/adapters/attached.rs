@@ -78,8 +78,20 @@ impl Found {
 
 /// Whether a type may be that of a report, or of an artifact with one.
 fn may_hold(kind: &str) -> bool {
-    let words =
-        ["sarif", "trivy", "dsse", "in-toto", "vuln", "report", "cyclonedx", "spdx", "vex", "sbom", "sigstore.bundle"];
+    let words = [
+        "sarif",
+        "trivy",
+        "dsse",
+        "in-toto",
+        "vuln",
+        "report",
+        "cyclonedx",
+        "spdx",
+        "vex",
+        "csaf",
+        "sbom",
+        "sigstore.bundle",
+    ];
     let kind = kind.to_ascii_lowercase();
     words.iter().any(|word| kind.contains(word))
 }

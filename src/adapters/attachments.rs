@@ -219,6 +219,7 @@ impl Layer {
             size: self.size,
             platform: None,
             artifact_type: None,
+            data: None,
         };
         fetch::blob(cx, content, at, &blob, limit).await
     }

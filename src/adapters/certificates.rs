@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_cert::{
@@ -10,7 +9,7 @@ use x509_cert::{
     der::{Decode, Encode},
 };
 
-use super::keys::Key;
+use super::keys::{Key, pem};
 
 /// A certificate that was read.
 #[derive(Debug, Clone)]
@@ -107,10 +106,8 @@ const CODE_SIGNING: [u8; 8] = [0x2b, 6, 1, 5, 5, 7, 3, 3];
 
 /// All certificates of a PEM text.
 pub fn all_of_pem(pem: &str) -> Vec<Read> {
-    pem.split("-----BEGIN CERTIFICATE-----")
-        .skip(1)
-        .filter_map(|part| part.split_once("-----END CERTIFICATE-----"))
-        .filter_map(|(body, _)| STANDARD.decode(body.split_whitespace().collect::<String>()).ok())
-        .filter_map(|der| Read::of_der(&der))
-        .collect()
+    // Openssl writes it under three names.
+    let is_one = |label: &str| matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
+    let blocks = pem::read(pem).into_iter().filter(|block| is_one(&block.label));
+    blocks.filter_map(|block| Read::of_der(&block.der)).collect()
 }

@@ -1,5 +1,7 @@
 //! Public keys (PEM, `SubjectPublicKeyInfo`) and what they verify: ECDSA on P-256 and P-384, RSA, Ed25519.
 
+pub mod pem;
+
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -20,13 +22,6 @@ const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
 const ED25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
 /// The identifier stands within the first bytes of a key.
 const HEAD: usize = 40;
-
-/// Bytes as PEM (RFC 7468).
-pub fn pem(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
-}
 
 /// A key that signatures are checked with.
 #[derive(Clone)]
@@ -66,6 +61,22 @@ impl Keys {
     }
 }
 
+/// The `SubjectPublicKeyInfo` around an RSA key (RFC 8017, appendix A.1; RFC 3279, section 2.3.1).
+fn rsa_info(key: &[u8]) -> Option<Vec<u8>> {
+    let wrapped = |tag: u8, body: &[u8]| {
+        let length = u16::try_from(body.len()).ok()?.to_be_bytes();
+        let length = match length {
+            [0, short @ 0..=127] => vec![short],
+            [0, long] => vec![0x81, long],
+            both => [&[0x82][..], &both].concat(),
+        };
+        Some([&[tag][..], &length, body].concat())
+    };
+    let bits = wrapped(0x03, &[&[0][..], key].concat())?;
+    let kind = wrapped(0x30, &[RSA, &[0x05, 0x00]].concat())?;
+    wrapped(0x30, &[kind, bits].concat())
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Key({})", self.id)
@@ -76,17 +87,25 @@ impl Key {
     /// The key in a file.
     pub fn load(path: &Path) -> Result<Self> {
         let what = format!("read the key {}", path.display());
-        let text = std::fs::read_to_string(path).during(&what)?;
+        let text = std::fs::read(path).during(&what)?;
+        let text = String::from_utf8_lossy(&text);
         Self::parse(&text).ok_or_else(|| {
+            if pem::read(&text).iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
+                return Error::usage(what, "it is a private key")
+                    .hint("name its public half: openssl pkey -in FILE -pubout writes it");
+            }
             Error::usage(what, "it is no public key that is understood")
                 .hint("write it as PEM ('BEGIN PUBLIC KEY'): P-256, P-384, RSA or Ed25519")
         })
     }
 
-    /// Reads PEM.
-    pub fn parse(pem: &str) -> Option<Self> {
-        let body = pem.split_once("-----BEGIN PUBLIC KEY-----")?.1.split_once("-----END PUBLIC KEY-----")?.0;
-        Self::of_der(STANDARD.decode(body.split_whitespace().collect::<String>()).ok()?)
+    /// Reads PEM: the first key in it, as `SubjectPublicKeyInfo` or of RSA alone (PKCS#1).
+    pub fn parse(text: &str) -> Option<Self> {
+        pem::read(text).into_iter().find_map(|block| match block.label.as_str() {
+            "PUBLIC KEY" => Self::of_der(block.der),
+            "RSA PUBLIC KEY" => Self::of_der(rsa_info(&block.der)?),
+            _ => None,
+        })
     }
 
     /// The key behind a `SubjectPublicKeyInfo`.
@@ -126,7 +145,7 @@ impl Key {
 
     /// As PEM.
     pub fn pem(&self) -> String {
-        pem("PUBLIC KEY", &self.der)
+        pem::write("PUBLIC KEY", &self.der)
     }
 
     /// The Ed25519 key of these 32 bytes.

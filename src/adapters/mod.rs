@@ -192,6 +192,7 @@ fn built(config: Config, reach: http::Reach) -> Result<Portal> {
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),
         vault,
         open,
+        short_names: oci::short_names(),
         config,
     })
 }

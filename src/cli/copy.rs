@@ -24,7 +24,7 @@ pub fn file_reference(file: &str) -> String {
 
 /// Copies an image to a file or folder.
 pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
-    let reference: ImageRef = args.reference.parse()?;
+    let reference = portal.named(&args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
     let file = match &args.file {
         Some(file) => file.clone(),
@@ -36,7 +36,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
     if !is_disk && to.parse::<ImageRef>()?.tag().is_none() {
         to = format!("{to}:{tag}");
     }
-    copy(portal, &args.reference, &to, &args.along, json).await
+    copy(portal, &reference.to_string(), &to, &args.along, json).await
 }
 
 /// Copies an image between any two places.
@@ -52,7 +52,7 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bo
         }
         return Ok(0);
     }
-    let from: ImageRef = from.parse()?;
+    let from = portal.named(from).await?;
     if !Portal::moves_disk(&from, &to) && to.tag().is_none() {
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }

@@ -8,10 +8,10 @@ use crate::{
 
 /// Compares two images. A second one that begins with a colon is another tag of the first.
 pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
-    let before = args.before.parse()?;
+    let before = portal.named(&args.before).await?;
     let after = match args.after.strip_prefix(':') {
-        Some(tag) => crate::core::reference::ImageRef::with_tag(&before, tag),
-        None => args.after.parse()?,
+        Some(tag) => before.with_tag(tag),
+        None => portal.named(&args.after).await?,
     };
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     let diff = portal.diff(&output::context(), &before, &after, platform.as_ref(), args.quick).await?;

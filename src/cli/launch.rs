@@ -22,7 +22,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let image = if args.reference.trim_start().starts_with("wharf:") {
         linked(portal, &cx, args.reference.parse()?, platform).await?
     } else {
-        portal.image(&cx, &args.reference.parse()?, platform.as_ref()).await?
+        portal.image(&cx, &portal.named(&args.reference).await?, platform.as_ref()).await?
     };
     let mut answers = Answers::default();
     for pair in &args.set {

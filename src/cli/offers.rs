@@ -16,7 +16,7 @@ use crate::{
 
 /// Who may use an image.
 pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
-    let found = portal.shares(&Context::default(), &reference.parse()?).await?;
+    let found = portal.shares(&Context::default(), &portal.named(reference).await?).await?;
     if json {
         output::json(&found)?;
         return Ok(0);

@@ -16,7 +16,7 @@ use crate::{
 
 /// Shares into projects, or prints a link.
 pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
-    let reference: ImageRef = args.reference.parse()?;
+    let reference = portal.named(&args.reference).await?;
     if args.link {
         return link(portal, args, &reference, json).await;
     }

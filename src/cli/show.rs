@@ -14,7 +14,7 @@ use crate::{
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
-    let reference = args.reference.parse()?;
+    let reference = portal.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     portal.image(&Context::default(), &reference, platform.as_ref()).await
 }
@@ -36,7 +36,7 @@ pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
 pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("reference", image.reference.to_string()),
-        ("kind", format!("{} ({})", image.kind.word(), image.media_type)),
+        ("kind", format!("{} ({})", image.kind_words(), image.kind_type())),
     ];
     let mut add = |label, value: String| {
         if !value.is_empty() {
@@ -74,7 +74,7 @@ pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let config = &image.config;
     add("entry point", join_words(&shown(&config.entrypoint)));
     add("command", join_words(&shown(&config.command)));
-    if image.disk.is_none() {
+    if image.disk.is_none() && image.artifact.is_none() {
         add("user", config.user_words());
         add("warning", config.unread_words().unwrap_or_default());
     }

@@ -17,7 +17,7 @@ const LISTED: usize = 20;
 
 /// Checks and judges an image; exits with the verdict.
 pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
-    let reference = args.reference.parse()?;
+    let reference = portal.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     if args.data {
         portal.verify_data(&output::context(), &reference).await?;

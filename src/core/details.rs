@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    model::Version,
+    model::{ImageKind, Version},
     rows::{Row, RowSet, favourite},
 };
 
@@ -26,11 +26,19 @@ pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
             row.size = version.size;
             row.updated = version.created;
             row.platforms = version.platforms.iter().map(ToString::to_string).collect();
+            if let Some(artifact) = &version.artifact {
+                row.kind = ImageKind::Artifact;
+                row.note.clone_from(artifact);
+            }
         } else if let Some(known) = old.find(&row.name).and_then(|at| old.get(at)) {
             if known.favourite_tag() == Some(tag) {
                 row.size = known.size;
                 row.updated = known.updated;
                 row.platforms = known.platforms.split_whitespace().map(str::to_owned).collect();
+                if known.kind == ImageKind::Artifact {
+                    row.kind = ImageKind::Artifact;
+                    known.note.clone_into(&mut row.note);
+                }
             }
         }
     }
@@ -53,6 +61,7 @@ mod tests {
             created: Some(9),
             size: Some(8),
             platforms: vec!["linux/arm64".parse().unwrap()],
+            artifact: None,
         };
         let learnt = Learnt::from([("a/c".to_owned(), version)]);
         let mut rows = vec![row("a/b", "1"), row("a/c", "3"), row("a/d", "1")];

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -93,6 +94,7 @@ pub struct Entry {
     size: Option<u64>,
     artifact_type: Option<String>,
     platform: Option<Place>,
+    data: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +128,7 @@ impl Entry {
                 .ok_or_else(|| format!("nobody says how large {short} is"))?,
             platform,
             artifact_type: self.artifact_type.filter(|kind| !kind.is_empty()).map(|kind| clean::short(&kind, 200)),
+            data: self.data.and_then(|data| STANDARD.decode(data).ok()).map(Into::into),
             digest,
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    artifact::Artifact,
     clean,
     configuration::Configuration,
     digest::Digest,
@@ -44,6 +45,8 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
     /// Type of an attached artifact, in a referrers list.
     pub artifact_type: Option<String>,
+    /// The bytes themselves, as whoever wrote the descriptor has them; nobody has checked them.
+    pub data: Option<bytes::Bytes>,
 }
 
 impl Descriptor {
@@ -182,14 +185,17 @@ pub fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform, what: &str) ->
     let level = platform::processor_level();
     let fit = |entry: &&Descriptor| entry.platform.as_ref().and_then(|platform| platform.fit(wanted, level));
     let images = manifests.iter().filter(|entry| !entry.is_index());
-    images.filter(|entry| fit(entry).is_some()).min_by_key(fit).ok_or_else(|| {
-        let offered: Vec<_> = platforms_of(manifests).iter().map(|entry| entry.platform.to_string()).collect();
-        Error::not_found(what, format!("it is not built for {wanted}")).hint(if offered.is_empty() {
-            "the index names no platforms".to_owned()
-        } else {
-            format!("it is built for {}: choose one with --platform", offered.join(", "))
-        })
-    })
+    // Of a type that nobody knows one is taken only where there is no other: it is then said what it is.
+    images.filter(|entry| fit(entry).is_some()).min_by_key(|entry| (!entry.is_manifest(), fit(entry))).ok_or_else(
+        || {
+            let offered: Vec<_> = platforms_of(manifests).iter().map(|entry| entry.platform.to_string()).collect();
+            Error::not_found(what, format!("it is not built for {wanted}")).hint(if offered.is_empty() {
+                "the index names no platforms".to_owned()
+            } else {
+                format!("it is built for {}: choose one with --platform", offered.join(", "))
+            })
+        },
+    )
 }
 
 /// The real platforms of an index.
@@ -233,6 +239,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     readable_alike(parts.config, what)?;
     // Artifacts (an SBOM, a signature) have other configurations; they are shown without run-time facts.
     let config = Configuration::read(parts.config);
+    let artifact = Artifact::of(parts.manifest.said(), config.as_ref());
     let own = config.as_ref().and_then(|config| config.platform.clone());
     // An entry may name no platform: its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
@@ -254,7 +261,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     let created = created.or_else(|| annotated.and_then(|time| text::parse_timestamp(time)));
     Ok(Image {
         reference: parts.reference.clone(),
-        kind: ImageKind::Container,
+        kind: if artifact.is_some() { ImageKind::Artifact } else { ImageKind::Container },
         pinned: Some(Pinned {
             reference: parts.reference.with_digest(&parts.top.digest),
             digest: parts.top.digest.clone(),
@@ -272,6 +279,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         disk: None,
         signed: None,
         statement: None,
+        artifact,
         publisher: super::evidence::Publisher::Unknown,
     })
 }
@@ -336,6 +344,7 @@ mod tests {
             size: 2,
             platform: platform.parse().ok(),
             artifact_type: None,
+            data: None,
         };
         platforms.iter().enumerate().map(entry).collect()
     }
@@ -363,6 +372,7 @@ mod tests {
                 size: size as u64,
                 platform: None,
                 artifact_type: None,
+                data: None,
             };
             descriptor.is_of(&index, "show x")
         };

@@ -1,6 +1,7 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
 
 pub mod admission;
+pub mod artifact;
 pub mod attachments;
 pub mod audit;
 pub mod budget;
@@ -43,6 +44,7 @@ pub mod rows;
 pub mod search;
 pub mod secret;
 pub mod share;
+pub mod short_names;
 pub mod sign;
 pub mod sign_in;
 pub mod signing_keys;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    artifact::Artifact,
     digest::Digest,
     error::{Error, Result},
     evidence::Publisher,
@@ -30,11 +31,14 @@ pub enum ImageKind {
     Snapshot,
     /// A backup of a block volume.
     Backup,
+    /// Something else that a registry keeps: a chart, an SBOM, a signature.
+    Artifact,
 }
 
 impl ImageKind {
     /// All kinds, in the order of menus.
-    pub const ALL: [Self; 6] = [Self::Container, Self::Vm, Self::Sif, Self::Volume, Self::Snapshot, Self::Backup];
+    pub const ALL: [Self; 7] =
+        [Self::Container, Self::Vm, Self::Sif, Self::Volume, Self::Snapshot, Self::Backup, Self::Artifact];
 
     /// The word in lists, filters and JSON.
     pub fn word(self) -> &'static str {
@@ -45,6 +49,7 @@ impl ImageKind {
             Self::Volume => "volume",
             Self::Snapshot => "snapshot",
             Self::Backup => "backup",
+            Self::Artifact => "artifact",
         }
     }
 }
@@ -54,7 +59,7 @@ impl FromStr for ImageKind {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| {
             Error::usage(format!("kind '{text}'"), "not a kind of image")
-                .hint("use container, vm, sif, volume, snapshot or backup")
+                .hint("use container, vm, sif, volume, snapshot, backup or artifact")
         })
     }
 }
@@ -255,11 +260,32 @@ pub struct Image {
     pub signed: Option<DataSignature>,
     /// A signed statement over the hash that its cloud keeps, which admits it.
     pub statement: Option<Statement>,
+    /// What it is, where it is no image of a container but something else that a registry keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Artifact>,
     /// Who the source says made it.
     pub publisher: Publisher,
 }
 
 impl Image {
+    /// An error where it is something that nothing runs.
+    pub fn must_run(&self) -> Result<()> {
+        let Some(artifact) = &self.artifact else { return Ok(()) };
+        let why = format!("it is no image that runs: {}", artifact.name);
+        Err(Error::unsupported(format!("launch {}", self.reference), why)
+            .hint("'wharf pull' saves it to a file for the program that uses it"))
+    }
+
+    /// What sort of thing it is, in words.
+    pub fn kind_words(&self) -> String {
+        self.artifact.as_ref().map_or_else(|| self.kind.word().to_owned(), |artifact| artifact.name.clone())
+    }
+
+    /// The media type that says so.
+    pub fn kind_type(&self) -> &str {
+        self.artifact.as_ref().map_or(&self.media_type, |artifact| &artifact.media_type)
+    }
+
     /// What to call it in titles: its reference's last part, or the name that a cloud has for an id.
     pub fn title(&self) -> String {
         match (&self.reference, self.annotations.get("name")) {
@@ -284,6 +310,9 @@ pub struct Version {
     pub size: Option<u64>,
     /// What it is built for.
     pub platforms: Vec<Platform>,
+    /// What it is, where it is no image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
 }
 
 impl Version {
@@ -295,6 +324,7 @@ impl Version {
             created: image.created,
             size: Some(image.size),
             platforms: image.platforms.iter().map(|entry| entry.platform.clone()).collect(),
+            artifact: image.artifact.as_ref().map(|artifact| artifact.name.clone()),
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{
     progress::Context,
     reference::ImageRef,
     rows::{Row, RowSet},
+    short_names::ShortNames,
     store::{How, Spool, Store},
     text,
 };
@@ -100,6 +101,8 @@ pub struct Portal {
     pub vault: Arc<dyn Vault>,
     /// Sources for references from elsewhere.
     pub open: Opener,
+    /// What names without a registry mean on this machine.
+    pub short_names: ShortNames,
     /// What was looked for at start and found or not.
     pub findings: Vec<Finding>,
     /// What was learnt about rows, by source.
@@ -174,6 +177,7 @@ impl Portal {
     /// The launcher with this name (of several that people call so, one that accepts the image); the first one that accepts
     /// it when none is named.
     pub fn launcher(&self, name: Option<&str>, image: Option<&Image>) -> Result<Arc<dyn Launcher>> {
+        image.map_or(Ok(()), Image::must_run)?;
         let known = || self.launchers.iter().map(|launcher| launcher.name()).collect::<Vec<_>>().join(", ");
         match name {
             Some(name) => {
@@ -282,6 +286,26 @@ impl Portal {
         cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
     }
 
+    /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
+    /// there, as for Podman.
+    pub async fn named(&self, text: &str) -> Result<ImageRef> {
+        let candidates = self.short_names.candidates(text)?;
+        if let [only] = candidates.as_slice() {
+            return Ok(only.clone());
+        }
+        let what = format!("find '{text}'");
+        let mut told = Vec::new();
+        for reference in candidates {
+            let found = async { self.place(&reference)?.content.manifest(&Context::default(), &reference).await };
+            match found.await {
+                Ok(_) => return Ok(reference),
+                Err(error) => told.push(format!("{}: {}", reference.spoken(), error.why)),
+            }
+        }
+        Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
+            .hint("write its whole name"))
+    }
+
     /// Tags of an image.
     pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         let source = self.source_of(reference)?;
@@ -307,6 +331,7 @@ impl Portal {
                         created: None,
                         size: None,
                         platforms: Vec::new(),
+                        artifact: None,
                     })
                 }
             })

@@ -297,8 +297,8 @@ pub trait Launcher: Send + Sync {
     /// Carries out a plan. A plan already carried out gives the workload it made.
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;
 
-    /// The workloads of this backend.
-    async fn workloads(&self, cx: &Context) -> Result<Vec<Workload>>;
+    /// The workloads of this backend, as far as its list can be read, and whether that is all.
+    async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
     /// Output so far, and more as it comes with `follow`.
     async fn logs(&self, cx: &Context, id: &str, follow: bool) -> Result<ByteStream>;

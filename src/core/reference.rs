@@ -343,6 +343,15 @@ fn bare(text: &str) -> String {
     }
 }
 
+/// The name without a registry in what somebody typed, without tag and digest; `None` where it is no such name.
+pub fn short_name(text: &str) -> Option<&str> {
+    let is_other = text.contains("://") || text.starts_with(['.', '/']) || text.starts_with("file:");
+    let bare = text.split('@').next().unwrap_or(text);
+    let (name, _) = bare.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((bare, ""));
+    let named = bare.split_once('/').is_some_and(|(first, _)| is_host(first));
+    (!is_other && !named && !name.is_empty()).then_some(name)
+}
+
 /// Docker Hub under its one name, as every engine reads it: it has had others, and a single word is in its `library`.
 fn of_hub(mut name: Name) -> Name {
     if HUB_NAMES.contains(&name.host.as_str()) {

@@ -174,7 +174,7 @@ impl Portal {
         let (asked, destination) = if Self::is_on_the_web(image) {
             self.asked_on_the_web(&what, image)?
         } else {
-            let reference: ImageRef = image.parse()?;
+            let reference = self.named(image).await?;
             self.admitted_as(&what, &reference, asking.project.as_deref())?;
             let found = self.image(cx, &reference, None).await?;
             self.let_steward_see(cx, &found).await?;

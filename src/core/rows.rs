@@ -212,13 +212,17 @@ impl RowSet {
             let known = learnt.get(row.name).filter(|version| row.favourite_tag() == Some(version.tag.as_str()));
             let platforms =
                 known.map(|known| known.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+            let artifact = known.and_then(|known| known.artifact.as_deref());
             let told = RowView {
                 size: known.and_then(|known| known.size).or(row.size),
                 updated: known.and_then(|known| known.created).or(row.updated),
                 platforms: platforms.as_deref().unwrap_or(row.platforms),
+                kind: artifact.map_or(row.kind, |_| ImageKind::Artifact),
+                note: artifact.unwrap_or(row.note),
                 ..row
             };
-            news |= (told.size, told.updated, told.platforms) != (row.size, row.updated, row.platforms);
+            news |= (told.size, told.updated, told.platforms, told.kind)
+                != (row.size, row.updated, row.platforms, row.kind);
             set.push_view(&told);
         }
         news.then_some(set)
@@ -427,6 +431,7 @@ mod tests {
             created: Some(9),
             size: Some(8),
             platforms: vec!["linux/arm64".parse().unwrap()],
+            artifact: None,
         };
         let set = sample();
         let learnt = Learnt::from([("physics/gromacs".to_owned(), version("latest"))]);

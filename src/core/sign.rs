@@ -55,6 +55,7 @@ fn blob(bytes: &[u8], media_type: &str) -> Descriptor {
         size: bytes.len() as u64,
         platform: None,
         artifact_type: None,
+        data: None,
     }
 }
 

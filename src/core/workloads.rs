@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     launch::Workload,
     portal::Portal,
-    ports::Launcher,
+    ports::{Extent, Launcher},
     progress::Context,
 };
 
@@ -50,7 +50,13 @@ impl Portal {
         let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
         for (name, answer) in answers {
             match answer {
-                Ok(workloads) => all.extend(workloads),
+                Ok((workloads, extent)) => {
+                    all.extend(workloads);
+                    if let Extent::Cut(why) = extent {
+                        let why = format!("its list is not complete: {why}");
+                        failed.push((name.clone(), Error::failed(format!("list workloads of {name}"), why)));
+                    }
+                }
                 Err(error) => failed.push((name, error)),
             }
         }
@@ -67,7 +73,10 @@ impl Portal {
             [] => {
                 let hint = failed.first().map_or_else(
                     || "'wharf workloads' lists them".to_owned(),
-                    |(name, error)| format!("{name} did not answer: {}", error.why),
+                    |(name, error)| match error.kind {
+                        Kind::Failed => format!("{name}: {}", error.why),
+                        _ => format!("{name} did not answer: {}", error.why),
+                    },
                 );
                 let begun = meant(&all, id, Given::Begun);
                 let (why, hint) = match begun.first() {
@@ -121,7 +130,7 @@ impl Portal {
     }
 }
 
-async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<Vec<Workload>>) {
+async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<(Vec<Workload>, Extent)>) {
     let name = launcher.name().to_owned();
     let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
     (name, answer)

@@ -197,6 +197,9 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         {
             no("it has no digest to pin to")
         }
+        (Screen::Image(page), Action::Launch) if page.image.as_ref().is_some_and(|image| image.artifact.is_some()) => {
+            no("it is no image that runs")
+        }
         (Screen::Image(page), Action::Open) if page.pane != Pane::Versions => {
             no("open works on a version: tab goes there")
         }

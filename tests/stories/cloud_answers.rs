@@ -55,6 +55,11 @@ fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String 
 
 /// Lists the images of a cloud with this entry (`URL` is its address).
 async fn listed(server: &Server, entry: &str) -> Output {
+    asked_of(server, entry, &["images", "--source", "site"]).await
+}
+
+/// Asks a cloud with this entry.
+async fn asked_of(server: &Server, entry: &str, arguments: &[&str]) -> Output {
     let home = Home::new();
     let folder = home.path(".config/openstack");
     std::fs::create_dir_all(&folder).unwrap();
@@ -63,7 +68,7 @@ async fn listed(server: &Server, entry: &str) -> Output {
     std::fs::create_dir_all(home.path(".config/wharf")).unwrap();
     let source = "[[source]]\nname = \"site\"\ntype = \"openstack\"\nurl = \"site\"\n";
     std::fs::write(home.path(".config/wharf/wharf.toml"), source).unwrap();
-    let mut command = home.wharf(&["images", "--source", "site"]);
+    let mut command = home.wharf(arguments);
     command.env("OS_CLIENT_CONFIG_FILE", folder.join("clouds.yaml"));
     run(command).await
 }
@@ -220,5 +225,44 @@ async fn why_an_account_is_refused_is_said_and_the_proof_is_shown_once() {
         assert!(complained(&output).contains(words), "{}", complained(&output));
         // Images, offers, volumes and their kind all wait for one sign-in.
         assert_eq!(proofs(&server).len(), 1);
+    }
+}
+
+/// A server as clouds list it.
+fn compute(number: usize) -> Value {
+    json!({"id": format!("00000000-0000-4000-8000-{number:012}"), "name": format!("server-{number}"), "status": "ACTIVE",
+        "metadata": null, "addresses": null, "image": "", "OS-EXT-STS:task_state": 7})
+}
+
+#[tokio::test]
+async fn a_server_or_a_page_that_cannot_be_read_costs_only_itself_and_is_told() {
+    let pages = |broken: &'static str| {
+        move |asked: &Asked, path: &str| {
+            let first = !asked.target.contains("marker=");
+            (path == "/compute/v2.1/servers/detail").then(|| match (first, broken) {
+                (true, "row") => {
+                    sent("200 OK", "", &json!({"servers": [compute(1), null, {"name": "no id"}, compute(2)]}))
+                }
+                (true, _) => sent("200 OK", "", &json!({"servers": [compute(1), compute(2)]})),
+                (false, "page") => sent("500 Internal Server Error", "", &json!({"computeFault": {"message": "gone"}})),
+                (false, "form") => sent("200 OK", "", &json!({"servers": "none"})),
+                (false, _) => sent("200 OK", "", &json!({"servers": null})),
+            })
+        }
+    };
+    for (broken, words) in
+        [("row", "2 rows of it"), ("page", "failed with 500"), ("form", "is not what it should be"), ("", "")]
+    {
+        let server = Server::start(move |asked| cloud(asked, pages(broken))).await;
+        let entry = "{auth: {auth_url: URL, username: ada, password: p, project_id: x}}";
+        for json in [false, true] {
+            let words_of_command: &[&str] = if json { &["workloads", "--json"] } else { &["workloads"] };
+            let output = asked_of(&server, entry, words_of_command).await;
+            let (out, err) = (said(&output), complained(&output));
+            assert!(out.contains("server-1") && out.contains("server-2"), "{broken}: {out}{err}");
+            assert_eq!(output.status.code(), Some(if broken.is_empty() { 0 } else { 8 }), "{broken}: {err}");
+            assert!(err.contains(words), "{broken}: {err}");
+            assert_eq!(err.contains("is not complete"), !broken.is_empty(), "{broken}: {err}");
+        }
     }
 }

@@ -220,6 +220,7 @@ fn rows_on_the_screen_are_looked_at_once_and_show_what_was_told() {
         created: Some(1_763_999_000),
         size: Some(5 << 20),
         platforms: Vec::new(),
+        artifact: None,
     };
     let told = Msg::Looked("lab".into(), "biology/samtools".into(), Some(version));
     assert!(update(&mut state, told).is_empty(), "one answer does not ask for the others again");

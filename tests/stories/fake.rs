@@ -154,11 +154,12 @@ pub fn image(reference: ImageRef) -> Image {
         disk: None,
         signed: None,
         statement: None,
+        artifact: None,
         publisher: Publisher::Unknown,
     }
 }
 
-struct NoVault;
+pub struct NoVault;
 impl Vault for NoVault {
     fn describe(&self) -> String {
         "none".into()
@@ -225,6 +226,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         store: crate::stores::in_memory("ada"),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),
+        short_names: wharf::core::short_names::ShortNames::default(),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
         learnt: std::sync::Mutex::default(),

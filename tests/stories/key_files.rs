@@ -192,3 +192,144 @@ fn a_key_in_a_store_that_forgets_says_so_when_it_is_made_and_when_a_steward_star
     let said = run("yes");
     assert!(said.contains("code 0") && !said.contains("is gone"), "{said}");
 }
+
+/// What openssl makes of a script in a folder.
+fn openssl(folder: &std::path::Path, script: &str) {
+    let made = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
+    assert!(made.status.success(), "{script}: {}", lab::complained(&made));
+}
+
+/// Every form in which openssl writes a key pair; `b` is the public half.
+const FORMS: [(&str, &str); 12] = [
+    (
+        "SEC 1, its curve before it",
+        "openssl ecparam -name prime256v1 -genkey -out a; openssl pkey -in a -pubout -out b",
+    ),
+    ("SEC 1 alone", "openssl ecparam -name secp384r1 -genkey -noout -out a; openssl pkey -in a -pubout -out b"),
+    (
+        "PKCS#8",
+        "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out a; openssl pkey -in a -pubout -out b",
+    ),
+    ("Ed25519", "openssl genpkey -algorithm ed25519 -out a; openssl pkey -in a -pubout -out b"),
+    (
+        "RSA, PKCS#8",
+        "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out a; openssl pkey -in a -pubout -out b",
+    ),
+    ("RSA, PKCS#1 both", "openssl genrsa -traditional -out a 2048; openssl rsa -in a -RSAPublicKey_out -out b"),
+    ("RSA, PKCS#1 of 4096", "openssl genrsa -traditional -out a 4096; openssl rsa -in a -RSAPublicKey_out -out b"),
+    (
+        "text before and between",
+        "openssl ecparam -name prime256v1 -genkey -noout -out k; (echo 'a key of ada'; openssl pkey -in k -text; echo end) >a; (openssl pkey -in k -pubout -text) >b",
+    ),
+    (
+        "ends of lines of Windows",
+        "openssl ecparam -name prime256v1 -genkey -out k; openssl pkey -in k -pubout -out p; sed 's/$/\\r/' k >a; sed 's/$/\\r/' p >b",
+    ),
+    (
+        "a mark of byte order",
+        "openssl ecparam -name prime256v1 -genkey -noout -out k; openssl pkey -in k -pubout -out p; printf '\\357\\273\\277' | cat - k >a; printf '\\357\\273\\277' | cat - p >b",
+    ),
+    (
+        "several blocks, and others first",
+        "openssl ecparam -name prime256v1 -genkey -noout -out k; openssl req -x509 -new -key k -subj /CN=x -out c; cat c k >a; openssl pkey -in k -pubout -out p; cat c p >b",
+    ),
+    (
+        "one long line",
+        "openssl genpkey -algorithm ed25519 -out k; openssl pkey -in k -pubout -out p; for n in k p; do sed -n '2,$p' $n | sed '$d' | tr -d '\\n' >$n.body; (head -n1 $n; cat $n.body; echo; tail -n1 $n) >$n.line; done; cp k.line a; cp p.line b",
+    ),
+];
+
+#[test]
+fn keys_are_read_in_every_form_that_openssl_writes() {
+    let home = Home::new();
+    for (number, (form, script)) in FORMS.iter().enumerate() {
+        let folder = home.path(&format!("form{number}"));
+        std::fs::create_dir(&folder).unwrap();
+        openssl(&folder, &format!("{script}; chmod 600 a"));
+        let told = home.wharf(&["key", "show", folder.join("a").to_str().unwrap()]).output().unwrap();
+        assert!(told.status.success(), "{form}: {}", lab::complained(&told));
+        // The public half is the same key.
+        let public =
+            wharf::adapters::keys::Key::load(&folder.join("b")).unwrap_or_else(|error| panic!("{form}: {error}"));
+        let shown = lab::said(&told) + &lab::complained(&told);
+        assert!(shown.contains(&public.id) || shown.contains(public.pem().trim()), "{form}: {shown}");
+    }
+    // A private key is no public one, and what cannot be read says what to do.
+    let folder = home.path("refused");
+    std::fs::create_dir(&folder).unwrap();
+    openssl(
+        &folder,
+        "openssl ecparam -name prime256v1 -genkey -out a; openssl ec -in a -aes256 -passout pass:x -out old; chmod 600 a old",
+    );
+    let error = wharf::adapters::keys::Key::load(&folder.join("a")).unwrap_err();
+    assert!(error.why.contains("private key"), "{error}");
+    let old = home.wharf(&["key", "show", folder.join("old").to_str().unwrap()]).output().unwrap();
+    assert!(lab::complained(&old).contains("old form"), "{}", lab::complained(&old));
+}
+
+#[test]
+fn certificates_are_read_whatever_stands_around_them() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    openssl(
+        folder,
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -subj /CN=site -days 9 -out plain 2>/dev/null; \
+        openssl x509 -in plain -text -out text; sed 's/$/\\r/' plain >windows; printf '\\357\\273\\277' | cat - plain >mark; \
+        cat k plain >behind; (cat plain; echo trailing) >trailing",
+    );
+    let read = |name: &str| {
+        let text = String::from_utf8_lossy(&std::fs::read(folder.join(name)).unwrap()).into_owned();
+        wharf::adapters::certificates::all_of_pem(&text)
+    };
+    let plain = read("plain");
+    for form in ["text", "windows", "mark", "behind", "trailing"] {
+        let found = read(form);
+        assert!(found.len() == 1 && found[0].der == plain[0].der, "{form}");
+    }
+}
+
+/// Somebody who knows a passphrase.
+struct Knows(&'static str);
+
+#[async_trait::async_trait]
+impl wharf::core::ports::Asker for Knows {
+    async fn ask(&self, _: wharf::core::ports::Question) -> wharf::core::error::Result<wharf::core::secret::Secret> {
+        Ok(wharf::core::secret::Secret::new(self.0))
+    }
+}
+
+#[tokio::test]
+async fn a_locked_key_opens_or_it_is_said_whether_the_passphrase_or_the_form_is_the_reason() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    openssl(folder, "openssl ecparam -name prime256v1 -genkey -noout -out k");
+    let open = async |passphrase: &'static str| {
+        let key = folder.join("locked").display().to_string();
+        let vault = std::sync::Arc::new(crate::fake::NoVault);
+        wharf::adapters::signing::open(key, std::sync::Arc::new(Knows(passphrase)), vault).await
+    };
+    for (form, opens) in [
+        ("-v2 aes-256-cbc", true),
+        ("-v2 aes-128-cbc -iter 100000", true),
+        ("-v2 aes-256-cbc -v2prf hmacWithSHA512", true),
+        ("-scrypt", true),
+        ("-v2 des3", false),
+        ("-v2 aes-256-cbc -v2prf hmacWithSHA1", false),
+        ("-v1 PBE-SHA1-3DES", false),
+    ] {
+        openssl(
+            folder,
+            &format!(
+                "rm -f locked; openssl pkcs8 -topk8 {form} -in k -passout pass:wharf -out locked; chmod 600 locked"
+            ),
+        );
+        match open("wharf").await {
+            Ok(_) => assert!(opens, "{form}"),
+            Err(error) => assert!(!opens && error.why.contains("old form"), "{form}: {error}"),
+        }
+        if opens {
+            let error = open("other").await.err().unwrap();
+            assert!(error.why.contains("does not open it"), "{form}: {error}");
+        }
+    }
+}

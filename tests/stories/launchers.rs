@@ -39,7 +39,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
 async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -> bool) -> Workload {
     let began = Instant::now();
     loop {
-        let all = launcher.workloads(&Context::default()).await.unwrap();
+        let (all, _) = launcher.workloads(&Context::default()).await.unwrap();
         let found = all.into_iter().find(|workload| workload.id == id);
         match found {
             Some(workload) if wanted(&workload.state) => return workload,
@@ -84,7 +84,7 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     assert_eq!(ended.digest, plan.image.digest.to_string(), "{name}: found again by its digest");
     launcher.remove(&cx, &made.id).await.unwrap();
     launcher.remove(&cx, &made.id).await.unwrap();
-    assert!(!launcher.workloads(&cx).await.unwrap().iter().any(|workload| workload.id == made.id));
+    assert!(!launcher.workloads(&cx).await.unwrap().0.iter().any(|workload| workload.id == made.id));
     let Some(reference) = running else { return };
     let image = portal.image(&cx, &reference.parse().unwrap(), None).await.unwrap();
     let plan = launcher.plan(&cx, &image, &answers(&[("command", "sleep 300"), ("network", "none")])).await.unwrap();

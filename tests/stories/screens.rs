@@ -109,6 +109,7 @@ fn pictures() -> Vec<(&'static str, State)> {
                 created: Some(1_700_000_000),
                 size: Some(35 << 20),
                 platforms: Vec::new(),
+                artifact: None,
             }),
         );
         all.push((name, state));

@@ -424,3 +424,33 @@ fn dated_layout(folder: &std::path::Path, created: Option<i64>) {
     std::fs::write(folder.join("index.json"), index.to_string()).unwrap();
     std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
 }
+
+#[test]
+fn an_account_without_the_right_is_told_so_and_not_asked_to_sign_in_again() {
+    let (open, token) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_TOKEN"));
+    let owner = Owner::at(&token);
+    let folder = owner.home.path(".config/wharf");
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = format!("[[source]]\nname = \"site\"\ntype = \"oci\"\nurl = \"http://{token}\"\n");
+    std::fs::write(folder.join("wharf.toml"), source).unwrap();
+    let sign_in = |name: &str, password: &str| {
+        let login = owner.home.wharf(&["login", "site", "--user", name, "--password-stdin"]);
+        assert_eq!(lab::with_input(login, password).status.code(), Some(0), "{name}");
+    };
+    sign_in("lab", "labpass");
+    owner.copy(&format!("{open}/physics/lammps:stable"), ":1.0");
+    owner.json(&["tag", &owner.named(":1.0"), "2.0"]);
+    sign_in("reader", "readpass");
+    for arguments in [vec!["tag", ":1.0", "3.0"], vec!["remove-image", "--yes", ":2.0"]] {
+        let named: Vec<String> = arguments
+            .iter()
+            .map(|word| if word.starts_with(':') { owner.named(word) } else { (*word).to_owned() })
+            .collect();
+        let refused = owner.run(&named.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(refused.status.code(), Some(7), "{arguments:?}");
+        let said = lab::complained(&refused);
+        assert!(said.contains("the account 'reader' has no right") && !said.contains("sign in:"), "{said}");
+    }
+    sign_in("lab", "labpass");
+    assert_eq!(owner.json(&["remove-image", &owner.named(":2.0"), "--yes"])[0]["done"], "removed");
+}

@@ -308,6 +308,7 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
         disk: None,
         signed: None,
         statement: None,
+        artifact: None,
         publisher: Publisher::Unknown,
     })
 }

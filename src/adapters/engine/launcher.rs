@@ -22,9 +22,10 @@ use crate::core::{
     form::{Answers, Form},
     launch::{self, Plan, State, Usage, Workload, label},
     model::{Health, Image, ImageKind, Platform},
-    ports::{ByteStream, Catalog, Launcher, Supply, Terminal},
+    ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
     progress::Context,
     reference::{ImageRef, Name},
+    text,
 };
 
 /// Seconds between asking a workload to end and ending it.
@@ -128,17 +129,21 @@ impl Launcher for Engine {
             let _ = self.remove(cx, &created.id).await;
             return Err(error);
         }
-        let all = self.workloads(cx).await?;
+        let (all, _) = self.workloads(cx).await?;
         all.into_iter().find(|workload| created.id.starts_with(&workload.id)).ok_or_else(|| {
             Error::failed(what, "it started, ended and was removed at once")
                 .hint("launch it with remove=no to read its logs")
         })
     }
 
-    async fn workloads(&self, cx: &Context) -> Result<Vec<Workload>> {
+    async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         let what = format!("list workloads of {}", self.name);
-        let all: Vec<Summary> = cx.run(&what, self.read("/containers/json?all=true", &what)).await?;
-        let mut workloads: Vec<Workload> = all.into_iter().map(|summary| self.workload(summary)).collect();
+        let all: Vec<serde_json::Value> = cx.run(&what, self.read("/containers/json?all=true", &what)).await?;
+        let count = all.len();
+        let read = all.into_iter().filter_map(|row| serde_json::from_value::<Summary>(row).ok());
+        let mut workloads: Vec<Workload> = read.map(|summary| self.workload(summary)).collect();
+        let odd = (count - workloads.len()) as u64;
+        let cut = (odd > 0).then(|| format!("{} of it cannot be read", text::plural(odd, "row", "rows")));
         for workload in workloads.iter_mut().filter(|workload| matches!(workload.state, State::Exited(_))) {
             // Docker's list has the exit code only inside a sentence: "Exited (3) 2 minutes ago".
             let code = workload
@@ -154,7 +159,7 @@ impl Launcher for Engine {
                 workload.state = State::Exited(inspected.state.and_then(|state| state.exit_code).unwrap_or(0));
             }
         }
-        Ok(workloads)
+        Ok((workloads, Extent::of(cut)))
     }
 
     async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {

@@ -226,6 +226,7 @@ fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
         }),
         signed: None,
         statement: None,
+        artifact: None,
         publisher: Publisher::Unknown,
     }
 }

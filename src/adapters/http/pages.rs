@@ -100,6 +100,12 @@ pub fn next_link(response: &Response) -> Option<String> {
 
 /// The target of the link with the relation `next`, among those of one line.
 fn next_of(line: &str) -> Option<String> {
+    if !line.contains('<') {
+        // Some leave the brackets out; a line of one link can be read all the same.
+        let (target, parameters) = line.split_once(';')?;
+        let is_next = relations(parameters).any(|relation| relation.eq_ignore_ascii_case("next"));
+        return Some(target.trim().to_owned()).filter(|target| is_next && !target.is_empty());
+    }
     let mut rest = line;
     loop {
         let (_, after) = rest.split_once('<')?;
@@ -150,7 +156,15 @@ mod tests {
             (r#"</about>; rel="describedby"; title="next""#, None),
             (r#"</a>; rel="nextish""#, None),
             (r#"</a>; rel="prev"; rel="next""#, None),
+            ("/v2/_catalog?last=a&n=1; rel=next", Some("/v2/_catalog?last=a&n=1")),
+            ("/v2/_catalog?last=a; rel=prev", None),
+            ("<?last=a&n=1>; rel=next", Some("?last=a&n=1")),
+            (
+                r#"<https://other.example/v2/_catalog?last=a>; rel="next""#,
+                Some("https://other.example/v2/_catalog?last=a"),
+            ),
             ("nonsense", None),
+            ("; rel=next", None),
             ("<unclosed", None),
             ("", None),
         ] {

@@ -28,7 +28,7 @@ use crate::{
         form::{Answers, Form},
         launch::{self, Plan, State, Usage, Workload},
         model::{Health, Image, ImageKind, Platform},
-        ports::{ByteStream, Launcher, Supply, Terminal},
+        ports::{ByteStream, Extent, Launcher, Supply, Terminal},
         progress::Context,
         text,
     },
@@ -180,8 +180,8 @@ impl Launcher for Local {
         self.find(&plan.idempotency_key).await.map(|kept| kept.workload)
     }
 
-    async fn workloads(&self, _cx: &Context) -> Result<Vec<Workload>> {
-        Ok(self.all().await?.into_iter().map(|kept| kept.workload).collect())
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        Ok((self.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
     }
 
     async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {

@@ -37,10 +37,13 @@ const MOST_OF_TAGS: usize = 96 << 20;
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
-    repositories: Option<Vec<String>>,
+    repositories: Option<Vec<Option<String>>>,
     #[serde(default)]
-    tags: Option<Vec<String>>,
+    tags: Option<Vec<Option<String>>>,
 }
+
+/// Repositories asked for in one page.
+const PAGE: usize = 1000;
 
 /// A list that is read page by page.
 struct Pages<'a> {
@@ -62,7 +65,7 @@ impl Pages<'_> {
         let response = success(self.what, self.registry.send(self.what, &self.scopes, make).await?).await?;
         let after = http::next_page(&self.registry.server, &response, &place);
         let (page, bytes): (Page, usize) = http::counted_json(response, self.what).await?;
-        let names = page.repositories.or(page.tags).unwrap_or_default();
+        let names: Vec<String> = page.repositories.or(page.tags).unwrap_or_default().into_iter().flatten().collect();
         self.seen.insert(place);
         if let Some(after) = after {
             if self.seen.contains(&after) {
@@ -90,11 +93,12 @@ impl Oci {
             return Ok(Part { rows: self.repositories.clone(), cut: None });
         }
         let allowance = Allowance::default();
-        let first = self.registry.place("v2/_catalog?n=1000")?;
+        let first = self.registry.place(&format!("v2/_catalog?n={PAGE}"))?;
         let mut pages = self.names(what, first, client::listing(), &allowance);
         let mut page = pages.next().await;
-        if page.as_ref().is_err_and(|error| error.why.contains("400")) {
-            // docker-registry with a `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID): its own size.
+        if page.as_ref().is_err_and(|error| error.kind == Kind::Failed) {
+            // docker-registry with a `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID), others any
+            // number: its own size.
             pages = self.names(what, self.registry.place("v2/_catalog")?, client::listing(), &allowance);
             page = pages.next().await;
         }
@@ -102,9 +106,17 @@ impl Oci {
         while let Some(names) = page.map_err(|error| self.no_listing(what, error))? {
             let names: Vec<String> = names.into_iter().filter(|name| reference::is_repository(name)).collect();
             let _ = out.send(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()).await;
+            // "Less than n" ends a list. A whole page without a link is of a registry that knows `last` alone.
+            let last = names.last().filter(|_| names.len() >= PAGE && pages.next.is_none() && pages.cut.is_none());
+            if let Some(last) = last.filter(|last| all.last().is_none_or(|before| before < *last)) {
+                let first = self.registry.place(&format!("v2/_catalog?n={PAGE}"))?;
+                pages.next = Some(first.with("last", last)).filter(|next| !pages.seen.contains(next));
+            }
             all.extend(names);
             page = pages.next().await;
         }
+        let mut known = HashSet::new();
+        all.retain(|name| known.insert(name.clone()));
         Ok(Part { rows: all, cut: pages.cut })
     }
 
@@ -133,6 +145,8 @@ impl Oci {
         }
         let cut = pages.cut;
         tags.sort_by(|a, b| natural(a).cmp(&natural(b)));
+        // One that changes meanwhile may name a tag on two pages.
+        tags.dedup();
         Ok(Part { rows: tags, cut })
     }
 
@@ -186,8 +200,10 @@ impl Catalog for Oci {
     async fn tags(&self, _cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
         match reference {
             ImageRef::Oci(name) => {
-                let found = self.tags_of(&name.repository, &Allowance::default()).await?;
-                found.whole(&format!("list versions of {reference}"))
+                let what = format!("list versions of {reference}");
+                // Those that could be pulled.
+                let (place, there) = self.place_of(&what, name)?;
+                place.tags_of(&there.repository, &Allowance::default()).await?.whole(&what)
             }
             _ => Ok(Vec::new()),
         }

@@ -10,13 +10,13 @@ use std::{
 };
 
 use reqwest::{Method, Response, StatusCode, header};
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
-    challenge, credentials,
+    challenge, credentials, registries,
     token::{Asking, Realm},
-    trust,
+    trust::{self, Manner},
 };
 use crate::{
     adapters::http::{self, Origin, Place, Reach, Request, Server, Tls},
@@ -24,7 +24,9 @@ use crate::{
         clean,
         error::{Error, Kind, Result},
         ports::{SignInServer, Vault},
+        reference::DOCKER_HUB,
         secret::{Credentials, Secret},
+        text,
     },
 };
 
@@ -38,7 +40,7 @@ pub struct Registry {
     /// Host with port, as references name it.
     pub host: String,
     /// What Podman's files say of registries: read once, and not for each request.
-    entries: Vec<trust::Entry>,
+    pub entries: Vec<registries::Entry>,
     /// Where it is. All that is secret goes there only, but for what its token server gets.
     pub server: Server,
     tls: Tls,
@@ -86,7 +88,7 @@ impl Registry {
     pub fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         Ok(Self {
             host,
-            entries: trust::entries(),
+            entries: registries::entries(),
             server: Server::new(base, tls.clone(), reach.clone())?,
             tls,
             reach,
@@ -100,6 +102,26 @@ impl Registry {
             account: Mutex::default(),
             generation: AtomicU64::new(0),
         })
+    }
+
+    /// A registry that nobody configured.
+    pub fn at(what: &str, host: &str, manner: Manner, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
+        let address = match (host, manner) {
+            (DOCKER_HUB, _) => "https://registry-1.docker.io/".to_owned(),
+            (host, Manner::Plain) => format!("http://{host}/"),
+            (host, Manner::Tls | Manner::Unchecked) => format!("https://{host}/"),
+        };
+        let base = Url::parse(&address).map_err(|error| Error::usage(what, error.to_string()))?;
+        let tls = Tls { unchecked: manner == Manner::Unchecked, ..Tls::of_host(host) };
+        Self::new(host.to_owned(), base, tls, reach, vault)
+    }
+
+    /// Another registry that this one's images are pulled from, within the same reach.
+    pub fn beside(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
+        let manner = trust::manner(host, insecure, self.reach.is_anywhere());
+        let other = Self::at(what, host, manner, self.reach.clone(), self.vault.clone())?;
+        self.reach.check(what, self.server.origin(), other.server.origin())?;
+        Ok(other)
     }
 
     /// The same, whose token server is named by the configuration.
@@ -164,7 +186,10 @@ impl Registry {
                     }
                 }
                 Ok(response) if matches!(response.status().as_u16(), 502..=504) && !last => {
-                    tokio::time::sleep(pause(tries)).await
+                    match retry_after(&response) {
+                        Some(wait) if wait > MOST_WAIT => return Ok(response),
+                        wait => tokio::time::sleep(wait.unwrap_or(pause(tries))).await,
+                    }
                 }
                 Err(error) if error.kind == Kind::Unavailable && error.why.contains("connection broke") && !last => {
                     tokio::time::sleep(pause(tries)).await
@@ -191,19 +216,22 @@ impl Registry {
         if !self.sign_in(what, scopes, &first).await? {
             return Ok(first);
         }
-        let second = self.sign(make()?, scopes).await.send(what).await?;
+        let mut second = self.sign(make()?, scopes).await.send(what).await?;
         self.note_limits(&second);
+        let by_token = challenges(&second).iter().any(|challenge| challenge.scheme == "bearer");
+        if second.status() == StatusCode::UNAUTHORIZED && by_token {
+            // The token server knows this account: it has no right to this, and signing in again changes nothing.
+            if let Some(account) = self.account(repository_of(scopes)).await {
+                second.extensions_mut().insert(KnownAccount(account.username));
+            }
+        }
         Ok(second)
     }
 
     /// Whatever a site has blocked for its engines is not asked here either.
     fn may_be_asked(&self, what: &str, repository: &str) -> Result<()> {
         let name = if repository.is_empty() { self.host.clone() } else { format!("{}/{repository}", self.host) };
-        match trust::blocked(&self.entries, &name) {
-            None => Ok(()),
-            Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
-                .hint("whoever runs this machine has decided so: ask them")),
-        }
+        trust::check(&self.entries, &name, what)
     }
 
     /// Makes sure a token for `scopes` is at hand before a body is streamed that cannot be sent twice.
@@ -346,8 +374,19 @@ fn repository_of(scopes: &Scopes) -> &str {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    text.parse().map(Duration::from_secs).ok()
+    wait_of(response.headers().get(header::RETRY_AFTER)?.to_str().ok()?, text::now())
+}
+
+/// Seconds, or the time of day that they end at (RFC 9110, section 10.2.3).
+fn wait_of(said: &str, now: i64) -> Option<Duration> {
+    let said = said.trim();
+    match said.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let until = jiff::fmt::rfc2822::parse(said).ok()?.timestamp().as_second();
+            Some(Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0)))
+        }
+    }
 }
 
 fn pause(tries: u32) -> Duration {
@@ -356,35 +395,52 @@ fn pause(tries: u32) -> Duration {
 
 /// What a refusal says: the registry's own error list, or the beginning of the page.
 pub async fn said(response: Response) -> String {
-    #[derive(Deserialize)]
-    struct Said {
-        errors: Vec<One>,
-    }
-    #[derive(Deserialize)]
-    struct One {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let Ok(bytes) = http::body(response, 64 << 10, "read the refusal").await else { return String::new() };
-    match serde_json::from_slice::<Said>(&bytes) {
-        Ok(said) => said
-            .errors
-            .into_iter()
-            .map(|one| if one.message.is_empty() { one.code } else { one.message })
-            .take(3)
-            .collect::<Vec<_>>()
-            .join("; "),
+    match http::body(response, 64 << 10, "read the refusal").await {
+        Ok(bytes) => words_of(&bytes),
         Err(_) => String::new(),
     }
 }
+
+/// The words of a refusal: the list of the specification ("Error Codes"), or one message as some servers in front of a
+/// registry have it.
+fn words_of(bytes: &[u8]) -> String {
+    let said: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let word = |of: &Value, names: &[&str]| {
+        let texts = names.iter().filter_map(|name| of.get(name).and_then(Value::as_str));
+        texts.map(str::trim).find(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let listed = said.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let words: Vec<String> = listed
+        .iter()
+        .filter_map(|one| {
+            // One detail says more than a message that is the same for all.
+            let detail = one.get("detail").and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+            match (word(one, &["message", "code"]), detail) {
+                (Some(message), Some(detail)) if detail != message => Some(format!("{message}: {detail}")),
+                (message, detail) => message.or(detail.map(str::to_owned)),
+            }
+        })
+        .take(3)
+        .collect();
+    if words.is_empty() { word(&said, &["message", "error", "detail"]).unwrap_or_default() } else { words.join("; ") }
+}
+
+/// Whose token an answer refuses.
+#[derive(Clone)]
+struct KnownAccount(String);
 
 /// Turns any answer but success into an error.
 pub async fn success(what: &str, response: Response) -> Result<Response> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
+    }
+    if let Some(KnownAccount(name)) = response.extensions().get().cloned() {
+        let said = clean::short(&said(response).await, 200);
+        let said = if said.is_empty() { said } else { format!(" ({said})") };
+        let why = format!("the account '{}' has no right to do that{said}", clean::short(&name, 60));
+        return Err(Error::new(Kind::NotAllowed, what, why)
+            .hint("ask the project's owner for the right, or sign in with another account"));
     }
     let wait = retry_after(&response);
     let host = super::host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
@@ -401,4 +457,40 @@ pub async fn success(what: &str, response: Response) -> Result<Response> {
         error = error.hint(format!("it asks to wait {} s; signing in usually raises the limit", wait.as_secs()));
     }
     Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_that_it_has() {
+        for (body, words) in [
+            (r#"{"errors":[{"code":"DENIED","message":"no access","detail":null}]}"#, "no access"),
+            (r#"{"errors":[{"code":"DENIED","message":null}]}"#, "DENIED"),
+            (r#"{"errors":[{"code":"A","message":""},{"code":"B","message":"b"}]}"#, "A; b"),
+            (r#"{"errors":[{"code":"X","message":"quota","detail":"5 of 5 GiB"}]}"#, "quota: 5 of 5 GiB"),
+            (r#"{"errors":[{"code":"X","message":"m","detail":{"Tag":"1"}},null,7]}"#, "m"),
+            (r#"{"errors":null,"message":"down for repair"}"#, "down for repair"),
+            (r#"{"errors":[],"error":"bad"}"#, "bad"),
+            (r#"{"error":{"nested":1}}"#, ""),
+            ("<html>", ""),
+            ("", ""),
+        ] {
+            assert_eq!(words_of(body.as_bytes()), words, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_said_in_seconds_or_as_a_time() {
+        let wait = |said: &str| wait_of(said, 1_445_412_480).map(|wait| wait.as_secs());
+        assert_eq!(wait("7"), Some(7));
+        assert_eq!(wait(" 0 "), Some(0));
+        // 1,445,412,480 is 07:28:00 of that day.
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:09 GMT"), Some(9));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:00:00 GMT"), Some(0));
+        for odd in ["", "-1", "soon", "1.5"] {
+            assert_eq!(wait(odd), None, "{odd}");
+        }
+    }
 }

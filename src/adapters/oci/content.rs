@@ -37,40 +37,16 @@ impl Content for Oci {
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
         let what = format!("read {at}");
         let name = self.name(at)?;
-        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
-        let accept = ALL_TYPES.join(", ");
-        cx.run(&what, async {
-            let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
-            let response = self.registry.send(&what, &client::pull(&name.repository), make).await?;
-            let response = success(&what, response).await?;
-            let stated =
-                response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let bytes = http::body(response, MANIFEST_LIMIT, &what).await?;
-            match &name.digest {
-                Some(wanted) => RawManifest::named(wanted, stated.as_deref(), bytes, &what),
-                None => RawManifest::new(stated.as_deref(), bytes, &what),
-            }
-        })
-        .await
+        self.pulled_manifest(cx, name, &what).await
     }
 
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream> {
-        let name = self.name(at)?;
         let what = format!("read blob {} of {at}", blob.digest.short());
-        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
-        let make = || {
-            let request = self.registry.request(Method::GET, &url)?;
-            Ok(if from > 0 { request.header("Range", format!("bytes={from}-")) } else { request })
-        };
-        let response = cx.run(&what, self.registry.send(&what, &client::pull(&name.repository), make)).await?;
-        let response = success(&what, response).await?;
-        let whole = response.status() != StatusCode::PARTIAL_CONTENT;
-        let stream = cx.budget.paced(Self::stream(response, what.clone()), &what);
-        Ok(if from > 0 && whole { skip(stream, from) } else { stream })
+        self.pulled_blob(cx, self.name(at)?, blob, from, &what).await
     }
 
     async fn attached(&self, cx: &Context, at: &ImageRef, digest: &Digest) -> Result<Attachments> {
-        self.attachments(cx, self.name(at)?, digest).await
+        self.pulled_attachments(cx, self.name(at)?, digest).await
     }
 
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool> {
@@ -152,7 +128,8 @@ impl Content for Oci {
                     upload = next;
                     break;
                 }
-                Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable => {
+                // 416: it has another number of bytes than we think.
+                Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable && !error.why.contains("416") => {
                     self.give_back(&what, &name.repository, &upload).await;
                     return Err(error);
                 }
@@ -192,7 +169,11 @@ impl Content for Oci {
         let what = format!("write the manifest of {at}");
         let response = self.put_raw(cx, name, tag.unwrap_or(manifest.digest.as_str()), manifest, &what).await?;
         let knows_referrers = response.headers().contains_key("oci-subject");
-        success(&what, response).await?;
+        let response = success(&what, response).await?;
+        if let Some(kept) = digest_of(&response).filter(|kept| kept.algorithm() == manifest.digest.algorithm()) {
+            // A registry that writes a manifest anew keeps another image than the one that was judged.
+            manifest.digest.matches(&kept, &what)?;
+        }
         if let (false, Some(subject)) = (knows_referrers, manifest.said().subject()) {
             self.add_referrer(cx, name, &subject.digest, manifest, &what).await?;
         }
@@ -201,6 +182,55 @@ impl Content for Oci {
 }
 
 impl Oci {
+    /// The manifest that this registry has under a name.
+    pub(super) async fn manifest_here(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
+        let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
+        let accept = ALL_TYPES.join(", ");
+        cx.run(what, async {
+            let make = || Ok(self.registry.request(Method::GET, &url)?.header("Accept", &accept));
+            let response = self.registry.send(what, &client::pull(&name.repository), make).await?;
+            let response = success(what, response).await?;
+            let stated =
+                response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let promised = digest_of(&response);
+            let bytes = http::body(response, MANIFEST_LIMIT, what).await?;
+            if let Some(promised) = promised {
+                promised.check(&bytes, what)?;
+            }
+            match &name.digest {
+                Some(wanted) => RawManifest::named(wanted, stated.as_deref(), bytes, what),
+                None => RawManifest::new(stated.as_deref(), bytes, what),
+            }
+        })
+        .await
+    }
+
+    /// A blob that this registry has in the repository of a name, from a byte on.
+    pub(super) async fn blob_here(
+        &self,
+        cx: &Context,
+        name: &Name,
+        blob: &Descriptor,
+        from: u64,
+        what: &str,
+    ) -> Result<ByteStream> {
+        let url = self.registry.place(&format!("v2/{}/blobs/{}", name.repository, blob.digest))?;
+        let make = || {
+            let request = self.registry.request(Method::GET, &url)?;
+            Ok(if from > 0 { request.header("Range", format!("bytes={from}-")) } else { request })
+        };
+        let response = cx.run(what, self.registry.send(what, &client::pull(&name.repository), make)).await?;
+        let response = success(what, response).await?;
+        let start = start_of(&response, from);
+        let stream = cx.budget.paced(Self::stream(response, what.to_owned()), what);
+        match from.checked_sub(start) {
+            Some(0) => Ok(stream),
+            Some(more) => Ok(skip(stream, more)),
+            None => Err(Error::failed(what, format!("the answer begins at byte {start}, not at {from}"))
+                .hint("tell whoever runs the registry")),
+        }
+    }
+
     async fn put_raw(
         &self,
         cx: &Context,
@@ -334,8 +364,8 @@ impl Oci {
     }
 
     async fn fallback_index(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Option<RawManifest>> {
-        let at = ImageRef::Oci(Name { tag: Some(digest.referrers_tag()), digest: None, ..name.clone() });
-        match self.manifest(cx, &at).await {
+        let at = Name { tag: Some(digest.referrers_tag()), digest: None, ..name.clone() };
+        match self.manifest_here(cx, &at, &format!("read {at}")).await {
             Ok(index) => Ok(Some(index)),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -384,6 +414,21 @@ impl Oci {
         let response = self.put_raw(cx, name, &subject.referrers_tag(), &raw, what).await?;
         success(what, response).await.map(|_| ())
     }
+}
+
+/// The digest that a registry says its answer has, where it is of a kind that is known.
+fn digest_of(response: &Response) -> Option<Digest> {
+    response.headers().get("docker-content-digest")?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The byte that an answer begins at, of one that was asked for from a byte on (RFC 9110, section 14.4).
+fn start_of(response: &Response, asked: u64) -> u64 {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return 0;
+    }
+    let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let first = range.and_then(|range| range.trim().strip_prefix("bytes")?.trim().split('-').next()?.parse().ok());
+    first.unwrap_or(asked)
 }
 
 /// Drops the first bytes of an answer whose server ignored `Range`.

@@ -1,14 +1,19 @@
 //! Registries that are there without a Wharf configuration: those Docker and Podman know.
 
-use super::{credentials, trust};
+use super::{
+    credentials,
+    registries::{self, Entry},
+    trust,
+};
 use crate::core::{config::SourceConfig, reference::DOCKER_HUB};
 
 /// One source for every registry in Docker's and Podman's own files, but for Docker Hub, which has its own adapter.
 pub fn discover() -> Vec<SourceConfig> {
     let mut found: Vec<SourceConfig> = Vec::new();
-    let entries = trust::entries();
-    let named = entries.iter().filter(|entry| !entry.blocked && !entry.location.contains('*'));
-    let named = named.map(|entry| (entry.location.clone(), entry.insecure, entry.file.clone()));
+    let entries = registries::entries();
+    let place = |entry: &Entry| if entry.location.is_empty() { entry.prefix.clone() } else { entry.location.clone() };
+    let named = entries.iter().filter(|entry| !entry.blocked && !place(entry).contains('*'));
+    let named = named.map(|entry| (place(entry), entry.insecure, entry.file.clone()));
     let signed_in = credentials::known_hosts().into_iter().map(|(host, file)| (host, false, file));
     for (location, insecure, file) in named.chain(signed_in) {
         let host = location.split('/').next().unwrap_or(&location).to_owned();

@@ -9,7 +9,10 @@ mod client;
 mod content;
 pub mod credentials;
 mod discover;
+mod elsewhere;
+mod pulls;
 pub mod referrers;
+mod registries;
 mod token;
 mod trust;
 mod upkeep;
@@ -29,17 +32,19 @@ use crate::{
         doctor::State,
         error::{Error, Result},
         portal::Source,
-        reference::{DOCKER_HUB, ImageRef},
+        reference::ImageRef,
     },
 };
 
-use discover::discover;
+pub use self::registries::short_names;
+use self::{discover::discover, elsewhere::Elsewhere};
 
 /// A registry as source: catalog and content over one connection.
 pub struct Oci {
     registry: Arc<Registry>,
     name: String,
     repositories: Vec<String>,
+    elsewhere: Arc<Elsewhere>,
 }
 
 /// The source for a configured registry.
@@ -68,21 +73,18 @@ pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
             .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing"));
     };
     let what = format!("open {reference}");
-    let (host, address) = match name.host.as_str() {
-        DOCKER_HUB => (DOCKER_HUB, "https://registry-1.docker.io/".to_owned()),
-        host if trust::is_plain(host) => (host, format!("http://{host}/")),
-        host if around.reach.is_anywhere() && trust::is_plain_here(host) => (host, format!("http://{host}/")),
-        host => (host, format!("https://{host}/")),
-    };
-    let base = Url::parse(&address).map_err(|error| Error::usage(what, error.to_string()))?;
-    let registry =
-        Registry::new(host.to_owned(), base, Tls::of_host(host), around.reach.clone(), around.vault.clone())?;
+    let host = name.host.as_str();
+    // An entry may be for this repository alone.
+    let place = pulls::of(&registries::entries(), name).place;
+    let insecure = place.is_some_and(|place| place.insecure && place.name.host == host);
+    let manner = trust::manner(host, insecure, around.reach.is_anywhere());
+    let registry = Registry::at(&what, host, manner, around.reach.clone(), around.vault.clone())?;
     Ok(finished(host, "named in a reference", Arc::new(registry), Vec::new()))
 }
 
 fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec<String>) -> Source {
     let address = registry.server.base().to_string();
-    let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories });
+    let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories, elsewhere: Arc::default() });
     Source {
         name: name.to_owned(),
         adapter: "oci",
@@ -104,7 +106,7 @@ fn host_and_port(url: &Url) -> Option<String> {
 
 /// Registries from the configuration and from Docker's and Podman's own files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    for (file, why) in credentials::broken().into_iter().chain(trust::broken()) {
+    for (file, why) in credentials::broken().into_iter().chain(registries::broken()) {
         let found = format!("{} cannot be read: {why}", file.display());
         parts.note("registry settings", State::Bad, found, "mend that file: what it says is not in force here");
     }

@@ -1,126 +1,46 @@
-//! What Docker's and Podman's own files say of registries: which are on plain http, and which a site has blocked
-//! (containers-registries.conf(5), version 2; `daemon.json`).
-//!
-//! Mirrors, rewritten locations and aliases of short names are not followed: an image is asked for where its name says.
+//! How registries are spoken to: which are on plain http, and which a site has blocked (containers-registries.conf(5);
+//! `daemon.json`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
-fn home(rest: &str) -> PathBuf {
-    std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(rest)
-}
+use super::registries::{Entry, entries};
+use crate::core::error::{Error, Kind, Result};
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Registries {
-    registry: Vec<Written>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Written {
-    location: String,
-    prefix: String,
-    insecure: bool,
-    blocked: bool,
-}
-
-/// One entry, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What references begin with that it is for: `host[:port][/path]`, or `*.domain`.
-    pub prefix: String,
-    /// Where it is: the same, unless it is written otherwise.
-    pub location: String,
-    /// Whether it is on plain http, or shows a certificate that nobody knows.
-    pub insecure: bool,
-    /// Whether it must not be used.
-    pub blocked: bool,
-    /// The file.
-    pub file: PathBuf,
-}
-
-impl Entry {
-    /// How much of a name it is for; `None` if the name is of another.
-    fn fit(&self, name: &str) -> Option<usize> {
-        let rest = match self.prefix.strip_prefix("*.") {
-            // `*.example.com` is every host below, and what is in it.
-            Some(domain) => {
-                let host = name.split('/').next().unwrap_or_default();
-                let host = host.split(':').next().unwrap_or_default();
-                return host.strip_suffix(domain)?.ends_with('.').then_some(self.prefix.len());
-            }
-            None => name.strip_prefix(self.prefix.as_str())?,
-        };
-        (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then_some(self.prefix.len())
+/// An error where what is named `host/repository` (or `host`) is blocked by one of these entries.
+pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
+    match blocked(all, name) {
+        None => Ok(()),
+        Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
+            .hint("whoever runs this machine has decided so: ask them")),
     }
-}
-
-/// The files that Podman reads, each later one counting before those that come first: the one of `CONTAINERS_REGISTRIES_CONF`,
-/// else one's own, else the system's; then the folders of drop-ins, each in the order of its names.
-fn files() -> Vec<PathBuf> {
-    let named = std::env::var_os("CONTAINERS_REGISTRIES_CONF").filter(|name| !name.is_empty()).map(PathBuf::from);
-    let own = Some(home(".config/containers/registries.conf")).filter(|path| path.is_file());
-    let first = named.or(own).unwrap_or_else(|| "/etc/containers/registries.conf".into());
-    let drop_ins = |folder: PathBuf| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut files: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
-            .collect();
-        files.sort();
-        files
-    };
-    let folders = ["/etc/containers/registries.conf.d".into(), home(".config/containers/registries.conf.d")];
-    std::iter::once(first).chain(folders.into_iter().flat_map(drop_ins)).collect()
-}
-
-fn read(file: &Path) -> Result<Vec<Entry>, String> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
-    };
-    let registries: Registries = toml::from_str(&text).map_err(|error| error.message().to_owned())?;
-    let entry = |written: Written| {
-        let prefix = if written.prefix.is_empty() { written.location.clone() } else { written.prefix };
-        let location = if written.location.is_empty() { prefix.clone() } else { written.location };
-        let (prefix, location) = (prefix.trim_end_matches('/').to_owned(), location.trim_end_matches('/').to_owned());
-        let (insecure, blocked) = (written.insecure, written.blocked);
-        (!prefix.is_empty()).then(|| Entry { prefix, location, insecure, blocked, file: file.to_owned() })
-    };
-    Ok(registries.registry.into_iter().filter_map(entry).collect())
-}
-
-/// All entries: of one prefix that of the file that counts most.
-pub fn entries() -> Vec<Entry> {
-    let mut all: Vec<Entry> = Vec::new();
-    for file in files() {
-        for entry in read(&file).unwrap_or_default() {
-            all.retain(|known| known.prefix != entry.prefix || known.file == entry.file);
-            all.push(entry);
-        }
-    }
-    all
-}
-
-/// Files that are there and cannot be read, and why.
-pub fn broken() -> Vec<(PathBuf, String)> {
-    files().into_iter().filter_map(|file| read(&file).err().map(|why| (file, why))).collect()
-}
-
-/// The entry for `host/repository`: the one with the longest prefix.
-fn entry_for<'a>(all: &'a [Entry], name: &str) -> Option<&'a Entry> {
-    all.iter()
-        .filter_map(|entry| Some((entry.fit(name)?, entry)))
-        .max_by_key(|(length, _)| *length)
-        .map(|(_, entry)| entry)
 }
 
 /// The file that blocks what is named `host/repository` (or `host`), if one of these entries does.
 pub fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
-    entry_for(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
+    Entry::of(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
+}
+
+/// How a registry is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// With TLS.
+    Tls,
+    /// With TLS, whatever certificate it shows: somebody wrote that down.
+    Unchecked,
+    /// In plain http.
+    Plain,
+}
+
+/// How to speak to a registry: with TLS, but where Docker's or Podman's files say otherwise, or an entry does that is
+/// `insecure`. `here` is whether this machine's own addresses may be tried out.
+pub fn manner(host: &str, insecure: bool, here: bool) -> Manner {
+    if insecure || is_plain(host) {
+        // "Unencrypted HTTP as well as TLS connections with untrusted certificates are allowed."
+        return if tried::speaks_tls(host) { Manner::Unchecked } else { Manner::Plain };
+    }
+    if here && is_plain_here(host) { Manner::Plain } else { Manner::Tls }
 }
 
 /// Whether a person wrote down, for Docker or Podman, that this registry is on plain http.
@@ -137,7 +57,7 @@ pub fn is_plain(host: &str) -> bool {
             .unwrap_or_default()
     };
     let all = entries();
-    let written = all.iter().find(|entry| entry.prefix == host || entry.location == host).or(entry_for(&all, host));
+    let written = all.iter().find(|entry| entry.prefix == host || entry.location == host).or(Entry::of(&all, host));
     match written {
         Some(entry) => entry.insecure,
         None => docker().insecure_registries.iter().any(|entry| entry == host),
@@ -146,16 +66,16 @@ pub fn is_plain(host: &str) -> bool {
 
 /// The same, or it is at this machine's own address and speaks nothing else, as engines take it without a word. That is
 /// tried out: a person's program may, a steward's goes nowhere that a request names.
-pub fn is_plain_here(host: &str) -> bool {
-    is_plain(host) || (entry_for(&entries(), host).is_none() && loopback::is_plain(host))
+fn is_plain_here(host: &str) -> bool {
+    is_plain(host) || (Entry::of(&entries(), host).is_none() && tried::is_plain(host))
 }
 
-/// What listens at this machine's own addresses.
-mod loopback {
+/// What is tried out: whether a registry speaks TLS or plain http.
+mod tried {
     use std::{
         collections::BTreeMap,
         io::{Read, Write},
-        net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+        net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs},
         sync::{Mutex, PoisonError},
         time::Duration,
     };
@@ -176,27 +96,46 @@ mod loopback {
     }
 
     /// What was found in this run.
-    static TRIED: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    static PLAIN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    static TLS: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
     /// Whether it is there and answers in plain http. It is tried once.
     pub(super) fn is_plain(host: &str) -> bool {
         let Some(address) = address(host) else { return false };
-        let mut tried = TRIED.lock().unwrap_or_else(PoisonError::into_inner);
-        *tried.entry(host.to_owned()).or_insert_with(|| try_out(host, address))
+        let mut tried = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
+        *tried.entry(host.to_owned()).or_insert_with(|| {
+            let request = format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            // A server that wants TLS says so in plain http, too.
+            let head = ask(address, request.as_bytes());
+            head.is_ok_and(|head| head.starts_with(b"HTTP/1.") && !head[8..].starts_with(b" 400"))
+        })
     }
 
-    /// A server that wants TLS says so in plain http, too.
-    fn try_out(host: &str, address: SocketAddr) -> bool {
-        let ask = || -> std::io::Result<Vec<u8>> {
-            let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-            let mut head = [0; 512];
-            let count = stream.read(&mut head)?;
-            Ok(head[..count].to_vec())
+    /// Whether it answers in TLS. It is tried once: a server complains of this greeting with an alert (RFC 8446, section 6).
+    pub(super) fn speaks_tls(host: &str) -> bool {
+        let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            host.to_owned()
+        } else {
+            format!("{host}:443")
         };
-        ask().is_ok_and(|head| head.starts_with(b"HTTP/1.") && !head[8..].starts_with(b" 400"))
+        let mut tried = TLS.lock().unwrap_or_else(PoisonError::into_inner);
+        *tried.entry(host.to_owned()).or_insert_with(|| {
+            let address = with_port.to_socket_addrs().ok().and_then(|mut all| all.next());
+            // The empty lines are for a server of plain http, which then answers at once.
+            let head = address.map(|address| ask(address, b"\x16\x03\x01\x00\x04\x00\x00\x00\x00\r\n\r\n"));
+            head.is_some_and(|head| head.is_ok_and(|head| matches!(head.first(), Some(0x15 | 0x16))))
+        })
+    }
+
+    /// The beginning of what is answered to these bytes.
+    fn ask(address: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(bytes)?;
+        let mut head = [0; 512];
+        let count = stream.read(&mut head)?;
+        Ok(head[..count].to_vec())
     }
 
     #[cfg(test)]
@@ -212,27 +151,5 @@ mod loopback {
                 assert!(super::address(other).is_none(), "{other}");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(prefix: &str) -> Entry {
-        Entry { prefix: prefix.into(), location: prefix.into(), insecure: false, blocked: true, file: PathBuf::new() }
-    }
-
-    #[test]
-    fn the_longest_prefix_that_ends_where_a_part_of_the_name_ends_is_taken() {
-        let all = ["r.example", "r.example/a", "r.example:5000", "*.wild.example"].map(entry);
-        let found = |name: &str| entry_for(&all, name).map(|entry| entry.prefix.clone());
-        assert_eq!(found("r.example/a/b").as_deref(), Some("r.example/a"));
-        assert_eq!(found("r.example/ab").as_deref(), Some("r.example"));
-        assert_eq!(found("r.example:5000/a").as_deref(), Some("r.example:5000"));
-        assert_eq!(found("r.example.org/a"), None);
-        assert_eq!(found("x.wild.example/a").as_deref(), Some("*.wild.example"));
-        assert_eq!(found("y.x.wild.example:5000").as_deref(), Some("*.wild.example"));
-        assert_eq!(found("wild.example/a"), None);
     }
 }

@@ -313,6 +313,7 @@ impl Oci {
             size: blob.len() as u64,
             platform: None,
             artifact_type: None,
+            data: None,
         };
         let at = ImageRef::Oci(Name { tag: None, digest: None, ..name.clone() });
         if !self.has_blob(cx, &at, &empty).await? {

@@ -436,14 +436,26 @@ impl Cloud {
         Ok((status, shared::body(answer, LONGEST, what).await?))
     }
 
-    /// A whole list, page by page: `path` has no query yet, `key` holds the rows. One of which a row cannot be read, or
-    /// that is longer than the memory should hold, is an error.
+    /// A whole list, page by page: `path` has no query yet, `key` holds the rows. One that breaks off is an error; a row
+    /// that cannot be read has no id that anybody could mean.
     pub async fn all<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Vec<T>> {
-        self.part(what, service, path, key).await?.whole(what)
+        self.read_pages(what, service, path, key).await?.0.whole(what)
     }
 
     /// The same, as far as it can be read: a later page that fails keeps what came.
     pub async fn part<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Part<T>> {
+        let (Part { rows, cut }, odd) = self.read_pages(what, service, path, key).await?;
+        Ok(Part { rows, cut: cut.or(pages::odd_words(odd)) })
+    }
+
+    /// What can be read of a list, and how many of its rows cannot.
+    async fn read_pages<T: Listed>(
+        &self,
+        what: &str,
+        service: Service,
+        path: &str,
+        key: &str,
+    ) -> Result<(Part<T>, usize)> {
         let first = format!("limit={PAGE}");
         let (mut rows, mut known, mut odd): (Vec<T>, HashSet<String>, usize) = Default::default();
         let (mut asked, allowance) = (first.clone(), Allowance::default());
@@ -469,7 +481,7 @@ impl Cloud {
                 break Some(why);
             }
         };
-        Ok(Part { rows, cut: cut.or(pages::odd_words(odd)) })
+        Ok((Part { rows, cut }, odd))
     }
 
     /// One page of a list.

@@ -17,22 +17,27 @@ use super::{
     plan,
     service::{Body, Request, Service},
 };
-use crate::core::{
-    clean,
-    error::{Error, Kind, Result},
-    form::{Answers, Form},
-    launch::{Plan, State, Usage, Workload, label},
-    model::{Health, Image, ImageKind},
-    ports::{ByteStream, Catalog, Launcher, Supply, Terminal},
-    progress::Context,
-    reference::ImageRef,
-    text,
+use crate::{
+    adapters::http::Part,
+    core::{
+        clean,
+        error::{Error, Kind, Result},
+        form::{Answers, Form},
+        launch::{Plan, State, Usage, Workload, label},
+        model::{Health, Image, ImageKind},
+        ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
+        progress::Context,
+        reference::ImageRef,
+        text,
+    },
 };
 
 /// How often a server that is being made, or whose console is followed, is looked at.
 const WATCH: Duration = Duration::from_secs(2);
 /// How long what a form offers is taken for what the cloud offers.
 const FORM: Duration = Duration::from_secs(60);
+/// Where servers are listed, and the key of their rows.
+const SERVERS: (&str, &str) = ("servers/detail", "servers");
 /// The microversion of `POST /servers`: from it on, "no network" can be said.
 pub const CREATE: &str = "2.37";
 /// From it on certificates can be named that must have signed the image.
@@ -65,7 +70,7 @@ impl Images {
     }
 
     async fn servers(&self, what: &str) -> Result<Vec<Server>> {
-        self.cloud.all(what, Service::Compute, "servers/detail", "servers").await
+        self.cloud.all(what, Service::Compute, SERVERS.0, SERVERS.1).await
     }
 
     async fn act(&self, what: &str, id: &str, version: Option<&str>, action: serde_json::Value) -> Result<Bytes> {
@@ -234,12 +239,12 @@ impl Launcher for Images {
         Ok(self.workload(&server))
     }
 
-    async fn workloads(&self, _cx: &Context) -> Result<Vec<Workload>> {
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
         let what = format!("list servers of {}", self.cloud.name);
-        match self.servers(&what).await {
-            Ok(servers) => Ok(servers.iter().map(|server| self.workload(server)).collect()),
+        match self.cloud.part::<Server>(&what, Service::Compute, SERVERS.0, SERVERS.1).await {
+            Ok(Part { rows, cut }) => Ok((rows.iter().map(|server| self.workload(server)).collect(), Extent::of(cut))),
             // A cloud without servers has none.
-            Err(error) if error.kind == Kind::Unsupported => Ok(Vec::new()),
+            Err(error) if error.kind == Kind::Unsupported => Ok((Vec::new(), Extent::Whole)),
             Err(error) => Err(error),
         }
     }

@@ -172,6 +172,7 @@ impl Block {
             }),
             signed: None,
             statement: None,
+            artifact: None,
             publisher: Publisher::Unknown,
         }
     }

@@ -177,6 +177,10 @@ struct Probe {
     matches: Option<IgnoredAny>,
     /// Which grype writes, and others do not.
     descriptor: Option<IgnoredAny>,
+    #[serde(rename = "@graph")]
+    graph: Option<IgnoredAny>,
+    /// Which CSAF writes, and others do not.
+    document: Option<IgnoredAny>,
 }
 
 /// Reads a document in any form that is known. One that speaks of other digests than these is none.
@@ -203,13 +207,22 @@ pub fn read(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
         return grype::read(bytes).map(Document::Scan);
     }
     if probe.bom_format.is_some() {
-        return software::cyclonedx(bytes).map(Document::Software);
+        return match vex::cyclonedx(bytes) {
+            Some(said) => Some(Document::Statements(said)),
+            None => software::cyclonedx(bytes).map(Document::Software),
+        };
     }
     if probe.spdx_version.is_some() {
         return software::spdx(bytes).map(Document::Software);
     }
     if probe.context.is_some() && probe.statements.is_some() {
         return vex::read(bytes).map(Document::Statements);
+    }
+    if probe.context.is_some() && probe.graph.is_some() {
+        return software::spdx_graph(bytes).map(Document::Software);
+    }
+    if probe.document.is_some() {
+        return vex::csaf(bytes).map(Document::Statements);
     }
     None
 }
@@ -219,6 +232,16 @@ pub fn scan(bytes: &[u8]) -> Option<Report> {
     match read(bytes, &[])? {
         Document::Scan(report) => Some(report),
         _ => None,
+    }
+}
+
+/// The word for a score of CVSS (version 3.1, "Qualitative Severity Rating Scale").
+fn word_of_score(score: f64) -> &'static str {
+    match score {
+        score if score >= 9.0 => "critical",
+        score if score >= 7.0 => "high",
+        score if score >= 4.0 => "medium",
+        _ => "low",
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text};
+use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text, word_of_score};
 use crate::core::{clean, findings::Tally};
 
 /// Rules and results that are held until both are known.
@@ -94,6 +94,7 @@ struct Finding {
     rule: Lax<Pointer>,
     kind: Text,
     level: Text,
+    baseline_state: Text,
     message: Lax<Message>,
     suppressions: Loose<Suppressions>,
 }
@@ -173,10 +174,13 @@ impl Fold for Suppressions {
 }
 
 impl Finding {
-    /// Whether it tells of a weakness: not what passed, nor what somebody has accepted (sections 3.27.9, 3.27.23).
+    /// Whether it tells of a weakness: not what passed, is gone, or somebody has accepted (sections 3.27.9, 3.27.23,
+    /// 3.27.24).
     fn counts(&self) -> bool {
         let suppressed = self.suppressions.0.all > 0 && self.suppressions.0.open == 0;
-        !suppressed && !matches!(&*self.kind, "pass" | "notApplicable" | "informational")
+        !suppressed
+            && &*self.baseline_state != "absent"
+            && !matches!(&*self.kind, "pass" | "notApplicable" | "informational")
     }
 
     /// Its rule: by where it stands, else by its name; a name may go on behind that of its rule (section 3.27.5).
@@ -218,12 +222,10 @@ impl Fold for Runs {
         for result in item.results.0.0.iter().filter(|result| result.counts()) {
             let rule = result.rule(&rules, &extensions);
             let severity = match rule.and_then(|rule| rule.score) {
-                Some(score) if score >= 9.0 => "critical",
-                Some(score) if score >= 7.0 => "high",
-                Some(score) if score >= 4.0 => "medium",
-                Some(_) => "low",
+                Some(score) => word_of_score(score),
                 None if !result.level.is_empty() => &result.level,
-                None => rule.map_or("", |rule| rule.level.as_str()),
+                // A rule without a word makes a warning (section 3.27.10); of one that is not described nothing is known.
+                None => rule.map_or("", |rule| if rule.level.is_empty() { "warning" } else { &rule.level }),
             };
             let id = if result.name().is_empty() { rule.map_or("", |rule| &rule.id) } else { result.name() };
             let raw = Raw { severity, id, source: "report", title: &result.message.text, ..Raw::default() };

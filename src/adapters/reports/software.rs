@@ -1,4 +1,4 @@
-//! Lists of software: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and later).
+//! Lists of software: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and later; 3.0 as a graph).
 
 use serde::Deserialize;
 
@@ -57,6 +57,74 @@ struct Reference {
     reference_locator: Text,
 }
 
+/// A document of SPDX 3.0: elements of every kind, one after the other.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Graph {
+    #[serde(rename = "@graph")]
+    elements: Each<Elements>,
+}
+
+#[derive(Default)]
+struct Elements {
+    version: String,
+    packages: Packages,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Element {
+    r#type: Text,
+    name: Text,
+    #[serde(rename = "specVersion")]
+    spec_version: Text,
+    #[serde(rename = "software_packageVersion")]
+    version: Text,
+    #[serde(rename = "software_packageUrl")]
+    purl: Text,
+    #[serde(rename = "software_primaryPurpose")]
+    purpose: Text,
+    #[serde(rename = "externalIdentifier")]
+    identifiers: Loose<Identifiers>,
+}
+
+/// The kind that the first package URL among them names.
+#[derive(Default)]
+struct Identifiers(String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Identifier {
+    #[serde(rename = "externalIdentifierType")]
+    kind: Text,
+    identifier: Text,
+}
+
+impl Fold for Identifiers {
+    type Item = Identifier;
+    fn take(&mut self, item: Identifier) {
+        if self.0.is_empty() && matches!(&*item.kind, "packageUrl" | "packageURL") {
+            self.0 = clean::short(kind_of(&item.identifier), 20);
+        }
+    }
+}
+
+impl Fold for Elements {
+    type Item = Element;
+    fn take(&mut self, item: Element) {
+        if self.version.is_empty() && &*item.r#type == "CreationInfo" {
+            self.version = clean::short(&item.spec_version, 10);
+        }
+        let is_package = &*item.r#type == "software_Package";
+        if !is_package || matches!(&*item.purpose, "container" | "operatingSystem") {
+            return;
+        }
+        let named = kind_of(&item.purl);
+        let kind = if named.is_empty() { item.identifiers.0.0.as_str() } else { named };
+        self.packages.add(&item.name, &item.version, kind);
+    }
+}
+
 /// `pkg:apk/alpine/zlib@1.2` is an `apk` (package URL specification).
 fn kind_of(purl: &str) -> &str {
     purl.strip_prefix("pkg:").and_then(|rest| rest.split('/').next()).unwrap_or("")
@@ -99,6 +167,12 @@ pub fn cyclonedx(bytes: &[u8]) -> Option<Software> {
     let bom: CycloneDx = serde_json::from_slice(bytes).ok()?;
     let form = format!("CycloneDX {}", clean::short(&bom.spec_version, 10));
     Some(Software { form, packages: bom.components.0.0 })
+}
+
+/// Reads a document of SPDX 3.0; `None` where its graph is of something else.
+pub fn spdx_graph(bytes: &[u8]) -> Option<Software> {
+    let Each(Elements { version, packages }) = serde_json::from_slice::<Graph>(bytes).ok()?.elements;
+    (!version.is_empty()).then(|| Software { form: format!("SPDX-{version}"), packages })
 }
 
 /// Reads an SPDX document.

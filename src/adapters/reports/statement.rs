@@ -4,12 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Document, Lax, Text, read, time};
-use crate::core::{clean, digest::Digest};
+use super::{Document, Each, Fold, Lax, Loose, Raw, Report, Text, read, time, word_of_score};
+use crate::{
+    adapters::keys::pem::base64,
+    core::{
+        clean,
+        digest::Digest,
+        findings::{Severity, Tally},
+    },
+};
 
 #[derive(Deserialize)]
 struct Bundle<'a> {
@@ -53,6 +59,8 @@ struct Scanned<'a> {
 struct Scanner<'a> {
     #[serde(default)]
     uri: Text,
+    #[serde(default)]
+    db: Lax<Database>,
     #[serde(borrow)]
     result: &'a RawValue,
 }
@@ -61,6 +69,63 @@ struct Scanner<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct Metadata {
     scan_finished_on: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Database {
+    last_update: Text,
+}
+
+/// A finding of in-toto's own list (attestation framework, predicate "vulns").
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Finding {
+    id: Text,
+    severity: Loose<Scores>,
+}
+
+#[derive(Default)]
+struct Findings(Tally);
+
+/// The worst of the severities that several methods give it.
+#[derive(Default)]
+struct Scores(Option<Severity>, String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Score {
+    method: Text,
+    score: Text,
+}
+
+impl Fold for Scores {
+    type Item = Score;
+    fn take(&mut self, item: Score) {
+        let found = Severity::read(match item.score.trim().parse() {
+            Ok(score) => word_of_score(score),
+            Err(_) => &item.score,
+        });
+        if self.0.as_ref().is_none_or(|known| found < *known) {
+            (self.0, self.1) = (Some(found), item.method.0);
+        }
+    }
+}
+
+impl Fold for Findings {
+    type Item = Finding;
+    fn take(&mut self, item: Finding) {
+        let Loose(Scores(severity, source)) = item.severity;
+        let severity = severity.unwrap_or(Severity::Unknown);
+        let raw = Raw { severity: severity.word(), id: &item.id, source: &source, ..Raw::default() };
+        self.0.add(raw.cleaned());
+    }
+}
+
+/// Reads such a list. It tells of no packages.
+fn listed(bytes: &[u8]) -> Option<Report> {
+    let Each(Findings(tally)) = serde_json::from_slice(bytes).ok()?;
+    Some(Report { tally, ..Report::default() })
 }
 
 /// A Sigstore bundle around an envelope.
@@ -72,7 +137,7 @@ pub fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
 /// A DSSE envelope around a statement.
 pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
-    statement(&STANDARD.decode(envelope.payload).ok()?, digests)
+    statement(&base64(&envelope.payload)?, digests)
 }
 
 /// A statement.
@@ -89,7 +154,9 @@ pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     if kind.contains("attestation/vuln") || kind.contains("/vulns/") {
         return scanned(predicate);
     }
-    let is_list = ["spdx.dev/Document", "cyclonedx.org/bom", "openvex.dev/ns"].iter().any(|word| kind.contains(word));
+    let is_list = ["spdx.dev/Document", "spdx.org/rdf", "cyclonedx.org/bom", "cyclonedx.org/vex", "openvex.dev/ns"]
+        .iter()
+        .any(|word| kind.contains(word));
     // Only what is no statement itself: a statement within a statement would go on for ever.
     if is_list { read(predicate, &[]).filter(|document| !matches!(document, Document::Scan(_))) } else { None }
 }
@@ -97,7 +164,13 @@ pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
 fn scanned(predicate: &[u8]) -> Option<Document> {
     let said: Scanned<'_> = serde_json::from_slice(predicate).ok()?;
     let scanner = said.scanner.or_else(|| said.scanners.into_iter().flatten().next())?;
-    let Document::Scan(mut report) = read(scanner.result.get().as_bytes(), &[])? else { return None };
+    let result = scanner.result.get().as_bytes();
+    let mut report = match read(result, &[]) {
+        Some(Document::Scan(report)) => report,
+        Some(_) => return None,
+        None => listed(result)?,
+    };
+    report.database = report.database.or(time(&scanner.db.last_update));
     report.scanned = time(&said.metadata.scan_finished_on).or(report.scanned);
     report.tool = format!("attestation of {}", clean::short(&scanner.uri, 60));
     Some(Document::Scan(report))

@@ -239,3 +239,176 @@ fn components_in_components_are_components() {
     let spdx = r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"a","externalRefs":null},{"name":"b","externalRefs":"x"},{"name":"c","versionInfo":null}]}"#;
     assert_eq!(count(spdx.to_owned()), 3);
 }
+
+/// The fields of trivy's own golden files (`integration/testdata`), with what they leave out or set to null.
+#[test]
+fn trivys_report_is_read_with_its_nulls_and_what_is_beside_vulnerabilities() {
+    let text = r#"{"SchemaVersion":2,"ReportID":"x","CreatedAt":"2021-08-25T12:20:30.000000005Z","ArtifactName":"alpine-39.tar.gz",
+        "ArtifactType":"container_image","Metadata":{"OS":{"Family":"alpine","Name":"3.9.4","EOSL":true},"ImageConfig":{"config":null}},
+        "Results":[{"Target":"alpine-39.tar.gz (alpine 3.9.4)","Class":"os-pkgs","Type":"alpine",
+        "Packages":[{"ID":"musl@1.1.20-r4","Name":"musl","Version":"1.1.20-r4","SrcName":null,"Layer":{}}],
+        "Vulnerabilities":[{"VulnerabilityID":"CVE-2019-14697","VendorIDs":null,"PkgID":"musl@1.1.20-r4","PkgName":"musl",
+        "InstalledVersion":"1.1.20-r4","FixedVersion":"1.1.20-r5","Status":"fixed","SeveritySource":"nvd","Severity":"CRITICAL","CVSS":null},
+        {"VulnerabilityID":"CVE-2020-0001","PkgName":"musl","Status":"will_not_fix","Severity":"UNKNOWN","FixedVersion":null}],
+        "ExperimentalModifiedFindings":[{"Type":"vulnerability","Status":"ignored","Finding":{"VulnerabilityID":"CVE-2019-1549","Severity":"HIGH"}}]},
+        {"Target":"app","Class":"secret","Secrets":[{"RuleID":"x","Severity":"CRITICAL"}]},
+        {"Target":"Dockerfile","Class":"config","Misconfigurations":[{"ID":"DS002","Severity":"HIGH","Status":"FAIL"}]},
+        {"Target":"Python","Class":"lang-pkgs","Type":"python-pkg","Packages":null,"Vulnerabilities":null}]}"#;
+    let (report, counts, worst) = scanned(read(text.as_bytes(), &[]));
+    assert_eq!((counts.critical, counts.high, counts.total()), (1, 0, 2), "only vulnerabilities that nobody ignores");
+    assert_eq!((report.packages.total(), report.packages.list[0].kind.as_str()), (1, "alpine"));
+    assert_eq!((worst[0].fixed.as_str(), worst[0].source.as_str()), ("1.1.20-r5", "nvd"));
+    for none in [r#""Results":null"#, r#""Results":[]"#, r#""ArtifactName":"x""#] {
+        let (report, ..) = scanned(read(format!(r#"{{"SchemaVersion":2,{none}}}"#).as_bytes(), &[]));
+        assert!(matches!(report.outcome(&Exploited::default()), Outcome::Scan { state: Scan::Unsupported, .. }));
+    }
+}
+
+/// The fields of grype's snapshots (`grype/presenter/json`), old and new.
+#[test]
+fn grypes_report_is_read_in_its_older_and_newer_forms() {
+    let one = r#"{"vulnerability":{"id":"CVE-1999-0001","dataSource":"","namespace":"source-1","severity":"Low","urls":[],"description":null,
+        "cvss":[{"version":"3.1","metrics":{"baseScore":8.2},"vendorMetadata":null}],"fix":{"versions":["1.2.1","2.1.3","3.4.0"],"state":"fixed","available":null},"advisories":[]},
+        "relatedVulnerabilities":null,"matchDetails":[{"type":"exact-direct-match"}],
+        "artifact":{"id":"x","name":"package-1","version":"1.1.1","type":"rpm","locations":[],"upstreams":[],"purl":""}}"#;
+    let two = r#"{"vulnerability":{"id":"CVE-2","severity":"Negligible","fix":{"versions":null,"state":"wont-fix"}},"artifact":null}"#;
+    let ignored = r#""ignoredMatches":[{"vulnerability":{"id":"CVE-3","severity":"Critical"},"appliedIgnoreRules":[{"vulnerability":"CVE-3"}]}]"#;
+    for database in [
+        r#"{"built":"2020-02-01T00:00:00Z","schemaVersion":3,"location":"x","checksum":"","error":null}"#,
+        r#"{"status":{"schemaVersion":"v6.0.2","from":"https://x","built":"2020-02-01T00:00:00Z","path":"x","valid":true},"providers":{}}"#,
+    ] {
+        let text = format!(
+            r#"{{"matches":[{one},{two},null],{ignored},"source":{{"type":"image","target":{{}}}},"distro":{{"name":"centos","idLike":null}},
+            "descriptor":{{"name":"grype","version":"[not provided]","configuration":null,"db":{database},"timestamp":"2020-02-02T00:00:00Z"}}}}"#
+        );
+        let (report, counts, worst) = scanned(read(text.as_bytes(), &[]));
+        assert_eq!((counts.low, counts.critical, counts.total()), (2, 0, 2), "what is ignored is no finding");
+        assert_eq!(report.database, text::parse_timestamp("2020-02-01T00:00:00Z"));
+        assert!(worst.iter().any(|one| one.fixed == "1.2.1" && one.package == "package-1"));
+    }
+    for none in [r#""matches":null"#, r#""matches":[]"#] {
+        let text = format!(r#"{{{none},"descriptor":{{"name":"grype","db":null}}}}"#);
+        let (report, counts, _) = scanned(read(text.as_bytes(), &[]));
+        assert_eq!(counts.total(), 0);
+        assert!(matches!(report.outcome(&Exploited::default()), Outcome::Scan { state: Scan::Partial, .. }));
+    }
+}
+
+#[test]
+fn of_sarif_counts_what_is_open_and_what_has_no_word_is_a_warning() {
+    let results = [
+        (r#"{"ruleId":"A"}"#, 1),
+        (r#"{"ruleId":"A","level":"error","kind":"fail"}"#, 1),
+        (r#"{"ruleId":"A","baselineState":"absent"}"#, 0),
+        (r#"{"ruleId":"A","baselineState":"unchanged"}"#, 1),
+        (r#"{"ruleId":"A","suppressions":[]}"#, 1),
+        (r#"{"ruleId":"A","suppressions":null}"#, 1),
+        (r#"{"ruleId":"A","suppressions":[{"kind":"external"}]}"#, 0),
+        (r#"{"ruleId":"A","suppressions":[{"kind":"external","status":"underReview"}]}"#, 1),
+        (r#"{"ruleId":"A","suppressions":[{"status":"accepted"},{"status":"rejected"}]}"#, 1),
+        (r#"{"ruleId":"A","kind":"pass","level":"none"}"#, 0),
+    ];
+    for (result, count) in results {
+        let text = format!(
+            r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"x","rules":[{{"id":"A"}}]}}}},"results":[{result}]}}]}}"#
+        );
+        let (_, counts, _) = scanned(read(text.as_bytes(), &[]));
+        assert_eq!(counts.total(), count, "{result}");
+        assert_eq!(counts.unknown, 0, "{result}");
+    }
+}
+
+/// The examples of CycloneDX's own specification, 1.4 to 1.6.
+#[test]
+fn cyclonedx_is_a_list_of_software_or_says_what_vulnerabilities_are_worth() {
+    for version in ["1.4", "1.5", "1.6"] {
+        let list = format!(
+            r#"{{"$schema":"http://cyclonedx.org/schema/bom-{version}.schema.json","bomFormat":"CycloneDX","specVersion":"{version}","serialNumber":"urn:uuid:x","version":1,
+            "metadata":{{"timestamp":"2020-04-13T20:20:39+00:00","tools":{{"components":[{{"type":"application","name":"t"}}]}},"component":{{"type":"container","name":"img"}}}},
+            "components":[{{"type":"library","bom-ref":"a","group":null,"name":"a","version":null,"purl":null,"licenses":null,"hashes":[]}},
+            {{"type":"library","name":"b","version":"1","components":[{{"type":"library","name":"c","version":"2"}}]}},
+            {{"type":"cryptographic-asset","name":"k"}},{{"type":"file","name":"/etc/passwd"}},null],"services":null,"dependencies":null,
+            "vulnerabilities":[{{"id":"CVE-1","analysis":{{"state":"exploitable"}}}}]}}"#
+        );
+        let Some(Document::Software(list)) = read(list.as_bytes(), &[]) else { panic!("{version}") };
+        assert_eq!((list.form, list.packages.total()), (format!("CycloneDX {version}"), 4));
+        let vex = format!(
+            r#"{{"bomFormat":"CycloneDX","specVersion":"{version}","version":1,"metadata":{{"timestamp":"2022-03-03T00:00:00Z","supplier":{{"name":"Acme"}}}},
+            "vulnerabilities":[{{"id":"CVE-2020-25649","source":{{"name":"NVD"}},"ratings":[{{"score":7.5,"severity":"high"}}],
+            "analysis":{{"state":"not_affected","justification":"code_not_reachable","response":["will_not_fix"],"detail":"External."}},"affects":[{{"ref":"urn:cdx:x"}}]}},
+            {{"id":"CVE-2","analysis":{{"state":"resolved","justification":null}}}},{{"id":"CVE-3","analysis":null}}]}}"#
+        );
+        let Some(Document::Statements(said)) = read(vex.as_bytes(), &[]) else { panic!("{version}") };
+        let statements: Vec<(&str, &str)> =
+            said.statements.iter().map(|one| (one.vulnerability.as_str(), one.status.as_str())).collect();
+        assert_eq!(statements, [("CVE-2020-25649", "not_affected"), ("CVE-2", "fixed")]);
+        assert_eq!((said.author.as_str(), said.statements[0].why.as_str()), ("Acme", "code_not_reachable: External."));
+    }
+}
+
+#[test]
+fn spdx_is_read_as_a_document_and_as_a_graph() {
+    let old = r#"{"spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","SPDXID":"SPDXRef-DOCUMENT","name":"x","documentNamespace":"https://x","creationInfo":{"created":"2010-01-29T18:30:22Z","creators":["Tool: x"]},
+        "packages":[{"SPDXID":"SPDXRef-1","name":"glibc","downloadLocation":"NOASSERTION","versionInfo":"2.11.1","primaryPackagePurpose":"SOURCE","checksums":null,
+        "externalRefs":[{"referenceCategory":"PACKAGE-MANAGER","referenceType":"purl","referenceLocator":"pkg:rpm/glibc@2.11.1","comment":null}]},
+        {"SPDXID":"SPDXRef-2","name":"Jena","versionInfo":null,"externalRefs":null,"primaryPackagePurpose":null}],"files":null,"relationships":null}"#;
+    let Some(Document::Software(list)) = read(old.as_bytes(), &[]) else { panic!() };
+    assert_eq!((list.packages.total(), list.packages.list[0].kind.as_str()), (2, "rpm"));
+    for version in ["3.0.0", "3.0.1"] {
+        let graph = format!(
+            r#"{{"@context":"https://spdx.org/rdf/{version}/spdx-context.jsonld","@graph":[{{"type":"CreationInfo","@id":"_:c","specVersion":"{version}","created":"2024-03-06T00:00:00Z"}},
+            {{"type":"software_Package","spdxId":"https://x/1","creationInfo":"_:c","name":"zlib","software_packageVersion":"1.3","software_packageUrl":"pkg:apk/alpine/zlib@1.3"}},
+            {{"type":"software_Package","name":"b","software_packageVersion":null,"externalIdentifier":[{{"type":"ExternalIdentifier","externalIdentifierType":"packageUrl","identifier":"pkg:npm/b@1"}}]}},
+            {{"type":"software_Package","name":"img","software_primaryPurpose":"container"}},{{"type":"software_File","name":"f"}},{{"type":"Relationship","from":"x","to":["y"]}}]}}"#
+        );
+        let Some(Document::Software(list)) = read(graph.as_bytes(), &[]) else { panic!("{version}") };
+        let kinds: Vec<&str> = list.packages.list.iter().map(|package| package.kind.as_str()).collect();
+        assert_eq!((list.form, kinds), (format!("SPDX-{version}"), vec!["apk", "npm"]));
+    }
+    assert_eq!(read(br#"{"@context":"https://schema.org","@graph":[{"type":"Person","name":"x"}]}"#, &[]), None);
+}
+
+#[test]
+fn vex_is_read_as_openvex_of_every_version_and_as_csaf() {
+    let old = r#"{"@context":"https://openvex.dev/ns","@id":"https://x/vex-1","author":"Wolfi J Inkinson","role":"Document Creator","timestamp":"2023-01-08T18:02:03.647787998-06:00","version":"1",
+        "statements":[{"vulnerability":"CVE-2023-12345","products":["pkg:apk/wolfi/git@2.39.0-r1?arch=armv7"],"status":"fixed"}]}"#;
+    let new = r#"{"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"Wolfi J. Inkinson","timestamp":"2023-01-08T18:02:03.647787998-06:00","version":1,"last_updated":null,"tooling":null,
+        "statements":[{"vulnerability":{"@id":"https://nvd.nist.gov/vuln/detail/CVE-2023-12345","name":"CVE-2023-12345","aliases":["GHSA-x"]},"timestamp":null,
+        "products":[{"@id":"pkg:apk/x","identifiers":{"purl":"pkg:x"},"subcomponents":null}],"status":"fixed","justification":null,"impact_statement":null,"status_notes":null}]}"#;
+    for text in [old, new] {
+        let Some(Document::Statements(said)) = read(text.as_bytes(), &[]) else { panic!("{text}") };
+        assert!(said.made.is_some() && said.author.starts_with("Wolfi"));
+        assert_eq!(
+            (said.statements[0].vulnerability.as_str(), said.statements[0].status.as_str()),
+            ("CVE-2023-12345", "fixed")
+        );
+    }
+    let csaf = r#"{"document":{"category":"csaf_vex","csaf_version":"2.0","publisher":{"category":"vendor","name":"Example Company","namespace":"https://x"},
+        "title":"x","tracking":{"current_release_date":"2022-03-03T11:00:00.000Z","id":"2022-EVD-UC-01","status":"final","version":"1"}},"product_tree":{"branches":[]},
+        "vulnerabilities":[{"cve":"CVE-2021-44228","notes":null,"product_status":{"known_not_affected":["CSAFPID-0001"]},"flags":[{"label":"vulnerable_code_not_present","product_ids":["CSAFPID-0001"]}],
+        "threats":[{"category":"impact","details":"Class was removed.","product_ids":["CSAFPID-0001"]}]},
+        {"cve":"CVE-2","product_status":{"fixed":["A"],"known_affected":["B"]}},{"cve":null,"ids":[{"system_name":"x","text":"BUG-3"}],"product_status":{"under_investigation":["A"]}},{"cve":"CVE-4","product_status":null}]}"#;
+    let Some(Document::Statements(said)) = read(csaf.as_bytes(), &[]) else { panic!() };
+    let statements: Vec<(&str, &str)> =
+        said.statements.iter().map(|one| (one.vulnerability.as_str(), one.status.as_str())).collect();
+    assert_eq!(
+        statements,
+        [("CVE-2021-44228", "not_affected"), ("CVE-2", "affected"), ("BUG-3", "under_investigation")]
+    );
+    assert_eq!(said.statements[0].why, "vulnerable_code_not_present: Class was removed.");
+    assert_eq!(read(br#"{"document":{"title":"a letter"}}"#, &[]), None);
+}
+
+#[test]
+fn in_totos_own_list_of_vulnerabilities_is_read() {
+    let predicate = r#"{"scanner":{"uri":"pkg:github/x@1","version":"1","db":{"uri":"https://x","version":"1","lastUpdate":"2026-11-19T00:00:00Z"},
+        "result":[{"id":"CVE-1","severity":[{"method":"nvd","score":"4.2"},{"method":"cvss_score","score":"9.8"}],"annotations":null},
+        {"id":"CVE-2","severity":[{"method":"vendor","score":"High"}]},{"id":"CVE-3","severity":null}]},
+        "metadata":{"scanStartedOn":"2026-11-20T00:00:00Z","scanFinishedOn":"2026-11-20T06:00:00Z"}}"#;
+    for version in ["v0.1", "v0.2"] {
+        let text = statement(&format!("https://in-toto.io/attestation/vulns/{version}"), predicate, &digest());
+        let (report, counts, _) = scanned(read(text.as_bytes(), &[&digest()]));
+        assert_eq!((counts.critical, counts.high, counts.unknown), (1, 1, 1));
+        assert_eq!(report.database, text::parse_timestamp("2026-11-19T00:00:00Z"));
+    }
+}

@@ -1,9 +1,10 @@
-//! OpenVEX: what somebody says of vulnerabilities in this image.
+//! What somebody says of vulnerabilities in this image: OpenVEX, CycloneDX without a list of software, and CSAF (profile
+//! VEX).
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Each, Fold, Text, Vex, time};
+use super::{Each, Fold, Lax, Loose, Text, Texts, Vex, time};
 use crate::core::{clean, findings::MOST_FINDINGS, record::Statement};
 
 #[derive(Default, Deserialize)]
@@ -33,19 +34,23 @@ fn name_of(vulnerability: &Value) -> &str {
     names.into_iter().flatten().filter_map(Value::as_str).find(|name| !name.is_empty()).unwrap_or_default()
 }
 
+/// Adds a statement, as many as anybody reads.
+fn add(all: &mut Vec<Statement>, vulnerability: &str, status: &str, why: &[&str]) {
+    if all.len() < MOST_FINDINGS {
+        let why: Vec<&str> = why.iter().copied().filter(|part| !part.is_empty()).collect();
+        all.push(Statement {
+            vulnerability: clean::short(vulnerability, 60),
+            status: clean::short(status, 30),
+            why: clean::short(&why.join(": "), 200),
+        });
+    }
+}
+
 impl Fold for Statements {
     type Item = One;
     fn take(&mut self, item: One) {
-        if self.0.len() >= MOST_FINDINGS {
-            return;
-        }
         let why = [&*item.justification, &*item.impact_statement, &*item.action_statement];
-        let why: Vec<&str> = why.into_iter().filter(|part| !part.is_empty()).collect();
-        self.0.push(Statement {
-            vulnerability: clean::short(name_of(&item.vulnerability), 60),
-            status: clean::short(&item.status, 30),
-            why: clean::short(&why.join(": "), 200),
-        });
+        add(&mut self.0, name_of(&item.vulnerability), &item.status, &why);
     }
 }
 
@@ -54,4 +59,200 @@ pub fn read(bytes: &[u8]) -> Option<Vex> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let author = clean::short(&top.author, 80);
     Some(Vex { author, made: time(&top.timestamp), statements: top.statements.0.0 })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Bom {
+    metadata: Lax<BomMetadata>,
+    components: Loose<Count>,
+    vulnerabilities: Each<Analysed>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BomMetadata {
+    timestamp: Text,
+    supplier: Lax<Named>,
+    manufacturer: Lax<Named>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Text,
+}
+
+/// How many there are.
+#[derive(Default)]
+struct Count(usize);
+
+impl Fold for Count {
+    type Item = Named;
+    fn take(&mut self, _: Named) {
+        self.0 += 1;
+    }
+}
+
+#[derive(Default)]
+struct Analysed(Vec<Statement>);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Weakness {
+    id: Text,
+    analysis: Lax<Analysis>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Analysis {
+    state: Text,
+    justification: Text,
+    detail: Text,
+}
+
+impl Fold for Analysed {
+    type Item = Weakness;
+    fn take(&mut self, item: Weakness) {
+        // In the words of OpenVEX, which are those that people are shown.
+        let status = match &*item.analysis.state {
+            "not_affected" | "false_positive" => "not_affected",
+            "resolved" | "resolved_with_pedigree" => "fixed",
+            "exploitable" => "affected",
+            "in_triage" => "under_investigation",
+            other => other,
+        };
+        if !status.is_empty() {
+            add(&mut self.0, &item.id, status, &[&item.analysis.justification, &item.analysis.detail]);
+        }
+    }
+}
+
+/// Reads CycloneDX that is about vulnerabilities alone; `None` where it lists software, or says nothing of any.
+pub fn cyclonedx(bytes: &[u8]) -> Option<Vex> {
+    let bom: Bom = serde_json::from_slice(bytes).ok()?;
+    let statements = bom.vulnerabilities.0.0;
+    let metadata = &bom.metadata;
+    let author = if metadata.supplier.name.is_empty() { &metadata.manufacturer.name } else { &metadata.supplier.name };
+    (bom.components.0.0 == 0 && !statements.is_empty()).then(|| Vex {
+        author: clean::short(author, 80),
+        made: time(&metadata.timestamp),
+        statements,
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Csaf {
+    document: Lax<CsafDocument>,
+    vulnerabilities: Each<Judged>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CsafDocument {
+    category: Text,
+    csaf_version: Text,
+    publisher: Lax<Named>,
+    tracking: Lax<Tracking>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tracking {
+    current_release_date: Text,
+}
+
+#[derive(Default)]
+struct Judged(Vec<Statement>);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CsafWeakness {
+    cve: Text,
+    ids: Loose<Ids>,
+    product_status: Lax<Products>,
+    flags: Loose<Labels>,
+    threats: Loose<Threats>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Products {
+    known_affected: Texts,
+    first_affected: Texts,
+    last_affected: Texts,
+    under_investigation: Texts,
+    fixed: Texts,
+    first_fixed: Texts,
+    known_not_affected: Texts,
+}
+
+/// The first of some texts.
+#[derive(Default)]
+struct Ids(String);
+#[derive(Default)]
+struct Labels(String);
+#[derive(Default)]
+struct Threats(String);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Worded {
+    text: Text,
+    label: Text,
+    category: Text,
+    details: Text,
+}
+
+macro_rules! first {
+    ($list:ty, $of:expr) => {
+        impl Fold for $list {
+            type Item = Worded;
+            fn take(&mut self, item: Worded) {
+                if self.0.is_empty() {
+                    self.0 = clean::short(&$of(&item), 200);
+                }
+            }
+        }
+    };
+}
+
+first!(Ids, |item: &Worded| { item.text.0.clone() });
+first!(Labels, |item: &Worded| { item.label.0.clone() });
+first!(Threats, |item: &Worded| { if &*item.category == "impact" { item.details.0.clone() } else { String::new() } });
+
+impl Fold for Judged {
+    type Item = CsafWeakness;
+    fn take(&mut self, item: CsafWeakness) {
+        let of = &item.product_status;
+        let any = |lists: &[&Texts]| lists.iter().any(|list| !list.is_empty());
+        // Of several products the worst counts: nobody here knows which of them the image is.
+        let status = if any(&[&of.known_affected, &of.first_affected, &of.last_affected]) {
+            "affected"
+        } else if any(&[&of.under_investigation]) {
+            "under_investigation"
+        } else if any(&[&of.fixed, &of.first_fixed]) {
+            "fixed"
+        } else if any(&[&of.known_not_affected]) {
+            "not_affected"
+        } else {
+            return;
+        };
+        let name = if item.cve.is_empty() { &item.ids.0.0 } else { &item.cve.0 };
+        add(&mut self.0, name, status, &[&item.flags.0.0, &item.threats.0.0]);
+    }
+}
+
+/// Reads CSAF; `None` where it is none.
+pub fn csaf(bytes: &[u8]) -> Option<Vex> {
+    let top: Csaf = serde_json::from_slice(bytes).ok()?;
+    let document = &top.document;
+    let is_csaf = !document.csaf_version.is_empty() || document.category.starts_with("csaf_");
+    is_csaf.then(|| Vex {
+        author: clean::short(&document.publisher.name, 80),
+        made: time(&document.tracking.current_release_date),
+        statements: top.vulnerabilities.0.0,
+    })
 }

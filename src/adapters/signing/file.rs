@@ -15,9 +15,9 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::locked;
+use super::locked::{self, Shut};
 use crate::{
-    adapters::keys::{self, Key},
+    adapters::keys::{Key, pem},
     core::{
         error::{During, Error, Kind, Result},
         model::DataSignature,
@@ -27,6 +27,10 @@ use crate::{
         signing_keys::{Curve, NewKey},
     },
 };
+
+/// What is said of a key that is locked as nobody should lock one any more.
+const OLD: &str = "its passphrase is of an old form that is not read here";
+const ANEW: &str = "write it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW asks for its passphrase";
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),
@@ -48,7 +52,7 @@ pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    let pem = Secret::new(std::fs::read_to_string(path).during(&what)?);
+    let pem = Secret::new(String::from_utf8_lossy(&std::fs::read(path).during(&what)?).into_owned());
     opened(&what, &pem, &format!("the key in {}", path.display()), asker).await
 }
 
@@ -58,7 +62,7 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
         Error::usage(what, "it is no private key that is understood")
             .hint("use PEM: P-256, P-384, RSA or Ed25519; make one with wharf key new, or openssl genpkey")
     };
-    let (kind, der) = body(pem.reveal()).ok_or_else(unfit)?;
+    let (kind, der) = body(what, pem.reveal())?.ok_or_else(unfit)?;
     if !locked::is_locked(&kind) {
         let (pair, public) = read(&kind, &der).ok_or_else(unfit)?;
         let public = Key::of_der(public).ok_or_else(unfit)?;
@@ -68,8 +72,11 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     let passphrase = asker.ask(question).await?;
     // Such a passphrase is made to take its time.
     let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
-    let der = der.ok_or_else(|| {
-        Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
+    let der = der.map_err(|shut| match shut {
+        Shut::Passphrase => {
+            Error::new(Kind::NotAllowed, what, "the passphrase does not open it").hint("try again; nothing was signed")
+        }
+        Shut::Form => Error::usage(what, OLD).hint(ANEW),
     })?;
     let (pair, public) = read("PRIVATE KEY", &der).ok_or_else(unfit)?;
     Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
@@ -81,7 +88,7 @@ pub fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
         Error::usage(what, "it is no private key that is understood")
             .hint("make one with wharf key new, or openssl genpkey")
     };
-    let (kind, der) = body(pem.reveal()).ok_or_else(unfit)?;
+    let (kind, der) = body(what, pem.reveal())?.ok_or_else(unfit)?;
     if locked::is_locked(&kind) {
         return Ok(None);
     }
@@ -101,20 +108,22 @@ pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     let public = Key::of_der(public.as_ref().to_vec()).ok_or_else(failed)?;
     let der = made.to_pkcs8v1().map_err(|_| failed())?;
     let private = match passphrase {
-        None => keys::pem("PRIVATE KEY", der.as_ref()),
-        Some(passphrase) => keys::pem(locked::KIND, &locked::lock(der.as_ref(), passphrase).ok_or_else(failed)?),
+        None => pem::write("PRIVATE KEY", der.as_ref()),
+        Some(passphrase) => pem::write(locked::KIND, &locked::lock(der.as_ref(), passphrase).ok_or_else(failed)?),
     };
     Ok(NewKey { private: Secret::new(private), public: public.pem(), id: public.id })
 }
 
-/// The kind of a PEM, and its bytes.
-fn body(pem: &str) -> Option<(String, Vec<u8>)> {
-    let body = pem
-        .split("-----BEGIN ")
-        .find(|part| part.split_once("-----").is_some_and(|(kind, _)| kind.ends_with("PRIVATE KEY")))?;
-    let (kind, rest) = body.split_once("-----")?;
-    let der = STANDARD.decode(rest.split("-----END").next()?.split_whitespace().collect::<String>()).ok()?;
-    Some((kind.to_owned(), der))
+/// The kind of the first private key in a PEM text, and its bytes.
+fn body(what: &str, text: &str) -> Result<Option<(String, Vec<u8>)>> {
+    let found = pem::read(text).into_iter().find(|block| block.label.ends_with("PRIVATE KEY"));
+    match found {
+        Some(block) if block.locked_of_old => Err(Error::usage(what, OLD).hint(ANEW)),
+        Some(block) if block.label.starts_with("OPENSSH") => {
+            Err(Error::usage(what, "it is a key of OpenSSH").hint("make one to sign with: wharf key new FILE"))
+        }
+        found => Ok(found.map(|block| (block.label, block.der))),
+    }
 }
 
 /// The pair, and its public half as `SubjectPublicKeyInfo`.

@@ -3,7 +3,10 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, Nonce, XSalsa20Poly1305, aead::Aead};
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, pkcs5::pbes2::Parameters as Scheme};
+use pkcs8::{
+    EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef,
+    pkcs5::{self, pbes2::Parameters as Scheme},
+};
 use serde::Deserialize;
 
 use crate::core::secret::Secret;
@@ -58,12 +61,31 @@ pub fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
     Some(key.encrypt_with_params(scheme, passphrase.reveal()).ok()?.as_bytes().to_vec())
 }
 
-/// Opens it; `None` with a wrong passphrase, or where the form is not understood.
-pub fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
+/// Why a locked key does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// The passphrase is another one.
+    Passphrase,
+    /// It is locked in a way that is not understood here: an old cipher, a hash that nobody should use.
+    Form,
+}
+
+/// Opens it.
+pub fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, Shut> {
     if kind == KIND {
-        let sealed = EncryptedPrivateKeyInfoRef::try_from(der).ok()?;
-        return Some(sealed.decrypt(passphrase.reveal()).ok()?.as_bytes().to_vec());
+        let sealed = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| Shut::Form)?;
+        return match sealed.decrypt(passphrase.reveal()) {
+            Ok(open) => Ok(open.as_bytes().to_vec()),
+            Err(pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_)) => {
+                Err(Shut::Passphrase)
+            }
+            Err(_) => Err(Shut::Form),
+        };
     }
+    unlock_cosign(der, passphrase).ok_or(Shut::Passphrase)
+}
+
+fn unlock_cosign(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
     let sealed: Sealed = serde_json::from_slice(der).ok()?;
     let Parameters { n, r, p } = sealed.kdf.params;
     let understood = sealed.kdf.name == "scrypt" && sealed.cipher.name == "nacl/secretbox";

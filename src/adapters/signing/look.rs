@@ -78,7 +78,9 @@ fn text(path: &Path, what: &str) -> Result<Secret> {
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    std::fs::read_to_string(path).map(Secret::new).map_err(|error| missing(what, &error, path, Path::new("")))
+    std::fs::read(path)
+        .map(|bytes| Secret::new(String::from_utf8_lossy(&bytes)))
+        .map_err(|error| missing(what, &error, path, Path::new("")))
 }
 
 fn missing(what: &str, error: &std::io::Error, path: &Path, folder: &Path) -> Error {

@@ -328,6 +328,7 @@ impl GlanceImage {
             }),
             signed: self.data_signature(),
             statement: self.statement(),
+            artifact: None,
             publisher: Publisher::Unknown,
         }
     }

@@ -287,7 +287,7 @@ impl Page {
                 add("Manifest", pinned.manifest.to_string());
             }
         }
-        add("Kind", format!("{} · {}", image.kind.word(), image.media_type));
+        add("Kind", format!("{} · {}", image.kind_words(), image.kind_type()));
         add(
             "Created",
             image
@@ -326,7 +326,7 @@ impl Page {
         let config = &image.config;
         add("Entry point", join_words(&model::shown(&config.entrypoint)));
         add("Command", join_words(&model::shown(&config.command)));
-        if image.disk.is_none() {
+        if image.disk.is_none() && image.artifact.is_none() {
             add("User", config.user_words());
             config.unread_words().into_iter().for_each(|words| add("! Careful", words));
         }

@@ -1,0 +1,269 @@
+//! Reading an image where it is pulled from, which may be at other registries than its name says.
+//!
+//! A mirror never has the last word: what it has not, what it gives wrongly, and a mirror that does not answer, cost a
+//! short wait, and the next place is asked.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::{
+    Oci,
+    pulls::{self, Pull},
+    trust,
+};
+use crate::core::{
+    attachments::Attachments,
+    digest::Digest,
+    error::{Error, Kind, Result},
+    manifest::{Descriptor, RawManifest},
+    ports::ByteStream,
+    progress::Context,
+    reference::{ImageRef, Name},
+};
+
+/// How long a mirror may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a mirror that failed is not asked again.
+const REST: Duration = Duration::from_secs(120);
+/// Blobs up to this size are read from a mirror as a whole, and checked before anybody has any of them.
+const CHECKED: u64 = 8 << 20;
+
+/// Other registries that images are pulled from.
+#[derive(Default)]
+pub struct Elsewhere {
+    opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
+    /// Mirrors that failed, until when they are left alone.
+    resting: Mutex<HashMap<String, Instant>>,
+    /// Repositories, and mirrors that gave what a tag of them means.
+    serving: Mutex<HashSet<(String, String)>>,
+}
+
+impl Elsewhere {
+    fn rests(&self, host: &str) -> bool {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.get(host).is_some_and(|until| *until > Instant::now())
+    }
+
+    fn serves(&self, repository: &str, host: &str) -> bool {
+        let serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        serving.contains(&(repository.to_owned(), host.to_owned()))
+    }
+
+    fn note_serving(&self, repository: String, host: String) {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner).insert((repository, host));
+    }
+
+    fn leave_alone(&self, host: &str) {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.insert(host.to_owned(), Instant::now() + REST);
+    }
+}
+
+/// What mirrors answered that had nothing, for the error of the place itself.
+#[derive(Default)]
+struct Tried(Vec<String>);
+
+impl Tried {
+    fn told(&self, error: Error) -> Error {
+        if self.0.is_empty() || error.kind == Kind::Cancelled {
+            return error;
+        }
+        let hint = [error.hint.as_str(), &format!("its mirrors did not have it either: {}", self.0.join("; "))]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
+        error.hint(hint)
+    }
+}
+
+impl Oci {
+    /// The registry that has what is pulled, for reading it there.
+    fn at(&self, what: &str, pull: &Pull) -> Result<Arc<Self>> {
+        let key = (pull.name.host.clone(), pull.insecure);
+        let mut opened = self.elsewhere.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = opened.get(&key) {
+            return Ok(known.clone());
+        }
+        let registry = if key.0 == self.registry.host {
+            self.registry.clone()
+        } else {
+            Arc::new(self.registry.beside(what, &key.0, pull.insecure)?)
+        };
+        let (name, elsewhere) = (self.name.clone(), Self::nowhere());
+        let there = Arc::new(Self { registry, name, repositories: Vec::new(), elsewhere });
+        opened.insert(key, there.clone());
+        Ok(there)
+    }
+
+    fn nowhere() -> Arc<Elsewhere> {
+        Arc::default()
+    }
+
+    /// The place that a name is pulled from when no mirror has it.
+    pub(super) fn place_of(&self, what: &str, name: &Name) -> Result<(Arc<Self>, Name)> {
+        let asked = trust::check(&self.registry.entries, &name.bare(), what);
+        let pull = pulls::of(&self.registry.entries, name).place.ok_or_else(|| {
+            Error::failed(what, "registries.conf leads to what is no name of an image").hint("mend its 'location'")
+        })?;
+        asked?;
+        Ok((self.at(what, &pull)?, pull.name))
+    }
+
+    /// The mirrors of a name that are worth asking.
+    fn mirrors_of(&self, what: &str, name: &Name) -> Vec<(Arc<Self>, Name)> {
+        let mut all = pulls::of(&self.registry.entries, name).mirrors;
+        if let Some(digest) = &name.digest {
+            // Whoever gave what a tag means also gives what is in it, even if it is not for digests.
+            let tagged = Name { digest: None, ..name.clone() };
+            for pull in pulls::of(&self.registry.entries, &tagged).mirrors {
+                let pull = Pull { name: Name { digest: Some(digest.clone()), ..pull.name }, ..pull };
+                if self.elsewhere.serves(&name.bare(), &pull.name.host) && !all.contains(&pull) {
+                    all.push(pull);
+                }
+            }
+        }
+        all.into_iter()
+            .filter(|pull| !self.elsewhere.rests(&pull.name.host))
+            .filter_map(|pull| match self.at(what, &pull) {
+                Ok(there) => Some((there, pull.name)),
+                Err(error) => {
+                    tracing::info!(%error, "a mirror is not asked");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// Takes down that a mirror had nothing; an error only where the person has cancelled.
+    fn passed(&self, mirror: &Name, error: Error, tried: &mut Tried) -> Result<()> {
+        if error.kind == Kind::Cancelled {
+            return Err(error);
+        }
+        tracing::info!(%error, mirror = mirror.host, "a mirror does not have it");
+        if matches!(error.kind, Kind::Unavailable | Kind::Integrity) {
+            self.elsewhere.leave_alone(&mirror.host);
+        }
+        tried.0.push(format!("{}: {}", mirror.host, error.why));
+        Ok(())
+    }
+
+    /// The manifest that a name means, from wherever it is pulled.
+    pub(super) async fn pulled_manifest(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
+        let mut tried = Tried::default();
+        for (mirror, there) in self.mirrors_of(what, name) {
+            let short = cx.clone().within(cx.deadline.min(PATIENCE));
+            match mirror.manifest_here(&short, &there, what).await {
+                Ok(found) => {
+                    if name.digest.is_none() {
+                        self.elsewhere.note_serving(name.bare(), there.host);
+                    }
+                    return Ok(found);
+                }
+                Err(error) => self.passed(&there, error, &mut tried)?,
+            }
+        }
+        let (place, there) = self.place_of(what, name)?;
+        place.manifest_here(cx, &there, what).await.map_err(|error| tried.told(error))
+    }
+
+    /// A blob from wherever its image is pulled. Of a large one from a mirror it is found at its end whether it was right.
+    pub(super) async fn pulled_blob(
+        &self,
+        cx: &Context,
+        name: &Name,
+        blob: &Descriptor,
+        from: u64,
+        what: &str,
+    ) -> Result<ByteStream> {
+        // Blobs are named by digests, whatever names the image.
+        let mut tried = Tried::default();
+        for (mirror, there) in self.mirrors_of(what, name) {
+            let short = cx.clone().within(cx.deadline.min(PATIENCE));
+            let found = match mirror.blob_here(&short, &there, blob, from, what).await {
+                Ok(stream) if from == 0 && blob.size <= CHECKED => whole(cx, stream, blob, what).await,
+                Ok(stream) => Ok(self.watched(stream, there.host.clone(), blob, from)),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(stream) => return Ok(stream),
+                Err(error) => self.passed(&there, error, &mut tried)?,
+            }
+        }
+        let (place, there) = self.place_of(what, name)?;
+        place.blob_here(cx, &there, blob, from, what).await.map_err(|error| tried.told(error))
+    }
+
+    /// A mirror's answer; if it breaks, or is not what was asked for, that mirror is not asked again for a while.
+    fn watched(&self, stream: ByteStream, host: String, blob: &Descriptor, from: u64) -> ByteStream {
+        let elsewhere = self.elsewhere.clone();
+        let (digest, size) = (blob.digest.clone(), blob.size.saturating_sub(from));
+        let mut hasher = (from == 0).then(|| blob.digest.hasher());
+        let mut seen = 0_u64;
+        Box::pin(stream.inspect(move |chunk| {
+            let wrong = match chunk {
+                Ok(chunk) => {
+                    seen = seen.saturating_add(chunk.len() as u64);
+                    if let Some(hasher) = &mut hasher {
+                        hasher.update(chunk);
+                    }
+                    let ended = seen == size;
+                    let finished = if ended { hasher.take() } else { None };
+                    seen > size || finished.is_some_and(|hasher| hasher.finish() != digest)
+                }
+                Err(_) => true,
+            };
+            if wrong {
+                elsewhere.leave_alone(&host);
+            }
+        }))
+    }
+
+    /// What is attached to a digest: at the place of its name, and where that cannot be looked at, at its mirrors.
+    pub(super) async fn pulled_attachments(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Attachments> {
+        let what = format!("look for what is attached to {}", digest.short());
+        let mut found = match self.place_of(&what, name) {
+            Ok((place, there)) => place.attachments(cx, &there, digest).await?,
+            Err(error) => Attachments { unseen: vec![error], ..Attachments::default() },
+        };
+        let named = Name { tag: None, digest: Some(digest.clone()), ..name.clone() };
+        // That nothing is there is not believed of a mirror: it may be behind.
+        if found.found.is_empty() && !found.unseen.is_empty() {
+            for (mirror, there) in self.mirrors_of(&what, &named) {
+                let short = cx.clone().within(cx.deadline.min(PATIENCE));
+                let others = mirror.attachments(&short, &there, digest).await?;
+                found.extend(Attachments { unseen: Vec::new(), ..others });
+            }
+        }
+        // Whatever place they were found at, they belong to the name.
+        for one in &mut found.found {
+            if let ImageRef::Oci(at) = &mut one.at {
+                (at.host, at.repository) = (name.host.clone(), name.repository.clone());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A small blob as a whole, its size and digest checked.
+async fn whole(cx: &Context, mut stream: ByteStream, blob: &Descriptor, what: &str) -> Result<ByteStream> {
+    let bytes = cx
+        .run(what, async {
+            let mut bytes = Vec::new();
+            while let Some(chunk) = stream.try_next().await? {
+                if (bytes.len() + chunk.len()) as u64 > blob.size {
+                    return Err(Error::new(Kind::Integrity, what, "more bytes came than the manifest says"));
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            blob.digest.check(&bytes, what)?;
+            Ok(bytes)
+        })
+        .await?;
+    Ok(Box::pin(futures_util::stream::once(std::future::ready(Ok(bytes.into())))))
+}

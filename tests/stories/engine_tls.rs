@@ -1,0 +1,145 @@
+//! Real engines behind TLS that wants a client certificate, found as Docker's own client finds them: by
+//! `DOCKER_CERT_PATH`, and in a context.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+use wharf::core::digest::Digest;
+
+use crate::lab::{self, Home, complained, need, said};
+
+/// TLS in front of a socket: what comes over it goes through as it is.
+const FRONT: &str = r#"
+import socket, ssl, sys, threading
+cert, key, ca, path = sys.argv[1:]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(cert, key); context.load_verify_locations(ca); context.verify_mode = ssl.CERT_REQUIRED
+listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen(64)
+print(listener.getsockname()[1], flush=True)
+def pump(one, other):
+    try:
+        while data := one.recv(65536): other.sendall(data)
+    except (OSError, ValueError): pass
+    # What ends on one side ends on the other as it should: with TLS's own farewell.
+    try: other.unwrap() if isinstance(other, ssl.SSLSocket) else other.shutdown(socket.SHUT_WR)
+    except (OSError, ValueError): pass
+def serve(plain):
+    try: near = context.wrap_socket(plain, server_side=True)
+    except (OSError, ssl.SSLError): return plain.close()
+    far = socket.socket(socket.AF_UNIX); far.connect(path)
+    threading.Thread(target=pump, args=(near, far), daemon=True).start(); pump(far, near)
+def accept():
+    while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+threading.Thread(target=accept, daemon=True).start()
+sys.stdin.read()
+"#;
+
+/// A front that ends with its test.
+struct Front {
+    child: Child,
+    address: String,
+}
+
+impl Front {
+    fn new(ca: &Path, socket: &str) -> Self {
+        let file = |name: &str| ca.with_file_name(name).display().to_string();
+        let mut child = Command::new("python3")
+            .args(["-c", FRONT, &file("tls.crt"), &file("tls.key"), &ca.display().to_string()])
+            .arg(socket.trim_start_matches("unix://"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+        Self { child, address: format!("127.0.0.1:{}", port.trim()) }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Certificates under the names that Docker's client looks for.
+fn certificates(folder: &Path, ca: &Path, client: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (from, to) in [
+        (ca.display().to_string(), "ca.pem"),
+        (format!("{client}.cert"), "cert.pem"),
+        (format!("{client}.key"), "key.pem"),
+    ] {
+        std::fs::copy(from, folder.join(to)).unwrap();
+    }
+}
+
+/// Lists, pulls into and out of the engine, launches there, enters and removes, each over TLS.
+fn uses(run: &dyn Fn(&[&str]) -> Output, engine: &str, home: &Home, registry: &str) {
+    let fine = |arguments: &[&str]| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{engine} {arguments:?}: {}", complained(&output));
+        said(&output)
+    };
+    let image = format!("engine://{engine}/tls.example/{}:1", lab::fresh("image"));
+    fine(&["copy", &lab::starter(), &image]);
+    let rows = fine(&["images", "--source", engine, "--json"]);
+    assert!(rows.contains(image.rsplit('/').next().unwrap().trim_end_matches(":1")), "{rows}");
+    let target = home.path(&lab::fresh("pulled"));
+    fine(&["pull", &image, &format!("file:{}:1", target.display())]);
+    assert!(target.join("index.json").is_file());
+    // From a registry, which the engine fetches by itself.
+    let from = format!("{registry}/library/alpine:latest");
+    let launched = run(&["launch", &from, "--on", engine, "--set", "network=none", "--json", "--", "sleep", "300"]);
+    assert!(launched.status.success(), "{engine}: {}", complained(&launched));
+    let workload: Value = serde_json::from_slice(&launched.stdout).unwrap();
+    let id = workload["id"].as_str().unwrap();
+    assert!(fine(&["workloads", "--json"]).contains(id));
+    let inside = fine(&["exec", id, "--", "echo", "inside"]);
+    assert!(inside.contains("inside"), "{inside}");
+    fine(&["stop", id]);
+    fine(&["logs", id]);
+    fine(&["remove", id]);
+}
+
+#[test]
+fn an_engine_behind_tls_is_used_with_the_certificates_of_its_environment_or_its_context() {
+    let (ca, client) = (need!("WHARF_LAB_CA"), need!("WHARF_LAB_CLIENT"));
+    let (docker, podman, registry) = (need!("WHARF_LAB_DOCKER"), need!("WHARF_LAB_PODMAN"), need!("WHARF_LAB_OPEN"));
+    let ca = Path::new(&ca);
+    // From the environment, as for Docker's own client.
+    let front = Front::new(ca, &docker);
+    let home = Home::new();
+    certificates(&home.path("certificates"), ca, &client);
+    let asked = |home: &Home, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = home.wharf(arguments);
+        command.env("WHARF_DISCOVER", "yes").env("WHARF_REGISTRIES", format!("http://{registry}"));
+        command.env("XDG_RUNTIME_DIR", home.folder.path());
+        command.envs(variables.iter().copied()).output().unwrap()
+    };
+    let host = format!("tcp://{}", front.address);
+    let folder = home.path("certificates").display().to_string();
+    let variables = [("DOCKER_HOST", &*host), ("DOCKER_TLS_VERIFY", "1"), ("DOCKER_CERT_PATH", &*folder)];
+    uses(&|arguments| asked(&home, arguments, &variables), "docker", &home, &registry);
+    // Without them nobody is let in, and it is said why.
+    let refused =
+        asked(&home, &["images", "--source", "docker"], &[("DOCKER_HOST", &host), ("DOCKER_TLS_VERIFY", "1")]);
+    let words = complained(&refused);
+    assert!(!refused.status.success() && words.contains("certificate"), "{words}");
+    // From a context.
+    let front = Front::new(ca, &podman);
+    let home = Home::new();
+    let id = Digest::of(b"far").hex().to_owned();
+    certificates(&home.path(&format!(".docker/contexts/tls/{id}/docker")), ca, &client);
+    let meta = home.path(&format!(".docker/contexts/meta/{id}"));
+    std::fs::create_dir_all(&meta).unwrap();
+    let context = json!({"Name": "far", "Metadata": {}, "Endpoints": {"docker": {"Host": format!("tcp://{}", front.address),
+        "SkipTLSVerify": false}}});
+    std::fs::write(meta.join("meta.json"), context.to_string()).unwrap();
+    uses(&|arguments| asked(&home, arguments, &[]), "far", &home, &registry);
+}
