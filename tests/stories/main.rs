@@ -37,6 +37,7 @@ mod readme;
 mod readme_site;
 mod requests;
 mod running;
+mod same_launches;
 mod same_trees;
 mod sandbox;
 mod scans;
