@@ -230,7 +230,9 @@ pub enum What {
     Link,
     /// Another name of a file.
     HardLink,
-    /// A device, a pipe, or something unknown.
+    /// A named pipe.
+    Pipe,
+    /// A device, or something unknown.
     Other,
 }
 
@@ -461,6 +463,7 @@ impl<'a> Layer<'a> {
             EntryType::Directory => What::Folder,
             EntryType::Symlink => What::Link,
             EntryType::Link => What::HardLink,
+            EntryType::Fifo => What::Pipe,
             EntryType::GNUSparse => self.sparse(header, size)?,
             _ => What::Other,
         };

@@ -188,6 +188,49 @@ async fn short_pages_are_followed_to_the_end_and_rows_that_cannot_be_read_are_sa
 }
 
 #[tokio::test]
+async fn a_list_that_is_capped_is_whole_though_the_next_page_forgets_how_it_was_sorted() {
+    const ALL: usize = 300;
+    const CAP: usize = 60;
+    let server = Server::start(|asked| {
+        cloud(asked, |asked, path| {
+            let query = asked.target.split('?').nth(1).unwrap_or("");
+            if path != "/image/v2/images" || query.contains("member_status") {
+                return None;
+            }
+            // Ids tell nothing of when an image was made.
+            let made = |number: &usize| number * 37 % ALL;
+            let mut all: Vec<usize> = (0..ALL).collect();
+            if query.contains("sort_key=created_at") {
+                all.sort_by_key(made);
+            }
+            if query.contains("sort_dir=desc") {
+                all.reverse();
+            }
+            let marker: Option<usize> =
+                query.split("marker=").nth(1).and_then(|text| text.rsplit('-').next()?.parse().ok());
+            let begin = marker.map_or(0, |marker| all.iter().position(|number| *number == marker).unwrap() + 1);
+            let limit =
+                query.split("limit=").nth(1).and_then(|text| text.split('&').next()?.parse().ok()).unwrap_or(25);
+            let page: Vec<usize> = all[begin..].iter().take(CAP.min(limit)).copied().collect();
+            let mut body = json!({"images": page.iter().map(|number| image(*number)).collect::<Vec<_>>()});
+            if let Some(last) = page.last() {
+                // Glance names its next page with the last of several equal words alone.
+                let direction = if query.contains("sort_dir=desc") { "desc" } else { "asc" };
+                let id = image(*last)["id"].as_str().unwrap().to_owned();
+                let next = format!("/v2/images?limit={limit}&sort_key=id&sort_dir={direction}&marker={id}");
+                body["next"] = next.into();
+            }
+            Some(sent("200 OK", "", &body))
+        })
+    })
+    .await;
+    let output = listed(&server, "{auth: {auth_url: URL, username: ada, password: p, project_id: x}}").await;
+    let said = said(&output);
+    let missing: Vec<usize> = (0..ALL).filter(|number| !said.contains(&format!("image-{number} "))).collect();
+    assert_eq!(missing, [0; 0], "{}", complained(&output));
+}
+
+#[tokio::test]
 async fn a_sign_in_of_no_project_names_those_that_the_account_has() {
     let server = Server::start(|asked| {
         cloud(asked, |_, path| match path {

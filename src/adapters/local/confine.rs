@@ -19,7 +19,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{calls, sockets};
+use super::{calls, program, sockets};
 use crate::core::{
     error::{During, Error, Result},
     model::Foreign,
@@ -109,11 +109,15 @@ pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotS
     // In the image it was made before; in /tmp, /run and mounts it is made here.
     let _ = std::fs::create_dir_all(folder);
     std::env::set_current_dir(folder).during(format!("start in {}", last.working_dir))?;
-    let (program, arguments) = last
+    let (first, arguments) = last
         .argv
         .split_first()
         .ok_or_else(|| Error::usage(what, "the image names no program").hint("give a command"))?;
-    let mut command = Command::new(program.raw());
+    let start = format!("start {first}");
+    if let Err(error) = program::check(first.raw(), &last.environment, &start) {
+        return Ok(Err(NotStarted { code: 126, error }));
+    }
+    let mut command = Command::new(first.raw());
     command.args(arguments.iter().map(Foreign::raw)).env_clear();
     command.envs(last.environment.iter().filter_map(|pair| pair.raw().split_once('=')));
     // The group that it has already: a child of which anything is to be set is made by a plain fork, which needs no
@@ -126,11 +130,10 @@ pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotS
     calls::refuse(what)?;
     // Last: this process may already use more than the program may.
     limit(&last.limits, what)?;
-    let what = format!("start {program}");
     Ok(command.spawn().map_err(|error| NotStarted {
         // As shells and engines have it.
         code: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
-        error: Error::failed(what, error),
+        error: Error::failed(start, error),
     }))
 }
 

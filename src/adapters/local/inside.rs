@@ -18,6 +18,15 @@ use crate::core::{
     model::Foreign,
 };
 
+/// A small file that is written for a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Where it stands.
+    pub at: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
 /// What the inside looks like.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inside {
@@ -27,6 +36,9 @@ pub struct Inside {
     pub writable: bool,
     /// Folders and files of the host.
     pub mounts: Vec<Mount>,
+    /// Files that an engine writes for a program, which no image has.
+    #[serde(default)]
+    pub texts: Vec<Text>,
     /// The program and its arguments.
     pub argv: Vec<Foreign>,
     /// `NAME=value`.

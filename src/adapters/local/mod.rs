@@ -16,6 +16,7 @@ mod node;
 mod people;
 mod plan;
 mod processes;
+mod program;
 mod root;
 mod seal;
 mod sealed;

@@ -13,7 +13,7 @@ use rustix::{
 
 use super::{
     below::{self, Below},
-    inside::Inside,
+    inside::{Inside, Text},
 };
 use crate::core::{
     error::{During, Error, Result},
@@ -58,6 +58,9 @@ pub fn set_up(inside: &Inside) -> Result<()> {
         bind(&below, host, at)?;
         protect(&root.join(at.strip_prefix("/").unwrap_or(at)), *writes)?;
     }
+    for text in &inside.texts {
+        written(&root, &below, text, inside.writable)?;
+    }
     rustix::process::chdir(&root).during(WHAT)?;
     rustix::process::pivot_root(".", ".").during(WHAT)?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during(WHAT)?;
@@ -84,6 +87,16 @@ fn devices(root: &Path, below: &Below) -> Result<()> {
     mount(below, "/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, "newinstance,ptmxmode=0666,mode=620")?;
     make(below, Path::new("/dev/shm"), true)?;
     mount(below, "/dev/shm", "tmpfs", CAREFUL, "mode=1777,size=256m")
+}
+
+/// A small file of this sandbox alone: it is kept by its mount, and has no other name.
+fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -> Result<()> {
+    let file = root.join("dev/.written");
+    std::fs::write(&file, text).during(WHAT)?;
+    make(below, at, false)?;
+    bind(below, &file, at)?;
+    protect(&root.join(at.strip_prefix("/").unwrap_or(at)), writes)?;
+    std::fs::remove_file(file).during(WHAT)
 }
 
 /// Makes the place of a mount in one of the sandbox's own folders; in the image it is there already.

@@ -6,7 +6,7 @@ use super::{
     Runtime,
     below::{Below, Point},
     calls,
-    inside::Inside,
+    inside::{Inside, Text},
     log,
     people::Who,
     sockets,
@@ -21,8 +21,10 @@ use crate::core::{
 
 /// Where the root stands in a plan that has not been carried out.
 pub const ROOT: &str = "ROOT";
-/// What names of this machine a program with its network needs, as engines give it.
-const NAMES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+/// Whom a program with this machine's network asks for names, as engines give it.
+const NAMES: &str = "/etc/resolv.conf";
+/// Names that this machine knows itself are passed on up to here.
+const MOST_HOSTS: usize = 64 << 10;
 
 /// The questions.
 pub fn form(image: &Image) -> Form {
@@ -52,9 +54,12 @@ pub fn form(image: &Image) -> Form {
 pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Result<Inside> {
     let own = |words: Vec<String>| words.into_iter().map(Foreign::new).collect::<Vec<_>>();
     let words = own(answers.words("command"));
-    let argv = match (image.config.entrypoint.is_empty(), words.is_empty()) {
-        (false, false) => [image.config.entrypoint.clone(), words].concat(),
-        (false, true) => [image.config.entrypoint.clone(), image.config.command.clone()].concat(),
+    // Builders write one empty word for no program.
+    let program = Some(&image.config.entrypoint).filter(|words| !words.iter().all(Foreign::is_empty));
+    let program = program.cloned().unwrap_or_default();
+    let argv = match (program.is_empty(), words.is_empty()) {
+        (false, false) => [program, words].concat(),
+        (false, true) => [program, image.config.command.clone()].concat(),
         (true, false) => words,
         (true, true) => image.config.command.clone(),
     };
@@ -67,29 +72,43 @@ pub fn inside(image: &Image, answers: &Answers, root: &Path, name: &str) -> Resu
     if !has(&environment, "PATH") {
         environment.push(Foreign::new("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
     }
+    // Like all engines; an image or a person may say otherwise.
+    if !has(&environment, "HOSTNAME") {
+        environment.push(Foreign::new(format!("HOSTNAME={name}")));
+    }
     environment.extend(own(answers.words("env")));
     let mut mounts = questions::mounts_of(answers)?;
     for mount in &mut mounts {
         mount.host = real(&mount.host)?;
     }
     let network = answers.get("network") == "host";
-    if network {
-        let names = NAMES.map(Path::new).into_iter().filter(|name| !mounts.iter().any(|mount| mount.inside == **name));
-        let found: Vec<Mount> = names
-            .filter_map(|name| Some(Mount { host: name.canonicalize().ok()?, inside: name.to_owned(), writes: false }))
-            .collect();
-        mounts.extend(found);
+    let taken = |at: &str| mounts.iter().any(|mount| mount.inside == Path::new(at));
+    let mut texts = texts(name, network);
+    texts.retain(|text| !taken(&text.at.display().to_string()));
+    if network && !taken(NAMES) {
+        let found = Path::new(NAMES).canonicalize().ok();
+        mounts.extend(found.map(|host| Mount { host, inside: NAMES.into(), writes: false }));
     }
     Ok(Inside {
         root: root.to_owned(),
         writable: answers.is("writable"),
         mounts,
+        texts,
         argv,
         environment,
         working_dir: image.config.working_dir.clone(),
         hostname: name.to_owned(),
         network,
     })
+}
+
+/// What engines write for each workload: its own name, and the names that no server is asked for (hosts(5)).
+fn texts(name: &str, network: bool) -> Vec<Text> {
+    let machine = network.then(|| std::fs::read_to_string("/etc/hosts").ok()).flatten();
+    let known = machine.filter(|text| text.len() <= MOST_HOSTS);
+    let known = known.unwrap_or_else(|| "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned());
+    let hosts = format!("{}\n127.0.1.1\t{name}\n", known.trim_end());
+    vec![Text { at: "/etc/hosts".into(), text: hosts }, Text { at: "/etc/hostname".into(), text: format!("{name}\n") }]
 }
 
 /// Where a path of the host really is: what a plan says of it must not be about a link.
@@ -102,10 +121,11 @@ pub fn has(environment: &[Foreign], name: &str) -> bool {
     environment.iter().any(|pair| pair.raw().split_once('=').is_some_and(|(key, _)| key == name))
 }
 
-/// What must be there in the unpacked image: a place for each mount, and the working folder.
+/// What must be there in the unpacked image: a place for each mount and written file, and the working folder.
 pub fn points(inside: &Inside) -> Vec<Point> {
     let mut points: Vec<Point> =
         inside.mounts.iter().map(|mount| Point { path: mount.inside.clone(), folder: mount.host.is_dir() }).collect();
+    points.extend(inside.texts.iter().map(|text| Point { path: text.at.clone(), folder: false }));
     let folder = Path::new("/").join(inside.working_dir.raw().trim_start_matches('/'));
     // Below a mount it is the host's to have.
     if !points.iter().any(|point| folder.starts_with(&point.path)) {
@@ -125,7 +145,14 @@ pub fn settle(inside: &mut Inside, who: &Who, root: &Below) -> Result<()> {
             return Err(Error::usage(what, "the sandbox has its own there"));
         }
     }
-    if !has(&inside.environment, "HOME") {
+    for text in &mut inside.texts {
+        let what = format!("write {}", text.at.display());
+        let point = Point { path: text.at.clone(), folder: false };
+        text.at = root.find(&point)?.ok_or_else(|| Error::not_found(what, "the image has no such place"))?;
+    }
+    // An empty one counts as none, as it does for runc.
+    if !has(&inside.environment, "HOME") || inside.environment.iter().any(|pair| pair.raw() == "HOME=") {
+        inside.environment.retain(|pair| pair.raw() != "HOME=");
         inside.environment.push(Foreign::new(format!("HOME={}", who.home)));
     }
     Ok(())
@@ -215,10 +242,8 @@ pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: Runtime
              a desktop's X server or message bus may obey it as if it were you",
         ));
     }
-    let (names, mounts): (Vec<&Mount>, Vec<&Mount>) = inside
-        .mounts
-        .iter()
-        .partition(|mount| inside.network && NAMES.iter().any(|name| mount.inside == Path::new(name)));
+    let (names, mounts): (Vec<&Mount>, Vec<&Mount>) =
+        inside.mounts.iter().partition(|mount| inside.network && mount.inside == Path::new(NAMES));
     if mounts.is_empty() {
         risks.push(questions::nothing_mounted());
     }

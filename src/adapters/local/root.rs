@@ -179,7 +179,7 @@ impl Working {
         let below = Below::new(&self.path().join("root"))?;
         points.iter().try_for_each(|point| below.make(point).map(drop))?;
         if root.left_out > 0 {
-            tracing::info!(count = root.left_out, "devices and pipes in the image were left out");
+            tracing::info!(count = root.left_out, "devices in the image were left out");
         }
         Ok(())
     }

@@ -37,9 +37,7 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Folders inside one another: more than any image has, and few enough to be removed with few open files.
 const DEEPEST: usize = 200;
 /// Permissions that are kept. Who runs the image owns all of its files: another user's bits (setuid, setgid) mean nothing.
-const PERMISSIONS: RawMode = 0o777;
-/// The same of a folder; in a sticky one, like `/tmp`, only the owner of a file removes it.
-const OF_FOLDERS: RawMode = 0o1777;
+const PERMISSIONS: RawMode = 0o1777;
 
 /// A root file system being built.
 pub struct Root {
@@ -47,7 +45,7 @@ pub struct Root {
     budget: Budget,
     /// How deep each folder is, by its inode: links in an image may lead deeper than a name tells.
     depths: HashMap<u64, usize>,
-    /// Devices, sockets and pipes that were left out.
+    /// Devices that were left out: only the machine's root makes them.
     pub left_out: u64,
 }
 
@@ -89,10 +87,17 @@ impl Root {
         };
         let mut layer = layer.map_err(|error| unreadable(what, &error))?;
         let mut own = Own::default();
-        let mut folders = Vec::new();
+        let (mut folders, mut root_modified) = (Vec::new(), None);
         while let Some(item) = layer.next(&mut self.budget).map_err(|error| unreadable(what, &error))? {
             let path = PathBuf::from(OsString::from_vec(item.name.clone()));
-            let Some(path) = inside(&path, what)? else { continue };
+            let Some(path) = inside(&path, what)? else {
+                if item.what == What::Folder {
+                    let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
+                    rustix::fs::fchmod(&self.fd, mode | Mode::RWXU).during(what)?;
+                    root_modified = Some(item.modified);
+                }
+                continue;
+            };
             let Some(name) = path.file_name().map(OsStr::to_owned) else { continue };
             let parent = path.parent().unwrap_or(Path::new("")).to_owned();
             if name.as_bytes() == OPAQUE {
@@ -102,7 +107,7 @@ impl Root {
             } else if let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT) {
                 if !matches!(hidden, b"" | b"." | b"..") {
                     if let Ok(folder) = self.open(&parent) {
-                        remove(&folder, OsStr::from_bytes(hidden)).during(what)?;
+                        hide(&folder, OsStr::from_bytes(hidden), &mut own).during(what)?;
                     }
                 }
             } else {
@@ -119,6 +124,9 @@ impl Root {
             if let Ok(parent) = self.open(&parent) {
                 set_time(&parent, &name, modified);
             }
+        }
+        if let Some(modified) = root_modified {
+            set_time(&self.fd, OsStr::new("."), modified);
         }
         Ok(())
     }
@@ -140,7 +148,7 @@ impl Root {
         let target = OsStr::from_bytes(&item.target);
         match &item.what {
             What::Folder => {
-                make_dir(&folder, name, Mode::from_raw_mode(item.mode & OF_FOLDERS)).during(what)?;
+                make_dir(&folder, name, Mode::from_raw_mode(item.mode & PERMISSIONS)).during(what)?;
                 self.deeper(&folder, number, name, what)?;
             }
             What::HardLink => self.hard_link(&folder, name, Path::new(target), parent, what)?,
@@ -158,6 +166,14 @@ impl Root {
                 let mut file = File::from(fd);
                 fill(&mut file, data, &item.what).map_err(|error| unreadable(what, &error))?;
                 rustix::fs::fchmod(&file, mode | Mode::RUSR).during(what)?;
+                set_time(&folder, name, item.modified);
+            }
+            What::Pipe => {
+                remove(&folder, name).during(what)?;
+                let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
+                rustix::fs::mknodat(&folder, name, FileType::Fifo, mode, 0).during(what)?;
+                // Not all of it may have been let through by the umask.
+                rustix::fs::chmodat(&folder, name, mode, AtFlags::empty()).during(what)?;
                 set_time(&folder, name, item.modified);
             }
             What::Other => {
@@ -324,6 +340,26 @@ fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
         }
     }
     Ok(!left)
+}
+
+/// Removes what lower layers have under a name, and nothing that this layer has placed there or deeper.
+fn hide(folder: &OwnedFd, name: &OsStr, own: &mut Own) -> Result<(), Errno> {
+    let placed = own.placed.contains(&own.key(rustix::fs::fstat(folder)?.st_ino, name));
+    let there = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other?,
+    };
+    let is_folder = FileType::from_raw_mode(there.st_mode) == FileType::Directory;
+    if is_folder {
+        empty(&open_dir(folder, name)?, own)?;
+    }
+    if placed {
+        return Ok(());
+    }
+    match rustix::fs::unlinkat(folder, name, if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() }) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) if is_folder => Ok(()),
+        other => other,
+    }
 }
 
 fn open_dir(folder: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
@@ -543,6 +579,39 @@ mod tests {
         result.unwrap();
         assert_eq!((read(&folder, "a"), read(&folder, "d/old"), read(&folder, "d/deep/er")), (None, None, None));
         assert_eq!(read(&folder, "d/new").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_whiteout_hides_nothing_of_its_own_layer_wherever_it_stands() {
+        let lower = layer(&[Plain("a", "1"), Plain("d/old", "1"), Plain("e/old", "1")]);
+        let upper = [Plain("a", "2"), Plain("d/new", "2"), Dir("e"), Plain(".wh.a", ""), Plain(".wh.d", "")];
+        let (folder, result) = unpack(&[lower, layer(&upper), layer(&[Plain("f", "3"), Plain(".wh.e", "")])]);
+        result.unwrap();
+        assert_eq!((read(&folder, "a").as_deref(), read(&folder, "d/new").as_deref()), (Some("2"), Some("2")));
+        assert_eq!((read(&folder, "d/old"), folder.path().join("root/e").exists()), (None, false));
+    }
+
+    #[test]
+    fn pipes_are_made_and_the_root_has_its_own_mode_and_time() {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let mut archive = Vec::new();
+        for (name, kind, mode) in [(&b"./"[..], b'5', 0o711), (b"pipe", b'6', 0o666)] {
+            let mut header = tar::Header::new_gnu();
+            header.as_mut_bytes()[..name.len()].copy_from_slice(name);
+            header.set_entry_type(tag(kind));
+            header.set_mode(mode);
+            header.set_mtime(1_000_000_000);
+            header.set_size(0);
+            header.set_cksum();
+            archive.extend(header.as_bytes());
+        }
+        let (folder, result) = unpack(&[archive]);
+        result.unwrap();
+        let root = folder.path().join("root").metadata().unwrap();
+        let pipe = folder.path().join("root/pipe").metadata().unwrap();
+        assert_eq!((root.mode() & 0o7777, root.mtime()), (0o711, 1_000_000_000));
+        assert!(pipe.file_type().is_fifo());
+        assert_eq!((pipe.mode() & 0o7777, pipe.mtime()), (0o666, 1_000_000_000));
     }
 
     #[test]

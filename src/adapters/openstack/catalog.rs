@@ -90,8 +90,9 @@ impl Images {
             let _ = pages.send(names.named(&fresh, false)).await;
             asking = match (page.next, last) {
                 _ if met => return Ok(names.extent()),
-                (Some(next), _) if next != asking => next,
-                (None, Some(last)) => pages::after(&asked(end, PAGE, filter), &last),
+                // Of several keys to sort by, the next page that Glance names has the last one only.
+                (_, Some(last)) => pages::after(&asked(end, PAGE, filter), &last),
+                (Some(next), None) if next != asking => next,
                 _ => return Ok(names.extent()),
             };
             // Whoever ends first ends both cursors: each may take half.

@@ -1,0 +1,74 @@
+//! Podman with storage and mounts of its own, as what other engines make of an image.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use crate::lab;
+
+/// Podman in a mount namespace that nothing else is in: what it mounts is gone with it.
+pub struct Podman {
+    folder: tempfile::TempDir,
+    keeper: Child,
+}
+
+impl Podman {
+    /// Where the lab has podman, and this may make namespaces.
+    pub fn start() -> Option<Self> {
+        lab::part("WHARF_LAB_PODMAN")?;
+        let folder = tempfile::tempdir().unwrap();
+        // As the lab's own: without systemd and cgroups to manage, and within the limits that a container may set.
+        let settings = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
+            [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
+        std::fs::write(folder.path().join("containers.conf"), settings).unwrap();
+        let mut keeper = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", "echo ready; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n", "podman needs a mount namespace");
+        Some(Self { folder, keeper })
+    }
+
+    /// A command of podman's.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--mount=/proc/{}/ns/mnt", self.keeper.id())).args([
+            "podman",
+            "--storage-driver",
+            "overlay",
+        ]);
+        for (option, name) in [("--root", "storage"), ("--runroot", "run"), ("--tmpdir", "libpod")] {
+            command.arg(option).arg(self.folder.path().join(name));
+        }
+        command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.folder.path()).env("CONTAINERS_CONF", self.folder.path().join("containers.conf"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// What a command of podman's says, which must succeed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output: Output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "podman {arguments:?}: {}", lab::complained(&output));
+        lab::said(&output).trim_end().to_owned()
+    }
+
+    /// The files of an image, as they are seen from outside of the namespace.
+    pub fn mount(&self, image: &str) -> PathBuf {
+        let at = self.run(&["image", "mount", image]);
+        Path::new(&format!("/proc/{}/root", self.keeper.id())).join(at.trim_start_matches('/'))
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
