@@ -164,8 +164,10 @@ fn pruning_lines(pruning: &Pruning) -> Vec<String> {
         let day = one.created.split('T').next().unwrap_or_default();
         let digest = one.removal.digest.as_ref().map(|digest| digest.short().to_owned()).unwrap_or_default();
         let also = one.removal.along.iter().filter(|line| !line.starts_with("its tag"));
-        let more: String = also.chain(&one.removal.stays).map(|line| format!("; {line}")).collect();
-        lines.push(format!("goes   {tags:<width$}  {digest}, made {day}{more}"));
+        let made = format!("made {day}");
+        let facts: Vec<&str> =
+            [digest.as_str(), &made].into_iter().chain(also.chain(&one.removal.stays).map(String::as_str)).collect();
+        lines.push(format!("goes   {tags:<width$}  {}", facts.join("; ")));
     }
     lines.extend(pruning.kept.iter().map(|kept| format!("stays  {:<width$}  {}", kept.tag, kept.why)));
     if pruning.goes.is_empty() {

@@ -310,7 +310,7 @@ fn a_clouds_image_goes_with_its_members_named_unless_it_is_protected_or_not_ones
     disk(&file);
     let name = lab::fresh("upkeep");
     let pushed = alice.json(&["push", file.to_str().unwrap(), &format!("glance://site/{name}")]);
-    assert_eq!(pushed["outcome"]["moved"].as_u64().unwrap() > 0, true, "{pushed}");
+    assert!(pushed["outcome"]["moved"].as_u64().unwrap() > 0, "{pushed}");
     let id = alice.json(&["show", &format!("glance://site/{name}")])["reference"]
         .as_str()
         .unwrap()

@@ -175,7 +175,7 @@ impl Oci {
         let Some(tag) = name.tag.as_deref().filter(|_| name.digest.is_none()) else {
             let digest = self.head(cx, name).await?.0;
             let tags: Vec<String> = look.tags_of(&digest).into_iter().map(str::to_owned).collect();
-            return self.whole(cx, name, look, digest, &tags, &reference).await;
+            return Box::pin(self.whole(cx, name, look, digest, &tags, &reference)).await;
         };
         let digest = match means(name) {
             Some((_, digest)) => digest.clone(),
@@ -188,7 +188,7 @@ impl Oci {
         let others: Vec<&str> =
             look.tags_of(&digest).into_iter().filter(|other| *other != tag && !gone(other, before)).collect();
         if others.is_empty() {
-            return self.whole(cx, name, look, digest, &[tag.to_owned()], &reference).await;
+            return Box::pin(self.whole(cx, name, look, digest, &[tag.to_owned()], &reference)).await;
         }
         let stays: Vec<&str> = others.iter().copied().filter(|other| !gone(other, after)).collect();
         let stays = match stays.as_slice() {
@@ -227,7 +227,7 @@ impl Oci {
         let exactly = |digest: Digest| ImageRef::Oci(Name { tag: None, digest: Some(digest), ..name.clone() });
         let attached = self.attachments(cx, name, &digest).await?;
         let mut removes = vec![exactly(digest.clone())];
-        for one in self.digests_of(cx, name, &digest, &attached).await? {
+        for one in Box::pin(self.digests_of(cx, name, &digest, &attached)).await? {
             let one = exactly(one);
             if !removes.contains(&one) {
                 removes.push(one);
@@ -263,13 +263,14 @@ impl Oci {
         let names = all.found.iter().filter_map(|one| one.at.name()).chain([&fallback]);
         let mut digests = Vec::new();
         for one in names {
-            match (&one.digest, self.head(cx, one)) {
-                (Some(digest), _) => digests.push(digest.clone()),
-                (None, head) => match head.await {
-                    Ok((digest, _)) => digests.push(digest),
-                    Err(error) if error.kind == Kind::NotFound => {}
-                    Err(error) => return Err(error),
-                },
+            if let Some(digest) = &one.digest {
+                digests.push(digest.clone());
+                continue;
+            }
+            match Box::pin(self.head(cx, one)).await {
+                Ok((digest, _)) => digests.push(digest),
+                Err(error) if error.kind == Kind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(digests)
@@ -409,7 +410,7 @@ impl Upkeep for Oci {
                 let (before, after) = names.split_at(at);
                 let (before, after) = (same(before), same(after.get(1..).unwrap_or_default()));
                 let (before, after): (Vec<&Name>, Vec<&Name>) = (before.iter().collect(), after.iter().collect());
-                self.removal_of(cx, name, look, &before, &after).await
+                Box::pin(self.removal_of(cx, name, look, &before, &after)).await
             };
             removals.push(one.await);
         }

@@ -65,6 +65,9 @@ pub struct Pruning {
     pub kept: Vec<Kept>,
 }
 
+/// What a tag means, and when that was made.
+type Dated = (Digest, Option<i64>);
+
 /// What people get who name no tag.
 const LATEST: &str = "latest";
 
@@ -112,7 +115,7 @@ impl Portal {
         self.upkeep_of(repository, &what)?;
         let tags = self.tags(cx, repository).await?;
         cx.progress.phase("looking at the versions");
-        let looked: Vec<(String, Result<(Digest, Option<i64>)>)> = stream::iter(tags)
+        let looked: Vec<(String, Result<Dated>)> = stream::iter(tags)
             .map(|tag| async move {
                 let looked = self.dated(cx, &repository.with_tag(&tag)).await;
                 (tag, looked)
@@ -149,7 +152,7 @@ impl Portal {
         Ok(Pruning { goes, kept })
     }
 
-    async fn dated(&self, cx: &Context, at: &ImageRef) -> Result<(Digest, Option<i64>)> {
+    async fn dated(&self, cx: &Context, at: &ImageRef) -> Result<Dated> {
         let version = cx.run("look at a version", self.source_of(at)?.catalog.version(cx, at)).await?;
         let digest = version.digest.ok_or_else(|| Error::unsupported(format!("look at {at}"), "it has no digest"))?;
         Ok((digest, version.created))

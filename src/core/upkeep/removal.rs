@@ -136,7 +136,7 @@ impl Portal {
                 let left: Vec<String> = told.removes.iter().skip(done).map(ToString::to_string).collect();
                 let why =
                     if done == 0 { error.why } else { format!("{}; not removed: {}", error.why, left.join(", ")) };
-                return Err(Error { why, what, ..error });
+                return Err(Error { what, why, ..error });
             }
         }
         Ok(Removed::Removed)
