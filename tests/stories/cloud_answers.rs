@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     lab::{Home, complained, said},
     network::{Asked, Server, answer, run},
+    pty::Screen,
 };
 
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
@@ -135,6 +136,68 @@ async fn a_token_of_an_identity_provider_is_exchanged_for_one_of_the_project() {
         (&proof["identity"]["token"]["id"], &proof["scope"]["project"]["name"]),
         (&"first".into(), &"physics".into())
     );
+}
+
+/// RFC 8628: 3.2 (the codes), 3.4 (the questions whether it is done), 3.5 (pending, slower, refused, too late).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_with_a_browser_anywhere_and_types_a_code_there() {
+    for (last, done) in [("", true), ("access_denied", false), ("expired_token", false)] {
+        let polls = std::sync::atomic::AtomicUsize::new(0);
+        let server = Server::start(move |asked| {
+            cloud(asked, |asked, path| match path {
+                "/idp/page" => Some(sent(
+                    "200 OK",
+                    "",
+                    &json!({"token_endpoint": base(asked) + "/idp/token", "device_authorization_endpoint": base(asked) + "/idp/device"}),
+                )),
+                "/idp/device" => Some(sent(
+                    "200 OK",
+                    "",
+                    &json!({"device_code": "secret-of-the-device", "user_code": "WDJB-MJHT", "interval": 1,
+                        "verification_uri": "https://idp.example/device", "expires_in": 600}),
+                )),
+                "/idp/token" => {
+                    let first = polls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+                    Some(match last {
+                        _ if first => sent("400 Bad Request", "", &json!({"error": "authorization_pending"})),
+                        "" => sent("200 OK", "", &json!({"access_token": "theirs", "token_type": "Bearer"})),
+                        error => sent("400 Bad Request", "", &json!({"error": error})),
+                    })
+                }
+                "/v3/OS-FEDERATION/identity_providers/acme/protocols/openid/auth" => {
+                    let body = json!({"token": {"expires_at": "2099-01-01T00:00:00Z"}});
+                    Some(sent("201 Created", "X-Subject-Token: first\r\n", &body))
+                }
+                _ => None,
+            })
+        })
+        .await;
+        let entry = format!(
+            "{{auth_type: v3oidcdeviceauthz, identity_provider: acme, protocol: openid, client_id: c, \
+             discovery_endpoint: 'http://{}/idp/page', auth: {{auth_url: URL, project_name: physics, project_domain_id: default}}}}",
+            server.address
+        );
+        // Where nobody can be asked, it is said how.
+        let output = listed(&server, &entry).await;
+        assert_eq!(output.status.code(), Some(7), "{}", complained(&output));
+        assert!(complained(&output).contains("wharf login site"), "{}", complained(&output));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clouds.yaml");
+        let text = format!("clouds:\n  site: {}\n", entry.replace("URL", &format!("http://{}/v3", server.address)));
+        std::fs::write(&file, text).unwrap();
+        let variables = [("OS_CLIENT_CONFIG_FILE", file.to_str().unwrap())];
+        let verb = [env!("CARGO_BIN_EXE_wharf"), "images", "--source", "site"];
+        let mut screen = Screen::run(&verb, 120, 24, &variables);
+        screen.until("https://idp.example/device");
+        screen.until("WDJB-MJHT");
+        screen.keys("y\r");
+        screen.until(if done { "image-1" } else { "sign in again" });
+        assert_eq!(screen.ended(), if done { 0 } else { 7 }, "{last}: {}", screen.text());
+        assert!(!screen.text().contains("secret-of-the-device"), "{}", screen.text());
+        let polled: Vec<_> = server.asked().into_iter().filter(|asked| asked.target == "/idp/token").collect();
+        assert_eq!(polled.len(), 2, "{last}");
+        assert!(polled[0].body.contains("grant-type%3Adevice_code") && polled[0].body.contains("client_id=c"));
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,20 @@ impl Answers {
         }
     }
 
+    /// Asks the person to open an address in a browser and to type a code there; they say when they have.
+    pub async fn opened(&self, address: &str, code: &str) -> Result<()> {
+        let what = format!("sign in to {}", self.cloud);
+        let by_hand = || {
+            Error::new(Kind::NotAllowed, &what, "it is signed in to with a browser, which nobody has done yet")
+                .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
+                .sign_in_at(Some(Cloud::place(&self.cloud)))
+        };
+        let asker = self.asker.as_ref().ok_or_else(by_hand)?;
+        let words = format!("Open {address} in any browser and type the code {code}. Have you");
+        let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+        if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(what)) }
+    }
+
     async fn kept(&self) -> Option<(String, Secret)> {
         let (vault, place) = (self.vault.clone(), Cloud::place(&self.cloud));
         // Secret stores may block on a bus.

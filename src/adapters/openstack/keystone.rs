@@ -8,8 +8,9 @@ use url::Url;
 
 use super::{
     asking::Answers,
+    device,
     endpoints::{self, Endpoint},
-    methods::{self, Method, Way},
+    methods::{self, Grant, Method, Way},
     openid,
     settings::{Settings, Trouble, at_home},
     words,
@@ -127,7 +128,10 @@ impl<'a> Keystone<'a> {
                 }
             }
             Way::OpenId(grant) => {
-                let bearer = within(CHECK, &self.what, openid::token(self, settings, *grant)).await?;
+                let bearer = match grant {
+                    Grant::Device => device::token(self, settings, answers).await?,
+                    grant => within(CHECK, &self.what, openid::token(self, settings, *grant)).await?,
+                };
                 let path = format!(
                     "OS-FEDERATION/identity_providers/{}/protocols/{}/auth",
                     part(settings.auth("identity_provider").unwrap_or("")),

@@ -22,6 +22,8 @@ pub enum Grant {
     Code,
     /// Somebody has its token already.
     AccessToken,
+    /// A person agrees in a browser, anywhere (RFC 8628).
+    Device,
 }
 
 /// A way to sign in.
@@ -64,6 +66,7 @@ fn grant(name: &str) -> Option<Grant> {
         "v3oidcclientcredentials" => Some(Grant::ClientCredentials),
         "v3oidcauthcode" => Some(Grant::Code),
         "v3oidcaccesstoken" => Some(Grant::AccessToken),
+        "v3oidcdeviceauthz" => Some(Grant::Device),
         _ => None,
     }
 }
@@ -111,7 +114,10 @@ fn told(settings: &Settings) -> Way {
 /// What to do about a way that is not known here.
 pub fn advice(name: &str) -> String {
     match name {
-        "v3websso" | "v3oidcdeviceauthz" => format!("a browser signs in there: {TOKEN_INSTEAD}"),
+        "v3websso" => format!(
+            "a browser on this machine would sign in there; where the provider offers it, v3oidcdeviceauthz takes any \
+             browser. Else {TOKEN_INSTEAD}"
+        ),
         "admin_token" | "token_endpoint" | "none" | "http_basic" | "noauth" => {
             "that is for services without Keystone; name auth_url and a user, or an application credential".to_owned()
         }
@@ -140,7 +146,7 @@ pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
         Way::OpenId(Grant::ClientCredentials) => vec!["client_secret"],
         Way::OpenId(Grant::Code) => vec!["code"],
         Way::OpenId(Grant::AccessToken) => vec!["access_token"],
-        Way::Unknown(_) => Vec::new(),
+        Way::OpenId(Grant::Device) | Way::Unknown(_) => Vec::new(),
     }
 }
 
@@ -259,7 +265,7 @@ pub fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
             add("redirect_uri", text("redirect_uri"));
             add("code", text("code"));
         }
-        Grant::AccessToken => {}
+        Grant::AccessToken | Grant::Device => {}
     }
     form
 }

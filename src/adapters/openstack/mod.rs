@@ -7,6 +7,7 @@ mod answers;
 mod asking;
 mod catalog;
 mod cloud;
+mod device;
 mod disks;
 mod endpoints;
 mod import;

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::{
-    adapters::http::{self as shared, Server, Tls},
+    adapters::http::{self as shared, Origin, Server, Tls},
     core::{
         clean,
         error::{Error, Kind, Result},
@@ -22,20 +22,74 @@ use crate::{
 /// The longest answer.
 const LONGEST: usize = 1 << 20;
 
+/// What an entry must name to sign in by an identity provider.
+pub fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
+    match ["identity_provider", "protocol"].into_iter().find(|key| settings.auth(key).is_none()) {
+        Some(key) => {
+            Err(Error::usage(&keystone.what, format!("its entry names no {key}")).hint("name it in clouds.yaml"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The provider's token: asked for at the address that the file names, or that the provider's own page names.
 pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -> Result<Secret> {
-    let what = &keystone.what;
-    for key in ["identity_provider", "protocol"] {
-        if settings.auth(key).is_none() {
-            return Err(Error::usage(what, format!("its entry names no {key}")).hint("name it in clouds.yaml"));
-        }
-    }
+    check(keystone, settings)?;
     if grant == Grant::AccessToken {
         return Ok(Secret::new(settings.auth("access_token").unwrap_or("")));
     }
-    let url = endpoint(keystone, settings).await?;
+    let url = endpoint(keystone, settings, "access_token_endpoint", "token_endpoint").await?;
+    let answer = ask(keystone, settings, &url, grant_form(settings, grant)).await?;
+    answer.token(keystone, settings)
+}
+
+/// What a provider answered to a form.
+pub struct Answer {
+    status: reqwest::StatusCode,
+    said: Value,
+    origin: Origin,
+}
+
+impl Answer {
+    /// A text of it.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.said.get(key).and_then(Value::as_str)
+    }
+
+    /// A number of it.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        self.said.get(key).and_then(Value::as_u64)
+    }
+
+    /// The token in it, or why there is none.
+    pub fn token(&self, keystone: &Keystone<'_>, settings: &Settings) -> Result<Secret> {
+        let kind = settings.auth("access_token_type").unwrap_or("access_token");
+        let token = self.text(kind).filter(|_| self.status.is_success());
+        token.map(Secret::new).ok_or_else(|| self.refusal(keystone))
+    }
+
+    /// Why the provider gave nothing.
+    pub fn refusal(&self, keystone: &Keystone<'_>) -> Error {
+        if self.status.is_server_error() {
+            return shared::refused(&keystone.what, self.status, "");
+        }
+        let why = self.text("error_description").or(self.text("error")).unwrap_or("it says no more");
+        let why = format!("the identity provider at {} refuses it: {}", self.origin, clean::short(why, 200));
+        Error::new(Kind::NotAllowed, &keystone.what, why)
+            .hint("check account and secret, client_id and client_secret in clouds.yaml")
+            .sign_in_at(Some(super::cloud::Cloud::place(keystone.cloud)))
+    }
+}
+
+/// Sends a form to the provider, with the client's own name and secret.
+pub async fn ask(
+    keystone: &Keystone<'_>,
+    settings: &Settings,
+    url: &Url,
+    mut form: Vec<(String, String)>,
+) -> Result<Answer> {
+    let what = &keystone.what;
     let server = server(keystone, url.clone())?;
-    let mut form = grant_form(settings, grant);
     let client = settings.auth("client_id").unwrap_or("").to_owned();
     let secret = settings.auth("client_secret");
     if secret.is_none() {
@@ -53,21 +107,8 @@ pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -
     let answer = request.body(body).send(what).await.map_err(words::in_clouds_yaml)?;
     let status = answer.status();
     let body = shared::body(answer, LONGEST, what).await?;
-    let said: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text = |key: &str| said.get(key).and_then(Value::as_str);
-    let kind = settings.auth("access_token_type").unwrap_or("access_token");
-    match text(kind).filter(|_| status.is_success()) {
-        Some(token) => Ok(Secret::new(token)),
-        None if status.is_server_error() => Err(shared::refused(what, status, "")),
-        None => {
-            let why = text("error_description").or(text("error")).unwrap_or("it says no more");
-            let why = clean::short(why, 200);
-            let origin = server.origin();
-            Err(Error::new(Kind::NotAllowed, what, format!("the identity provider at {origin} refuses it: {why}"))
-                .hint("check account and secret, client_id and client_secret in clouds.yaml")
-                .sign_in_at(Some(super::cloud::Cloud::place(keystone.cloud))))
-        }
-    }
+    let said = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(Answer { status, said, origin: server.origin().clone() })
 }
 
 fn server(keystone: &Keystone<'_>, url: Url) -> Result<Server> {
@@ -76,17 +117,17 @@ fn server(keystone: &Keystone<'_>, url: Url) -> Result<Server> {
     Server::new(url, tls, keystone.reach.clone()).map_err(|error| error.during(&keystone.what))
 }
 
-/// Where the provider gives tokens.
-async fn endpoint(keystone: &Keystone<'_>, settings: &Settings) -> Result<Url> {
+/// Where the provider answers: as the entry names it by one key, else as the provider's own page does by another.
+pub async fn endpoint(keystone: &Keystone<'_>, settings: &Settings, own: &str, theirs: &str) -> Result<Url> {
     let what = &keystone.what;
     let parse = |key: &str, text: &str| {
         Url::parse(text).map_err(|error| Error::usage(what, format!("{key}: {error}")).hint("check it in clouds.yaml"))
     };
-    if let Some(url) = settings.auth("access_token_endpoint") {
-        return parse("access_token_endpoint", url);
+    if let Some(url) = settings.auth(own) {
+        return parse(own, url);
     }
     let Some(page) = settings.auth("discovery_endpoint") else {
-        return Err(Error::usage(what, "its entry names neither discovery_endpoint nor access_token_endpoint")
+        return Err(Error::usage(what, format!("its entry names neither discovery_endpoint nor {own}"))
             .hint("name the identity provider's address in clouds.yaml"));
     };
     let page = parse("discovery_endpoint", page)?;
@@ -96,8 +137,8 @@ async fn endpoint(keystone: &Keystone<'_>, settings: &Settings) -> Result<Url> {
         return Err(shared::refused(what, answer.status(), "").hint("check discovery_endpoint in clouds.yaml"));
     }
     let said: Value = shared::parse(&shared::body(answer, LONGEST, what).await?, what)?;
-    let named = said.get("token_endpoint").and_then(Value::as_str).unwrap_or("");
-    let url = parse("token_endpoint of the identity provider", named)?;
+    let named = said.get(theirs).and_then(Value::as_str).unwrap_or("");
+    let url = parse(&format!("{theirs} of the identity provider"), named)?;
     // The page says where the password goes: only as safely as the page itself came, and nowhere out of reach.
     let to = server(keystone, url.clone())?;
     if to.origin() != visited.origin() {

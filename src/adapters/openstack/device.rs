@@ -1,0 +1,75 @@
+//! Signing in with a browser anywhere: the person opens an address and types a code (RFC 8628, "Device Authorization
+//! Grant"). Nothing listens on this machine, so it works over ssh as well.
+
+use std::time::{Duration, Instant};
+
+use super::{asking::Answers, keystone::Keystone, openid, settings::Settings};
+use crate::core::{
+    clean,
+    error::{Error, Kind, Result},
+    progress,
+    secret::Secret,
+};
+
+/// Between two questions whether it is done, where the provider names no time (RFC 8628, 3.2), and the shortest one.
+const PAUSE: u64 = 5;
+const SHORTEST: u64 = 1;
+/// How much slower, where the provider asks for that (RFC 8628, 3.5).
+const SLOWER: u64 = 5;
+/// A person has so long, whatever the provider says.
+const LONGEST: u64 = 1800;
+/// A provider answers within this.
+const ANSWER: Duration = Duration::from_secs(25);
+
+/// The provider's token, once the person has agreed in a browser.
+pub async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Secret> {
+    openid::check(keystone, settings)?;
+    let what = &keystone.what;
+    let begin = openid::endpoint(keystone, settings, "device_authorization_endpoint", "device_authorization_endpoint");
+    let begin = soon(what, begin).await?;
+    let end = soon(what, openid::endpoint(keystone, settings, "access_token_endpoint", "token_endpoint")).await?;
+    let scope = settings.auth("openid_scope").unwrap_or("openid profile").to_owned();
+    let asked = openid::ask(keystone, settings, &begin, vec![("scope".to_owned(), scope)]);
+    let begun = soon(what, asked).await?;
+    let whole = |key: &str| begun.text(key).filter(|text| !text.is_empty());
+    let (Some(device), Some(user), Some(address)) = (
+        whole("device_code"),
+        whole("user_code"),
+        // Some providers were made before the name was settled.
+        whole("verification_uri").or(whole("verification_url")),
+    ) else {
+        return Err(begun.refusal(keystone));
+    };
+    let until = Instant::now() + Duration::from_secs(begun.number("expires_in").unwrap_or(LONGEST).min(LONGEST));
+    answers.opened(&clean::short(address, 300), &clean::short(user, 60)).await?;
+    let mut pause = begun.number("interval").unwrap_or(PAUSE).clamp(SHORTEST, 60);
+    loop {
+        let form = vec![
+            ("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
+            ("device_code".to_owned(), device.to_owned()),
+        ];
+        let answer = soon(what, openid::ask(keystone, settings, &end, form)).await?;
+        match answer.text("error") {
+            Some("authorization_pending") => {}
+            Some("slow_down") => pause += SLOWER,
+            Some("access_denied") => {
+                return Err(Error::new(Kind::NotAllowed, what, "it was refused in the browser").hint("sign in again"));
+            }
+            Some("expired_token") => return Err(late(what)),
+            _ => return answer.token(keystone, settings),
+        }
+        if Instant::now() + Duration::from_secs(pause) >= until {
+            return Err(late(what));
+        }
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+    }
+}
+
+fn late(what: &str) -> Error {
+    Error::new(Kind::NotAllowed, what, "nobody has agreed in the browser in time: the code is good no more")
+        .hint("sign in again")
+}
+
+async fn soon<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(ANSWER, work).await.map_err(|_| progress::timed_out(what, ANSWER))?
+}
