@@ -8,6 +8,7 @@ use crate::core::{
     digest::Digest,
     error::{Error, Kind, Result},
     portal::Portal,
+    ports::Upkeep,
     progress::Context,
     reference::ImageRef,
     text,
@@ -112,12 +113,12 @@ impl Portal {
                     .hint("name what is to go: wharf remove-image REF..."));
             }
         }
-        self.upkeep_of(repository, &what)?;
+        let upkeep = &*self.upkeep_of(repository, &what)?;
         let tags = self.tags(cx, repository).await?;
         cx.progress.phase("looking at the versions");
         let looked: Vec<(String, Result<Dated>)> = stream::iter(tags)
             .map(|tag| async move {
-                let looked = self.dated(cx, &repository.with_tag(&tag)).await;
+                let looked = self.dated(cx, upkeep, &repository.with_tag(&tag)).await;
                 (tag, looked)
             })
             .buffered(AT_ONCE)
@@ -152,9 +153,11 @@ impl Portal {
         Ok(Pruning { goes, kept })
     }
 
-    async fn dated(&self, cx: &Context, at: &ImageRef) -> Result<Dated> {
+    /// The place itself says what a tag means: what it is pulled from may be a mirror that is behind.
+    async fn dated(&self, cx: &Context, upkeep: &dyn Upkeep, at: &ImageRef) -> Result<Dated> {
+        let digest = cx.run("look at a version", upkeep.digest(cx, at)).await?;
+        let at = &at.with_digest(&digest);
         let version = cx.run("look at a version", self.source_of(at)?.catalog.version(cx, at)).await?;
-        let digest = version.digest.ok_or_else(|| Error::unsupported(format!("look at {at}"), "it has no digest"))?;
         Ok((digest, version.created))
     }
 }
