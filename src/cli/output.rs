@@ -142,28 +142,40 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
 /// Prints an error to standard error, as one JSON object with `--json`.
 pub fn report(error: &Error, json: bool) {
     if json {
-        let object = serde_json::json!({"error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}});
+        let object = serde_json::json!({"error": object(error)});
         beside(&format!("{}\n", clean::json(&object.to_string())));
     } else {
         beside(&format!("wharf: {}\n", clean::line(&error.to_string())));
     }
 }
 
-/// What was done for each of several projects: said as it comes, or all at the end as JSON.
+/// An error as JSON.
+fn object(error: &Error) -> serde_json::Value {
+    serde_json::json!({"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint})
+}
+
+/// What was done for each of several projects, or images: said as it comes, or all at the end as JSON.
 pub struct Results {
     json: bool,
+    /// What each of them is called in JSON.
+    key: &'static str,
     all: Vec<serde_json::Value>,
     first: Option<Kind>,
 }
 
 impl Results {
-    /// None yet.
+    /// None yet, of projects.
     pub fn new(json: bool) -> Self {
-        Self { json, all: Vec::new(), first: None }
+        Self::of(json, "project")
     }
 
-    /// Adds that of one project: an object, or why there is none.
-    pub fn add(&mut self, project: &str, result: Result<serde_json::Value>) {
+    /// None yet, of what is called so in JSON.
+    pub fn of(json: bool, key: &'static str) -> Self {
+        Self { json, key, all: Vec::new(), first: None }
+    }
+
+    /// Adds that of one of them: an object, or why there is none.
+    pub fn add(&mut self, name: &str, result: Result<serde_json::Value>) {
         self.all.push(match result {
             Ok(object) => object,
             Err(error) => {
@@ -171,7 +183,7 @@ impl Results {
                     report(&error, false);
                 }
                 self.first.get_or_insert(error.kind);
-                serde_json::json!({"project": project, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}})
+                serde_json::json!({self.key: name, "error": object(&error)})
             }
         });
     }

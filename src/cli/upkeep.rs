@@ -1,11 +1,14 @@
 //! `wharf tag`, `wharf remove-image` and `wharf prune`.
 
-use super::{ask, output};
+use super::{
+    ask,
+    output::{self, Results},
+};
 use crate::{
     args::{Prune, RemoveImage, Tag},
     core::{
         digest::Digest,
-        error::{Error, Kind, Result},
+        error::{Error, Result},
         portal::Portal,
         ports::{Question, QuestionKind},
         progress::Context,
@@ -36,49 +39,24 @@ pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// What one image came to: for JSON and for the exit code.
-struct Ends {
-    json: bool,
-    all: Vec<serde_json::Value>,
-    first: Option<Kind>,
+/// Says what would go.
+fn told(removal: &Removal, json: bool) -> Result<serde_json::Value> {
+    if !json {
+        output::line(&removal.reference.to_string())?;
+        removal.lines(Digest::to_string).iter().try_for_each(|line| output::line(&format!("   {line}")))?;
+    }
+    Ok(serde_json::json!({"reference": removal.reference, "plan": removal}))
 }
 
-impl Ends {
-    fn new(json: bool) -> Self {
-        Self { json, all: Vec::new(), first: None }
-    }
-
-    fn failed(&mut self, reference: &str, error: &Error) {
-        if !self.json {
-            output::report(error, false);
-        }
-        self.first.get_or_insert(error.kind);
-        self.all.push(serde_json::json!({"reference": reference, "error": {"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint}}));
-    }
-
-    fn told(&mut self, removal: &Removal) -> Result<()> {
-        self.all.push(serde_json::json!({"reference": removal.reference, "plan": removal}));
-        if self.json {
-            return Ok(());
-        }
-        output::line(&removal.reference.to_string())?;
-        removal.lines(Digest::to_string).iter().try_for_each(|line| output::line(&format!("   {line}")))
-    }
-
-    fn removed(&mut self, reference: &ImageRef, how: Removed) -> Result<()> {
-        self.all.push(serde_json::json!({"reference": reference, "done": how}));
-        if self.json {
-            return Ok(());
-        }
+/// Says that it is gone.
+fn removed(reference: &ImageRef, how: Removed, json: bool) -> Result<serde_json::Value> {
+    if !json {
         output::line(&match how {
             Removed::Removed => format!("removed {reference}"),
             Removed::Gone => format!("{reference} was gone already"),
-        })
+        })?;
     }
-
-    fn code(&self) -> u8 {
-        self.first.map_or(0, Kind::exit_code)
-    }
+    Ok(serde_json::json!({"reference": reference, "done": how}))
 }
 
 /// Asks whether it is to be done; whoever cannot be asked must have said so.
@@ -99,29 +77,24 @@ pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u
     let cx = output::context();
     let references: Vec<ImageRef> =
         args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
-    let mut ends = Ends::new(json);
+    let mut ends = Results::of(json, "reference");
     let mut meant = Vec::new();
     for (reference, told) in references.iter().zip(portal.removals(&cx, &references).await) {
         match told {
             Ok(removal) => meant.push(removal),
-            Err(error) => ends.failed(&reference.to_string(), &error),
+            Err(error) => ends.add(&reference.to_string(), Err(error)),
         }
     }
-    if args.plan || !args.yes {
-        let mut shown = Ends::new(json && args.plan);
-        let quiet = json && !args.plan;
-        if !quiet {
-            meant.iter().try_for_each(|removal| shown.told(removal))?;
+    if args.plan {
+        for removal in &meant {
+            ends.add(&removal.reference.to_string(), Ok(told(removal, json)?));
         }
-        if args.plan {
-            ends.all.extend(shown.all);
-            if json {
-                output::json(&ends.all)?;
-            }
-            return Ok(ends.code());
-        }
+        return ends.finish();
     }
-    finish(portal, &cx, ends, &meant, "remove images", args.yes).await
+    if !args.yes && !json {
+        meant.iter().try_for_each(|removal| told(removal, false).map(|_| ()))?;
+    }
+    finish(portal, &cx, ends, json, &meant, ("remove images", args.yes)).await
 }
 
 /// Clears out a repository by a rule, once it was said what goes and what stays.
@@ -136,7 +109,7 @@ pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     };
     let cx = output::context();
     let pruning = portal.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
-    let ends = Ends::new(json);
+    let ends = Results::of(json, "reference");
     if args.plan && json {
         output::json(&pruning)?;
         return Ok(0);
@@ -146,12 +119,9 @@ pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     }
     let meant: Vec<Removal> = pruning.goes.into_iter().map(|one| one.removal).collect();
     if args.plan || meant.is_empty() {
-        if json {
-            output::json(&ends.all)?;
-        }
-        return Ok(0);
+        return ends.finish();
     }
-    finish(portal, &cx, ends, &meant, &what, args.yes).await
+    finish(portal, &cx, ends, json, &meant, (&what, args.yes)).await
 }
 
 /// What goes and what stays, an image or a tag on each line.
@@ -176,7 +146,15 @@ fn pruning_lines(pruning: &Pruning) -> Vec<String> {
     lines
 }
 
-async fn finish(portal: &Portal, cx: &Context, mut ends: Ends, meant: &[Removal], what: &str, yes: bool) -> Result<u8> {
+/// Asks, unless `yes` was said to `what`, and removes.
+async fn finish(
+    portal: &Portal,
+    cx: &Context,
+    mut ends: Results,
+    json: bool,
+    meant: &[Removal],
+    (what, yes): (&str, bool),
+) -> Result<u8> {
     let count = meant.len() as u64;
     let question = match meant {
         [one] => format!("Remove {}? This cannot be undone", one.title),
@@ -188,14 +166,12 @@ async fn finish(portal: &Portal, cx: &Context, mut ends: Ends, meant: &[Removal]
             return Ok(1);
         }
         for (removal, done) in meant.iter().zip(portal.remove_images(cx, meant).await) {
+            let reference = &removal.reference;
             match done {
-                Ok(how) => ends.removed(&removal.reference, how)?,
-                Err(error) => ends.failed(&removal.reference.to_string(), &error),
+                Ok(how) => ends.add(&reference.to_string(), Ok(removed(reference, how, json)?)),
+                Err(error) => ends.add(&reference.to_string(), Err(error)),
             }
         }
     }
-    if ends.json {
-        output::json(&ends.all)?;
-    }
-    Ok(ends.code())
+    ends.finish()
 }

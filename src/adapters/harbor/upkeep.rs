@@ -51,11 +51,8 @@ impl Harbor {
             })
         };
         let tags: Vec<_> = artifact.tags.unwrap_or_default().into_iter().filter(|tag| !gone(&tag.name)).collect();
-        let others: Vec<String> = tags
-            .iter()
-            .filter(|tag| Some(tag.name.as_str()) != named)
-            .map(|tag| clean::short(&tag.name, 128))
-            .collect();
+        let others: Vec<String> =
+            tags.iter().filter(|tag| Some(tag.name.as_str()) != named).map(|tag| tag.name.clone()).collect();
         let alone = named.filter(|_| !others.is_empty());
         let fixed = tags.iter().find(|tag| tag.immutable && alone.is_none_or(|named| named == tag.name));
         if let Some(tag) = fixed {
@@ -63,41 +60,19 @@ impl Harbor {
             return Err(Error::failed(what, why).hint("ask whoever runs the project to change that rule"));
         }
         if let Some(tag) = alone {
-            return Ok(Removal {
-                reference: reference.clone(),
-                title: format!("the tag {tag}"),
-                digest: Some(digest),
-                removes: vec![reference.clone()],
-                along: Vec::new(),
-                stays: vec![format!("the image itself, as {}", others.join(", "))],
-            });
+            return Ok(Removal::of_tag(reference, tag, digest, &others));
         }
-        let mut along = Vec::new();
-        if !others.is_empty() {
-            along.push(format!("{} {}", if others.len() == 1 { "its tag" } else { "its tags" }, others.join(", ")));
-        }
+        let mut removal = Removal::of_image(reference, named, digest, &others);
         let kinds: Vec<String> =
             artifact.accessories.unwrap_or_default().iter().map(|one| clean::short(&one.r#type, 60)).collect();
         if !kinds.is_empty() {
-            along.push(format!(
+            removal.along.push(format!(
                 "{}: {}",
                 text::plural(kinds.len() as u64, "attachment", "attachments"),
                 kinds.join(", ")
             ));
         }
-        let title = match named {
-            Some(tag) => format!("the image, with its last tag {tag}"),
-            None => format!("the image {}", digest.short()),
-        };
-        let exactly = ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() });
-        Ok(Removal {
-            reference: reference.clone(),
-            title,
-            digest: Some(digest),
-            removes: vec![exactly],
-            along,
-            stays: Vec::new(),
-        })
+        Ok(removal)
     }
 }
 

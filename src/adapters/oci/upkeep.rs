@@ -19,7 +19,6 @@ use crate::{
     adapters::http::Allowance,
     core::{
         attachments::{Attachments, unseen_words},
-        clean,
         digest::Digest,
         document,
         error::{Error, Kind, Result},
@@ -29,7 +28,7 @@ use crate::{
         progress::Context,
         reference::{ImageRef, Name},
         text,
-        upkeep::Removal,
+        upkeep::{Removal, removal::some},
     },
 };
 
@@ -94,7 +93,8 @@ impl Oci {
     }
 
     async fn read_head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
-        let manifest = self.manifest(cx, &ImageRef::Oci(name.clone())).await?;
+        // A mirror may be behind: only the place itself says what a tag means.
+        let manifest = self.manifest_here(cx, name, &format!("look at {}", ImageRef::Oci(name.clone()))).await?;
         Ok((manifest.digest.clone(), document::is_index(&manifest.media_type)))
     }
 
@@ -170,7 +170,6 @@ impl Oci {
         after: &[&Name],
     ) -> Result<Removal> {
         let reference = ImageRef::Oci(name.clone());
-        let what = format!("remove {reference}");
         let means = |one: &Name| one.tag.as_ref().and_then(|tag| look.tags.iter().find(|(known, _)| known == tag));
         let Some(tag) = name.tag.as_deref().filter(|_| name.digest.is_none()) else {
             let digest = self.head(cx, name).await?.0;
@@ -188,25 +187,14 @@ impl Oci {
         let others: Vec<&str> =
             look.tags_of(&digest).into_iter().filter(|other| *other != tag && !gone(other, before)).collect();
         if others.is_empty() {
-            return Box::pin(self.whole(cx, name, look, digest, &[tag.to_owned()], &reference)).await;
+            return Box::pin(self.whole(cx, name, look, digest, &[], &reference)).await;
         }
-        let stays: Vec<&str> = others.iter().copied().filter(|other| !gone(other, after)).collect();
-        let stays = match stays.as_slice() {
-            [] => Vec::new(),
-            tags => vec![format!("the image itself, as {}", listed(tags.iter().copied()))],
-        };
-        tracing::debug!(what, "the tag alone");
-        Ok(Removal {
-            title: format!("the tag {tag}"),
-            digest: Some(digest),
-            removes: vec![reference.clone()],
-            along: Vec::new(),
-            stays,
-            reference,
-        })
+        let kept: Vec<String> =
+            others.iter().filter(|other| !gone(other, after)).map(|other| (*other).to_owned()).collect();
+        Ok(Removal::of_tag(&reference, tag, digest, &kept))
     }
 
-    /// What removing a digest would do, with all its tags and what is attached to it.
+    /// What removing a digest would do, with these tags and what is attached to it.
     async fn whole(
         &self,
         cx: &Context,
@@ -218,43 +206,29 @@ impl Oci {
     ) -> Result<Removal> {
         let what = format!("remove {reference}");
         if let Some(indexes) = look.inside.get(&digest) {
-            let why = format!(
-                "it is one platform of {}, which would be broken without it",
-                listed(indexes.iter().map(String::as_str))
-            );
+            let why = format!("it is one platform of {}, which would be broken without it", some(indexes));
             return Err(Error::failed(what, why).hint("remove that image as a whole"));
         }
         let exactly = |digest: Digest| ImageRef::Oci(Name { tag: None, digest: Some(digest), ..name.clone() });
         let attached = self.attachments(cx, name, &digest).await?;
-        let mut removes = vec![exactly(digest.clone())];
+        let named = name.tag.as_deref().filter(|_| name.digest.is_none());
+        let mut removal = Removal::of_image(reference, named, digest.clone(), tags);
         for one in Box::pin(self.digests_of(cx, name, &digest, &attached)).await? {
             let one = exactly(one);
-            if !removes.contains(&one) {
-                removes.push(one);
+            if !removal.removes.contains(&one) {
+                removal.removes.push(one);
             }
         }
-        let mut along = Vec::new();
-        let named = name.tag.as_deref().filter(|_| name.digest.is_none());
-        let others: Vec<&str> = tags.iter().map(String::as_str).filter(|tag| Some(*tag) != named).collect();
-        if !others.is_empty() {
-            let tags = if others.len() == 1 { "its tag" } else { "its tags" };
-            along.push(format!("{tags} {}", listed(others.into_iter())));
-        }
         if !attached.found.is_empty() {
-            along.push(format!("attached to it: {}", kinds(&attached)));
+            removal.along.push(format!("attached to it: {}", kinds(&attached)));
         }
-        let mut stays = Vec::new();
         if !attached.unseen.is_empty() {
-            stays.push(format!("attachments that could not be looked at: {}", unseen_words(&attached.unseen)));
+            removal.stays.push(format!("attachments that could not be looked at: {}", unseen_words(&attached.unseen)));
         }
         if look.indexes.contains(&digest) {
-            stays.push("the images of its platforms, without a tag, until the registry clears up".to_owned());
+            removal.stays.push("the images of its platforms, without a tag, until the registry clears up".to_owned());
         }
-        let title = match named {
-            Some(tag) => format!("the image, with its last tag {tag}"),
-            None => format!("the image {}", digest.short()),
-        };
-        Ok(Removal { reference: reference.clone(), title, digest: Some(digest), removes, along, stays })
+        Ok(removal)
     }
 
     /// The digests of what is attached, and of the tag that lists it where there is no other list.
@@ -347,15 +321,6 @@ fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest>
 fn nothing(what: &str) -> Error {
     Error::unsupported(what, "this registry lets nothing be deleted through its interface")
         .hint("ask whoever runs it to allow that, or use its own pages")
-}
-
-/// Tags in a sentence; of many, the first.
-fn listed<'a>(tags: impl Iterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 12;
-    let tags: Vec<&str> = tags.collect();
-    let more = tags.len().saturating_sub(SHOWN);
-    let shown = tags.iter().take(SHOWN).map(|tag| clean::short(tag, 128)).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 /// What is attached, counted by kind.
