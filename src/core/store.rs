@@ -110,6 +110,9 @@ pub struct Watched {
     pub fixed: Option<String>,
     /// How often in a row it could not be looked at.
     pub failed: u32,
+    /// Whether another version was admitted in the same repository since it was judged, by the store's clock.
+    #[serde(skip)]
+    pub superseded: bool,
 }
 
 /// Which images are judged again.
@@ -121,19 +124,27 @@ pub struct Watch {
     pub data: String,
 }
 
+impl Watched {
+    /// Whether people were told of findings and of no version without them.
+    pub fn awaits_fix(&self) -> bool {
+        !self.told.is_empty() && self.fixed.is_none()
+    }
+}
+
 impl Watch {
     /// The wait before an image is looked at again that could not be: it doubles each time, up to the longest.
     pub const FAILED: Duration = Duration::from_secs(3600);
     /// The longest.
     pub const FAILED_LONG: Duration = Duration::from_secs(24 * 3600);
 
-    /// Whether an image is to be judged again, by how long ago that was last done.
+    /// Whether an image is to be judged again, by how long ago that was last done. One whose users wait for a fixed
+    /// version is, as soon as another version is admitted beside it.
     pub fn is_due(&self, one: &Watched) -> bool {
         let Some(age) = one.age else { return true };
         if one.failed > 0 {
             return age >= Self::FAILED.saturating_mul(1 << (one.failed - 1).min(16)).min(Self::FAILED_LONG);
         }
-        age >= self.after || one.data != self.data
+        age >= self.after || one.data != self.data || one.superseded && one.awaits_fix()
     }
 }
 
@@ -378,5 +389,18 @@ mod tests {
         assert!(due(&Watched { data: "older".into(), ..fresh.clone() }));
         let failed = Watched { failed: 3, data: "older".into(), ..fresh };
         assert!(!due(&failed) && due(&Watched { age: Some(hours(4)), ..failed.clone() }));
+    }
+
+    #[test]
+    fn an_image_without_a_fix_is_judged_again_once_another_version_is_admitted() {
+        let watch = Watch { after: Duration::from_secs(60), data: "today".into() };
+        let told = vec![("CVE-1".to_owned(), "openssl".to_owned(), "3.1".to_owned())];
+        let judged = Watched { age: Some(Duration::ZERO), data: "today".into(), told, ..Watched::default() };
+        let newer = Watched { superseded: true, ..judged.clone() };
+        assert!(!watch.is_due(&judged), "nothing else was admitted");
+        assert!(watch.is_due(&newer));
+        assert!(!watch.is_due(&Watched { fixed: Some("x".into()), ..newer.clone() }), "they know the fixed version");
+        assert!(!watch.is_due(&Watched { told: Vec::new(), ..newer.clone() }), "nobody was warned");
+        assert!(!watch.is_due(&Watched { failed: 1, ..newer }), "it waits for its turn");
     }
 }

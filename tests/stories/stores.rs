@@ -554,6 +554,25 @@ async fn taken_back(people: &People, now: &Watched) {
     // It can be asked for again; that is another request.
     let (again, new) = ada.submit(&claimed.asked, &claimed.destination, &wish("fixed", false)).await.unwrap();
     assert!(new && again != id);
+    Box::pin(superseded(people, &bad)).await;
+}
+
+/// Whoever waits for a fixed version hears of it when one is admitted, although the scanners know nothing new.
+async fn superseded(people: &People, bad: &Watched) {
+    let People { ada, one, .. } = people;
+    let due = Watch { after: MINUTE, data: bad.data.clone() };
+    let (newer, _) =
+        ada.submit(&asked("newer"), "oci://lab.example/admitted/now", &wish("fixed", false)).await.unwrap();
+    while one.claim(MINUTE, 99).await.unwrap().unwrap().id != newer {}
+    let allowed = Next::Decided(Decision { by: "policy test".into(), ..decision("newer", true, "clean") });
+    one.happen(newer, &Event::Judged(dossier(Verdict::Allow, "scan", ""), allowed)).await.unwrap();
+    let reference = format!("oci://lab.example/admitted/now@{}", digest_of("newer"));
+    one.happen(newer, &Event::Admitted(Admission { reference, ..admission("newer") })).await.unwrap();
+    let waits = |all: Vec<Watched>| all.into_iter().find(|one| one.reference == bad.reference);
+    let found = waits(one.watched(&due, 10).await.unwrap()).unwrap();
+    assert!(found.superseded && found.awaits_fix(), "{found:?}");
+    one.watch(&Watched { fixed: Some("oci://lab.example/admitted/now@new".into()), ..found }, &[]).await.unwrap();
+    assert_eq!(waits(one.watched(&due, 10).await.unwrap()), None, "they were told");
 }
 
 #[tokio::test]

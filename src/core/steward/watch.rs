@@ -29,7 +29,7 @@ use crate::core::{
     reference::{ImageRef, Name, place_of},
     request::{
         Admission,
-        notice::{Notice, Topic, Warning},
+        notice::{APPROVERS, Notice, Topic, Warning},
         statement::Statement,
         terms,
     },
@@ -185,7 +185,9 @@ impl Portal {
             let here = place_of(&watched.reference);
             let users = self.store.users_of(&watched.digest).await?;
             let users = users.into_iter().filter(|used| place_of(&used.reference) == here).collect();
-            notices = self.warnings(image, watched, about, fixed.as_deref(), users);
+            let admitted = self.store.admissions_of(&watched.digest).await?;
+            let admitted = admitted.iter().any(|request| place_of(request.admitted_at()) == here);
+            notices = self.warnings(image, watched, about, fixed.as_deref(), users, admitted);
         }
         told.extend(open);
         if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, reference) {
@@ -311,7 +313,7 @@ impl Portal {
         fits.then(|| pinned.reference.to_string())
     }
 
-    /// A warning for everybody whom an image concerns.
+    /// A warning for everybody whom an image concerns: its users, its suppliers, and the approvers if it is `admitted`.
     fn warnings(
         &self,
         image: &Image,
@@ -319,30 +321,34 @@ impl Portal {
         about: &[(String, String, String)],
         fixed: Option<&str>,
         users: Vec<Use>,
+        admitted: bool,
     ) -> Vec<Notice> {
-        let mut people: BTreeMap<String, (BTreeSet<How>, Vec<String>)> = BTreeMap::new();
+        let mut people: BTreeMap<String, (BTreeSet<&'static str>, Vec<String>)> = BTreeMap::new();
+        if admitted {
+            people.entry(APPROVERS.to_owned()).or_default().0.insert("you decide what is admitted here");
+        }
         for used in users {
             let (how, places) = people.entry(used.person).or_default();
-            how.insert(used.how);
+            how.insert(used.how.because());
             if used.how == How::Launched && !places.contains(&used.place) {
                 places.push(used.place);
             }
         }
         for supplier in &self.config.suppliers {
             if supplies(supplier, &watched.reference, &self.config.requests.admitted) {
-                people.entry(supplier.person.clone()).or_default().0.insert(How::Supplied);
+                people.entry(supplier.person.clone()).or_default().0.insert(How::Supplied.because());
             }
         }
         let ids: Vec<&str> = about.iter().map(|(id, ..)| id.as_str()).collect();
         let key = Digest::of(format!("{} {} {}", watched.digest, ids.join(" "), fixed.unwrap_or("")).as_bytes());
-        let notice = |(person, (how, workloads)): (String, (BTreeSet<How>, Vec<String>))| {
+        let notice = |(person, (because, workloads)): (String, (BTreeSet<&'static str>, Vec<String>))| {
             let warning = Warning {
                 reference: watched.reference.clone(),
                 digest: watched.digest.clone(),
                 findings: about.to_vec(),
                 fixed: fixed.map(str::to_owned),
                 workloads,
-                because: how.into_iter().map(|how| how.because().to_owned()).collect(),
+                because: because.into_iter().map(str::to_owned).collect(),
             };
             Notice {
                 id: 0,

@@ -678,18 +678,22 @@ impl Store for Postgres {
         let what = "look up what is watched";
         // What is admitted comes first; of what is used, one of each person after the other.
         let sql = "WITH every AS (
-                SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later, '' AS person FROM wharf.request WHERE stage = 'admitted'
-                UNION ALL SELECT digest, reference, 1, person FROM wharf.used WHERE reference ~ '^(oci|glance)://'),
-            places AS (SELECT DISTINCT ON (digest, place) digest, reference, later, person
-                FROM (SELECT every.*, regexp_replace(reference, '(:[^/@]*)?@.*$', '') AS place FROM every) AS each
+                SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later, '' AS person, changed AS admitted FROM wharf.request WHERE stage = 'admitted'
+                UNION ALL SELECT digest, reference, 1, person, NULL FROM wharf.used WHERE reference ~ '^(oci|glance)://'),
+            each AS (SELECT every.*, regexp_replace(reference, '(:[^/@]*)?@.*$', '') AS place FROM every),
+            newest AS (SELECT place, max(admitted) AS admitted FROM each GROUP BY place),
+            places AS (SELECT DISTINCT ON (digest, place) digest, reference, later, person, place FROM each
                 WHERE digest IS NOT NULL AND reference IS NOT NULL ORDER BY digest, place, later, reference, person),
             known AS (SELECT of.*, w.body, w.checked, wharf.now() - w.checked AS ago,
-                    CASE WHEN w.body->>'failed' ~ '^[1-9][0-9]{0,3}$' THEN (w.body->>'failed')::integer ELSE 0 END AS failed
-                FROM places AS of LEFT JOIN wharf.watched AS w ON w.digest = of.digest AND w.reference = of.reference),
+                    CASE WHEN w.body->>'failed' ~ '^[1-9][0-9]{0,3}$' THEN (w.body->>'failed')::integer ELSE 0 END AS failed,
+                    coalesce(n.admitted >= w.checked, false) AS superseded
+                FROM places AS of LEFT JOIN wharf.watched AS w ON w.digest = of.digest AND w.reference = of.reference
+                LEFT JOIN newest AS n ON n.place = of.place),
             due AS (SELECT * FROM known WHERE checked IS NULL
-                OR failed = 0 AND (ago >= $1 OR body->>'data' IS DISTINCT FROM $2)
+                OR failed = 0 AND (ago >= $1 OR body->>'data' IS DISTINCT FROM $2
+                    OR superseded AND body->'told'->>0 IS NOT NULL AND body->>'fixed' IS NULL)
                 OR failed > 0 AND ago >= least($3 * power(2, least(failed, 17) - 1), $4))
-            SELECT digest, reference, body::text AS kept, checked, ago FROM due
+            SELECT digest, reference, body::text AS kept, checked, ago, superseded FROM due
             ORDER BY later, row_number() OVER (PARTITION BY later, person ORDER BY coalesce(checked, 0), digest, reference),
                 coalesce(checked, 0), digest, reference LIMIT $5";
         let watched = |row: &PgRow| -> Result<Watched> {
@@ -700,7 +704,8 @@ impl Store for Postgres {
             let (checked, ago): (Option<i64>, Option<i64>) =
                 (row.try_get("checked").during(what)?, row.try_get("ago").during(what)?);
             let age = ago.map(|ago| Duration::from_secs(ago.max(0).unsigned_abs()));
-            Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept })
+            let superseded = row.try_get("superseded").during(what)?;
+            Ok(Watched { digest, reference, checked: checked.unwrap_or(0), age, superseded, ..kept })
         };
         let arguments = [
             Argument::Number(seconds(due.after)),

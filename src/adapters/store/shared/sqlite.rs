@@ -736,26 +736,38 @@ impl Store for SqliteStore {
     async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
         let now = text::now();
-        let query = "SELECT of.digest, of.reference, of.later, of.person, watched.body, watched.checked FROM (
-                SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later, '' AS person
+        let query = "SELECT of.digest, of.reference, of.later, of.person, of.admitted, watched.body, watched.checked FROM (
+                SELECT json_extract(body, '$.admitted.digest') AS digest, json_extract(body, '$.admitted.reference') AS reference, 0 AS later, '' AS person, changed AS admitted
                     FROM request WHERE stage = 'admitted' AND json_valid(body)
-                UNION SELECT digest, reference, 1, person FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
+                UNION SELECT digest, reference, 1, person, NULL FROM used WHERE reference LIKE 'oci://%' OR reference LIKE 'glance://%') AS of
             LEFT JOIN watched ON watched.digest = of.digest AND watched.reference = of.reference
             WHERE of.digest IS NOT NULL AND of.reference IS NOT NULL ORDER BY later, of.reference, person";
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
+        let mut admitted: BTreeMap<String, i64> = BTreeMap::new();
+        for row in &rows {
+            if let Some(at) = row.try_get::<Option<i64>, _>("admitted").during(what)? {
+                let place = place_of(row.try_get("reference").during(what)?);
+                let newest = admitted.entry(place).or_default();
+                *newest = at.max(*newest);
+            }
+        }
         let mut places = BTreeSet::new();
         let mut all: Vec<((i64, String), Watched)> = Vec::new();
         for row in &rows {
             let digest: String = row.try_get("digest").during(what)?;
             let reference: String = row.try_get("reference").during(what)?;
-            if !places.insert((digest.clone(), place_of(&reference))) {
+            let place = place_of(&reference);
+            let newest = admitted.get(&place).copied();
+            if !places.insert((digest.clone(), place)) {
                 continue;
             }
             let kept: Option<String> = row.try_get("body").during(what)?;
             let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
             let checked: Option<i64> = row.try_get("checked").during(what)?;
             let age = checked.map(|checked| Duration::from_secs((now - checked).max(0).unsigned_abs()));
-            let one = Watched { digest, reference, checked: checked.unwrap_or(0), age, ..kept };
+            let checked = checked.unwrap_or(0);
+            let superseded = newest.is_some_and(|newest| newest >= checked);
+            let one = Watched { digest, reference, checked, age, superseded, ..kept };
             if due.is_due(&one) {
                 all.push(((row.try_get("later").during(what)?, row.try_get("person").during(what)?), one));
             }
