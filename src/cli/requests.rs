@@ -126,7 +126,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         })?;
         return Ok(0);
     }
-    let (pace, now) = (portal.store.pace().await.unwrap_or_default(), text::now());
+    let (pace, now) = (portal.pace().await, text::now());
     let row = |request: &Request| {
         let standing = request.standing(pace, now);
         vec![

@@ -21,6 +21,7 @@ use super::{
     },
     sign::signed_by,
     steward::reach::{WebAddress, is_quarantined},
+    store::Steward,
     text,
     ways::Receiver,
 };
@@ -101,6 +102,13 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 }
 
 impl Portal {
+    /// How long others waited, and whether a steward is there to go on with it; unknown where the store does not answer.
+    pub async fn pace(&self) -> Pace {
+        let (pace, stewards) = tokio::join!(self.store.pace(), self.store.stewards());
+        let no_steward = stewards.is_ok_and(|all| !all.iter().any(Steward::is_alive));
+        Pace { no_steward, ..pace.unwrap_or_default() }
+    }
+
     /// Whether images can be asked for here.
     pub fn takes_requests(&self) -> bool {
         !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
@@ -194,7 +202,7 @@ impl Portal {
                 store.introduce(&self.config.mail).await?;
             }
             let (id, new) = store.submit(&asked, &destination, &wish).await?;
-            let (pace, ahead) = (store.pace().await.unwrap_or_default(), store.ahead(id).await.unwrap_or(0));
+            let (pace, ahead) = (self.pace().await, store.ahead(id).await.unwrap_or(0));
             Ok(Submitted { request: store.request(id).await?, new, pace, ahead })
         };
         let submitted = cx.run(&what, sent).await;
@@ -300,7 +308,7 @@ impl Portal {
     pub async fn request_told(&self, id: Id) -> Result<(Request, String)> {
         let store = &self.store;
         let (request, history) = (store.request(id).await?, store.history(id).await?);
-        let (pace, ahead) = (store.pace().await.unwrap_or_default(), store.ahead(id).await.unwrap_or(0));
+        let (pace, ahead) = (self.pace().await, store.ahead(id).await.unwrap_or(0));
         let text = request.told(&history, pace, ahead, text::now());
         Ok((request, text))
     }

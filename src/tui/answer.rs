@@ -7,7 +7,7 @@ use super::{
     commands, dialogs,
     input::Input,
     list::{Position, Seen},
-    msg::{Effect, Said, Slot, Target},
+    msg::{Effect, LinkWish, Said, Slot, Target},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
@@ -94,7 +94,15 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 upkeep::agreed(state, removals)
             }
         },
-        Some(Popup::Text { copy, top, text, .. }) => match key.code {
+        Some(Popup::Text { copy, top, text, link, .. }) => match key.code {
+            KeyCode::Char('u') if link.is_some() => {
+                let wish = link.clone();
+                state.popups.pop();
+                if let Some(wish) = wish {
+                    state.popups.push(link_end(wish, Input::default()));
+                }
+                Vec::new()
+            }
             KeyCode::Char('c') if copy.is_some() => {
                 let text = copy.clone().unwrap_or_default();
                 state.done("copied, where the terminal allows it");
@@ -116,6 +124,12 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         },
         None => Vec::new(),
     }
+}
+
+/// Asks how long a link is to be good.
+fn link_end(wish: LinkWish, input: Input) -> Popup {
+    let about = vec!["30d, 12h or 2030-01-31T12:00:00Z; nothing: it does not end".to_owned()];
+    Popup::Line { title: "How long the link is good".to_owned(), about, input, ask: Ask::LinkEnd(wish) }
 }
 
 /// Something was chosen from a list.
@@ -171,7 +185,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::Reason(target) => requests::wanted(state, target.clone(), &text),
         Ask::Approval(seen) => requests::approved(state, seen.clone(), text),
         Ask::Conditions(seen) => requests::on_conditions(state, seen.clone(), &text),
-        _ if text.is_empty() => Vec::new(),
+        _ if text.is_empty() && !matches!(ask, Ask::LinkEnd(_)) => Vec::new(),
         Ask::Refusal(seen) => requests::refused(state, seen.clone(), text),
         Ask::TakeBack(seen) => requests::taken_back(state, seen.clone(), text),
         Ask::AskedBack(seen) => requests::speak(state, seen.clone(), Said::Question(text)),
@@ -193,6 +207,14 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.done(format!("kept as '{text}': F uses it"));
             vec![Effect::SaveFilter(text, filter)]
         }
+        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::text::when(&text)).transpose() {
+            Ok(until) => vec![Effect::Link(LinkWish { until, ..wish.clone() })],
+            Err(error) => {
+                state.fail(&error);
+                state.popups.push(link_end(wish.clone(), Input::new(text)));
+                Vec::new()
+            }
+        },
         Ask::Link => match text.parse::<Link>() {
             Ok(link) => {
                 let mut page = image::Page::new(Target::Reference(link.reference.clone()));

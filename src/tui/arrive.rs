@@ -289,12 +289,14 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 page.checks = checks;
             }
         }
-        Msg::Link(Ok((link, code))) => {
+        Msg::Link(wish, Ok((link, code))) => {
             let link = link.to_string();
             // A code that is cut cannot be scanned.
             let (lines, columns) =
                 (code.lines().count(), code.lines().map(|line| line.chars().count()).max().unwrap_or(0));
-            let around = link.chars().count().div_ceil(usize::from(state.size.0.clamp(30, 110)).saturating_sub(4)) + 5;
+            let around = link.chars().count().div_ceil(usize::from(state.size.0.clamp(30, 110)).saturating_sub(4))
+                + 5
+                + 2 * usize::from(wish.until.is_some());
             let fits = lines + around <= usize::from(state.size.1) && columns + 4 <= usize::from(state.size.0);
             let code = if fits {
                 code
@@ -305,15 +307,18 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                     columns + 4
                 )
             };
+            let end = wish.until.map(|until| format!("It is good until {}.\n\n", crate::core::text::timestamp(until)));
+            let end = end.unwrap_or_default();
             state.come(Popup::Text {
                 title: "Link, copied where the terminal allows it".into(),
-                text: format!("{link}\n\n{code}"),
+                text: format!("{link}\n\n{end}{code}"),
                 copy: Some(link.clone()),
                 top: 0,
+                link: Some(wish),
             });
             return vec![Effect::Copy(link)];
         }
-        Msg::Link(Err(error)) => state.fail(&error),
+        Msg::Link(_, Err(error)) => state.fail(&error),
         Msg::Facets(counted) => dialogs::facets(state, counted),
         Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
         Msg::Learnt(source, rows) => return state.catalog.learnt(&source, rows),

@@ -5,7 +5,7 @@ use super::{
     dialogs, hints,
     keymap::Keymap,
     list::{Drawn, Position, Seen, Unseen, Walk},
-    msg::{Effect, Target},
+    msg::{Effect, LinkWish, Target},
     popups::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
@@ -180,7 +180,7 @@ fn quit(state: &mut State) -> Vec<Effect> {
 
 fn help(state: &mut State) -> Vec<Effect> {
     let text = keys(&state.keymap, state.scope());
-    state.popups.push(Popup::Text { title: "Keys".into(), text, copy: None, top: 0 });
+    state.popups.push(Popup::Text { title: "Keys".into(), text, copy: None, top: 0, link: None });
     Vec::new()
 }
 
@@ -228,7 +228,7 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Mark => catalog.mark(),
         Action::Refresh => {
             let sources = state.sources.clone();
-            return state.catalog.refresh(&sources);
+            return state.catalog.refresh(&sources, state.now);
         }
         Action::Facets => {
             return vec![catalog.facets()];
@@ -291,7 +291,10 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
             let Some(target) = catalog.target() else { return Vec::new() };
             return dialogs::copy_to(state, target, None);
         }
-        Action::Link => return catalog.target().map(|target| Effect::Link(target, None)).into_iter().collect(),
+        Action::Link => {
+            let wish = catalog.target().map(|target| LinkWish { target, platform: None, until: None });
+            return wish.map(Effect::Link).into_iter().collect();
+        }
         Action::CopyReference => return catalog.target().map(Effect::CopyReference).into_iter().collect(),
         _ => {}
     }
@@ -399,7 +402,10 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
                 state.popups.push(Popup::Confirm { question, sure: Sure::Revoke(share) });
             }
         }
-        Action::Link => return vec![Effect::Link(page.target(), page.platform.clone())],
+        Action::Link => {
+            let wish = LinkWish { target: page.target(), platform: page.platform.clone(), until: None };
+            return vec![Effect::Link(wish)];
+        }
         Action::CopyReference => return vec![Effect::CopyReference(page.target())],
         _ => {}
     }

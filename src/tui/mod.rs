@@ -168,6 +168,7 @@ where
     }
     state.now = text::now();
     let began = Instant::now();
+    state.now = text::now();
     let begin = state.begin();
     perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
     let mut dirty = true;

@@ -47,6 +47,17 @@ pub enum Target {
     Reference(ImageRef),
 }
 
+/// A link that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkWish {
+    /// The image.
+    pub target: Target,
+    /// One platform of it, where one was chosen.
+    pub platform: Option<String>,
+    /// When it ends, in seconds since 1970.
+    pub until: Option<i64>,
+}
+
 impl Target {
     /// What to call it before it is resolved.
     pub fn words(&self) -> String {
@@ -132,7 +143,7 @@ pub enum Msg {
     /// How everything else is that Wharf leans on.
     Checks(Vec<Finding>),
     /// A link, with its QR code.
-    Link(Result<(Link, String)>),
+    Link(LinkWish, Result<(Link, String)>),
     /// What a link points to.
     Opened(Box<Result<Opened>>),
     /// What the list can be narrowed by, and how many rows each choice leaves.
@@ -308,7 +319,7 @@ pub enum Effect {
     /// Ask sources and backends how they are.
     Health,
     /// Make a link, to one platform where one was chosen.
-    Link(Target, Option<String>),
+    Link(LinkWish),
     /// Open a link.
     OpenLink(Link),
     /// Copy text to the clipboard, through the terminal.

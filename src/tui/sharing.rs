@@ -231,7 +231,7 @@ pub fn given(state: &mut State, given: &Given) {
         given.key.reveal(),
         given.id
     );
-    state.come(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0 });
+    state.come(Popup::Text { title: "The key of your gift".into(), text, copy: Some(sent), top: 0, link: None });
 }
 
 /// Asks what the giver of a volume has sent.

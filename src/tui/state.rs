@@ -199,7 +199,7 @@ impl State {
     /// What to do at start.
     pub fn begin(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::LoadCache];
-        effects.extend(self.catalog.refresh(&self.sources));
+        effects.extend(self.catalog.refresh(&self.sources, self.now));
         effects
     }
 

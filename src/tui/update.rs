@@ -37,6 +37,9 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     };
     if by_hand {
         state.expects = effects.iter().any(Effect::may_ask);
+        if matches!(state.screen(), Screen::Catalog) {
+            effects.extend(state.catalog.refresh_old(&state.sources, state.now));
+        }
     }
     settle(state, &mut effects);
     effects

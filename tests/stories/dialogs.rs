@@ -94,7 +94,7 @@ fn a_chosen_platform_is_what_is_shown_shared_and_linked() {
     let arm = Some("linux/arm64/v8".to_owned());
     let effects = press(&mut state, "down enter");
     assert!(matches!(effects.as_slice(), [Effect::Image { platform, .. }] if *platform == arm), "{effects:?}");
-    assert!(matches!(press(&mut state, "y").as_slice(), [Effect::Link(_, platform)] if *platform == arm));
+    assert!(matches!(press(&mut state, "y").as_slice(), [Effect::Link(wish)] if wish.platform == arm));
     let asked = press(&mut state, "s c h e m enter");
     let effects = crate::keys::agree(&mut state, &asked);
     assert!(matches!(effects.as_slice(), [Effect::Share { platform, .. }] if *platform == arm), "{effects:?}");

@@ -10,6 +10,7 @@ use wharf::{
         facets,
         form::{Field, FieldKind, Form},
         launch::{Plan, Risk},
+        link::Link,
         ports::Listing,
         request::{
             Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
@@ -133,7 +134,7 @@ pub fn requests(name: &str, keys: &str) -> State {
             } else {
                 Vec::new()
             };
-            let pace = Pace { automatic: Some(4), by_person: Some(7200) };
+            let pace = Pace { automatic: Some(4), by_person: Some(7200), no_steward: false };
             update(&mut state, Msg::Queue(Ok((me, pace, groups))));
         }
         if matches!(state.screen(), Screen::Inbox(page) if page.rows.all().is_none()) {
@@ -523,6 +524,38 @@ fn a_filter_can_be_kept_and_used_again() {
     assert_eq!(press(&mut state, "ctrl-s m d enter"), [Effect::SaveFilter("md".into(), "lam".into())]);
     press(&mut state, "esc F enter");
     assert_eq!(selected(&state), "physics/lammps");
+}
+
+#[test]
+fn lists_are_fresh_for_whoever_comes_back_and_nothing_is_asked_meanwhile() {
+    let mut state = state();
+    let lists = |effects: &[Effect]| effects.iter().filter(|one| matches!(one, Effect::List { .. })).count();
+    state.now += 299;
+    assert_eq!(lists(&press(&mut state, "down")), 0);
+    state.now += 3600;
+    assert_eq!(lists(&update(&mut state, Msg::Resize(80, 24))), 0, "nobody is there");
+    assert_eq!(lists(&press(&mut state, "down")), 1, "only what can be listed whole");
+    assert_eq!(lists(&press(&mut state, "up")), 0, "once");
+    assert_eq!(lists(&press(&mut state, "r")), 1, "unless that is asked for");
+}
+
+#[test]
+fn a_link_can_end() {
+    let mut state = state();
+    let link: Link =
+        format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32)).parse().unwrap();
+    let effects = press(&mut state, "y");
+    let Some(Effect::Link(wish)) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!(wish.until, None);
+    update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
+    press(&mut state, "u s o o n enter");
+    assert!(state.notice.as_ref().unwrap().text.contains("not a time"), "{:?}", state.notice);
+    let again = wharf::core::text::now();
+    let effects = press(&mut state, "ctrl-u 2 d enter");
+    let Some(Effect::Link(wish)) = effects.last() else { panic!("{effects:?}") };
+    assert!(wish.until.unwrap() >= again + 2 * 86_400);
+    update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
+    assert!(press(&mut state, "u enter").iter().any(|one| matches!(one, Effect::Link(wish) if wish.until.is_none())));
 }
 
 #[test]

@@ -370,7 +370,7 @@ async fn admitted(people: &People, id: i64) {
     let told = ada.notices(0, 10).await.unwrap();
     assert_eq!(told[0].words, format!("was admitted: oci://lab.example/admitted/now@{}", digest_of("now")));
     assert_eq!((told[0].topic, told[0].request), (Topic::Request, Some(other)));
-    assert!(ada.pace().await.unwrap().automatic.is_some());
+    assert_eq!(ada.pace().await.unwrap().automatic, None, "one that was admitted says nothing of the next");
     assert!(!ada.submit(&asked("now"), "oci://lab.example/admitted/now", &wish("quick", false)).await.unwrap().1);
     // History tells everything, in order.
     let what: Vec<String> = ada.history(other).await.unwrap().into_iter().map(|change| change.what).collect();

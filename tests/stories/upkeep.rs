@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     clouds::{Person, disk, openstack},
     lab::{self, Home, need},
+    scripted::Scripted,
     site,
 };
 
@@ -377,6 +378,19 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
     }
     owner.json(&["tag", &owner.named(":1.1"), "stable"]);
     let repository = owner.repository.clone();
+    // A mirror is behind: what it takes a tag for is not what goes.
+    let mirror = Scripted::new();
+    let (host, path) = repository.trim_start_matches("oci://").split_once('/').unwrap();
+    let behind = mirror.image(path, Some("1.0"), "behind");
+    let conf = owner.home.path(".config/containers/registries.conf");
+    std::fs::create_dir_all(conf.parent().unwrap()).unwrap();
+    let conf_text = crate::mirrors::entry(host, host, "", &[(&mirror.address, "")]);
+    std::fs::write(&conf, conf_text).unwrap();
+    assert_eq!(
+        owner.digest(&owner.named(":1.0")).as_deref(),
+        behind["digest"].as_str(),
+        "it is pulled from the mirror"
+    );
     let told = owner.json(&["prune", &repository, "--keep", "1", "--older-than", "90d", "--plan"]);
     let going: Vec<String> = told["goes"].as_array().unwrap().iter().map(|one| one["tags"].to_string()).collect();
     assert_eq!(going, [r#"["1.0"]"#, r#"["stable","1.1"]"#], "{told}");

@@ -484,7 +484,7 @@ impl Request {
             Stage::Submitted | Stage::Gathering => {
                 let doing = if self.stage == Stage::Submitted { "waits for a steward" } else { "evidence is gathered" };
                 let again = if self.failure.is_empty() { String::new() } else { format!(" again: {}", self.failure) };
-                format!("{doing}{again}{}", left(pace.automatic, now - self.since))
+                format!("{doing}{again}{}", pace.work(now - self.since))
             }
             Stage::Waiting => {
                 let why = self.dossier.as_ref().map(Dossier::why).unwrap_or_default();
@@ -494,7 +494,7 @@ impl Request {
                 let question = self.question().map(|question| inline(&question.words)).unwrap_or_default();
                 format!("waits for an answer: {question}")
             }
-            Stage::Admitting => format!("is being admitted{}", left(pace.automatic, now - self.changed)),
+            Stage::Admitting => format!("is being admitted{}", pace.work(now - self.changed)),
             Stage::Admitted => {
                 let admitted = self.admitted.as_ref();
                 let (reference, untagged) =
@@ -526,13 +526,23 @@ pub struct Pace {
     pub automatic: Option<i64>,
     /// Where somebody decided.
     pub by_person: Option<i64>,
+    /// Whether no steward runs just now, so that nothing goes on by itself.
+    pub no_steward: bool,
 }
 
 impl Pace {
+    /// Fewer than these say nothing of the next one.
+    const FEWEST: usize = 3;
+
     /// Of how long each took, in seconds, and whether the policy admitted it alone.
     pub fn of(took: &[(i64, bool)]) -> Self {
         let of = |alone: bool| median(took.iter().filter(|one| one.1 == alone).map(|one| one.0).collect());
-        Self { automatic: of(true), by_person: of(false) }
+        Self { automatic: of(true), by_person: of(false), no_steward: false }
+    }
+
+    /// What is said of the time that a steward's work takes: an estimate, or why there is none.
+    fn work(self, waited: i64) -> String {
+        if self.no_steward { " · no steward is running now".to_owned() } else { left(self.automatic, waited) }
     }
 }
 
@@ -546,10 +556,11 @@ fn left(usual: Option<i64>, waited: i64) -> String {
     }
 }
 
-/// The middle of some numbers.
+/// The middle of some numbers, where they are enough to go by.
 fn median(mut numbers: Vec<i64>) -> Option<i64> {
     numbers.sort_unstable();
-    numbers.get(numbers.len() / 2).copied()
+    let middle = numbers.get(numbers.len() / 2).copied();
+    middle.filter(|_| numbers.len() >= Pace::FEWEST)
 }
 
 /// A change of a request, as its history keeps it.

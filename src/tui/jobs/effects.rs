@@ -273,15 +273,16 @@ impl Jobs {
                 let checks = async { post.send(Msg::Checks(portal.checks().await)).await };
                 tokio::join!(health, checks);
             }),
-            Effect::Link(target, platform) => self.read(Slot::Link, move |post| async move {
+            Effect::Link(wish) => self.read(Slot::Link, move |post| async move {
                 let link = async {
-                    let platform = platform.map(|platform| platform.parse()).transpose()?;
-                    let at = resolve(&portal, &target)?;
-                    let link = portal.link(&Context::default(), &at, platform.as_ref(), None).await?;
+                    let platform = wish.platform.as_ref().map(|platform| platform.parse()).transpose()?;
+                    let at = resolve(&portal, &wish.target)?;
+                    let link = portal.link(&Context::default(), &at, platform.as_ref(), wish.until).await?;
                     let code = link.code(false).unwrap_or_default();
                     Ok((link, code))
                 };
-                post.send(Msg::Link(link.await)).await;
+                let link = link.await;
+                post.send(Msg::Link(wish, link)).await;
             }),
             Effect::SaveFilter(name, filter) => {
                 tokio::spawn(async move {

@@ -61,7 +61,7 @@ impl Jobs {
                 if skip == 0 {
                     let stands = async {
                         let groups = if which == Which::Queue { store.groups().await? } else { Vec::new() };
-                        Ok((store.me().await?, store.pace().await?, groups))
+                        Ok((store.me().await?, portal.pace().await, groups))
                     };
                     post.send(Msg::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }

@@ -8,7 +8,12 @@ pub mod view;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::{agree::Agree, pick::Pick, removing::Removing};
-use super::{input::Input, list::Seen, msg::Target, rows::WorkloadId};
+use super::{
+    input::Input,
+    list::Seen,
+    msg::{LinkWish, Target},
+    rows::WorkloadId,
+};
 use crate::core::{request::Id, requests::Ruling};
 
 /// What the answer to a typed line is for.
@@ -20,6 +25,8 @@ pub enum Ask {
     Narrow,
     /// A link to open.
     Link,
+    /// How long a link is good.
+    LinkEnd(LinkWish),
     /// A question of the core, by its number; `true` for a secret, which is not shown.
     Question(u64, bool),
     /// What the giver of a volume has sent.
@@ -83,7 +90,7 @@ pub enum Popup {
     /// What will be removed, to be agreed to.
     Removing(Box<Removing>),
     /// Something to read, which can be copied.
-    Text { title: String, text: String, copy: Option<String>, top: u16 },
+    Text { title: String, text: String, copy: Option<String>, top: u16, link: Option<LinkWish> },
 }
 
 impl Popup {
@@ -94,7 +101,7 @@ impl Popup {
 
     /// Something to read and to copy.
     pub fn text(title: impl Into<String>, text: String) -> Self {
-        Self::Text { title: title.into(), copy: Some(text.clone()), text, top: 0 }
+        Self::Text { title: title.into(), copy: Some(text.clone()), text, top: 0, link: None }
     }
 
     /// What it is about, in a line.

@@ -73,7 +73,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
         }
         Popup::Agree(agree) => agree_view(agree, frame, theme),
         Popup::Removing(removing) => removing_view(removing, frame, theme),
-        Popup::Text { title, text, copy, top } => {
+        Popup::Text { title, text, copy, top, link } => {
             let width = reading_width(text, frame.area().width);
             let lines: Vec<Line<'_>> = folded(text, frame.area().width)
                 .into_iter()
@@ -81,7 +81,11 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
                 .collect();
             let inner = boxed(frame, width, lines.len() as u16 + 3, title, theme);
             frame.render_widget(Paragraph::new(lines).scroll((*top, 0)), above(inner, 1));
-            let hint = if copy.is_some() { "c copies, j k scroll, esc closes" } else { "esc closes, j k scroll" };
+            let hint = match (link, copy) {
+                (Some(_), _) => "c copies, u sets an end, j k scroll, esc closes",
+                (None, Some(_)) => "c copies, j k scroll, esc closes",
+                (None, None) => "esc closes, j k scroll",
+            };
             put(frame, row(inner, inner.height.saturating_sub(1)), Line::styled(hint, theme.style("dim")));
         }
     }

@@ -56,6 +56,9 @@ pub struct Feed {
 /// Rows that are looked at where the filter asks how they stand.
 const LOOKED_AT: usize = 100;
 
+/// Seconds after which the lists are asked for again by themselves.
+const OLD: i64 = 300;
+
 /// The screen's state.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
@@ -76,6 +79,8 @@ pub struct Catalog {
     pub saved: Vec<(String, String)>,
     /// Whether the kept lists have been read.
     pub begun: bool,
+    /// When all sources were last asked, in seconds since 1970.
+    refreshed: Option<i64>,
     /// What the search-only sources were last asked.
     pub asked: String,
     sets: Sets,
@@ -123,6 +128,7 @@ impl Catalog {
             marked: BTreeSet::new(),
             saved: Vec::new(),
             begun: false,
+            refreshed: None,
             asked: String::new(),
             sets: Arc::default(),
             order: None,
@@ -142,9 +148,19 @@ impl Catalog {
         }
     }
 
+    /// Asks all sources again if that was last done some minutes ago. Done when a key is pressed, so that nothing is asked
+    /// while nobody is there, and whoever comes back finds the list as it is now.
+    pub fn refresh_old(&mut self, sources: &[SourceLine], now: i64) -> Vec<Effect> {
+        match self.refreshed {
+            Some(refreshed) if now - refreshed >= OLD => self.refresh(sources, now),
+            _ => Vec::new(),
+        }
+    }
+
     /// Asks all sources again.
-    pub fn refresh(&mut self, sources: &[SourceLine]) -> Vec<Effect> {
+    pub fn refresh(&mut self, sources: &[SourceLine], now: i64) -> Vec<Effect> {
         let mut effects = Vec::new();
+        self.refreshed = Some(now);
         self.looks.clear();
         self.looking.clear();
         for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly) {
