@@ -10,9 +10,11 @@ use std::{
 use serde::Deserialize;
 
 use crate::core::{
+    base::{
+        error::{Error, Kind, Result},
+        mistakes,
+    },
     config::{Config, Notify, Requests, SourceConfig, Supplier},
-    error::{Error, Kind, Result},
-    mistakes,
     policy::Policy,
 };
 

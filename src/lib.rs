@@ -48,9 +48,9 @@
 //! # Decisions
 //!
 //! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
-//!   versions. Rows are packed ([`core::rows`]): one string and one table for a source, written to SQLite as one value.
+//!   versions. Rows are packed ([`core::catalog::rows`]): one string and one table for a source, written to SQLite as one value.
 //! - **The first frame needs no database** ([`adapters::store`]): the first rows of each list are small files of their own.
-//! - **The fuzzy matcher scores, it does not scan** ([`core::search`]): a letter mask rejects most rows, a byte scan
+//! - **The fuzzy matcher scores, it does not scan** ([`core::catalog::search`]): a letter mask rejects most rows, a byte scan
 //!   ranks the rest, `fuzzy-matcher` orders the best thousand.
 //! - **Our own registry client** ([`adapters::oci`]): `oci-client` cannot list or mount on registries with a token server.
 //! - **Credential files are read by our own code**: a credential helper must have a deadline, which `docker_credential`
@@ -61,30 +61,30 @@
 //!   gets; one that wants to write gets its own copy. `bwrap` and `unshare` make namespaces only: process 1 is this program
 //!   again, from sealed memory and hidden from what it starts. It makes the mounts, and one last step
 //!   ([`adapters::local`]) confines every program, whether it was launched or entered later.
-//! - **Text of an image has a type** ([`core::model::Foreign`]): it runs as it is and is shown cleaned; there is no third way.
+//! - **Text of an image has a type** ([`core::image::model::Foreign`]): it runs as it is and is shown cleaned; there is no third way.
 //! - **No session keyring is joined** for the kernel's secret store: a keyring that Wharf joins ends with Wharf.
 //! - **A person's agreement to the secret file is that file**: it is made when they say yes, and nothing else is written.
 //! - **A registry forgets what it learnt when somebody signs in** ([`core::ports::Vault::generation`]).
-//! - **What a look at a row tells is kept in the list** ([`core::details`]): registries list names and tags only.
+//! - **What a look at a row tells is kept in the list** ([`core::catalog::learnt`]): registries list names and tags only.
 //! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
 //! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
 //! - **Deciding is deciding on what was shown** ([`tui::list`]): one stands on a row by its id; what cannot be undone takes
 //!   a [`Seen`](tui::list::Seen), and only a row that the last drawn frame showed to be meant becomes one. What opens by
 //!   itself takes no keys of its first moment, and waits where somebody types ([`tui::popups`]).
-//! - **What others wrote is quoted** ([`core::quote`]): our texts are made line by line, foreign words can begin none of them.
-//! - **Evidence is a record of one digest** ([`core::record`]), a verdict a pure function of it ([`core::policy`]); a launch
-//!   is gated by the verdict of exactly what it pins ([`core::verify`]). Without a site's policy only what is denied is
+//! - **What others wrote is quoted** ([`core::base::quote`]): our texts are made line by line, foreign words can begin none of them.
+//! - **Evidence is a record of one digest** ([`core::evidence::record`]), a verdict a pure function of it ([`core::policy`]); a launch
+//!   is gated by the verdict of exactly what it pins ([`core::portal::evidence`]). Without a site's policy only what is denied is
 //!   held back: nobody is there who could approve.
 //! - **Signatures are verified with the library that TLS brings** (`aws-lc-rs`): it reads keys as they are written.
-//! - **An approval is a signature, and what it says is signed too** ([`core::request::terms`]): its end, the place it is
+//! - **An approval is a signature, and what it says is signed too** ([`core::evidence::terms`]): its end, the place it is
 //!   bound to, the findings that were taken, and how the scan stood stand in cosign's `optional` part. Whoever forges a
 //!   row in a database gains nothing; cosign verifies the same signature.
 //! - **A key signs statements, and text never becomes one** ([`core::request::statement`]): an admission is made only from a
-//!   decision that counts and from bytes that were hashed ([`core::admission`]). Each kind has a type of its own, which
+//!   decision that counts and from bytes that were hashed ([`core::request::admission`]). Each kind has a type of its own, which
 //!   is no other's; a steward states again only what it has stated itself and the store still has as admitted.
 //! - **A signature counts in the repository that it names**, unless it is an admission, whose own conditions say where it
 //!   counts, or the policy names a mirror: the same bytes under another name may be meant to deceive.
-//! - **Who made a check is a type** ([`core::record::By`]): no name that a report or an image gives itself decides.
+//! - **Who made a check is a type** ([`core::evidence::record::By`]): no name that a report or an image gives itself decides.
 //! - **An approval takes what was shown**: rules by their key in the policy, findings one by one. A rule about findings is
 //!   never taken as such.
 //! - **A verdict that somebody acts on looks again** at what can be looked at in a moment, and asks the shared store what the
@@ -99,9 +99,9 @@
 //! - **Every image that an index lists is judged**, also a second one for a platform, and the strictest verdict is that of
 //!   the image: its signature covers them all, and whoever runs it may choose another entry than Wharf. What Wharf launches
 //!   is the manifest that was judged, never an index of which an engine would choose.
-//! - **One digest has one reading** ([`core::document`], [`core::json`]): a manifest or configuration that engines, whose
+//! - **One digest has one reading** ([`core::image::document`], [`core::base::json`]): a manifest or configuration that engines, whose
 //!   JSON reader takes no notice of case and the last of equal keys, would read otherwise is refused where it is read.
-//! - **"Unsigned" is said only where every place was looked at** ([`core::attachments`]): what could not be read is kept
+//! - **"Unsigned" is said only where every place was looked at** ([`core::evidence::attachments`]): what could not be read is kept
 //!   beside what was found. Whoever may push may attach anything: a signature of another image is none of this one, and one
 //!   that fails takes nothing from a good one beside it.
 //! - **A steward's statement over the hash that a cloud keeps** is what everybody's badge of a disk image comes from; the
@@ -115,11 +115,11 @@
 //! - **An unpacked image is sealed, not hashed again** ([`adapters::local`]): change times, which nobody can set, say in the
 //!   time of reading names whether anything in it was changed. Reading all bytes at every launch would be the slow way.
 //! - **Our own reader of layers** ([`adapters::layer`]): the `tar` crate reads names and records of any length whole.
-//! - **The audit's file is the spool of what the store is told of it** ([`core::witness`]): the store says what it knows last.
+//! - **The audit's file is the spool of what the store is told of it** ([`core::portal::witness`]): the store says what it knows last.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Clouds are read and signed in to by our own code** ([`adapters::openstack`]): `openstack_sdk` reads numbers into ids,
 //!   knows no merge keys and gives up on a catalogue for one odd service in it. What openstackclient takes is the measure.
-//! - **A share is planned before it is made** ([`core::ways`]): steps, cost, rights, what the receiver does.
+//! - **A share is planned before it is made** ([`core::portal::give_away`]): steps, cost, rights, what the receiver does.
 //! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
 //! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.
 //! - **A cloud's list is read from both ends**, in pages of 1000; offers that nobody accepted are asked for apart.

@@ -11,7 +11,7 @@ use wharf::{
     cli,
     config::{self, Flags},
     core::{
-        error::{During, Error, Result},
+        base::error::{During, Error, Result},
         portal::Portal,
     },
     tui,

@@ -14,18 +14,20 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{
-    adapters::{
-        header,
-        layer::{Budget, Decompressed, Layer, What},
-        private,
-    },
-    core::{
+use super::{
+    header,
+    layer::{Budget, Decompressed, Layer, What},
+    private,
+};
+use crate::core::{
+    base::{
         clean,
-        configuration::Configuration,
         digest::{Digest, Hasher},
         error::{During, Error, Result},
         json,
+    },
+    image::{
+        configuration::Configuration,
         manifest::{CONFIG_LIMIT, MANIFEST_LIMIT, OCI_MANIFEST, RawManifest},
     },
 };

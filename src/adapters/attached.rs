@@ -6,24 +6,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        attachments::{self, Clock, Wanted},
-        exploited::Catalogues,
-        reports::{self, Document, Report, Software, Vex},
-    },
-    core::{
-        config::Config,
-        doctor::State,
+use super::{
+    Parts, Surroundings,
+    attachments::{self, Clock, Wanted},
+    exploited::Catalogues,
+    reports::{self, Document, Report, Software, Vex},
+};
+use crate::core::{
+    base::{
+        context::Context,
         error::{Error, Kind as ErrorKind, Result},
-        findings::MOST_FINDINGS,
-        model::Image,
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record},
-        reference::ImageRef,
     },
+    config::Config,
+    evidence::{
+        findings::MOST_FINDINGS,
+        record::{By, Kind, Outcome, Record},
+    },
+    image::{model::Image, reference::ImageRef},
+    portal::doctor::State,
+    ports::{Checker, Supply},
 };
 
 /// No report is larger, nor are all of them together.

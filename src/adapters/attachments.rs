@@ -11,18 +11,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::core::attachments::unseen_words;
+pub use crate::core::evidence::attachments::unseen_words;
 use crate::core::{
-    attachments::Attachment,
-    clean,
-    digest::Digest,
-    document,
-    error::{Error, Kind, Result},
-    fetch,
-    manifest::{Descriptor, Manifest},
+    base::{
+        clean,
+        context::{Context, timed_out},
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::attachments::Attachment,
+    image::{
+        document,
+        manifest::{Descriptor, Manifest},
+        reference::ImageRef,
+    },
     ports::{Content, Supply},
-    progress::{Context, timed_out},
-    reference::ImageRef,
+    transfer::fetch,
 };
 
 /// Attachments of the wanted kind that are read of one digest; those whose kind nobody says; layers of one, and of all.

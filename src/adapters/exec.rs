@@ -7,10 +7,10 @@ use tokio::{
     process::Command,
 };
 
-use crate::core::{
+use crate::core::base::{
     clean,
+    context::timed_out,
     error::{During, Error, Kind, Result},
-    progress::timed_out,
 };
 
 /// What a finished process said.

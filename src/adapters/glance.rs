@@ -18,27 +18,29 @@ use rsa::{
     signature::hazmat::PrehashVerifier,
 };
 
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        certificates::{self, Distrust, Read},
-        keys::Keys,
-    },
-    core::{
+use super::{
+    Parts, Surroundings,
+    certificates::{self, Distrust, Read},
+    keys::Keys,
+};
+use crate::core::{
+    base::{
+        badge::Signature,
         clean,
-        config::Config,
-        doctor::State,
+        context::Context,
         error::{During, Result},
-        evidence::Signature,
-        model::{DataSignature, Image},
-        policy::NamedCertificate,
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record, tool},
-        reference::ImageRef,
-        request::statement::Payload,
         text,
     },
+    config::Config,
+    evidence::record::{By, Kind, Outcome, Record, tool},
+    image::{
+        model::{DataSignature, Image},
+        reference::ImageRef,
+    },
+    policy::NamedCertificate,
+    portal::doctor::State,
+    ports::{Checker, Supply},
+    request::statement::Payload,
 };
 
 /// How long a claim counts, and how long what was checked over the data itself.
@@ -131,8 +133,9 @@ impl Glance {
                 format!("the policy has no certificate {id} ([[signature.certificate]])"),
             ));
         };
-        let unreadable =
-            |error: crate::core::error::Error| none(Signature::Unreachable, format!("{}: {}", error.what, error.why));
+        let unreadable = |error: crate::core::base::error::Error| {
+            none(Signature::Unreachable, format!("{}: {}", error.what, error.why))
+        };
         let mut chain = read_all(&named.file).map_err(unreadable)?.into_iter();
         let Some(leaf) = chain.next() else {
             return Err(none(Signature::Unreachable, format!("{} holds no certificate", named.file.display())));

@@ -7,10 +7,12 @@
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOCH};
 
 use crate::core::{
-    clean,
-    error::{During, Error, Result},
-    model::ImageKind,
-    text,
+    base::{
+        clean,
+        error::{During, Error, Result},
+        text,
+    },
+    image::model::ImageKind,
 };
 
 /// How much of a file is read to know what it is.

@@ -9,25 +9,20 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        http::{self, Reach, Server, Tls},
-    },
-    core::{
-        clean,
-        config::{Config, SourceConfig},
-        error::Result,
-        evidence::Publisher,
+use super::{
+    Parts, Surroundings,
+    http::{self, Reach, Server, Tls},
+};
+use crate::core::{
+    base::{badge::Publisher, clean, context::Context, error::Result, secret::Credentials, text},
+    catalog::rows::Row,
+    config::{Config, SourceConfig},
+    image::{
         model::{Health, Image, Platform},
-        portal::Source,
-        ports::{Catalog, Extent, Listing, SignInServer},
-        progress::Context,
         reference::{DOCKER_HUB, ImageRef},
-        rows::Row,
-        secret::Credentials,
-        text,
     },
+    portal::Source,
+    ports::{Catalog, Extent, Listing, SignInServer},
 };
 
 /// Where Hub answers searches.
@@ -140,7 +135,7 @@ impl Catalog for Hub {
 
 fn row(found: Found) -> Option<Row> {
     let name = if found.repo_name.contains('/') { found.repo_name } else { format!("library/{}", found.repo_name) };
-    if !crate::core::reference::is_repository(&name) {
+    if !crate::core::image::reference::is_repository(&name) {
         return None;
     }
     let publisher = match (found.is_official, found.badge.as_deref()) {

@@ -19,7 +19,7 @@ use ruzstd::decoding::{
 };
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use crate::core::digest::{Digest, Hasher};
+use crate::core::base::digest::{Digest, Hasher};
 
 const BLOCK: usize = 512;
 /// Entries of an image: more than any has.

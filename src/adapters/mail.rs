@@ -9,17 +9,16 @@ use lettre::{
     transport::smtp::Error as SmtpError,
 };
 
-use crate::{
-    adapters::exec,
-    core::{
+use super::exec;
+use crate::core::{
+    base::{
         clean,
-        config::{Config, Notify, Supplier},
+        context::Context,
         error::{During, Error, Kind, Result},
-        ports::Notifier,
-        progress::Context,
-        request::notice::APPROVERS,
-        store::Due,
     },
+    config::{Config, Notify, Supplier},
+    ports::{Notifier, store::Due},
+    request::notice::APPROVERS,
 };
 
 /// How long a server may take.

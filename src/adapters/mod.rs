@@ -21,12 +21,14 @@ pub mod webhook;
 use std::{path::PathBuf, sync::Arc};
 
 use crate::core::{
+    base::error::{Error, Result},
     config::{Config, SourceConfig},
-    doctor::{Finding, State},
-    error::{Error, Result},
-    portal::{Opener, Portal, Source},
+    image::reference::ImageRef,
+    portal::{
+        Opener, Portal, Source,
+        doctor::{Finding, State},
+    },
     ports::{Checker, Launcher, Notifier, Signers, Vault},
-    reference::ImageRef,
 };
 
 /// Declares the adapters. Adding one is a word here and a folder with a `register` function.

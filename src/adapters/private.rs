@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::core::error::{During, Error, Kind, Result};
+use crate::core::base::error::{During, Error, Kind, Result};
 
 /// How long somebody waits for a lock that others hold for moments only.
 pub const PATIENCE: Duration = Duration::from_secs(10);

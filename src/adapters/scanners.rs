@@ -18,20 +18,22 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use crate::{
-    adapters::{Parts, Surroundings, exec, exploited::Catalogues, reports},
-    core::{
+use super::{Parts, Surroundings, exec, exploited::Catalogues, reports};
+use crate::core::{
+    base::{
         clean,
-        config::Config,
-        doctor::{Ready, State},
+        context::Context,
         error::{During, Error, Kind as ErrorKind, Result},
-        model::Image,
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record},
-        reference::{DOCKER_HUB, ImageRef},
         text,
     },
+    config::Config,
+    evidence::record::{By, Kind, Outcome, Record},
+    image::{
+        model::Image,
+        reference::{DOCKER_HUB, ImageRef},
+    },
+    portal::doctor::{Ready, State},
+    ports::{Checker, Supply},
 };
 
 /// A scan fetches the image, and perhaps a database before that.

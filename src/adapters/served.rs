@@ -7,25 +7,27 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use reqwest::StatusCode;
 
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        exploited::Catalogues,
-        http::{self, Place, Reach, Server as Http, Tls},
-        reports::{self, Report, quay},
-    },
-    core::{
-        config::{Config, SourceConfig},
+use super::{
+    Parts, Surroundings,
+    exploited::Catalogues,
+    http::{self, Place, Reach, Server as Http, Tls},
+    reports::{self, Report, quay},
+};
+use crate::core::{
+    base::{
+        badge::Scan,
+        context::Context,
         digest::Digest,
         error::{During, Error, Result},
-        evidence::Scan,
-        model::Image,
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record},
-        reference::{ImageRef, Name},
         text,
     },
+    config::{Config, SourceConfig},
+    evidence::record::{By, Kind, Outcome, Record},
+    image::{
+        model::Image,
+        reference::{ImageRef, Name},
+    },
+    ports::{Checker, Supply},
 };
 
 /// No report is larger.

@@ -11,24 +11,26 @@ use std::{
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use crate::{
-    adapters::{
-        Parts, Surroundings, exec, header,
-        sif_format::{self as format, GROUP, Kind as Object},
-    },
-    core::{
+use super::{
+    Parts, Surroundings, exec, header,
+    sif_format::{self as format, GROUP, Kind as Object},
+};
+use crate::core::{
+    base::{
+        badge::Signature,
         clean,
-        config::Config,
+        context::Context,
         digest::Hasher,
         error::{During, Result},
-        evidence::Signature,
-        model::{Image, ImageKind},
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record, tool},
-        reference::ImageRef,
         text,
     },
+    config::Config,
+    evidence::record::{By, Kind, Outcome, Record, tool},
+    image::{
+        model::{Image, ImageKind},
+        reference::ImageRef,
+    },
+    ports::{Checker, Supply},
 };
 
 /// A large file takes a while to hash.

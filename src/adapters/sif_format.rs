@@ -5,12 +5,10 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    adapters::header,
-    core::{
-        clean,
-        error::{During, Result},
-    },
+use super::header;
+use crate::core::base::{
+    clean,
+    error::{During, Result},
 };
 
 /// Descriptors that are read; real images have about ten.

@@ -8,16 +8,15 @@ use aws_lc_rs::hmac;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::{
-    adapters::http::{Next, Place, Reach, Server, Tls},
-    core::{
-        config::Config,
+use super::http::{Next, Place, Reach, Server, Tls};
+use crate::core::{
+    base::{
+        context::Context,
         error::{Error, Kind, Result},
-        ports::Notifier,
-        progress::Context,
-        store::Due,
         text,
     },
+    config::Config,
+    ports::{Notifier, store::Due},
 };
 
 /// Sends them.

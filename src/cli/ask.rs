@@ -9,11 +9,13 @@ use async_trait::async_trait;
 
 use super::output;
 use crate::core::{
-    clean,
-    error::{During, Error, Result},
+    base::{
+        clean,
+        error::{During, Error, Result},
+        secret::Secret,
+    },
+    portal::sign_in::Nobody,
     ports::{Asker, Question, QuestionKind},
-    secret::Secret,
-    sign_in::Nobody,
 };
 
 /// Asks on standard error and reads standard input; a secret is not shown.

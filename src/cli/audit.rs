@@ -5,10 +5,14 @@ use crate::{
     args::Audit,
     core::{
         audit::{self, Entry},
-        error::{Error, Kind, Result},
-        portal::Portal,
-        text,
-        witness::{self, Decided, Summary, Whose, Witnessed},
+        base::{
+            error::{Error, Kind, Result},
+            text,
+        },
+        portal::{
+            Portal,
+            witness::{self, Decided, Summary, Whose, Witnessed},
+        },
     },
 };
 
@@ -154,7 +158,7 @@ async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
 }
 
 fn one_line(text: &str) -> String {
-    crate::core::clean::short(text, 200)
+    crate::core::base::clean::short(text, 200)
 }
 
 fn decision(it: &Decided) -> (i64, Vec<String>) {

@@ -3,7 +3,12 @@
 use super::output;
 use crate::{
     args::{Along, Pull},
-    core::{copy::Options, error::Result, portal::Portal, reference::ImageRef, text},
+    core::{
+        base::{error::Result, text},
+        image::reference::ImageRef,
+        portal::Portal,
+        transfer::copy::Options,
+    },
 };
 
 /// The options of a copy.

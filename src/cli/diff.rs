@@ -3,7 +3,7 @@
 use super::output;
 use crate::{
     args::Diff,
-    core::{error::Result, portal::Portal},
+    core::{base::error::Result, portal::Portal},
 };
 
 /// Compares two images. A second one that begins with a colon is another tag of the first.

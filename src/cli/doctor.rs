@@ -4,10 +4,14 @@ use std::io::IsTerminal;
 
 use super::output;
 use crate::core::{
-    clean,
-    doctor::{Finding, State},
-    error::{Kind, Result},
-    portal::Portal,
+    base::{
+        clean,
+        error::{Kind, Result},
+    },
+    portal::{
+        Portal,
+        doctor::{Finding, State},
+    },
 };
 
 /// Says what was found, what does not work, why, and what to do; fails where something is red.

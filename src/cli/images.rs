@@ -14,17 +14,21 @@ use super::output;
 use crate::{
     args::Images,
     core::{
-        error::{Error, Kind, Result},
-        evidence::Badge,
+        base::{
+            badge::Badge,
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
+        catalog::{
+            query::Query,
+            rows::RowSet,
+            search::{self, RowId, Sort},
+            standing::Standing,
+        },
+        image::reference::ImageRef,
         portal::{Listed, Portal, Source},
         ports::Listing,
-        progress::Context,
-        query::Query,
-        reference::ImageRef,
-        rows::RowSet,
-        search::{self, RowId, Sort},
-        standing::Standing,
-        text,
     },
 };
 
@@ -58,7 +62,7 @@ const LOOKS: usize = 16;
 pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     let mut words = args.query.join(" ");
     if let Some(kind) = &args.kind {
-        kind.parse::<crate::core::model::ImageKind>()?;
+        kind.parse::<crate::core::image::model::ImageKind>()?;
         words.push_str(&format!(" kind:{kind}"));
     }
     let query = Query::parse(&words);

@@ -3,7 +3,11 @@
 use super::output;
 use crate::{
     args::Inbox,
-    core::{error::Result, portal::Portal, progress::Context, request::notice::Notice, text},
+    core::{
+        base::{context::Context, error::Result, text},
+        portal::Portal,
+        request::notice::Notice,
+    },
 };
 
 /// Notices that are shown.

@@ -6,10 +6,14 @@ use super::{ask, output};
 use crate::{
     args::{Key, KeyVerb},
     core::{
-        error::{During, Result},
-        portal::Portal,
-        secret::Secret,
-        signing_keys::{Curve, PublicHalf},
+        base::{
+            error::{During, Result},
+            secret::Secret,
+        },
+        portal::{
+            Portal,
+            keys::{Curve, PublicHalf},
+        },
     },
 };
 

@@ -4,14 +4,20 @@ use super::{output, workloads};
 use crate::{
     args::Launch,
     core::{
-        error::{Error, Kind, Result},
-        form::{Answers, join_words},
-        launch::Plan,
-        link::Link,
-        model::{Image, Platform},
+        base::{
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
+        image::{
+            link::Link,
+            model::{Image, Platform},
+        },
+        launch::{
+            form::{Answers, join_words},
+            plan::Plan,
+        },
         portal::Portal,
-        progress::Context,
-        text,
     },
 };
 
@@ -45,9 +51,9 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let workload = portal.launch(&output::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
         workloads::follow(&launcher, &workload.id, args.raw).await?;
-        let (_, ended) = portal.find_workload(&cx, &workload.id, crate::core::workloads::Given::Whole).await?;
+        let (_, ended) = portal.find_workload(&cx, &workload.id, crate::core::portal::workloads::Given::Whole).await?;
         return Ok(match ended.state {
-            crate::core::launch::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
+            crate::core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
         });
     }

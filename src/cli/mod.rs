@@ -30,10 +30,11 @@ use std::sync::Arc;
 use crate::{
     args::{Cli, Verb},
     core::{
-        error::{Error, Result},
-        portal::Portal,
-        progress::Context,
-        sign_in::SignIn,
+        base::{
+            context::Context,
+            error::{Error, Result},
+        },
+        portal::{Portal, sign_in::SignIn},
     },
 };
 

@@ -4,13 +4,10 @@ use super::{ask, output};
 use crate::{
     args::{Answer, Offers},
     core::{
-        error::Result,
-        portal::Portal,
+        base::{context::Context, error::Result, text},
+        image::reference::ImageRef,
+        portal::{Portal, share::Gift},
         ports::{Question, QuestionKind},
-        progress::Context,
-        reference::ImageRef,
-        share::Gift,
-        text,
     },
 };
 

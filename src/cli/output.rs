@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
 
 use super::times;
-use crate::core::{
+use crate::core::base::{
     clean,
+    context::{Context, Note, Progress},
     error::{During, Error, Kind, Result},
-    progress::{Context, Note, Progress},
     quote::MARK,
     text,
 };
@@ -61,7 +61,7 @@ pub fn line(text: &str) -> Result<()> {
     print(&folded(&clean::line(text)))
 }
 
-/// Prints a text of several lines that [`quote::Text`](crate::core::quote::Text) made.
+/// Prints a text of several lines that [`quote::Text`](crate::core::base::quote::Text) made.
 pub fn text(text: &str) -> Result<()> {
     text.lines().try_for_each(line)
 }

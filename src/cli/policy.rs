@@ -4,10 +4,12 @@ use super::output;
 use crate::{
     args::{Policy as Args, PolicyVerb},
     core::{
-        error::{During, Result},
+        base::{
+            error::{During, Result},
+            text,
+        },
         policy::Policy,
         portal::Portal,
-        text,
     },
 };
 

@@ -4,11 +4,15 @@ use super::{ask, output};
 use crate::{
     args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb},
     core::{
-        error::{Error, Kind, Result},
-        portal::Portal,
+        base::{
+            error::{Error, Kind, Result},
+            text,
+        },
+        portal::{
+            Portal,
+            requests::{Asking, Ruling, Submitted},
+        },
         request::{Event, Pace, RemarkKind, Request, Stage, Terms, Which},
-        requests::{Asking, Ruling, Submitted},
-        text,
     },
 };
 

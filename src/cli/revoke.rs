@@ -3,7 +3,7 @@
 use super::{ask, output};
 use crate::{
     args::Revoke,
-    core::{error::Result, portal::Portal},
+    core::{base::error::Result, portal::Portal},
 };
 
 /// What is taken back.

@@ -4,13 +4,12 @@ use super::{copy, offers, output, show};
 use crate::{
     args::{Open, Share},
     core::{
-        error::Result,
-        link::Link,
-        portal::Portal,
-        progress::Context,
-        reference::ImageRef,
-        text,
-        ways::{Receiver, Shared},
+        base::{context::Context, error::Result, text},
+        image::{link::Link, reference::ImageRef},
+        portal::{
+            Portal,
+            give_away::{Receiver, Shared},
+        },
     },
 };
 

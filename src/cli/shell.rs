@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::output;
 use crate::{
     args::Cli,
-    core::error::{During, Result},
+    core::base::error::{During, Result},
 };
 
 /// Prints completions.

@@ -4,12 +4,10 @@ use super::output;
 use crate::{
     args::Show,
     core::{
-        error::Result,
-        form::join_words,
-        model::{Image, shown},
+        base::{context::Context, error::Result, text},
+        image::model::{Image, shown},
+        launch::form::join_words,
         portal::Portal,
-        progress::Context,
-        text,
     },
 };
 

@@ -3,7 +3,7 @@
 use super::{ask, output};
 use crate::{
     args::Sign,
-    core::{error::Result, portal::Portal},
+    core::{base::error::Result, portal::Portal},
 };
 
 /// Signs an image with a key of a file or of hardware.

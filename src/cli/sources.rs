@@ -4,10 +4,11 @@ use super::{ask, output};
 use crate::{
     args::Login,
     core::{
-        error::{Error, Result},
-        portal::Portal,
-        progress::Context,
-        sign_in::SignIn,
+        base::{
+            context::Context,
+            error::{Error, Result},
+        },
+        portal::{Portal, sign_in::SignIn},
     },
 };
 

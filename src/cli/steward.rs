@@ -6,11 +6,13 @@ use super::{ask, output};
 use crate::{
     args::Steward,
     core::{
-        error::{During, Result},
+        base::{
+            context::Context,
+            error::{During, Result},
+            text,
+        },
         portal::Portal,
-        progress::Context,
         steward::Round,
-        text,
     },
 };
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::core::text;
+use crate::core::base::text;
 
 /// Names of our values that are moments. Foreign data is text: a number under such a name is ours.
 const MOMENTS: &[&str] = &[

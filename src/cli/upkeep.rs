@@ -7,17 +7,21 @@ use super::{
 use crate::{
     args::{Prune, RemoveImage, Tag},
     core::{
-        digest::Digest,
-        error::{Error, Result},
-        portal::Portal,
-        ports::{Question, QuestionKind},
-        progress::Context,
-        reference::ImageRef,
-        text,
-        upkeep::{
-            Pruning, Removal, Removed, Rule,
-            tag::{Move, named},
+        base::{
+            context::Context,
+            digest::Digest,
+            error::{Error, Result},
+            text,
         },
+        image::reference::ImageRef,
+        portal::{
+            Portal,
+            upkeep::{
+                Pruning, Removal, Removed, Rule,
+                tag::{Move, named},
+            },
+        },
+        ports::{Question, QuestionKind},
     },
 };
 

@@ -4,11 +4,9 @@ use super::output;
 use crate::{
     args::Verify,
     core::{
-        error::Result,
-        portal::Portal,
-        record::{Outcome, Vulnerability},
-        text,
-        verify::Verified,
+        base::{error::Result, text},
+        evidence::record::{Outcome, Vulnerability},
+        portal::{Portal, evidence::Verified},
     },
 };
 

@@ -10,14 +10,14 @@ use super::{output, share};
 use crate::{
     args::{Exec, Logs, Snapshot},
     core::{
-        error::{During, Error, Kind as ErrorKind, Result},
-        launch::Workload,
-        portal::Portal,
+        base::{
+            context::Context,
+            error::{During, Error, Kind as ErrorKind, Result},
+            text,
+        },
+        launch::plan::Workload,
+        portal::{Portal, give_away::Receiver, workloads::Given},
         ports::Launcher,
-        progress::Context,
-        text,
-        ways::Receiver,
-        workloads::Given,
     },
 };
 

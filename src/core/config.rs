@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::budget::Limits;
+use super::base::budget::Limits;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,60 +1,18 @@
 //! What Wharf knows without a terminal, a network or a process: words, rules and use cases.
+//!
+//! Each room stands on those before it: base, image, audit, catalog, launch, evidence, policy, request, config, ports,
+//! transfer, portal, steward.
 
-pub mod admission;
-pub mod artifact;
-pub mod attachments;
 pub mod audit;
-pub mod budget;
-pub mod clean;
+pub mod base;
+pub mod catalog;
 pub mod config;
-pub mod configuration;
-pub mod copy;
-pub mod details;
-pub mod diff;
-pub mod digest;
-pub mod disk;
-pub mod doctor;
-pub mod document;
-pub mod error;
 pub mod evidence;
-pub mod facets;
-pub mod fetch;
-pub mod findings;
-pub mod form;
-pub mod json;
+pub mod image;
 pub mod launch;
-pub mod link;
-pub mod manifest;
-pub mod mistakes;
-pub mod model;
-pub mod platform;
 pub mod policy;
 pub mod portal;
 pub mod ports;
-pub mod progress;
-pub mod query;
-pub mod questions;
-pub mod quote;
-pub mod record;
-pub mod reference;
-pub mod rehearse;
 pub mod request;
-pub mod requests;
-pub mod rows;
-pub mod search;
-pub mod secret;
-pub mod share;
-pub mod short_names;
-pub mod sign;
-pub mod sign_in;
-pub mod signing_keys;
-pub mod standing;
 pub mod steward;
-pub mod store;
-pub mod text;
-pub mod upkeep;
-pub mod uses;
-pub mod verify;
-pub mod ways;
-pub mod witness;
-pub mod workloads;
+pub mod transfer;

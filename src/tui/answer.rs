@@ -20,7 +20,7 @@ use super::{
     state::{Screen, State},
     update, upkeep,
 };
-use crate::core::{link::Link, portal::Portal, secret::Secret};
+use crate::core::{base::secret::Secret, image::link::Link, portal::Portal};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -207,7 +207,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.done(format!("kept as '{text}': F uses it"));
             vec![Effect::SaveFilter(text, filter)]
         }
-        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::text::when(&text)).transpose() {
+        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::base::text::when(&text)).transpose() {
             Ok(until) => vec![Effect::Link(LinkWish { until, ..wish.clone() })],
             Err(error) => {
                 state.fail(&error);
@@ -224,8 +224,8 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
                 );
                 page.from_link = vec![(true, from)];
                 if let Some(until) = link.until {
-                    let past = link.is_expired(crate::core::text::now());
-                    let when = crate::core::text::timestamp(until);
+                    let past = link.is_expired(crate::core::base::text::now());
+                    let when = crate::core::base::text::timestamp(until);
                     let words = if past { "its date is past" } else { "it is good until" };
                     page.from_link.push((!past, format!("{words}: {when}")));
                 }

@@ -13,9 +13,9 @@ use super::{
     update, upkeep,
 };
 use crate::core::{
-    error::{Kind, Result},
-    launch::Workload,
-    model::Image,
+    base::error::{Kind, Result},
+    image::model::Image,
+    launch::plan::Workload,
     ports::QuestionKind,
 };
 
@@ -307,7 +307,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                     columns + 4
                 )
             };
-            let end = wish.until.map(|until| format!("It is good until {}.\n\n", crate::core::text::timestamp(until)));
+            let end =
+                wish.until.map(|until| format!("It is good until {}.\n\n", crate::core::base::text::timestamp(until)));
             let end = end.unwrap_or_default();
             state.come(Popup::Text {
                 title: "Link, copied where the terminal allows it".into(),

@@ -17,7 +17,9 @@ use super::{
     state::{Screen, State},
     told, update, upkeep,
 };
-use crate::core::{launch::Workload, model::Platform, request::Which, text, verify::Verified};
+use crate::core::{
+    base::text, image::model::Platform, launch::plan::Workload, portal::evidence::Verified, request::Which,
+};
 
 /// Carries out an action; one that means nothing here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {

@@ -11,11 +11,13 @@ use super::{
     state::{Screen, SourceLine, State},
 };
 use crate::core::{
-    disk,
-    model::ImageKind,
+    base::text,
+    image::{
+        model::ImageKind,
+        reference::{ImageRef, within_registry},
+    },
     ports::Listing,
-    reference::{ImageRef, within_registry},
-    text,
+    transfer::disk,
 };
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.

@@ -6,7 +6,10 @@ use super::{
     screens::image::Pane,
     state::{Screen, State},
 };
-use crate::core::{launch::State as WorkloadState, model::ImageKind, reference::ImageRef};
+use crate::core::{
+    image::{model::ImageKind, reference::ImageRef},
+    launch::plan::State as WorkloadState,
+};
 
 /// One hint.
 #[derive(Debug, Clone, PartialEq, Eq)]

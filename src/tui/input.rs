@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::core::{clean, text};
+use crate::core::base::{clean, text};
 
 /// Characters of a text at most: as many as a terminal takes in a line of its own.
 pub const LONGEST: usize = 4096;

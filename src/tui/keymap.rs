@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use crate::core::mistakes;
+use crate::core::base::mistakes;
 
 /// The built-in keys.
 pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");

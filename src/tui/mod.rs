@@ -56,11 +56,15 @@ use self::{
     theme::{Depth, Theme},
 };
 use crate::core::{
+    base::{
+        error::{During, Result},
+        text,
+    },
     config::Config,
-    doctor::{self, Finding},
-    error::{During, Result},
-    portal::Portal,
-    text,
+    portal::{
+        Portal,
+        doctor::{self, Finding},
+    },
 };
 
 /// The shortest time between two frames: no eye sees more, and a slow line need not carry them.

@@ -7,30 +7,40 @@ use crossterm::event::KeyEvent;
 
 use super::{list::Seen, rows::WorkloadId};
 use crate::core::{
-    diff::Diff,
-    doctor::Finding,
-    error::{Error, Result},
-    form::{Answers, Form},
-    launch::{Plan, Usage, Workload},
-    link::Link,
-    model::{Health, Image, Version},
-    portal::Opened,
+    base::{
+        context::Note,
+        error::{Error, Result},
+        secret::Secret,
+        text,
+    },
+    catalog::{
+        query::Query,
+        rows::RowSet,
+        search::{RowId, Sort},
+        standing::Standing,
+    },
+    evidence::record::Subject,
+    image::{
+        link::Link,
+        model::{Health, Image, Version},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Form},
+        plan::{Plan, Usage, Workload},
+    },
+    portal::{
+        Opened,
+        diff::Diff,
+        doctor::Finding,
+        evidence::Verified,
+        give_away::Receiver,
+        requests::{Asking, Ruling},
+        share::{Given, Offer, Project, Share, SharePlan},
+        upkeep::Removal,
+    },
     ports::{CachedRows, Question},
-    progress::Note,
-    query::Query,
-    record::Subject,
-    reference::ImageRef,
     request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
-    requests::{Asking, Ruling},
-    rows::RowSet,
-    search::{RowId, Sort},
-    secret::Secret,
-    share::{Given, Offer, Project, Share, SharePlan},
-    standing::Standing,
-    text,
-    upkeep::Removal,
-    verify::Verified,
-    ways::Receiver,
 };
 
 /// The lists of all sources, as search takes them.

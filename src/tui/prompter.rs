@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 
 use super::{jobs::Post, msg::Msg};
 use crate::core::{
-    error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        secret::Secret,
+    },
     ports::{Asker, Question},
-    secret::Secret,
 };
 
 /// The questions that wait.

@@ -11,10 +11,9 @@ use super::{
     state::{Screen, State},
 };
 use crate::core::{
-    quote::quote,
+    base::{quote::quote, text},
+    portal::requests::{Asking, Ruling},
     request::{Dossier, Id, Request, Terms, Which},
-    requests::{Asking, Ruling},
-    text,
 };
 
 /// Why somebody approves who says nothing more.

@@ -2,9 +2,9 @@
 
 use super::{list::Row, state::Job};
 use crate::core::{
-    launch::{Plan, Workload},
+    launch::plan::{Plan, Workload},
+    portal::share::{Offer, Share},
     request::{Id, Request},
-    share::{Offer, Share},
 };
 
 /// Backend and id of a workload.

@@ -14,13 +14,12 @@ use super::{
     state::{Screen, SourceLine, State},
 };
 use crate::core::{
-    error::Result,
-    model::ImageKind,
-    reference::ImageRef,
-    secret::Secret,
-    share::{Gift, Given, Project, SharePlan},
-    text,
-    ways::Receiver,
+    base::{error::Result, secret::Secret, text},
+    image::{model::ImageKind, reference::ImageRef},
+    portal::{
+        give_away::Receiver,
+        share::{Gift, Given, Project, SharePlan},
+    },
 };
 
 /// The choice that gives a volume away.

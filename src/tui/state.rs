@@ -11,7 +11,11 @@ use super::{
     popups::{Popup, Popups},
     screens::{catalog, console, image, inbox, launch, offers, requests, sources, workload, workloads},
 };
-use crate::core::{doctor::Finding, error::Error, ports::Listing, progress::Note};
+use crate::core::{
+    base::{context::Note, error::Error},
+    portal::doctor::Finding,
+    ports::Listing,
+};
 
 /// One screen. Each keeps its own state, its update and its view together.
 #[derive(Debug)]
@@ -322,7 +326,7 @@ impl State {
 
     /// Says that something failed.
     pub fn fail(&mut self, error: &Error) {
-        if error.kind != crate::core::error::Kind::Cancelled {
+        if error.kind != crate::core::base::error::Kind::Cancelled {
             self.notice = Some(Notice { text: error.to_string(), tone: Tone::Failed });
         }
     }

@@ -1,7 +1,7 @@
 //! What a line had no room for: the last message and what failed on this screen, in full.
 
 use super::state::{Screen, State, Tone};
-use crate::core::error::Error;
+use crate::core::base::error::Error;
 
 /// The text, if there is anything to tell.
 pub fn in_full(state: &State) -> Option<String> {

@@ -13,7 +13,7 @@ use super::{
     screens::{console, image, workload},
     state::{Screen, State, is_press},
 };
-use crate::core::{form::FieldKind, launch::Workload};
+use crate::core::launch::{form::FieldKind, plan::Workload};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {

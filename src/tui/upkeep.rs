@@ -5,7 +5,11 @@ use super::{
     popups::{Ask, Popup, removing::Removing},
     state::State,
 };
-use crate::core::{error::Result, reference::ImageRef, text, upkeep::Removal};
+use crate::core::{
+    base::{error::Result, text},
+    image::reference::ImageRef,
+    portal::upkeep::Removal,
+};
 
 /// Asks for another tag of an image.
 pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {

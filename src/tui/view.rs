@@ -7,7 +7,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use crate::core::text;
+use crate::core::base::text;
 
 use super::{
     action::Action,

@@ -10,12 +10,14 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::theme::Theme;
-pub use crate::core::text::wrap;
+pub use crate::core::base::text::wrap;
 use crate::core::{
-    error::Error,
-    evidence::{Badge, Tone},
-    launch::{State, Weight},
-    text,
+    base::{
+        badge::{Badge, Tone},
+        error::Error,
+        text,
+    },
+    launch::plan::{State, Weight},
 };
 
 /// One row of an area; rows outside are empty and drawing there does nothing.

@@ -5,13 +5,15 @@ use std::{sync::Arc, time::Instant};
 
 use futures_util::{StreamExt, stream};
 use wharf::core::{
+    base::context::Context,
     config::{Config, SourceConfig},
-    findings::Counts,
-    model::Pinned,
+    evidence::{
+        findings::Counts,
+        record::{By, Outcome, Record, Subject},
+    },
+    image::model::Pinned,
     policy::{Facts, Policy},
     portal::Portal,
-    progress::Context,
-    record::{By, Outcome, Record, Subject},
 };
 
 /// Checks at a time, as the screen makes them.
@@ -100,10 +102,10 @@ async fn plain(registry: &str, names: &[(String, String)]) -> Result<(), Box<dyn
 }
 
 fn verdicts() {
-    let digest = wharf::core::digest::Digest::of(b"image");
+    let digest = wharf::core::base::digest::Digest::of(b"image");
     let reference = "r.example/a:1".parse().unwrap_or_else(|_| unreachable!("it is a reference"));
     let pinned = Pinned { reference, digest: digest.clone(), platform: None, manifest: digest.clone() };
-    let now = wharf::core::text::now();
+    let now = wharf::core::base::text::now();
     let record = |outcome| Record {
         subject: Subject::of(&pinned),
         check: "bench".into(),
@@ -116,9 +118,9 @@ fn verdicts() {
         reason: String::new(),
         terms: None,
     };
-    let signed = Outcome::Signature { state: wharf::core::evidence::Signature::Verified, signer: "key".into() };
+    let signed = Outcome::Signature { state: wharf::core::base::badge::Signature::Verified, signer: "key".into() };
     let scan = Outcome::Scan {
-        state: wharf::core::evidence::Scan::Findings,
+        state: wharf::core::base::badge::Scan::Findings,
         counts: Counts { high: 7, ..Counts::default() },
         packages: 20,
         scanned: Some(now),

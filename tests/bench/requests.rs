@@ -7,11 +7,9 @@ use std::{sync::Arc, time::Instant};
 use wharf::{
     adapters::store::shared::{postgres::Postgres, sqlite::SqliteStore},
     core::{
-        error::Result,
-        evidence::Verdict,
+        base::{badge::Verdict, error::Result, text},
+        ports::store::Store,
         request::{Asked, Dossier, Event, Ground, Me, Which, Wish, stage::Next},
-        store::Store,
-        text,
     },
 };
 

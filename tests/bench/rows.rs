@@ -5,8 +5,8 @@ mod tools;
 use wharf::{
     adapters::store::sqlite::Sqlite,
     core::{
+        catalog::rows::{Row, RowSet},
         ports::Cache,
-        rows::{Row, RowSet},
     },
 };
 
@@ -26,6 +26,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = RowSet::build(rows.collect());
     eprintln!("{} rows, {} MiB", set.len(), set.bytes() >> 20);
     let cache = Sqlite::new(std::path::Path::new(&folder).join("cache.db"));
-    cache.save("bench", &set, wharf::core::text::now()).await?;
+    cache.save("bench", &set, wharf::core::base::text::now()).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
-use wharf::core::{
+use wharf::core::catalog::{
     query::Query,
     rows::{Row, RowSet},
     search::{self, Sort},

@@ -21,22 +21,22 @@ use wharf::{
         store::shared,
     },
     core::{
-        audit, clean,
-        digest::Digest,
-        findings::Exploited,
-        link::Link,
-        manifest::{Manifest, Pieces, RawManifest, describe},
+        audit,
+        base::{clean, digest::Digest},
+        catalog::{query::Query, rows::RowSet},
+        evidence::{findings::Exploited, record::Outcome},
+        image::{
+            link::Link,
+            manifest::{Manifest, Pieces, RawManifest, describe},
+            reference::ImageRef,
+        },
         policy::{Policy, SignatureRules},
-        query::Query,
-        record::Outcome,
-        reference::ImageRef,
+        portal::witness::untold,
         request::{
             Asked, Decision, Pace, Request, Terms,
             notice::Notice,
             statement::{Payload, Statement},
         },
-        rows::RowSet,
-        witness::untold,
     },
 };
 
@@ -399,7 +399,7 @@ fn seeds_of_manifests() -> Vec<Vec<u8>> {
 }
 
 fn seeds_of_rows() -> Vec<Vec<u8>> {
-    let row = |name: &str| wharf::core::rows::Row {
+    let row = |name: &str| wharf::core::catalog::rows::Row {
         name: name.into(),
         tags: vec!["1".into(), "latest".into()],
         ..Default::default()

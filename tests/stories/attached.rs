@@ -12,7 +12,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use wharf::core::digest::{Digest, Hasher};
+use wharf::core::base::digest::{Digest, Hasher};
 
 use crate::{
     lab::{self, Home, need},
@@ -595,7 +595,7 @@ fn variants(host: &str, repository: &str, marks: &[&str]) -> Vec<Value> {
     let root = root.into_inner().unwrap();
     let layer = upload(host, repository, "application/vnd.oci.image.layer.v1.tar", &root, None);
     let image = |mark: &&str| {
-        let config = json!({"architecture": wharf::core::platform::Platform::host().architecture, "os": "linux",
+        let config = json!({"architecture": wharf::core::image::platform::Platform::host().architecture, "os": "linux",
             "config": {"Cmd": ["/echo", mark]}, "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}});
         let config = upload(host, repository, CONFIG, config.to_string().as_bytes(), None);
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
@@ -617,7 +617,7 @@ fn what_is_launched_is_the_manifest_that_was_judged_and_not_another_one_of_its_i
     }
     let repository = lab::fresh("zz/two-for-one");
     let mut both = variants(&open, &repository, &["first", "second"]);
-    let platform = wharf::core::platform::Platform::host();
+    let platform = wharf::core::image::platform::Platform::host();
     for entry in &mut both {
         entry["platform"] = json!({"os": platform.os, "architecture": platform.architecture});
     }
@@ -657,7 +657,7 @@ fn every_image_that_an_index_lists_is_judged() {
     let repository = lab::fresh("vendor/hidden");
     let mut all = variants(&upstream, &repository, &["first", "second", "unnamed", "unknown"]);
     let platform = |architecture: &str| json!({"os": "linux", "architecture": architecture});
-    let host = wharf::core::platform::Platform::host().architecture;
+    let host = wharf::core::image::platform::Platform::host().architecture;
     (all[0]["platform"], all[1]["platform"]) = (platform(&host), platform(&host));
     all[3]["platform"] = json!({"os": "unknown", "architecture": "unknown"});
     // It says that it is a statement about the first, and it is an image.
@@ -717,7 +717,7 @@ fn a_registry_that_answers_slowly_holds_nobody_up_for_ever() {
     let portal = lab::portal(&home, vec![lab::registry("told", &told.address)]);
     let begin = std::time::Instant::now();
     let state = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let cx = wharf::core::progress::Context::default().within(std::time::Duration::from_secs(2));
+        let cx = wharf::core::base::context::Context::default().within(std::time::Duration::from_secs(2));
         let verified = portal.verify(&cx, &told.image().parse().unwrap(), None, true).await.unwrap();
         serde_json::to_string(&verified.records).unwrap()
     });

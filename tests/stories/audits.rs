@@ -11,10 +11,10 @@ use wharf::{
     adapters::store::shared::sqlite::SqliteStore,
     core::{
         audit::{self, Entry, Line},
-        error::Kind,
+        base::error::Kind,
+        portal::witness::{Chain, Mark, Whose, untold},
+        ports::store::Store,
         request::Me,
-        store::Store,
-        witness::{Chain, Mark, Whose, untold},
     },
 };
 

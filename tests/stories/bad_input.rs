@@ -9,10 +9,12 @@ use tokio::{
     net::TcpListener,
 };
 use wharf::core::{
-    copy::Options,
-    error::{Error, Kind},
-    progress::Context,
-    reference::ImageRef,
+    base::{
+        context::Context,
+        error::{Error, Kind},
+    },
+    image::reference::ImageRef,
+    transfer::copy::Options,
 };
 
 use crate::lab::{self, Home};
@@ -157,8 +159,8 @@ async fn bytes_with_another_digest_are_refused_and_nothing_is_written() {
 async fn a_broken_download_is_taken_up_where_it_stopped() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let blob = "0123456789".repeat(1000);
-    let digest = wharf::core::digest::Digest::of(blob.as_bytes()).to_string();
-    let config = wharf::core::digest::Digest::of(b"{}").to_string();
+    let digest = wharf::core::base::digest::Digest::of(blob.as_bytes()).to_string();
+    let config = wharf::core::base::digest::Digest::of(b"{}").to_string();
     let manifest = format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":2}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":10000}}]}}"#
     );
@@ -228,7 +230,7 @@ async fn a_password_never_shows_in_an_error() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("bad", &host)]);
-    portal.vault.set(&host, "ada", &wharf::core::secret::Secret::new("hunter2")).unwrap();
+    portal.vault.set(&host, "ada", &wharf::core::base::secret::Secret::new("hunter2")).unwrap();
     let error = portal.image(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), None).await.unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"));
 }

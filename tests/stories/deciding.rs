@@ -2,12 +2,11 @@
 
 use wharf::{
     core::{
-        evidence::Verdict,
-        launch::State as Run,
+        base::{badge::Verdict, secret::Secret},
+        launch::plan::State as Run,
+        portal::share::{Project, Share, Standing},
         ports::{Question, QuestionKind},
         request::{Ground, Me, Pace, Request, Stage, Which},
-        secret::Secret,
-        share::{Project, Share, Standing},
     },
     tui::{
         msg::{Effect, Msg},
@@ -55,12 +54,12 @@ fn queue(state: &mut State, ids: &[i64]) {
 fn workloads(state: &mut State, names: &[&str]) {
     let all = names
         .iter()
-        .map(|name| wharf::core::launch::Workload { state: Run::Running, ..fake::workload("docker", name) });
+        .map(|name| wharf::core::launch::plan::Workload { state: Run::Running, ..fake::workload("docker", name) });
     update(state, Msg::Workloads(all.collect(), Vec::new()));
 }
 
 fn offers(state: &mut State, names: &[&str]) {
-    let all = names.iter().map(|name| wharf::core::share::Offer { id: (*name).into(), ..fake::offer(name) });
+    let all = names.iter().map(|name| wharf::core::portal::share::Offer { id: (*name).into(), ..fake::offer(name) });
     update(state, Msg::Offers(all.collect(), Vec::new()));
 }
 
@@ -79,8 +78,8 @@ fn on_shares() -> State {
     let mut state = state();
     press(&mut state, "j enter");
     let mut image = fake::image("glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap());
-    image.kind = wharf::core::model::ImageKind::Vm;
-    image.disk = Some(wharf::core::model::DiskFacts::default());
+    image.kind = wharf::core::image::model::ImageKind::Vm;
+    image.disk = Some(wharf::core::image::model::DiskFacts::default());
     update(&mut state, Msg::Image(Box::new(Ok(image))));
     press(&mut state, "tab");
     state
@@ -331,7 +330,7 @@ fn a_question_waits_where_nobody_waits_for_it_and_opens_for_whoever_does() {
 
 #[test]
 fn a_line_that_is_cut_can_be_read_in_full() {
-    use wharf::core::error::{Error, Kind};
+    use wharf::core::base::error::{Error, Kind};
     let mut state = state();
     let error = Error::new(
         Kind::NotAllowed,

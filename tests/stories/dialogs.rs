@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use wharf::{
     core::{
-        error::{Error, Kind},
-        model::{ImageKind, Version},
+        base::{
+            error::{Error, Kind},
+            secret::Secret,
+        },
+        catalog::rows::RowSet,
+        image::model::{ImageKind, Version},
+        portal::{
+            give_away::Receiver,
+            share::{Given, Project},
+            upkeep::Removal,
+        },
         ports::{Question, QuestionKind},
-        rows::RowSet,
-        secret::Secret,
-        share::{Given, Project},
-        upkeep::Removal,
-        ways::Receiver,
     },
     tui::{
         msg::{Effect, Msg, Target},
@@ -270,7 +274,7 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
 
 #[test]
 fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
-    use wharf::core::share::Offer;
+    use wharf::core::portal::share::Offer;
     let mut state = state();
     assert_eq!(press(&mut state, "5"), [Effect::Offers]);
     assert!(press(&mut state, "a").is_empty(), "nothing is there yet");

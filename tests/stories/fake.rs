@@ -7,15 +7,19 @@ use tokio::sync::mpsc;
 use wharf::{
     adapters::store::memory::Memory,
     core::{
-        error::{Error, Kind, Result},
-        evidence::Publisher,
-        model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+        base::{
+            badge::Publisher,
+            context::Context,
+            error::{Error, Kind, Result},
+            secret::Secret,
+        },
+        catalog::rows::Row,
+        image::{
+            model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+            reference::ImageRef,
+        },
         portal::{Portal, Source},
         ports::{Catalog, Extent, Vault},
-        progress::Context,
-        reference::ImageRef,
-        rows::Row,
-        secret::Secret,
     },
 };
 
@@ -43,21 +47,21 @@ pub fn row(name: &str, tags: &[&str]) -> Row {
     Row { name: name.into(), tags: tags.iter().map(ToString::to_string).collect(), ..Row::default() }
 }
 
-pub fn workload(backend: &str, name: &str) -> wharf::core::launch::Workload {
-    wharf::core::launch::Workload {
+pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workload {
+    wharf::core::launch::plan::Workload {
         id: format!("{name}-id"),
         backend: backend.into(),
         name: name.into(),
         image: "lab.example/physics/gromacs:latest".into(),
         digest: String::new(),
-        state: wharf::core::launch::State::Running,
+        state: wharf::core::launch::plan::State::Running,
         created: None,
         note: String::new(),
     }
 }
 
-pub fn share_plan() -> wharf::core::share::SharePlan {
-    wharf::core::share::SharePlan {
+pub fn share_plan() -> wharf::core::portal::share::SharePlan {
+    wharf::core::portal::share::SharePlan {
         steps: vec![
             "PATCH /v2/images/4f0e: visibility private → shared".into(),
             "POST /v2/images/4f0e/members: b10".into(),
@@ -111,7 +115,7 @@ impl Catalog for Fake {
 
 /// An image page's data that never changes.
 pub fn image(reference: ImageRef) -> Image {
-    let digest: wharf::core::digest::Digest = format!("sha256:{}", "4f".repeat(32)).parse().unwrap();
+    let digest: wharf::core::base::digest::Digest = format!("sha256:{}", "4f".repeat(32)).parse().unwrap();
     let platform: Platform = "linux/amd64".parse().unwrap();
     Image {
         pinned: Some(Pinned {
@@ -185,8 +189,8 @@ impl wharf::core::ports::Audit for Unwritten {
     fn read(&self) -> Result<String> {
         Ok(String::new())
     }
-    fn chain(&self) -> Result<wharf::core::witness::Chain> {
-        Ok(wharf::core::witness::Chain { id: "0123456789abcdef".into(), place: "nowhere".into() })
+    fn chain(&self) -> Result<wharf::core::portal::witness::Chain> {
+        Ok(wharf::core::portal::witness::Chain { id: "0123456789abcdef".into(), place: "nowhere".into() })
     }
 }
 
@@ -226,7 +230,7 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         store: crate::stores::in_memory("ada"),
         cache: Arc::new(Memory::default()),
         vault: Arc::new(NoVault),
-        short_names: wharf::core::short_names::ShortNames::default(),
+        short_names: wharf::core::image::short_names::ShortNames::default(),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
         learnt: std::sync::Mutex::default(),
@@ -235,11 +239,11 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
 }
 
 /// Evidence as checkers would have made it, and what the built-in policy makes of it.
-pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
+pub fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verified {
     use wharf::core::{
-        evidence::{Scan, Signature},
+        base::badge::{Scan, Signature},
+        evidence::record::{By, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
         policy::{Facts, Policy},
-        record::{By, Counts, Outcome, Package, Record, Severity, Statement, Subject, Vulnerability},
     };
     let subject = Subject::of(image.pinned.as_ref().unwrap());
     let record = |tool: &str, outcome, reason: &str| Record {
@@ -294,17 +298,17 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::verify::Verified {
     ];
     let facts = Facts { records: &records, name: "n", ..Facts::default() };
     let judgement = Policy::default().judge(&facts, now);
-    wharf::core::verify::Verified { subject, records, judgement }
+    wharf::core::portal::evidence::Verified { subject, records, judgement }
 }
 
 /// An offer of another project.
-pub fn offer(title: &str) -> wharf::core::share::Offer {
-    wharf::core::share::Offer {
+pub fn offer(title: &str) -> wharf::core::portal::share::Offer {
+    wharf::core::portal::share::Offer {
         id: "site/x".into(),
         source: "site".into(),
         title: title.into(),
         reference: "lab.example/physics/gromacs:1".parse().unwrap(),
-        from: wharf::core::share::Project { id: "b10".into(), name: "biology".into() },
+        from: wharf::core::portal::share::Project { id: "b10".into(), name: "biology".into() },
         since: Some(1_763_999_000),
         note: "qcow2 2.31 MiB".into(),
         ignored: "it stays usable by its id, and is in no list".into(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home};
 

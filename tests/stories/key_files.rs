@@ -293,8 +293,11 @@ struct Knows(&'static str);
 
 #[async_trait::async_trait]
 impl wharf::core::ports::Asker for Knows {
-    async fn ask(&self, _: wharf::core::ports::Question) -> wharf::core::error::Result<wharf::core::secret::Secret> {
-        Ok(wharf::core::secret::Secret::new(self.0))
+    async fn ask(
+        &self,
+        _: wharf::core::ports::Question,
+    ) -> wharf::core::base::error::Result<wharf::core::base::secret::Secret> {
+        Ok(wharf::core::base::secret::Secret::new(self.0))
     }
 }
 

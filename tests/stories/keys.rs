@@ -5,21 +5,22 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use wharf::{
     core::{
-        error::{Error, Kind},
-        evidence::Verdict,
-        facets,
-        form::{Field, FieldKind, Form},
-        launch::{Plan, Risk},
-        link::Link,
+        base::{
+            badge::Verdict,
+            error::{Error, Kind},
+        },
+        catalog::{facets, rows::RowSet, search},
+        image::link::Link,
+        launch::{
+            form::{Field, FieldKind, Form},
+            plan::{Plan, Risk},
+        },
+        portal::{give_away::Receiver, requests::Asking},
         ports::Listing,
         request::{
             Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
             notice::{Notice, Topic, Warning},
         },
-        requests::Asking,
-        rows::RowSet,
-        search,
-        ways::Receiver,
     },
     tui::{
         keymap::Keymap,
@@ -550,7 +551,7 @@ fn a_link_can_end() {
     update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
     press(&mut state, "u s o o n enter");
     assert!(state.notice.as_ref().unwrap().text.contains("not a time"), "{:?}", state.notice);
-    let again = wharf::core::text::now();
+    let again = wharf::core::base::text::now();
     let effects = press(&mut state, "ctrl-u 2 d enter");
     let Some(Effect::Link(wish)) = effects.last() else { panic!("{effects:?}") };
     assert!(wish.until.unwrap() >= again + 2 * 86_400);
@@ -583,7 +584,7 @@ fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_on
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
     update(&mut state, Msg::Tags(Ok(vec!["2023.3".into(), "latest".into()])));
-    update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, wharf::core::text::now())))));
+    update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, wharf::core::base::text::now())))));
     let words = |state: &State| match state.screen() {
         Screen::Image(page) => (page.narrowed.clone(), page.order.word()),
         _ => panic!(),

@@ -10,13 +10,14 @@ use futures_util::TryStreamExt;
 use wharf::{
     adapters::local::{Local, Runtime},
     core::{
-        error::Kind,
-        form::Answers,
-        launch::{State, Workload},
-        model::Image,
+        base::{context::Context, error::Kind},
+        image::model::Image,
+        launch::{
+            form::Answers,
+            plan::{State, Workload},
+        },
         portal::Portal,
         ports::{Launcher, Supply},
-        progress::Context,
     },
 };
 

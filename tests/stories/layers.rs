@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path};
 
 use serde_json::json;
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 /// What an entry of a layer is.
 #[derive(Debug, Clone)]

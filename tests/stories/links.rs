@@ -39,7 +39,7 @@ fn a_file_that_was_exchanged_is_not_what_its_link_is_pinned_to() {
     let home = Home::new();
     let file = home.path("disk.raw");
     std::fs::write(&file, vec![7; 4096]).unwrap();
-    let digest = wharf::core::digest::Digest::of(&[7; 4096]);
+    let digest = wharf::core::base::digest::Digest::of(&[7; 4096]);
     let link = format!("wharf:file:{}@{digest}", file.display());
     let opened = home.run(&["open", &link]);
     assert_eq!(opened.status.code(), Some(0), "{}", complained(&opened));

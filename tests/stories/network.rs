@@ -91,7 +91,7 @@ const BASIC: &str = "WWW-Authenticate: Basic realm=\"x\"\r\n";
 
 /// An image of nothing, whose configuration is `{}`.
 fn manifest() -> String {
-    let config = wharf::core::digest::Digest::of(b"{}");
+    let config = wharf::core::base::digest::Digest::of(b"{}");
     format!(
         r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config}","size":2}},"layers":[]}}"#
     )

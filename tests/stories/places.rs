@@ -1,13 +1,13 @@
 //! One story that every place with images must pass: copy an image in, read it back, nothing changed.
 
 use wharf::core::{
-    copy::Options,
-    error::Kind,
-    portal::Portal,
-    progress::Context,
-    reference::ImageRef,
-    secret::Secret,
-    ways::{Copied, Receiver, Shared},
+    base::{context::Context, error::Kind, secret::Secret},
+    image::reference::ImageRef,
+    portal::{
+        Portal,
+        give_away::{Copied, Receiver, Shared},
+    },
+    transfer::copy::Options,
 };
 
 use crate::lab::{self, Home, need};
@@ -197,7 +197,8 @@ async fn a_link_pins_a_digest_and_says_when_its_tag_has_moved() {
     let cx = Context::default();
     let at = reference(&format!("{open}/moving/tool:now"));
     portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2022.5")), &at, &Options::default()).await.unwrap();
-    let link: wharf::core::link::Link = portal.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
+    let link: wharf::core::image::link::Link =
+        portal.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
     assert_eq!(portal.open_link(&cx, &link).await.unwrap().moved, Some(false));
     portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2023.3")), &at, &Options::default()).await.unwrap();
     let opened = portal.open_link(&cx, &link).await.unwrap();

@@ -8,11 +8,9 @@ use proptest::{
 };
 use serde_json::json;
 use wharf::core::{
-    error::Kind,
-    evidence::Verdict,
+    base::{badge::Verdict, error::Kind, text},
+    ports::store::{How, Store, Use, Watch, Watched},
     request::{Asked, Decision, Event, RemarkKind, Stage, Which, stage::Next},
-    store::{How, Store, Use, Watch, Watched},
-    text,
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use wharf::{
     config::SETTINGS,
-    core::error::Kind,
+    core::base::error::Kind,
     tui::{action::Action, keymap::Keymap, theme::ROLES},
 };
 

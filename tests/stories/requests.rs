@@ -486,7 +486,7 @@ async fn notices_go_to_a_webhook_with_a_signature_and_by_sendmail_where_that_is_
     assert_eq!(all.len(), 1, "{all:?}");
     let (body, signature, number) = &all[0];
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
-    let expected = wharf::core::text::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
+    let expected = wharf::core::base::text::hex(aws_lc_rs::hmac::sign(&key, body.as_bytes()).as_ref());
     assert_eq!(signature, &format!("sha256={expected}"));
     let said: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!((said["request"].as_i64(), said["topic"].as_str()), (Some(id), Some("decision")), "{said}");

@@ -11,7 +11,7 @@ use std::{
 };
 
 use proptest::{prelude::*, test_runner::*};
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::{
     lab::{self, Home},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wharf::{adapters::local::Runtime, core::digest::Digest};
+use wharf::{adapters::local::Runtime, core::base::digest::Digest};
 
 use crate::{
     lab::{self, complained, need, said},
@@ -154,7 +154,7 @@ impl Person {
         let mut index = read(&folder.join("index.json"));
         let mut manifest = read(&blob(&index["manifests"][0]["digest"]));
         while let Some(inner) = manifest["manifests"].as_array() {
-            let wanted = wharf::core::model::Platform::host().architecture;
+            let wanted = wharf::core::image::model::Platform::host().architecture;
             let ours = inner.iter().find(|one| one["platform"]["architecture"] == wanted.as_str()).unwrap();
             manifest = read(&blob(&ours["digest"]));
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home, need};
 

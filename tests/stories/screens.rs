@@ -5,17 +5,23 @@ use std::sync::Arc;
 use ratatui::{Terminal, backend::TestBackend};
 use wharf::{
     core::{
-        doctor::{self, Finding},
-        error::{Error, Kind},
-        evidence::Publisher,
-        form::{Field, FieldKind, Form},
-        launch::{State as Run, Usage, Workload},
-        model::{Health, Version},
+        base::{
+            badge::Publisher,
+            context::Note,
+            error::{Error, Kind},
+        },
+        catalog::rows::{Row, RowSet},
+        image::model::{Health, Version},
+        launch::{
+            form::{Field, FieldKind, Form},
+            plan::{State as Run, Usage, Workload},
+        },
+        portal::{
+            doctor::{self, Finding},
+            give_away::Receiver,
+            share::{Given, Offer, Project, Share, Standing},
+        },
         ports::{Question, QuestionKind},
-        progress::Note,
-        rows::{Row, RowSet},
-        share::{Given, Offer, Project, Share, Standing},
-        ways::Receiver,
     },
     tui::{
         msg::{Effect, Msg},
@@ -260,23 +266,23 @@ fn pictures() -> Vec<(&'static str, State)> {
     let mut site = cloud.sources[0].clone();
     (site.name, site.adapter, site.cheap) = ("site".into(), "openstack".into(), false);
     cloud.sources.push(site);
-    let reference: wharf::core::reference::ImageRef =
+    let reference: wharf::core::image::reference::ImageRef =
         "glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap();
     keys::press(&mut cloud, "j enter");
     let mut disk = fake::image(reference.clone());
-    disk.kind = wharf::core::model::ImageKind::Vm;
+    disk.kind = wharf::core::image::model::ImageKind::Vm;
     disk.platforms.truncate(1);
     (disk.layers, disk.history, disk.config) = Default::default();
     disk.media_type = "qcow2".into();
     disk.annotations = [("name", "ubuntu-22.04"), ("visibility", "shared"), ("needs a disk of", "1 GiB")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
-    disk.disk = Some(wharf::core::model::DiskFacts {
+    disk.disk = Some(wharf::core::image::model::DiskFacts {
         format: "qcow2".into(),
         virtual_size: Some(64 << 20),
         warnings: vec!["it is queued, not active: it cannot be launched".into()],
         refers: false,
-        ..wharf::core::model::DiskFacts::default()
+        ..wharf::core::image::model::DiskFacts::default()
     });
     update(&mut cloud, Msg::Image(Box::new(Ok(disk))));
     let project = |name: &str, id: char| Project { name: name.into(), id: id.to_string().repeat(32) };
@@ -320,7 +326,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     update(&mut plan, Msg::SharePlans(target.clone(), plans));
     all.push(("share-plan", plan));
     let mut gift = keys::state();
-    let key = wharf::core::secret::Secret::new("46ca709f313b07a8");
+    let key = wharf::core::base::secret::Secret::new("46ca709f313b07a8");
     let (id, transfer) = ("site/transfer/x".to_owned(), "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".to_owned());
     update(&mut gift, Msg::Given(Given { id, transfer, title: "data".into(), key }));
     all.push(("gift", gift));
@@ -393,10 +399,10 @@ fn hostile_names_reach_no_screen_as_they_came() {
 }
 
 /// What removing an image with a long list of consequences says, and one that may not go.
-fn removals() -> Vec<wharf::core::error::Result<wharf::core::upkeep::Removal>> {
-    let digest = wharf::core::digest::Digest::of(b"gromacs");
-    let reference: wharf::core::reference::ImageRef = "lab.example/physics/gromacs:2024.1".parse().unwrap();
-    let goes = wharf::core::upkeep::Removal {
+fn removals() -> Vec<wharf::core::base::error::Result<wharf::core::portal::upkeep::Removal>> {
+    let digest = wharf::core::base::digest::Digest::of(b"gromacs");
+    let reference: wharf::core::image::reference::ImageRef = "lab.example/physics/gromacs:2024.1".parse().unwrap();
+    let goes = wharf::core::portal::upkeep::Removal {
         title: "the image, with its last tag 2024.1".into(),
         removes: vec![reference.with_digest(&digest)],
         digest: Some(digest),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::lab::{self, Home};
 

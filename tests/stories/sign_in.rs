@@ -13,7 +13,7 @@ use std::{
 
 use wharf::{
     adapters::store::shared::postgres::Postgres,
-    core::{error::Kind, store::Store},
+    core::{base::error::Kind, ports::store::Store},
 };
 
 use crate::{

@@ -146,7 +146,7 @@ impl Drop for Mail {
 
 /// Writes annotations into the one manifest of a layout.
 fn annotate(layout: &Path, annotations: &[(&str, &str)]) {
-    use wharf::core::digest::Digest;
+    use wharf::core::base::digest::Digest;
     let read = |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let index = layout.join("index.json");
     let mut all = read(&index);

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::{
     lab,
@@ -180,12 +180,12 @@ async fn bytes_that_drip_cost_their_own_request_and_nobody_else_waits_for_them()
     until("the honest one", || bob.request(honest)["stage"] == "admitted");
     // Each of the others fails with a reason, and is not tried again at once.
     until("all of them have failed", || slow.iter().all(|id| ada.request(*id)["tries"] == 1));
-    let now = wharf::core::text::now();
+    let now = wharf::core::base::text::now();
     for id in slow {
         let request = ada.request(id);
         let failure = request["failure"].as_str().unwrap();
         assert!(failure.contains("too slowly") && failure.contains("1.00 KiB a second"), "{request:#}");
-        let retry = request["retry"].as_str().and_then(wharf::core::text::parse_timestamp);
+        let retry = request["retry"].as_str().and_then(wharf::core::base::text::parse_timestamp);
         assert!(retry.is_some_and(|retry| retry > now + 1800), "{request:#}");
     }
     drop(working);

@@ -5,17 +5,14 @@ use std::{process::Command, sync::Arc, time::Duration};
 use wharf::{
     adapters::store::shared::{postgres::Postgres, sqlite::SqliteStore},
     core::{
-        digest::Digest,
-        error::Kind,
-        evidence::Verdict,
+        base::{badge::Verdict, digest::Digest, error::Kind, text},
         policy::Site,
+        ports::store::{How, Store, Use, Watch, Watched},
         request::{
             Admission, Asked, Decision, Dossier, Event, Ground, Me, RemarkKind, Stage, Terms, Which, Wish,
             notice::{APPROVERS, Notice, Topic, Warning},
             stage::Next,
         },
-        store::{How, Store, Use, Watch, Watched},
-        text,
     },
 };
 

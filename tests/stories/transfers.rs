@@ -3,12 +3,14 @@
 use std::{path::PathBuf, sync::atomic::Ordering, time::Duration};
 
 use wharf::core::{
-    copy::{Options, Place},
-    digest::Digest,
-    error::Kind,
+    base::{
+        context::{Context, Progress},
+        digest::Digest,
+        error::Kind,
+    },
+    image::reference::ImageRef,
     portal::Portal,
-    progress::{Context, Progress},
-    reference::ImageRef,
+    transfer::copy::{Options, Place},
 };
 
 use crate::{
@@ -257,11 +259,11 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
     let (_, layers) = {
         let manifest = place.content.manifest(&Context::default(), &from).await.unwrap();
         match manifest.said().clone() {
-            wharf::core::manifest::Manifest::Image { config, layers, .. } => (config, layers),
+            wharf::core::image::manifest::Manifest::Image { config, layers, .. } => (config, layers),
             other => panic!("{other:?}"),
         }
     };
-    let source = wharf::core::copy::Checked::new(&Context::default(), &place, &layers[0]);
+    let source = wharf::core::transfer::copy::Checked::new(&Context::default(), &place, &layers[0]);
     let to = portal.place(&at).unwrap();
     to.content.put_blob(&Context::default(), &at, &layers[0], &source).await.unwrap();
     let seen = seen.lock().unwrap();

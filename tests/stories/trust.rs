@@ -158,7 +158,7 @@ fn every_file_that_is_changed_exchanged_or_out_of_date_is_noticed() {
     let roles = ["root", "timestamp", "snapshot", "targets"];
     let files = |trust: &Trust| roles.map(|role| trust.file(role));
     let seen = Versions::default();
-    let now = wharf::core::text::now();
+    let now = wharf::core::base::text::now();
     let check = |files: &[Vec<u8>; 4], gun: &str, now: i64| {
         let watch = Watch { gun, pins: &pins, seen: &seen, now };
         let (mut chain, _) = tuf::trusted(&files[0], &[], &watch)?;

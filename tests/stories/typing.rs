@@ -1,7 +1,7 @@
 //! Keys in texts, keys that leave, and screens that go on by themselves: `update` alone.
 
 use wharf::{
-    core::launch::{State as Runs, Workload},
+    core::launch::plan::{State as Runs, Workload},
     tui::{
         action::Action,
         hints,

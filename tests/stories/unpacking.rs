@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use wharf::core::digest::Digest;
+use wharf::core::base::digest::Digest;
 
 use crate::{
     lab::{self, Home},
@@ -414,7 +414,7 @@ fn a_layer_that_unpacks_to_other_bytes_than_its_image_says_is_not_used() {
     let tar = [layer(&[(b'0', b"a", 0o644, b"x")]), vec![0; 1024]].concat();
     let mut root = wharf::adapters::local::unpack::Root::new(home.path()).unwrap();
     let error = root.apply(&*tar, Some(&Digest::of(b"other")), "unpack").unwrap_err();
-    assert_eq!(error.kind, wharf::core::error::Kind::Integrity, "{error}");
+    assert_eq!(error.kind, wharf::core::base::error::Kind::Integrity, "{error}");
     assert!(error.why.contains("diff_ids"), "{error}");
     // What follows the end of the archive belongs to its bytes.
     let padded = [tar, vec![0; 9000]].concat();

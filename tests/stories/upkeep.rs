@@ -222,7 +222,7 @@ async fn what_changed_since_it_was_told_is_left_alone() {
     owner.copy(&format!("{open}/physics/gromacs:2024.1"), ":2.0");
     owner.json(&["tag", &owner.named(":1.0"), "latest"]);
     let portal = lab::portal(&owner.home, vec![lab::registry("open", &open)]);
-    let cx = wharf::core::progress::Context::default();
+    let cx = wharf::core::base::context::Context::default();
     let reference = owner.named(":latest").parse().unwrap();
     let told = portal.removals(&cx, std::slice::from_ref(&reference)).await.remove(0).unwrap();
     // Somebody moves the tag meanwhile.
@@ -373,7 +373,7 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
     let year = 365 * 24 * 60 * 60;
     for (tag, age) in [("1.0", Some(3 * year)), ("1.1", Some(2 * year)), ("2.0", Some(60)), ("repro", None)] {
         let layout = owner.home.path(tag);
-        dated_layout(&layout, age.map(|age| wharf::core::text::now() - age));
+        dated_layout(&layout, age.map(|age| wharf::core::base::text::now() - age));
         owner.json(&["copy", &format!("file:{}", layout.display()), &owner.named(&format!(":{tag}"))]);
     }
     owner.json(&["tag", &owner.named(":1.1"), "stable"]);
@@ -415,7 +415,7 @@ async fn old_versions_are_cleared_out_by_a_rule_and_the_plan_comes_first() {
 
 /// An OCI layout of one image, made then.
 fn dated_layout(folder: &std::path::Path, created: Option<i64>) {
-    use wharf::core::digest::Digest;
+    use wharf::core::base::digest::Digest;
     let blobs = folder.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let put = |bytes: &[u8], kind: &str| {
@@ -427,7 +427,7 @@ fn dated_layout(folder: &std::path::Path, created: Option<i64>) {
     let mut config = json!({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["x"], "Labels": {"of": folder.display().to_string()}},
         "rootfs": {"type": "layers", "diff_ids": [Digest::of(&layer)]}});
     if let Some(created) = created {
-        config["created"] = wharf::core::text::timestamp(created).into();
+        config["created"] = wharf::core::base::text::timestamp(created).into();
     }
     let config = put(config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json");
     let layer = put(&layer, "application/vnd.oci.image.layer.v1.tar");

@@ -14,11 +14,13 @@ use sigstore_verify::{
 use crate::{
     adapters::certificates,
     core::{
-        clean,
-        digest::Digest,
-        error::{During, Result},
+        base::{
+            clean,
+            digest::Digest,
+            error::{During, Result},
+            text,
+        },
         policy::{Identity, SignatureRules},
-        text,
     },
 };
 
@@ -271,7 +273,7 @@ mod tests {
         let material = &bundle["verificationMaterial"];
         let entry = &material["tlogEntries"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let id = crate::core::text::hex(&STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap());
+        let id = crate::core::base::text::hex(&STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap());
         let number = |value: &serde_json::Value| text(value).parse::<u64>().unwrap();
         let logged = json!({"SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
             "Payload": {"body": entry["canonicalizedBody"], "integratedTime": number(&entry["integratedTime"]),

@@ -12,33 +12,34 @@ use self::{
     keyless::{Answer, Keyless},
     payload::{Bundle, Miss},
 };
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        attachments::{self, Clock, Layer, Wanted},
-        keys::Key,
-    },
-    core::{
+use super::{
+    Parts, Surroundings,
+    attachments::{self, Clock, Layer, Wanted},
+    keys::Key,
+};
+use crate::core::{
+    base::{
+        badge::Signature,
         clean,
-        config::Config,
+        context::Context,
         digest::Digest,
-        doctor::State,
         error::{Error, Kind as ErrorKind, Result},
-        evidence::Signature,
-        model::{Image, Pinned},
-        policy::SignatureRules,
-        ports::{Checker, Content, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record, tool},
-        reference::{ImageRef, Name},
-        request::{
-            Terms,
-            statement::Payload,
-            terms::{Attested, Stated},
-        },
-        sign::{ANNOTATION, PAYLOAD},
         text,
     },
+    config::Config,
+    evidence::{
+        record::{By, Kind, Outcome, Record, tool},
+        terms::{Attested, Stated},
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::{ImageRef, Name},
+    },
+    policy::SignatureRules,
+    portal::doctor::State,
+    ports::{Checker, Content, Supply},
+    request::{Terms, statement::Payload},
+    transfer::signatures::{ANNOTATION, PAYLOAD},
 };
 
 /// No payload or bundle is larger.

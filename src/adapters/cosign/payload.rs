@@ -5,7 +5,11 @@
 use serde::Deserialize;
 
 pub use crate::adapters::keys::pem::base64;
-use crate::core::{clean, digest::Digest, reference::ImageRef, request::statement::Payload};
+use crate::core::{
+    base::{clean, digest::Digest},
+    image::reference::ImageRef,
+    request::statement::Payload,
+};
 
 /// The only predicates that say "this image is signed".
 const PREDICATES: [&str; 2] = ["https://sigstore.dev/cosign/sign/v1", "cosign.sigstore.dev/attestation/v1"];

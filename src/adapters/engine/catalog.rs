@@ -9,16 +9,20 @@ use tokio::sync::mpsc;
 
 use super::Engine;
 use crate::core::{
-    clean,
-    digest::Digest,
-    error::{Error, Kind, Result},
-    evidence::Publisher,
-    model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+    base::{
+        badge::Publisher,
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    catalog::rows::Row,
+    image::{
+        model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
+        reference::{DOCKER_HUB, ImageRef, Name},
+    },
     ports::{Catalog, Extent},
-    progress::Context,
-    reference::{DOCKER_HUB, ImageRef, Name},
-    rows::Row,
-    text,
 };
 
 #[async_trait]

@@ -8,9 +8,11 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     adapters::http,
     core::{
-        clean,
+        base::{
+            clean,
+            error::{Error, Kind, Result},
+        },
         config::SourceConfig,
-        error::{Error, Kind, Result},
     },
 };
 
@@ -148,7 +150,7 @@ impl Connection {
             }
         };
         let asked = tokio::time::timeout(FIRST, reader.read::<Spoken>(config, "version", &what)).await;
-        let spoken = asked.unwrap_or_else(|_| Err(crate::core::progress::timed_out(&what, FIRST)))?;
+        let spoken = asked.unwrap_or_else(|_| Err(crate::core::base::context::timed_out(&what, FIRST)))?;
         let version = agreed(&spoken, &what)?;
         let docker = library(config, &address, version, &what)?;
         Ok(Self { docker, config: config.clone(), reader, version })

@@ -17,12 +17,16 @@ use crate::{
         private,
     },
     core::{
-        error::{During, Error, Result},
-        manifest::{Descriptor, Manifest, RawManifest, choose},
-        model::Platform,
+        base::{
+            context::Context,
+            error::{During, Error, Result},
+        },
+        image::{
+            manifest::{Descriptor, Manifest, RawManifest, choose},
+            model::Platform,
+            reference::{ImageRef, Name},
+        },
         ports::{BlobSource, ByteStream, Content},
-        progress::Context,
-        reference::{ImageRef, Name},
     },
 };
 
@@ -132,7 +136,10 @@ impl Engine {
         while let Some(answer) = answers.next().await {
             let answer = answer.map_err(|error| self.words(what, &error))?;
             if let Some(detail) = answer.error_detail {
-                return Err(Error::failed(what, crate::core::clean::short(&detail.message.unwrap_or_default(), 300)));
+                return Err(Error::failed(
+                    what,
+                    crate::core::base::clean::short(&detail.message.unwrap_or_default(), 300),
+                ));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::core::{clean, config::SourceConfig};
+use crate::core::{base::clean, config::SourceConfig};
 
 /// What Docker keeps of a context (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]

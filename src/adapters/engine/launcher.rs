@@ -15,17 +15,23 @@ use serde::Deserialize;
 
 use super::{Engine, catalog::pull_name, plan, terminal};
 use crate::core::{
-    clean,
-    copy::{self, Options, Place},
-    digest::Digest,
-    error::{Error, Kind, Result},
-    form::{Answers, Form},
-    launch::{self, Plan, State, Usage, Workload, label},
-    model::{Health, Image, ImageKind, Platform},
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{
+        model::{Health, Image, ImageKind, Platform},
+        reference::{ImageRef, Name},
+    },
+    launch::{
+        form::{Answers, Form},
+        plan::{Plan, State, Usage, Workload, key, label, name_from},
+    },
     ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
-    progress::Context,
-    reference::{ImageRef, Name},
-    text,
+    transfer::copy::{self, Options, Place},
 };
 
 /// Seconds between asking a workload to end and ending it.
@@ -77,10 +83,10 @@ impl Launcher for Engine {
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let facts = self.facts().await?;
         let mut answers = plan::form(image, facts).check(answers)?;
-        let key = launch::key();
+        let key = key();
         if answers.get("name").is_empty() {
             // Engines make names up that tell nothing; the key keeps two launches of one image apart.
-            let name = launch::name_from(&image.reference.title());
+            let name = name_from(&image.reference.title());
             answers.0.insert("name".to_owned(), format!("{name}-{}", key.get(..4).unwrap_or_default()));
         }
         plan::plan(&self.name, image, facts, answers, key)
@@ -389,7 +395,7 @@ impl Engine {
         copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
         let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;
-        let crate::core::manifest::Manifest::Image { config, .. } = manifest.said() else {
+        let crate::core::image::manifest::Manifest::Image { config, .. } = manifest.said() else {
             return Err(Error::failed(what, "not a single image"));
         };
         let id = image.id.unwrap_or_default();

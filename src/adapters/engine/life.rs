@@ -7,9 +7,11 @@ use bollard::{
 
 use super::Engine;
 use crate::core::{
-    error::{Error, Kind, Result},
-    progress::Context,
-    reference::ImageRef,
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+    },
+    image::reference::ImageRef,
 };
 
 /// Seconds that a program has to end before it is killed.

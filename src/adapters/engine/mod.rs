@@ -21,19 +21,17 @@ use bollard::{Docker, errors::Error as EngineError};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use crate::{
-    adapters::{Parts, Surroundings, archive::Contents, http},
-    core::{
+use super::{Parts, Surroundings, archive::Contents, http};
+use crate::core::{
+    base::{
         clean,
-        config::{Config, SourceConfig},
-        doctor::State,
         error::{Error, Kind, Result},
-        launch::Usage,
-        manifest::RawManifest,
-        portal::Source,
-        ports::Launcher,
-        reference::ImageRef,
     },
+    config::{Config, SourceConfig},
+    image::{manifest::RawManifest, reference::ImageRef},
+    launch::plan::Usage,
+    portal::{Source, doctor::State},
+    ports::Launcher,
 };
 
 use connection::Connection;
@@ -193,7 +191,7 @@ impl Engine {
                 }
             }
             EngineError::DockerStreamError { error } => Error::failed(what, clean::short(error, 300)),
-            EngineError::RequestTimeoutError => crate::core::progress::timed_out(what, Duration::from_secs(120)),
+            EngineError::RequestTimeoutError => crate::core::base::context::timed_out(what, Duration::from_secs(120)),
             other => connection::no_answer(&self.config, what, &http::causes(other)),
         }
     }

@@ -6,13 +6,19 @@ use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 
 use super::Facts;
 use crate::core::{
-    clean,
-    error::{During, Error, Result},
-    form::{Answers, Field, FieldKind, Form},
-    launch::{Plan, Risk, label},
-    model::{Image, Pinned},
-    questions::{self, choice},
-    reference::ImageRef,
+    base::{
+        clean,
+        error::{During, Error, Result},
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Field, FieldKind, Form},
+        plan::{Plan, Risk, label},
+        questions::{self, choice},
+    },
 };
 
 /// Linux capabilities an ordinary service may need without owning the host.

@@ -17,8 +17,10 @@ use tokio::{
 
 use super::Engine;
 use crate::core::{
-    clean,
-    error::{Error, Result},
+    base::{
+        clean,
+        error::{Error, Result},
+    },
     ports::{ByteStream, Terminal},
 };
 

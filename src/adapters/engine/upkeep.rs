@@ -6,13 +6,15 @@ use serde::Deserialize;
 
 use super::{Engine, catalog::spelled};
 use crate::core::{
-    clean,
-    digest::Digest,
-    error::{Error, Kind, Result},
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    image::reference::{ImageRef, Name},
+    portal::upkeep::Removal,
     ports::{Catalog, Upkeep},
-    progress::Context,
-    reference::{ImageRef, Name},
-    upkeep::Removal,
 };
 
 /// What a list tells of one container, as far as it is needed here.

@@ -17,12 +17,16 @@ use super::{
 use crate::{
     adapters::{archive::REF_NAME, header, private},
     core::{
-        digest::Hasher,
-        error::{During, Error, Kind, Result},
-        manifest::{Descriptor, OCI_INDEX, RawManifest},
+        base::{
+            context::Context,
+            digest::Hasher,
+            error::{During, Error, Kind, Result},
+        },
+        image::{
+            manifest::{Descriptor, OCI_INDEX, RawManifest},
+            reference::ImageRef,
+        },
         ports::{BlobSource, ByteStream, Content},
-        progress::Context,
-        reference::ImageRef,
     },
 };
 

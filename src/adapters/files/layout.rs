@@ -11,9 +11,11 @@ use crate::{
         header,
     },
     core::{
-        digest::Digest,
-        error::{During, Error, Result},
-        manifest::{MANIFEST_LIMIT, RawManifest},
+        base::{
+            digest::Digest,
+            error::{During, Error, Result},
+        },
+        image::manifest::{MANIFEST_LIMIT, RawManifest},
         ports::ByteStream,
     },
 };

@@ -15,23 +15,24 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use self::layout::Layout;
-use crate::{
-    adapters::{Parts, Surroundings, header, sif_format},
-    core::{
+use super::{Parts, Surroundings, header, sif_format};
+use crate::core::{
+    base::{
+        badge::Publisher,
         clean,
-        config::Config,
+        context::Context,
         digest::Hasher,
-        doctor::State,
         error::{During, Error, Result},
-        evidence::Publisher,
-        fetch,
-        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
-        portal::Source,
-        ports::{Catalog, Extent},
-        progress::Context,
-        reference::ImageRef,
-        rows::Row,
     },
+    catalog::rows::Row,
+    config::Config,
+    image::{
+        model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
+        reference::ImageRef,
+    },
+    portal::{Source, doctor::State},
+    ports::{Catalog, Extent},
+    transfer::fetch,
 };
 
 /// One folder of images, or the owner of every `file:` reference.

@@ -12,10 +12,10 @@ use crate::{
         header,
     },
     core::{
-        error::{Error, Result},
-        model::ImageKind,
+        base::error::{Error, Result},
+        catalog::rows::Row,
+        image::model::ImageKind,
         ports::Extent,
-        rows::Row,
     },
 };
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{adapters::private, core::error::Result};
+use crate::{adapters::private, core::base::error::Result};
 
 macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };
@@ -40,7 +40,7 @@ pub fn lay_out(cache: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::digest::Digest;
+    use crate::core::base::digest::Digest;
 
     #[test]
     fn every_blob_of_the_starter_catalog_has_the_digest_it_is_named_by() {

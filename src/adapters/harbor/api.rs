@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 use crate::{
     adapters::http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
     core::{
+        base::{
+            context::Context,
+            error::{Kind, Result},
+        },
         config::SourceConfig,
-        error::{Kind, Result},
+        image::reference::ImageRef,
         ports::Catalog,
-        progress::Context,
-        reference::ImageRef,
     },
 };
 

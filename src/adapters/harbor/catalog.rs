@@ -12,15 +12,19 @@ use super::{
 use crate::{
     adapters::http::{Allowance, Part},
     core::{
-        clean,
-        error::{Kind, Result},
-        model::{Health, Image, Platform},
+        base::{
+            clean,
+            context::Context,
+            error::{Kind, Result},
+            secret::Credentials,
+            text,
+        },
+        catalog::rows::Row,
+        image::{
+            model::{Health, Image, Platform},
+            reference::{self, ImageRef},
+        },
         ports::{Catalog, Extent, SignInServer},
-        progress::Context,
-        reference::{self, ImageRef},
-        rows::Row,
-        secret::Credentials,
-        text,
     },
 };
 

@@ -11,16 +11,22 @@ use super::{
 use crate::{
     adapters::{exploited::Catalogues, reports},
     core::{
-        clean,
-        error::{During, Kind as ErrorKind, Result},
-        evidence::{Scan, Signature},
-        findings::MOST_FINDINGS,
-        model::{Image, Pinned},
+        base::{
+            badge::{Scan, Signature},
+            clean,
+            context::Context,
+            error::{During, Kind as ErrorKind, Result},
+            text,
+        },
+        evidence::{
+            findings::MOST_FINDINGS,
+            record::{By, Kind, Outcome, Record, Statement},
+        },
+        image::{
+            model::{Image, Pinned},
+            reference::{ImageRef, Name},
+        },
         ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record, Statement},
-        reference::{ImageRef, Name},
-        text,
     },
 };
 

@@ -11,13 +11,11 @@ mod upkeep;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::{api::Api, evidence::HarborEvidence};
-use crate::{
-    adapters::{Parts, Surroundings, exploited::Catalogues},
-    core::{
-        config::{Config, SourceConfig},
-        error::Result,
-        portal::Source,
-    },
+use super::{Parts, Surroundings, exploited::Catalogues};
+use crate::core::{
+    base::error::Result,
+    config::{Config, SourceConfig},
+    portal::Source,
 };
 
 /// A Harbor as source: its lists in front of its registry.

@@ -9,14 +9,16 @@ use super::{
     api::{split, twice},
 };
 use crate::core::{
-    clean,
-    digest::Digest,
-    error::{Error, Kind, Result},
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::reference::{ImageRef, Name},
+    portal::upkeep::Removal,
     ports::{Upkeep, cannot},
-    progress::Context,
-    reference::{ImageRef, Name},
-    text,
-    upkeep::Removal,
 };
 
 /// Where an artifact is.

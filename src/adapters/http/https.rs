@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::Tls;
-use crate::core::error::{During, Result};
+use crate::core::base::error::{During, Result};
 
 /// How long a server may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -23,8 +23,10 @@ pub use self::{
     tls::Tls,
 };
 use crate::core::{
-    clean,
-    error::{During, Error, Kind, Result},
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+    },
     ports::ByteStream,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use reqwest::{Response, header};
 
 use super::{Place, Server};
-use crate::core::error::{Error, Result};
+use crate::core::base::error::{Error, Result};
 
 /// Rows of one list: twice as many as the largest registry of the bench has.
 const MOST_ROWS: usize = 200_000;

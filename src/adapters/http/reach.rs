@@ -6,8 +6,8 @@ use url::Url;
 
 use super::Origin;
 use crate::core::{
+    base::error::{Error, Kind, Result},
     config::Config,
-    error::{Error, Kind, Result},
 };
 
 /// Hosts at which Docker Hub keeps its blobs.

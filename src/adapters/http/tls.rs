@@ -6,8 +6,8 @@ use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::Origin;
 use crate::core::{
+    base::error::{During, Result},
     config::SourceConfig,
-    error::{During, Result},
 };
 
 /// Extra trust and identity for one address.

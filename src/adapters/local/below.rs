@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::core::{
+use crate::core::base::{
     clean,
     error::{During, Error, Result},
 };

@@ -5,7 +5,7 @@
 
 use seccompiler::sock_filter;
 
-use crate::core::error::{During, Result};
+use crate::core::base::error::{During, Result};
 
 /// One way of a processor to call its kernel: what differs between them.
 struct Calls {

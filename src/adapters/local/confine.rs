@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{calls, program, sockets};
 use crate::core::{
-    error::{During, Error, Result},
-    model::Foreign,
+    base::error::{During, Error, Result},
+    image::model::Foreign,
 };
 
 /// Limits as the kernel takes them; 0 or nothing for none.

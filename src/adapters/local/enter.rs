@@ -16,9 +16,11 @@ use super::{
     keep, processes, sealed,
 };
 use crate::core::{
-    clean,
-    error::{During, Error, Result},
-    model::Foreign,
+    base::{
+        clean,
+        error::{During, Error, Result},
+    },
+    image::model::Foreign,
 };
 
 /// The inner verb.

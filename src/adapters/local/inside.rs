@@ -13,9 +13,9 @@ use super::{
     mounts, sealed,
 };
 use crate::core::{
-    error::{During, Result},
-    launch::Mount,
-    model::Foreign,
+    base::error::{During, Result},
+    image::model::Foreign,
+    launch::plan::Mount,
 };
 
 /// A small file that is written for a sandbox.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     adapters::{exec, private},
-    core::error::{During, Error, Result},
+    core::base::error::{During, Error, Result},
 };
 
 /// How long the rest of a log is waited for when a workload has ended: somebody outside may hold its other end.

@@ -23,14 +23,18 @@ use super::{
 use crate::{
     adapters::{exec, private},
     core::{
-        clean,
-        error::{During, Error, Kind, Result},
-        form::{Answers, Form},
-        launch::{self, Plan, State, Usage, Workload},
-        model::{Health, Image, ImageKind, Platform},
+        base::{
+            clean,
+            context::Context,
+            error::{During, Error, Kind, Result},
+            text,
+        },
+        image::model::{Health, Image, ImageKind, Platform},
+        launch::{
+            form::{Answers, Form},
+            plan::{Plan, State, Usage, Workload, name_from},
+        },
         ports::{ByteStream, Extent, Launcher, Supply, Terminal},
-        progress::Context,
-        text,
     },
 };
 
@@ -79,7 +83,7 @@ impl Launcher for Local {
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let name = launch::name_from(answers.get("name"));
+        let name = name_from(answers.get("name"));
         let (asked, given) = (image.clone(), answers.clone());
         // Looks at the host's paths, which may be on a file system that is slow.
         let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     adapters::private,
-    core::error::{During, Result},
+    core::base::error::{During, Result},
 };
 
 /// Bytes of one part. At most two parts are kept, and the rest of what a program prints is dropped, oldest first.

@@ -27,10 +27,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    adapters::{Parts, Surroundings, exec},
-    core::{config::Config, error::Result, launch::Workload, model::Foreign},
-};
+use super::{Parts, Surroundings, exec};
+use crate::core::{base::error::Result, config::Config, image::model::Foreign, launch::plan::Workload};
 
 /// Which program makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

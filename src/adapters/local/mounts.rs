@@ -16,8 +16,8 @@ use super::{
     inside::{Inside, Text},
 };
 use crate::core::{
-    error::{During, Error, Result},
-    launch::Mount,
+    base::error::{During, Error, Result},
+    launch::plan::Mount,
 };
 
 const WHAT: &str = "set up the sandbox";

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::below::Below;
 use crate::core::{
-    error::{Error, Result},
-    model::Foreign,
+    base::error::{Error, Result},
+    image::model::Foreign,
 };
 
 /// A user of an image.

@@ -12,11 +12,13 @@ use super::{
     sockets,
 };
 use crate::core::{
-    error::{During, Error, Result},
-    form::{Answers, Field, FieldKind, Form},
-    launch::{Mount, Risk},
-    model::{Foreign, Image},
-    questions::{self, choice},
+    base::error::{During, Error, Result},
+    image::model::{Foreign, Image},
+    launch::{
+        form::{Answers, Field, FieldKind, Form},
+        plan::{Mount, Risk},
+        questions::{self, choice},
+    },
 };
 
 /// Where the root stands in a plan that has not been carried out.
@@ -215,7 +217,7 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
         format!(
             "unpack {} layers, {}, into ROOT = {}",
             image.layers.len(),
-            crate::core::text::size(image.size),
+            crate::core::base::text::size(image.size),
             root.display()
         ),
         format!("start the command below and keep its log, the last {} to {} MiB", log::PART >> 20, log::PART >> 19),

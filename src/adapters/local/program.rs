@@ -13,8 +13,8 @@ use std::{
 use rustix::fs::OFlags;
 
 use crate::core::{
-    error::{Error, Result},
-    model::Foreign,
+    base::error::{Error, Result},
+    image::model::Foreign,
 };
 
 /// How much of a file tells whether it is text, as shells look at it.

@@ -23,14 +23,20 @@ use super::{
 use crate::{
     adapters::private::{self, Scratch},
     core::{
-        configuration::Configuration,
-        copy::{Checked, Place},
-        digest::Digest,
-        error::{During, Error, Kind, Result},
-        fetch,
-        manifest::{CONFIG_LIMIT, Descriptor, Manifest},
+        base::{
+            context::Context,
+            digest::Digest,
+            error::{During, Error, Kind, Result},
+        },
+        image::{
+            configuration::Configuration,
+            manifest::{CONFIG_LIMIT, Descriptor, Manifest},
+        },
         ports::{BlobSource, Supply},
-        progress::Context,
+        transfer::{
+            copy::{Checked, Place},
+            fetch,
+        },
     },
 };
 

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::unpack::names;
 use crate::{
     adapters::private,
-    core::{
+    core::base::{
         digest::{Digest, Hasher},
         error::{During, Error, Kind, Result},
     },

@@ -21,7 +21,7 @@ use rustix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::core::error::{During, Error, Result};
+use crate::core::base::error::{During, Error, Result};
 
 /// No task of a sandbox is larger: what an image says is bounded by the size of its configuration.
 const MOST: u64 = 64 << 20;

@@ -3,7 +3,7 @@
 
 use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, Scope};
 
-use crate::core::error::{During, Result};
+use crate::core::base::error::{During, Result};
 
 fn rules(level: CompatLevel) -> Result<Ruleset, RulesetError> {
     Ruleset::default().set_compatibility(level).scope(Scope::AbstractUnixSocket)

@@ -26,7 +26,7 @@ use rustix::{
 
 use crate::{
     adapters::layer::{Budget, Item, Layer, TooMuch, What, too_much},
-    core::{
+    core::base::{
         digest::Digest,
         error::{During, Error, Kind, Result},
     },
@@ -275,7 +275,7 @@ fn unreadable(what: &str, error: &std::io::Error) -> Error {
 }
 
 fn shown(path: &Path) -> String {
-    crate::core::clean::short(&path.display().to_string(), 200)
+    crate::core::base::clean::short(&path.display().to_string(), 200)
 }
 
 /// The path below the root, or an error if it tries to leave it. `None` for the root itself.

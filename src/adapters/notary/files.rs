@@ -4,7 +4,10 @@ use reqwest::StatusCode;
 
 use crate::{
     adapters::http::{self, Reach, Server as Http, Tls},
-    core::{config::SourceConfig, error::Result, progress::Context},
+    core::{
+        base::{context::Context, error::Result},
+        config::SourceConfig,
+    },
 };
 
 /// No file is larger.

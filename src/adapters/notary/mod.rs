@@ -13,22 +13,24 @@ use self::{
     files::Server,
     tuf::{Chain, Fault, Targets, Versions, Watch},
 };
-use crate::{
-    adapters::{Parts, Surroundings, private},
-    core::{
-        config::Config,
+use super::{Parts, Surroundings, private};
+use crate::core::{
+    base::{
+        badge::Signature,
+        context::Context,
         digest::Digest,
-        doctor::State,
         error::{Kind as ErrorKind, Result},
-        evidence::Signature,
-        model::Image,
-        policy::NotaryRoots,
-        ports::{Checker, Supply},
-        progress::Context,
-        record::{By, Kind, Outcome, Record, tool},
-        reference::{ImageRef, Name},
         text,
     },
+    config::Config,
+    evidence::record::{By, Kind, Outcome, Record, tool},
+    image::{
+        model::Image,
+        reference::{ImageRef, Name},
+    },
+    policy::NotaryRoots,
+    portal::doctor::State,
+    ports::{Checker, Supply},
 };
 
 /// How long what was found counts, and how long its absence.

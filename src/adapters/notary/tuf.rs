@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     adapters::{certificates, keys::Key},
-    core::{clean, digest::Digest, text},
+    core::base::{clean, digest::Digest, text},
 };
 
 /// Signatures of one file that are looked at.

@@ -15,14 +15,18 @@ use super::{
 use crate::{
     adapters::http::{self, Allowance, Part, Place},
     core::{
-        error::{Error, Kind, Result},
-        fetch,
-        model::{Health, Image, Platform},
+        base::{
+            context::Context,
+            error::{Error, Kind, Result},
+            secret::Credentials,
+        },
+        catalog::rows::Row,
+        image::{
+            model::{Health, Image, Platform},
+            reference::{self, ImageRef, Name},
+        },
         ports::{Catalog, Extent, SignInServer},
-        progress::Context,
-        reference::{self, ImageRef, Name},
-        rows::Row,
-        secret::Credentials,
+        transfer::fetch,
     },
 };
 

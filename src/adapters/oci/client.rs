@@ -21,12 +21,14 @@ use super::{
 use crate::{
     adapters::http::{self, Origin, Place, Reach, Request, Server, Tls},
     core::{
-        clean,
-        error::{Error, Kind, Result},
+        base::{
+            clean,
+            error::{Error, Kind, Result},
+            secret::{Credentials, Secret},
+            text,
+        },
+        image::reference::DOCKER_HUB,
         ports::{SignInServer, Vault},
-        reference::DOCKER_HUB,
-        secret::{Credentials, Secret},
-        text,
     },
 };
 

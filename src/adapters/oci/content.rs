@@ -12,13 +12,17 @@ use super::{
 use crate::{
     adapters::http::{self, Next, Origin, Place},
     core::{
-        attachments::Attachments,
-        digest::Digest,
-        error::{Error, Kind, Result},
-        manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, OCI_INDEX, RawManifest},
+        base::{
+            context::Context,
+            digest::Digest,
+            error::{Error, Kind, Result},
+        },
+        evidence::attachments::Attachments,
+        image::{
+            manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, OCI_INDEX, RawManifest},
+            reference::{ImageRef, Name},
+        },
         ports::{BlobSource, ByteStream, Content},
-        progress::Context,
-        reference::{ImageRef, Name},
     },
 };
 use async_trait::async_trait;

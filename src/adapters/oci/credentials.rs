@@ -17,10 +17,12 @@ use serde_json::Value;
 use crate::{
     adapters::exec,
     core::{
-        clean,
+        base::{
+            clean,
+            secret::{Credentials, Secret},
+        },
+        image::reference::DOCKER_HUB,
         ports::Vault,
-        reference::DOCKER_HUB,
-        secret::{Credentials, Secret},
     },
 };
 

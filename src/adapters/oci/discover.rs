@@ -5,7 +5,7 @@ use super::{
     registries::{self, Entry},
     trust,
 };
-use crate::core::{config::SourceConfig, reference::DOCKER_HUB};
+use crate::core::{config::SourceConfig, image::reference::DOCKER_HUB};
 
 /// One source for every registry in Docker's and Podman's own files, but for Docker Hub, which has its own adapter.
 pub fn discover() -> Vec<SourceConfig> {

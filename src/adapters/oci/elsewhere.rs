@@ -17,13 +17,17 @@ use super::{
     trust,
 };
 use crate::core::{
-    attachments::Attachments,
-    digest::Digest,
-    error::{Error, Kind, Result},
-    manifest::{Descriptor, RawManifest},
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::attachments::Attachments,
+    image::{
+        manifest::{Descriptor, RawManifest},
+        reference::{ImageRef, Name},
+    },
     ports::ByteStream,
-    progress::Context,
-    reference::{ImageRef, Name},
 };
 
 /// How long a mirror may take for an answer.

@@ -22,18 +22,15 @@ use std::sync::Arc;
 use url::Url;
 
 use self::client::Registry;
-use crate::{
-    adapters::{
-        Parts, Surroundings,
-        http::{Origin, Tls},
-    },
-    core::{
-        config::{Config, SourceConfig},
-        doctor::State,
-        error::{Error, Result},
-        portal::Source,
-        reference::ImageRef,
-    },
+use super::{
+    Parts, Surroundings,
+    http::{Origin, Tls},
+};
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, SourceConfig},
+    image::reference::ImageRef,
+    portal::{Source, doctor::State},
 };
 
 pub use self::registries::short_names;

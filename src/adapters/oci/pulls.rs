@@ -2,7 +2,7 @@
 //! called, and where it is pushed to, does not change by it.
 
 use super::registries::Entry;
-use crate::core::reference::{ImageRef, Name};
+use crate::core::image::reference::{ImageRef, Name};
 
 /// A place that a name is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]

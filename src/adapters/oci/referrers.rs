@@ -17,13 +17,17 @@ use super::{
 use crate::{
     adapters::http::{self, Next},
     core::{
-        attachments::{Attachment, Attachments},
-        digest::Digest,
-        document::{self, Entry, Refusal},
-        error::{Error, Kind, Result},
-        manifest::{ALL_TYPES, MANIFEST_LIMIT, OCI_INDEX},
-        progress::Context,
-        reference::{ImageRef, Name},
+        base::{
+            context::Context,
+            digest::Digest,
+            error::{Error, Kind, Result},
+        },
+        evidence::attachments::{Attachment, Attachments},
+        image::{
+            document::{self, Entry, Refusal},
+            manifest::{ALL_TYPES, MANIFEST_LIMIT, OCI_INDEX},
+            reference::{ImageRef, Name},
+        },
     },
 };
 
@@ -70,7 +74,7 @@ fn read(kind: &str, bytes: &[u8]) -> Answer {
     let own = index.media_type.filter(|own| !own.is_empty());
     match own.as_deref() {
         Some(OCI_INDEX) => {}
-        Some(own) => return other(format!("it is a '{}'", crate::core::clean::short(own, 80))),
+        Some(own) => return other(format!("it is a '{}'", crate::core::base::clean::short(own, 80))),
         // Without a list, only its type tells an empty index from any other JSON.
         None if index.manifests.is_none() && !says_index => return Answer::None,
         None => {}

@@ -12,7 +12,7 @@ use url::Url;
 use super::challenge::Challenge;
 use crate::{
     adapters::http::{self, Origin, Reach, Server, Tls},
-    core::{
+    core::base::{
         error::{Error, Kind, Result},
         secret::{Credentials, Secret},
         text,

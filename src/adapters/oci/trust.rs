@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::registries::{Entry, entries};
-use crate::core::error::{Error, Kind, Result};
+use crate::core::base::error::{Error, Kind, Result};
 
 /// An error where what is named `host/repository` (or `host`) is blocked by one of these entries.
 pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {

@@ -18,17 +18,21 @@ use super::{
 use crate::{
     adapters::http::Allowance,
     core::{
-        attachments::{Attachments, unseen_words},
-        digest::Digest,
-        document,
-        error::{Error, Kind, Result},
-        fetch,
-        manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
+        base::{
+            context::Context,
+            digest::Digest,
+            error::{Error, Kind, Result},
+            text,
+        },
+        evidence::attachments::{Attachments, unseen_words},
+        image::{
+            document,
+            manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
+            reference::{ImageRef, Name},
+        },
+        portal::upkeep::{Removal, removal::some},
         ports::{Content, InMemory, Upkeep},
-        progress::Context,
-        reference::{ImageRef, Name},
-        text,
-        upkeep::{Removal, removal::some},
+        transfer::fetch,
     },
 };
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::cloud::Cloud;
 use crate::core::{
-    clean,
-    error::{Error, Kind, Result},
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+        secret::Secret,
+    },
     ports::{Asker, Question, QuestionKind, Vault},
-    secret::Secret,
 };
 
 /// Answers what the file leaves open: from the vault, else by asking the person where somebody is there.

@@ -16,14 +16,18 @@ use super::{
 use crate::{
     adapters::http::Allowance,
     core::{
-        error::{Error, Kind, Result},
-        link::CloudPlace,
-        model::{Health, Image, Platform},
+        base::{
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
+        catalog::rows::Row,
+        image::{
+            link::CloudPlace,
+            model::{Health, Image, Platform},
+            reference::ImageRef,
+        },
         ports::{Asker, Catalog, Extent, Listing},
-        progress::Context,
-        reference::ImageRef,
-        rows::Row,
-        text,
     },
 };
 

@@ -26,12 +26,14 @@ use super::{
 use crate::{
     adapters::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor},
     core::{
-        clean,
-        error::{During, Error, Kind, Result},
-        link::CloudPlace,
+        base::{
+            clean,
+            error::{During, Error, Kind, Result},
+            secret::Secret,
+            text,
+        },
+        image::link::CloudPlace,
         ports::{Asker, Vault},
-        secret::Secret,
-        text,
     },
 };
 
@@ -396,7 +398,7 @@ impl Cloud {
                 token = self.token().await?;
             }
             let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request, &token));
-            let answered = asked.await.map_err(|_| crate::core::progress::timed_out(what, ANSWER))?;
+            let answered = asked.await.map_err(|_| crate::core::base::context::timed_out(what, ANSWER))?;
             let (code, body) = answered?;
             if code.is_success() {
                 return Ok(body);
@@ -527,7 +529,7 @@ fn proof(settings: &Settings, way: &Way) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::secret::Secret;
+    use crate::core::base::secret::Secret;
 
     /// A vault that holds nothing.
     struct Empty;

@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::{asking::Answers, keystone::Keystone, openid, settings::Settings};
-use crate::core::{
-    clean,
+use crate::core::base::{
+    clean, context,
     error::{Error, Kind, Result},
-    progress,
     secret::Secret,
 };
 
@@ -71,5 +70,5 @@ fn late(what: &str) -> Error {
 }
 
 async fn soon<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(ANSWER, work).await.map_err(|_| progress::timed_out(what, ANSWER))?
+    tokio::time::timeout(ANSWER, work).await.map_err(|_| context::timed_out(what, ANSWER))?
 }

@@ -25,14 +25,18 @@ use super::{
 use crate::{
     adapters::{header, http as shared, private},
     core::{
-        clean,
-        copy::Outcome,
-        digest::{Digest, Hasher},
-        disk::{Import, Published, Upload},
-        error::{During, Error, Kind, Result},
+        base::{
+            clean,
+            context::Context,
+            digest::{Digest, Hasher},
+            error::{During, Error, Kind, Result},
+        },
+        image::reference::ImageRef,
         ports::Disks,
-        progress::Context,
-        reference::ImageRef,
+        transfer::{
+            copy::Outcome,
+            disk::{Import, Published, Upload},
+        },
     },
 };
 

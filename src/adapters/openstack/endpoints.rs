@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::service::Service;
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// One address of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,10 +15,12 @@ use super::{
 use crate::{
     adapters::{header, http as shared},
     core::{
-        clean,
-        disk::{Import, refuse_references},
-        error::{During, Error, Kind, Result},
-        progress::Context,
+        base::{
+            clean,
+            context::Context,
+            error::{During, Error, Kind, Result},
+        },
+        transfer::disk::{Import, refuse_references},
     },
 };
 

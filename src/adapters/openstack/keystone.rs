@@ -17,10 +17,9 @@ use super::{
 };
 use crate::{
     adapters::http::{self as shared, Origin, Reach, Server, Tls},
-    core::{
-        clean,
+    core::base::{
+        clean, context,
         error::{Error, Kind, Result},
-        progress,
         secret::Secret,
         text,
     },
@@ -286,9 +285,9 @@ fn part(name: &str) -> String {
 }
 
 async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(most, work).await.map_err(|_| {
-        progress::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again")
-    })?
+    tokio::time::timeout(most, work)
+        .await
+        .map_err(|_| context::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again"))?
 }
 
 /// What the identity service says of itself. One that sends us to another server is an error: whatever was sent next

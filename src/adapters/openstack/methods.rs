@@ -272,7 +272,8 @@ pub fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::settings::read_one, *};
+    use super::*;
+    use crate::adapters::openstack::settings::read_one;
 
     fn made(entry: &str) -> Value {
         let settings = read_one(entry);

@@ -29,15 +29,14 @@ mod words;
 use std::sync::Arc;
 
 use self::{cloud::Cloud, settings::Entry};
-use crate::{
-    adapters::{Parts, Surroundings},
-    core::{
+use super::{Parts, Surroundings};
+use crate::core::{
+    base::{
         clean,
-        config::{Config, SourceConfig},
-        doctor::State,
         error::{Error, Result},
-        portal::Source,
     },
+    config::{Config, SourceConfig},
+    portal::{Source, doctor::State},
 };
 
 /// What a cloud shows as a source.

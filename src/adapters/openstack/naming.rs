@@ -1,6 +1,6 @@
 //! Names under which clouds are shown: each has one that can be written in a reference and that nothing else has.
 
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// One name for each cloud, in their order. Those whose own name can stay keep it.
 pub fn of(clouds: &[&str], taken: &[String]) -> Vec<String> {

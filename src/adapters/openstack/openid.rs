@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     adapters::http::{self as shared, Origin, Server, Tls},
-    core::{
+    core::base::{
         clean,
         error::{Error, Kind, Result},
         secret::{Credentials, Secret},

@@ -64,7 +64,8 @@ pub fn odd_words(odd: usize) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{super::answers::GlanceImage, *};
+    use super::*;
+    use crate::adapters::openstack::answers::GlanceImage;
 
     #[test]
     fn the_next_page_is_found_as_each_service_names_it() {

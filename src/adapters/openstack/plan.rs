@@ -8,12 +8,17 @@ use super::{
     servers::{CERTIFIED, CREATE},
 };
 use crate::core::{
-    clean,
-    error::{Error, Kind, Result},
-    form::{Answers, Field, FieldKind, Form},
-    launch::{self, Plan, Risk, label},
-    model::Image,
-    questions, text,
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::model::Image,
+    launch::{
+        form::{Answers, Field, FieldKind, Form},
+        plan::{Plan, Risk, key, label},
+        questions,
+    },
 };
 
 /// No network, key or zone.
@@ -212,7 +217,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
     let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(&what, "the image has no hash"))?;
     let id = pinned.reference.title();
     let flavor = chosen(&what, "flavor", &facts.fitting(image), answers.get("flavor"))?;
-    let key = launch::key();
+    let key = key();
     let mut server = json!({
         "name": answers.get("name"),
         "flavorRef": flavor.id,

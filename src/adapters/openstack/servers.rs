@@ -20,15 +20,21 @@ use super::{
 use crate::{
     adapters::http::Part,
     core::{
-        clean,
-        error::{Error, Kind, Result},
-        form::{Answers, Form},
-        launch::{Plan, State, Usage, Workload, label},
-        model::{Health, Image, ImageKind},
+        base::{
+            clean,
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
+        image::{
+            model::{Health, Image, ImageKind},
+            reference::ImageRef,
+        },
+        launch::{
+            form::{Answers, Form},
+            plan::{Plan, State, Usage, Workload, label},
+        },
         ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
-        progress::Context,
-        reference::ImageRef,
-        text,
     },
 };
 

@@ -11,15 +11,19 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::core::{
-    clean,
-    error::{Error, Kind, Result},
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Kind, Result},
+        secret::Secret,
+        text,
+    },
+    image::reference::ImageRef,
+    portal::{
+        give_away::Receiver,
+        share::{Given, Offer, Project, Share, SharePlan, Standing},
+    },
     ports::Sharer,
-    progress::Context,
-    reference::ImageRef,
-    secret::Secret,
-    share::{Given, Offer, Project, Share, SharePlan, Standing},
-    text,
-    ways::Receiver,
 };
 
 #[derive(Debug, Deserialize)]

@@ -11,11 +11,13 @@ use super::{
     volumes::time,
 };
 use crate::core::{
-    clean,
-    error::{Error, Kind, Result},
-    reference::ImageRef,
-    secret::Secret,
-    share::{Given, Offer, Project},
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+        secret::Secret,
+    },
+    image::reference::ImageRef,
+    portal::share::{Given, Offer, Project},
 };
 
 /// From it on snapshots go along with a volume.

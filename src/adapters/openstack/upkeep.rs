@@ -13,14 +13,15 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::core::{
-    clean,
-    digest::Digest,
-    error::{Error, Kind, Result},
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    image::reference::ImageRef,
+    portal::{share::Standing, upkeep::Removal},
     ports::{Disks, Sharer, Upkeep, cannot},
-    progress::Context,
-    reference::ImageRef,
-    share::Standing,
-    upkeep::Removal,
 };
 
 /// How long a volume may take to go: drivers overwrite it.
@@ -55,7 +56,7 @@ fn stands_on(image: &GlanceImage) -> Vec<String> {
         Some(other) => serde_json::from_value(other.clone()).unwrap_or_default(),
         None => Vec::new(),
     };
-    mapped.into_iter().filter_map(|one| one.snapshot_id).filter(|id| crate::core::text::is_uuid(id)).collect()
+    mapped.into_iter().filter_map(|one| one.snapshot_id).filter(|id| crate::core::base::text::is_uuid(id)).collect()
 }
 
 impl Images {

@@ -15,14 +15,18 @@ use super::{
 use crate::{
     adapters::http::Part,
     core::{
-        clean,
-        error::{Error, Kind, Result},
-        evidence::Publisher,
-        model::{DiskFacts, Image, ImageKind, RunConfig},
-        progress::Context,
-        reference::ImageRef,
-        rows::Row,
-        text,
+        base::{
+            badge::Publisher,
+            clean,
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
+        catalog::rows::Row,
+        image::{
+            model::{DiskFacts, Image, ImageKind, RunConfig},
+            reference::ImageRef,
+        },
     },
 };
 

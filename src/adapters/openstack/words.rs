@@ -1,7 +1,7 @@
 //! What went wrong in a cloud, in words: which cloud, which service, why, and what to do.
 
 use super::{cloud::Cloud, service::Service};
-use crate::core::{
+use crate::core::base::{
     clean,
     error::{Error, Kind},
 };

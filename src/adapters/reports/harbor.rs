@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
-use crate::core::{clean, findings::Tally};
+use crate::core::{base::clean, evidence::findings::Tally};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

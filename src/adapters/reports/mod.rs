@@ -16,12 +16,11 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use self::lax::{Each, Fold, Lax, Loose, Text, Texts};
 use crate::core::{
-    clean,
-    digest::Digest,
-    evidence::Scan,
-    findings::{Exploited, Severity, Tally, Vulnerability},
-    record::{MOST_PACKAGES, Outcome, Package, Statement},
-    text,
+    base::{badge::Scan, clean, digest::Digest, text},
+    evidence::{
+        findings::{Exploited, Severity, Tally, Vulnerability},
+        record::{MOST_PACKAGES, Outcome, Package, Statement},
+    },
 };
 
 /// A report that was understood.

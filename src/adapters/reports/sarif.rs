@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text, word_of_score};
-use crate::core::{clean, findings::Tally};
+use crate::core::{base::clean, evidence::findings::Tally};
 
 /// Rules and results that are held until both are known.
 const MOST: usize = 200_000;

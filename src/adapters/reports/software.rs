@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Each, Fold, Loose, Packages, Software, Text};
-use crate::core::clean;
+use crate::core::base::clean;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -11,9 +11,8 @@ use super::{Document, Each, Fold, Lax, Loose, Raw, Report, Text, read, time, wor
 use crate::{
     adapters::keys::pem::base64,
     core::{
-        clean,
-        digest::Digest,
-        findings::{Severity, Tally},
+        base::{clean, digest::Digest},
+        evidence::findings::{Severity, Tally},
     },
 };
 

@@ -5,7 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Each, Fold, Lax, Loose, Text, Texts, Vex, time};
-use crate::core::{clean, findings::MOST_FINDINGS, record::Statement};
+use crate::core::{
+    base::clean,
+    evidence::{findings::MOST_FINDINGS, record::Statement},
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

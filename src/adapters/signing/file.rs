@@ -19,12 +19,14 @@ use super::locked::{self, Shut};
 use crate::{
     adapters::keys::{Key, pem},
     core::{
-        error::{During, Error, Kind, Result},
-        model::DataSignature,
+        base::{
+            error::{During, Error, Kind, Result},
+            secret::Secret,
+        },
+        image::model::DataSignature,
+        portal::keys::{Curve, NewKey},
         ports::{Asker, Question, QuestionKind, Signer},
         request::statement::Statement,
-        secret::Secret,
-        signing_keys::{Curve, NewKey},
     },
 };
 

@@ -9,7 +9,7 @@ use pkcs8::{
 };
 use serde::Deserialize;
 
-use crate::core::secret::Secret;
+use crate::core::base::secret::Secret;
 
 /// What PEM calls PKCS#8 behind a passphrase (RFC 7468).
 pub const KIND: &str = "ENCRYPTED PRIVATE KEY";

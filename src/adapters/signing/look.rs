@@ -8,12 +8,16 @@ use super::{file, pkcs11};
 use crate::{
     adapters::{certificates, keys::Key},
     core::{
-        doctor::{Looked, Named},
-        error::{During, Error, Kind, Result},
+        base::{
+            error::{During, Error, Kind, Result},
+            secret::Secret,
+        },
         policy::SignatureRules,
+        portal::{
+            doctor::{Looked, Named},
+            keys::{KEYRING, place_of},
+        },
         ports::Vault,
-        secret::Secret,
-        signing_keys::{KEYRING, place_of},
     },
 };
 

@@ -13,13 +13,11 @@ use futures_util::future::BoxFuture;
 pub use file::make;
 pub use write::write;
 
-use crate::{
-    adapters::keys::Keys,
-    core::{
-        error::{During, Error, Result},
-        ports::{Asker, Signer, Trusted, Vault},
-        signing_keys::{KEYRING, place_of},
-    },
+use super::keys::Keys;
+use crate::core::{
+    base::error::{During, Error, Result},
+    portal::keys::{KEYRING, place_of},
+    ports::{Asker, Signer, Trusted, Vault},
 };
 
 /// Which of these public keys made a signature.

@@ -15,12 +15,14 @@ use cryptoki::{
 use crate::{
     adapters::keys::Key,
     core::{
-        clean,
-        doctor::Looked,
-        error::{During, Error, Kind, Result},
+        base::{
+            clean,
+            error::{During, Error, Kind, Result},
+            secret::Secret,
+        },
+        portal::doctor::Looked,
         ports::{Asker, Question, QuestionKind, Signer},
         request::statement::Statement,
-        secret::Secret,
     },
 };
 

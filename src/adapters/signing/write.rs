@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::core::{
-    error::{Error, Kind, Result},
-    signing_keys::NewKey,
+    base::error::{Error, Kind, Result},
+    portal::keys::NewKey,
 };
 
 /// Writes a key to `path` and its public half to `path.pub`; gives the latter. What is there is never replaced.
@@ -81,7 +81,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::signing::make, core::signing_keys::Curve};
+    use crate::{adapters::signing::make, core::portal::keys::Curve};
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().permissions().mode() & 0o7777

@@ -13,9 +13,9 @@ use crate::{
     adapters::private,
     core::{
         audit::{self, Entry, Line},
-        error::{During, Result},
+        base::error::{During, Result},
+        portal::witness::Chain,
         ports::Audit,
-        witness::Chain,
     },
 };
 
@@ -107,7 +107,7 @@ fn place(folder: &Path) -> String {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let server = is_network(&path).then(|| server(&path)).flatten();
     let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    crate::core::clean::short(&format!("{}:{}", server.unwrap_or_else(machine), path.display()), 300)
+    crate::core::base::clean::short(&format!("{}:{}", server.unwrap_or_else(machine), path.display()), 300)
 }
 
 /// What the file system of a path is mounted from (proc_pid_mountinfo(5)).

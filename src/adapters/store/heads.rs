@@ -12,7 +12,11 @@ use std::{
 
 use crate::{
     adapters::private,
-    core::{digest::Digest, error::Result, ports::CachedRows, rows::RowSet},
+    core::{
+        base::{digest::Digest, error::Result},
+        catalog::rows::RowSet,
+        ports::CachedRows,
+    },
 };
 
 /// Rows in a head: more than any screen shows at once.
@@ -87,7 +91,7 @@ fn parse(bytes: &[u8]) -> Option<CachedRows> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rows::Row;
+    use crate::core::catalog::rows::Row;
 
     #[test]
     fn a_head_is_the_first_rows_and_tells_how_many_there_are() {

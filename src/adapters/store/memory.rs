@@ -8,11 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::core::{
-    digest::Digest,
-    error::Result,
+    base::{digest::Digest, error::Result},
+    catalog::rows::RowSet,
+    evidence::record::Record,
     ports::{Cache, CachedRows},
-    record::Record,
-    rows::RowSet,
 };
 
 /// Lists and filters for as long as the program runs.

@@ -21,11 +21,13 @@ use super::heads::Heads;
 use crate::{
     adapters::private,
     core::{
-        digest::Digest,
-        error::{During, Error, Result},
+        base::{
+            digest::Digest,
+            error::{During, Error, Result},
+        },
+        catalog::rows::RowSet,
+        evidence::record::Record,
         ports::{Cache, CachedRows},
-        record::Record,
-        rows::RowSet,
     },
 };
 
@@ -263,7 +265,7 @@ impl Cache for Sqlite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rows::Row;
+    use crate::core::catalog::rows::Row;
 
     fn set(name: &str) -> RowSet {
         RowSet::build(vec![Row { name: name.into(), ..Row::default() }])

@@ -10,9 +10,11 @@ use super::{join, split};
 use crate::{
     adapters::private,
     core::{
-        error::{During, Error, Kind, Result},
+        base::{
+            error::{During, Error, Kind, Result},
+            secret::Secret,
+        },
         ports::Vault,
-        secret::Secret,
     },
 };
 

@@ -17,9 +17,8 @@ use std::{
 };
 
 use crate::core::{
-    error::Result,
+    base::{error::Result, secret::Secret},
     ports::{Keeps, Vault},
-    secret::Secret,
 };
 
 /// How long a bus may take to answer.

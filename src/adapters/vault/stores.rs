@@ -9,9 +9,11 @@ use keyring_core::{CredentialStore, Entry, Error as StoreError};
 
 use super::{join, split};
 use crate::core::{
-    error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        secret::Secret,
+    },
     ports::{Keeps, Vault},
-    secret::Secret,
 };
 
 const SERVICE: &str = "wharf";

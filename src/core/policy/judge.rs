@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{Facts, Held, Judgement, Policy, Reason, Site};
 use crate::core::{
-    clean,
-    evidence::{Scan, Signature, Verdict},
-    record::{Kind, Outcome, Severity, Vulnerability, best},
+    base::{
+        badge::{Scan, Signature, Verdict},
+        clean, text,
+    },
+    evidence::record::{Kind, Outcome, Severity, Vulnerability, best},
     request::Terms,
-    text,
 };
 
 /// What mends it where nobody has signed it.

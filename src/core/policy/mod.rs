@@ -9,13 +9,15 @@ pub use self::judge::asks;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    clean,
-    digest::Digest,
-    error::{Error, Result},
-    evidence::{Publisher, Verdict},
-    model::Platform,
-    record::Record,
-    text,
+    base::{
+        badge::{Publisher, Verdict},
+        clean,
+        digest::Digest,
+        error::{Error, Result},
+        text,
+    },
+    evidence::record::Record,
+    image::model::Platform,
 };
 
 /// The policy that is in force where no site has written one.

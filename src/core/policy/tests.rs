@@ -2,8 +2,8 @@
 
 use super::{judge::DAY, *};
 use crate::core::{
-    evidence::{Scan, Signature},
-    record::{By, Counts, Outcome, Severity, Subject, Vulnerability},
+    base::badge::{Scan, Signature},
+    evidence::record::{By, Counts, Outcome, Severity, Subject, Vulnerability},
 };
 
 const NOW: i64 = 1_800_000_000;

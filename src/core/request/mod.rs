@@ -3,29 +3,32 @@
 //! What may follow what is in [`stage`], what people are told is in [`notice`]. One digest that is asked for at one
 //! place by several people is one request with several wishes.
 
+pub mod admission;
 pub mod notice;
 pub mod stage;
 pub mod statement;
-pub mod terms;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    clean,
-    digest::Digest,
-    disk::name_of_url,
-    evidence::Verdict,
-    model::Platform,
+    base::{
+        badge::Verdict,
+        clean,
+        digest::Digest,
+        quote::{Text, inline},
+        text,
+    },
+    evidence::terms::Attested,
+    image::{
+        model::Platform,
+        reference::{ImageRef, place_of},
+    },
     policy::{Judgement, asks},
-    quote::{Text, inline},
-    reference::{ImageRef, place_of},
-    text,
+    transfer::disk::name_of_url,
 };
 
-pub use self::{
-    stage::{Event, Stage},
-    terms::Terms,
-};
+pub use self::stage::{Event, Stage};
+pub use super::evidence::terms::Terms;
 
 /// What people call a request by.
 pub type Id = i64;
@@ -166,7 +169,7 @@ pub struct Dossier {
     /// Where the bytes that were judged are kept.
     pub quarantine: String,
     /// The scan that was seen, as a signature may state it.
-    pub scan: Option<terms::Attested>,
+    pub scan: Option<Attested>,
     /// The tag that it was asked for under, where that means this digest at its source.
     #[serde(default)]
     pub tag: Option<String>,

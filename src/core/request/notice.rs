@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Request, Stage};
-use crate::core::{clean, quote::Text, reference::ImageRef};
+use crate::core::{
+    base::{clean, quote::Text},
+    image::reference::ImageRef,
+};
 
 /// Characters of the subject of a letter at most.
 const SUBJECT: usize = 200;

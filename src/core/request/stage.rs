@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Admission, Decision, Dossier, Me, Remark, RemarkKind, Request, Wish};
-use crate::core::error::{Error, Kind, Result};
+use crate::core::base::error::{Error, Kind, Result};
 
 /// How far a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -457,7 +457,7 @@ mod tests {
 
     use super::*;
     use crate::core::{
-        evidence::Verdict,
+        base::badge::Verdict,
         request::{Asked, Terms},
     };
 

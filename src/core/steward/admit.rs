@@ -4,23 +4,28 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
 use crate::core::{
-    admission::{Admitting, Decided, Known, Place},
-    copy::{self, Options},
-    digest::Digest,
-    error::{Error, Kind, Result},
-    evidence::{Signature, Verdict},
-    portal::Portal,
-    progress::Context,
-    record::{By, Kind as RecordKind, Outcome, Record, best},
-    reference::{ImageRef, Name},
-    request::{
-        Admission, Decision, Request,
-        statement::Statement,
+    base::{
+        badge::{Signature, Verdict},
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    evidence::{
+        record::{By, Kind as RecordKind, Outcome, Record, best},
         terms::{Attested, attested},
     },
-    sign::Signatures,
-    text,
-    verify::Age,
+    image::reference::{ImageRef, Name},
+    portal::{Portal, evidence::Age},
+    request::{
+        Admission, Decision, Request,
+        admission::{Admitting, Decided, Known, Place},
+        statement::Statement,
+    },
+    transfer::{
+        copy::{self, Options},
+        signatures::Signatures,
+    },
 };
 
 /// The newest scan that was made here, as a signature may state it.

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use super::Tools;
-use crate::core::{portal::Portal, store::Steward};
+use crate::core::{portal::Portal, ports::store::Steward};
 
 impl Portal {
     /// Says it for as long as this is awaited. A store that is away for a while is told when it is back.

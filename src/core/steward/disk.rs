@@ -8,19 +8,29 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Tools, reach::WebAddress};
 use crate::core::{
-    admission::{Admitting, Decided, Place},
-    digest::Digest,
-    disk::{Import, Published, Upload},
-    error::{Error, Kind, Result},
-    model::{DiskFacts, Image, ImageKind},
-    portal::{Portal, Source},
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{
+        model::{DiskFacts, Image, ImageKind},
+        reference::ImageRef,
+    },
+    portal::{Portal, Source, evidence::Age},
     ports::cannot,
-    progress::Context,
-    reference::ImageRef,
-    request::{Admission, Dossier, Request, grounds, stage::Next, statement::Statement},
-    sign::signed_by,
-    text,
-    verify::Age,
+    request::{
+        Admission, Dossier, Request,
+        admission::{Admitting, Decided, Place},
+        grounds,
+        stage::Next,
+        statement::Statement,
+    },
+    transfer::{
+        disk::{Import, Published, Upload},
+        signatures::signed_by,
+    },
 };
 
 /// How they are let to others where the site says nothing.
@@ -164,7 +174,7 @@ impl Portal {
         let name = request.destination.rsplit('/').next().unwrap_or_default().to_owned();
         let statement = Statement::of_admission(&admitting, None, text::now());
         let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
-        let [words, proof] = crate::core::model::Statement::PROPERTIES.map(str::to_owned);
+        let [words, proof] = crate::core::image::model::Statement::PROPERTIES.map(str::to_owned);
         let mut properties = vec![(words, statement.text().to_owned()), (proof, signature)];
         let mut signers = vec![format!("the steward with {}", signer.describe())];
         if let Some(data) = self.sign_data(cx, tools, request, &at).await? {
@@ -208,7 +218,7 @@ impl Portal {
         tools: &Tools,
         request: &Request,
         at: &ImageRef,
-    ) -> Result<Option<crate::core::model::DataSignature>> {
+    ) -> Result<Option<crate::core::image::model::DataSignature>> {
         let Some(signer) = tools.disks.as_ref().filter(|_| !self.config.requests.certificate.is_empty()) else {
             return Ok(None);
         };

@@ -2,20 +2,25 @@
 
 use super::admit::{is_worse, own_scan_of};
 use crate::core::{
-    copy::{self, Options},
-    digest::Digest,
-    error::{Error, Kind, Result},
-    evidence::{Scan, Signature, Verdict},
-    fetch,
-    model::Image,
+    base::{
+        badge::{Scan, Signature, Verdict},
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    evidence::record::{self, Kind as RecordKind, Outcome, Record},
+    image::{
+        model::Image,
+        reference::{ImageRef, is_tag},
+    },
     policy::{Judgement, Site},
-    portal::Portal,
-    progress::Context,
-    record::{self, Kind as RecordKind, Outcome, Record},
-    reference::{ImageRef, is_tag},
+    portal::{Portal, evidence::Age},
     request::{Class, Decision, Dossier, Id, Request, Terms, grounds, stage::Next, statement::Statement},
-    text,
-    verify::Age,
+    transfer::{
+        copy::{self, Options},
+        fetch,
+    },
 };
 
 /// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.

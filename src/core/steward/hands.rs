@@ -6,9 +6,11 @@ use tokio::{sync::watch::Receiver, task::JoinSet};
 
 use super::{AWAY, LEASE, QUIET, Round, Tell, Tools, standing};
 use crate::core::{
-    error::{Error, Kind, Result},
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+    },
     portal::Portal,
-    progress::Context,
     request::{Id, Request},
 };
 

@@ -22,13 +22,15 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
-    budget::{Budget, Exceeded},
-    error::{Error, Kind, Result},
+    base::{
+        budget::{Budget, Exceeded},
+        context::{Context, Progress},
+        error::{Error, Kind, Result},
+        text,
+    },
     portal::Portal,
     ports::{Asker, Signer},
-    progress::{Context, Progress},
     request::{Event, Pace, Request, Stage},
-    text,
 };
 
 /// For so long a request is in one steward's hands; it is renewed while they work on it.

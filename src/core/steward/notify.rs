@@ -6,10 +6,12 @@ use futures_util::future::join_all;
 
 use super::{Round, backoff};
 use crate::core::{
-    error::{Kind, Result},
+    base::{
+        context::Context,
+        error::{Kind, Result},
+    },
     portal::Portal,
     ports::Notifier,
-    progress::Context,
 };
 
 /// For so long a notice is in one steward's hands.

@@ -7,10 +7,10 @@
 use std::path::{Component, Path};
 
 use crate::core::{
+    base::error::{Error, Kind, Result},
     config::{Config, Requests},
-    error::{Error, Kind, Result},
+    image::reference::{ImageRef, Name},
     portal::{Portal, Source},
-    reference::{ImageRef, Name},
 };
 
 /// Sources that are this machine's own: nobody else means anything by a name in them.

@@ -4,21 +4,23 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
 use crate::core::{
-    admission::Place,
-    disk::Published,
-    error::{Error, Kind, Result},
-    model,
-    portal::Portal,
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{model, reference::ImageRef},
+    portal::{Portal, requests::admitted_place},
     ports::cannot,
-    progress::Context,
-    reference::ImageRef,
     request::{
         Request,
+        admission::Place,
         statement::{Payload, Statement},
     },
-    requests::admitted_place,
-    sign::{Signatures, signed_by},
-    text,
+    transfer::{
+        disk::Published,
+        signatures::{Signatures, signed_by},
+    },
 };
 
 impl Portal {

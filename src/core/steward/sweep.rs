@@ -13,13 +13,15 @@ use std::{
 
 use super::disk::quarantine_name;
 use crate::core::{
-    copy::Place,
-    digest::Digest,
-    error::{During, Error, Kind, Result},
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+    },
+    image::reference::ImageRef,
     portal::Portal,
-    progress::Context,
-    reference::ImageRef,
     request::{Id, Request, Stage},
+    transfer::copy::Place,
 };
 
 /// How long something stays that belongs to no request: whoever makes it may not be done.

@@ -6,13 +6,15 @@
 
 use super::examine::PATIENCE;
 use crate::core::{
-    copy::Place,
-    digest::Digest,
-    error::{Kind, Result},
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Kind, Result},
+    },
+    image::reference::ImageRef,
     portal::Portal,
-    progress::Context,
-    reference::ImageRef,
     request::Request,
+    transfer::copy::Place,
 };
 
 /// How an admitted image is called there, and why it was not given its tag, in words; empty where it was, or has none.

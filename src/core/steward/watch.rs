@@ -15,28 +15,33 @@ use super::{
     reach::SiteReference,
 };
 use crate::core::{
-    budget::Budget,
-    clean,
+    base::{
+        badge::Verdict,
+        budget::Budget,
+        clean,
+        context::{Context, Progress},
+        digest::Digest,
+        error::{Error, Result},
+        text,
+    },
     config::Supplier,
-    digest::Digest,
-    error::{Error, Result},
-    evidence::Verdict,
-    model::{Image, Pinned},
+    evidence::{
+        record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
+        terms,
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::{ImageRef, Name, place_of},
+    },
     policy::Site,
-    portal::Portal,
-    progress::{Context, Progress},
-    record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
-    reference::{ImageRef, Name, place_of},
+    portal::{Portal, evidence::Age},
+    ports::store::{How, Use, Watch, Watched},
     request::{
         Admission,
         notice::{APPROVERS, Notice, Topic, Warning},
         statement::Statement,
-        terms,
     },
-    sign::Signatures,
-    store::{How, Use, Watch, Watched},
-    text,
-    verify::Age,
+    transfer::signatures::Signatures,
 };
 
 /// Hours after which an image is judged again although nothing new is known.
@@ -370,7 +375,7 @@ impl Portal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::Severity;
+    use crate::core::evidence::record::Severity;
 
     fn finding(id: &str, severity: Severity) -> Vulnerability {
         Vulnerability { id: id.into(), severity, ..Vulnerability::default() }

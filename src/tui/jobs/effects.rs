@@ -8,17 +8,19 @@ use tokio::sync::mpsc;
 use super::{Jobs, Post};
 use crate::{
     core::{
-        copy::Options,
-        error::{Error, Result},
-        facets,
-        model::Image,
-        portal::Portal,
-        progress::Context,
-        reference::ImageRef,
-        search,
-        sign_in::SignIn,
-        text,
-        upkeep::tag::{Move, named},
+        base::{
+            context::Context,
+            error::{Error, Result},
+            text,
+        },
+        catalog::{facets, search},
+        image::{model::Image, reference::ImageRef},
+        portal::{
+            Portal,
+            sign_in::SignIn,
+            upkeep::tag::{Move, named},
+        },
+        transfer::copy::Options,
     },
     tui::msg::{Effect, Msg, Slot, Target},
 };

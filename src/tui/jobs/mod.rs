@@ -14,12 +14,14 @@ use super::{
     prompter::{Prompter, Questions},
 };
 use crate::core::{
-    error::{Error, Result},
-    launch::Workload,
+    base::{
+        context::{Context, Progress},
+        error::{Error, Result},
+    },
+    image::reference::ImageRef,
+    launch::plan::Workload,
     portal::{Listed, Portal},
     ports::{Listing, Terminal},
-    progress::{Context, Progress},
-    reference::ImageRef,
 };
 
 /// Progress is shown at most this often.

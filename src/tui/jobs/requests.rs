@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, effects::resolve};
 use crate::{
     core::{
-        error::{Error, Kind, Result},
+        base::{
+            context::Context,
+            error::{Error, Kind, Result},
+            text,
+        },
         portal::Portal,
-        progress::Context,
         request::{Event, Id, Pace, RemarkKind, Which},
-        text,
     },
     tui::{
         list::{Row, Seen},

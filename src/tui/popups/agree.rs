@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    core::{error::Result, share::SharePlan, ways::Receiver},
+    core::{
+        base::error::Result,
+        portal::{give_away::Receiver, share::SharePlan},
+    },
     tui::msg::Target,
 };
 

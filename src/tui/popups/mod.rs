@@ -14,7 +14,7 @@ use super::{
     msg::{LinkWish, Target},
     rows::WorkloadId,
 };
-use crate::core::{request::Id, requests::Ruling};
+use crate::core::{portal::requests::Ruling, request::Id};
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 
 use crate::{
-    core::secret::Secret,
+    core::base::secret::Secret,
     tui::{
         action::Action,
         input::Input,

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    core::{error::Result, upkeep::Removal},
+    core::{base::error::Result, portal::upkeep::Removal},
     tui::msg::Target,
 };
 

@@ -14,7 +14,7 @@ use super::{
     removing::{self, Removing},
 };
 use crate::{
-    core::quote::MARK,
+    core::base::quote::MARK,
     tui::{
         input::Input,
         theme::Theme,

@@ -5,7 +5,7 @@ use ratatui::{Frame, layout::Rect, text::Line};
 use tui_term::widget::PseudoTerminal;
 
 use crate::{
-    core::{error::Error, launch::Workload},
+    core::{base::error::Error, launch::plan::Workload},
     tui::{
         theme::Theme,
         widgets::{above, fit, put, row},

@@ -8,13 +8,15 @@ use ratatui::{
 
 use crate::{
     core::{
-        error::{Error, Result},
-        quote::quote,
+        base::{
+            error::{Error, Result},
+            quote::quote,
+            text,
+        },
         request::{
             Id,
             notice::{Notice, Topic},
         },
-        text,
     },
     tui::{
         action::Action,

@@ -8,12 +8,12 @@ use ratatui::{
 
 use crate::{
     core::{
-        clean,
-        error::Error,
-        form::{Answers, Field, FieldKind, Form},
-        launch::Plan,
-        model::Image,
-        reference::ImageRef,
+        base::{clean, error::Error},
+        image::{model::Image, reference::ImageRef},
+        launch::{
+            form::{Answers, Field, FieldKind, Form},
+            plan::Plan,
+        },
     },
     tui::{
         input::Input,

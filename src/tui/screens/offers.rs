@@ -7,7 +7,10 @@ use ratatui::{
 };
 
 use crate::{
-    core::{error::Error, share::Offer, text},
+    core::{
+        base::{error::Error, text},
+        portal::share::Offer,
+    },
     tui::{
         list::{Rows, Walk},
         theme::Theme,

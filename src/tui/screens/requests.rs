@@ -8,10 +8,12 @@ use ratatui::{
 
 use crate::{
     core::{
-        error::{Error, Result},
-        quote::quote,
+        base::{
+            error::{Error, Result},
+            quote::quote,
+            text,
+        },
         request::{Group, Me, Pace, Request, Stage, Which},
-        text,
     },
     tui::{
         action::Action,

@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    core::doctor::Finding,
+    core::portal::doctor::Finding,
     tui::{
         list::Position,
         msg::HealthLine,

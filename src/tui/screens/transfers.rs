@@ -7,7 +7,7 @@ use ratatui::{
 };
 
 use crate::{
-    core::{error::Kind, text},
+    core::base::{error::Kind, text},
     tui::{
         list::{Rows, Walk},
         state::Job,

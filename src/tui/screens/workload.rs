@@ -10,10 +10,8 @@ use ratatui::{
 
 use crate::{
     core::{
-        clean,
-        error::Error,
-        launch::{Usage, Workload},
-        text,
+        base::{clean, error::Error, text},
+        launch::plan::{Usage, Workload},
     },
     tui::{
         action::Action,
@@ -200,7 +198,7 @@ impl Page {
                 Span::styled(sparkline(&self.cpu, width), theme.style("bar")),
                 Span::styled(
                     format!("  memory {}{limit} ", text::size(usage.memory)),
-                    theme.style(if full { tone(crate::core::evidence::Tone::Bad) } else { "text" }),
+                    theme.style(if full { tone(crate::core::base::badge::Tone::Bad) } else { "text" }),
                 ),
                 Span::styled(sparkline(&self.memory, width), theme.style("bar")),
                 Span::styled(format!("  {} processes", usage.processes), theme.style("dim")),

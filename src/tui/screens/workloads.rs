@@ -7,7 +7,10 @@ use ratatui::{
 };
 
 use crate::{
-    core::{error::Error, launch::Workload, text},
+    core::{
+        base::{error::Error, text},
+        launch::plan::Workload,
+    },
     tui::{
         list::{Rows, Walk},
         theme::Theme,

@@ -7,13 +7,17 @@ use serde::Deserialize;
 use super::{Listed, title};
 
 use crate::core::{
-    clean,
-    digest::{Digest, Hasher},
-    evidence::Publisher,
-    model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig, Statement},
-    reference::ImageRef,
-    rows::Row,
-    text,
+    base::{
+        badge::Publisher,
+        clean,
+        digest::{Digest, Hasher},
+        text,
+    },
+    catalog::rows::Row,
+    image::{
+        model::{DataSignature, DiskFacts, Image, ImageKind, Pinned, Platform, PlatformEntry, RunConfig, Statement},
+        reference::ImageRef,
+    },
 };
 
 /// Properties that are shown under other words, or to nobody.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use self::{images::*, servers::*};
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// Something that lists hold.
 pub trait Listed: serde::de::DeserializeOwned {

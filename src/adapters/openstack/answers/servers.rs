@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Listed;
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// `GET /servers/ID`, and the answer to `POST /servers`.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use super::{
     Entry, Settings, spelling, vendors,
     yaml::{Node, Value},
 };
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// What variables of this shell say beside `OS_CLOUD`, and of which cloud.
 pub type Override<'a> = Option<(&'a str, &'a BTreeMap<String, String>)>;
@@ -231,7 +231,8 @@ impl Raw {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::yaml, *};
+    use super::*;
+    use crate::adapters::openstack::settings::yaml;
 
     fn of(text: &str) -> Vec<Entry> {
         clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", None)

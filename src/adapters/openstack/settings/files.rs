@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Entry, Settings, Trouble, entry, recover, yaml::Node};
-use crate::core::clean;
+use crate::core::base::clean;
 
 /// The longest file that is read.
 const LONGEST: u64 = 4 << 20;

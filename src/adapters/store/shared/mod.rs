@@ -13,13 +13,15 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::core::{
-    clean,
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+        text,
+    },
     config::Config,
-    error::{During, Error, Kind, Result},
+    portal::witness::Whose,
+    ports::store::Store,
     request::{Decision, Id, Me},
-    store::Store,
-    text,
-    witness::Whose,
 };
 
 /// Notices that are older are not delivered any more by a way that was set up later, in seconds.

@@ -15,16 +15,18 @@ use tokio::sync::OnceCell;
 
 use super::{address::Address, no_request, read};
 use crate::core::{
-    error::{During, Error, Kind, Result},
+    base::{
+        error::{During, Error, Kind, Result},
+        text,
+    },
     policy::Site,
+    portal::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    ports::store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
     request::{
         Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
         notice::Notice,
         stage::{Next, seconds},
     },
-    store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
-    text,
-    witness::{Chain, Decided, Mark, Whose, Witnessed},
 };
 
 /// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
@@ -271,8 +273,9 @@ async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing
 
 /// A foreign error in our words: which kind it was, and what to do.
 fn of_sql(error: &sqlx::Error, what: &str) -> Error {
-    let away =
-        |why: String, hint: &str| Error::new(Kind::Unavailable, what, crate::core::clean::short(&why, 300)).hint(hint);
+    let away = |why: String, hint: &str| {
+        Error::new(Kind::Unavailable, what, crate::core::base::clean::short(&why, 300)).hint(hint)
+    };
     let inner = match error {
         sqlx::Error::Database(inner) => inner,
         sqlx::Error::Io(io) => {
@@ -304,7 +307,7 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
         }
         other => return away(other.to_string(), "check that the database runs; nothing that was kept is lost"),
     };
-    let message = crate::core::clean::short(inner.message(), 300);
+    let message = crate::core::base::clean::short(inner.message(), 300);
     let code = inner.try_downcast_ref::<PgDatabaseError>().map_or("", PgDatabaseError::code);
     match code {
         "42501" => Error::new(Kind::NotAllowed, what, message).hint("whoever runs the site gives rights"),

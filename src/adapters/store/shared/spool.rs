@@ -9,8 +9,8 @@ use std::{
 use crate::{
     adapters::private,
     core::{
-        error::{During, Result},
-        store::{Spool, Use},
+        base::error::{During, Result},
+        ports::store::{Spool, Use},
     },
 };
 

@@ -22,17 +22,19 @@ use super::{no_request, read};
 use crate::{
     adapters::{private, store::sqlite::is_network},
     core::{
-        error::{During, Error, Kind, Result},
+        base::{
+            error::{During, Error, Kind, Result},
+            text,
+        },
+        image::reference::place_of,
         policy::Site,
-        reference::place_of,
+        portal::witness::{Chain, Decided, Mark, Whose, Witnessed},
+        ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
         request::{
             Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
             notice::{APPROVERS, Notice, told},
             stage::seconds,
         },
-        store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
-        text,
-        witness::{Chain, Decided, Mark, Whose, Witnessed},
     },
 };
 
@@ -983,7 +985,7 @@ mod tests {
     async fn rows_that_cannot_be_read_cost_themselves_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path().join("requests.db"));
-        let digest = crate::core::digest::Digest::of(b"a").to_string();
+        let digest = crate::core::base::digest::Digest::of(b"a").to_string();
         let asked = Asked { from: format!("oci://r.example/a@{digest}"), digest: digest.clone(), ..Asked::default() };
         let wish =
             Wish { person: "ada".into(), reason: "r".into(), until: None, since: 0, private: false, withdrawn: false };

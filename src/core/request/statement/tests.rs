@@ -2,10 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::{
-    admission::{Decided, Known},
-    evidence::{Scan, Verdict},
-    findings::Counts,
-    request::{Admission, Asked, Class, Dossier, Ground, Stage},
+    base::badge::{Scan, Verdict},
+    evidence::findings::Counts,
+    request::{
+        Admission, Asked, Class, Dossier, Ground, Stage,
+        admission::{Decided, Known},
+    },
 };
 
 fn name() -> Name {

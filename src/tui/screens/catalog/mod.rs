@@ -11,17 +11,16 @@ use crossterm::event::KeyEvent;
 
 use crate::{
     core::{
-        digest::Digest,
-        error::Error,
-        evidence::Badge,
-        model::{ImageKind, Version},
+        base::{badge::Badge, digest::Digest, error::Error, text},
+        catalog::{
+            query::Query,
+            rows::{RowSet, RowView},
+            search::{RowId, Sort},
+            standing::Standing,
+        },
+        evidence::record::Subject,
+        image::model::{ImageKind, Version},
         ports::{CachedRows, Listing},
-        query::Query,
-        record::Subject,
-        rows::{RowSet, RowView},
-        search::{RowId, Sort},
-        standing::Standing,
-        text,
     },
     tui::{
         input::Input,
@@ -502,7 +501,7 @@ impl Catalog {
     pub fn projects(&self, source: &str) -> Vec<String> {
         let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Vec::new() };
         let all: BTreeSet<&str> = (0..rows.len())
-            .map(|at| crate::core::rows::project_of(rows.name(at)))
+            .map(|at| crate::core::catalog::rows::project_of(rows.name(at)))
             .filter(|project| !project.is_empty())
             .collect();
         all.into_iter().map(str::to_owned).collect()

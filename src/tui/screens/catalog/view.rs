@@ -9,12 +9,13 @@ use ratatui::{
 use super::{Catalog, Feed};
 use crate::{
     core::{
-        evidence::{Badge, Publisher, Signature, Tone},
-        model::ImageKind,
+        base::{
+            badge::{Badge, Publisher, Signature, Tone},
+            text,
+        },
+        catalog::{query::Query, rows::RowView, search},
+        image::model::ImageKind,
         ports::Listing,
-        query::Query,
-        rows::RowView,
-        search, text,
     },
     tui::{
         theme::Theme,

@@ -5,12 +5,13 @@ use ratatui::text::{Line, Span};
 use super::Page;
 use crate::{
     core::{
-        evidence::{Signature, Verdict},
-        model::Image,
-        record::{Kind, Outcome, Record, best},
-        reference::ImageRef,
-        text,
-        verify::Verified,
+        base::{
+            badge::{Signature, Verdict},
+            text,
+        },
+        evidence::record::{Kind, Outcome, Record, best},
+        image::{model::Image, reference::ImageRef},
+        portal::evidence::Verified,
     },
     tui::{
         theme::Theme,

@@ -5,9 +5,8 @@ use ratatui::text::{Line, Span};
 use super::{Page, evidence};
 use crate::{
     core::{
-        evidence::Scan,
-        record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
-        text,
+        base::{badge::Scan, text},
+        evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
     },
     tui::{
         theme::Theme,

@@ -8,13 +8,13 @@ pub use findings::Order;
 
 use crate::{
     core::{
-        error::Error,
-        form::join_words,
-        model::{self, Image, Version},
-        reference::ImageRef,
-        share::Share,
-        text,
-        verify::Verified,
+        base::{error::Error, text},
+        image::{
+            model::{self, Image, Version},
+            reference::ImageRef,
+        },
+        launch::form::join_words,
+        portal::{evidence::Verified, share::Share},
     },
     tui::{
         list::{Position, Rows, Seen, Unseen, Walk},
@@ -309,7 +309,7 @@ impl Page {
             );
             disk.warnings.iter().for_each(|warning| add("! Careful", warning.clone()));
         }
-        let host = crate::core::model::Platform::host();
+        let host = crate::core::image::model::Platform::host();
         let shown = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         let platforms = image.platforms.iter().map(|entry| {
             let mut notes = Vec::new();

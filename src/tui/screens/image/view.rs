@@ -8,7 +8,7 @@ use ratatui::{
 
 use super::{LABEL, Page, Pane, value_width};
 use crate::{
-    core::{model::Image, text},
+    core::{base::text, image::model::Image},
     tui::{
         list::Walk,
         theme::Theme,

@@ -1,0 +1,218 @@
+//! Content digests of the OCI image specification ("descriptor", section Digests).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+use super::error::{Error, Result};
+
+/// `sha256:<64 hex>` or `sha512:<128 hex>`, always lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+impl Digest {
+    /// The SHA-256 digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    fn written(algorithm: &str, bytes: &[u8]) -> Self {
+        Self(format!("{algorithm}:{}", super::text::hex(bytes)))
+    }
+
+    /// The whole text, `algorithm:hex`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The algorithm, `sha256` or `sha512`.
+    pub fn algorithm(&self) -> &str {
+        self.0.split_once(':').map_or("", |(algorithm, _)| algorithm)
+    }
+
+    /// The hexadecimal part.
+    pub fn hex(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, hex)| hex)
+    }
+
+    /// The first twelve hexadecimal figures, for narrow columns.
+    pub fn short(&self) -> &str {
+        self.hex().get(..12).unwrap_or_default()
+    }
+
+    /// Checks that `bytes` have this digest, by its own algorithm.
+    pub fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
+        let mut hasher = self.hasher();
+        hasher.update(bytes);
+        self.matches(&hasher.finish(), what)
+    }
+
+    /// What hashes bytes whose digest this one may be.
+    pub fn hasher(&self) -> Hasher {
+        Hasher::of(self.algorithm())
+    }
+
+    /// The tag of what is attached to it, in a registry without an interface for that: algorithm and figures, cut to
+    /// what a tag may have (distribution specification 1.1, "Referrers Tag Schema").
+    pub fn referrers_tag(&self) -> String {
+        let part = |text: &str, most: usize| -> String {
+            let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
+            text.chars().take(most).map(|letter| if allowed(letter) { letter } else { '-' }).collect()
+        };
+        format!("{}-{}", part(self.algorithm(), 32), part(self.hex(), 64))
+    }
+
+    /// The tag that cosign keeps with it, by its ending: `.sig`, `.att`, `.sbom`. `None` where no tag is as long as that:
+    /// of SHA-512 there is none.
+    pub fn attached_tag(&self, ending: &str) -> Option<String> {
+        let tag = format!("{}-{}{ending}", self.algorithm(), self.hex());
+        crate::core::image::reference::is_tag(&tag).then_some(tag)
+    }
+
+    /// Checks that `found` is this digest.
+    pub fn matches(&self, found: &Self, what: &str) -> Result<()> {
+        if self == found {
+            return Ok(());
+        }
+        Err(Error::new(super::error::Kind::Integrity, what, format!("the bytes have digest {found}, not {self}"))
+            .hint("do not use it; tell whoever runs the source"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let sized = match text.split_once(':') {
+            Some(("sha256", hex)) => hex.len() == 64 && is_hex(hex),
+            Some(("sha512", hex)) => hex.len() == 128 && is_hex(hex),
+            _ => false,
+        };
+        if sized {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::usage(
+                format!("digest '{}'", super::clean::short(text, 80)),
+                "expected sha256: and 64 lower-case hexadecimal figures",
+            ))
+        }
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Error;
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A running SHA-256, unless another algorithm was asked for.
+#[derive(Clone)]
+pub struct Hasher(Algorithm);
+
+#[derive(Clone)]
+enum Algorithm {
+    Sha256(sha2::Sha256),
+    Sha512(sha2::Sha512),
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Algorithm::Sha256(sha2::Sha256::default()))
+    }
+}
+
+impl Hasher {
+    /// One of an algorithm by its name: `sha256`, else `sha512`.
+    pub fn of(algorithm: &str) -> Self {
+        if algorithm == "sha256" { Self::default() } else { Self(Algorithm::Sha512(sha2::Sha512::default())) }
+    }
+
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Algorithm::Sha256(hasher) => hasher.update(bytes),
+            Algorithm::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// Adds everything that `reader` has.
+    pub fn read(&mut self, mut reader: impl std::io::Read) -> std::io::Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => self.update(&buffer[..count]),
+            }
+        }
+    }
+
+    /// The digest of everything added.
+    pub fn finish(self) -> Digest {
+        match self.0 {
+            Algorithm::Sha256(hasher) => Digest::written("sha256", &hasher.finalize()),
+            Algorithm::Sha512(hasher) => Digest::written("sha512", &hasher.finalize()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_digests_parse() {
+        assert!(Digest::of(b"x").as_str().parse::<Digest>().is_ok());
+        for bad in ["", "sha256:", "sha256:xyz", "md5:00", &format!("sha256:{}", "A".repeat(64)), "sha256:../../etc"] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_hashed_by_the_algorithm_that_their_digest_names() {
+        let mut hasher = Hasher::of("sha512");
+        hasher.update(b"x");
+        let long = hasher.finish();
+        assert!(long.check(b"x", "read").is_ok() && long.check(b"y", "read").is_err());
+        assert!(Digest::of(b"x").check(b"x", "read").is_ok());
+    }
+
+    #[test]
+    fn tags_of_attachments_are_as_the_specification_has_them() {
+        let digest = |algorithm: &str, count| format!("{algorithm}:{}", "a".repeat(count)).parse::<Digest>().unwrap();
+        let (short, long) = (digest("sha256", 64), digest("sha512", 128));
+        assert_eq!(short.referrers_tag(), format!("sha256-{}", "a".repeat(64)));
+        assert_eq!(long.referrers_tag(), format!("sha512-{}", "a".repeat(64)));
+        assert_eq!(short.attached_tag(".sig"), Some(format!("sha256-{}.sig", "a".repeat(64))));
+        // It would have 139 letters, and a tag has 128 at most.
+        assert_eq!(long.attached_tag(".sig"), None);
+    }
+
+    #[test]
+    fn the_empty_digest_is_the_published_one() {
+        assert_eq!(Digest::of(b"").short(), "e3b0c44298fc");
+        let long = Hasher::of("sha512").finish();
+        assert_eq!((long.algorithm(), long.short()), ("sha512", "cf83e1357eef"));
+        assert!(long.as_str().parse::<Digest>().is_ok());
+    }
+}

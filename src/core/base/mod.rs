@@ -1,0 +1,13 @@
+//! Words and small things that everything stands on: errors, texts, cleaning, digests, deadlines.
+
+pub mod badge;
+pub mod budget;
+pub mod clean;
+pub mod context;
+pub mod digest;
+pub mod error;
+pub mod json;
+pub mod mistakes;
+pub mod quote;
+pub mod secret;
+pub mod text;

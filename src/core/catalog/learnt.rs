@@ -1,0 +1,74 @@
+//! What a list does not tell and a look at one image does: size, date, platforms. Learnt for the rows people see.
+//!
+//! A registry's list has only names and tags. What was learnt about a row is shown at once, and stays in the list
+//! when the source is listed again, as long as the row's tag is the same.
+
+use std::collections::HashMap;
+
+use super::rows::{Row, RowSet, favourite};
+use crate::core::image::model::{ImageKind, Version};
+
+/// Images of one source by name, as looked at under one tag each.
+pub type Learnt = HashMap<String, Version>;
+
+/// Whether a row tells nothing but names.
+pub fn is_bare(row: &Row) -> bool {
+    row.size.is_none() && row.updated.is_none() && row.platforms.is_empty()
+}
+
+/// Adds to bare rows what they do not tell: from `learnt`, else from the same row of the `old` list.
+pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
+    for row in rows.iter_mut().filter(|row| is_bare(row)) {
+        let Some(tag) = favourite(row.tags.iter().map(String::as_str)) else { continue };
+        if let Some(version) = learnt.get(&row.name).filter(|version| version.tag == tag) {
+            row.size = version.size;
+            row.updated = version.created;
+            row.platforms = version.platforms.iter().map(ToString::to_string).collect();
+            if let Some(artifact) = &version.artifact {
+                row.kind = ImageKind::Artifact;
+                row.note.clone_from(artifact);
+            }
+        } else if let Some(known) = old.find(&row.name).and_then(|at| old.get(at)) {
+            if known.favourite_tag() == Some(tag) {
+                row.size = known.size;
+                row.updated = known.updated;
+                row.platforms = known.platforms.split_whitespace().map(str::to_owned).collect();
+                if known.kind == ImageKind::Artifact {
+                    row.kind = ImageKind::Artifact;
+                    known.note.clone_into(&mut row.note);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, tag: &str) -> Row {
+        Row { name: name.into(), tags: vec![tag.into()], ..Row::default() }
+    }
+
+    #[test]
+    fn what_was_learnt_stays_while_the_tag_does() {
+        let old = RowSet::build(vec![Row { size: Some(7), platforms: vec!["linux/amd64".into()], ..row("a/b", "1") }]);
+        let version = Version {
+            tag: "3".into(),
+            digest: None,
+            created: Some(9),
+            size: Some(8),
+            platforms: vec!["linux/arm64".parse().unwrap()],
+            artifact: None,
+        };
+        let learnt = Learnt::from([("a/c".to_owned(), version)]);
+        let mut rows = vec![row("a/b", "1"), row("a/c", "3"), row("a/d", "1")];
+        enrich(&mut rows, &learnt, &old);
+        assert_eq!((rows[0].size, rows[0].platforms.as_slice()), (Some(7), &["linux/amd64".to_owned()][..]));
+        assert_eq!((rows[1].size, rows[1].updated, rows[1].platforms[0].as_str()), (Some(8), Some(9), "linux/arm64"));
+        assert_eq!(rows[2].size, None);
+        let mut moved = vec![row("a/b", "2"), row("a/c", "4")];
+        enrich(&mut moved, &learnt, &old);
+        assert!(moved.iter().all(|row| row.size.is_none()), "another tag is another image");
+    }
+}

@@ -1,0 +1,282 @@
+//! What a person types into the filter, with its facets: `gromacs kind:vm source:lab tag:2024 -trust:unsigned`.
+
+use super::{
+    rows::{RowView, project_of},
+    standing::{Facet, Standing},
+};
+use crate::core::{base::badge::Publisher, image::model::ImageKind};
+
+/// Words that narrow, as they are typed before a colon.
+const FACETS: [&str; 10] =
+    ["tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict"];
+
+/// A minus that no flag of a command line begins with.
+pub const MINUS: char = '\u{2212}';
+
+/// What is looked for beside the name of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// Its tags.
+    Tag,
+    /// Its labels.
+    Label,
+    /// Its platforms.
+    Platform,
+    /// Its digest.
+    Digest,
+}
+
+impl Field {
+    /// Its text in a row.
+    pub fn of<'a>(self, row: &RowView<'a>) -> &'a str {
+        match self {
+            Self::Tag => row.tags,
+            Self::Label => row.labels,
+            Self::Platform => row.platforms,
+            Self::Digest => row.digest,
+        }
+    }
+}
+
+/// What no row may be that fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Without {
+    /// With this in its name.
+    Word(String),
+    /// Of such a source.
+    Source(String),
+    /// Of this kind.
+    Kind(ImageKind),
+    /// Of this project.
+    Project(String),
+    /// With this beside its name.
+    Beside(Field, String),
+}
+
+/// A filter, read once and then used on every row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Words, lower case.
+    pub words: Vec<String>,
+    /// Only these sources.
+    pub sources: Vec<String>,
+    /// Only this kind.
+    pub kind: Option<ImageKind>,
+    /// Only this project.
+    pub project: Option<String>,
+    /// Must all be in the row beside its name; lower case.
+    pub beside: Vec<(Field, String)>,
+    /// Must none be said of the row.
+    pub without: Vec<Without>,
+    /// How it must stand, or (`false`) must not: one of these states.
+    pub standing: Vec<(bool, Facet, Vec<&'static str>)>,
+    /// Facets that nothing can fit, and why.
+    pub unknown: Vec<String>,
+}
+
+impl Query {
+    /// Reads what was typed. Nothing is an error: an unknown facet is a word, and a facet that nothing can fit says so.
+    pub fn parse(text: &str) -> Self {
+        let mut query = Self::default();
+        for part in text.split_whitespace() {
+            let lower = part.to_lowercase();
+            match lower.strip_prefix(['-', MINUS]) {
+                Some("") => {}
+                Some(word) => query.take(word, false),
+                None => query.take(&lower, true),
+            }
+        }
+        query
+    }
+
+    fn take(&mut self, part: &str, wanted: bool) {
+        let (facet, value) = part.split_once(':').unwrap_or(("", part));
+        // Half typed, it narrows nothing yet.
+        if value.is_empty() && FACETS.contains(&facet) {
+            return;
+        }
+        let value = value.to_owned();
+        match facet {
+            "source" if wanted => self.sources.push(value),
+            "source" => self.without.push(Without::Source(value)),
+            "kind" => match kind(&value) {
+                Some(kind) if wanted => self.kind = Some(kind),
+                Some(kind) => self.without.push(Without::Kind(kind)),
+                None => {
+                    let all = ImageKind::ALL.map(ImageKind::word).join(", ");
+                    self.unknown.push(format!("kind:{value} is no kind: {all}"));
+                }
+            },
+            "project" if wanted => self.project = Some(value),
+            "project" => self.without.push(Without::Project(value)),
+            "tag" => self.beside(Field::Tag, value, wanted),
+            "label" => self.beside(Field::Label, value, wanted),
+            "platform" => self.beside(Field::Platform, value, wanted),
+            "digest" => self.beside(Field::Digest, value, wanted),
+            "sha256" | "sha512" => self.beside(Field::Digest, part.to_owned(), wanted),
+            "trust" => self.stands(Facet::Trust, facet, &value, wanted),
+            "scan" => self.stands(Facet::Scan, facet, &value, wanted),
+            "verdict" => self.stands(Facet::Verdict, facet, &value, wanted),
+            "" if wanted => self.words.push(value),
+            "" => self.without.push(Without::Word(value)),
+            // A name with its tag, as images are called.
+            name if wanted => {
+                self.words.push(name.to_owned());
+                if !value.is_empty() {
+                    self.beside(Field::Tag, value, true);
+                }
+            }
+            name => self.without.push(Without::Word(name.to_owned())),
+        }
+    }
+
+    fn beside(&mut self, field: Field, value: String, wanted: bool) {
+        if wanted {
+            self.beside.push((field, value));
+        } else {
+            self.without.push(Without::Beside(field, value));
+        }
+    }
+
+    fn stands(&mut self, facet: Facet, name: &str, value: &str, wanted: bool) {
+        let states = facet.states(value);
+        if states.is_empty() {
+            self.unknown.push(format!("{name}:{value} is none of {}", facet.choices()));
+        }
+        self.standing.push((wanted, facet, states));
+    }
+
+    /// Whether it lets every row through.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The tags that are asked for.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.beside.iter().filter(|(field, _)| *field == Field::Tag).map(|(_, text)| text.as_str())
+    }
+
+    /// Whether nothing that it excludes is said of a row.
+    pub fn spares(&self, source: &str, row: &RowView<'_>) -> bool {
+        let holds = |text: &str, word: &str| text.to_lowercase().contains(word);
+        !self.without.iter().any(|without| match without {
+            Without::Word(word) => holds(row.name, word),
+            Without::Source(name) => holds(source, name),
+            Without::Kind(kind) => row.kind == *kind,
+            Without::Project(project) => project_of(row.name).to_lowercase() == *project,
+            Without::Beside(field, text) => holds(field.of(row), text),
+        })
+    }
+
+    /// Whether an image stands as is wanted.
+    pub fn stands_well(&self, standing: &Standing, publisher: Publisher) -> bool {
+        self.standing.iter().all(|(wanted, facet, states)| facet.fits(states, standing, publisher) == *wanted)
+    }
+
+    /// Whether every row that fits `self` also fits `older`, so that its hits can be narrowed.
+    pub fn narrows(&self, older: &Self) -> bool {
+        let extends = |new: &[String], old: &[String]| {
+            new.len() >= old.len() && old.iter().zip(new).all(|(old, new)| new.starts_with(old.as_str()))
+        };
+        let beside = || {
+            self.beside.len() >= older.beside.len()
+                && older.beside.iter().zip(&self.beside).all(|(old, new)| old.0 == new.0 && new.1.starts_with(&old.1))
+        };
+        self.sources == older.sources
+            && (older.kind.is_none() || older.kind == self.kind)
+            && (older.project.is_none() || older.project == self.project)
+            && extends(&self.words, &older.words)
+            && beside()
+            // A longer word excludes less.
+            && self.without.starts_with(&older.without)
+            && self.standing == older.standing
+            && older.unknown.is_empty()
+    }
+}
+
+/// The kind of this name, or half typed: `v`.
+fn kind(name: &str) -> Option<ImageKind> {
+    name.parse().ok().or_else(|| ImageKind::ALL.into_iter().find(|kind| kind.word().starts_with(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facets_tags_and_words_are_told_apart() {
+        let query = Query::parse("Gromacs:2024 source:lab kind:vm project:physics platform:arm64 label:a=b sha256:abc");
+        assert_eq!(query.words, ["gromacs"]);
+        assert_eq!(
+            query.beside,
+            [
+                (Field::Tag, "2024".to_owned()),
+                (Field::Platform, "arm64".to_owned()),
+                (Field::Label, "a=b".to_owned()),
+                (Field::Digest, "sha256:abc".to_owned())
+            ]
+        );
+        assert_eq!(
+            (query.kind, query.project.as_deref(), query.sources.as_slice()),
+            (Some(ImageKind::Vm), Some("physics"), &["lab".to_owned()][..])
+        );
+        assert!(Query::parse("tag: kind: trust: -").is_empty(), "what is half typed narrows nothing");
+    }
+
+    #[test]
+    fn what_nothing_can_fit_says_why() {
+        for (text, words) in [("kind:mainframe", "container, vm"), ("-verdict:perhaps", "needs-approval")] {
+            let query = Query::parse(text);
+            assert!(query.unknown.len() == 1 && query.unknown[0].contains(words), "{:?}", query.unknown);
+        }
+        assert_eq!(Query::parse("kind:vol").kind, Some(ImageKind::Volume), "half typed");
+    }
+
+    #[test]
+    fn a_minus_excludes() {
+        let row = |name| RowView {
+            name,
+            tags: "1.0 latest",
+            digest: "",
+            labels: "team=physics",
+            platforms: "linux/arm64",
+            note: "",
+            tag_count: 2,
+            kind: ImageKind::Container,
+            publisher: Publisher::Unknown,
+            size: None,
+            updated: None,
+        };
+        let spares = |text: &str| Query::parse(text).spares("lab", &row("physics/gromacs"));
+        for excluded in [
+            "-grom",
+            "-source:lab",
+            "-kind:container",
+            "-project:physics",
+            "-tag:latest",
+            "-label:team",
+            "\u{2212}platform:arm64",
+        ] {
+            assert!(!spares(excluded), "{excluded}");
+        }
+        for other in
+            ["-lammps", "-source:docker", "-kind:vm", "-project:phys", "-tag:physics", "-label:1.0", "-platform:amd64"]
+        {
+            assert!(spares(other), "{other}: each facet is its own");
+        }
+    }
+
+    #[test]
+    fn longer_words_narrow_and_changed_ones_do_not() {
+        let narrows = |new: &str, old: &str| Query::parse(new).narrows(&Query::parse(old));
+        assert!(narrows("grom", "gro"));
+        assert!(narrows("gro kind:vm", "gro"));
+        assert!(narrows("gro mac", "gro"));
+        assert!(narrows("gro -x", "gro"));
+        assert!(!narrows("gro", "grom"));
+        assert!(!narrows("source:b gro", "gro"));
+        assert!(!narrows("kind:sif", "kind:vm"));
+        assert!(!narrows("-grom", "-gro"), "it excludes less");
+        assert!(!narrows("label:ab", "tag:a"));
+    }
+}

@@ -1,0 +1,109 @@
+//! How an image stands: what is known of its signatures and its scan, and what policy makes of it. For lists and filters.
+
+use crate::core::base::badge::{Badge, Publisher, Scan, Signature, Verdict};
+
+/// The badges of one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The one badge of a row that has room for no more.
+    pub badge: Badge,
+    /// What is known of signatures.
+    pub trust: Badge,
+    /// What is known of vulnerabilities.
+    pub scan: Badge,
+    /// What policy makes of it.
+    pub verdict: Badge,
+}
+
+impl Default for Standing {
+    /// Nobody has looked.
+    fn default() -> Self {
+        let trust = Signature::default().badge();
+        Self { badge: trust, trust, scan: Scan::default().badge(), verdict: Verdict::default().badge() }
+    }
+}
+
+/// What a filter asks of a standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    /// Signatures; or who the source says made it.
+    Trust,
+    /// Vulnerabilities.
+    Scan,
+    /// The verdict.
+    Verdict,
+}
+
+impl Facet {
+    /// Every state, in the words of badges.
+    fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::Trust => {
+                let signatures = Signature::ALL.iter().map(|state| state.badge().word);
+                signatures.chain(Publisher::ALL.iter().map(|state| state.badge().word)).collect()
+            }
+            Self::Scan => Scan::ALL.iter().map(|state| state.badge().word).collect(),
+            Self::Verdict => {
+                [Verdict::Allow, Verdict::NeedsApproval, Verdict::Deny, Verdict::Undecided].map(Verdict::word).to_vec()
+            }
+        }
+    }
+
+    /// The states that a typed word means: that of this name, else those with a word in their name that begins like it.
+    pub fn states(self, typed: &str) -> Vec<&'static str> {
+        let all = self.words();
+        if let Some(exact) = all.iter().find(|word| as_typed(word) == typed) {
+            return vec![exact];
+        }
+        let begins = |word: &&&str| {
+            let word = as_typed(word);
+            word.starts_with(typed) || word.split('-').any(|part| part.starts_with(typed))
+        };
+        all.iter().filter(begins).copied().collect()
+    }
+
+    /// The states as they are typed, for advice.
+    pub fn choices(self) -> String {
+        self.words().into_iter().map(as_typed).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether an image stands in one of these states.
+    pub fn fits(self, states: &[&'static str], standing: &Standing, publisher: Publisher) -> bool {
+        let is = |badge: Badge| states.contains(&badge.word);
+        match self {
+            Self::Trust => is(standing.trust) || publisher != Publisher::Unknown && is(publisher.badge()),
+            Self::Scan => is(standing.scan),
+            Self::Verdict => is(standing.verdict),
+        }
+    }
+}
+
+/// A state as one word: `needs-approval`.
+fn as_typed(words: &str) -> String {
+    let letters = words.chars().filter(|c| *c != ',').map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() });
+    letters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_the_state_of_that_name_before_others_that_have_it_in_theirs() {
+        assert_eq!(Facet::Trust.states("verified"), ["verified"], "not whom only the source vouches for");
+        assert_eq!(Facet::Trust.states("failed"), ["signature FAILED"]);
+        assert_eq!(Facet::Verdict.states("needs-approval"), ["needs approval"]);
+        assert_eq!(Facet::Verdict.states("approval"), ["needs approval"]);
+        assert_eq!(Facet::Scan.states("stale"), ["scan is stale"]);
+        assert!(Facet::Scan.states("purple").is_empty());
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_in_no_good_state() {
+        let unknown = Standing::default();
+        assert!(Facet::Trust.fits(&Facet::Trust.states("not-checked"), &unknown, Publisher::Unknown));
+        assert!(!Facet::Trust.fits(&Facet::Trust.states("verified"), &unknown, Publisher::VendorVerified));
+        assert!(Facet::Trust.fits(&Facet::Trust.states("official"), &unknown, Publisher::Official));
+        assert!(Facet::Verdict.fits(&Facet::Verdict.states("undecided"), &unknown, Publisher::Unknown));
+    }
+}

@@ -1,0 +1,280 @@
+//! Known vulnerabilities: how bad, in what, fixed where; counted as they come, so that a report of any length fits.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::base::text;
+
+/// Findings that are kept of one scan; the counts tell of all.
+pub const MOST_FINDINGS: usize = 2000;
+
+/// Findings by severity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Critical ones.
+    pub critical: u64,
+    /// High ones.
+    pub high: u64,
+    /// Medium ones.
+    pub medium: u64,
+    /// Low ones.
+    pub low: u64,
+    /// Those without a severity.
+    pub unknown: u64,
+    /// Critical ones for which there is a fixed version.
+    pub fixable_critical: u64,
+    /// Those known to be exploited.
+    pub known_exploited: u64,
+}
+
+impl Counts {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.critical + self.high + self.medium + self.low + self.unknown
+    }
+
+    /// `2 critical (1 fixable), 7 high`; empty without findings.
+    pub fn words(&self) -> String {
+        let mut parts = Vec::new();
+        for (count, word) in [
+            (self.critical, "critical"),
+            (self.high, "high"),
+            (self.medium, "medium"),
+            (self.low, "low"),
+            (self.unknown, "of unknown severity"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{} {word}", text::count(count)));
+            }
+        }
+        if self.fixable_critical > 0 {
+            parts.push(format!("{} of the critical fixable", text::count(self.fixable_critical)));
+        }
+        if self.known_exploited > 0 {
+            parts.push(format!("{} known to be exploited", text::count(self.known_exploited)));
+        }
+        parts.join(", ")
+    }
+}
+
+/// One known vulnerability in one package.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vulnerability {
+    /// How bad, the worst first.
+    pub severity: Severity,
+    /// `CVE-2024-3094` and the like.
+    pub id: String,
+    /// The package.
+    pub package: String,
+    /// Its version in the image.
+    pub installed: String,
+    /// The version that has it no more; empty if there is none.
+    pub fixed: String,
+    /// Who says how bad it is.
+    pub source: String,
+    /// A line about it.
+    pub title: String,
+    /// Whether it is known to be exploited.
+    pub exploited: bool,
+}
+
+/// How bad a vulnerability is, the worst first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worst.
+    Critical,
+    /// Bad.
+    High,
+    /// Less bad.
+    Medium,
+    /// Hardly.
+    Low,
+    /// Nobody says.
+    #[default]
+    Unknown,
+}
+
+impl Severity {
+    /// The word, and from a report's word in any case.
+    pub fn read(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "critical" => Self::Critical,
+            "high" | "important" | "error" => Self::High,
+            "medium" | "moderate" | "warning" => Self::Medium,
+            "low" | "negligible" | "minor" | "note" => Self::Low,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Vulnerability {
+    /// Whether people are told of it: it is bad, or known to be exploited.
+    pub fn matters(&self) -> bool {
+        self.exploited || self.severity <= Severity::High
+    }
+
+    /// How bad, and who says so: `critical (nvd)`.
+    pub fn severity_by(&self) -> String {
+        let word = self.severity.word();
+        if self.source.is_empty() { word.to_owned() } else { format!("{word} ({})", self.source) }
+    }
+}
+
+impl Counts {
+    /// Counts one.
+    fn add(&mut self, one: &Vulnerability) {
+        match one.severity {
+            Severity::Critical => self.critical += 1,
+            Severity::High => self.high += 1,
+            Severity::Medium => self.medium += 1,
+            Severity::Low => self.low += 1,
+            Severity::Unknown => self.unknown += 1,
+        }
+        self.fixable_critical += u64::from(one.severity == Severity::Critical && !one.fixed.is_empty());
+        self.known_exploited += u64::from(one.exploited);
+    }
+}
+
+/// Identifiers of those that are cut, which are looked up in the list of exploited ones all the same.
+const MOST_CUT: usize = 200_000;
+
+/// Findings as they come: all are counted, the worst are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: Counts,
+    worst: Vec<Vulnerability>,
+    cut: Vec<(Severity, String)>,
+}
+
+impl Tally {
+    /// Takes one in.
+    pub fn add(&mut self, one: Vulnerability) {
+        self.counts.add(&one);
+        self.worst.push(one);
+        if self.worst.len() >= 2 * MOST_FINDINGS {
+            self.shorten();
+        }
+    }
+
+    /// Takes those of another in.
+    pub fn merge(&mut self, other: Self) {
+        let counts = &mut self.counts;
+        counts.critical += other.counts.critical;
+        counts.high += other.counts.high;
+        counts.medium += other.counts.medium;
+        counts.low += other.counts.low;
+        counts.unknown += other.counts.unknown;
+        counts.fixable_critical += other.counts.fixable_critical;
+        counts.known_exploited += other.counts.known_exploited;
+        self.worst.extend(other.worst);
+        self.cut.extend(other.cut);
+        self.shorten();
+    }
+
+    fn shorten(&mut self) {
+        self.worst.sort();
+        let cut = self.worst.drain(self.worst.len().min(MOST_FINDINGS)..).map(|one| (one.severity, one.id));
+        self.cut.extend(cut);
+        self.cut.truncate(MOST_CUT);
+    }
+
+    /// All of them counted, and the worst, with those marked that are known to be exploited.
+    pub fn finish(mut self, exploited: &Exploited) -> (Counts, Vec<Vulnerability>) {
+        self.shorten();
+        for one in self.worst.iter_mut().filter(|one| !one.exploited && exploited.has(&one.id)) {
+            one.exploited = true;
+            self.counts.known_exploited += 1;
+        }
+        for (severity, id) in self.cut {
+            if exploited.has(&id) {
+                self.counts.known_exploited += 1;
+                self.worst.push(Vulnerability { severity, id, exploited: true, ..Vulnerability::default() });
+            }
+        }
+        self.worst.sort_by(|a, b| b.exploited.cmp(&a.exploited).then_with(|| a.cmp(b)));
+        self.worst.truncate(MOST_FINDINGS);
+        (self.counts, self.worst)
+    }
+}
+
+/// Vulnerabilities that are known to be exploited, as catalogues list them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exploited(BTreeSet<String>);
+
+impl Exploited {
+    /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier a line. An entry without an
+    /// identifier is left out; the others count.
+    pub fn read(text: &str) -> Self {
+        let text = text.trim_start_matches('\u{feff}');
+        let Ok(catalogue) = serde_json::from_str::<serde_json::Value>(text) else {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            return Self(lines.map(str::to_owned).collect());
+        };
+        let entries = catalogue.get("vulnerabilities").and_then(serde_json::Value::as_array);
+        let id = |entry: &serde_json::Value| Some(entry.get("cveID")?.as_str()?.to_owned());
+        Self(entries.into_iter().flatten().filter_map(id).collect())
+    }
+
+    /// Takes the entries of another in.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether it is in a catalogue.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains(id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(at: usize, severity: Severity) -> Vulnerability {
+        Vulnerability { severity, id: format!("CVE-{at}"), fixed: "2".into(), ..Vulnerability::default() }
+    }
+
+    #[test]
+    fn a_report_of_any_length_is_counted_whole_and_kept_in_part_and_what_is_exploited_is_never_cut() {
+        let mut tally = Tally::default();
+        for at in 0..50_000 {
+            tally.add(finding(at, if at % 100 == 0 { Severity::Critical } else { Severity::Low }));
+        }
+        let catalogue = r#"{"title":"KEV","vulnerabilities":[{"cveID":"CVE-49999","vendorProject":"x"}]}"#;
+        let (counts, worst) = tally.finish(&Exploited::read(catalogue));
+        assert_eq!(
+            (counts.critical, counts.low, counts.fixable_critical, counts.known_exploited),
+            (500, 49_500, 500, 1)
+        );
+        assert_eq!((worst.len(), worst[0].id.as_str(), worst[0].exploited), (MOST_FINDINGS, "CVE-49999", true));
+        assert_eq!(worst[1].severity, Severity::Critical);
+        let odd = r#"{"title":null,"vulnerabilities":[{"cveID":null},{},7,null,{"cveID":"CVE-9","notes":null}]}"#;
+        assert!(Exploited::read(odd).has("CVE-9"), "an odd entry costs itself");
+        assert_eq!(Exploited::read(r#"{"vulnerabilities":null}"#).len(), 0);
+        let listed = Exploited::read("# ours\nCVE-1\n\n CVE-2 \n");
+        assert!(listed.has("CVE-2") && listed.len() == 2);
+    }
+}

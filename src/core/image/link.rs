@@ -1,0 +1,339 @@
+//! A link: `wharf:` + the pinned reference + a query that says how it was seen and by whom.
+//!
+//! Every link is pinned: to a digest in its reference, or, for a cloud's image, to the hash that the cloud keeps (`hash`).
+//! Whoever sends a cloud's image calls that cloud by a name of their own, so its link names the address of the identity
+//! service (`at`) and the region, which the receiver's own configuration is searched for.
+//!
+//! Text only, no secrets, so that it survives mail and chat. The `sig` field is kept as it came:
+//! signing arrives with evidence, and a link that carries one must not lose it on the way.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    model::{Pinned, Platform},
+    reference::ImageRef,
+};
+use crate::core::base::{
+    clean,
+    digest::Digest,
+    error::{Error, Result},
+    text,
+};
+
+/// A reference as text that somebody else can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Pinned to a digest.
+    pub reference: ImageRef,
+    /// The hash of a cloud's image, which its reference cannot hold.
+    pub hash: Option<Digest>,
+    /// Where a cloud's image is.
+    pub cloud: Option<CloudPlace>,
+    /// The tag it was seen under.
+    pub tag: Option<String>,
+    /// The platform the sender looked at.
+    pub platform: Option<Platform>,
+    /// Who sent it, as they call themselves. A claim until links are signed.
+    pub sender: Option<String>,
+    /// Seconds since 1970 after which it should no longer be used.
+    pub until: Option<i64>,
+    /// Signature, carried through unread.
+    pub signature: Option<String>,
+}
+
+/// A cloud by what everybody calls the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudPlace {
+    /// The address of its identity service.
+    pub address: String,
+    /// The region, where one is configured.
+    pub region: Option<String>,
+}
+
+impl CloudPlace {
+    /// Whether both mean one cloud: one identity service, and no two regions.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let key = |address: &str| {
+            let url = url::Url::parse(address).ok()?;
+            let path = url.path().trim_end_matches('/').trim_end_matches("/v3").trim_end_matches('/').to_owned();
+            Some((url.scheme().to_owned(), url.host_str()?.to_ascii_lowercase(), url.port_or_known_default(), path))
+        };
+        let regions = self.region.as_ref().zip(other.region.as_ref());
+        key(&self.address).is_some_and(|own| Some(own) == key(&other.address)) && regions.is_none_or(|(a, b)| a == b)
+    }
+
+    /// The name that stands in a link's reference: the host of its address.
+    fn name(&self) -> String {
+        let host = url::Url::parse(&self.address).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.unwrap_or_default()
+    }
+}
+
+impl Link {
+    /// A link to `pinned`; `cloud` is where it is, for an image of one.
+    pub fn to(pinned: &Pinned, cloud: Option<CloudPlace>, sender: Option<String>, until: Option<i64>) -> Self {
+        let in_cloud = matches!(pinned.reference, ImageRef::Glance { .. });
+        Self {
+            hash: in_cloud.then(|| pinned.digest.clone()),
+            cloud: cloud.filter(|_| in_cloud),
+            tag: pinned.reference.tag().map(str::to_owned),
+            reference: pinned.reference.with_digest(&pinned.digest),
+            platform: pinned.platform.clone(),
+            sender,
+            until,
+            signature: None,
+        }
+    }
+
+    /// The link as a QR code of half blocks, for a dark terminal; `margin` adds the quiet zone that cameras like.
+    pub fn code(&self, margin: bool) -> Result<String> {
+        use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+        let code = QrCode::with_error_correction_level(self.to_string(), EcLevel::L)
+            .map_err(|error| Error::failed("draw the QR code", error))?;
+        // A terminal's dark ground stands for the light of paper.
+        let mut drawing = code.render::<Dense1x2>();
+        Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(margin).build())
+    }
+
+    /// The digest it is pinned to.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.reference.digest().or(self.hash.as_ref())
+    }
+
+    /// The reference at the receiver's, whose own name for the cloud is `cloud`.
+    pub fn reference_in(&self, cloud: &str) -> ImageRef {
+        match &self.reference {
+            ImageRef::Glance { image, .. } => ImageRef::Glance { cloud: cloud.to_owned(), image: image.clone() },
+            other => other.clone(),
+        }
+    }
+
+    /// Whether it is past its date at `now`.
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.until.is_some_and(|until| until < now)
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bare = self.reference.clone();
+        if let ImageRef::Oci(name) | ImageRef::Engine(name) = &mut bare {
+            name.tag = None;
+        }
+        if let (ImageRef::Glance { cloud, .. }, Some(place)) = (&mut bare, &self.cloud) {
+            *cloud = place.name();
+        }
+        write!(f, "wharf:{bare}")?;
+        let fields = [
+            ("hash", self.hash.as_ref().map(ToString::to_string)),
+            ("at", self.cloud.as_ref().map(|cloud| cloud.address.clone())),
+            ("region", self.cloud.as_ref().and_then(|cloud| cloud.region.clone())),
+            ("tag", self.tag.clone()),
+            ("platform", self.platform.as_ref().map(ToString::to_string)),
+            ("from", self.sender.clone()),
+            ("until", self.until.map(text::timestamp)),
+            ("sig", self.signature.clone()),
+        ];
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (key, value) in fields {
+            if let Some(value) = value {
+                query.append_pair(key, &value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() { Ok(()) } else { write!(f, "?{query}") }
+    }
+}
+
+/// Characters of the longest link.
+const LONGEST: usize = 4096;
+
+impl FromStr for Link {
+    type Err = Error;
+
+    fn from_str(given: &str) -> Result<Self> {
+        let given = given.trim();
+        let what = format!("link '{}'", clean::short(given, 100));
+        let body = given
+            .strip_prefix("wharf:")
+            .ok_or_else(|| Error::usage(&what, "a link starts with wharf:").hint("paste the whole line"))?;
+        let too_long = || Error::usage(&what, "longer than any link Wharf makes");
+        if given.len() > LONGEST {
+            return Err(too_long());
+        }
+        let (reference, query) = body.split_once('?').unwrap_or((body, ""));
+        let reference: ImageRef = reference.parse()?;
+        let mut link = Self {
+            reference,
+            hash: None,
+            cloud: None,
+            tag: None,
+            platform: None,
+            sender: None,
+            until: None,
+            signature: None,
+        };
+        let (mut address, mut region) = (None, None);
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = clean::line(&value).into_owned();
+            match &*key {
+                "tag" => link.tag = Some(value),
+                "platform" => link.platform = Some(value.parse()?),
+                "from" => link.sender = Some(value),
+                "until" => {
+                    link.until = Some(
+                        text::parse_timestamp(&value).ok_or_else(|| Error::usage(&what, "'until' is not a time"))?,
+                    );
+                }
+                "hash" => link.hash = Some(value.parse()?),
+                "at" => address = Some(value),
+                "region" => region = Some(value),
+                "sig" => link.signature = Some(value),
+                // Later versions may say more; what is not understood must not be trusted, nor break the link.
+                _ => {}
+            }
+        }
+        let in_cloud = matches!(link.reference, ImageRef::Glance { .. });
+        link.hash = link.hash.take().filter(|_| in_cloud);
+        link.cloud = match address.filter(|_| in_cloud) {
+            Some(address) => Some(CloudPlace { address: identity_address(&address, &what)?, region }),
+            None => None,
+        };
+        if link.digest().is_none() {
+            return Err(Error::usage(what, "it is not pinned to a digest")
+                .hint("ask the sender to make it with 'wharf share --link'"));
+        }
+        // A tag inside the reference says the same as the field.
+        link.tag = link.tag.take().or_else(|| link.reference.tag().map(str::to_owned));
+        if let (Some(tag), ImageRef::Oci(name) | ImageRef::Engine(name)) = (&link.tag, &mut link.reference) {
+            if !super::reference::is_tag(tag) {
+                return Err(Error::usage(what, "'tag' is not a tag"));
+            }
+            name.tag = Some(tag.clone());
+        }
+        // Signs that are written out become longer: what is read must be a link that can be sent on.
+        if link.to_string().len() > LONGEST {
+            return Err(too_long());
+        }
+        Ok(link)
+    }
+}
+
+/// An address as a link may hold it: of a web server, without an account in it.
+fn identity_address(text: &str, what: &str) -> Result<String> {
+    let url = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+    });
+    url.filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))
+        .map(|url| url.to_string())
+        .ok_or_else(|| Error::usage(what, "'at' is not the address of a cloud"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_link_that_would_be_too_long_to_send_on_is_refused() {
+        let link = |sender: &str| format!("wharf:oci://r.example/a@{DIGEST}?from={sender}").parse::<Link>();
+        assert!(link(&"é".repeat(600)).is_ok());
+        let error = link(&"é".repeat(1500)).unwrap_err();
+        assert!(error.why.contains("longer"), "{error}");
+    }
+
+    #[test]
+    fn a_link_reads_back_as_it_was_made() {
+        let text = format!(
+            "wharf:oci://r.example:5000/physics/gromacs@{DIGEST}?tag=2024.1&platform=linux%2Famd64&from=Ada+L&until=2030-01-01T00%3A00%3A00Z&sig=abc"
+        );
+        let link: Link = text.parse().unwrap();
+        assert_eq!(link.tag.as_deref(), Some("2024.1"));
+        assert_eq!(link.sender.as_deref(), Some("Ada L"));
+        assert!(!link.is_expired(0) && link.is_expired(i64::MAX));
+        assert_eq!(link.to_string(), text);
+    }
+
+    #[test]
+    fn a_tag_inside_the_reference_is_kept() {
+        let link: Link = format!("wharf:oci://r.example/a/b:1.0@{DIGEST}").parse().unwrap();
+        assert_eq!(link.tag.as_deref(), Some("1.0"));
+        assert_eq!(link.to_string().parse::<Link>().unwrap(), link);
+    }
+
+    #[test]
+    fn links_without_a_digest_or_with_nonsense_are_refused() {
+        for bad in [
+            "http://x",
+            "wharf:oci://h/a:latest",
+            "wharf:",
+            // Of every kind: unpinned, a link could mean anything by the time it is opened.
+            "wharf:file:/tmp/pipe",
+            "wharf:file:disk.qcow2",
+            "wharf:glance://site/0b5f3a70-1111-2222-3333-444455556666",
+            "wharf:glance://site/0b5f3a70-1111-2222-3333-444455556666?at=https%3A%2F%2Fc.example%2Fv3",
+            &format!("wharf:volume://site/data?hash={DIGEST}"),
+            &format!("wharf:oci://h/a?hash={DIGEST}"),
+            &format!("wharf:glance://site/x?hash={DIGEST}&at=file%3A%2F%2F%2Fetc"),
+            &format!("wharf:glance://site/x?hash={DIGEST}&at=https%3A%2F%2Fada%3Asecret%40c.example"),
+            "wharf:glance://site/x?hash=sha256:12",
+            &format!("wharf:oci://h/a@{DIGEST}?until=soon"),
+            &format!("wharf:oci://h/a@{DIGEST}?tag=..%2F.."),
+            // Found by fuzzing: the end of such a path was lost when the link was written again.
+            "wharf:file:a\n?x",
+            "wharf:file:a ?x",
+        ] {
+            assert!(bad.parse::<Link>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cloud_is_known_by_its_identity_service_and_region_however_they_are_written() {
+        let place = |address: &str, region: Option<&str>| CloudPlace {
+            address: address.into(),
+            region: region.map(str::to_owned),
+        };
+        let one = place("https://cloud.example.org:5000/v3", Some("one"));
+        for same in
+            ["https://Cloud.example.org:5000", "https://cloud.example.org:5000/v3/", "https://cloud.example.org:5000/"]
+        {
+            assert!(place(same, None).is_same_as(&one) && place(same, Some("one")).is_same_as(&one), "{same}");
+        }
+        assert!(!place("https://cloud.example.org:5000/v3", Some("two")).is_same_as(&one));
+        for other in [
+            "https://cloud.example.org/v3",
+            "http://cloud.example.org:5000/v3",
+            "https://cloud.example.org:5000/other/v3",
+        ] {
+            assert!(!place(other, None).is_same_as(&one), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_clouds_link_carries_the_hash_and_what_everybody_calls_the_cloud() {
+        let pinned = Pinned {
+            reference: "glance://my-own-name/0b5f3a70-1111-2222-3333-444455556666".parse().unwrap(),
+            digest: DIGEST.parse().unwrap(),
+            platform: None,
+            manifest: DIGEST.parse().unwrap(),
+        };
+        let place = CloudPlace { address: "https://cloud.example.org:5000/v3".into(), region: Some("one".into()) };
+        let text = Link::to(&pinned, Some(place.clone()), None, None).to_string();
+        assert!(!text.contains("my-own-name") && text.starts_with("wharf:glance://cloud.example.org/0b5f"), "{text}");
+        let read: Link = text.parse().unwrap();
+        assert_eq!((read.digest(), read.cloud.as_ref()), (Some(&pinned.digest), Some(&place)));
+        assert_eq!(read.reference_in("theirs").to_string(), "glance://theirs/0b5f3a70-1111-2222-3333-444455556666");
+        assert_eq!(read.to_string(), text);
+        // As links were before: the sender's name for the cloud, but with a hash.
+        let old: Link = format!("wharf:glance://lab/x?hash={DIGEST}").parse().unwrap();
+        assert!(old.cloud.is_none() && old.digest().is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_a_panic(text in "wharf:\\PC{0,80}") {
+            let _ = text.parse::<Link>();
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What an image is: its names, its documents, its platforms, its links.
+
+pub mod artifact;
+pub mod configuration;
+pub mod document;
+pub mod link;
+pub mod manifest;
+pub mod model;
+pub mod platform;
+pub mod reference;
+pub mod short_names;

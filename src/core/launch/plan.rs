@@ -1,0 +1,272 @@
+//! What a launch is before, while and after it happens: plan, risk, workload.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::form::Answers;
+use crate::core::{
+    base::error::{Error, Result},
+    image::model::Pinned,
+};
+
+/// How much a line of the risk preview should be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Good to know; the careful case.
+    Fine,
+    /// Worth a thought.
+    Caution,
+    /// Gives away something that cannot be taken back.
+    Danger,
+}
+
+impl Weight {
+    /// The sign before the line.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Fine => "✓",
+            Self::Caution => "!",
+            Self::Danger => "‼",
+        }
+    }
+}
+
+/// One line of the risk preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Risk {
+    /// How much it matters.
+    pub weight: Weight,
+    /// In words.
+    pub text: String,
+}
+
+impl Risk {
+    /// A harmless line.
+    pub fn fine(text: impl Into<String>) -> Self {
+        Self { weight: Weight::Fine, text: text.into() }
+    }
+    /// A line worth a thought.
+    pub fn caution(text: impl Into<String>) -> Self {
+        Self { weight: Weight::Caution, text: text.into() }
+    }
+    /// A dangerous line.
+    pub fn danger(text: impl Into<String>) -> Self {
+        Self { weight: Weight::Danger, text: text.into() }
+    }
+}
+
+/// A folder or file of the host inside a workload: `/host:/inside[:rw]`, read-only unless written out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// On the host.
+    pub host: PathBuf,
+    /// In the workload.
+    pub inside: PathBuf,
+    /// Whether the workload may change it.
+    pub writes: bool,
+}
+
+impl Mount {
+    /// Reads one word of a form.
+    pub fn parse(word: &str) -> Result<Self> {
+        let parts: Vec<&str> = word.split(':').collect();
+        match parts.as_slice() {
+            [host, inside] | [host, inside, "ro" | "rw"] if host.starts_with('/') && inside.starts_with('/') => {
+                Ok(Self { host: host.into(), inside: inside.into(), writes: parts.get(2) == Some(&"rw") })
+            }
+            _ => Err(Error::usage(format!("mount '{word}'"), "not a mount")
+                .hint("write /host/path:/inside/path, with :rw to let it write")),
+        }
+    }
+
+    /// What a word of a form gives away, in words.
+    pub fn risk(word: &str) -> Risk {
+        Self::parse(word)
+            .map_or_else(|_| Risk::caution(format!("mount '{word}' is not understood")), |mount| mount.gives_away())
+    }
+
+    /// What it gives away, in words.
+    pub fn gives_away(&self) -> Risk {
+        let mount = self;
+        let host = mount.host.display();
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
+        let how = if mount.writes { "read and change" } else { "read" };
+        if mount.host.extension().is_some_and(|ending| ending == "sock") {
+            Risk::danger(format!("it can use the socket {host}: through an engine's socket it owns the host"))
+        } else if mount.host == Path::new("/") || home.is_some_and(|home| home.starts_with(&mount.host)) {
+            Risk::danger(format!("it can {how} your whole home folder, keys and tokens included"))
+        } else if mount.writes {
+            Risk::caution(format!("it can {how} everything under {host}"))
+        } else {
+            Risk::fine(format!("it can {how} {host}"))
+        }
+    }
+}
+
+impl fmt::Display for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.host.display(), self.inside.display(), if self.writes { "rw" } else { "ro" })
+    }
+}
+
+/// Exactly what will be sent to a backend, shown before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The backend that made it and will carry it out.
+    pub backend: String,
+    /// The image, by digest. A launch never takes a tag.
+    pub image: Pinned,
+    /// The checked answers it was made from.
+    pub answers: Answers,
+    /// The steps in order, in words.
+    pub steps: Vec<String>,
+    /// The request itself: what the backend's interface is given, without secrets.
+    pub request: serde_json::Value,
+    /// What it may do, in words.
+    pub risks: Vec<Risk>,
+    /// Whether it has root rights on the host, or whoever may launch it has.
+    pub privileged: bool,
+    /// Sent along so that a repeated launch is not a second one.
+    pub idempotency_key: String,
+}
+
+/// Where a workload stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "detail")]
+pub enum State {
+    /// Made, not started.
+    Created,
+    /// Running.
+    Running,
+    /// Stopped for the moment.
+    Paused,
+    /// Ended with this exit code.
+    Exited(i64),
+    /// The backend's own word for anything else.
+    Other(String),
+}
+
+impl State {
+    /// Sign and word; a colour may repeat it.
+    pub fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Created => ("○", "created".into()),
+            Self::Running => ("●", "running".into()),
+            Self::Paused => ("‖", "paused".into()),
+            Self::Exited(0) => ("✓", "done".into()),
+            // What shells make of SIGTERM and SIGKILL: somebody stopped it.
+            Self::Exited(143) => ("■", "stopped".into()),
+            Self::Exited(137) => ("■", "killed".into()),
+            Self::Exited(code) => ("✗", format!("exit {code}")),
+            Self::Other(word) => ("?", word.clone()),
+        }
+    }
+
+    /// Whether it can be stopped or attached to.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+/// Something a backend runs or ran for us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Workload {
+    /// The backend's id, short enough to type.
+    pub id: String,
+    /// The backend it is on.
+    pub backend: String,
+    /// Its name.
+    pub name: String,
+    /// The reference it was launched from, as Wharf recorded it, or as the backend says.
+    pub image: String,
+    /// The pinned digest Wharf recorded; empty if it was not launched by Wharf.
+    pub digest: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: State,
+    /// Seconds since 1970.
+    pub created: Option<i64>,
+    /// Published ports and the like, in words.
+    pub note: String,
+}
+
+impl Workload {
+    /// The image as people say it.
+    pub fn image_words(&self) -> String {
+        self.image
+            .parse::<crate::core::image::reference::ImageRef>()
+            .map_or_else(|_| self.image.clone(), |reference| reference.spoken())
+    }
+}
+
+/// One reading of a workload's use of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Usage {
+    /// Processor use in per cent of one core.
+    pub cpu_percent: f64,
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Its limit in bytes, 0 if none.
+    pub memory_limit: u64,
+    /// Bytes received and sent so far.
+    pub network: (u64, u64),
+    /// Processes.
+    pub processes: u64,
+}
+
+/// A name for a workload, from that of its image: letters, figures and minus, as every backend and host takes them.
+pub fn name_from(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image).split([':', '@']).next().unwrap_or_default();
+    let plain: String =
+        last.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(40).collect();
+    let plain = plain.trim_matches('-');
+    if plain.is_empty() { "wharf".into() } else { plain.to_owned() }
+}
+
+/// A new idempotency key: random enough to tell two launches apart; it guards nothing.
+pub fn key() -> String {
+    use std::{
+        collections::hash_map::RandomState,
+        hash::{BuildHasher, Hasher},
+    };
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// Labels under which Wharf's workloads are found again.
+pub mod label {
+    /// Marks a workload as launched by Wharf; the value is the program's version.
+    pub const WHARF: &str = "org.wharf.version";
+    /// The reference the person named.
+    pub const REFERENCE: &str = "org.wharf.reference";
+    /// The digest that was pinned.
+    pub const DIGEST: &str = "org.wharf.digest";
+    /// The idempotency key of the launch.
+    pub const KEY: &str = "org.wharf.launch";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_read_only_unless_written_out() {
+        let shown = |word: &str| Mount::parse(word).unwrap().to_string();
+        assert_eq!((shown("/data:/in").as_str(), shown("/out:/out:rw").as_str()), ("/data:/in:ro", "/out:/out:rw"));
+        for bad in ["relative:/in", "/only", "/a:/b:rx", "/a:b"] {
+            assert!(Mount::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sockets_and_the_whole_file_system_are_dangerous() {
+        assert_eq!(Mount::risk("/:/host").weight, Weight::Danger);
+        assert_eq!(Mount::risk("/var/run/docker.sock:/s:rw").weight, Weight::Danger);
+        assert_eq!(Mount::risk("/srv/data:/in:rw").weight, Weight::Caution);
+        assert_eq!(Mount::risk("/srv/data:/in").weight, Weight::Fine);
+    }
+}

@@ -1,0 +1,247 @@
+//! What is different between two images: settings, size, software, known vulnerabilities. What is not known of one of
+//! them is said, and never taken for "none".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::Portal;
+use crate::core::{
+    base::{context::Context, error::Result, quote::Text, text},
+    evidence::record::{Kind, Outcome, Package, Record, Vulnerability, best},
+    image::{
+        model::{Image, Platform, shown},
+        reference::ImageRef,
+    },
+    launch::form::join_words,
+};
+
+/// A setting that is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// What: `user`, or a package's name.
+    pub what: String,
+    /// As it was.
+    pub before: String,
+    /// As it is.
+    pub after: String,
+}
+
+/// What is different in the software.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SoftwareDiff {
+    /// Packages that are new.
+    pub added: Vec<Package>,
+    /// Packages that are gone.
+    pub removed: Vec<Package>,
+    /// Packages with another version.
+    pub changed: Vec<Changed>,
+}
+
+/// What is different in the findings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FindingsDiff {
+    /// Those that are gone, the worst first.
+    pub fixed: Vec<Vulnerability>,
+    /// Those that are new, the worst first.
+    pub new: Vec<Vulnerability>,
+}
+
+/// Everything that is different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// The one image, pinned where it has a digest.
+    pub before: ImageRef,
+    /// The other.
+    pub after: ImageRef,
+    /// Whether they are the same bytes.
+    pub same: bool,
+    /// User, entry point and the like, where they differ.
+    pub settings: Vec<Changed>,
+    /// Bytes to fetch, before and after.
+    pub size: (u64, u64),
+    /// The software; `None` where nobody knows what is in one of them.
+    pub software: Option<SoftwareDiff>,
+    /// The findings; `None` where one of them was not scanned.
+    pub findings: Option<FindingsDiff>,
+}
+
+fn packages(records: &[Record], now: i64) -> Option<BTreeMap<(String, String), BTreeSet<String>>> {
+    let Outcome::Software { packages, .. } = &best(records, Kind::Software, now)?.outcome else { return None };
+    let mut versions: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for package in packages {
+        versions.entry((package.name.clone(), package.kind.clone())).or_default().insert(package.version.clone());
+    }
+    Some(versions)
+}
+
+fn findings(records: &[Record], now: i64) -> Option<BTreeMap<(String, String), Vulnerability>> {
+    let Outcome::Scan { worst, scanned: Some(_), .. } = &best(records, Kind::Scan, now)?.outcome else { return None };
+    Some(worst.iter().map(|one| ((one.id.clone(), one.package.clone()), one.clone())).collect())
+}
+
+fn software(before: &[Record], after: &[Record], now: i64) -> Option<SoftwareDiff> {
+    let (before, after) = (packages(before, now)?, packages(after, now)?);
+    let words = |versions: &BTreeSet<String>| versions.iter().cloned().collect::<Vec<_>>().join(", ");
+    let package = |(name, kind): &(String, String), versions: &BTreeSet<String>| Package {
+        name: name.clone(),
+        version: words(versions),
+        kind: kind.clone(),
+    };
+    let mut diff = SoftwareDiff::default();
+    for (key, versions) in &before {
+        match after.get(key) {
+            None => diff.removed.push(package(key, versions)),
+            Some(now) if now != versions => {
+                diff.changed.push(Changed { what: key.0.clone(), before: words(versions), after: words(now) });
+            }
+            Some(_) => {}
+        }
+    }
+    diff.added = after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(k, v)| package(k, v)).collect();
+    Some(diff)
+}
+
+fn vulnerabilities(before: &[Record], after: &[Record], now: i64) -> Option<FindingsDiff> {
+    let (before, after) = (findings(before, now)?, findings(after, now)?);
+    let without = |these: &BTreeMap<(String, String), Vulnerability>, those: &BTreeMap<_, _>| {
+        let mut left: Vec<Vulnerability> =
+            these.iter().filter(|(key, _)| !those.contains_key(*key)).map(|(_, one)| one.clone()).collect();
+        left.sort();
+        left
+    };
+    Some(FindingsDiff { fixed: without(&before, &after), new: without(&after, &before) })
+}
+
+/// A setting and how it is read.
+type Read<'a> = (&'static str, &'a dyn Fn(&Image) -> String);
+
+fn settings(before: &Image, after: &Image) -> Vec<Changed> {
+    let user = |image: &Image| match () {
+        () if image.config.hides_user() => "unknown".to_owned(),
+        () if image.config.user.is_empty() => "root".to_owned(),
+        () => image.config.user.to_string(),
+    };
+    let platform = |image: &Image| {
+        let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
+        platform.map(ToString::to_string).unwrap_or_default()
+    };
+    let all: [Read<'_>; 8] = [
+        ("platform", &platform),
+        ("user", &user),
+        ("entry point", &|image| join_words(&shown(&image.config.entrypoint))),
+        ("command", &|image| join_words(&shown(&image.config.command))),
+        ("directory", &|image| image.config.working_dir.to_string()),
+        ("ports", &|image| image.config.ports.join(", ")),
+        ("volumes", &|image| image.config.volumes.join(", ")),
+        ("environment", &|image| shown(&image.config.environment).join(" ")),
+    ];
+    all.into_iter()
+        .map(|(what, read)| Changed { what: what.to_owned(), before: read(before), after: read(after) })
+        .filter(|changed| changed.before != changed.after)
+        .collect()
+}
+
+/// Compares two images with what is known of them at a moment.
+pub fn diff(before: (&Image, &[Record]), after: (&Image, &[Record]), now: i64) -> Diff {
+    let pinned = |image: &Image| image.pinned.as_ref().map(|pinned| pinned.reference.clone());
+    let manifest = |image: &Image| image.pinned.as_ref().map(|pinned| pinned.manifest.clone());
+    Diff {
+        before: pinned(before.0).unwrap_or_else(|| before.0.reference.clone()),
+        after: pinned(after.0).unwrap_or_else(|| after.0.reference.clone()),
+        same: manifest(before.0).is_some() && manifest(before.0) == manifest(after.0),
+        settings: settings(before.0, after.0),
+        size: (before.0.size, after.0.size),
+        software: software(before.1, after.1, now),
+        findings: vulnerabilities(before.1, after.1, now),
+    }
+}
+
+/// Lines of one kind that are shown; `--json` has all.
+const SHOWN: usize = 40;
+
+/// Names and settings of images are foreign: each is in one line.
+fn text_of(lines: &[String]) -> String {
+    let mut text = Text::default();
+    for line in lines {
+        text.line(line);
+    }
+    text.finish()
+}
+
+fn listed(lines: &mut Vec<String>, sign: &str, all: impl ExactSizeIterator<Item = String>) {
+    let left = all.len().saturating_sub(SHOWN);
+    lines.extend(all.take(SHOWN).map(|one| format!("  {sign} {one}")));
+    if left > 0 {
+        lines.push(format!("    and {left} more"));
+    }
+}
+
+impl Diff {
+    /// As text that can be copied: the same on the screen and the command line.
+    pub fn words(&self) -> String {
+        let mut lines = vec![format!("before  {}", self.before), format!("after   {}", self.after)];
+        if self.same {
+            lines.push("They are the same bytes.".into());
+            return text_of(&lines);
+        }
+        let (before, after) = self.size;
+        let sign = if after >= before { "+" } else { "-" };
+        let moved = text::size(after.abs_diff(before));
+        lines.push(format!("size    {} → {} ({sign}{moved})", text::size(before), text::size(after)));
+        for one in &self.settings {
+            let shown = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+            lines.push(format!("  ~ {}: {} → {}", one.what, shown(&one.before), shown(&one.after)));
+        }
+        if self.settings.is_empty() {
+            lines.push("settings are the same".into());
+        }
+        match &self.findings {
+            None => lines.push("findings: one of them was not scanned (v on its page, or wharf verify)".into()),
+            Some(findings) => {
+                let (fixed, new) = (findings.fixed.len(), findings.new.len());
+                lines.push(format!("findings: {fixed} gone, {new} new"));
+                let word = |one: &Vulnerability| format!("{} {} in {}", one.id, one.severity.word(), one.package);
+                listed(&mut lines, "-", findings.fixed.iter().map(word));
+                listed(&mut lines, "+", findings.new.iter().map(word));
+            }
+        }
+        match &self.software {
+            None => lines.push("software: nobody lists what is in one of them".into()),
+            Some(software) => {
+                let (added, removed, changed) = (software.added.len(), software.removed.len(), software.changed.len());
+                lines.push(format!("software: {added} added, {removed} removed, {changed} of another version"));
+                let word = |one: &Package| format!("{} {}", one.name, one.version);
+                listed(&mut lines, "+", software.added.iter().map(word));
+                listed(&mut lines, "-", software.removed.iter().map(word));
+                let word = |one: &Changed| format!("{} {} → {}", one.what, one.before, one.after);
+                listed(&mut lines, "~", software.changed.iter().map(word));
+            }
+        }
+        text_of(&lines)
+    }
+}
+
+impl Portal {
+    /// Compares two images; with `quick`, only by evidence that is quick to find.
+    pub async fn diff(
+        &self,
+        cx: &Context,
+        before: &ImageRef,
+        after: &ImageRef,
+        platform: Option<&Platform>,
+        quick: bool,
+    ) -> Result<Diff> {
+        let known = |reference: ImageRef| async move {
+            let image = self.image(cx, &reference, platform).await?;
+            let records = match &image.pinned {
+                Some(_) => self.gather(cx, &image, super::evidence::Age::Kept, quick).await?,
+                None => Vec::new(),
+            };
+            Ok::<_, crate::core::base::error::Error>((image, records))
+        };
+        let (before, after) = tokio::join!(known(before.clone()), known(after.clone()));
+        let ((before, told), (after, tells)) = (before?, after?);
+        Ok(diff((&before, &told), (&after, &tells), text::now()))
+    }
+}

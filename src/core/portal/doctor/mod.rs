@@ -1,0 +1,182 @@
+//! `wharf doctor`: everything that Wharf leans on is asked side by side, each for [`PATIENCE`] at most; each answer is a
+//! line that says how it is, why, and what to do. What is asked is here; what is made of the answers is in `site` and
+//! `here`.
+
+mod here;
+mod site;
+
+use std::time::Duration;
+
+use futures_util::{Future, FutureExt, future::join_all};
+use serde::Serialize;
+
+use super::Portal;
+use crate::core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
+    },
+    ports::store::Standing,
+};
+
+/// How long one answer may take.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It works.
+    Good,
+    /// It works without it, or it will not work for long.
+    Caution,
+    /// Something that was set up does not work.
+    Bad,
+}
+
+impl State {
+    /// The sign before its line.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Caution => "!",
+            Self::Bad => "✗",
+        }
+    }
+
+    /// The role of its colour.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Caution => "caution",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Something `wharf doctor` and the Sources screen report: what it is, how it is, and what to do if it is not well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked for.
+    pub what: String,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub advice: String,
+}
+
+impl Finding {
+    /// A finding; what is well needs no advice.
+    pub fn new(what: impl Into<String>, state: State, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        let advice = if state == State::Good { String::new() } else { advice.into() };
+        Self { what: what.into(), state, found: found.into(), advice }
+    }
+
+    /// That it works.
+    pub fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::new(what, State::Good, found, "")
+    }
+
+    /// Why it does not work.
+    pub fn failed(what: impl Into<String>, state: State, error: &Error) -> Self {
+        Self::new(what, state, error.why.clone(), error.hint.clone())
+    }
+}
+
+/// A key as it looks without being opened: nobody is asked for a passphrase or a PIN, and nothing is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// Where it is, in words.
+    pub place: String,
+    /// SHA-256 of its public half, in hexadecimal; `None` where that is behind the passphrase or the PIN.
+    pub id: Option<String>,
+    /// What sort of key: `P-256`; empty where that is not seen.
+    pub curve: &'static str,
+    /// Whether it wants a passphrase or a PIN before it signs.
+    pub locked: bool,
+}
+
+/// A key, or the key of a certificate, that the policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// SHA-256 of its public half, in hexadecimal.
+    pub id: String,
+    /// Whether it is that of a certificate.
+    pub certificate: bool,
+}
+
+/// What a program works with that makes evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// Its name and version, or the server that does its work.
+    pub tool: String,
+    /// Whether a server does its work: then the data is there.
+    pub served: bool,
+    /// When its data was made, seconds since 1970; `None` where it has none.
+    pub database: Option<i64>,
+    /// How it gets newer data.
+    pub renew: &'static str,
+}
+
+/// Who asks, as far as that decides what is red for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Role {
+    /// Works on requests: has the steward's key, or is in its group.
+    steward: bool,
+    /// Nobody else looks after what is asked here.
+    alone: bool,
+}
+
+impl Role {
+    /// How bad it is where something does not work that only a steward needs.
+    fn for_steward(self) -> State {
+        if self.steward || self.alone { State::Bad } else { State::Caution }
+    }
+}
+
+impl Portal {
+    /// Whoever has the steward's key is one, whatever the store says; else its groups tell.
+    async fn role(&self, standing: impl Future<Output = Result<Standing>>) -> Role {
+        let rules = &self.config.requests;
+        let alone = !rules.store.contains("://");
+        let steward = !rules.key.is_empty() || !alone && standing.await.is_ok_and(|standing| standing.me.steward);
+        Role { steward, alone }
+    }
+
+    /// Everything that is asked, in a fixed order. Nothing is changed and nobody is asked for anything.
+    pub async fn doctor(&self) -> Vec<Finding> {
+        let cx = Context::default().within(PATIENCE);
+        let (mut all, places, others) = tokio::join!(async { self.findings.clone() }, self.places(&cx), self.checks());
+        all.extend(places);
+        all.extend(others);
+        all
+    }
+
+    /// The same without what was found at start, and without sources and backends.
+    pub async fn checks(&self) -> Vec<Finding> {
+        let cx = Context::default().within(PATIENCE);
+        let set_up = self.has_requests();
+        let standing = cx.run("ask the store", self.store.standing()).boxed().shared();
+        let role = self.role(standing.clone()).boxed().shared();
+        let mut asked = vec![
+            self.configuration().boxed(),
+            self.secrets(&cx).boxed(),
+            self.tools(&cx, role.clone()).boxed(),
+            self.keys(&cx, role.clone()).boxed(),
+            self.ways_to_tell(&cx, role.clone()).boxed(),
+        ];
+        if set_up {
+            asked.push(self.shared_store(&cx, standing).boxed());
+            asked.push(self.admitted(&cx, role.clone()).boxed());
+            asked.push(self.cloud(&cx, role).boxed());
+        }
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    fn has_requests(&self) -> bool {
+        let rules = &self.config.requests;
+        !(rules.store.is_empty() && rules.admitted.is_empty() && rules.cloud.is_empty())
+    }
+}

@@ -1,0 +1,440 @@
+//! What a site has set up for requests: the store and its stewards, keys, mail, the registry, the cloud.
+
+use futures_util::{Future, future::join_all};
+
+use super::{Finding, Looked, Named, PATIENCE, Role, State};
+use crate::core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    config::Requests,
+    image::reference::ImageRef,
+    portal::Portal,
+    ports::store::{Standing, Steward},
+    request::Which,
+};
+
+/// A repository that nobody has: what may be written or read below a project is tried with it, and nothing stays.
+const PROBE: &str = "wharf-doctor";
+/// Requests that are looked at for one that was admitted.
+const LATEST: i64 = 50;
+
+impl Portal {
+    pub(super) async fn shared_store(
+        &self,
+        cx: &Context,
+        standing: impl Future<Output = Result<Standing>>,
+    ) -> Vec<Finding> {
+        let what = "store of requests";
+        let place = self.store.describe();
+        let shared = self.config.requests.store.contains("://");
+        // Together with the first question: whoever is not there does not take twice as long.
+        let (standing, stewards, named) =
+            tokio::join!(standing, cx.run("look for stewards", self.store.stewards()), self.named_keys(cx));
+        let standing = match standing {
+            Ok(standing) => standing,
+            Err(error) => return vec![Finding::new(what, State::Bad, format!("{place}: {}", error.why), error.hint)],
+        };
+        let mut all = vec![of_standing(&standing, &place, shared, &self.config.requests)];
+        match stewards {
+            Ok(stewards) => all.push(of_stewards(&stewards, shared, named.ok().as_deref())),
+            // Why is in the line above where the store is not fit.
+            Err(_) if standing.unfit().is_some() => {}
+            Err(error) => all.push(Finding::failed("steward", State::Caution, &error)),
+        }
+        all
+    }
+
+    async fn named_keys(&self, cx: &Context) -> Result<Vec<Named>> {
+        let named = self.signers.named.clone();
+        let read = async {
+            tokio::task::spawn_blocking(move || named())
+                .await
+                .map_err(|error| Error::failed("read the policy's keys", error))
+        };
+        cx.run("read the policy's keys", read).await
+    }
+
+    pub(super) async fn keys(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+        let rules = &self.config.requests;
+        let wanted = [
+            (Use::Steward, rules.key.as_str()),
+            (Use::Approver, rules.approver_key.as_str()),
+            (Use::Disks, rules.disk_key.as_str()),
+        ];
+        let wanted = wanted.into_iter().filter(|(_, key)| !key.is_empty());
+        let looked = join_all(wanted.map(|(of, key)| async move {
+            let looked = cx.run(&format!("look at {key}"), (self.signers.look)(key)).await;
+            (of, key, looked, self.passing(key).await)
+        }));
+        let (looked, named, role) = tokio::join!(looked, self.named_keys(cx), role);
+        let named = named.unwrap_or_default();
+        let mut all: Vec<Finding> =
+            looked.into_iter().map(|(of, key, looked, passing)| of_key(of, key, looked, passing, &named)).collect();
+        if role.steward && rules.key.is_empty() {
+            all.push(Finding::new(
+                Use::Steward.word(),
+                State::Caution,
+                "none: only what approvers sign themselves can be admitted",
+                "make one (wharf key new FOLDER/steward.key) and name it: [requests] key = \"FOLDER/steward.key\"",
+            ));
+        }
+        if !rules.disk_key.is_empty() && rules.certificate.is_empty() {
+            let advice =
+                "put its certificate into the cloud's key store, and name its id: [requests] certificate = \"ID\"";
+            all.push(Finding::new(
+                Use::Disks.word(),
+                State::Bad,
+                "its certificate is not named: no cloud can check it",
+                advice,
+            ));
+        }
+        all
+    }
+
+    pub(super) async fn ways_to_tell(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+        let asked = self.notifiers.iter().map(|way| async move {
+            let answer = cx.run(&format!("try {}", way.way()), way.ready(cx)).await;
+            (way.way(), answer)
+        });
+        let (answers, role) = tokio::join!(join_all(asked), role);
+        let told = |(way, answer): (&str, Result<String>)| match answer {
+            Ok(found) => Some(Finding::good(way, found)),
+            // The secret is the steward's alone: that others may not read it is as it should be.
+            Err(error) if way == "webhook" && role.for_steward() != State::Bad && error.kind == Kind::NotAllowed => {
+                None
+            }
+            Err(error) => Some(Finding::failed(way, role.for_steward(), &error)),
+        };
+        answers.into_iter().filter_map(told).collect()
+    }
+
+    /// The projects of the registry: a steward may write them, everybody may read what is admitted.
+    pub(super) async fn admitted(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+        let rules = &self.config.requests;
+        let Some((host, project)) = rules.admitted.split_once('/') else { return Vec::new() };
+        let what = format!("admitted {}", rules.admitted);
+        let here = ImageRef::oci(host, format!("{project}/{PROBE}"), None);
+        let known = self.sources.iter().any(|source| source.catalog.owns(&here));
+        let others = rules.projects.iter().map(|project| format!("{host}/{project}"));
+        let places = [rules.admitted.clone(), rules.quarantine.clone()].into_iter().chain(others);
+        let places = places.filter(|place| place.contains('/'));
+        let write = async {
+            if role.await.steward { Some(join_all(places.map(|place| self.writable(cx, place))).await) } else { None }
+        };
+        // Whether one is a steward may take the store a while; whether one may read is asked meanwhile.
+        let (readable, written) = tokio::join!(cx.run(&what, self.readable(cx, here)), write);
+        let mut all = Vec::new();
+        if !known {
+            let advice =
+                format!("add to the site's file: [[source]] name = \"site\" type = \"oci\" url = \"https://{host}\"");
+            all.push(Finding::new(
+                &what,
+                State::Bad,
+                format!("no source is {host}: nobody sees what is admitted"),
+                advice,
+            ));
+        }
+        all.extend(written.unwrap_or_else(|| {
+            vec![match readable {
+                Ok(()) => Finding::good(what.clone(), "you may read it"),
+                Err(error) => Finding::new(what.clone(), State::Bad, error.why, error.hint),
+            }]
+        }));
+        all
+    }
+
+    async fn writable(&self, cx: &Context, place: String) -> Finding {
+        let what = format!("write {place}");
+        let tried = async {
+            let (host, project) = place.split_once('/').unwrap_or((&place, ""));
+            let at = ImageRef::oci(host, format!("{project}/{PROBE}"), None);
+            let content = self.place(&at)?.content;
+            cx.run(&what, content.may_write(cx, &at)).await
+        };
+        match tried.await {
+            Ok(()) => Finding::good(what, "you may"),
+            Err(error) => {
+                let host = place.split('/').next().unwrap_or(&place);
+                let advice = if error.kind == Kind::NotAllowed {
+                    format!("sign in with an account that may write there: wharf login {host}")
+                } else {
+                    error.hint.clone()
+                };
+                Finding::new(what, State::Bad, error.why, advice)
+            }
+        }
+    }
+
+    /// Reads something that was admitted; where nothing is known to be, asks for what is not there: being told so is
+    /// being allowed to ask.
+    async fn readable(&self, cx: &Context, nothing: ImageRef) -> Result<()> {
+        // The store has half of the time: without it, there is enough left to ask the registry.
+        let latest = tokio::time::timeout(PATIENCE / 2, self.store.requests(Which::All, 0, LATEST)).await;
+        let latest = latest.ok().and_then(Result::ok).unwrap_or_default();
+        let admitted = latest.into_iter().filter_map(|request| request.admitted?.reference.parse().ok());
+        let at =
+            admitted.into_iter().find(|at| matches!(at, ImageRef::Oci(_))).unwrap_or_else(|| nothing.with_tag("none"));
+        let place = self.place(&at)?;
+        match cx.run(&format!("read {at}"), place.content.manifest(cx, &at)).await {
+            Err(error) if error.kind != Kind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The cloud whose project takes disk images, as the steward is signed in there.
+    pub(super) async fn cloud(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+        let rules = &self.config.requests;
+        if rules.cloud.is_empty() || !role.await.steward {
+            return Vec::new();
+        }
+        let what = format!("cloud {}", rules.cloud);
+        let Some(source) = self.sources.iter().find(|source| source.name == rules.cloud) else {
+            let advice = "write it into the clouds.yaml of this account (~/.config/openstack/clouds.yaml)";
+            return vec![Finding::new(
+                what,
+                State::Bad,
+                "no cloud of that name is here: disk images cannot be admitted",
+                advice,
+            )];
+        };
+        let Some(sharer) = &source.sharer else {
+            return vec![Finding::new(
+                what,
+                State::Bad,
+                "it is no cloud",
+                "name one of type openstack: [requests] cloud",
+            )];
+        };
+        vec![match cx.run(&format!("ask {}", rules.cloud), sharer.own(cx)).await {
+            Ok(own) if rules.cloud_project.is_empty() || [&own.id, &own.name].contains(&&rules.cloud_project) => {
+                Finding::good(what, format!("disk images are admitted into its project {}", own.words()))
+            }
+            Ok(own) => Finding::new(
+                what,
+                State::Bad,
+                format!(
+                    "you are signed in to its project {}, and images are lent to {}",
+                    own.words(),
+                    rules.cloud_project
+                ),
+                "sign in to that project, or correct [requests] cloud_project",
+            ),
+            Err(error) => Finding::failed(what, State::Bad, &error),
+        }]
+    }
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Steward,
+    Approver,
+    Disks,
+}
+
+impl Use {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Steward => "steward's key",
+            Self::Approver => "approver's key",
+            Self::Disks => "key for disk images",
+        }
+    }
+}
+
+fn of_key(of: Use, key: &str, looked: Result<Looked>, passing: Option<String>, named: &[Named]) -> Finding {
+    let what = of.word();
+    let looked = match looked {
+        Ok(looked) => looked,
+        Err(error) => return Finding::new(what, State::Bad, format!("{key}: {}", error.why), error.hint),
+    };
+    let mut found = looked.place.clone();
+    if !looked.curve.is_empty() {
+        found.push_str(&format!(", {}", looked.curve));
+    }
+    if looked.locked {
+        found.push_str(", behind a passphrase or PIN");
+    }
+    let bad = |why: &str, advice: String| Finding::new(what, State::Bad, format!("{found}: {why}"), advice);
+    if of == Use::Disks && !looked.curve.is_empty() && looked.curve != "P-384" {
+        return bad("clouds do not verify such a key", "make one: wharf key new FILE --type p384".to_owned());
+    }
+    let trusted = looked.id.as_ref().map(|id| {
+        let short = id.get(..16).unwrap_or(id);
+        found.push_str(&format!(", id {short}"));
+        named.iter().any(|known| known.id == *id && known.certificate == (of == Use::Disks))
+    });
+    if trusted == Some(false) {
+        return match of {
+            // Clouds verify it by its certificate, whether this policy knows that or not.
+            Use::Disks => Finding::new(
+                what,
+                State::Caution,
+                format!("{found}: no certificate of the policy is for it"),
+                "name its certificate: [[policy.signature.certificate]]",
+            ),
+            _ => Finding::new(
+                what,
+                State::Bad,
+                format!("{found}: the policy does not trust it, so what it signs counts for nobody"),
+                format!(
+                    "put its public half (wharf key show {}) where the site's file names it: [policy.signature] keys",
+                    quoted(key)
+                ),
+            ),
+        };
+    }
+    if let Some(passing) = passing {
+        return Finding::new(
+            what,
+            State::Caution,
+            passing,
+            "then let the policy trust the new one, before this one is gone",
+        );
+    }
+    if of == Use::Steward && looked.locked {
+        let advice = "whoever starts the steward is asked for it; a service has nobody to ask";
+        return Finding::new(what, State::Caution, found, advice);
+    }
+    Finding::good(what, found)
+}
+
+fn quoted(key: &str) -> String {
+    if key.contains(|c: char| " ;?'\"".contains(c)) { format!("'{key}'") } else { key.to_owned() }
+}
+
+fn of_standing(standing: &Standing, place: &str, shared: bool, rules: &Requests) -> Finding {
+    let what = "store of requests";
+    if let Some((why, advice)) = standing.unfit() {
+        return Finding::new(what, State::Bad, format!("{place}: {why}"), advice);
+    }
+    if !shared {
+        return Finding::good(what, place);
+    }
+    let groups = standing.groups();
+    let person = &standing.me.person;
+    let layout = standing.layout.unwrap_or_default();
+    let found = format!("{place}, as {person} ({}), layout {layout}", groups.join(", "));
+    let lacking = [
+        (!standing.user, "wharf_user", "ask for images"),
+        (!rules.key.is_empty() && !standing.me.steward, "wharf_steward", "work as steward"),
+        (!rules.approver_key.is_empty() && !standing.me.approver, "wharf_approver", "decide"),
+    ];
+    match lacking.into_iter().find(|(lacks, ..)| *lacks) {
+        None => Finding::good(what, found),
+        Some((_, group, deed)) => Finding::new(
+            what,
+            State::Bad,
+            format!("{found}: you may not {deed}"),
+            format!("whoever owns the database says: GRANT {group} TO {person}"),
+        ),
+    }
+}
+
+fn of_stewards(stewards: &[Steward], shared: bool, named: Option<&[Named]>) -> Finding {
+    let what = "steward";
+    let worst = if shared { State::Bad } else { State::Caution };
+    let advice = "start one: systemctl start wharf-steward, or wharf steward";
+    let alive: Vec<&Steward> = stewards.iter().filter(|steward| steward.is_alive()).collect();
+    let about = |steward: &Steward| {
+        format!("{} on {}, heard of {} ago", steward.person, steward.host, text::duration(steward.ago.max(0)))
+    };
+    let Some(first) = alive.first() else {
+        return match stewards.first() {
+            None => Finding::new(what, worst, "none was ever heard of: nothing that is asked for goes on", advice),
+            Some(last) => Finding::new(what, worst, format!("none lives; the last was {}", about(last)), advice),
+        };
+    };
+    let strange = alive.iter().find(|steward| {
+        let unknown = |named: &[Named]| !named.iter().any(|known| known.id == steward.key && !known.certificate);
+        !steward.key.is_empty() && named.is_some_and(unknown)
+    });
+    if let Some(steward) = strange {
+        return Finding::new(
+            what,
+            worst,
+            format!(
+                "{} signs with a key that the policy does not trust: {}",
+                about(steward),
+                steward.key.get(..16).unwrap_or(&steward.key)
+            ),
+            "put the public half of its key where the site's file names it: [policy.signature] keys",
+        );
+    }
+    let more = if alive.len() > 1 { format!("; {} more", alive.len() - 1) } else { String::new() };
+    Finding::good(what, format!("{}{more}", about(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::request::Me;
+
+    #[allow(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
+    fn looked(id: Option<&str>, curve: &'static str, locked: bool) -> Result<Looked> {
+        Ok(Looked { place: "the key in k".into(), id: id.map(str::to_owned), curve, locked })
+    }
+
+    #[test]
+    fn a_key_is_red_where_nobody_would_trust_it_and_yellow_where_it_will_be_lost() {
+        let named = [Named { id: "ab".into(), certificate: false }, Named { id: "cd".into(), certificate: true }];
+        let of = |of, looked, passing: Option<&str>| of_key(of, "k", looked, passing.map(str::to_owned), &named).state;
+        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", false), None), State::Good);
+        assert_eq!(of(Use::Steward, looked(Some("ef"), "P-256", false), None), State::Bad);
+        assert_eq!(of(Use::Approver, looked(Some("cd"), "P-256", false), None), State::Bad, "a certificate is no key");
+        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", false), Some("it is gone")), State::Caution);
+        assert_eq!(of(Use::Steward, looked(Some("ab"), "P-256", true), None), State::Caution, "nobody types it");
+        assert_eq!(of(Use::Approver, looked(Some("ab"), "P-256", true), None), State::Good);
+        assert_eq!(
+            of(Use::Approver, looked(None, "", true), None),
+            State::Good,
+            "a token shows nothing without its PIN"
+        );
+        assert_eq!(of(Use::Disks, looked(Some("cd"), "P-384", false), None), State::Good);
+        assert_eq!(of(Use::Disks, looked(Some("cd"), "P-256", false), None), State::Bad);
+        assert_eq!(of(Use::Disks, looked(Some("ef"), "P-384", false), None), State::Caution);
+        assert_eq!(of(Use::Steward, Err(Error::not_found("x", "it is not there")), None), State::Bad);
+    }
+
+    #[test]
+    fn a_store_is_red_where_one_may_not_do_what_one_is_set_up_for() {
+        let me = |approver, steward| Me { person: "ada".into(), approver, steward, own: false };
+        let standing = |user, me: Me| Standing { me, user, layout: Some(2), needed: 2 };
+        let keys = |key: &str, approver: &str| Requests {
+            key: key.into(),
+            approver_key: approver.into(),
+            ..Requests::default()
+        };
+        let of = |standing: &Standing, rules: &Requests| of_standing(standing, "PostgreSQL", true, rules);
+        assert_eq!(of(&standing(true, me(false, false)), &keys("", "")).state, State::Good);
+        let found = of(&standing(true, me(false, false)), &keys("k", ""));
+        assert!(found.state == State::Bad && found.advice.contains("GRANT wharf_steward TO ada"), "{found:?}");
+        let found = of(&standing(false, me(true, false)), &keys("", "k"));
+        assert!(found.state == State::Bad && found.advice.contains("GRANT wharf_user TO ada"), "{found:?}");
+        let old = Standing { layout: Some(1), ..standing(true, me(false, false)) };
+        assert!(of(&old, &keys("", "")).found.contains("older"));
+    }
+
+    #[test]
+    fn a_steward_that_is_not_heard_of_any_more_is_red_where_others_wait_for_it() {
+        let steward = |ago, key: &str| Steward {
+            worker: "w".into(),
+            person: "steward".into(),
+            host: "node1".into(),
+            key: key.into(),
+            version: "0.1.0".into(),
+            seen: 0,
+            ago,
+        };
+        let named = [Named { id: "ab".into(), certificate: false }];
+        let of = |all: &[Steward], shared| of_stewards(all, shared, Some(&named)).state;
+        assert_eq!(of(&[], true), State::Bad);
+        assert_eq!(of(&[], false), State::Caution);
+        assert_eq!(of(&[steward(1000, "ab")], true), State::Bad);
+        assert_eq!(of(&[steward(5, "ab"), steward(1000, "zz")], true), State::Good);
+        assert_eq!(of(&[steward(5, "zz")], true), State::Bad, "what it signs counts for nobody");
+    }
+}

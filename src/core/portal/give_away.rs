@@ -1,0 +1,350 @@
+//! The ways to share an image: a copy inside a registry, a grant, to everybody, or a copy into another cloud. Each is
+//! planned before it is done: what happens, what it costs, which rights it needs, and what the receiver must do.
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    Portal, Source,
+    share::{Share, SharePlan},
+};
+use crate::core::{
+    audit::Entry,
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
+    image::reference::{ImageRef, Name},
+    ports::{Sharer, cannot, store::How},
+    transfer::copy::{self, Options, Outcome},
+};
+
+/// To whom something is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Receiver {
+    /// A project, by name or id; one of another place as `HOST/PROJECT` or `CLOUD/PROJECT`.
+    Project(String),
+    /// Everybody of the cloud who looks for it, or has its id.
+    Community,
+    /// Everybody of the cloud, in their lists.
+    Public,
+}
+
+impl Receiver {
+    const COMMUNITY: &'static str = ":community";
+    const PUBLIC: &'static str = ":public";
+}
+
+impl fmt::Display for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Project(name) => name,
+            Self::Community => Self::COMMUNITY,
+            Self::Public => Self::PUBLIC,
+        })
+    }
+}
+
+/// `:community`, `:public`, anything else is a project.
+impl From<&str> for Receiver {
+    fn from(text: &str) -> Self {
+        match text {
+            Self::COMMUNITY => Self::Community,
+            Self::PUBLIC => Self::Public,
+            project => Self::Project(project.to_owned()),
+        }
+    }
+}
+
+/// The result of a share by copy into a project of a registry.
+#[derive(Debug, Clone, Serialize)]
+pub struct Copied {
+    /// The project.
+    pub project: String,
+    /// Where the image is now.
+    pub destination: String,
+    /// What was done.
+    pub outcome: Outcome,
+}
+
+/// The result of a share.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shared {
+    /// It was copied inside a registry, or into another.
+    Shared(Copied),
+    /// It was granted.
+    Share(Share),
+    /// It was copied into another cloud, and granted there if a project was named.
+    Elsewhere {
+        /// The image there.
+        reference: ImageRef,
+        /// What was done.
+        outcome: Outcome,
+        /// The grant, unless it went into one's own project.
+        share: Option<Share>,
+    },
+}
+
+fn standing(share: &Share) -> String {
+    let (sign, word) = share.standing.words();
+    format!("{sign} {}: {word}", share.project.words())
+}
+
+impl Shared {
+    /// One line about what was done; begins with a sign.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Shared(copied) => format!(
+                "✓ {}: {} ({}, {} attachments)",
+                copied.project,
+                copied.destination,
+                copied.outcome.words(),
+                copied.outcome.attachments
+            ),
+            Self::Share(share) => standing(share),
+            Self::Elsewhere { reference, outcome, share } => {
+                let share = share.as_ref().map(|share| format!("; {}", standing(share))).unwrap_or_default();
+                format!("✓ {reference} ({}){share}", outcome.words())
+            }
+        }
+    }
+}
+
+impl Portal {
+    /// Where a share of `reference` into `project` goes: the same registry, or `host/project` of another.
+    pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
+        let what = format!("share {reference} to '{project}'");
+        let ImageRef::Oci(name) = reference else {
+            return Err(Error::unsupported(what, "only images in registries and clouds are shared into projects")
+                .hint("copy it to a registry first: wharf copy"));
+        };
+        let (host, path) = match project.split_once('/') {
+            Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path),
+            _ => (name.host.as_str(), project),
+        };
+        let to = Name {
+            host: host.to_owned(),
+            repository: format!("{}/{}", path.trim_matches('/'), name.base()),
+            tag: name.tag.clone(),
+            digest: None,
+        };
+        // Reading it back applies the grammar of references.
+        let to: ImageRef = format!("oci://{to}").parse().map_err(|error: Error| error.during(&what))?;
+        if to.name().map(|to| (&to.host, &to.repository)) == Some((&name.host, &name.repository)) {
+            return Err(Error::usage(what, "it is in that project already"));
+        }
+        Ok(to)
+    }
+
+    /// The other cloud that `CLOUD/PROJECT` names, and the project there; an empty one is one's own.
+    fn elsewhere<'a>(&self, reference: &ImageRef, project: &'a str) -> Option<(&Source, &'a str)> {
+        let (cloud, project) = project.split_once('/')?;
+        let there = self.sources.iter().find(|source| source.name == cloud)?;
+        let other = there.sharer.is_some() && there.disks.is_some() && !there.catalog.owns(reference);
+        other.then_some((there, project))
+    }
+
+    /// How a share would be made. Sends nothing.
+    pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
+        let what = format!("plan a share of {reference}");
+        let Ok(sharer) = self.sharer_of(reference) else { return self.copy_plan(cx, reference, to).await };
+        if let Receiver::Project(project) = to {
+            if let Some((there, project)) = self.elsewhere(reference, project) {
+                return self.elsewhere_plan(cx, reference, there, project).await;
+            }
+        }
+        cx.run(&what, sharer.plan(cx, reference, to)).await
+    }
+
+    async fn copy_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
+        let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
+        let destination = Self::destination(reference, project)?;
+        let image = self.image(cx, reference, None).await?;
+        let inside = destination.name().map(|name| &name.host) == reference.name().map(|name| &name.host);
+        let digest = image.pinned.as_ref().map_or("the manifest", |pinned| pinned.digest.short());
+        Ok(SharePlan {
+            steps: vec![
+                format!(
+                    "{} its blobs {} {destination}",
+                    if inside { "mount" } else { "copy" },
+                    if inside { "in" } else { "to" }
+                ),
+                format!("write {digest} and what is attached to it there"),
+            ],
+            cost: if inside {
+                "no bytes move".into()
+            } else {
+                format!("{} move through this machine", text::size(image.size))
+            },
+            rights: format!("to push to {}", destination.name().map_or("", |name| name.repository.as_str())),
+            receiver: "sees it in its list at once".into(),
+        })
+    }
+
+    async fn elsewhere_plan(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        there: &Source,
+        project: &str,
+    ) -> Result<SharePlan> {
+        let image = self.image(cx, reference, None).await?;
+        let size = text::size(image.size);
+        let here = self.source_of(reference)?.name;
+        let mut steps = vec![
+            format!("download {size} from {here}, and compare its hash"),
+            format!("look at its header, and upload it to {}", there.name),
+        ];
+        let mut receiver = "finds it in its list";
+        if !project.is_empty() {
+            steps.push(format!("share it there with {project}"));
+            receiver = "accepts it to see it in its list";
+        }
+        Ok(SharePlan {
+            steps,
+            cost: format!("{size} move through this machine, twice"),
+            rights: format!("to upload images to {}", there.name),
+            receiver: receiver.to_owned(),
+        })
+    }
+
+    /// Shares an image. Done again, it changes nothing.
+    pub async fn share_to(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        to: &Receiver,
+        options: &Options,
+    ) -> Result<Shared> {
+        let mut entry = self.entry("share", format!("{reference} with {to}"));
+        let shared = self.shared_to(cx, &mut entry, reference, to, options).await;
+        if let (Ok(_), Some(digest)) = (&shared, &entry.digest) {
+            self.remember(How::Supplied, &reference.with_digest(digest), digest, &to.to_string()).await;
+        }
+        self.note(entry, &shared).await;
+        shared
+    }
+
+    async fn shared_to(
+        &self,
+        cx: &Context,
+        entry: &mut Entry,
+        reference: &ImageRef,
+        to: &Receiver,
+        options: &Options,
+    ) -> Result<Shared> {
+        // A volume is no image yet: it has no digest to judge.
+        let is_image = !matches!(reference, ImageRef::Volume { .. });
+        let pinned = if is_image { self.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
+        let Ok(sharer) = self.sharer_of(reference) else {
+            let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
+            // What was judged is what is shared, whatever the tag means by now.
+            return self.share(cx, reference, &pinned, project, options).await.map(Shared::Shared);
+        };
+        if let Receiver::Project(project) = to {
+            if let Some((there, project)) = self.elsewhere(reference, project) {
+                return self.share_elsewhere(cx, reference, &sharer, there, project).await;
+            }
+        }
+        let what = format!("share {reference} to '{to}'");
+        cx.unless_cancelled(&what, sharer.share(cx, reference, to)).await.map(Shared::Share)
+    }
+
+    /// Copies an image by digest into a project of a registry.
+    async fn share(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        pinned: &ImageRef,
+        project: &str,
+        options: &Options,
+    ) -> Result<Copied> {
+        let to = Self::destination(reference, project)?;
+        let outcome = copy::copy(cx, &self.place(pinned)?, &self.place(&to)?, options).await?;
+        Ok(Copied { project: project.to_owned(), destination: to.to_string(), outcome })
+    }
+
+    /// Makes an image of a workload as it is now, and shares it. After a crash or a broken line, the same call with the
+    /// same name goes on where it was. Each receiver has a result of its own.
+    pub async fn snapshot(
+        &self,
+        cx: &Context,
+        backend: &str,
+        id: &str,
+        name: &str,
+        to: &[Receiver],
+    ) -> Result<(ImageRef, Vec<Result<Shared>>)> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let what = format!("take a snapshot of {id}");
+        let image = cx.unless_cancelled(&what, launcher.snapshot(cx, id, name)).await;
+        self.note(self.entry("snapshot", format!("{id} on {backend} as {name}")), &image).await;
+        let image = image?;
+        let mut results = Vec::new();
+        for receiver in to {
+            cx.progress.phase(format!("sharing it with {receiver}"));
+            results.push(self.share_to(cx, &image, receiver, &Options::default()).await);
+        }
+        Ok((image, results))
+    }
+
+    async fn share_elsewhere(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        sharer: &Arc<dyn Sharer>,
+        there: &Source,
+        project: &str,
+    ) -> Result<Shared> {
+        let what = format!("share {reference} to '{}/{project}'", there.name);
+        let from = cx.unless_cancelled(&what, sharer.image_of(cx, reference)).await?;
+        let image = self.image(cx, &from, None).await?;
+        let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
+        let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
+        let (there_now, outcome) = self.between_clouds(cx, &from, &to).await?;
+        let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
+        let own = cx.run(&what, theirs.own(cx)).await?;
+        let share = if project.is_empty() || own.name == project || own.id == project {
+            None
+        } else {
+            let receiver = Receiver::Project(project.to_owned());
+            Some(cx.run(&what, theirs.share(cx, &there_now, &receiver)).await?)
+        };
+        Ok(Shared::Elsewhere { reference: there_now, outcome, share })
+    }
+}
+
+fn not_in_registries(reference: &ImageRef, to: &Receiver) -> Error {
+    Error::unsupported(format!("share {reference} to '{to}'"), "registries decide by project who may see an image")
+        .hint("share it into a project that everybody may see")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
+        let share = |reference: &str, project: &str| {
+            Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
+        };
+        assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
+        assert_eq!(
+            share("r.example/physics/gromacs:1", "other.example:5000/deep/path").unwrap(),
+            "oci://other.example:5000/deep/path/gromacs:1"
+        );
+        assert!(share("r.example/physics/gromacs:1", "physics").is_err());
+        assert!(share("r.example/physics/gromacs:1", "../etc").is_err());
+        assert!(share("file:/tmp/x", "physics").is_err());
+    }
+
+    #[test]
+    fn everybody_is_a_word_that_no_project_has_by_accident() {
+        for receiver in [Receiver::Community, Receiver::Public, Receiver::Project("community".into())] {
+            assert_eq!(Receiver::from(receiver.to_string().as_str()), receiver);
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Keys to sign with, in the secret store or in files: made, brought, shown by their public half, forgotten.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::Portal;
+use crate::core::{
+    base::{
+        error::{During, Error, Kind, Result},
+        secret::Secret,
+    },
+    ports::{Asker, Keeps, Question, QuestionKind},
+};
+
+/// What a key in the secret store is called in `--key`.
+pub const KEYRING: &str = "keyring:";
+
+/// The curve of a key that is made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curve {
+    /// What cosign makes, too.
+    #[default]
+    P256,
+    /// What clouds verify the data of disk images with.
+    P384,
+}
+
+impl Curve {
+    /// Its name in words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+        }
+    }
+}
+
+impl FromStr for Curve {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_lowercase().replace('-', "").as_str() {
+            "p256" => Ok(Self::P256),
+            "p384" => Ok(Self::P384),
+            _ => Err(Error::usage("make a key", format!("'{text}' is no type of key that is made here"))
+                .hint("use p256 or p384")),
+        }
+    }
+}
+
+/// Where a key is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// In the secret store, under a name.
+    Store(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Holder {
+    /// What somebody means who makes a key: a path (with a `/`, or ending in `.key` or `.pem`) is a file, anything else,
+    /// and `keyring:NAME`, a name in the secret store.
+    pub fn of(wanted: &str) -> Result<Self> {
+        let what = || format!("make the key '{wanted}'");
+        if wanted.starts_with("pkcs11:") {
+            return Err(Error::usage(what(), "keys in hardware are made by the tools of that hardware")
+                .hint("pkcs11-tool --keypairgen --key-type EC:prime256v1 --label NAME"));
+        }
+        if let Some(name) = wanted.strip_prefix(KEYRING) {
+            return named(name).map(|()| Self::Store(name.to_owned()));
+        }
+        let ends = |ending: &str| Path::new(wanted).extension().is_some_and(|found| found == ending);
+        if wanted.contains('/') || ends("key") || ends("pem") {
+            let path = std::path::absolute(wanted).during(what())?;
+            if wanted.ends_with('/') || path.file_name().is_none() {
+                return Err(Error::usage(what(), "it is a folder").hint("name the file: FOLDER/NAME.key"));
+            }
+            return Ok(Self::File(path));
+        }
+        named(wanted).map(|()| Self::Store(wanted.to_owned()))
+    }
+}
+
+/// A key that was made and is kept nowhere yet.
+pub struct NewKey {
+    /// The private half (PEM, PKCS#8).
+    pub private: Secret,
+    /// The public half (PEM).
+    pub public: String,
+    /// SHA-256 of the public half, in hexadecimal.
+    pub id: String,
+}
+
+/// A key, by its public half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicHalf {
+    /// What `--key` takes.
+    pub key: String,
+    /// SHA-256 of the public half, in hexadecimal.
+    pub id: String,
+    /// The public half (PEM): what a policy names in `[signature] keys`.
+    pub public: String,
+    /// The file that holds the public half, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_file: Option<PathBuf>,
+    /// Where the private half is, in words.
+    pub kept: String,
+    /// That it will be lost some day, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+}
+
+/// The place of a key in the secret store.
+pub fn place_of(name: &str) -> String {
+    format!("signing key {name}")
+}
+
+fn named(name: &str) -> Result<()> {
+    let fine = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::usage(format!("key '{name}'"), "a key's name is letters, figures, - _ .")
+            .hint("a key in a file is named by its path: ./NAME.key"))
+    }
+}
+
+/// Answers with a passphrase that was typed a moment ago; everything else is somebody else's to answer.
+struct Knows(Secret, Arc<dyn Asker>);
+
+#[async_trait]
+impl Asker for Knows {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        match question.kind {
+            QuestionKind::Secret => Ok(self.0.clone()),
+            _ => self.1.ask(question).await,
+        }
+    }
+}
+
+/// A new passphrase, typed twice.
+async fn new_passphrase(asker: &dyn Asker, what: &str) -> Result<Secret> {
+    let ask = |words: &str| asker.ask(Question { words: words.to_owned(), kind: QuestionKind::Secret });
+    let first = ask("passphrase of the new key").await?;
+    if first.reveal().is_empty() {
+        return Err(Error::usage(what, "an empty passphrase protects nothing").hint("leave out --passphrase"));
+    }
+    if ask("the same once more").await? == first {
+        Ok(first)
+    } else {
+        Err(Error::usage(what, "the two are different").hint("try again; nothing was made"))
+    }
+}
+
+impl Portal {
+    /// The public half of any key that `--key` takes.
+    pub async fn public_half(&self, asker: Arc<dyn Asker>, key: &str) -> Result<PublicHalf> {
+        let signer = (self.signers.open)(key, asker).await?;
+        Ok(PublicHalf {
+            key: key.to_owned(),
+            id: signer.key_id(),
+            public: signer.public_pem(),
+            public_file: None,
+            kept: signer.describe(),
+            warning: self.passing(key).await,
+        })
+    }
+
+    /// What will become of a key that is kept where it does not last, in words; `None` for a place that lasts.
+    pub async fn passing(&self, key: &str) -> Option<String> {
+        let name = key.strip_prefix(KEYRING)?;
+        let vault = self.vault.clone();
+        let (keeps, place) = tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()?;
+        let when = match keeps {
+            Keeps::ForGood => return None,
+            Keeps::ForNow(when) => when,
+            Keeps::UntilTheEnd => "when this program ends",
+        };
+        Some(format!(
+            "the key '{name}' is gone {when}, and nobody can make it again (it is in the {place}): for a steward make a key \
+             file ('wharf key new FOLDER/{name}.key'), or use hardware"
+        ))
+    }
+
+    /// Makes a key and keeps it where `wanted` says ([`Holder::of`]), behind a passphrase that is asked for with `locked`.
+    /// A key that is there is never replaced.
+    pub async fn make_key(
+        &self,
+        asker: Arc<dyn Asker>,
+        wanted: &str,
+        curve: Curve,
+        locked: bool,
+    ) -> Result<PublicHalf> {
+        let what = format!("make the key '{wanted}'");
+        let holder = Holder::of(wanted)?;
+        match &holder {
+            Holder::Store(name) => self.is_free(name, &what).await?,
+            Holder::File(path) if path.symlink_metadata().is_ok() => {
+                return Err(Error::usage(what, "there is a file of that name").hint("choose another name"));
+            }
+            Holder::File(_) => {}
+        }
+        let passphrase = if locked { Some(new_passphrase(&*asker, &what).await?) } else { None };
+        let (make, typed) = (self.signers.make.clone(), passphrase.clone());
+        let new = tokio::task::spawn_blocking(move || make(curve, typed.as_ref())).await.during(&what)??;
+        let path = match holder {
+            Holder::File(path) => path,
+            Holder::Store(name) => {
+                let asker = match passphrase {
+                    Some(passphrase) => Arc::new(Knows(passphrase, asker)),
+                    None => asker,
+                };
+                return self.keep_key(asker, &name, new.private).await;
+            }
+        };
+        let (write, target, id, public) =
+            (self.signers.write.clone(), path.clone(), new.id.clone(), new.public.clone());
+        let written = tokio::task::spawn_blocking(move || write(&target, &new)).await.during(&what)?;
+        self.note(self.entry("make-key", format!("{} ({id})", path.display())), &written).await;
+        Ok(PublicHalf {
+            key: path.display().to_string(),
+            id,
+            public,
+            public_file: Some(written?),
+            kept: format!("the key in {}", path.display()),
+            warning: None,
+        })
+    }
+
+    async fn is_free(&self, name: &str, what: &str) -> Result<()> {
+        if self.vault_get(&place_of(name), what).await?.is_none() {
+            return Ok(());
+        }
+        Err(Error::usage(what, "there is one of that name")
+            .hint(format!("choose another name, or forget it: wharf key forget {name}")))
+    }
+
+    /// Keeps a private key (PEM) in the secret store. One that is there is never replaced.
+    pub async fn keep_key(&self, asker: Arc<dyn Asker>, name: &str, pem: Secret) -> Result<PublicHalf> {
+        let name = name.strip_prefix(KEYRING).unwrap_or(name);
+        named(name)?;
+        let what = format!("keep the key '{name}'");
+        let place = place_of(name);
+        self.is_free(name, &what).await?;
+        self.vault_set(&place, name, &pem, &what).await?;
+        let key = format!("{KEYRING}{name}");
+        // What was kept is what is tried; a key that opens nothing is not kept.
+        let mut half = match self.public_half(asker.clone(), &key).await {
+            Ok(half) => half,
+            Err(error) => {
+                self.vault_delete(&place, &what).await?;
+                return Err(error);
+            }
+        };
+        self.agree_to_keep(&*asker, &what).await?;
+        if !self.vault.lasting() {
+            self.vault_delete(&place, &what).await?;
+            return Err(Error::new(Kind::Unsupported, what, "no secret store works here: nothing was kept").hint(
+                format!(
+                    "keep it in a file: wharf key new ./{name}.key; or agree to one for all secrets: secret_file = true"
+                ),
+            ));
+        }
+        half.warning = self.passing(&key).await;
+        let entry = self.entry("keep-key", format!("{name} ({})", half.id));
+        self.note(entry, &Ok(())).await;
+        Ok(half)
+    }
+
+    /// Forgets a key of the secret store; what it signed stays signed.
+    pub async fn forget_key(&self, name: &str) -> Result<()> {
+        let name = name.strip_prefix(KEYRING).unwrap_or(name);
+        named(name)?;
+        let what = format!("forget the key '{name}'");
+        if self.vault_get(&place_of(name), &what).await?.is_none() {
+            return Err(Error::not_found(what, "there is none of that name"));
+        }
+        let done = self.vault_delete(&place_of(name), &what).await;
+        self.note(self.entry("forget-key", name), &done).await;
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_file_and_a_bare_word_is_a_name_in_the_secret_store() {
+        let here = std::env::current_dir().unwrap();
+        for (wanted, holder) in [
+            ("steward", Holder::Store("steward".into())),
+            ("keyring:steward", Holder::Store("steward".into())),
+            ("keyring:a.key", Holder::Store("a.key".into())),
+            ("steward.key", Holder::File(here.join("steward.key"))),
+            ("steward.pem", Holder::File(here.join("steward.pem"))),
+            ("./steward", Holder::File(here.join("steward"))),
+            ("/etc/wharf/steward", Holder::File("/etc/wharf/steward".into())),
+        ] {
+            assert_eq!(Holder::of(wanted).unwrap(), holder, "{wanted}");
+        }
+        for wanted in [
+            "",
+            "a b",
+            "keyring:",
+            "keyring:../x",
+            "keyring:/x.key",
+            "folder/",
+            "/",
+            "pkcs11:token=t?module-path=/x.so",
+        ] {
+            assert_eq!(Holder::of(wanted).unwrap_err().kind, Kind::Usage, "{wanted}");
+        }
+    }
+}

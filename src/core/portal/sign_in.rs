@@ -1,0 +1,212 @@
+//! Signing in to the places that hold images, and out again.
+
+use std::sync::Arc;
+
+use super::{Portal, Source};
+use crate::core::{
+    base::{
+        context::Context,
+        error::{During, Error, Kind, Result},
+        secret::Secret,
+    },
+    image::reference::ImageRef,
+    ports::{Asker, Question, QuestionKind, SignInServer},
+};
+
+/// What is known before anybody is asked.
+#[derive(Debug, Clone, Default)]
+pub struct SignIn {
+    /// A source's name, or a registry's host.
+    pub source: String,
+    /// The account.
+    pub account: Option<String>,
+    /// Its password or token.
+    pub secret: Option<Secret>,
+}
+
+/// A sign-in that was tried and works.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SignedIn {
+    /// The host.
+    pub host: String,
+    /// The account.
+    pub account: String,
+    /// Where the secret is kept, in words.
+    pub store: String,
+    /// Whether it outlives the program.
+    pub lasting: bool,
+    /// The server that account and secret are sent to, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
+impl Portal {
+    /// The place in the vault that a source's name or a registry's host stands for, and the source.
+    fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
+        let source = match self.sources.iter().find(|source| source.name == name) {
+            Some(source) => source.clone(),
+            None => self.source_of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
+        };
+        let place = source
+            .catalog
+            .sign_in_place()
+            .ok_or_else(|| Error::unsupported(format!("sign in to {name}"), "one does not sign in there"))?;
+        Ok((place, source))
+    }
+
+    /// The name under which the sign-in that `error` asks for is done: a source's, else the host.
+    pub fn sign_in_for(&self, error: &Error) -> Option<String> {
+        let place = error.sign_in.as_ref()?;
+        let source = self.sources.iter().find(|source| source.catalog.sign_in_place().as_ref() == Some(place));
+        Some(source.map_or_else(|| place.clone(), |source| source.name.clone()))
+    }
+
+    /// Asks for what is not known, keeps it, tries it, and forgets it again if it does not work.
+    ///
+    /// Where nothing lasting can keep secrets, the person is asked whether a file may.
+    pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
+        let entry = self.entry("sign-in", wanted.source.clone());
+        let signed = self.signed_in(cx, asker, wanted).await;
+        self.note(entry, &signed).await;
+        signed
+    }
+
+    async fn signed_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
+        let what = format!("sign in to {}", wanted.source);
+        let (host, source) = self.place_to_sign_in(&wanted.source)?;
+        let written = self.config.sources.iter().find(|known| known.name == wanted.source);
+        let account = wanted.account.or_else(|| written.and_then(|known| known.user.clone()));
+        if !source.catalog.keeps_a_secret() {
+            // All that could be kept is in a file already.
+            let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;
+            signed.map_err(|error| error.during(what))?;
+            return Ok(SignedIn {
+                host: source.name,
+                account: account.unwrap_or_default(),
+                store: "until Wharf ends".to_owned(),
+                lasting: false,
+                server: None,
+            });
+        }
+        // Whoever gets the secret is shown before it is asked for.
+        let server = source.catalog.sign_in_server(cx).await.map_err(|error| error.during(&what))?;
+        let place = server.as_ref().map_or_else(
+            || wanted.source.clone(),
+            |server| format!("{} (its sign-in is at {})", wanted.source, server.address),
+        );
+        let agreed = self.agree_to_server(&*asker, &host, &what, server.as_ref()).await?;
+        let account = match account {
+            Some(account) => account,
+            None => ask(&*asker, format!("account at {place}"), QuestionKind::Text).await?.reveal().to_owned(),
+        };
+        let secret = match wanted.secret {
+            Some(secret) => secret,
+            None => ask(&*asker, format!("password of {account} at {place}"), QuestionKind::Secret).await?,
+        };
+        let before = self.vault_get(&host, &what).await?;
+        self.vault_set(&host, &account, &secret, &what).await?;
+        // What was kept is what is tried: the same way every later call goes.
+        if let Err(error) = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker.clone())).await {
+            match before {
+                Some((account, secret)) => self.vault_set(&host, &account, &secret, &what).await?,
+                None => self.vault_delete(&host, &what).await?,
+            }
+            if agreed {
+                self.vault_delete(&SignInServer::place(&host), &what).await?;
+            }
+            return Err(error.during(what).hint("nothing was kept; check account and password"));
+        }
+        self.agree_to_keep(&*asker, &what).await?;
+        let server = server.map(|server| server.address);
+        Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting(), server })
+    }
+
+    /// Asks whether account and password may go to a server of other people, and keeps that they may; `true` where it was
+    /// kept now.
+    async fn agree_to_server(
+        &self,
+        asker: &dyn Asker,
+        host: &str,
+        what: &str,
+        server: Option<&SignInServer>,
+    ) -> Result<bool> {
+        let Some(server) = server.filter(|server| !server.known) else { return Ok(false) };
+        let address = &server.address;
+        let refused = |why: &str| {
+            Error::new(Kind::NotAllowed, what, format!("the sign-in of {host} is at {address}, {why}")).hint(
+                "nothing was sent there; where it is right, name it for this source: token_server = \"https://HOST\"",
+            )
+        };
+        if !address.starts_with("https://") {
+            return Err(refused("which is not encrypted"));
+        }
+        let words =
+            format!("the sign-in of {host} is at {address}, which is of other people by its name: go on there?");
+        match ask(asker, words, QuestionKind::Confirm).await {
+            Ok(answer) if answer.reveal() == "yes" => {}
+            Ok(_) => return Err(refused("and you do not go on there")),
+            Err(error) if error.kind == Kind::Cancelled => return Err(error),
+            Err(_) => return Err(refused("and nobody is there to agree to that")),
+        }
+        self.vault_set(&SignInServer::place(host), address, &Secret::new("agreed"), what).await?;
+        Ok(true)
+    }
+
+    /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
+    /// until the program ends.
+    pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
+        if self.vault.lasting() {
+            return Ok(());
+        }
+        let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
+        if ask(asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
+            let vault = self.vault.clone();
+            tokio::task::spawn_blocking(move || vault.agree()).await.during(what)??;
+        }
+        Ok(())
+    }
+
+    /// Forgets an account; gives the host.
+    pub async fn sign_out(&self, name: &str) -> Result<String> {
+        let (host, _) = self.place_to_sign_in(name)?;
+        let what = format!("sign out of {name}");
+        let done = match self.vault_delete(&SignInServer::place(&host), &what).await {
+            Ok(()) => self.vault_delete(&host, &what).await,
+            failed => failed,
+        };
+        self.note(self.entry("sign-out", name), &done).await;
+        done.map(|()| host)
+    }
+
+    // Secret stores may block on a bus: they are kept off the runtime's threads.
+
+    pub(super) async fn vault_get(&self, host: &str, what: &str) -> Result<Option<(String, Secret)>> {
+        let (vault, host) = (self.vault.clone(), host.to_owned());
+        tokio::task::spawn_blocking(move || vault.get(&host)).await.during(what)?
+    }
+
+    pub(super) async fn vault_set(&self, host: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
+        let (vault, host, account, secret) = (self.vault.clone(), host.to_owned(), account.to_owned(), secret.clone());
+        tokio::task::spawn_blocking(move || vault.set(&host, &account, &secret)).await.during(what)?
+    }
+
+    pub(super) async fn vault_delete(&self, host: &str, what: &str) -> Result<()> {
+        let (vault, host) = (self.vault.clone(), host.to_owned());
+        tokio::task::spawn_blocking(move || vault.delete(&host)).await.during(what)?
+    }
+}
+
+async fn ask(asker: &dyn Asker, words: String, kind: QuestionKind) -> Result<Secret> {
+    asker.ask(Question { words, kind }).await
+}
+
+/// For work that nobody watches: every question is an error that says so.
+pub struct Nobody;
+
+#[async_trait::async_trait]
+impl Asker for Nobody {
+    async fn ask(&self, question: Question) -> Result<Secret> {
+        Err(Error::new(Kind::NotAllowed, format!("ask for the {}", question.words), "nobody is there to answer")
+            .hint("run it in a terminal, or give the answer with the call"))
+    }
+}

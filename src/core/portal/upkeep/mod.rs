@@ -1,0 +1,39 @@
+//! Keeping one's own images in order: more tags, removal, and clearing out old versions.
+//!
+//! Nothing is removed that was not told before: a [`Removal`] says what goes, what goes along and who loses it, and is
+//! made anew right before it is carried out. One that would do anything else by then is not carried out.
+
+pub mod prune;
+pub mod removal;
+pub mod tag;
+
+pub use prune::{Candidate, Goes, Kept, Pruning, Rule};
+pub use removal::{Removal, Removed};
+pub use tag::Tagged;
+
+use std::sync::Arc;
+
+use super::Portal;
+use crate::core::{
+    base::error::{Error, Result},
+    image::reference::ImageRef,
+    ports::Upkeep,
+};
+
+impl Portal {
+    /// The port through which an image is kept in order.
+    fn upkeep_of(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Upkeep>> {
+        if let ImageRef::File { path, .. } = reference {
+            return Err(Error::unsupported(what, "it is a file of yours, and Wharf changes no files")
+                .hint(format!("use the shell for {path}")));
+        }
+        let source = self.source_of(reference)?;
+        source.upkeep.ok_or_else(|| {
+            let hint = match source.adapter {
+                "hub" => "Docker Hub lets its images be changed on hub.docker.com only",
+                _ => "use its own pages or programs",
+            };
+            Error::unsupported(what, format!("{} lets nobody do that through Wharf", source.name)).hint(hint)
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! Clearing out the old versions of a repository by a rule, with a plan first.
+
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+
+use super::Removal;
+use crate::core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::reference::ImageRef,
+    portal::Portal,
+    ports::Upkeep,
+};
+
+/// Versions that are looked at at a time.
+const AT_ONCE: usize = 8;
+
+/// Which versions may go: those that both conditions let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// So many of the newest stay.
+    pub keep: usize,
+    /// Seconds; what is not as old stays.
+    pub older_than: i64,
+}
+
+/// One image of a repository, under all its tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// What its tags mean.
+    pub digest: Digest,
+    /// Its tags, in the repository's order.
+    pub tags: Vec<String>,
+    /// Seconds since 1970 when it was made, where that is known.
+    pub created: Option<i64>,
+}
+
+/// A tag that stays, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The tag.
+    pub tag: String,
+    /// Why it stays.
+    pub why: String,
+}
+
+/// An image that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Goes {
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// What removing it does.
+    pub removal: Removal,
+}
+
+/// What clearing out a repository would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pruning {
+    /// What goes, the oldest first.
+    pub goes: Vec<Goes>,
+    /// What stays.
+    pub kept: Vec<Kept>,
+}
+
+/// What a tag means, and when that was made.
+type Dated = (Digest, Option<i64>);
+
+/// What people get who name no tag.
+const LATEST: &str = "latest";
+
+/// The images that a rule lets go, the oldest first, and the tags that stay. An image whose date nobody knows stays: of
+/// builds that are reproducible the date says nothing. So does what people get who name no tag.
+pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>, Vec<Kept>) {
+    let known = |one: &Candidate| one.created.filter(|created| *created > 0);
+    // Of one second, the tag that people count higher is the newer one: the repository's order says which.
+    all.reverse();
+    all.sort_by_key(|one| std::cmp::Reverse(known(one)));
+    let (mut go, mut kept) = (Vec::new(), Vec::new());
+    for (place, one) in all.into_iter().enumerate() {
+        let why = match known(&one) {
+            None => "nobody says when it was made".to_owned(),
+            Some(_) if one.tags.iter().any(|tag| tag == LATEST) => "it is what 'latest' means".to_owned(),
+            Some(_) if place < rule.keep => format!("one of the newest {}", rule.keep),
+            Some(created) if now.saturating_sub(created) < rule.older_than => {
+                format!("made {} ago", text::age(created, now))
+            }
+            Some(_) => {
+                go.push(one);
+                continue;
+            }
+        };
+        kept.extend(one.tags.into_iter().map(|tag| Kept { tag, why: why.clone() }));
+    }
+    go.reverse();
+    (go, kept)
+}
+
+impl Portal {
+    /// What clearing out a repository by a rule would do. Changes nothing. What may not be removed stays, and is told.
+    pub async fn pruning(&self, cx: &Context, repository: &ImageRef, rule: &Rule) -> Result<Pruning> {
+        let what = format!("clear out {repository}");
+        match repository {
+            ImageRef::Oci(name) if name.tag.is_none() && name.digest.is_none() => {}
+            ImageRef::Oci(_) => {
+                return Err(Error::usage(what, "it names one version").hint("write host/repository, without a tag"));
+            }
+            _ => {
+                return Err(Error::unsupported(what, "only repositories of registries are cleared out by a rule")
+                    .hint("name what is to go: wharf remove-image REF..."));
+            }
+        }
+        let upkeep = &*self.upkeep_of(repository, &what)?;
+        let tags = self.tags(cx, repository).await?;
+        cx.progress.phase("looking at the versions");
+        let looked: Vec<(String, Result<Dated>)> = stream::iter(tags)
+            .map(|tag| async move {
+                let looked = self.dated(cx, upkeep, &repository.with_tag(&tag)).await;
+                (tag, looked)
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let (mut candidates, mut unseen) = (Vec::<Candidate>::new(), Vec::new());
+        for (tag, looked) in looked {
+            match looked {
+                Ok((digest, created)) => match candidates.iter_mut().find(|one| one.digest == digest) {
+                    Some(known) => known.tags.push(tag),
+                    None => candidates.push(Candidate { digest, tags: vec![tag], created }),
+                },
+                Err(error) if error.kind == Kind::Cancelled => return Err(error),
+                Err(error) => unseen.push(Kept { tag, why: format!("it could not be looked at: {}", error.why) }),
+            }
+        }
+        let (go, mut kept) = sorted(rule, candidates, text::now());
+        kept.extend(unseen);
+        let references: Vec<ImageRef> = go.iter().map(|one| repository.with_digest(&one.digest)).collect();
+        let planned = self.removals(cx, &references).await;
+        let mut goes = Vec::new();
+        for (one, removal) in go.into_iter().zip(planned) {
+            match removal {
+                Ok(removal) => {
+                    let created = one.created.map(text::timestamp).unwrap_or_default();
+                    goes.push(Goes { tags: one.tags, created, removal });
+                }
+                Err(error) if error.kind == Kind::Cancelled => return Err(error),
+                Err(error) => kept.extend(one.tags.into_iter().map(|tag| Kept { tag, why: error.why.clone() })),
+            }
+        }
+        Ok(Pruning { goes, kept })
+    }
+
+    /// The place itself says what a tag means: what it is pulled from may be a mirror that is behind.
+    async fn dated(&self, cx: &Context, upkeep: &dyn Upkeep, at: &ImageRef) -> Result<Dated> {
+        let digest = cx.run("look at a version", upkeep.digest(cx, at)).await?;
+        let at = &at.with_digest(&digest);
+        let version = cx.run("look at a version", self.source_of(at)?.catalog.version(cx, at)).await?;
+        Ok((digest, version.created))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: i64 = 86_400;
+    const NOW: i64 = 2_000_000_000;
+
+    fn candidate(tags: &[&str], days: Option<i64>) -> Candidate {
+        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
+        Candidate { digest: Digest::of(tags.concat().as_bytes()), tags, created: days.map(|days| NOW - days * DAY) }
+    }
+
+    fn gone(rule: Rule, all: Vec<Candidate>) -> Vec<String> {
+        sorted(&rule, all, NOW).0.into_iter().flat_map(|one| one.tags).collect()
+    }
+
+    #[test]
+    fn the_newest_stay_and_of_the_others_what_is_not_old_enough() {
+        let all = || {
+            vec![
+                candidate(&["0.9"], Some(400)),
+                candidate(&["1.0"], Some(300)),
+                candidate(&["1.1"], Some(200)),
+                candidate(&["1.2", "stable"], Some(100)),
+                candidate(&["latest"], Some(500)),
+                candidate(&["nightly"], Some(1)),
+                candidate(&["reproducible"], None),
+            ]
+        };
+        let rule = |keep, days: i64| Rule { keep, older_than: days * DAY };
+        assert_eq!(gone(rule(2, 90), all()), ["0.9", "1.0", "1.1"]);
+        assert_eq!(gone(rule(3, 250), all()), ["0.9", "1.0"]);
+        assert_eq!(gone(rule(0, 90), all()), ["0.9", "1.0", "1.1", "1.2", "stable"]);
+        assert_eq!(gone(rule(0, 0), all()).len(), 6, "all but what has no date, and latest");
+        assert_eq!(gone(rule(9, 0), all()), Vec::<String>::new());
+        // The date that reproducible builds give is none.
+        assert_eq!(
+            gone(rule(0, 0), vec![Candidate { created: Some(0), ..candidate(&["a"], None) }]),
+            Vec::<String>::new()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_rule_lets_anything_go_that_it_keeps(ages in prop::collection::vec(prop::option::of(0_i64..1000), 0..20), keep in 0_usize..8, days in 0_i64..500) {
+            let names: Vec<String> = (0..ages.len()).map(|at| format!("t{at}")).collect();
+            let all: Vec<Candidate> = names.iter().zip(&ages).map(|(name, age)| candidate(&[name], *age)).collect();
+            let rule = Rule { keep, older_than: days * DAY };
+            let (go, kept) = sorted(&rule, all.clone(), NOW);
+            prop_assert_eq!(go.len() + kept.len(), all.len());
+            let dated = all.iter().filter(|one| one.created.is_some()).count();
+            prop_assert!(go.len() <= dated.saturating_sub(keep));
+            for one in &go {
+                prop_assert!(one.created.is_some_and(|created| NOW - created >= days * DAY));
+                // Whatever is newer by a whole day and could stay, stays rather.
+                let newer = all.iter().filter(|other| other.created > one.created).count();
+                prop_assert!(newer >= keep || all.iter().filter(|other| other.created >= one.created).count() > keep);
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Removing an image: told before, then exactly that.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::core::{
+    base::{
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    image::reference::{ImageRef, Name},
+    portal::Portal,
+    ports::Upkeep,
+};
+
+/// What removing an image would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// What was asked for, named exactly.
+    pub reference: ImageRef,
+    /// What that is, in words: `the tag 1.0`, `the image and its last tag 1.0`.
+    pub title: String,
+    /// The digest that goes, or that loses a tag.
+    pub digest: Option<Digest>,
+    /// What is sent, in this order: each is removed by itself.
+    pub removes: Vec<ImageRef>,
+    /// What goes along, and who loses it.
+    pub along: Vec<String>,
+    /// What stays although one might think that it goes.
+    pub stays: Vec<String>,
+}
+
+impl Removal {
+    /// Of a tag alone, whose image has others; `others` are those that it keeps.
+    pub fn of_tag(reference: &ImageRef, tag: &str, digest: Digest, others: &[String]) -> Self {
+        let stays = if others.is_empty() { Vec::new() } else { vec![format!("the image itself, as {}", some(others))] };
+        Self {
+            reference: reference.clone(),
+            title: format!("the tag {tag}"),
+            digest: Some(digest),
+            removes: vec![reference.clone()],
+            along: Vec::new(),
+            stays,
+        }
+    }
+
+    /// Of a whole image, named by its last tag or by its digest; `others` are tags that go along.
+    pub fn of_image(reference: &ImageRef, tag: Option<&str>, digest: Digest, others: &[String]) -> Self {
+        let title = match tag {
+            Some(tag) => format!("the image, with its last tag {tag}"),
+            None => format!("the image {}", digest.short()),
+        };
+        let tags = if others.len() == 1 { "its tag" } else { "its tags" };
+        let along = if others.is_empty() { Vec::new() } else { vec![format!("{tags} {}", some(others))] };
+        let removes = match reference {
+            ImageRef::Oci(name) => {
+                vec![ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() })]
+            }
+            other => vec![other.clone()],
+        };
+        Self { reference: reference.clone(), title, digest: Some(digest), removes, along, stays: Vec::new() }
+    }
+
+    /// All of it, line by line; the digest as `written`.
+    pub fn lines(&self, written: impl Fn(&Digest) -> String) -> Vec<String> {
+        let facts = |label: &str, all: &[String]| -> Vec<String> {
+            all.iter().map(|line| format!("{label:<6} {line}")).collect()
+        };
+        // A name that holds it says it already.
+        let said = self.reference.digest().is_some();
+        let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {}", written(digest)));
+        let own = format!("goes   {}", self.title);
+        [own].into_iter().chain(digest).chain(facts("also", &self.along)).chain(facts("stays", &self.stays)).collect()
+    }
+}
+
+/// Tags in a sentence; of many, the first.
+pub fn some(tags: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = tags.len().saturating_sub(SHOWN);
+    let shown = tags.iter().take(SHOWN).map(|tag| clean::short(tag, 128)).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// How a removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Removed {
+    /// It is gone now.
+    Removed,
+    /// It was gone before.
+    Gone,
+}
+
+impl Portal {
+    /// What removing these would do, one after the other. Changes nothing.
+    pub async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
+        let mut told: Vec<Option<Result<Removal>>> = Vec::new();
+        // What is in one place is looked at once.
+        let mut places: Vec<(String, Arc<dyn Upkeep>, Vec<usize>)> = Vec::new();
+        for (at, reference) in references.iter().enumerate() {
+            match self.place_of_removal(reference) {
+                Err(error) => told.push(Some(Err(error))),
+                Ok((place, upkeep)) => {
+                    told.push(None);
+                    match places.iter_mut().find(|(known, ..)| *known == place) {
+                        Some((_, _, all)) => all.push(at),
+                        None => places.push((place, upkeep, vec![at])),
+                    }
+                }
+            }
+        }
+        for (_, upkeep, all) in places {
+            let asked: Vec<ImageRef> = all.iter().filter_map(|at| references.get(*at).cloned()).collect();
+            let answers = upkeep.removals(cx, &asked).await;
+            for (at, answer) in all.into_iter().zip(answers) {
+                if let Some(place) = told.get_mut(at) {
+                    *place = Some(answer.map(|removal| self.with_admission(removal)));
+                }
+            }
+        }
+        let unasked = || Error::failed("remove images", "one of them was not looked at");
+        told.into_iter().map(|one| one.unwrap_or_else(|| Err(unasked()))).collect()
+    }
+
+    fn place_of_removal(&self, reference: &ImageRef) -> Result<(String, Arc<dyn Upkeep>)> {
+        let what = format!("remove {reference}");
+        if reference.name().is_some_and(|name| name.tag.is_none() && name.digest.is_none()) {
+            return Err(Error::usage(what, "it names all versions at once").hint(
+                "name one by :tag, or an image with all its tags by @sha256:…; wharf prune clears out old ones",
+            ));
+        }
+        let upkeep = self.upkeep_of(reference, &what)?;
+        Ok((self.source_of(reference)?.name, upkeep))
+    }
+
+    fn with_admission(&self, mut removal: Removal) -> Removal {
+        if removal.reference.name().is_some_and(|name| self.is_admitted_place(name)) {
+            removal.along.push("its admission: the site let everybody launch it by this name".to_owned());
+        }
+        removal
+    }
+
+    /// Removes what was told before, one after the other; one that fails leaves the others to be removed. What is gone is
+    /// removed already; where anything else would go than was told, nothing does.
+    pub async fn remove_images(&self, cx: &Context, told: &[Removal]) -> Vec<Result<Removed>> {
+        let references: Vec<ImageRef> = told.iter().map(|one| one.reference.clone()).collect();
+        let now = self.removals(cx, &references).await;
+        let mut done = Vec::new();
+        for (told, now) in told.iter().zip(now) {
+            let mut entry = self.entry("remove-image", told.reference.to_string());
+            entry.digest.clone_from(&told.digest);
+            let removed = self.carried_out(cx, told, now).await;
+            self.note(entry, &removed).await;
+            done.push(removed);
+        }
+        done
+    }
+
+    async fn carried_out(&self, cx: &Context, told: &Removal, now: Result<Removal>) -> Result<Removed> {
+        let what = format!("remove {}", told.reference);
+        match now {
+            Ok(now) if now == *told => {}
+            Ok(_) => {
+                return Err(Error::failed(what, "it has changed since you were told what goes: nothing was removed")
+                    .hint("look at it again, then remove it"));
+            }
+            Err(error) if error.kind == Kind::NotFound => return Ok(Removed::Gone),
+            Err(error) => return Err(error),
+        }
+        let upkeep = self.upkeep_of(&told.reference, &what)?;
+        for (done, one) in told.removes.iter().enumerate() {
+            if let Err(error) = cx.unless_cancelled(&what, upkeep.remove(cx, one)).await {
+                let left: Vec<String> = told.removes.iter().skip(done).map(ToString::to_string).collect();
+                let why =
+                    if done == 0 { error.why } else { format!("{}; not removed: {}", error.why, left.join(", ")) };
+                return Err(Error { what, why, ..error });
+            }
+        }
+        Ok(Removed::Removed)
+    }
+}

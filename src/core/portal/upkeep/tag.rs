@@ -1,0 +1,152 @@
+//! Giving an image another tag.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    image::reference::{ImageRef, is_tag},
+    portal::Portal,
+    ports::{Asker, Question, QuestionKind},
+};
+
+/// A tag that an image has now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tagged {
+    /// The image under its new tag.
+    pub reference: ImageRef,
+    /// What it means now.
+    pub digest: Digest,
+    /// What it meant before; `None` if it is new.
+    pub before: Option<Digest>,
+}
+
+impl Tagged {
+    /// What was done, in a line.
+    pub fn words(&self) -> String {
+        let (name, now) = (self.reference.spoken(), self.digest.short());
+        match &self.before {
+            None => format!("{name} means {now} now"),
+            Some(before) if *before == self.digest => format!("{name} means {now} already"),
+            Some(before) => format!("{name} means {now} now; it meant {}", before.short()),
+        }
+    }
+}
+
+/// What becomes of a tag that means another image.
+pub enum Move {
+    /// It stays: that is an error.
+    Never,
+    /// It means the new one from now on.
+    Always,
+    /// The person is asked.
+    Ask(Arc<dyn Asker>),
+}
+
+/// The reference that a new tag names: `1.2` or `:1.2` in the same repository, or a whole reference.
+pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
+    let what = format!("tag {reference} as '{new}'");
+    let bare = new.strip_prefix(':').unwrap_or(new);
+    let to = if is_tag(bare) {
+        reference.with_tag(bare)
+    } else {
+        new.parse::<ImageRef>().map_err(|error| error.during(&what))?
+    };
+    let (Some(from), Some(name)) = (reference.name(), to.name()) else {
+        return Err(Error::unsupported(what, "only images of registries and engines have tags")
+            .hint("an image of a cloud is found by its name or id; wharf copy gives it another name"));
+    };
+    if name.digest.is_some() || name.tag.is_none() {
+        return Err(Error::usage(what, "a new tag is a name, not a digest").hint("write one like 1.2 or latest"));
+    }
+    let same_kind = std::mem::discriminant(reference) == std::mem::discriminant(&to);
+    // Engines keep images under any name; a registry keeps each repository's bytes for itself.
+    let same_place =
+        from.host == name.host && (matches!(to, ImageRef::Engine(_)) || from.repository == name.repository);
+    if !same_kind || !same_place {
+        return Err(Error::usage(what, "a tag is given within one repository")
+            .hint(format!("to bring it elsewhere: wharf copy {reference} {to}")));
+    }
+    Ok(to)
+}
+
+impl Portal {
+    /// Gives an image another tag. One that means something else already is moved only where that is meant.
+    pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
+        let mut entry = self.entry("tag", format!("{reference} as {new}"));
+        let done = self.tagged(cx, reference, new, moves).await;
+        if let Ok(tagged) = &done {
+            entry.digest = Some(tagged.digest.clone());
+        }
+        self.note(entry, &done).await;
+        done
+    }
+
+    async fn tagged(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
+        let what = format!("tag {reference} as {}", new.tag().unwrap_or_default());
+        let upkeep = self.upkeep_of(reference, &what)?;
+        let digest = cx.run(&what, upkeep.digest(cx, reference)).await?;
+        let before = match cx.run(&what, upkeep.digest(cx, new)).await {
+            Ok(digest) => Some(digest),
+            Err(error) if error.kind == Kind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if before.as_ref() == Some(&digest) {
+            return Ok(Tagged { reference: new.clone(), digest, before });
+        }
+        let moved = match (&before, moves) {
+            (None, _) | (_, Move::Always) => true,
+            (Some(_), Move::Never) => false,
+            (Some(before), Move::Ask(asker)) => {
+                let words = format!(
+                    "{} means {} now. Let it mean {} from now on?",
+                    new.spoken(),
+                    before.short(),
+                    digest.short()
+                );
+                let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+                answer.reveal() == "yes"
+            }
+        };
+        if let (Some(before), false) = (&before, moved) {
+            return Err(Error::usage(what, format!("that tag means another image: {}", before.short()))
+                .hint("choose another tag; --move lets it mean this one from now on"));
+        }
+        cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?;
+        Ok(Tagged { reference: new.clone(), digest, before })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_tag_stays_in_its_repository_and_on_an_engine_in_that_engine() {
+        let image: ImageRef = "r.example:5000/team/tool:1.0".parse().unwrap();
+        for (new, expected) in [
+            ("1.1", Some("oci://r.example:5000/team/tool:1.1")),
+            (":1.1", Some("oci://r.example:5000/team/tool:1.1")),
+            ("r.example:5000/team/tool:latest", Some("oci://r.example:5000/team/tool:latest")),
+            ("r.example:5000/team/other:1.1", None),
+            ("q.example/team/tool:1.1", None),
+            ("engine://docker/team/tool:1.1", None),
+            ("r.example:5000/team/tool", None),
+            ("-x", None),
+            ("", None),
+        ] {
+            assert_eq!(named(&image, new).ok().map(|to| to.to_string()).as_deref(), expected, "{new}");
+        }
+        let local: ImageRef = "engine://docker/tool:1.0".parse().unwrap();
+        let to = named(&local, "engine://docker/r.example/team/tool:2").unwrap();
+        assert_eq!(to.to_string(), "engine://docker/r.example/team/tool:2");
+        assert!(named(&local, "engine://podman/tool:2").is_err());
+        let disk: ImageRef = "glance://lab/debian".parse().unwrap();
+        assert_eq!(named(&disk, "new").unwrap_err().kind, Kind::Unsupported);
+    }
+}

@@ -1,0 +1,66 @@
+//! Who used what: written down when somebody launches, takes, brings or is given an image, so that they can be told
+//! when it becomes vulnerable.
+
+use std::time::Duration;
+
+use super::Portal;
+use crate::core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind},
+        text,
+    },
+    image::reference::ImageRef,
+    ports::store::{How, Use},
+};
+
+/// Nobody waits longer for this: it is told later.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Portal {
+    /// Writes down that this person used an image. A store that is away is told later; nothing fails for it.
+    pub async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
+        // What is only on this machine nobody else can look at again.
+        let reference = match reference {
+            ImageRef::Oci(_) => reference.with_digest(digest),
+            ImageRef::Glance { .. } => reference.clone(),
+            _ => return,
+        };
+        let used = Use {
+            person: self.config.person.clone(),
+            how,
+            reference: reference.to_string(),
+            digest: digest.to_string(),
+            place: place.to_owned(),
+            at: text::now(),
+        };
+        let spool = self.spool.clone();
+        let waiting = tokio::task::spawn_blocking(move || spool.take()).await;
+        let waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+        let cx = Context::default().within(PATIENCE);
+        let mut away = false;
+        for used in waiting.into_iter().chain([used]) {
+            // Where one could not be told, nobody waits for the others.
+            let told = if away {
+                Err(Error::new(Kind::Unavailable, "write down who used an image", "the store is away"))
+            } else {
+                cx.run("write down who used an image", self.store.used(&used)).await
+            };
+            if let Err(error) = told {
+                // What the store does not take today it does not take tomorrow.
+                if matches!(error.kind, Kind::Usage | Kind::Denied) {
+                    tracing::warn!(%error, "who used an image was not written down");
+                    continue;
+                }
+                away = true;
+                tracing::info!(%error, "the store is told later who used an image");
+                let spool = self.spool.clone();
+                let kept = tokio::task::spawn_blocking(move || spool.put(&used)).await;
+                if let Ok(Err(error)) = kept {
+                    tracing::warn!(%error, "who used an image was not kept");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What the shared store has seen of people's audits: the ends of their chains, and their entries.
+//!
+//! A person can only add to what is kept there, under their own name and the store's own clock. So whoever removes, cuts or
+//! rewrites their own file is told so by `wharf audit verify`, and seen by those who may read everybody's. What was never
+//! told to the store is not missed by it, and a program that tells it other things than it did is not caught by it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::Portal;
+use crate::core::{
+    audit::{self, Entry, Reading},
+    base::{
+        clean,
+        context::Context,
+        error::{During, Result},
+        text,
+    },
+};
+
+/// Nobody waits longer for the store to be told: it is told of the same with the next action.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long somebody who asks waits.
+const LOOK: Duration = Duration::from_secs(10);
+/// Ends of one's own chains that are compared, the newest: each stands for all before it.
+const COMPARED: i64 = 2000;
+
+/// Entries that are told at once; the rest is told with the next action.
+pub const AT_ONCE: usize = 200;
+/// Bytes of an entry that are kept in the store; of a longer one its hash alone is.
+pub const LONGEST: usize = 8000;
+
+/// Which chain: that of one folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// A random name, kept beside the file: 16 hexadecimal digits.
+    pub id: String,
+    /// Where the folder is: machine or file server, and path.
+    pub place: String,
+}
+
+/// An end of a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// How many entries it has up to here.
+    pub number: i64,
+    /// The hash of the last one, and with it of all.
+    pub hash: String,
+    /// The last one as it was hashed; may be empty.
+    pub body: String,
+}
+
+/// An end of somebody's chain as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witnessed {
+    /// Whose, by the store's own knowledge.
+    pub person: String,
+    /// Of which chain.
+    #[serde(flatten)]
+    pub chain: Chain,
+    /// The end.
+    #[serde(flatten)]
+    pub mark: Mark,
+    /// When it was told, by the store's clock; seconds since 1970.
+    pub at: i64,
+}
+
+impl Witnessed {
+    /// Its entry, if the store has it: of whoever told of it, whatever name it says.
+    pub fn entry(&self) -> Option<Entry> {
+        let entry = serde_json::from_str::<Entry>(&self.mark.body).ok()?.cleaned();
+        Some(Entry { who: clean::short(&self.person, 200), ..entry })
+    }
+}
+
+/// Whose ends are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of one chain of mine.
+    Chain(String),
+    /// Mine: of each chain the furthest first.
+    Mine,
+    /// Everybody's: of each person the newest first.
+    Everybody,
+}
+
+/// Something that was decided or done about a request, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// When, by the store's clock; seconds since 1970.
+    pub at: i64,
+    /// Who.
+    pub who: String,
+    /// What: `approved`, `admitted`, …
+    pub what: String,
+    /// The request: its number, and what was asked for.
+    pub request: i64,
+    /// What was asked for.
+    pub title: String,
+    /// Its digest.
+    pub digest: String,
+    /// With which words.
+    pub detail: String,
+}
+
+fn number(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+/// What the store is to be told of a chain, given the end that it knows: what followed that; or, where that end is not in
+/// the file any more, the last one alone, so that this is seen.
+pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
+    let mark = |at: usize| -> Result<Option<Mark>> {
+        let Some((_, line)) = reading.lines.get(at) else { return Ok(None) };
+        let body = audit::body(&line.entry)?;
+        let body = if body.len() > LONGEST { String::new() } else { body };
+        Ok(Some(Mark { number: number(at) + 1, hash: line.chain.clone(), body }))
+    };
+    let count = reading.lines.len();
+    let first = match known {
+        None => 0,
+        Some(known) => {
+            let at = usize::try_from(known.number).unwrap_or(0);
+            let there = at.checked_sub(1).and_then(|at| reading.lines.get(at));
+            if there.is_some_and(|(_, line)| line.chain == known.hash) { at } else { count.saturating_sub(1) }
+        }
+    };
+    (first..count.min(first + AT_ONCE)).filter_map(|at| mark(at).transpose()).collect()
+}
+
+/// What is wrong with one's own file, going by what the store has seen of it: in words, the worst first.
+pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let count = number(reading.lines.len());
+    let own = || seen.iter().filter(|seen| seen.chain.id == chain.id);
+    if let Some(most) = own().map(|seen| seen.mark.number).max().filter(|most| *most > count) {
+        faults.push(format!(
+            "the store has seen {most} entries of it, {count} are here: its end was cut off, or it was removed"
+        ));
+    }
+    let other = own().filter(|seen| {
+        let at = usize::try_from(seen.mark.number - 1).ok();
+        at.and_then(|at| reading.lines.get(at)).is_some_and(|(_, line)| line.chain != seen.mark.hash)
+    });
+    if let Some(first) = other.map(|seen| seen.mark.number).min() {
+        faults.push(format!(
+            "entry {first} is another one than the store has seen: it was written anew from there or before"
+        ));
+    }
+    let mut replaced: BTreeMap<&str, i64> = BTreeMap::new();
+    for seen in seen.iter().filter(|seen| seen.chain.id != chain.id && seen.chain.place == chain.place) {
+        let most = replaced.entry(&seen.chain.id).or_default();
+        *most = seen.mark.number.max(*most);
+    }
+    for most in replaced.values() {
+        faults.push(format!(
+            "the store has seen an audit of {most} entries in this folder that is not here any more: it was removed"
+        ));
+    }
+    faults
+}
+
+/// What the store has seen of one's own audit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The last end that it was told of: the number of entries, and when.
+    pub told: Option<(i64, i64)>,
+    /// What does not fit.
+    pub faults: Vec<String>,
+}
+
+impl Portal {
+    /// Tells the store what it has not seen yet of this person's audit. The file is its own spool: what cannot be told now
+    /// is told with the next action, and nothing fails for it.
+    pub(super) async fn tell_of_audit(&self) {
+        let audit = self.audit.clone();
+        let read = tokio::task::spawn_blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
+        let told = async {
+            let (reading, chain) = read.await.during("read the audit")??;
+            let known = self.store.witnessed(&Whose::Chain(chain.id.clone()), 1).await?;
+            let marks = untold(&reading, known.first().map(|known| &known.mark))?;
+            if marks.is_empty() { Ok(()) } else { self.store.witness(&chain, &marks).await }
+        };
+        if let Err(error) = Context::default().within(PATIENCE).run("tell the store of the audit", told).await {
+            tracing::info!(%error, "the store is told of the audit later");
+        }
+    }
+
+    /// Compares this person's audit with what the store has seen of it.
+    pub async fn audit_seen(&self, reading: &Reading) -> Result<Seen> {
+        let audit = self.audit.clone();
+        let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
+        let own = Whose::Chain(chain.id.clone());
+        let look = async {
+            let mut seen = self.store.witnessed(&own, COMPARED).await?;
+            seen.extend(self.store.witnessed(&Whose::Mine, COMPARED).await?);
+            Ok(seen)
+        };
+        let seen = Context::default().within(LOOK).run("ask the store what it has seen", look).await?;
+        let last = seen.iter().find(|seen| seen.chain.id == chain.id);
+        Ok(Seen { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
+    }
+}
+
+/// One chain of somebody, as far as the store has seen it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Whose.
+    pub person: String,
+    /// Which.
+    #[serde(flatten)]
+    pub chain: Chain,
+    /// Its entries.
+    pub entries: i64,
+    /// When the store was told of it last.
+    pub at: i64,
+    /// What is wrong with it.
+    pub faults: Vec<String>,
+}
+
+/// What can be said of chains by the store alone; `seen` in the order in which it was told.
+pub fn summaries(seen: &[Witnessed]) -> Vec<Summary> {
+    let mut chains: BTreeMap<(&str, &str), Vec<&Witnessed>> = BTreeMap::new();
+    for seen in seen {
+        chains.entry((&seen.person, &seen.chain.id)).or_default().push(seen);
+    }
+    chains.into_values().filter_map(|seen| summary(&seen)).collect()
+}
+
+fn summary(seen: &[&Witnessed]) -> Option<Summary> {
+    let last = seen.last()?;
+    let mut by_number: BTreeMap<i64, &Mark> = BTreeMap::new();
+    let (mut faults, mut most) = (Vec::new(), 0);
+    for seen in seen {
+        let mark = &seen.mark;
+        if by_number.get(&mark.number).is_some_and(|before| before.hash != mark.hash) {
+            faults.push(format!("entry {} was told twice, and differently: it was written anew", mark.number));
+        } else if mark.number < most {
+            faults.push(format!("after {most} entries it had {}: it was cut", mark.number));
+        }
+        most = most.max(mark.number);
+        by_number.entry(mark.number).or_insert(mark);
+    }
+    let mut before: Option<&Mark> = None;
+    for mark in by_number.values().copied() {
+        match before {
+            Some(before) if before.number + 1 < mark.number => {
+                faults.push(format!("entries {} to {} were not told", before.number + 1, mark.number - 1));
+            }
+            Some(before) if !mark.body.is_empty() && audit::chain(Some(&before.hash), &mark.body) != mark.hash => {
+                faults.push(format!("entry {} does not follow the one before", mark.number));
+            }
+            None if mark.number == 1 && !mark.body.is_empty() && audit::chain(None, &mark.body) != mark.hash => {
+                faults.push("its first entry is no beginning".to_owned());
+            }
+            _ => {}
+        }
+        before = Some(mark);
+    }
+    let silent = seen.iter().filter(|seen| seen.mark.body.is_empty()).count();
+    if silent > 0 {
+        faults.push(format!("{} told without what they say", text::plural(silent as u64, "entry was", "entries were")));
+    }
+    faults.truncate(20);
+    Some(Summary { person: last.person.clone(), chain: last.chain.clone(), entries: most, at: last.at, faults })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(id: &str) -> Chain {
+        Chain { id: id.into(), place: "node:/home/ada/state".into() }
+    }
+
+    fn reading(names: &[&str]) -> Reading {
+        let mut text = String::new();
+        let mut last = None;
+        for name in names {
+            let line = audit::next(last.as_ref(), Entry::new("ada", "launch", *name)).unwrap();
+            text += &(serde_json::to_string(&line).unwrap() + "\n");
+            last = Some(line);
+        }
+        audit::read(&text)
+    }
+
+    fn told(reading: &Reading, id: &str) -> Vec<Witnessed> {
+        let marks = untold(reading, None).unwrap();
+        let kept = |mark| Witnessed { person: "ada".into(), chain: chain(id), mark, at: 1 };
+        marks.into_iter().map(kept).collect()
+    }
+
+    #[test]
+    fn what_is_told_is_what_the_store_lacks() {
+        let three = reading(&["a", "b", "c"]);
+        let all = untold(&three, None).unwrap();
+        assert_eq!(all.iter().map(|mark| mark.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(untold(&three, Some(&all[1])).unwrap(), all[2..]);
+        assert!(untold(&three, Some(&all[2])).unwrap().is_empty());
+        // What the store knows is not here any more: it is told what is.
+        let other = reading(&["x", "y"]);
+        let told = untold(&other, Some(&all[2])).unwrap();
+        assert_eq!(told.iter().map(|mark| mark.number).collect::<Vec<_>>(), [2]);
+        assert!(untold(&reading(&[]), Some(&all[2])).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_was_removed_cut_or_rewritten_is_seen() {
+        let three = reading(&["a", "b", "c"]);
+        let seen = told(&three, "1");
+        let here = chain("1");
+        assert!(compare(&three, &here, &seen).is_empty());
+        for (file, said) in [
+            (reading(&[]), "0 are here"),
+            (reading(&["a", "b"]), "2 are here"),
+            (reading(&["x", "y", "z", "a"]), "entry 1 is another"),
+        ] {
+            let faults = compare(&file, &here, &seen);
+            assert!(faults.iter().any(|fault| fault.contains(said)), "{said}: {faults:?}");
+        }
+        // Its name was removed with it: the place is the same.
+        assert!(compare(&reading(&["d"]), &chain("2"), &seen)[0].contains("an audit of 3 entries"));
+        let elsewhere = Chain { id: "2".into(), place: "other:/home/ada/state".into() };
+        assert!(compare(&reading(&["d"]), &elsewhere, &seen).is_empty(), "another machine's is another one");
+    }
+
+    #[test]
+    fn a_site_sees_forks_cuts_gaps_and_lies() {
+        let (one, other) = (told(&reading(&["a", "b", "c"]), "1"), told(&reading(&["a", "x"]), "1"));
+        let faults = |seen: &[Witnessed]| summaries(seen)[0].faults.join("; ");
+        assert_eq!(faults(&one), "");
+        assert!(faults(&[&one[..], &other[1..]].concat()).contains("entry 2 was told twice"));
+        assert!(faults(&[one[0].clone(), one[2].clone()]).contains("entries 2 to 2 were not told"));
+        assert!(faults(&[one[0].clone(), one[2].clone(), one[1].clone()]).contains("it was cut"));
+        let mut lie = one.clone();
+        lie[1].mark.body = lie[1].mark.body.replace("\"b\"", "\"x\"");
+        assert!(faults(&lie).contains("entry 2 does not follow"));
+    }
+}

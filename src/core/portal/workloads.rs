@@ -1,0 +1,181 @@
+//! Workloads of every backend: finding them, and changing them. What changes one is written into the audit.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+
+use super::Portal;
+use crate::core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+    },
+    launch::plan::Workload,
+    ports::{Extent, Launcher},
+};
+
+/// How much of a workload's name has to be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The whole name or id, for what changes or ends it; of an id also the part that engines print.
+    Whole,
+    /// Its beginning, for what only shows it.
+    Begun,
+}
+
+/// Figures of a long id that engines print as if they were all.
+const SHORT: usize = 12;
+
+/// The workloads that are meant: by the whole name or id, else by the beginning of either where that will do.
+fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
+    let mut fits: Vec<&Workload> = all.iter().filter(|one| one.id == id || one.name == id).collect();
+    if fits.is_empty() && !id.is_empty() {
+        let begins = |one: &&Workload| match given {
+            Given::Whole => {
+                id.len() >= SHORT && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && one.id.starts_with(id)
+            }
+            Given::Begun => one.id.starts_with(id) || one.name.starts_with(id),
+        };
+        fits = all.iter().filter(begins).collect();
+    }
+    // Two sign-ins of one project see the same server: either will do.
+    fits.dedup_by(|other, first| other.id == first.id);
+    fits
+}
+
+impl Portal {
+    /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
+    pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
+        let mut all = Vec::new();
+        let mut failed = Vec::new();
+        let asked: Vec<_> = self.launchers.iter().map(|launcher| ask_workloads(cx, launcher.clone())).collect();
+        let answers: Vec<_> = stream::iter(asked).buffered(8).collect().await;
+        for (name, answer) in answers {
+            match answer {
+                Ok((workloads, extent)) => {
+                    all.extend(workloads);
+                    if let Extent::Cut(why) = extent {
+                        let why = format!("its list is not complete: {why}");
+                        failed.push((name.clone(), Error::failed(format!("list workloads of {name}"), why)));
+                    }
+                }
+                Err(error) => failed.push((name, error)),
+            }
+        }
+        all.sort_by(|a, b| b.state.is_live().cmp(&a.state.is_live()).then(b.created.cmp(&a.created)));
+        (all, failed)
+    }
+
+    /// The workload that is meant by `id`, and its backend.
+    pub async fn find_workload(&self, cx: &Context, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
+        let (all, failed) = self.workloads(cx).await;
+        let fits = meant(&all, id, given);
+        match fits.as_slice() {
+            [one] => Ok((self.launcher(Some(&one.backend), None)?, (*one).clone())),
+            [] => {
+                let hint = failed.first().map_or_else(
+                    || "'wharf workloads' lists them".to_owned(),
+                    |(name, error)| match error.kind {
+                        Kind::Failed => format!("{name}: {}", error.why),
+                        _ => format!("{name} did not answer: {}", error.why),
+                    },
+                );
+                let begun = meant(&all, id, Given::Begun);
+                let (why, hint) = match begun.first() {
+                    Some(one) => (
+                        format!("there is no workload of that name; '{}' only begins like it", one.name),
+                        format!("what changes or ends a workload wants its whole name, or its id: {}", one.id),
+                    ),
+                    None => ("there is no such workload".to_owned(), hint),
+                };
+                Err(Error::not_found(format!("workload '{id}'"), why).hint(hint))
+            }
+            many => {
+                Err(Error::usage(format!("workload '{id}'"), format!("{} workloads are meant by this", many.len()))
+                    .hint("type more of the id"))
+            }
+        }
+    }
+
+    /// Stops a workload; one that stands still is stopped already.
+    pub async fn stop(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let done = launcher.stop(cx, id).await;
+        self.note(self.entry("stop", format!("{id} on {backend}")), &done).await;
+        done
+    }
+
+    /// Starts a workload that was stopped, or with `again` one that runs anew.
+    pub async fn start(&self, cx: &Context, backend: &str, id: &str, again: bool) -> Result<()> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let done = launcher.start(cx, id, again).await;
+        let action = if again { "restart" } else { "start" };
+        self.note(self.entry(action, format!("{id} on {backend}")), &done).await;
+        done
+    }
+
+    /// Stops a workload and removes it; one that is gone is removed already.
+    pub async fn remove(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let done = launcher.remove(cx, id).await;
+        self.note(self.entry("remove", format!("{id} on {backend}")), &done).await;
+        done
+    }
+
+    /// Runs a command in a workload. The audit tells of the program, not of its arguments: they may hold a secret.
+    pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let program = command.first().map(|word| crate::core::base::clean::short(word, 100)).unwrap_or_default();
+        let done = launcher.exec(cx, id, command).await;
+        self.note(self.entry("exec", format!("{program} in {id} on {backend}")), &done).await;
+        done
+    }
+}
+
+async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<(Vec<Workload>, Extent)>) {
+    let name = launcher.name().to_owned();
+    let answer = cx.run(&format!("list workloads of {name}"), launcher.workloads(cx)).await;
+    (name, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::launch::plan::State;
+
+    #[test]
+    fn what_ends_a_workload_wants_its_whole_name_or_id() {
+        let workload = |id: &str, name: &str| Workload {
+            id: id.into(),
+            backend: "docker".into(),
+            name: name.into(),
+            image: String::new(),
+            digest: String::new(),
+            state: State::Running,
+            created: None,
+            note: String::new(),
+        };
+        let all = [
+            workload("3f2a9c0d11e8", "gromacs"),
+            workload("3f2b9c0d11e87765", "gromacs-2"),
+            workload("77", "web"),
+            workload("lammps-20261128", "lammps"),
+        ];
+        let names = |id: &str, given| meant(&all, id, given).iter().map(|one| one.name.as_str()).collect::<Vec<_>>();
+        for (id, whole, begun) in [
+            ("grom", vec![], vec!["gromacs", "gromacs-2"]),
+            ("w", vec![], vec!["web"]),
+            ("gromacs", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2a9c0d11e8", vec!["gromacs"], vec!["gromacs"]),
+            ("3f2b9c0d11e8", vec!["gromacs-2"], vec!["gromacs-2"]),
+            ("3f2b9c0", vec![], vec!["gromacs-2"]),
+            ("3f2", vec![], vec!["gromacs", "gromacs-2"]),
+            ("lammps-20261", vec![], vec!["lammps"]),
+            ("77", vec!["web"], vec!["web"]),
+            ("", vec![], vec![]),
+        ] {
+            assert_eq!(names(id, Given::Whole), whole, "{id}");
+            assert_eq!(names(id, Given::Begun), begun, "{id}");
+        }
+    }
+}

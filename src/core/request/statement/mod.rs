@@ -1,0 +1,285 @@
+//! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::core::ports::Signer) takes
+//! nothing else, and a [`Statement`] can be made only here, from values that were checked; text never becomes one.
+//!
+//! | kind | `type` | who signs |
+//! |---|---|---|
+//! | image | `cosign container image signature` (cosign's simple signing) | a person; an approver; a steward, of an admission |
+//! | disk | `wharf disk image admission` | a steward |
+//! | approval of a disk | `wharf disk image approval` | an approver |
+//! | class | `wharf class approval` | an approver |
+//! | taken back | `wharf admission taken back` | whoever may approve, and the steward |
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::admission::{Admitting, Place};
+use super::{Decision, Request};
+use crate::core::evidence::terms::{Attested, Stated, Terms};
+use crate::core::{
+    base::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    image::reference::{ImageRef, Name},
+};
+
+/// The type that cosign's payloads say they are.
+pub const CLASSIC: &str = "cosign container image signature";
+/// The types of our own. None of them is a container's signature to anybody.
+const DISK: &str = "wharf disk image admission";
+const DISK_APPROVAL: &str = "wharf disk image approval";
+const CLASS: &str = "wharf class approval";
+const TAKEN_BACK: &str = "wharf admission taken back";
+
+/// What is signed: exactly these bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    text: String,
+    says_more: bool,
+}
+
+/// Cosign's payload: what must be understood, and what may be said beside it. The order of the fields is that of cosign.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    critical: Critical,
+    #[serde(default)]
+    optional: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Critical {
+    #[serde(default)]
+    identity: Identity,
+    image: Signed,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// Where it is: a repository, or the id of a cloud's image.
+#[derive(Default, Serialize, Deserialize)]
+struct Identity {
+    #[serde(default, rename = "docker-reference", skip_serializing_if = "Option::is_none")]
+    repository: Option<String>,
+    #[serde(default, rename = "cloud-image", skip_serializing_if = "Option::is_none")]
+    disk: Option<String>,
+}
+
+/// What is signed: a manifest, or the data of a disk image.
+#[derive(Serialize, Deserialize)]
+struct Signed {
+    #[serde(default, rename = "docker-manifest-digest", skip_serializing_if = "Option::is_none")]
+    manifest: Option<String>,
+    #[serde(default, rename = "data-digest", skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+}
+
+/// What a payload says, read strictly: of another kind than these it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// A signature of a container image.
+    Image {
+        /// The repository that it was signed in; may be empty, or have a tag.
+        repository: String,
+        /// The digest that it names, as written.
+        digest: String,
+        /// What it says beside that.
+        stated: Stated,
+    },
+    /// The admission of a disk image.
+    Disk {
+        /// The id of the image in its cloud.
+        id: String,
+        /// The hash that it names, as written.
+        digest: String,
+        /// What it says beside that.
+        stated: Stated,
+    },
+    /// That an admission was taken back.
+    TakenBack {
+        /// The digest that it names, as written.
+        digest: String,
+        /// Where: a repository, or the id of a cloud's image.
+        place: String,
+        /// By whom, on which request, when.
+        stated: Stated,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The key of the reason in what is said beside a payload.
+const REASON: &str = "wharf.reason";
+
+impl Payload {
+    /// Whether it says more than "I sign this image": then the newest of one key counts.
+    pub fn says_more(&self) -> bool {
+        match self {
+            Self::Image { stated, .. } => *stated != Stated::default(),
+            Self::Disk { .. } | Self::TakenBack { .. } => true,
+        }
+    }
+
+    /// Reads a payload; `None` where it is of no kind that is known here, or of two at once.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let all: Envelope = serde_json::from_slice(bytes).ok()?;
+        let beside = all.optional.unwrap_or_default();
+        let stated = Stated::of_annotations(&beside);
+        let Critical { identity, image, kind } = all.critical;
+        match (kind.as_str(), image.manifest, image.data) {
+            (CLASSIC, Some(digest), None) => {
+                Some(Self::Image { repository: identity.repository.unwrap_or_default(), digest, stated })
+            }
+            (DISK, None, Some(digest)) => Some(Self::Disk { id: identity.disk?, digest, stated }),
+            (TAKEN_BACK, Some(digest), None) | (TAKEN_BACK, None, Some(digest)) => {
+                let reason = beside.get(REASON).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
+                Some(Self::TakenBack { digest, place: identity.repository.or(identity.disk)?, stated, reason })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What an approver of a disk image signs.
+#[derive(Serialize)]
+struct DiskApproval<'a> {
+    r#type: &'static str,
+    request: i64,
+    from: &'a str,
+    digest: &'a str,
+    destination: &'a str,
+    terms: &'a Terms,
+}
+
+/// What an approver of a class signs.
+#[derive(Serialize)]
+struct ClassApproval<'a> {
+    r#type: &'static str,
+    base: &'a str,
+    rule: &'a str,
+    terms: &'a Terms,
+}
+
+impl Statement {
+    /// The bytes that are signed.
+    pub fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The same as text: JSON.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it says more than "I sign this image": then the newest of one key counts.
+    pub fn says_more(&self) -> bool {
+        self.says_more
+    }
+
+    fn written(value: &impl Serialize, says_more: bool) -> Self {
+        // Maps of text cannot fail to be written; what were empty would verify for nothing.
+        Self { text: serde_json::to_string(value).unwrap_or_default(), says_more }
+    }
+
+    fn over(kind: &str, place: &Place, digest: &Digest, stated: &Stated, reason: Option<&str>) -> Self {
+        let mut beside: BTreeMap<String, serde_json::Value> =
+            stated.annotations().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        beside.extend(reason.map(|reason| (REASON.to_owned(), reason.into())));
+        let (identity, image) = match place {
+            Place::Repository(name) => (
+                Identity { repository: Some(name.bare()), disk: None },
+                Signed { manifest: Some(digest.to_string()), data: None },
+            ),
+            Place::Disk(id) => (
+                Identity { repository: None, disk: Some(id.clone()) },
+                Signed { manifest: None, data: Some(digest.to_string()) },
+            ),
+        };
+        let says_more = !beside.is_empty();
+        let optional = says_more.then_some(beside);
+        Self::written(&Envelope { critical: Critical { identity, image, kind: kind.to_owned() }, optional }, says_more)
+    }
+
+    /// A person's own signature of an image, as `cosign sign` writes it: it names the digest and the repository, and no
+    /// tag, since tags move.
+    pub fn of_image(name: &Name, digest: &Digest) -> Self {
+        Self::over(CLASSIC, &Place::Repository(name.clone()), digest, &Stated::default(), None)
+    }
+
+    /// What an approver signs of a request. Of a container image it is the payload that is attached to it where it is
+    /// admitted; of a disk image the steward's own statement is attached, and this one says that a person wanted it.
+    ///
+    /// It says nothing of the scan: whoever approves has not made it.
+    pub fn of_approval(request: &Request, decision: &Decision, at: i64) -> Result<Self> {
+        match request.destination.parse()? {
+            ImageRef::Oci(name) => {
+                let digest = request.asked.digest.parse()?;
+                let stated = Stated {
+                    only: decision.terms.only.then(|| name.bare()),
+                    terms: decision.terms.clone(),
+                    approver: decision.by.clone(),
+                    request: request.id.to_string(),
+                    at,
+                    ..Stated::default()
+                };
+                Ok(Self::over(CLASSIC, &Place::Repository(name), &digest, &stated, None))
+            }
+            ImageRef::Glance { .. } => {
+                let approval = DiskApproval {
+                    r#type: DISK_APPROVAL,
+                    request: request.id,
+                    from: &request.asked.from,
+                    digest: &request.asked.digest,
+                    destination: &request.destination,
+                    terms: &decision.terms,
+                };
+                Ok(Self::written(&approval, true))
+            }
+            other => {
+                let what = format!("approve {}", request.called());
+                Err(Error::usage(what, format!("nothing is admitted as {other}")))
+            }
+        }
+    }
+
+    /// Whether a text is exactly what whoever decided would have signed of this request, at whatever time they did.
+    pub fn is_approval_of(text: &str, request: &Request, decision: &Decision) -> bool {
+        let at = match Payload::read(text.as_bytes()) {
+            Some(Payload::Image { stated, .. }) => stated.at,
+            _ => 0,
+        };
+        Self::of_approval(request, decision, at).is_ok_and(|statement| statement.text == text)
+    }
+
+    /// What an approver signs of a class: everything that one rule blocks on one base.
+    pub fn of_class(base: &str, rule: &str, terms: &Terms) -> Self {
+        Self::written(&ClassApproval { r#type: CLASS, base, rule, terms }, true)
+    }
+
+    /// Whether a text is the approval of a class.
+    pub fn is_of_class(text: &str) -> bool {
+        #[derive(Deserialize)]
+        struct Kind {
+            r#type: String,
+        }
+        serde_json::from_str::<Kind>(text).is_ok_and(|kind| kind.r#type == CLASS)
+    }
+
+    /// What a steward signs of an admission. The scan is one that it has made itself.
+    pub fn of_admission(admitting: &Admitting, scan: Option<Attested>, now: i64) -> Self {
+        let kind = match admitting.place() {
+            Place::Repository(_) => CLASSIC,
+            Place::Disk(_) => DISK,
+        };
+        Self::over(kind, admitting.place(), admitting.digest(), &admitting.stated(scan, now), None)
+    }
+
+    /// That an admission was taken back: whoever finds it trusts nothing that was stated of these bytes there before.
+    pub fn of_taken_back(place: &Place, digest: &Digest, request: i64, (by, reason): (&str, &str), now: i64) -> Self {
+        let stated = Stated { approver: by.to_owned(), request: request.to_string(), at: now, ..Stated::default() };
+        Self::over(TAKEN_BACK, place, digest, &stated, Some(reason))
+    }
+}
+
+#[cfg(test)]
+mod tests;
