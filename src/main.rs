@@ -42,7 +42,7 @@ fn run(cli: &Cli) -> Result<u8> {
     if matches!(cli.verb, None | Some(Verb::Doctor)) {
         config.warnings.extend(tui::mistakes(&config));
     }
-    adapters::private::home(&config.state_dir)?;
+    adapters::shared::private::home(&config.state_dir)?;
     log(&config.state_dir);
     let portal = match cli.verb {
         // Whoever works for others goes where the site says, whatever is on this machine.
@@ -74,7 +74,7 @@ fn open(runtime: &tokio::runtime::Runtime, portal: Portal) -> Result<u8> {
 fn log(state_dir: &Path) {
     let Ok(filter) = std::env::var("WHARF_LOG") else { return };
     let path = state_dir.join("wharf.log");
-    let Ok(file) = adapters::private::open(&path, |options| options.create(true).append(true)) else { return };
+    let Ok(file) = adapters::shared::private::open(&path, |options| options.create(true).append(true)) else { return };
     // Libraries print what they send, secrets too where they do not know them for such: of them, only warnings.
     let ours = filter_fn(|about| about.target().starts_with("wharf") || *about.level() <= Level::WARN);
     let writer = std::sync::Mutex::new(file);

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::{
-    Parts, Surroundings,
-    http::{self, Reach, Server, Tls},
+    parts::{Parts, Surroundings},
+    shared::http::{self, Reach, Server, Tls},
 };
 use crate::core::{
     base::{badge::Publisher, clean, context::Context, error::Result, secret::Credentials, text},
@@ -149,6 +149,9 @@ fn row(found: Found) -> Option<Row> {
     Some(Row { name, publisher, note, ..Row::default() })
 }
 
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
+
 /// Docker Hub: as configured, or built in.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let built_in = || {
@@ -167,7 +170,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             .find(|source| source.catalog.owns(&ImageRef::oci(DOCKER_HUB, "library/x", None)))
         {
             Some(configured) => configured.clone(),
-            None => around.open(&ImageRef::oci(DOCKER_HUB, "library/x", None))?,
+            None => (around.open_registry)(&ImageRef::oci(DOCKER_HUB, "library/x", None), around)?,
         };
         let address = if written.url.is_empty() { ADDRESS } else { &written.url };
         parts.sources.push(source(&written.name, address, &written.origin, registry, around.reach.clone())?);

@@ -12,8 +12,12 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::{
-    Parts, Surroundings, exec, header,
-    sif_format::{self as format, GROUP, Kind as Object},
+    formats::{
+        disk_header,
+        sif::{self as format, GROUP, Kind as Object},
+    },
+    parts::{Parts, Surroundings},
+    shared::exec,
 };
 use crate::core::{
     base::{
@@ -185,7 +189,7 @@ fn misfit(path: &Path, members: &[format::Object], wanted_by_id: &BTreeMap<u32, 
         let Some(wanted) = wanted_by_id.get(&(object.id - first)) else {
             return Ok(Some(format!("object {} is not signed", object.id)));
         };
-        let mut file = header::open(path)?;
+        let mut file = disk_header::open(path)?;
         file.seek(SeekFrom::Start(object.offset)).during(&what)?;
         let algorithm = wanted.split(':').next().unwrap_or("");
         if !matches!(algorithm, "sha256" | "sha512") {

@@ -5,19 +5,20 @@ use std::{io::Read, path::Path, sync::OnceLock};
 
 use wharf::{
     adapters::{
-        archive::Index,
-        certificates,
         cosign::{
             keyless::{Answer, Keyless},
             payload,
         },
-        header,
-        keys::Key,
-        layer::{Budget, LONGEST_NAME, Layer},
+        formats::{
+            archive::Index,
+            certificates, disk_header,
+            keys::Key,
+            layer::{Budget, LONGEST_NAME, Layer},
+            reports, sif,
+        },
         local::unpack::Root,
         notary::tuf,
         oci::{challenge, referrers},
-        reports, sif_format,
         store::shared,
     },
     core::{
@@ -134,8 +135,8 @@ fn rows(bytes: &[u8]) {
 /// The head of a disk image, with a size that its first bytes choose.
 fn disk_header(bytes: &[u8]) {
     let size = bytes.first_chunk::<8>().map_or(0, |eight| u64::from_le_bytes(*eight));
-    let _ = header::read(bytes, bytes.len() as u64);
-    let _ = header::read(bytes, size);
+    let _ = disk_header::read(bytes, bytes.len() as u64);
+    let _ = disk_header::read(bytes, size);
 }
 
 /// An image archive.
@@ -312,11 +313,11 @@ fn sif(bytes: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("image.sif");
     std::fs::write(&path, bytes).expect("a file");
-    for object in sif_format::objects(&path).unwrap_or_default() {
+    for object in sif::objects(&path).unwrap_or_default() {
         assert!(object.offset + object.size <= bytes.len() as u64, "it is within the file");
-        let _ = sif_format::small(&path, &object);
+        let _ = sif::small(&path, &object);
     }
-    let _ = sif_format::lineage(&path);
+    let _ = sif::lineage(&path);
 }
 
 fn seeds_of_sif() -> Vec<Vec<u8>> {

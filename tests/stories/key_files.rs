@@ -164,7 +164,7 @@ fn a_folder_of_somebody_else_and_a_full_disk_leave_no_half_a_key() {
 
 #[test]
 fn a_key_in_a_store_that_forgets_says_so_when_it_is_made_and_when_a_steward_starts() {
-    if wharf::adapters::exec::on_path("keyctl").is_none() {
+    if wharf::adapters::shared::exec::on_path("keyctl").is_none() {
         return eprintln!("left out: keyctl is not installed");
     }
     let home = Home::new();
@@ -249,8 +249,8 @@ fn keys_are_read_in_every_form_that_openssl_writes() {
         let told = home.wharf(&["key", "show", folder.join("a").to_str().unwrap()]).output().unwrap();
         assert!(told.status.success(), "{form}: {}", lab::complained(&told));
         // The public half is the same key.
-        let public =
-            wharf::adapters::keys::Key::load(&folder.join("b")).unwrap_or_else(|error| panic!("{form}: {error}"));
+        let public = wharf::adapters::formats::keys::Key::load(&folder.join("b"))
+            .unwrap_or_else(|error| panic!("{form}: {error}"));
         let shown = lab::said(&told) + &lab::complained(&told);
         assert!(shown.contains(&public.id) || shown.contains(public.pem().trim()), "{form}: {shown}");
     }
@@ -261,7 +261,7 @@ fn keys_are_read_in_every_form_that_openssl_writes() {
         &folder,
         "openssl ecparam -name prime256v1 -genkey -out a; openssl ec -in a -aes256 -passout pass:x -out old; chmod 600 a old",
     );
-    let error = wharf::adapters::keys::Key::load(&folder.join("a")).unwrap_err();
+    let error = wharf::adapters::formats::keys::Key::load(&folder.join("a")).unwrap_err();
     assert!(error.why.contains("private key"), "{error}");
     let old = home.wharf(&["key", "show", folder.join("old").to_str().unwrap()]).output().unwrap();
     assert!(lab::complained(&old).contains("old form"), "{}", lab::complained(&old));
@@ -279,7 +279,7 @@ fn certificates_are_read_whatever_stands_around_them() {
     );
     let read = |name: &str| {
         let text = String::from_utf8_lossy(&std::fs::read(folder.join(name)).unwrap()).into_owned();
-        wharf::adapters::certificates::all_of_pem(&text)
+        wharf::adapters::formats::certificates::all_of_pem(&text)
     };
     let plain = read("plain");
     for form in ["text", "windows", "mark", "behind", "trailing"] {

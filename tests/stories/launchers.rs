@@ -159,7 +159,7 @@ async fn unshare_launches_without_a_daemon() {
 
 /// The daemonless backend starts our own program as keeper, which in a test must be the real one: so this story goes by the command line.
 async fn sandbox(runtime: Runtime) {
-    if wharf::adapters::exec::on_path(runtime.word()).is_none() {
+    if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
         return eprintln!("left out: {} is not installed", runtime.word());
     }
     let home = Home::new();
@@ -167,7 +167,8 @@ async fn sandbox(runtime: Runtime) {
     let bin = home.path("bin");
     std::fs::create_dir(&bin).unwrap();
     for program in [runtime.word(), "nsenter", "cp"] {
-        std::os::unix::fs::symlink(wharf::adapters::exec::on_path(program).unwrap(), bin.join(program)).unwrap();
+        std::os::unix::fs::symlink(wharf::adapters::shared::exec::on_path(program).unwrap(), bin.join(program))
+            .unwrap();
     }
     let local = Local::new(&home.path("cache"), &home.path("state"), Some(runtime));
     assert!(local.describe().contains(runtime.word()));

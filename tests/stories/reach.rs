@@ -89,7 +89,7 @@ fn a_client_certificate_from_the_configuration_or_from_certs_d_opens_the_door() 
 #[test]
 fn a_credential_helper_is_asked_as_docker_asks_it() {
     let (auth, bus) = (need!("WHARF_LAB_AUTH"), need!("WHARF_LAB_BUS"));
-    if wharf::adapters::exec::on_path("docker-credential-secretservice").is_none() {
+    if wharf::adapters::shared::exec::on_path("docker-credential-secretservice").is_none() {
         return eprintln!("left out: docker-credential-secretservice is not installed");
     }
     let home = Home::new();

@@ -28,7 +28,7 @@ struct Person {
 impl Person {
     /// `None` where the runtime is not installed.
     fn new(runtime: Runtime) -> Option<Self> {
-        if wharf::adapters::exec::on_path(runtime.word()).is_none() {
+        if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
             eprintln!("left out: {} is not installed", runtime.word());
             return None;
         }
@@ -44,7 +44,8 @@ impl Person {
         }
         std::fs::copy(env!("CARGO_BIN_EXE_wharf"), person.path("bin/wharf")).unwrap();
         for program in [runtime.word(), "cp"] {
-            symlink(wharf::adapters::exec::on_path(program).unwrap(), person.path("bin").join(program)).unwrap();
+            symlink(wharf::adapters::shared::exec::on_path(program).unwrap(), person.path("bin").join(program))
+                .unwrap();
         }
         for name in ["", "bin", "home", "images", "bin/wharf"] {
             person.own(&person.path(name));
@@ -67,7 +68,7 @@ impl Person {
         // Their session has a file open that no program inside may have.
         command.args(["-c", "exec 9</etc/passwd; exec \"$0\" \"$@\""]);
         if let Some(uid) = self.uid {
-            command.arg(wharf::adapters::exec::on_path("setpriv").unwrap());
+            command.arg(wharf::adapters::shared::exec::on_path("setpriv").unwrap());
             command.args([&format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups", "--inh-caps=-all"]);
         }
         command
@@ -89,7 +90,7 @@ impl Person {
     /// The same in namespaces of the test's own, of which the machine sees nothing, after `before`, which has the tests' rights.
     fn apart(&self, kinds: &[&str], before: &str, arguments: &[&str]) -> Command {
         let wharf = self.wharf(arguments);
-        let mut command = Command::new(wharf::adapters::exec::on_path("unshare").unwrap());
+        let mut command = Command::new(wharf::adapters::shared::exec::on_path("unshare").unwrap());
         let tools = std::env::var("PATH").unwrap();
         let script = format!("own=$PATH; PATH={tools}\n{before}\nPATH=$own; exec \"$0\" \"$@\"");
         command

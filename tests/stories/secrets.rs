@@ -56,7 +56,7 @@ fn a_secret_service_keeps_them_where_a_bus_answers() {
 #[test]
 fn the_kernel_keeps_them_where_there_is_a_session() {
     let auth = need!("WHARF_LAB_AUTH");
-    if wharf::adapters::exec::on_path("keyctl").is_none() {
+    if wharf::adapters::shared::exec::on_path("keyctl").is_none() {
         return eprintln!("left out: keyctl is not installed");
     }
     let home = Home::new();

@@ -12,7 +12,7 @@ use sigstore_verify::{
 };
 
 use crate::{
-    adapters::certificates,
+    adapters::formats::certificates,
     core::{
         base::{
             clean,

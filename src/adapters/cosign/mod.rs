@@ -13,9 +13,9 @@ use self::{
     payload::{Bundle, Miss},
 };
 use super::{
-    Parts, Surroundings,
-    attachments::{self, Clock, Layer, Wanted},
-    keys::Key,
+    formats::keys::Key,
+    parts::{Parts, Surroundings},
+    shared::attachments::{self, Clock, Layer, Wanted},
 };
 use crate::core::{
     base::{

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-pub use crate::adapters::keys::pem::base64;
+pub use crate::adapters::formats::keys::pem::base64;
 use crate::core::{
     base::{clean, digest::Digest},
     image::reference::ImageRef,

@@ -6,7 +6,7 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    adapters::http,
+    adapters::shared::http,
     core::{
         base::{
             clean,

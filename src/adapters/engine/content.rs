@@ -13,8 +13,8 @@ use tokio::{fs, io::AsyncWriteExt};
 use super::Engine;
 use crate::{
     adapters::{
-        archive::{self, Contents, Index},
-        private,
+        formats::archive::{self, Contents, Index},
+        shared::private,
     },
     core::{
         base::{

@@ -21,7 +21,11 @@ use bollard::{Docker, errors::Error as EngineError};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::{Parts, Surroundings, archive::Contents, http};
+use super::{
+    formats::archive::Contents,
+    parts::{Parts, Surroundings},
+    shared::http,
+};
 use crate::core::{
     base::{
         clean,
@@ -209,6 +213,9 @@ impl Engine {
         usage
     }
 }
+
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
 
 /// Engines from the configuration, the environment, contexts and sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -15,7 +15,10 @@ use super::{
     layout::{self, blob_path},
 };
 use crate::{
-    adapters::{archive::REF_NAME, header, private},
+    adapters::{
+        formats::{archive::REF_NAME, disk_header},
+        shared::private,
+    },
     core::{
         base::{
             context::Context,
@@ -176,7 +179,7 @@ fn hash_file(mut hasher: Hasher, path: &Path, bytes: u64) -> Result<Hasher> {
         return Ok(hasher);
     }
     let what = format!("read {}", path.display());
-    hasher.read(header::open(path)?.take(bytes)).during(&what)?;
+    hasher.read(disk_header::open(path)?.take(bytes)).during(&what)?;
     Ok(hasher)
 }
 

@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
-    adapters::{
+    adapters::formats::{
         archive::{self, Contents, Form, Index},
-        header,
+        disk_header,
     },
     core::{
         base::{
@@ -114,7 +114,7 @@ impl Layout {
                     .get(digest)
                     .ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
                 let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(MANIFEST_LIMIT)];
-                std::os::unix::fs::FileExt::read_exact_at(&header::open(&contents.path)?, &mut bytes, offset)
+                std::os::unix::fs::FileExt::read_exact_at(&disk_header::open(&contents.path)?, &mut bytes, offset)
                     .during(&what)?;
                 RawManifest::named(digest, None, bytes.into(), &what)
             }
@@ -144,7 +144,7 @@ pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
 
 fn read_bounded(path: &Path, what: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    header::open(path)?.take(MANIFEST_LIMIT as u64 + 1).read_to_end(&mut bytes).during(what)?;
+    disk_header::open(path)?.take(MANIFEST_LIMIT as u64 + 1).read_to_end(&mut bytes).during(what)?;
     if bytes.len() > MANIFEST_LIMIT {
         return Err(Error::failed(what, format!("{} is larger than any honest manifest", path.display())));
     }

@@ -15,7 +15,10 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use self::layout::Layout;
-use super::{Parts, Surroundings, header, sif_format};
+use super::{
+    formats::{disk_header, sif},
+    parts::{Parts, Surroundings},
+};
 use crate::core::{
     base::{
         badge::Publisher,
@@ -159,9 +162,9 @@ impl Catalog for Files {
         }
         let path = path.to_owned();
         let read = move || {
-            let mut facts = header::inspect(&path)?;
+            let mut facts = disk_header::inspect(&path)?;
             if facts.kind == ImageKind::Sif {
-                let lineage = sif_format::lineage(&path);
+                let lineage = sif::lineage(&path);
                 facts.details.extend(lineage.map(|from| ("made from".to_owned(), from)));
             }
             Ok::<_, Error>(facts)
@@ -179,7 +182,7 @@ impl Catalog for Files {
         let (file, task) = (path.to_owned(), what.clone());
         let work = tokio::task::spawn_blocking(move || {
             let mut hasher = Hasher::default();
-            hasher.read(header::open(&file)?).during(&task)?;
+            hasher.read(disk_header::open(&file)?).during(&task)?;
             Ok::<_, Error>(hasher.finish())
         });
         let digest = work.await.during(&what)??;
@@ -205,7 +208,7 @@ impl Catalog for Files {
     }
 }
 
-fn disk(reference: &ImageRef, facts: header::Facts) -> Image {
+fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
     Image {
         reference: reference.clone(),
         kind: facts.kind,
@@ -237,8 +240,13 @@ fn is_disk(kind: ImageKind) -> bool {
     kind != ImageKind::Container
 }
 
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
+
 /// The starter catalog and the folders of images.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    // A path is its own address: it needs no configured folder.
+    parts.opens("file", |_, around| Ok(source("file", Path::new("."), "named in a reference", true, around)));
     match starter(around) {
         Ok(source) if config.discover => parts.sources.push(source),
         Ok(_) => {}

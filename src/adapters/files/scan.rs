@@ -7,9 +7,9 @@ use super::{
     layout::{self, Layout},
 };
 use crate::{
-    adapters::{
+    adapters::formats::{
         archive::{self, Form},
-        header,
+        disk_header,
     },
     core::{
         base::error::{Error, Result},
@@ -89,7 +89,7 @@ fn layout_row(name: String, path: &Path) -> Row {
 
 /// A disk or SIF by its header. A raw disk is taken for one only by its ending: any file could be raw.
 fn file_row(name: String, path: &Path) -> Option<Row> {
-    let facts = header::inspect(path).ok()?;
+    let facts = disk_header::inspect(path).ok()?;
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     let raw_by_name = matches!(ending.as_str(), "raw" | "img" | "iso");
     if !is_disk(facts.kind) || (facts.format == "raw" && !raw_by_name) {

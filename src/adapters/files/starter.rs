@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{adapters::private, core::base::error::Result};
+use crate::{adapters::shared::private, core::base::error::Result};
 
 macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };

@@ -6,7 +6,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adapters::http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
+    adapters::shared::http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
     core::{
         base::{
             context::Context,

@@ -10,7 +10,7 @@ use super::{
     api::{split, twice},
 };
 use crate::{
-    adapters::http::{Allowance, Part},
+    adapters::shared::http::{Allowance, Part},
     core::{
         base::{
             clean,

@@ -9,7 +9,7 @@ use super::{
     api::{Api, split, twice},
 };
 use crate::{
-    adapters::{exploited::Catalogues, reports},
+    adapters::formats::{exploited::Catalogues, reports},
     core::{
         base::{
             badge::{Scan, Signature},

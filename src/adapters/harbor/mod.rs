@@ -11,7 +11,10 @@ mod upkeep;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::{api::Api, evidence::HarborEvidence};
-use super::{Parts, Surroundings, exploited::Catalogues};
+use super::{
+    formats::exploited::Catalogues,
+    parts::{Parts, Surroundings},
+};
 use crate::core::{
     base::error::Result,
     config::{Config, SourceConfig},
@@ -42,11 +45,14 @@ fn source(config: &SourceConfig, registry: Source, api: Arc<Api>) -> Source {
     }
 }
 
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
+
 /// Configured ones, and what they say of their images.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     for written in parts.wanted(config, "harbor", Vec::new) {
-        let registry = around.registry(&written)?;
+        let registry = (around.make_registry)(&written, around)?;
         let api = Arc::new(Api::new(&written, registry.catalog.clone(), around.reach.clone())?);
         servers.insert(api.host().to_owned(), api.clone());
         parts.sources.push(source(&written, registry, api));

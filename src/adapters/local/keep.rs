@@ -18,7 +18,7 @@ use super::{
     plan, processes, sealed,
 };
 use crate::{
-    adapters::{exec, private},
+    adapters::shared::{exec, private},
     core::base::error::{During, Error, Result},
 };
 

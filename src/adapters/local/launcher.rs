@@ -21,7 +21,7 @@ use super::{
     people, plan, processes, root,
 };
 use crate::{
-    adapters::{exec, private},
+    adapters::shared::{exec, private},
     core::{
         base::{
             clean,

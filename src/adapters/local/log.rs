@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::base::error::{During, Result},
 };
 

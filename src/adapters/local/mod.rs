@@ -27,7 +27,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Parts, Surroundings, exec};
+use super::{
+    parts::{Parts, Surroundings},
+    shared::exec,
+};
 use crate::core::{base::error::Result, config::Config, image::model::Foreign, launch::plan::Workload};
 
 /// Which program makes the sandbox.
@@ -135,6 +138,9 @@ struct Kept {
     pid: Option<u32>,
     stands: node::Stands,
 }
+
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = false;
 
 /// The daemonless backend.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -21,7 +21,7 @@ use super::{
     unpack::Root,
 };
 use crate::{
-    adapters::private::{self, Scratch},
+    adapters::shared::private::{self, Scratch},
     core::{
         base::{
             context::Context,
@@ -345,7 +345,7 @@ pub async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
     let what = format!("copy the image into {}", target.display());
     let arguments = [root.display().to_string(), target.display().to_string()];
     let argv = ["cp", "-a", "--reflink=auto", "--", &arguments[0], &arguments[1]];
-    let output = crate::adapters::exec::run(&argv, b"", 1 << 10, std::time::Duration::from_secs(600)).await?;
+    let output = crate::adapters::shared::exec::run(&argv, b"", 1 << 10, std::time::Duration::from_secs(600)).await?;
     if output.code == 0 {
         Ok(())
     } else {

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unpack::names;
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::base::{
         digest::{Digest, Hasher},
         error::{During, Error, Kind, Result},

@@ -3,7 +3,7 @@
 //! Layers are hostile input: `..`, absolute paths and symbolic links that point outside must not
 //! reach the host. Every parent is opened by the kernel inside the root (`openat2` with
 //! `RESOLVE_IN_ROOT`), and the last part of a path is never followed. How much one image may be, and how
-//! it is read, is [`crate::adapters::layer`]'s. Names are bytes: not all of them are UTF-8.
+//! it is read, is [`crate::adapters::formats::layer`]'s. Names are bytes: not all of them are UTF-8.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,7 +25,7 @@ use rustix::{
 };
 
 use crate::{
-    adapters::layer::{Budget, Item, Layer, TooMuch, What, too_much},
+    adapters::formats::layer::{Budget, Item, Layer, TooMuch, What, too_much},
     core::base::{
         digest::Digest,
         error::{During, Error, Kind, Result},

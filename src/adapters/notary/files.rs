@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use crate::{
-    adapters::http::{self, Reach, Server as Http, Tls},
+    adapters::shared::http::{self, Reach, Server as Http, Tls},
     core::{
         base::{context::Context, error::Result},
         config::SourceConfig,

@@ -13,7 +13,10 @@ use self::{
     files::Server,
     tuf::{Chain, Fault, Targets, Versions, Watch},
 };
-use super::{Parts, Surroundings, private};
+use super::{
+    parts::{Parts, Surroundings},
+    shared::private,
+};
 use crate::core::{
     base::{
         badge::Signature,

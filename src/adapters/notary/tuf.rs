@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    adapters::{certificates, keys::Key},
+    adapters::formats::{certificates, keys::Key},
     core::base::{clean, digest::Digest, text},
 };
 

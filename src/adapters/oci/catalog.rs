@@ -13,7 +13,7 @@ use super::{
     client::{self, Registry, success},
 };
 use crate::{
-    adapters::http::{self, Allowance, Part, Place},
+    adapters::shared::http::{self, Allowance, Part, Place},
     core::{
         base::{
             context::Context,

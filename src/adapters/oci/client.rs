@@ -19,7 +19,7 @@ use super::{
     trust::{self, Manner},
 };
 use crate::{
-    adapters::http::{self, Origin, Place, Reach, Request, Server, Tls},
+    adapters::shared::http::{self, Origin, Place, Reach, Request, Server, Tls},
     core::{
         base::{
             clean,

@@ -10,7 +10,7 @@ use super::{
     client::{self, success},
 };
 use crate::{
-    adapters::http::{self, Next, Origin, Place},
+    adapters::shared::http::{self, Next, Origin, Place},
     core::{
         base::{
             context::Context,

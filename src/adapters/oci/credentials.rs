@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    adapters::exec,
+    adapters::shared::exec,
     core::{
         base::{
             clean,

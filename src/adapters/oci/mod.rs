@@ -23,8 +23,8 @@ use url::Url;
 
 use self::client::Registry;
 use super::{
-    Parts, Surroundings,
-    http::{Origin, Tls},
+    parts::{Parts, Surroundings},
+    shared::http::{Origin, Tls},
 };
 use crate::core::{
     base::error::{Error, Result},
@@ -101,8 +101,12 @@ fn host_and_port(url: &Url) -> Option<String> {
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
+
 /// Registries from the configuration and from Docker's and Podman's own files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    parts.opens("oci", open);
     for (file, why) in credentials::broken().into_iter().chain(registries::broken()) {
         let found = format!("{} cannot be read: {why}", file.display());
         parts.note("registry settings", State::Bad, found, "mend that file: what it says is not in force here");

@@ -15,7 +15,7 @@ use super::{
     client::{self, success},
 };
 use crate::{
-    adapters::http::{self, Next},
+    adapters::shared::http::{self, Next},
     core::{
         base::{
             context::Context,

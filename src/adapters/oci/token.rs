@@ -11,7 +11,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use crate::{
-    adapters::http::{self, Origin, Reach, Server, Tls},
+    adapters::shared::http::{self, Origin, Reach, Server, Tls},
     core::base::{
         error::{Error, Kind, Result},
         secret::{Credentials, Secret},

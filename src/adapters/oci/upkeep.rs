@@ -16,7 +16,7 @@ use super::{
     client::{self, success},
 };
 use crate::{
-    adapters::http::Allowance,
+    adapters::shared::http::Allowance,
     core::{
         base::{
             context::Context,

@@ -14,7 +14,7 @@ use super::{
     service::{Request, Service, query},
 };
 use crate::{
-    adapters::http::Allowance,
+    adapters::shared::http::Allowance,
     core::{
         base::{
             context::Context,

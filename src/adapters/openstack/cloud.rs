@@ -24,7 +24,7 @@ use super::{
     words,
 };
 use crate::{
-    adapters::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor},
+    adapters::shared::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor},
     core::{
         base::{
             clean,

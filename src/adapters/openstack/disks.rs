@@ -23,7 +23,10 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::{header, http as shared, private},
+    adapters::{
+        formats::disk_header,
+        shared::{http as shared, private},
+    },
     core::{
         base::{
             clean,
@@ -48,7 +51,7 @@ const TRIES: usize = 4;
 pub const PAUSE: Duration = Duration::from_millis(500);
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
-    hasher.read(header::open(file)?).during(what)?;
+    hasher.read(disk_header::open(file)?).during(what)?;
     Ok(hasher.finish())
 }
 
@@ -75,7 +78,7 @@ impl Images {
 
     /// Sends the bytes of a file once; what was sent is hashed along.
     async fn send_once(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
-        let file = fs::File::from_std(header::open(&upload.file)?);
+        let file = fs::File::from_std(disk_header::open(&upload.file)?);
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
         let (hashing, progress) = (hasher.clone(), cx.progress.clone());
         let stream = tokio_util::io::ReaderStream::with_capacity(file, PIECE).inspect(move |chunk| {

@@ -13,7 +13,7 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::{header, http as shared},
+    adapters::{formats::disk_header, shared::http as shared},
     core::{
         base::{
             clean,
@@ -81,7 +81,7 @@ impl Images {
         let request = self.bytes_request(Method::GET, &format!("images/{id}/file")).await?;
         let answer = request.send(what).await?;
         let head = begin_of(what, self.good(what, answer).await?).await?;
-        let facts = header::read(&head, image.size.unwrap_or(0));
+        let facts = disk_header::read(&head, image.size.unwrap_or(0));
         refuse_references(what, facts.refers, &facts.warnings)?;
         let claimed = image.disk_format.as_deref().unwrap_or("");
         if facts.format != claimed && !(facts.format == "raw" && claimed == "iso") {
@@ -119,7 +119,7 @@ impl Images {
                 .and_then(|range| range.to_str().ok()?.rsplit('/').next()?.parse().ok())
                 .or(answer.content_length());
             let head = begin_of(what, answer).await?;
-            let facts = header::read(&head, whole.unwrap_or(head.len() as u64));
+            let facts = disk_header::read(&head, whole.unwrap_or(head.len() as u64));
             refuse_references(what, facts.refers, &facts.warnings)?;
             return Ok(facts.format);
         }

@@ -16,7 +16,7 @@ use super::{
     words,
 };
 use crate::{
-    adapters::http::{self as shared, Origin, Reach, Server, Tls},
+    adapters::shared::http::{self as shared, Origin, Reach, Server, Tls},
     core::base::{
         clean, context,
         error::{Error, Kind, Result},

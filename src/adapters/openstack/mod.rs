@@ -29,7 +29,7 @@ mod words;
 use std::sync::Arc;
 
 use self::{cloud::Cloud, settings::Entry};
-use super::{Parts, Surroundings};
+use super::parts::{Parts, Surroundings};
 use crate::core::{
     base::{
         clean,
@@ -60,6 +60,9 @@ struct Wanted {
     origin: String,
     entry: Entry,
 }
+
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = true;
 
 /// Clouds from the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::{
-    adapters::http::{self as shared, Origin, Server, Tls},
+    adapters::shared::http::{self as shared, Origin, Server, Tls},
     core::base::{
         clean,
         error::{Error, Kind, Result},

@@ -18,7 +18,7 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::http::Part,
+    adapters::shared::http::Part,
     core::{
         base::{
             clean,

@@ -13,7 +13,7 @@ use super::{
     service::{Body, Request, Service, query},
 };
 use crate::{
-    adapters::http::Part,
+    adapters::shared::http::Part,
     core::{
         base::{
             badge::Publisher,

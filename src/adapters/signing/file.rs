@@ -17,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::locked::{self, Shut};
 use crate::{
-    adapters::keys::{Key, pem},
+    adapters::formats::keys::{Key, pem},
     core::{
         base::{
             error::{During, Error, Kind, Result},

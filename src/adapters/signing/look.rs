@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::{file, pkcs11};
 use crate::{
-    adapters::{certificates, keys::Key},
+    adapters::formats::{certificates, keys::Key},
     core::{
         base::{
             error::{During, Error, Kind, Result},

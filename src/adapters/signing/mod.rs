@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 pub use file::make;
 pub use write::write;
 
-use super::keys::Keys;
+use super::formats::keys::Keys;
 use crate::core::{
     base::error::{During, Error, Result},
     portal::keys::{KEYRING, place_of},

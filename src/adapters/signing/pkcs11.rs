@@ -13,7 +13,7 @@ use cryptoki::{
 };
 
 use crate::{
-    adapters::keys::Key,
+    adapters::formats::keys::Key,
     core::{
         base::{
             clean,

@@ -10,7 +10,7 @@ use std::{
 
 use super::sqlite::is_network;
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::{
         audit::{self, Entry, Line},
         base::error::{During, Result},

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::{
         base::{digest::Digest, error::Result},
         catalog::rows::RowSet,

@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 
 use super::heads::Heads;
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::{
         base::{
             digest::Digest,

@@ -8,7 +8,7 @@ use std::{
 
 use super::{join, split};
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::{
         base::{
             error::{During, Error, Kind, Result},

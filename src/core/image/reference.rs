@@ -141,6 +141,17 @@ impl ImageRef {
         Self::Oci(Name { host: host.into(), repository: repository.into(), tag, digest: None })
     }
 
+    /// The word before `://` that says what kind of place it is in.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Oci(_) => "oci",
+            Self::Engine(_) => "engine",
+            Self::Glance { .. } => "glance",
+            Self::Volume { .. } => "volume",
+            Self::File { .. } => "file",
+        }
+    }
+
     /// The registry or engine name inside, if this kind has one.
     pub fn name(&self) -> Option<&Name> {
         match self {

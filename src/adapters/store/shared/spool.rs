@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    adapters::private,
+    adapters::shared::private,
     core::{
         base::error::{During, Result},
         ports::store::{Spool, Use},

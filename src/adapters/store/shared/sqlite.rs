@@ -20,7 +20,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use super::{no_request, read};
 use crate::{
-    adapters::{private, store::sqlite::is_network},
+    adapters::{shared::private, store::sqlite::is_network},
     core::{
         base::{
             error::{During, Error, Kind, Result},

@@ -18,7 +18,11 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use super::{Parts, Surroundings, exec, exploited::Catalogues, reports};
+use super::{
+    formats::{exploited::Catalogues, reports},
+    parts::{Parts, Surroundings},
+    shared::exec,
+};
 use crate::core::{
     base::{
         clean,

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Document, Each, Fold, Lax, Loose, Raw, Report, Text, read, time, word_of_score};
 use crate::{
-    adapters::keys::pem::base64,
+    adapters::formats::keys::pem::base64,
     core::{
         base::{clean, digest::Digest},
         evidence::findings::{Severity, Tally},

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::header;
+use super::disk_header;
 use crate::core::base::{
     clean,
     error::{During, Result},
@@ -60,7 +60,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 /// The objects of a file, whose first bytes say that it is one; a descriptor that reaches beyond the file is left out.
 pub fn objects(path: &Path) -> Result<Vec<Object>> {
     let what = format!("read {}", path.display());
-    let mut file = header::open(path)?;
+    let mut file = disk_header::open(path)?;
     let length = file.metadata().during(&what)?.len();
     let mut head = vec![0; HEADER];
     file.read_exact(&mut head).during(&what)?;
@@ -100,7 +100,7 @@ fn object(raw: &[u8], length: u64) -> Option<Object> {
 /// A small object as bytes.
 pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
     let what = format!("read {}", path.display());
-    let mut file = header::open(path)?;
+    let mut file = disk_header::open(path)?;
     file.seek(SeekFrom::Start(object.offset)).during(&what)?;
     let mut bytes = Vec::new();
     file.take(object.size.min(TEXT)).read_to_end(&mut bytes).during(&what)?;

@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use reqwest::Method;
 use serde_json::json;
 
-use super::http::{Next, Place, Reach, Server, Tls};
+use crate::adapters::shared::http::{Next, Place, Reach, Server, Tls};
 use crate::core::{
     base::{
         context::Context,

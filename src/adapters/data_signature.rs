@@ -19,9 +19,11 @@ use rsa::{
 };
 
 use super::{
-    Parts, Surroundings,
-    certificates::{self, Distrust, Read},
-    keys::Keys,
+    formats::{
+        certificates::{self, Distrust, Read},
+        keys::Keys,
+    },
+    parts::{Parts, Surroundings},
 };
 use crate::core::{
     base::{

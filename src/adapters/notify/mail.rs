@@ -9,7 +9,7 @@ use lettre::{
     transport::smtp::Error as SmtpError,
 };
 
-use super::exec;
+use crate::adapters::shared::exec;
 use crate::core::{
     base::{
         clean,

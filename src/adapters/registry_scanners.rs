@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use reqwest::StatusCode;
 
 use super::{
-    Parts, Surroundings,
-    exploited::Catalogues,
-    http::{self, Place, Reach, Server as Http, Tls},
-    reports::{self, Report, quay},
+    formats::{
+        exploited::Catalogues,
+        reports::{self, Report, quay},
+    },
+    parts::{Parts, Surroundings},
+    shared::http::{self, Place, Reach, Server as Http, Tls},
 };
 use crate::core::{
     base::{

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Parts, Surroundings,
-    attachments::{self, Clock, Wanted},
-    exploited::Catalogues,
-    reports::{self, Document, Report, Software, Vex},
+    formats::{
+        exploited::Catalogues,
+        reports::{self, Document, Report, Software, Vex},
+    },
+    parts::{Parts, Surroundings},
+    shared::attachments::{self, Clock, Wanted},
 };
 use crate::core::{
     base::{

@@ -15,10 +15,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    header,
+    disk_header,
     layer::{Budget, Decompressed, Layer, What},
-    private,
 };
+use crate::adapters::shared::private;
 use crate::core::{
     base::{
         clean,
@@ -54,7 +54,7 @@ pub fn form(path: &Path) -> Option<Form> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     let mut head = Vec::new();
-    header::open(path).ok()?.take(64 << 10).read_to_end(&mut head).ok()?;
+    disk_header::open(path).ok()?.take(64 << 10).read_to_end(&mut head).ok()?;
     let form = if compression(&head).is_some() { Form::Compressed } else { Form::Plain };
     // Of a name that says it is an archive its reader says what is wrong with it.
     if ends(&[".tar", ".oci", ".tar.gz", ".tgz", ".tar.zst", ".tzst"]) {
@@ -157,7 +157,7 @@ impl Index {
     pub fn scan_compressed(path: &Path, folder: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let what = format!("decompress {shown}");
-        let mut reader = Decompressed::new(header::open(path)?, &Budget::default()).during(&what)?;
+        let mut reader = Decompressed::new(disk_header::open(path)?, &Budget::default()).during(&what)?;
         private::folder(folder)?;
         let mut file = tempfile::tempfile_in(folder).during(&what)?;
         std::io::copy(&mut reader, &mut file).map_err(|error| {
@@ -170,7 +170,7 @@ impl Index {
 
     fn of(path: &Path, shown: String, kept: Option<Arc<File>>) -> Result<Self> {
         let what = format!("read {shown}");
-        let file = header::open(path)?;
+        let file = disk_header::open(path)?;
         let mut budget = Budget::default();
         let mut archive = Layer::in_file(file).during(&what)?;
         let (mut entries, mut links) = (HashMap::new(), HashMap::new());
@@ -223,13 +223,13 @@ impl Index {
             return Err(Error::failed(what, "it is larger than any honest one"));
         }
         let mut bytes = vec![0; length as usize];
-        header::open(&self.path)?.read_exact_at(&mut bytes, offset).during(&what)?;
+        disk_header::open(&self.path)?.read_exact_at(&mut bytes, offset).during(&what)?;
         Ok(bytes)
     }
 
     /// The digest of the stored bytes of a file, and how they are compressed; nothing where they are not.
     fn compressed(&self, (offset, length): (u64, u64), what: &str) -> Result<Option<(Digest, &'static str)>> {
-        let mut file = header::open(&self.path)?;
+        let mut file = disk_header::open(&self.path)?;
         let mut head = vec![0; length.min(4) as usize];
         file.read_exact_at(&mut head, offset).during(what)?;
         let Some(word) = compression(&head) else { return Ok(None) };
@@ -332,7 +332,7 @@ fn plain(name: &str) -> String {
 pub async fn part(path: &Path, offset: u64, length: u64, what: String) -> Result<crate::core::ports::ByteStream> {
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncSeekExt};
-    let mut file = tokio::fs::File::from_std(header::open(path)?);
+    let mut file = tokio::fs::File::from_std(disk_header::open(path)?);
     file.seek(SeekFrom::Start(offset)).await.during(&what)?;
     let stream = tokio_util::io::ReaderStream::with_capacity(file.take(length), 256 << 10);
     Ok(Box::pin(stream.map(move |chunk| chunk.during(&what))))

@@ -1,0 +1,10 @@
+//! File formats that several adapters read and write; nothing here leaves the process.
+
+pub mod archive;
+pub mod certificates;
+pub mod disk_header;
+pub mod exploited;
+pub mod keys;
+pub mod layer;
+pub mod reports;
+pub mod sif;

@@ -1,0 +1,99 @@
+//! What an adapter is given to make its parts with, and what it adds them to.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::shared::http::Reach;
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, SourceConfig},
+    image::reference::ImageRef,
+    portal::{
+        Source,
+        doctor::{Finding, State},
+    },
+    ports::{Checker, Launcher, Vault},
+};
+
+/// Makes the source of a registry that is configured.
+pub type MakeRegistry = fn(&SourceConfig, &Surroundings) -> Result<Source>;
+
+/// Makes a source for a reference that no configured source owns.
+pub type OpenReference = fn(&ImageRef, &Surroundings) -> Result<Source>;
+
+/// What adapters are given when sources are made.
+pub struct Surroundings {
+    /// Where secrets are kept.
+    pub vault: Arc<dyn Vault>,
+    /// Where a server's answer may send us.
+    pub reach: Reach,
+    /// Makes the registry that another kind of source is in front of.
+    pub make_registry: MakeRegistry,
+    /// Opens a registry by a reference into it.
+    pub open_registry: OpenReference,
+    /// For what can be fetched again.
+    pub cache_dir: PathBuf,
+    /// For what cannot.
+    pub state_dir: PathBuf,
+}
+
+/// What adapters add to.
+#[derive(Default)]
+pub struct Parts {
+    /// Places that hold images.
+    pub sources: Vec<Source>,
+    /// What can launch.
+    pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What makes evidence.
+    pub checkers: Vec<Arc<dyn Checker>>,
+    /// How references are opened that no source owns, by their scheme.
+    openers: Vec<(&'static str, OpenReference)>,
+    /// What was looked for and found or not.
+    pub findings: Vec<Finding>,
+}
+
+impl Parts {
+    /// The configured sources of one adapter, then what it found by itself, each address once.
+    pub fn wanted(
+        &self,
+        config: &Config,
+        adapter: &str,
+        found: impl FnOnce() -> Vec<SourceConfig>,
+    ) -> Vec<SourceConfig> {
+        let mut wanted: Vec<SourceConfig> =
+            config.sources.iter().filter(|source| source.adapter == adapter).cloned().collect();
+        if config.discover {
+            for source in found() {
+                let known = wanted.iter().any(|known| {
+                    known.name == source.name || known.url.trim_end_matches('/') == source.url.trim_end_matches('/')
+                });
+                if !known && !self.sources.iter().any(|known| known.name == source.name) {
+                    wanted.push(source);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// References of this scheme (`oci`, `file`, ...) are opened by this adapter where no source owns them.
+    pub fn opens(&mut self, scheme: &'static str, open: OpenReference) {
+        self.openers.push((scheme, open));
+    }
+
+    /// How references are opened that no source owns.
+    ///
+    /// # Errors
+    /// [`crate::core::base::error::Kind::Unsupported`] where no adapter opens references of that scheme.
+    pub fn opener(&self) -> impl Fn(&ImageRef, &Surroundings) -> Result<Source> + use<> {
+        let openers = self.openers.clone();
+        move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {
+            Some((_, open)) => open(reference, around),
+            None => Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
+                .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")),
+        }
+    }
+
+    /// Records what was looked for.
+    pub fn note(&mut self, what: &str, state: State, found: impl Into<String>, advice: &str) {
+        self.findings.push(Finding::new(what, state, found, advice));
+    }
+}
