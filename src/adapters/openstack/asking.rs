@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cloud::Cloud;
+use super::account;
 use crate::core::{
     clean,
     error::{Error, Kind, Result},
@@ -47,7 +47,7 @@ impl Answers {
         let by_hand = || {
             Error::new(Kind::NotAllowed, &what, "it is signed in to with a browser, which nobody has done yet")
                 .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
-                .sign_in_at(Some(Cloud::place(&self.cloud)))
+                .sign_in_at(Some(account::place(&self.cloud)))
         };
         let asker = self.asker.as_ref().ok_or_else(by_hand)?;
         let words = format!("Open {address} in any browser and type the code {code}. Have you");
@@ -56,7 +56,7 @@ impl Answers {
     }
 
     async fn kept(&self) -> Option<(String, Secret)> {
-        let (vault, place) = (self.vault.clone(), Cloud::place(&self.cloud));
+        let (vault, place) = (self.vault.clone(), account::place(&self.cloud));
         // Secret stores may block on a bus.
         let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
         kept.ok().and_then(Result::ok).flatten()
@@ -73,7 +73,7 @@ impl Answers {
         let what = format!("sign in to {}", self.cloud);
         Err(Error::new(Kind::NotAllowed, what, format!("it asks for the {word}, which nobody has given"))
             .hint(format!("run 'wharf login {}', or put the secret into secure.yaml", self.cloud))
-            .sign_in_at(Some(Cloud::place(&self.cloud))))
+            .sign_in_at(Some(account::place(&self.cloud))))
     }
 }
 

@@ -5,6 +5,7 @@
 mod entry;
 mod files;
 mod recover;
+mod regions;
 mod spelling;
 mod vendors;
 mod yaml;
@@ -16,8 +17,12 @@ pub use self::files::{all, at_home};
 /// A cloud of a file, or the one that the environment names.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As it is called there.
+    /// As it is called there; one for a further region is called after both.
     pub name: String,
+    /// As the whole entry is called there.
+    pub cloud: String,
+    /// Whether it is of another region than the entry's first.
+    pub is_further: bool,
     /// What is said of it.
     pub settings: Settings,
     /// Where, in words.
@@ -44,13 +49,16 @@ pub struct Settings {
     options: BTreeMap<String, String>,
     /// `auth_methods`.
     pub methods: Vec<String>,
-    /// Its regions; the first is used.
-    pub regions: Vec<String>,
+    /// The region that is used, where one is named.
+    region: Option<String>,
     /// `interface`, the preferred first.
     pub interfaces: Vec<String>,
     /// Why its entry cannot be used, with the line.
     pub broken: Option<String>,
 }
+
+/// What else than `auth` says how one signs in, and whom one trusts there.
+const SIGN_IN: &[&str] = &["auth_type", "default_domain", "cacert", "cert", "key", "verify", "insecure"];
 
 /// Without values: secrets are among them.
 impl fmt::Debug for Settings {
@@ -58,7 +66,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("auth", &self.auth.keys())
             .field("options", &self.options.keys())
-            .field("regions", &self.regions)
+            .field("region", &self.region)
             .finish_non_exhaustive()
     }
 }
@@ -90,7 +98,14 @@ impl Settings {
 
     /// The region that is used, where one is named.
     pub fn region(&self) -> Option<&str> {
-        self.regions.first().map(String::as_str)
+        self.region.as_deref()
+    }
+
+    /// Whether both sign in to one identity service as one account, in the same way.
+    pub fn signs_in_as(&self, other: &Self) -> bool {
+        let same = |key: &&str| self.option(key) == other.option(key);
+        let is_whole = self.broken.is_none() && other.broken.is_none();
+        is_whole && self.auth == other.auth && self.methods == other.methods && SIGN_IN.iter().all(same)
     }
 
     /// The same with one more value for the sign-in.
@@ -116,6 +131,6 @@ pub fn read_one(entry: &str) -> Settings {
 #[cfg(test)]
 pub fn of_text(text: &str, name: &str) -> Settings {
     let node = yaml::read(text).expect("the test's own text is YAML");
-    let mut all = entry::clouds(&node, None, None, "clouds.yaml", None).into_iter();
+    let mut all = entry::clouds(&node, None, None, "clouds.yaml", entry::Shell::default()).into_iter();
     all.find(|entry| entry.name == name).expect("the test's own cloud").settings
 }
