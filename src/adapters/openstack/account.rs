@@ -28,6 +28,9 @@ use crate::{
 /// Before a long transfer the sign-in must last at least this long, or it is renewed.
 const LONG: Duration = Duration::from_secs(30 * 60);
 
+/// Keys that name an account.
+const ACCOUNT: [&str; 4] = ["username", "user_id", "application_credential_name", "application_credential_id"];
+
 /// What the last sign-in came to, where it failed.
 #[derive(Default)]
 struct Failed {
@@ -75,13 +78,23 @@ impl Account {
     /// The account, as far as the file tells without asking.
     pub fn words(&self) -> String {
         let first = |keys: &[&str]| self.settings.first_auth(keys).map(|text| clean::short(text, 80));
-        let user = first(&["username", "user_id", "application_credential_name", "application_credential_id"]);
+        let user = first(&ACCOUNT);
         let project = first(&["project_name", "project_id"]);
         match (user, project) {
             (Some(user), Some(project)) => format!("{user} in {project}"),
             (Some(one), None) | (None, Some(one)) => one,
             (None, None) => String::new(),
         }
+    }
+
+    /// The account that is signed in: as the file has it, else as the cloud says.
+    pub async fn signed_in_as(&self) -> Result<String> {
+        let session = self.session().await?;
+        Ok(match (self.settings.first_auth(&ACCOUNT), &session.project) {
+            (Some(_), _) => self.words(),
+            (None, Some(project)) => format!("{} in {}", session.user, project.name),
+            (None, None) => session.user.clone(),
+        })
     }
 
     /// The session: signed in once, and anew when it is over. Tokens stay in memory.

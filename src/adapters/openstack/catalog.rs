@@ -299,7 +299,7 @@ impl Catalog for Images {
         let volumes = volumes.map(|error| format!("volumes are not shown: {}", error.why));
         Ok(Health {
             reachable: true,
-            account: self.cloud.account().words(),
+            account: self.cloud.account().signed_in_as().await?,
             credentials: self.cloud.account().credentials().into(),
             // Others need the id to share something with this project.
             note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), region, until, volumes]

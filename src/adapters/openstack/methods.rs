@@ -33,6 +33,8 @@ pub enum Way {
     Methods(Vec<Method>),
     /// By an identity provider (OpenID Connect).
     OpenId(Grant),
+    /// By the cloud's own pages in a browser, which comes back to this machine.
+    Browser,
     /// By none that Wharf knows: its name.
     Unknown(String),
 }
@@ -48,6 +50,7 @@ pub fn way(settings: &Settings) -> Way {
     }
     match named.as_str() {
         "" | "none" if settings.auth("auth_url").is_some() => told(settings),
+        "v3websso" => Way::Browser,
         "v3multifactor" | "multifactor" => {
             let methods: Vec<_> = settings.methods.iter().map(|name| method(name).ok_or(name)).collect();
             match methods.iter().find_map(|method| method.err()) {
@@ -114,10 +117,6 @@ fn told(settings: &Settings) -> Way {
 /// What to do about a way that is not known here.
 pub fn advice(name: &str) -> String {
     match name {
-        "v3websso" => format!(
-            "a browser on this machine would sign in there; where the provider offers it, v3oidcdeviceauthz takes any \
-             browser. Else {TOKEN_INSTEAD}"
-        ),
         "admin_token" | "token_endpoint" | "none" | "http_basic" | "noauth" => {
             "that is for services without Keystone; name auth_url and a user, or an application credential".to_owned()
         }
@@ -146,7 +145,7 @@ pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
         Way::OpenId(Grant::ClientCredentials) => vec!["client_secret"],
         Way::OpenId(Grant::Code) => vec!["code"],
         Way::OpenId(Grant::AccessToken) => vec!["access_token"],
-        Way::OpenId(Grant::Device) | Way::Unknown(_) => Vec::new(),
+        Way::OpenId(Grant::Device) | Way::Browser | Way::Unknown(_) => Vec::new(),
     }
 }
 
@@ -155,7 +154,7 @@ pub fn wants_user(settings: &Settings, way: &Way) -> bool {
     let by_user = match way {
         Way::Methods(methods) => methods.iter().any(|method| matches!(method, Method::Password | Method::Totp)),
         Way::OpenId(grant) => *grant == Grant::Password,
-        Way::Unknown(_) => false,
+        Way::Browser | Way::Unknown(_) => false,
     };
     by_user && settings.first_auth(&["username", "user_id"]).is_none()
 }
@@ -325,7 +324,8 @@ mod tests {
         ] {
             assert_eq!(way(&read_one(&format!("{{auth: {{auth_url: u, {keys}}}}}"))), wanted, "{keys}");
         }
-        for unknown in ["v3websso", "v3kerberos", "v3samlpassword"] {
+        assert_eq!(way(&read_one("{auth_type: v3websso, auth: {auth_url: u, identity_provider: i}}")), Way::Browser);
+        for unknown in ["v3kerberos", "v3samlpassword", "v3adfspassword"] {
             let named = way(&read_one(&format!("{{auth_type: {unknown}, auth: {{auth_url: u}}}}")));
             assert_eq!(named, Way::Unknown(unknown.to_owned()));
             assert!(advice(unknown).contains("application credential"));
