@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, RwLock};
 use super::{
     asking::Answers,
     keystone::{Keystone, Session},
-    methods::{self, Way},
+    methods::{self, Grant, Way},
     settings::Settings,
 };
 use crate::{
@@ -70,9 +70,15 @@ impl Account {
         place(&self.name)
     }
 
-    /// Where the credentials come from, in words.
-    pub fn credentials(&self) -> &'static str {
-        if self.wants_secret() { "the secret that was kept by a sign-in" } else { "clouds.yaml" }
+    /// Where the credentials come from and what they are, in words.
+    pub fn credentials(&self) -> String {
+        let way = methods::way(&self.settings);
+        let words = clean::short(&methods::words(&way), 80);
+        match way {
+            Way::Browser | Way::OpenId(Grant::Device) => words,
+            _ if self.wants_secret() => format!("the secret that was kept by a sign-in: {words}"),
+            _ => format!("clouds.yaml: {words}"),
+        }
     }
 
     /// The account, as far as the file tells without asking.

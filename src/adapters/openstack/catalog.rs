@@ -300,7 +300,7 @@ impl Catalog for Images {
         Ok(Health {
             reachable: true,
             account: self.cloud.account().signed_in_as().await?,
-            credentials: self.cloud.account().credentials().into(),
+            credentials: self.cloud.account().credentials(),
             // Others need the id to share something with this project.
             note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), region, until, volumes]
                 .into_iter()

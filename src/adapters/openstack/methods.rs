@@ -114,6 +114,26 @@ fn told(settings: &Settings) -> Way {
     Way::Methods(vec![Method::Password])
 }
 
+/// What a way does, in words.
+pub fn words(way: &Way) -> String {
+    let proof = |method: &Method| match method {
+        Method::Password => "a password",
+        Method::Totp => "a one-time passcode",
+        Method::Token => "a token",
+        Method::Application => "an application credential",
+    };
+    match way {
+        Way::Methods(methods) => methods.iter().map(proof).collect::<Vec<_>>().join(" and "),
+        Way::OpenId(Grant::Password) => "a password at the identity provider".to_owned(),
+        Way::OpenId(Grant::ClientCredentials) => "a client's secret at the identity provider".to_owned(),
+        Way::OpenId(Grant::Code) => "a code of the identity provider".to_owned(),
+        Way::OpenId(Grant::AccessToken) => "a token of the identity provider".to_owned(),
+        Way::OpenId(Grant::Device) => "a sign-in in any browser, by a code".to_owned(),
+        Way::Browser => "a sign-in in a browser that comes back to this machine".to_owned(),
+        Way::Unknown(name) => format!("'{name}', which Wharf does not know"),
+    }
+}
+
 /// What to do about a way that is not known here.
 pub fn advice(name: &str) -> String {
     match name {
@@ -329,6 +349,18 @@ mod tests {
             let named = way(&read_one(&format!("{{auth_type: {unknown}, auth: {{auth_url: u}}}}")));
             assert_eq!(named, Way::Unknown(unknown.to_owned()));
             assert!(advice(unknown).contains("application credential"));
+        }
+    }
+
+    #[test]
+    fn each_way_says_what_it_does() {
+        for (entry, wanted) in [
+            ("{auth: {auth_url: u, username: n, password: p, passcode: '1'}}", "a password and a one-time passcode"),
+            ("{auth: {auth_url: u, application_credential_id: i}}", "an application credential"),
+            ("{auth_type: v3oidcdeviceauthz, auth: {auth_url: u}}", "a sign-in in any browser, by a code"),
+            ("{auth_type: v3kerberos, auth: {auth_url: u}}", "'v3kerberos', which Wharf does not know"),
+        ] {
+            assert_eq!(words(&way(&read_one(entry))), wanted);
         }
     }
 
