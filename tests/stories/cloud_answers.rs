@@ -257,6 +257,49 @@ async fn a_wrong_secret_is_shown_once_for_all_regions_also_where_each_has_its_id
     }
 }
 
+/// openstacksdk, `config/vendors/__init__.py`: `get_profile`.
+#[tokio::test]
+async fn a_profile_at_an_address_is_fetched_when_its_cloud_is_asked_and_costs_no_other() {
+    const OTHER: &str = "\n  site-Two: {auth: {auth_url: URL, username: ada, password: p, project_id: x}}";
+    let asked_for =
+        |server: &Server| server.asked().iter().filter(|asked| asked.target == "/.well-known/openstack/api").count();
+    for (answered, told) in
+        [("good", ""), ("gone", "404"), ("away", "sends us on to"), ("odd", "no profile"), ("long", "")]
+    {
+        let server = Server::start(move |asked| {
+            cloud(asked, |asked, path| {
+                let profile =
+                    json!({"auth": {"auth_url": base(asked) + "/v3"}, "region_name": "R", "message": "hello"});
+                (path == "/.well-known/openstack/api").then(|| match answered {
+                    "good" => sent("200 OK", "", &json!({"name": "acme", "profile": profile})),
+                    "gone" => sent("404 Not Found", "", &json!({})),
+                    "away" => answer("302 Found", "Location: http://192.0.2.1/profile\r\n", ""),
+                    "odd" => sent("200 OK", "", &json!({"name": "acme"})),
+                    _ => answer("200 OK", "", &" ".repeat(1 << 20)),
+                })
+            })
+        })
+        .await;
+        let entry = format!(
+            "{{profile: 'http://{}/any', auth: {{username: ada, password: p, project_id: x}}}}{}",
+            server.address,
+            OTHER.replace("URL", &format!("http://{}/v3", server.address))
+        );
+        let other = asked_of_regions(&server, &entry, &["images", "--source", "two"], &[]).await;
+        assert_eq!((other.status.code(), asked_for(&server)), (Some(0), 0), "{}", complained(&other));
+        let output = asked_of_regions(&server, &entry, &["images"], &[]).await;
+        assert!(said(&output).contains("image-1"), "{answered}: {}", complained(&output));
+        assert!(complained(&output).contains(told), "{answered}: {}", complained(&output));
+        assert_eq!(
+            complained(&output).contains("its profile at http://"),
+            answered != "good",
+            "{}",
+            complained(&output)
+        );
+        assert!(asked_for(&server) > 0);
+    }
+}
+
 /// RFC 8628: 3.2 (the codes), 3.4 (the questions whether it is done), 3.5 (pending, slower, refused, too late).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_with_a_browser_anywhere_and_types_a_code_there() {

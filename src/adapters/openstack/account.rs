@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, OnceCell, RwLock};
 
 use super::{
     asking::Answers,
     keystone::{Keystone, Session},
     methods::{self, Grant, Way},
+    profile,
     settings::Settings,
 };
 use crate::{
@@ -48,7 +49,10 @@ pub type Refusal = Mutex<Option<(u64, Error)>>;
 pub struct Account {
     /// The name of the source that stands for it: kept secrets and messages bear it.
     pub name: String,
-    settings: Settings,
+    /// As the files have them.
+    written: Settings,
+    /// With the profile below them that is to be fetched.
+    whole: OnceCell<Settings>,
     vault: Arc<dyn Vault>,
     reach: Reach,
     session: RwLock<Option<Arc<Session>>>,
@@ -61,8 +65,19 @@ pub struct Account {
 impl Account {
     /// An account that signs in when it is first needed.
     pub fn new(name: String, settings: Settings, vault: Arc<dyn Vault>, reach: Reach, refused: Arc<Refusal>) -> Self {
-        let (session, signing) = Default::default();
-        Self { name, settings, vault, reach, session, signing, refused }
+        let (whole, session, signing) = Default::default();
+        Self { name, written: settings, whole, vault, reach, session, signing, refused }
+    }
+
+    /// What is known of it by now.
+    pub fn settings(&self) -> &Settings {
+        self.whole.get().unwrap_or(&self.written)
+    }
+
+    /// All that is to be known of it: a profile that stands at an address is fetched first.
+    async fn whole(&self) -> Result<&Settings> {
+        let Some(remote) = &self.written.remote else { return Ok(&self.written) };
+        self.whole.get_or_try_init(|| profile::under(&self.name, &self.written, remote, &self.reach)).await
     }
 
     /// The place of its secrets in the vault.
@@ -72,7 +87,7 @@ impl Account {
 
     /// Where the credentials come from and what they are, in words.
     pub fn credentials(&self) -> String {
-        let way = methods::way(&self.settings);
+        let way = methods::way(self.settings());
         let words = clean::short(&methods::words(&way), 80);
         match way {
             Way::Browser | Way::OpenId(Grant::Device) => words,
@@ -83,7 +98,7 @@ impl Account {
 
     /// The account, as far as the file tells without asking.
     pub fn words(&self) -> String {
-        let first = |keys: &[&str]| self.settings.first_auth(keys).map(|text| clean::short(text, 80));
+        let first = |keys: &[&str]| self.settings().first_auth(keys).map(|text| clean::short(text, 80));
         let user = first(&ACCOUNT);
         let project = first(&["project_name", "project_id"]);
         match (user, project) {
@@ -96,7 +111,7 @@ impl Account {
     /// The account that is signed in: as the file has it, else as the cloud says.
     pub async fn signed_in_as(&self) -> Result<String> {
         let session = self.session().await?;
-        Ok(match (self.settings.first_auth(&ACCOUNT), &session.project) {
+        Ok(match (self.settings().first_auth(&ACCOUNT), &session.project) {
             (Some(_), _) => self.words(),
             (None, Some(project)) => format!("{} in {}", session.user, project.name),
             (None, None) => session.user.clone(),
@@ -179,9 +194,10 @@ impl Account {
 
     async fn entered(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Session> {
         let by_hand = asker.is_some();
-        let way = methods::way(&self.settings);
+        let known = self.whole().await?;
+        let way = methods::way(known);
         let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
-        if let (Way::Unknown(name), None) = (&way, &self.settings.broken) {
+        if let (Way::Unknown(name), None) = (&way, &known.broken) {
             let what = format!("sign in to {}", self.name);
             let name = clean::short(name, 60);
             return Err(
@@ -189,7 +205,7 @@ impl Account {
             );
         }
         // Whoever cannot be reached is asked no question.
-        let keystone = Keystone::find(&self.name, &self.settings, &self.reach).await?;
+        let keystone = Keystone::find(&self.name, known, &self.reach).await?;
         let settings = self.completed(&way, &answers).await?;
         let proof = proof(&settings, &way);
         match &failed.refused {
@@ -198,7 +214,7 @@ impl Account {
         }
         let session = self.shown(&keystone, &settings, &way, &answers, proof, failed).await?;
         let elsewhere = ["domain_id", "domain_name", "system_scope"];
-        if session.project.is_none() && self.settings.first_auth(&elsewhere).is_none() {
+        if session.project.is_none() && known.first_auth(&elsewhere).is_none() {
             let names = keystone.projects(&session).await;
             let hint = match names.as_slice() {
                 [] => "name it in clouds.yaml, or ask whoever runs the cloud for a project".to_owned(),
@@ -249,18 +265,18 @@ impl Account {
 
     /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
     pub fn wants_secret(&self) -> bool {
-        let wanted = methods::secrets(&self.settings, &methods::way(&self.settings));
-        wanted.into_iter().any(|key| key != "passcode" && self.settings.auth(key).is_none())
+        let wanted = methods::secrets(self.settings(), &methods::way(self.settings()));
+        wanted.into_iter().any(|key| key != "passcode" && self.settings().auth(key).is_none())
     }
 
     /// The settings with what the file leaves open: the account and the secrets that were kept or are asked for.
     async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
-        let mut settings = self.settings.clone();
+        let mut settings = self.settings().clone();
         if methods::wants_user(&settings, way) {
             let account = answers.account().await?;
             settings = settings.with_auth("username", &account);
         }
-        for key in methods::secrets(&self.settings, way) {
+        for key in methods::secrets(self.settings(), way) {
             if settings.auth(key).is_none() {
                 let secret = answers.secret(key).await?;
                 settings = settings.with_auth(key, secret.reveal());

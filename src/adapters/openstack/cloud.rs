@@ -41,7 +41,7 @@ pub struct Cloud {
     pub name: String,
     /// Its name in `clouds.yaml`, where that is free among clouds and not its own.
     pub also: Option<String>,
-    settings: Settings,
+    written: Settings,
     account: Arc<Account>,
     /// Each service with its own origin: a token goes to what the catalogue names, and nowhere else.
     servers: [OnceCell<Server>; 5],
@@ -53,7 +53,13 @@ impl Cloud {
     /// A cloud that is asked when it is first needed.
     pub fn new(name: String, also: Option<String>, settings: Settings, account: Arc<Account>, reach: Reach) -> Self {
         let visitor = Visitor::new(tls_of(&settings), reach.clone());
-        Self { name, also, settings, account, servers: Default::default(), reach, visitor }
+        Self { name, also, written: settings, account, servers: Default::default(), reach, visitor }
+    }
+
+    /// What is said of it: all, once it was signed in to.
+    fn settings(&self) -> &Settings {
+        // A profile that is fetched is not shared between regions.
+        if self.written.remote.is_some() { self.account.settings() } else { &self.written }
     }
 
     /// Who signs in to it.
@@ -63,13 +69,17 @@ impl Cloud {
 
     /// The address of its identity service, as the file says.
     pub fn address(&self) -> String {
-        self.settings.auth("auth_url").unwrap_or("").to_owned()
+        self.settings().auth("auth_url").unwrap_or("").to_owned()
     }
 
     /// The same with the region, where one is named.
     pub fn place_in_words(&self) -> String {
-        let address = clean::short(&self.address(), 300);
-        match self.settings.region() {
+        let address = match &self.written.remote {
+            Some(remote) => format!("{} (its profile)", remote.url),
+            None => self.address(),
+        };
+        let address = clean::short(&address, 300);
+        match self.settings().region() {
             None => address,
             Some(region) => format!("{address} · {}", clean::short(region, 60)),
         }
@@ -79,7 +89,7 @@ impl Cloud {
     pub fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
         Origin::of(&url)?;
-        let region = self.settings.region().map(str::to_owned);
+        let region = self.settings().region().map(str::to_owned);
         Some(CloudPlace { address: url.to_string(), region })
     }
 
@@ -101,7 +111,7 @@ impl Cloud {
                 let session = self.session().await?;
                 let named = self.named(&what, service, &session)?;
                 let id = session.project.as_ref().map_or("", |project| project.id.as_str());
-                let server = Server::new(service.root(&named, id), tls_of(&self.settings), self.reach.clone())
+                let server = Server::new(service.root(&named, id), tls_of(self.settings()), self.reach.clone())
                     .map_err(|error| error.during(&what))?;
                 self.may_have_token(&what, &server)?;
                 Ok(server)
@@ -114,7 +124,7 @@ impl Cloud {
         let id = session.project.as_ref().map_or("", |project| project.id.as_str());
         let own = |suffix: &str| {
             let keys = service.kinds().iter().map(|kind| format!("{}_{suffix}", kind.replace('-', "_")));
-            keys.into_iter().find_map(|key| self.settings.option(&key))
+            keys.into_iter().find_map(|key| self.settings().option(&key))
         };
         if let Some(written) = own("endpoint_override") {
             return endpoints::address(written, id).ok_or_else(|| {
@@ -122,8 +132,9 @@ impl Cloud {
                     .hint("write https://host[:port]/path in clouds.yaml")
             });
         }
-        let interfaces = own("interface").map_or_else(|| self.settings.interfaces.clone(), |one| vec![one.to_owned()]);
-        let region = own("region_name").or(self.settings.region());
+        let interfaces =
+            own("interface").map_or_else(|| self.settings().interfaces.clone(), |one| vec![one.to_owned()]);
+        let region = own("region_name").or(self.settings().region());
         if let Some(found) = endpoints::choose(&session.endpoints, service, &interfaces, region) {
             return Ok(found.url.clone());
         }
@@ -153,16 +164,15 @@ impl Cloud {
     pub async fn region_words(&self) -> Option<String> {
         let session = self.session().await.ok()?;
         let all = endpoints::regions(&session.endpoints, Service::Image);
-        let used = match self.settings.region() {
+        let used = match self.settings().region() {
             Some(region) => region.to_owned(),
             None => endpoints::home(&session.endpoints)?.to_owned(),
         };
         let others: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != used).collect();
         let used = clean::short(&used, 60);
-        match (self.settings.region(), others.is_empty()) {
+        match (self.written.region(), others.is_empty()) {
             (None, false) => Some(format!("region {used}; name another as region_name: {}", others.join(", "))),
-            (Some(_), _) => Some(format!("region {used}")),
-            (None, true) => None,
+            _ => self.settings().region().map(|_| format!("region {used}")),
         }
     }
 

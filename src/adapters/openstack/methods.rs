@@ -49,7 +49,7 @@ pub fn way(settings: &Settings) -> Way {
         return Way::OpenId(grant);
     }
     match named.as_str() {
-        "" | "none" if settings.auth("auth_url").is_some() => told(settings),
+        "" | "none" if settings.auth("auth_url").is_some() || settings.remote.is_some() => told(settings),
         "v3websso" => Way::Browser,
         "v3multifactor" | "multifactor" => {
             let methods: Vec<_> = settings.methods.iter().map(|name| method(name).ok_or(name)).collect();

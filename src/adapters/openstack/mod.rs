@@ -21,6 +21,7 @@ mod openid;
 mod pages;
 mod peer;
 mod plan;
+mod profile;
 mod servers;
 mod service;
 mod settings;
@@ -117,23 +118,30 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     Ok(())
 }
 
+/// An account, and who signs in with it by now.
+struct Made<'a> {
+    entry: &'a Entry,
+    regions: Vec<Option<&'a str>>,
+    account: Arc<Account>,
+}
+
 /// Who signs in to each: regions of one entry share their account wherever they sign in alike, under the name of the first.
 fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
-    // Two names that the configuration gives to one region are two sign-ins, each with a secret of its own.
-    let mut made: Vec<(&Entry, Vec<Option<&str>>, Arc<Account>)> = Vec::new();
+    let mut made: Vec<Made<'_>> = Vec::new();
     let mut refused: Vec<(&str, Arc<Refusal>)> = Vec::new();
     let mut found: Vec<(usize, Arc<Account>)> = Vec::new();
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by_key(|at| wanted[*at].entry.is_further);
-    for at in order {
-        let Wanted { name, entry, .. } = &wanted[at];
+    let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+    order.sort_by_key(|(_, cloud)| cloud.entry.is_further);
+    for (at, Wanted { name, entry, .. }) in order {
         let region = entry.settings.region();
-        let fitting = made.iter_mut().find(|(one, regions, _)| {
-            one.cloud == entry.cloud && one.settings.signs_in_as(&entry.settings) && !regions.contains(&region)
-        });
-        if let Some((_, regions, account)) = fitting {
-            regions.push(region);
-            found.push((at, account.clone()));
+        // Two names that the configuration gives to one region are two sign-ins, each with a secret of its own.
+        let fits = |known: &&mut Made<'_>| {
+            let same = known.entry.cloud == entry.cloud && !known.regions.contains(&region);
+            same && known.entry.settings.signs_in_as(&entry.settings)
+        };
+        if let Some(known) = made.iter_mut().find(fits) {
+            known.regions.push(region);
+            found.push((at, known.account.clone()));
             continue;
         }
         let shared = refused.iter().find(|(cloud, _)| *cloud == entry.cloud).map(|(_, shared)| shared.clone());
@@ -141,8 +149,8 @@ fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
         refused.push((&entry.cloud, shared.clone()));
         let (vault, reach) = (around.vault.clone(), around.reach.clone());
         let account = Arc::new(Account::new(name.clone(), entry.settings.clone(), vault, reach, shared));
-        made.push((entry, vec![region], account.clone()));
-        found.push((at, account));
+        found.push((at, account.clone()));
+        made.push(Made { entry, regions: vec![region], account });
     }
     found.sort_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, account)| account).collect()

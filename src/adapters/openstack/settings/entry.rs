@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Entry, Settings,
+    Entry, Remote, Settings,
     regions::{self, Region, Wish},
-    spelling, vendors,
+    remote, spelling, vendors,
     yaml::{Node, Value},
 };
 use crate::core::clean;
@@ -86,12 +86,13 @@ fn merged(mut under: Node, over: &Node) -> Node {
 
 /// What was gathered, as it is written.
 #[derive(Default, Clone)]
-struct Raw {
+pub(super) struct Raw {
     auth: BTreeMap<String, String>,
     options: BTreeMap<String, String>,
     methods: Vec<String>,
     regions: Vec<Region>,
     interfaces: Vec<String>,
+    remote: Option<Box<Remote>>,
 }
 
 /// The settings of one entry in each of its regions; one that is no entry says why.
@@ -109,7 +110,13 @@ fn settings(
             let Some(Value::Text(profile)) = node.get(key).map(|node| &node.value) else { continue };
             match public.and_then(|public| public.get("public-clouds")?.get(profile)) {
                 Some(known) => raw.put(known)?,
-                None => raw.put_vendor(profile),
+                None => match remote::page(profile) {
+                    Some(url) => {
+                        let region = wish.map(|(Wish::Must(name) | Wish::May(name))| name.to_owned());
+                        raw.remote = Some(Box::new(Remote { url, entry: node.clone(), said: shell.cloned(), region }));
+                    }
+                    None => raw.put_vendor(profile),
+                },
             }
             break;
         }
@@ -131,6 +138,21 @@ fn settings(
             regions.into_iter().map(of_one).collect()
         }
     }
+}
+
+/// What was gathered, in the region of an entry that names one; else in the one that the shell names, else in the first.
+pub(super) fn in_region(
+    mut raw: Raw,
+    own: Option<&str>,
+    named: Option<&str>,
+    said: Option<&BTreeMap<String, String>>,
+) -> Result<Settings, String> {
+    let wish = own.map(Wish::Must).or(named.map(Wish::May));
+    let region = regions::shown(std::mem::take(&mut raw.regions), wish)?.into_iter().next();
+    if let Some(values) = region.as_ref().and_then(|region| region.values.as_ref()) {
+        raw.put(values).map_err(|(line, why)| format!("{why} (line {line})"))?;
+    }
+    Ok(raw.with_variables(said).settings(region.map(|region| region.name)))
 }
 
 /// The file alone, of a place with its line.
@@ -161,7 +183,7 @@ fn words(node: &Node, key: &str) -> Result<Vec<String>, Odd> {
 
 impl Raw {
     /// Puts an entry over what is there.
-    fn put(&mut self, node: &Node) -> Result<(), Odd> {
+    pub(super) fn put(&mut self, node: &Node) -> Result<(), Odd> {
         let pairs = match &node.value {
             Value::Map(pairs) => pairs,
             Value::Nothing => return Ok(()),
@@ -206,7 +228,7 @@ impl Raw {
         Ok(())
     }
 
-    fn put_vendor(&mut self, profile: &str) {
+    pub(super) fn put_vendor(&mut self, profile: &str) {
         if let Some(vendor) = vendors::known(profile) {
             self.auth.insert("auth_url".to_owned(), vendor.auth_url.to_owned());
             let region = |name: &&str| Region { name: (*name).to_owned(), values: None };
@@ -259,6 +281,7 @@ impl Raw {
             methods: self.methods,
             region,
             interfaces: self.interfaces,
+            remote: self.remote,
             broken: None,
         }
     }

@@ -6,13 +6,17 @@ mod entry;
 mod files;
 mod recover;
 mod regions;
+mod remote;
 mod spelling;
 mod vendors;
 mod yaml;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use self::files::{all, at_home};
+pub use self::{
+    files::{all, at_home},
+    remote::Remote,
+};
 
 /// A cloud of a file, or the one that the environment names.
 #[derive(Debug, Clone)]
@@ -53,6 +57,8 @@ pub struct Settings {
     region: Option<String>,
     /// `interface`, the preferred first.
     pub interfaces: Vec<String>,
+    /// A profile that stands at an address and is to be fetched.
+    pub remote: Option<Box<Remote>>,
     /// Why its entry cannot be used, with the line.
     pub broken: Option<String>,
 }
@@ -104,7 +110,9 @@ impl Settings {
     /// Whether both sign in to one identity service as one account, in the same way.
     pub fn signs_in_as(&self, other: &Self) -> bool {
         let same = |key: &&str| self.option(key) == other.option(key);
-        let is_whole = self.broken.is_none() && other.broken.is_none();
+        // What a profile says of each region is not known yet.
+        let is_whole = |one: &Self| one.broken.is_none() && one.remote.is_none();
+        let is_whole = is_whole(self) && is_whole(other);
         is_whole && self.auth == other.auth && self.methods == other.methods && SIGN_IN.iter().all(same)
     }
 
