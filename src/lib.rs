@@ -119,6 +119,10 @@
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Clouds are read and signed in to by our own code** ([`adapters::openstack`]): `openstack_sdk` reads numbers into ids,
 //!   knows no merge keys and gives up on a catalogue for one odd service in it. What openstackclient takes is the measure.
+//! - **Each region of a cloud is a source, and all share one account** (`openstack::account`): a token is fetched once, a wrong
+//!   secret shown once, also where each region has an identity service of its own.
+//! - **A browser that comes back is believed as little as possible** (`openstack::landing`): the table of connections says
+//!   whose it is, the cloud whose its token is, and the person whether that is them: any page may send a form.
 //! - **A share is planned before it is made** ([`core::portal::give_away`]): steps, cost, rights, what the receiver does.
 //! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
 //! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.

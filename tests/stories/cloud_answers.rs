@@ -18,7 +18,7 @@ fn base(asked: &Asked) -> String {
     format!("http://{}", host.unwrap())
 }
 
-fn sent(status: &str, headers: &str, body: &Value) -> String {
+pub fn sent(status: &str, headers: &str, body: &Value) -> String {
     answer(status, &format!("Content-Type: application/json\r\n{headers}"), &body.to_string())
 }
 
@@ -37,7 +37,7 @@ fn image(number: usize) -> Value {
 }
 
 /// A cloud with one image, where `own` says nothing else.
-fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
+pub fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
     let path = asked.target.split('?').next().unwrap_or("");
     if let Some(said) = own(asked, path) {
         return said;
@@ -55,7 +55,7 @@ fn cloud(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String 
 }
 
 /// Lists the images of a cloud with this entry (`URL` is its address).
-async fn listed(server: &Server, entry: &str) -> Output {
+pub async fn listed(server: &Server, entry: &str) -> Output {
     asked_of(server, entry, &["images", "--source", "site"]).await
 }
 
@@ -74,7 +74,7 @@ async fn asked_of(server: &Server, entry: &str, arguments: &[&str]) -> Output {
     run(command).await
 }
 
-fn proofs(server: &Server) -> Vec<Value> {
+pub fn proofs(server: &Server) -> Vec<Value> {
     let posts = server.asked().into_iter().filter(|asked| asked.target == "/v3/auth/tokens" && asked.method == "POST");
     posts.map(|asked| serde_json::from_str(&asked.body).unwrap()).collect()
 }
@@ -136,6 +136,168 @@ async fn a_token_of_an_identity_provider_is_exchanged_for_one_of_the_project() {
         (&proof["identity"]["token"]["id"], &proof["scope"]["project"]["name"]),
         (&"first".into(), &"physics".into())
     );
+}
+
+/// The sources `one` and `two` are regions of one entry of clouds.yaml; runs some words on them.
+async fn asked_of_regions(server: &Server, entry: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let home = Home::new();
+    let file = home.path("clouds.yaml");
+    let text = format!("clouds:\n  site: {}\n", entry.replace("URL", &format!("http://{}/v3", server.address)));
+    std::fs::write(&file, &text).unwrap();
+    std::fs::create_dir_all(home.path(".config/wharf")).unwrap();
+    let source =
+        |name: &str, url: &str| format!("[[source]]\nname = \"{name}\"\ntype = \"openstack\"\nurl = \"{url}\"\n");
+    if variables.is_empty() {
+        let both = source("one", "site") + &source("two", "site-Two");
+        std::fs::write(home.path(".config/wharf/wharf.toml"), both).unwrap();
+    }
+    let mut command = home.wharf(arguments);
+    command.env("OS_CLIENT_CONFIG_FILE", file).envs(variables.iter().copied());
+    run(command).await
+}
+
+/// A cloud of two regions, each with an image of its own: 1 in One, 2 in Two.
+fn two_regions(asked: &Asked, own: impl Fn(&Asked, &str) -> Option<String>) -> String {
+    cloud(asked, |asked, path| {
+        own(asked, path).or_else(|| match (asked.method.as_str(), path) {
+            ("POST", "/v3/auth/tokens") => {
+                let at = |region: &str, path: &str| {
+                    json!({"interface": "public", "region": region, "region_id": region, "url": base(asked) + path})
+                };
+                let images = json!([at("One", "/one"), at("Two", "/two")]);
+                let project = json!({"id": PROJECT, "name": "physics", "domain": {"id": "default"}});
+                let catalog = json!([{"type": "image", "endpoints": images}]);
+                let body =
+                    json!({"token": {"expires_at": "2099-01-01T00:00:00Z", "project": project, "catalog": catalog}});
+                Some(sent("201 Created", "X-Subject-Token: good\r\n", &body))
+            }
+            ("GET", path) => {
+                let (region, rest) = path.strip_prefix('/')?.split_once('/')?;
+                let number = ["one", "two"].iter().position(|name| *name == region)? + 1;
+                let mut found = image(number);
+                found["os_hash_algo"] = "sha256".into();
+                found["os_hash_value"] = number.to_string().repeat(64).into();
+                let id = found["id"].as_str().unwrap().to_owned();
+                match rest.strip_prefix("v2/images")? {
+                    "" if asked.target.contains("marker=") || asked.target.contains("member_status") => {
+                        Some(sent("200 OK", "", &json!({"images": []})))
+                    }
+                    "" => Some(sent("200 OK", "", &json!({"images": [found]}))),
+                    one if one == format!("/{id}") => Some(sent("200 OK", "", &found)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    })
+}
+
+const TWO: &str = "{auth: {auth_url: URL, username: ada, password: p, project_id: x}, regions: [One, {name: Two, values: {image_api_version: 2}}]}";
+
+#[tokio::test]
+async fn every_region_is_a_source_and_all_share_one_sign_in() {
+    let server = Server::start(|asked| two_regions(asked, |_, _| None)).await;
+    let output = asked_of_regions(&server, TWO, &["images"], &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+    assert!(said(&output).contains("image-1") && said(&output).contains("image-2"), "{}", said(&output));
+    assert_eq!(proofs(&server).len(), 1);
+    let second = "00000000-0000-4000-8000-000000000002";
+    let reference = format!("glance://two/{second}");
+    let shown = asked_of_regions(&server, TWO, &["show", &reference], &[]).await;
+    assert!(said(&shown).contains("image-2"), "{}{}", said(&shown), complained(&shown));
+    // By the names that they have without a word in the configuration.
+    let found = [("WHARF_DISCOVER", "yes")];
+    let listed = asked_of_regions(&server, TWO, &["images", "--source", "site-Two", "--json"], &found).await;
+    assert!(said(&listed).contains("image-2") && !said(&listed).contains("image-1"), "{}", complained(&listed));
+    let link =
+        asked_of_regions(&server, TWO, &["share", &reference.replace("two/", "site-Two/"), "--link"], &found).await;
+    let link = said(&link).trim().to_owned();
+    assert!(link.contains("region=Two"), "{link}");
+    let opened = asked_of_regions(&server, TWO, &["open", &link], &[]).await;
+    assert!(said(&opened).contains("image-2"), "{}{}", said(&opened), complained(&opened));
+    let one = [("WHARF_DISCOVER", "yes"), ("OS_REGION_NAME", "Two")];
+    let listed = asked_of_regions(&server, TWO, &["images", "--source", "site", "--json"], &one).await;
+    assert!(said(&listed).contains("image-2") && !said(&listed).contains("image-1"), "{}", complained(&listed));
+    let wrong = [("WHARF_DISCOVER", "yes"), ("OS_REGION_NAME", "Three")];
+    let listed = asked_of_regions(&server, TWO, &["images", "--source", "site"], &wrong).await;
+    assert!(complained(&listed).contains("none of its regions: One, Two"), "{}", complained(&listed));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_shown_once_for_all_regions_also_where_each_has_its_identity_service() {
+    let of_each = "{auth: {auth_url: URL, username: ada, password: p, project_id: x}, regions: [One, \
+                   {name: Two, values: {auth: {auth_url: 'http://SERVER/two/v3'}}}]}";
+    for (entry, refused, shown) in [(TWO, true, 1), (of_each, true, 1), (of_each, false, 2)] {
+        let server = Server::start(move |asked| {
+            two_regions(asked, |asked, path| {
+                let told =
+                    json!({"error": {"code": 401, "message": "The request you have made requires authentication."}});
+                match (asked.method.as_str(), path) {
+                    ("POST", "/v3/auth/tokens" | "/two/v3/auth/tokens") if refused => {
+                        Some(sent("401 Unauthorized", "", &told))
+                    }
+                    ("POST", "/two/v3/auth/tokens") => {
+                        Some(two_regions(&Asked { target: "/v3/auth/tokens".into(), ..asked.clone() }, |_, _| None))
+                    }
+                    ("GET", "/two/v3/") => Some(sent("200 OK", "", &json!({"version": {"id": "v3.14"}}))),
+                    _ => None,
+                }
+            })
+        })
+        .await;
+        let entry = entry.replace("SERVER", &server.address);
+        let output = asked_of_regions(&server, &entry, &["images"], &[]).await;
+        let posts =
+            server.asked().into_iter().filter(|asked| asked.method == "POST" && asked.target.ends_with("/auth/tokens"));
+        assert_eq!(posts.count(), shown, "{}", complained(&output));
+        assert_eq!(output.status.success(), !refused, "{}", complained(&output));
+        if refused {
+            assert!(complained(&output).contains("does not take this account and secret"), "{}", complained(&output));
+        }
+    }
+}
+
+/// openstacksdk, `config/vendors/__init__.py`: `get_profile`.
+#[tokio::test]
+async fn a_profile_at_an_address_is_fetched_when_its_cloud_is_asked_and_costs_no_other() {
+    const OTHER: &str = "\n  site-Two: {auth: {auth_url: URL, username: ada, password: p, project_id: x}}";
+    let asked_for =
+        |server: &Server| server.asked().iter().filter(|asked| asked.target == "/.well-known/openstack/api").count();
+    for (answered, told) in
+        [("good", ""), ("gone", "404"), ("away", "sends us on to"), ("odd", "no profile"), ("long", "")]
+    {
+        let server = Server::start(move |asked| {
+            cloud(asked, |asked, path| {
+                let profile =
+                    json!({"auth": {"auth_url": base(asked) + "/v3"}, "region_name": "R", "message": "hello"});
+                (path == "/.well-known/openstack/api").then(|| match answered {
+                    "good" => sent("200 OK", "", &json!({"name": "acme", "profile": profile})),
+                    "gone" => sent("404 Not Found", "", &json!({})),
+                    "away" => answer("302 Found", "Location: http://192.0.2.1/profile\r\n", ""),
+                    "odd" => sent("200 OK", "", &json!({"name": "acme"})),
+                    _ => answer("200 OK", "", &" ".repeat(1 << 20)),
+                })
+            })
+        })
+        .await;
+        let entry = format!(
+            "{{profile: 'http://{}/any', auth: {{username: ada, password: p, project_id: x}}}}{}",
+            server.address,
+            OTHER.replace("URL", &format!("http://{}/v3", server.address))
+        );
+        let other = asked_of_regions(&server, &entry, &["images", "--source", "two"], &[]).await;
+        assert_eq!((other.status.code(), asked_for(&server)), (Some(0), 0), "{}", complained(&other));
+        let output = asked_of_regions(&server, &entry, &["images"], &[]).await;
+        assert!(said(&output).contains("image-1"), "{answered}: {}", complained(&output));
+        assert!(complained(&output).contains(told), "{answered}: {}", complained(&output));
+        assert_eq!(
+            complained(&output).contains("its profile at http://"),
+            answered != "good",
+            "{}",
+            complained(&output)
+        );
+        assert!(asked_for(&server) > 0);
+    }
 }
 
 /// RFC 8628: 3.2 (the codes), 3.4 (the questions whether it is done), 3.5 (pending, slower, refused, too late).

@@ -58,4 +58,5 @@ mod trust;
 mod typing;
 mod unpacking;
 mod upkeep;
+mod websso;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cloud::Cloud;
+use super::account;
 use crate::core::{
     base::{
         clean,
@@ -43,22 +43,29 @@ impl Answers {
         }
     }
 
+    /// Whether somebody is there who can be asked; else how they sign in.
+    pub fn somebody(&self) -> Result<&Arc<dyn Asker>> {
+        self.asker.as_ref().ok_or_else(|| {
+            let what = format!("sign in to {}", self.cloud);
+            Error::new(Kind::NotAllowed, what, "it is signed in to with a browser, which nobody has done yet")
+                .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
+                .sign_in_at(Some(account::place(&self.cloud)))
+        })
+    }
+
+    /// Asks the person for a yes.
+    pub async fn agreed(&self, words: String) -> Result<()> {
+        let answer = self.somebody()?.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+        if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(format!("sign in to {}", self.cloud))) }
+    }
+
     /// Asks the person to open an address in a browser and to type a code there; they say when they have.
     pub async fn opened(&self, address: &str, code: &str) -> Result<()> {
-        let what = format!("sign in to {}", self.cloud);
-        let by_hand = || {
-            Error::new(Kind::NotAllowed, &what, "it is signed in to with a browser, which nobody has done yet")
-                .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
-                .sign_in_at(Some(Cloud::place(&self.cloud)))
-        };
-        let asker = self.asker.as_ref().ok_or_else(by_hand)?;
-        let words = format!("Open {address} in any browser and type the code {code}. Have you");
-        let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
-        if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(what)) }
+        self.agreed(format!("Open {address} in any browser and type the code {code}. Have you")).await
     }
 
     async fn kept(&self) -> Option<(String, Secret)> {
-        let (vault, place) = (self.vault.clone(), Cloud::place(&self.cloud));
+        let (vault, place) = (self.vault.clone(), account::place(&self.cloud));
         // Secret stores may block on a bus.
         let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
         kept.ok().and_then(Result::ok).flatten()
@@ -75,7 +82,7 @@ impl Answers {
         let what = format!("sign in to {}", self.cloud);
         Err(Error::new(Kind::NotAllowed, what, format!("it asks for the {word}, which nobody has given"))
             .hint(format!("run 'wharf login {}', or put the secret into secure.yaml", self.cloud))
-            .sign_in_at(Some(Cloud::place(&self.cloud))))
+            .sign_in_at(Some(account::place(&self.cloud))))
     }
 }
 

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use super::{
     Images,
     answers::{GlanceImage, Member, Names},
-    cloud::Cloud,
     pages::{self, Page},
     service::{Request, Service, query},
 };
@@ -281,15 +280,15 @@ impl Catalog for Images {
     }
 
     fn sign_in_place(&self) -> Option<String> {
-        Some(Cloud::place(&self.cloud.name))
+        Some(self.cloud.account().place())
     }
 
     fn keeps_a_secret(&self) -> bool {
-        self.cloud.wants_secret()
+        self.cloud.account().wants_secret()
     }
 
     async fn sign_in(&self, _cx: &Context, asker: Arc<dyn Asker>) -> Result<()> {
-        self.cloud.sign_in(Some(asker)).await.map(|_| ())
+        self.cloud.account().sign_in(Some(asker)).await.map(|_| ())
     }
 
     async fn health(&self, cx: &Context) -> Result<Health> {
@@ -304,8 +303,8 @@ impl Catalog for Images {
         let volumes = volumes.map(|error| format!("volumes are not shown: {}", error.why));
         Ok(Health {
             reachable: true,
-            account: self.cloud.account(),
-            credentials: self.cloud.credentials().into(),
+            account: self.cloud.account().signed_in_as().await?,
+            credentials: self.cloud.account().credentials(),
             // Others need the id to share something with this project.
             note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), region, until, volumes]
                 .into_iter()

@@ -1,23 +1,17 @@
-//! One cloud as one user in one project: sign-in, endpoints, one way to send a request.
+//! One region of a cloud as one user in one project: endpoints, one way to send a request.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, OnceCell, RwLock};
+use tokio::sync::OnceCell;
 use url::Url;
 
 pub use super::keystone::TOKEN;
 use super::{
+    account::Account,
     answers::Listed,
-    asking::Answers,
     endpoints,
-    keystone::{Keystone, Session, tls_of},
-    methods::{self, Way},
+    keystone::{Session, tls_of},
     pages::{self, Page},
     service::{Body, Request, Service},
     settings::Settings,
@@ -33,12 +27,9 @@ use crate::{
             text,
         },
         image::link::CloudPlace,
-        ports::{Asker, Vault},
     },
 };
 
-/// Before a long transfer the sign-in must last at least this long, or it is renewed.
-const LONG: Duration = Duration::from_secs(30 * 60);
 /// Entries of a page: what the services give at most, as they come.
 const PAGE: usize = 1000;
 /// The longest answer.
@@ -46,26 +37,14 @@ const LONGEST: usize = 32 << 20;
 /// The longest a single answer may take; the caller's own deadline is shorter.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// What the last sign-in came to, where it failed.
-#[derive(Default)]
-struct Failed {
-    /// When, and why: whoever waited for it hears the same, without another try.
-    last: Option<(Instant, Error)>,
-    /// Which proof was refused. It is not shown again: clouds lock accounts after a few wrong secrets.
-    refused: Option<(u64, Error)>,
-}
-
-/// A cloud.
+/// A cloud, in one of its regions.
 pub struct Cloud {
     /// Its name as a source.
     pub name: String,
     /// Its name in `clouds.yaml`, where that is free among clouds and not its own.
     pub also: Option<String>,
-    settings: Settings,
-    vault: Arc<dyn Vault>,
-    session: RwLock<Option<Arc<Session>>>,
-    /// Held while somebody signs in, so that many calls at once sign in once.
-    signing: Mutex<Failed>,
+    written: Settings,
+    account: Arc<Account>,
     /// Each service with its own origin: a token goes to what the catalogue names, and nowhere else.
     servers: [OnceCell<Server>; 5],
     reach: Reach,
@@ -74,36 +53,37 @@ pub struct Cloud {
 
 impl Cloud {
     /// A cloud that is asked when it is first needed.
-    pub fn new(name: String, also: Option<String>, settings: Settings, vault: Arc<dyn Vault>, reach: Reach) -> Self {
+    pub fn new(name: String, also: Option<String>, settings: Settings, account: Arc<Account>, reach: Reach) -> Self {
         let visitor = Visitor::new(tls_of(&settings), reach.clone());
-        Self {
-            name,
-            also,
-            settings,
-            vault,
-            session: RwLock::default(),
-            signing: Mutex::default(),
-            servers: Default::default(),
-            reach,
-            visitor,
-        }
+        Self { name, also, written: settings, account, servers: Default::default(), reach, visitor }
+    }
+
+    /// What is said of it: all, once it was signed in to.
+    fn settings(&self) -> &Settings {
+        // A profile that is fetched is not shared between regions.
+        if self.written.remote.is_some() { self.account.settings() } else { &self.written }
+    }
+
+    /// Who signs in to it.
+    pub fn account(&self) -> &Account {
+        &self.account
     }
 
     /// The address of its identity service, as the file says.
     pub fn address(&self) -> String {
-        self.settings.auth("auth_url").unwrap_or("").to_owned()
+        self.settings().auth("auth_url").unwrap_or("").to_owned()
     }
 
     /// The same with the region, where one is named.
     pub fn place_in_words(&self) -> String {
-        let address = clean::short(&self.address(), 300);
-        match self.settings.regions.as_slice() {
-            [] => address,
-            [one] => format!("{address} · {}", clean::short(one, 60)),
-            [one, others @ ..] => {
-                let others: Vec<String> = others.iter().map(|name| clean::short(name, 40)).collect();
-                format!("{address} · {} (not {})", clean::short(one, 60), others.join(", "))
-            }
+        let address = match &self.written.remote {
+            Some(remote) => format!("{} (its profile)", remote.url),
+            None => self.address(),
+        };
+        let address = clean::short(&address, 300);
+        match self.settings().region() {
+            None => address,
+            Some(region) => format!("{address} · {}", clean::short(region, 60)),
         }
     }
 
@@ -111,25 +91,8 @@ impl Cloud {
     pub fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
         Origin::of(&url)?;
-        let region = self.settings.region().map(str::to_owned);
+        let region = self.settings().region().map(str::to_owned);
         Some(CloudPlace { address: url.to_string(), region })
-    }
-
-    /// Where the credentials come from, in words.
-    pub fn credentials(&self) -> &'static str {
-        if self.wants_secret() { "the secret that was kept by a sign-in" } else { "clouds.yaml" }
-    }
-
-    /// The account, as far as the file tells without asking.
-    pub fn account(&self) -> String {
-        let first = |keys: &[&str]| self.settings.first_auth(keys).map(|text| clean::short(text, 80));
-        let user = first(&["username", "user_id", "application_credential_name", "application_credential_id"]);
-        let project = first(&["project_name", "project_id"]);
-        match (user, project) {
-            (Some(user), Some(project)) => format!("{user} in {project}"),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => String::new(),
-        }
     }
 
     /// Whether people mean this one by a name.
@@ -137,144 +100,9 @@ impl Cloud {
         self.name == name || self.also.as_deref() == Some(name)
     }
 
-    /// The place of its secrets in the vault.
-    pub fn place(name: &str) -> String {
-        format!("openstack:{name}")
-    }
-
-    /// The session: signed in once, and anew when it is over. Tokens stay in memory.
-    pub async fn session(&self) -> Result<Arc<Session>> {
-        if let Some(session) = self.now().await {
-            return Ok(session);
-        }
-        let asked = Instant::now();
-        let mut failed = self.signing.lock().await;
-        if let Some(session) = self.now().await {
-            return Ok(session);
-        }
-        match &failed.last {
-            Some((when, error)) if *when >= asked => Err(error.clone()),
-            _ => self.enter(None, &mut failed).await,
-        }
-    }
-
-    /// The session that holds now.
-    async fn now(&self) -> Option<Arc<Session>> {
-        self.session.read().await.clone().filter(|session| session.expires > text::now())
-    }
-
-    /// Signs in anew; `asker` answers what neither file nor vault knows, a one-time passcode for example.
-    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
-        let mut failed = self.signing.lock().await;
-        self.enter(asker, &mut failed).await
-    }
-
-    /// Signs in anew after a request was refused with this token; where somebody else has done so already, that counts.
-    async fn again(&self, refused: &Secret) -> Result<()> {
-        let mut failed = self.signing.lock().await;
-        match self.now().await {
-            Some(session) if session.token != *refused => Ok(()),
-            _ => self.enter(None, &mut failed).await.map(|_| ()),
-        }
-    }
-
-    /// Makes the sign-in last at least half an hour, where the cloud allows it: a long transfer must not outlive it.
-    pub async fn renewed(&self) -> Result<()> {
-        self.renewed_for(LONG).await
-    }
-
-    async fn renewed_for(&self, least: Duration) -> Result<()> {
-        let session = self.session().await?;
-        let left = session.expires - text::now();
-        if u64::try_from(left).unwrap_or(0) >= least.as_secs() {
-            return Ok(());
-        }
-        match self.sign_in(None).await {
-            Ok(_) => Ok(()),
-            // One who must be asked again is asked when it is over; until then the old one serves.
-            Err(error) if left > 60 => {
-                tracing::warn!(%error, left, "the sign-in could not be renewed");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn enter(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Arc<Session>> {
-        let by_hand = asker.is_some();
-        let entered = Box::pin(self.entered(asker, by_hand, failed)).await;
-        match entered {
-            Ok(session) => {
-                *failed = Failed::default();
-                let session = Arc::new(session);
-                *self.session.write().await = Some(session.clone());
-                Ok(session)
-            }
-            Err(error) => {
-                failed.last = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
-    }
-
-    async fn entered(&self, asker: Option<Arc<dyn Asker>>, by_hand: bool, failed: &mut Failed) -> Result<Session> {
-        let way = methods::way(&self.settings);
-        let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
-        if let (Way::Unknown(name), None) = (&way, &self.settings.broken) {
-            let what = format!("sign in to {}", self.name);
-            let name = clean::short(name, 60);
-            return Err(
-                Error::unsupported(what, format!("Wharf cannot sign in by '{name}'")).hint(methods::advice(&name))
-            );
-        }
-        // Whoever cannot be reached is asked no question.
-        let keystone = Keystone::find(&self.name, &self.settings, &self.reach).await?;
-        let settings = self.completed(&way, &answers).await?;
-        let proof = proof(&settings, &way);
-        match &failed.refused {
-            Some((known, error)) if *known == proof && !by_hand => return Err(error.clone()),
-            _ => {}
-        }
-        let session = keystone.sign_in(&settings, &way, &answers).await;
-        let session = session.inspect_err(|error| {
-            if error.kind == Kind::NotAllowed {
-                failed.refused = Some((proof, error.clone()));
-            }
-        })?;
-        let elsewhere = ["domain_id", "domain_name", "system_scope"];
-        if session.project.is_none() && self.settings.first_auth(&elsewhere).is_none() {
-            let names = keystone.projects(&session).await;
-            let hint = match names.as_slice() {
-                [] => "name it in clouds.yaml, or ask whoever runs the cloud for a project".to_owned(),
-                names => format!("name it in clouds.yaml; this account has {}", names.join(", ")),
-            };
-            let error = Error::usage(&keystone.what, "this sign-in is of no project: set project_name").hint(hint);
-            failed.refused = Some((proof, error.clone()));
-            return Err(error);
-        }
-        Ok(session)
-    }
-
-    /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
-    pub fn wants_secret(&self) -> bool {
-        let wanted = methods::secrets(&self.settings, &methods::way(&self.settings));
-        wanted.into_iter().any(|key| key != "passcode" && self.settings.auth(key).is_none())
-    }
-
-    /// The settings with what the file leaves open: the account and the secrets that were kept or are asked for.
-    async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
-        let mut settings = self.settings.clone();
-        if methods::wants_user(&settings, way) {
-            let account = answers.account().await?;
-            settings = settings.with_auth("username", &account);
-        }
-        for key in methods::secrets(&self.settings, way) {
-            if settings.auth(key).is_none() {
-                let secret = answers.secret(key).await?;
-                settings = settings.with_auth(key, secret.reveal());
-            }
-        }
-        Ok(settings)
+    /// The session: signed in once for all regions, and anew when it is over.
+    async fn session(&self) -> Result<Arc<Session>> {
+        self.account.session().await
     }
 
     /// A service at the address that the catalogue, or the file, names for it. Asked for once.
@@ -285,7 +113,7 @@ impl Cloud {
                 let session = self.session().await?;
                 let named = self.named(&what, service, &session)?;
                 let id = session.project.as_ref().map_or("", |project| project.id.as_str());
-                let server = Server::new(service.root(&named, id), tls_of(&self.settings), self.reach.clone())
+                let server = Server::new(service.root(&named, id), tls_of(self.settings()), self.reach.clone())
                     .map_err(|error| error.during(&what))?;
                 self.may_have_token(&what, &server)?;
                 Ok(server)
@@ -298,7 +126,7 @@ impl Cloud {
         let id = session.project.as_ref().map_or("", |project| project.id.as_str());
         let own = |suffix: &str| {
             let keys = service.kinds().iter().map(|kind| format!("{}_{suffix}", kind.replace('-', "_")));
-            keys.into_iter().find_map(|key| self.settings.option(&key))
+            keys.into_iter().find_map(|key| self.settings().option(&key))
         };
         if let Some(written) = own("endpoint_override") {
             return endpoints::address(written, id).ok_or_else(|| {
@@ -306,8 +134,9 @@ impl Cloud {
                     .hint("write https://host[:port]/path in clouds.yaml")
             });
         }
-        let interfaces = own("interface").map_or_else(|| self.settings.interfaces.clone(), |one| vec![one.to_owned()]);
-        let region = own("region_name").or(self.settings.region());
+        let interfaces =
+            own("interface").map_or_else(|| self.settings().interfaces.clone(), |one| vec![one.to_owned()]);
+        let region = own("region_name").or(self.settings().region());
         if let Some(found) = endpoints::choose(&session.endpoints, service, &interfaces, region) {
             return Ok(found.url.clone());
         }
@@ -337,16 +166,15 @@ impl Cloud {
     pub async fn region_words(&self) -> Option<String> {
         let session = self.session().await.ok()?;
         let all = endpoints::regions(&session.endpoints, Service::Image);
-        let used = match self.settings.region() {
+        let used = match self.settings().region() {
             Some(region) => region.to_owned(),
             None => endpoints::home(&session.endpoints)?.to_owned(),
         };
         let others: Vec<&str> = all.iter().map(String::as_str).filter(|name| *name != used).collect();
         let used = clean::short(&used, 60);
-        match (self.settings.region(), others.is_empty()) {
+        match (self.written.region(), others.is_empty()) {
             (None, false) => Some(format!("region {used}; name another as region_name: {}", others.join(", "))),
-            (Some(_), _) => Some(format!("region {used}")),
-            (None, true) => None,
+            _ => self.settings().region().map(|_| format!("region {used}")),
         }
     }
 
@@ -394,7 +222,7 @@ impl Cloud {
         for again in [false, true] {
             if again {
                 // It was over before its time: a new one, once.
-                self.again(&token).await?;
+                self.account.again(&token).await?;
                 token = self.token().await?;
             }
             let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request, &token));
@@ -408,7 +236,14 @@ impl Cloud {
                 break;
             }
         }
-        Err(words::of_refusal(what, &self.name, service, status, &said))
+        Err(self.refusal(what, service, status, &said))
+    }
+
+    /// An answer that is a refusal, in words.
+    pub fn refusal(&self, what: &str, service: Service, status: u16, body: &[u8]) -> Error {
+        let error = words::of_refusal(what, &self.name, service, status, body);
+        // One signs in once for all regions.
+        if error.sign_in.is_some() { error.sign_in_at(Some(self.account.place())) } else { error }
     }
 
     async fn send_once(
@@ -511,58 +346,5 @@ impl Cloud {
     ) -> Result<T> {
         let body = self.send(what, service, request).await?;
         shared::parse(&body, what).map_err(|error| error.hint("tell whoever runs the cloud"))
-    }
-}
-
-/// A number for what is shown as proof, so that it need not be kept to be known again.
-fn proof(settings: &Settings, way: &Way) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for key in methods::secrets(settings, way) {
-        settings.auth(key).hash(&mut hasher);
-    }
-    for key in ["username", "user_id", "application_credential_id", "application_credential_name", "project_name"] {
-        settings.auth(key).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::base::secret::Secret;
-
-    /// A vault that holds nothing.
-    struct Empty;
-
-    impl Vault for Empty {
-        fn describe(&self) -> String {
-            "empty".into()
-        }
-        fn get(&self, _place: &str) -> Result<Option<(String, Secret)>> {
-            Ok(None)
-        }
-        fn set(&self, _place: &str, _account: &str, _secret: &Secret) -> Result<()> {
-            Ok(())
-        }
-        fn delete(&self, _place: &str) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Against the lab's Keystone, where it is up.
-    #[tokio::test]
-    async fn a_sign_in_that_would_end_too_soon_is_renewed_and_one_that_lasts_is_kept() {
-        let Some(file) = std::env::var("WHARF_LAB_CLOUDS").ok().filter(|file| !file.is_empty()) else {
-            return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
-        };
-        let text = std::fs::read_to_string(file).unwrap();
-        let settings = crate::adapters::openstack::settings::of_text(&text, "alice");
-        let cloud = Cloud::new("site".into(), None, settings, Arc::new(Empty), Reach::default());
-        let token = || async { cloud.token().await.unwrap().reveal().to_owned() };
-        let first = token().await;
-        cloud.renewed_for(Duration::from_secs(60)).await.unwrap();
-        assert_eq!(token().await, first, "it lasts long enough");
-        cloud.renewed_for(Duration::from_secs(1_000_000)).await.unwrap();
-        assert_ne!(token().await, first);
     }
 }

@@ -136,7 +136,7 @@ impl Images {
             return Ok(answer);
         }
         let body = shared::body(answer, 64 << 10, what).await.unwrap_or_default();
-        Err(super::words::of_refusal(what, &self.cloud.name, Service::Image, status.as_u16(), &body))
+        Err(self.cloud.refusal(what, Service::Image, status.as_u16(), &body))
     }
 
     pub async fn drop_half(&self, what: &str, id: &str) {
@@ -156,7 +156,7 @@ impl Disks for Images {
             let digest = image.digest().ok_or_else(|| Error::failed(&what, "the cloud keeps no hash"))?;
             return Ok((self.image_ref(&image.id), outcome(digest, 0, upload.size)));
         }
-        self.cloud.renewed().await?;
+        self.cloud.account().renewed().await?;
         let (id, ours) = self.send_bytes(cx, &what, upload).await?;
         let now = self.find(&what, &id).await?;
         match now.digest() {
@@ -232,7 +232,7 @@ impl Disks for Images {
         let size = image.size.unwrap_or(0);
         cx.progress.total(size);
         cx.progress.phase("downloading");
-        self.cloud.renewed().await?;
+        self.cloud.account().renewed().await?;
         private::parent_of(target)?;
         let partial = private::beside(target, "partial");
         let arrived = cx.unless_cancelled(&what, self.receive(cx, &what, &image, &partial)).await;

@@ -13,7 +13,7 @@ use super::{
     methods::{self, Grant, Method, Way},
     openid,
     settings::{Settings, Trouble, at_home},
-    words,
+    websso, words,
 };
 use crate::{
     adapters::shared::http::{self as shared, Origin, Reach, Server, Tls},
@@ -51,6 +51,8 @@ pub struct Session {
     pub token: Secret,
     /// When it ends, in seconds since 1970.
     pub expires: i64,
+    /// Whose it is, in words.
+    pub user: String,
     /// Its project, where it is of one.
     pub project: Option<Project>,
     /// Where the services are.
@@ -131,25 +133,37 @@ impl<'a> Keystone<'a> {
                     Grant::Device => device::token(self, settings, answers).await?,
                     grant => within(CHECK, &self.what, openid::token(self, settings, *grant)).await?,
                 };
-                let path = format!(
-                    "OS-FEDERATION/identity_providers/{}/protocols/{}/auth",
-                    part(settings.auth("identity_provider").unwrap_or("")),
-                    part(settings.auth("protocol").unwrap_or("")),
-                );
+                let path = format!("{}/auth", federation(settings));
                 let request = self.server.request(Verb::POST, &self.server.place(&path)?)?;
                 let (status, headers, body) = self.send(request.bearer(&bearer)).await?;
                 let first = self.session(status, &headers, &body).await?;
-                if methods::scope(settings).is_none() {
-                    return Ok(first);
-                }
-                let settings = settings.clone().with_auth("token", first.token.reveal());
-                self.prove(&settings, &[Method::Token], answers).await
+                self.scoped(first, settings, answers).await
+            }
+            Way::Browser => {
+                let first = websso::session(self, settings, answers).await?;
+                self.scoped(first, settings, answers).await
             }
             Way::Unknown(name) => {
                 Err(Error::unsupported(&self.what, format!("Wharf cannot sign in by '{name}'"))
                     .hint(methods::advice(name)))
             }
         }
+    }
+
+    /// The session of the project that is wanted, for the token of one of none.
+    async fn scoped(&self, first: Session, settings: &Settings, answers: &Answers) -> Result<Session> {
+        if methods::scope(settings).is_none() {
+            return Ok(first);
+        }
+        let settings = settings.clone().with_auth("token", first.token.reveal());
+        self.prove(&settings, &[Method::Token], answers).await
+    }
+
+    /// The page at which a browser signs in, which brings it to `back` at the end.
+    pub fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
+        let mut page = self.server.place(&format!("auth/{}/websso", federation(settings)))?.url().clone();
+        page.set_query(Some(&format!("origin={back}")));
+        Ok(page)
     }
 
     /// Shows the proofs that a way takes; a cloud may then want one more of the same person.
@@ -180,7 +194,7 @@ impl<'a> Keystone<'a> {
     }
 
     /// What a token is of, by the token itself.
-    async fn known(&self, token: &str) -> Result<Session> {
+    pub async fn known(&self, token: &str) -> Result<Session> {
         let request = self.server.get(&self.server.place("auth/tokens")?)?;
         let (status, _, body) = self.send(request.secret_header(TOKEN, token).secret_header(SUBJECT, token)).await?;
         if status != 200 {
@@ -222,6 +236,7 @@ impl<'a> Keystone<'a> {
         };
         let id = project.as_ref().map_or("", |project| project.id.as_str());
         Ok(Session {
+            user: user_in_words(&said),
             endpoints: endpoints::read(&catalog, id),
             token,
             // Without a word of it, it is taken as good for an hour; a refusal renews it anyway.
@@ -247,6 +262,26 @@ impl<'a> Keystone<'a> {
         let list = self.ask("auth/projects", "projects", &session.token).await;
         let names = list.as_array().into_iter().flatten().filter_map(|project| project.get("name")?.as_str());
         names.take(10).map(|name| clean::short(name, 60)).collect()
+    }
+}
+
+/// The path of an identity provider and its protocol.
+fn federation(settings: &Settings) -> String {
+    format!(
+        "OS-FEDERATION/identity_providers/{}/protocols/{}",
+        part(settings.auth("identity_provider").unwrap_or("")),
+        part(settings.auth("protocol").unwrap_or("")),
+    )
+}
+
+/// Whose a token is, with the domain where that is not everybody's.
+fn user_in_words(token: &Value) -> String {
+    let text = |at: &str| token.pointer(at).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let name =
+        text("/user/name").or_else(|| text("/user/id")).map_or_else(|| "?".to_owned(), |name| clean::short(name, 100));
+    match text("/user/domain/name").or_else(|| text("/user/domain/id")) {
+        Some(domain) if !domain.eq_ignore_ascii_case("default") => format!("{name} of {}", clean::short(domain, 60)),
+        _ => name,
     }
 }
 

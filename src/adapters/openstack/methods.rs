@@ -33,6 +33,8 @@ pub enum Way {
     Methods(Vec<Method>),
     /// By an identity provider (OpenID Connect).
     OpenId(Grant),
+    /// By the cloud's own pages in a browser, which comes back to this machine.
+    Browser,
     /// By none that Wharf knows: its name.
     Unknown(String),
 }
@@ -47,7 +49,8 @@ pub fn way(settings: &Settings) -> Way {
         return Way::OpenId(grant);
     }
     match named.as_str() {
-        "" | "none" if settings.auth("auth_url").is_some() => told(settings),
+        "" | "none" if settings.auth("auth_url").is_some() || settings.remote.is_some() => told(settings),
+        "v3websso" => Way::Browser,
         "v3multifactor" | "multifactor" => {
             let methods: Vec<_> = settings.methods.iter().map(|name| method(name).ok_or(name)).collect();
             match methods.iter().find_map(|method| method.err()) {
@@ -111,13 +114,29 @@ fn told(settings: &Settings) -> Way {
     Way::Methods(vec![Method::Password])
 }
 
+/// What a way does, in words.
+pub fn words(way: &Way) -> String {
+    let proof = |method: &Method| match method {
+        Method::Password => "a password",
+        Method::Totp => "a one-time passcode",
+        Method::Token => "a token",
+        Method::Application => "an application credential",
+    };
+    match way {
+        Way::Methods(methods) => methods.iter().map(proof).collect::<Vec<_>>().join(" and "),
+        Way::OpenId(Grant::Password) => "a password at the identity provider".to_owned(),
+        Way::OpenId(Grant::ClientCredentials) => "a client's secret at the identity provider".to_owned(),
+        Way::OpenId(Grant::Code) => "a code of the identity provider".to_owned(),
+        Way::OpenId(Grant::AccessToken) => "a token of the identity provider".to_owned(),
+        Way::OpenId(Grant::Device) => "a sign-in in any browser, by a code".to_owned(),
+        Way::Browser => "a sign-in in a browser that comes back to this machine".to_owned(),
+        Way::Unknown(name) => format!("'{name}', which Wharf does not know"),
+    }
+}
+
 /// What to do about a way that is not known here.
 pub fn advice(name: &str) -> String {
     match name {
-        "v3websso" => format!(
-            "a browser on this machine would sign in there; where the provider offers it, v3oidcdeviceauthz takes any \
-             browser. Else {TOKEN_INSTEAD}"
-        ),
         "admin_token" | "token_endpoint" | "none" | "http_basic" | "noauth" => {
             "that is for services without Keystone; name auth_url and a user, or an application credential".to_owned()
         }
@@ -146,7 +165,7 @@ pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
         Way::OpenId(Grant::ClientCredentials) => vec!["client_secret"],
         Way::OpenId(Grant::Code) => vec!["code"],
         Way::OpenId(Grant::AccessToken) => vec!["access_token"],
-        Way::OpenId(Grant::Device) | Way::Unknown(_) => Vec::new(),
+        Way::OpenId(Grant::Device) | Way::Browser | Way::Unknown(_) => Vec::new(),
     }
 }
 
@@ -155,7 +174,7 @@ pub fn wants_user(settings: &Settings, way: &Way) -> bool {
     let by_user = match way {
         Way::Methods(methods) => methods.iter().any(|method| matches!(method, Method::Password | Method::Totp)),
         Way::OpenId(grant) => *grant == Grant::Password,
-        Way::Unknown(_) => false,
+        Way::Browser | Way::Unknown(_) => false,
     };
     by_user && settings.first_auth(&["username", "user_id"]).is_none()
 }
@@ -326,10 +345,23 @@ mod tests {
         ] {
             assert_eq!(way(&read_one(&format!("{{auth: {{auth_url: u, {keys}}}}}"))), wanted, "{keys}");
         }
-        for unknown in ["v3websso", "v3kerberos", "v3samlpassword"] {
+        assert_eq!(way(&read_one("{auth_type: v3websso, auth: {auth_url: u, identity_provider: i}}")), Way::Browser);
+        for unknown in ["v3kerberos", "v3samlpassword", "v3adfspassword"] {
             let named = way(&read_one(&format!("{{auth_type: {unknown}, auth: {{auth_url: u}}}}")));
             assert_eq!(named, Way::Unknown(unknown.to_owned()));
             assert!(advice(unknown).contains("application credential"));
+        }
+    }
+
+    #[test]
+    fn each_way_says_what_it_does() {
+        for (entry, wanted) in [
+            ("{auth: {auth_url: u, username: n, password: p, passcode: '1'}}", "a password and a one-time passcode"),
+            ("{auth: {auth_url: u, application_credential_id: i}}", "an application credential"),
+            ("{auth_type: v3oidcdeviceauthz, auth: {auth_url: u}}", "a sign-in in any browser, by a code"),
+            ("{auth_type: v3kerberos, auth: {auth_url: u}}", "'v3kerberos', which Wharf does not know"),
+        ] {
+            assert_eq!(words(&way(&read_one(entry))), wanted);
         }
     }
 

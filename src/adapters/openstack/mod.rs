@@ -3,6 +3,7 @@
 //! Files and variables are read as openstackclient reads them (`settings`), and the sign-in is ours (`keystone`): the
 //! library for it read numbers into ids, knew no merge keys, and gave up on a catalogue for one odd service in it.
 
+mod account;
 mod answers;
 mod asking;
 mod catalog;
@@ -10,13 +11,17 @@ mod cloud;
 mod device;
 mod disks;
 mod endpoints;
+mod form;
 mod import;
 mod keystone;
+mod landing;
 mod methods;
 mod naming;
 mod openid;
 mod pages;
+mod peer;
 mod plan;
+mod profile;
 mod servers;
 mod service;
 mod settings;
@@ -24,12 +29,17 @@ mod sharing;
 mod transfers;
 mod upkeep;
 mod volumes;
+mod websso;
 mod words;
 
 use std::sync::Arc;
 
-use self::{cloud::Cloud, settings::Entry};
-use super::parts::{Parts, Surroundings};
+use self::{
+    account::{Account, Refusal},
+    cloud::Cloud,
+    settings::Entry,
+};
+use super::{Parts, Surroundings};
 use crate::core::{
     base::{
         clean,
@@ -68,7 +78,7 @@ pub const IS_SOURCE: bool = true;
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let (known, mut troubles) = settings::all();
     // Those that cost one cloud are told with it.
-    let told = |cloud: &String| known.iter().any(|entry| entry.name == *cloud && entry.settings.broken.is_some());
+    let told = |cloud: &String| known.iter().any(|entry| entry.cloud == *cloud && entry.settings.broken.is_some());
     troubles.retain(|trouble| !trouble.cloud.as_ref().is_some_and(told));
     if !troubles.is_empty() {
         let advice = "correct it; what else there is works";
@@ -84,14 +94,15 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         );
     }
     let shown: Vec<String> = wanted.iter().map(|cloud| cloud.name.clone()).collect();
-    for Wanted { name, origin, entry } in wanted {
+    let accounts = accounts(&wanted, around);
+    for (Wanted { name, origin, entry }, account) in wanted.into_iter().zip(accounts) {
         if let Some(why) = &entry.settings.broken {
             let found = format!("'{}' cannot be used: {why}", clean::short(&entry.name, 60));
             parts.note("OpenStack clouds", State::Bad, found, "correct the entry; the other clouds work");
         }
         let is_free = !shown.contains(&entry.name);
         let also = Some(entry.name).filter(|_| is_free);
-        let cloud = Arc::new(Cloud::new(name, also, entry.settings, around.vault.clone(), around.reach.clone()));
+        let cloud = Arc::new(Cloud::new(name, also, entry.settings, account, around.reach.clone()));
         let images = Arc::new(Images::new(cloud.clone()));
         parts.sources.push(Source {
             name: cloud.name.clone(),
@@ -109,12 +120,54 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     Ok(())
 }
 
+/// An account, and who signs in with it by now.
+struct Made<'a> {
+    entry: &'a Entry,
+    regions: Vec<Option<&'a str>>,
+    account: Arc<Account>,
+}
+
+/// Who signs in to each: regions of one entry share their account wherever they sign in alike, under the name of the first.
+fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
+    let mut made: Vec<Made<'_>> = Vec::new();
+    let mut refused: Vec<(&str, Arc<Refusal>)> = Vec::new();
+    let mut found: Vec<(usize, Arc<Account>)> = Vec::new();
+    let mut order: Vec<(usize, &Wanted)> = wanted.iter().enumerate().collect();
+    order.sort_by_key(|(_, cloud)| cloud.entry.is_further);
+    for (at, Wanted { name, entry, .. }) in order {
+        let region = entry.settings.region();
+        // Two names that the configuration gives to one region are two sign-ins, each with a secret of its own.
+        let fits = |known: &&mut Made<'_>| {
+            let same = known.entry.cloud == entry.cloud && !known.regions.contains(&region);
+            same && known.entry.settings.signs_in_as(&entry.settings)
+        };
+        if let Some(known) = made.iter_mut().find(fits) {
+            known.regions.push(region);
+            found.push((at, known.account.clone()));
+            continue;
+        }
+        let shared = refused.iter().find(|(cloud, _)| *cloud == entry.cloud).map(|(_, shared)| shared.clone());
+        let shared = shared.unwrap_or_default();
+        refused.push((&entry.cloud, shared.clone()));
+        let (vault, reach) = (around.vault.clone(), around.reach.clone());
+        let account = Arc::new(Account::new(name.clone(), entry.settings.clone(), vault, reach, shared));
+        found.push((at, account.clone()));
+        made.push(Made { entry, regions: vec![region], account });
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().map(|(_, account)| account).collect()
+}
+
 /// Those that the configuration names, then all others, each under a name of its own.
 fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<Wanted>> {
     let written: Vec<&SourceConfig> = config.sources.iter().filter(|source| source.adapter == "openstack").collect();
     let mut wanted = Vec::new();
+    // Each written name stands for one entry: another of that name is another cloud.
+    let mut named: Vec<usize> = Vec::new();
     for source in &written {
-        let Some(entry) = known.iter().find(|entry| entry.name == source.url) else {
+        let called =
+            |further: bool| known.iter().position(|entry| entry.name == source.url && entry.is_further == further);
+        let Some(at) = called(false).or_else(|| called(true)) else {
             let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
             return Err(Error::usage(
                 format!("source '{}'", source.name),
@@ -122,8 +175,9 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
             )
             .hint(format!("'url' is the name of one of: {}", names.join(", "))));
         };
+        named.push(at);
         let (name, origin) = (source.name.clone(), source.origin.clone());
-        wanted.push(Wanted { name, origin, entry: entry.clone() });
+        wanted.push(Wanted { name, origin, entry: known[at].clone() });
     }
     if !config.discover {
         return Ok(wanted);
@@ -131,18 +185,10 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
     let taken = config.sources.iter().map(|source| source.name.clone());
     let taken = taken.chain(parts.sources.iter().map(|source| source.name.clone()));
     let taken: Vec<String> = taken.chain(parts.launchers.iter().map(|launcher| launcher.name().to_owned())).collect();
-    let mut once: Vec<&str> = written.iter().map(|source| source.url.as_str()).collect();
-    // Each written name stands for one entry: another of that name is another cloud.
-    let others: Vec<Entry> = known
-        .into_iter()
-        .filter(|entry| {
-            let before = once.len();
-            once.retain(|name| *name != entry.name);
-            once.len() == before
-        })
-        .collect();
-    let names: Vec<&str> = others.iter().map(|entry| entry.name.as_str()).collect();
-    for (name, entry) in naming::of(&names, &taken).into_iter().zip(others.clone()) {
+    let others = known.into_iter().enumerate().filter(|(at, _)| !named.contains(at)).map(|(_, entry)| entry);
+    let others: Vec<Entry> = others.collect();
+    let clouds: Vec<(&str, bool)> = others.iter().map(|entry| (entry.name.as_str(), entry.is_further)).collect();
+    for (name, entry) in naming::of(&clouds, &taken).into_iter().zip(others.clone()) {
         if name != entry.name {
             let found =
                 format!("the cloud '{}' of {} is shown as '{name}'", clean::short(&entry.name, 60), entry.origin);

@@ -2,12 +2,14 @@
 
 use crate::core::base::clean;
 
-/// One name for each cloud, in their order. Those whose own name can stay keep it.
-pub fn of(clouds: &[&str], taken: &[String]) -> Vec<String> {
+/// One name for each cloud, in their order. Those whose own name can stay keep it, the names that people gave first:
+/// of a further region, which is marked, the name is made.
+pub fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
     let mut used: Vec<String> = taken.to_vec();
     let mut names: Vec<Option<String>> = vec![None; clouds.len()];
-    for own in [true, false] {
-        for (name, cloud) in names.iter_mut().zip(clouds).filter(|(name, _)| name.is_none()) {
+    for (own, further) in [(true, false), (false, false), (true, true), (false, true)] {
+        let these = names.iter_mut().zip(clouds).filter(|(name, (_, is))| name.is_none() && *is == further);
+        for (name, (cloud, _)) in these {
             let plain = writable(cloud);
             let fits = |name: &String| !used.contains(name);
             let free = if own {
@@ -40,10 +42,15 @@ mod tests {
     fn every_cloud_has_a_name_of_its_own_and_none_is_dropped() {
         let taken = ["hub".to_owned(), "local".to_owned()];
         let clouds = ["a b", "a-b", "a/b", "hub", "local", "hub-cloud", "openstack", "openstack", ""];
-        let names = of(&clouds, &taken);
+        let names = of(&clouds.map(|cloud| (cloud, false)), &taken);
         assert_eq!(names.len(), clouds.len());
         assert_eq!((names[1].as_str(), names[5].as_str(), names[6].as_str()), ("a-b", "hub-cloud", "openstack"));
         let all: std::collections::BTreeSet<_> = names.iter().chain(&taken).collect();
         assert_eq!(all.len(), names.len() + taken.len(), "{names:?}");
+    }
+    #[test]
+    fn a_further_region_takes_no_name_that_somebody_gave() {
+        let clouds = [("a", false), ("a-B", true), ("a-B C", true), ("a-B", false)];
+        assert_eq!(of(&clouds, &[]), ["a", "a-B-cloud", "a-B-C", "a-B"]);
     }
 }

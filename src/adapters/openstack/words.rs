@@ -1,6 +1,6 @@
 //! What went wrong in a cloud, in words: which cloud, which service, why, and what to do.
 
-use super::{cloud::Cloud, service::Service};
+use super::{account, service::Service};
 use crate::core::base::{
     clean,
     error::{Error, Kind},
@@ -11,7 +11,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
     let said = said(body);
     let lower = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let sign_in = Some(Cloud::place(cloud));
+    let sign_in = Some(account::place(cloud));
     // Keystone's general words say nothing that ours do not.
     let plain = said.is_empty() || says(&["requires authentication"]);
     let because = |words: &str| if plain { words.to_owned() } else { format!("{words} ({said})") };
@@ -72,7 +72,7 @@ pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: 
     match status {
         401 => Error::new(Kind::NotAllowed, what, because(format!("{cloud} no longer takes this sign-in")))
             .hint("try again; if it stays, check the secret in clouds.yaml")
-            .sign_in_at(Some(Cloud::place(cloud))),
+            .sign_in_at(Some(account::place(cloud))),
         403 if said.to_lowercase().contains("quota") => {
             Error::new(Kind::NotAllowed, what, because(format!("the project's quota on {cloud} is used up")))
                 .hint("remove something, or ask for more quota")

@@ -3,37 +3,68 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Entry, Settings, spelling, vendors,
+    Entry, Remote, Settings,
+    regions::{self, Region, Wish},
+    remote, spelling, vendors,
     yaml::{Node, Value},
 };
 use crate::core::base::clean;
 
-/// What variables of this shell say beside `OS_CLOUD`, and of which cloud.
-pub type Override<'a> = Option<(&'a str, &'a BTreeMap<String, String>)>;
+/// What variables of this shell say of the clouds of a file.
+#[derive(Default, Clone, Copy)]
+pub struct Shell<'a> {
+    /// The cloud that `OS_CLOUD` names, and what else they say of it.
+    pub about: Option<(&'a str, &'a BTreeMap<String, String>)>,
+    /// `OS_REGION_NAME`.
+    pub region: Option<&'a str>,
+}
 
-/// What stands under `clouds:` of the file, each with what `secure.yaml` adds.
-pub fn clouds(
-    file: &Node,
-    secure: Option<&Node>,
-    public: Option<&Node>,
-    origin: &str,
-    shell: Override<'_>,
-) -> Vec<Entry> {
+impl<'a> Shell<'a> {
+    fn variables(self, cloud: &str) -> Option<&'a BTreeMap<String, String>> {
+        self.about.filter(|(about, _)| *about == cloud).map(|(_, said)| said)
+    }
+
+    /// The region that it names for a cloud: one that stands alone in its file is meant without a word.
+    fn wish(self, cloud: &str, alone: bool) -> Option<Wish<'a>> {
+        match self.about {
+            Some((about, _)) => self.region.filter(|_| about == cloud).map(Wish::Must),
+            None if alone => self.region.map(Wish::Must),
+            None => self.region.map(Wish::May),
+        }
+    }
+}
+
+/// What stands under `clouds:` of the file, each with what `secure.yaml` adds, and each region apart.
+pub fn clouds(file: &Node, secure: Option<&Node>, public: Option<&Node>, origin: &str, shell: Shell<'_>) -> Vec<Entry> {
     let merged = secure.map_or_else(|| file.clone(), |secure| merged(file.clone(), secure));
     let Some(Node { value: Value::Map(pairs), .. }) = merged.get("clouds") else { return Vec::new() };
-    let all = pairs.iter().map(|(name, node)| Entry {
-        name: name.clone(),
-        settings: settings(node, public, origin, shell.filter(|(cloud, _)| cloud == name).map(|(_, said)| said)),
-        origin: format!("{origin}, line {}", node.line),
+    let alone = pairs.len() == 1;
+    let of_one = |(cloud, node): &(String, Node)| {
+        let origin = format!("{origin}, line {}", node.line);
+        of_regions(cloud, &origin, settings(node, public, &origin, shell.variables(cloud), shell.wish(cloud, alone)))
+    };
+    pairs.iter().flat_map(of_one).collect()
+}
+
+/// An entry for each region. The first is called like the cloud, as openstackclient takes it where nobody names one.
+fn of_regions(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
+    let named = regions.into_iter().enumerate().map(|(at, settings)| Entry {
+        name: match settings.region() {
+            Some(region) if at > 0 => format!("{cloud}-{region}"),
+            _ => cloud.to_owned(),
+        },
+        cloud: cloud.to_owned(),
+        is_further: at > 0,
+        settings,
+        origin: origin.to_owned(),
     });
-    all.collect()
+    named.collect()
 }
 
 /// What the variables of this shell say of a cloud: `OS_AUTH_URL` is `auth_url`.
 pub fn environment(variables: &BTreeMap<String, String>) -> Settings {
-    let mut raw = Raw::default();
-    raw.put_variables(variables);
-    raw.settings()
+    let region = variables.get("OS_REGION_NAME").filter(|name| !name.is_empty());
+    Raw::default().with_variables(Some(variables)).settings(region.cloned())
 }
 
 /// `over` counts before `under`, key by key (openstacksdk, `_util.merge_clouds`).
@@ -54,39 +85,79 @@ fn merged(mut under: Node, over: &Node) -> Node {
 }
 
 /// What was gathered, as it is written.
-#[derive(Default)]
-struct Raw {
+#[derive(Default, Clone)]
+pub(super) struct Raw {
     auth: BTreeMap<String, String>,
     options: BTreeMap<String, String>,
     methods: Vec<String>,
-    regions: Vec<String>,
+    regions: Vec<Region>,
     interfaces: Vec<String>,
+    remote: Option<Box<Remote>>,
 }
 
-/// The settings of one entry; one that is no entry says why.
-fn settings(node: &Node, public: Option<&Node>, origin: &str, shell: Option<&BTreeMap<String, String>>) -> Settings {
+/// The settings of one entry in each of its regions; one that is no entry says why.
+fn settings(
+    node: &Node,
+    public: Option<&Node>,
+    origin: &str,
+    shell: Option<&BTreeMap<String, String>>,
+    wish: Option<Wish<'_>>,
+) -> Vec<Settings> {
+    let broken = |(line, why): Odd| Settings::broken(format!("{why} ({}, line {line})", file_of(origin)));
     let mut raw = Raw::default();
     let mut read = || {
         for key in ["profile", "cloud"] {
             let Some(Value::Text(profile)) = node.get(key).map(|node| &node.value) else { continue };
             match public.and_then(|public| public.get("public-clouds")?.get(profile)) {
                 Some(known) => raw.put(known)?,
-                None => raw.put_vendor(profile),
+                None => match remote::page(profile) {
+                    Some(url) => {
+                        let region = wish.map(|(Wish::Must(name) | Wish::May(name))| name.to_owned());
+                        raw.remote = Some(Box::new(Remote { url, entry: node.clone(), said: shell.cloned(), region }));
+                    }
+                    None => raw.put_vendor(profile),
+                },
             }
             break;
         }
-        raw.put(node)
+        raw.put(node)?;
+        regions::shown(std::mem::take(&mut raw.regions), wish).map_err(|why| (node.line, why))
     };
     match read() {
-        Ok(()) => {
-            // They count before the file.
-            if let Some(said) = shell {
-                raw.put_variables(said);
-            }
-            raw.settings()
+        Err(why) => vec![broken(why)],
+        Ok(regions) if regions.is_empty() => vec![raw.with_variables(shell).settings(None)],
+        Ok(regions) => {
+            // A region whose values cannot be used costs only itself.
+            let of_one = |Region { name, values }: Region| {
+                let mut raw = raw.clone();
+                let put = values.map_or(Ok(()), |values| raw.put(&values));
+                let region = Some(name.clone());
+                let broken = |why| Settings { region: Some(name), ..broken(why) };
+                put.map_or_else(broken, |()| raw.with_variables(shell).settings(region))
+            };
+            regions.into_iter().map(of_one).collect()
         }
-        Err((line, why)) => Settings::broken(format!("{why} ({origin}, line {line})")),
     }
+}
+
+/// What was gathered, in the region of an entry that names one; else in the one that the shell names, else in the first.
+pub(super) fn in_region(
+    mut raw: Raw,
+    own: Option<&str>,
+    named: Option<&str>,
+    said: Option<&BTreeMap<String, String>>,
+) -> Result<Settings, String> {
+    let wish = own.map(Wish::Must).or(named.map(Wish::May));
+    let region = regions::shown(std::mem::take(&mut raw.regions), wish)?.into_iter().next();
+    if let Some(values) = region.as_ref().and_then(|region| region.values.as_ref()) {
+        raw.put(values).map_err(|(line, why)| format!("{why} (line {line})"))?;
+    }
+    Ok(raw.with_variables(said).settings(region.map(|region| region.name)))
+}
+
+/// The file alone, of a place with its line.
+fn file_of(origin: &str) -> &str {
+    origin.rsplit_once(", line ").map_or(origin, |(file, _)| file)
 }
 
 type Odd = (usize, String);
@@ -112,7 +183,7 @@ fn words(node: &Node, key: &str) -> Result<Vec<String>, Odd> {
 
 impl Raw {
     /// Puts an entry over what is there.
-    fn put(&mut self, node: &Node) -> Result<(), Odd> {
+    pub(super) fn put(&mut self, node: &Node) -> Result<(), Odd> {
         let pairs = match &node.value {
             Value::Map(pairs) => pairs,
             Value::Nothing => return Ok(()),
@@ -120,7 +191,7 @@ impl Raw {
                 return Err((node.line, "it is not an entry of a cloud, with auth: and what belongs to it".to_owned()));
             }
         };
-        let mut values_of_region = None;
+        let is_list = pairs.iter().any(|(name, node)| name == "regions" && node.value != Value::Nothing);
         for (name, node) in pairs {
             let key = name.replace('-', "_");
             match (key.as_str(), &node.value) {
@@ -143,24 +214,10 @@ impl Raw {
                 ("auth", _) => return Err(odd(node, name, "a group of keys, each on a line of its own")),
                 ("auth_methods", _) => self.methods = words(node, name)?,
                 ("interface" | "endpoint_type", _) => self.interfaces = words(node, name)?,
-                ("region_name", _) if pairs.iter().all(|(name, _)| name != "regions") => {
-                    self.regions = words(node, name)?
-                }
-                ("region_name", _) => {}
-                ("regions", Value::List(list)) => {
-                    self.regions.clear();
-                    for (at, node) in list.iter().enumerate() {
-                        match (&node.value, node.get("name").map(|node| &node.value)) {
-                            (Value::Text(region), _) => self.regions.push(region.clone()),
-                            (_, Some(Value::Text(region))) => {
-                                self.regions.push(region.clone());
-                                values_of_region = values_of_region.or(node.get("values").filter(|_| at == 0));
-                            }
-                            _ => return Err(odd(node, name, "a list of names of regions")),
-                        }
-                    }
-                }
-                ("regions", _) => self.regions = words(node, name)?,
+                // What is empty is not written; a list counts before a name.
+                ("regions" | "region_name", Value::Nothing) => {}
+                ("region_name", _) if is_list => {}
+                ("regions" | "region_name", _) => self.regions = regions::read(node)?,
                 (_, Value::Text(text)) => {
                     self.options.insert(key, text.clone());
                 }
@@ -168,22 +225,14 @@ impl Raw {
                 _ => {}
             }
         }
-        match values_of_region {
-            // A region's own values name no further regions.
-            Some(values) => {
-                let regions = self.regions.clone();
-                self.put(values)?;
-                self.regions = regions;
-                Ok(())
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    fn put_vendor(&mut self, profile: &str) {
+    pub(super) fn put_vendor(&mut self, profile: &str) {
         if let Some(vendor) = vendors::known(profile) {
             self.auth.insert("auth_url".to_owned(), vendor.auth_url.to_owned());
-            self.regions = vendor.regions.iter().map(|region| (*region).to_owned()).collect();
+            let region = |name: &&str| Region { name: (*name).to_owned(), values: None };
+            self.regions = vendor.regions.iter().map(region).collect();
             let default = |key: &str| vendor.default_domain.map(|domain| (key.to_owned(), domain.to_owned()));
             self.auth.extend(default("default_domain_id"));
         } else {
@@ -199,8 +248,8 @@ impl Raw {
                 "cloud" | "cloud_name" | "client_config_file" | "client_secure_file" => {}
                 "auth_methods" => self.methods = list(),
                 "interface" | "endpoint_type" => self.interfaces = list(),
-                // One region of those that the file names.
-                "region_name" => self.regions = vec![value.clone()],
+                // It chooses one of those that the file names.
+                "region_name" => {}
                 _ => {
                     self.options.insert(key, value.clone());
                 }
@@ -208,12 +257,20 @@ impl Raw {
         }
     }
 
-    fn settings(mut self) -> Settings {
+    /// They count before the file.
+    fn with_variables(mut self, said: Option<&BTreeMap<String, String>>) -> Self {
+        if let Some(said) = said {
+            self.put_variables(said);
+        }
+        self
+    }
+
+    /// What it all comes to in a region.
+    fn settings(mut self, region: Option<String>) -> Settings {
         spelling::corrected(&mut self.auth, &mut self.options);
         // `https://{region_name}.example`: as the client fills it in.
         if let Some(url) = self.auth.get_mut("auth_url") {
-            let region = self.regions.first().map_or("", String::as_str);
-            *url = url.trim().replace("{region_name}", region);
+            *url = url.trim().replace("{region_name}", region.as_deref().unwrap_or(""));
         }
         if self.interfaces.is_empty() {
             self.interfaces.push("public".to_owned());
@@ -222,8 +279,9 @@ impl Raw {
             auth: self.auth,
             options: self.options,
             methods: self.methods,
-            regions: self.regions,
+            region,
             interfaces: self.interfaces,
+            remote: self.remote,
             broken: None,
         }
     }
@@ -235,7 +293,7 @@ mod tests {
     use crate::adapters::openstack::settings::yaml;
 
     fn of(text: &str) -> Vec<Entry> {
-        clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", None)
+        clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", Shell::default())
     }
 
     fn one(text: &str) -> Settings {
@@ -263,7 +321,7 @@ mod tests {
     fn what_secure_yaml_says_counts_and_leaves_the_rest() {
         let file = yaml::read("clouds: {a: {auth: {username: u, password: old}}}").unwrap();
         let secure = yaml::read("clouds: {a: {auth: {password: new}}, b: {auth: {auth_url: x}}}").unwrap();
-        let all = clouds(&file, Some(&secure), None, "f", None);
+        let all = clouds(&file, Some(&secure), None, "f", Shell::default());
         assert_eq!((all[0].settings.auth("username"), all[0].settings.auth("password")), (Some("u"), Some("new")));
         assert_eq!(all[1].name, "b");
     }
@@ -273,15 +331,56 @@ mod tests {
         let public =
             yaml::read("public-clouds: {v: {auth: {auth_url: 'https://v', username: x}, region_name: R}}").unwrap();
         let file = yaml::read("clouds: {a: {profile: v, auth: {username: u}}}").unwrap();
-        let read = clouds(&file, None, Some(&public), "f", None).remove(0).settings;
+        let read = clouds(&file, None, Some(&public), "f", Shell::default()).remove(0).settings;
         assert_eq!((read.auth("auth_url"), read.auth("username")), (Some("https://v"), Some("u")));
         assert_eq!(read.region(), Some("R"));
-        let values = "clouds: {a: {cacert: x, regions: [{name: A, values: {cacert: y, auth: {auth_url: z}}}, B]}}";
-        let read = one(values);
+        let own = yaml::read("clouds: {a: {profile: v, region_name: S}}").unwrap();
+        assert_eq!(clouds(&own, None, Some(&public), "f", Shell::default())[0].settings.region(), Some("S"));
+    }
+
+    /// openstacksdk, `loader.py`: `get_all`, `_get_known_regions`, `get_one`.
+    #[test]
+    fn each_region_is_a_cloud_of_its_own_with_its_own_values_above_the_entry() {
+        let values = "clouds: {a: {cacert: x, auth: {auth_url: u, username: n}, region_name: Z, regions: [{name: A, \
+                      values: {cacert: y, auth: {auth_url: z}, region_name: Q}}, B, {name: C, values: {auth: 3}}]}}";
+        let all = of(values);
+        assert_eq!(all.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>(), ["a", "a-B", "a-C"]);
+        assert_eq!(all.iter().map(|entry| entry.cloud.as_str()).collect::<Vec<_>>(), ["a"; 3]);
+        let (a, b, c) = (&all[0].settings, &all[1].settings, &all[2].settings);
+        let said = |one: &Settings| {
+            let text = |text: Option<&str>| text.unwrap_or("").to_owned();
+            [text(one.region()), text(one.option("cacert")), text(one.auth("auth_url")), text(one.auth("username"))]
+        };
         assert_eq!(
-            (read.regions.join(" ").as_str(), read.option("cacert"), read.auth("auth_url")),
-            ("A B", Some("y"), Some("z"))
+            (said(a), said(b)),
+            (["A", "y", "z", "n"].map(str::to_owned), ["B", "x", "u", "n"].map(str::to_owned))
         );
+        assert!(c.broken.is_some() && c.region() == Some("C") && b.broken.is_none());
+        let names = |text: &str| of(text).into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+        assert_eq!(names("clouds: {a: {region_name: 'A,B'}}"), ["a", "a-B"]);
+        assert_eq!(names("clouds: {a: {region_name: A}}"), ["a"]);
+        assert_eq!(names("clouds: {a: {profile: catalyst}}"), ["a", "a-nz_wlg_2"]);
+        assert_eq!(one("clouds: {a: {region_name: A, regions: }}").region(), Some("A"));
+        let sites = of("clouds: {a: {profile: conoha}}");
+        assert_eq!(sites[1].settings.auth("auth_url"), Some("https://identity.sjc1.conoha.io"));
+    }
+
+    #[test]
+    fn the_shell_names_one_region_of_the_cloud_that_it_is_about() {
+        let file = yaml::read("clouds: {a: {regions: [A, B]}, b: {regions: [B, C]}, c: {region_name: C}}").unwrap();
+        let said = BTreeMap::new();
+        let regions = |shell: Shell<'_>| {
+            let all = clouds(&file, None, None, "f", shell).into_iter();
+            all.map(|entry| format!("{} {}", entry.name, entry.settings.region().unwrap_or("?"))).collect::<Vec<_>>()
+        };
+        let about = |cloud, region| Shell { about: Some((cloud, &said)), region: Some(region) };
+        assert_eq!(regions(about("a", "B")), ["a B", "b B", "b-C C", "c C"]);
+        assert_eq!(regions(Shell { about: None, region: Some("B") }), ["a B", "b B", "c C"]);
+        let wrong = &clouds(&file, None, None, "f", about("c", "B"))[4].settings;
+        assert!(wrong.broken.as_ref().unwrap().contains("none of its regions: C (f, line 1)"), "{:?}", wrong.broken);
+        let alone = yaml::read("clouds: {a: {regions: [A, B]}}").unwrap();
+        let wrong = clouds(&alone, None, None, "f", Shell { about: None, region: Some("X") });
+        assert!(wrong.len() == 1 && wrong[0].settings.broken.is_some());
     }
 
     #[test]
@@ -289,7 +388,7 @@ mod tests {
         let file = yaml::read("clouds: {a: {auth: {username: u, password: old}}, b: {auth: {username: u}}}").unwrap();
         let said = [("OS_PASSWORD", "new"), ("OS_USER_DOMAIN_NAME", "D")];
         let said = said.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let all = clouds(&file, None, None, "f", Some(("a", &said)));
+        let all = clouds(&file, None, None, "f", Shell { about: Some(("a", &said)), region: None });
         assert_eq!((all[0].settings.auth("password"), all[1].settings.auth("password")), (Some("new"), None));
         assert_eq!(
             (all[0].settings.auth("user_domain_id"), all[0].settings.auth("user_domain_name")),

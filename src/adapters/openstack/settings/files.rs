@@ -55,7 +55,8 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
     let secure = file("secure", around.variable("OS_CLIENT_SECURE_FILE"), "clouds");
     let public = file("clouds-public", None, "public-clouds");
     let shell = around.variable("OS_AUTH_URL").is_some();
-    let over = around.variable("OS_CLOUD").filter(|_| !shell).map(|name| (name, &around.variables));
+    let about = around.variable("OS_CLOUD").filter(|_| !shell).map(|name| (name, &around.variables));
+    let said = entry::Shell { about, region: around.variable("OS_REGION_NAME").filter(|_| !shell) };
     let mut entries = Vec::new();
     let secure = secure.map(|(_, node)| node);
     if let Some((path, node)) = clouds.or_else(|| secure.clone().map(|node| ("secure.yaml".to_owned(), node))) {
@@ -63,21 +64,26 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
             troubles.push(Trouble { place: path.clone(), why: "it has no 'clouds:'".to_owned(), cloud: None });
         }
         let public = public.map(|(_, node)| node);
-        entries = entry::clouds(&node, secure.as_ref(), public.as_ref(), &path, over);
+        entries = entry::clouds(&node, secure.as_ref(), public.as_ref(), &path, said);
         // What is no YAML is shown as a cloud that says so, not left out.
         for trouble in &troubles {
-            let name = trouble.cloud.clone().filter(|name| !entries.iter().any(|known: &Entry| known.name == *name));
+            let name = trouble.cloud.clone().filter(|name| !entries.iter().any(|known: &Entry| known.cloud == *name));
             entries.extend(name.map(|name| Entry {
+                cloud: name.clone(),
                 name,
+                is_further: false,
                 settings: Settings::broken(format!("{} ({})", trouble.why, trouble.place)),
                 origin: trouble.place.clone(),
             }));
         }
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        entries.sort_by(|one, other| one.cloud.cmp(&other.cloud));
     }
     if shell {
+        let name = around.variable("OS_CLOUD_NAME").unwrap_or(OF_SHELL).to_owned();
         entries.push(Entry {
-            name: around.variable("OS_CLOUD_NAME").unwrap_or(OF_SHELL).to_owned(),
+            cloud: name.clone(),
+            name,
+            is_further: false,
             settings: entry::environment(&around.variables),
             origin: "OS_AUTH_URL".to_owned(),
         });

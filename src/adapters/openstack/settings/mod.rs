@@ -5,19 +5,28 @@
 mod entry;
 mod files;
 mod recover;
+mod regions;
+mod remote;
 mod spelling;
 mod vendors;
 mod yaml;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use self::files::{all, at_home};
+pub use self::{
+    files::{all, at_home},
+    remote::Remote,
+};
 
 /// A cloud of a file, or the one that the environment names.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As it is called there.
+    /// As it is called there; one for a further region is called after both.
     pub name: String,
+    /// As the whole entry is called there.
+    pub cloud: String,
+    /// Whether it is of another region than the entry's first.
+    pub is_further: bool,
     /// What is said of it.
     pub settings: Settings,
     /// Where, in words.
@@ -44,13 +53,18 @@ pub struct Settings {
     options: BTreeMap<String, String>,
     /// `auth_methods`.
     pub methods: Vec<String>,
-    /// Its regions; the first is used.
-    pub regions: Vec<String>,
+    /// The region that is used, where one is named.
+    region: Option<String>,
     /// `interface`, the preferred first.
     pub interfaces: Vec<String>,
+    /// A profile that stands at an address and is to be fetched.
+    pub remote: Option<Box<Remote>>,
     /// Why its entry cannot be used, with the line.
     pub broken: Option<String>,
 }
+
+/// What else than `auth` says how one signs in, and whom one trusts there.
+const SIGN_IN: &[&str] = &["auth_type", "default_domain", "cacert", "cert", "key", "verify", "insecure"];
 
 /// Without values: secrets are among them.
 impl fmt::Debug for Settings {
@@ -58,7 +72,7 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("auth", &self.auth.keys())
             .field("options", &self.options.keys())
-            .field("regions", &self.regions)
+            .field("region", &self.region)
             .finish_non_exhaustive()
     }
 }
@@ -90,7 +104,16 @@ impl Settings {
 
     /// The region that is used, where one is named.
     pub fn region(&self) -> Option<&str> {
-        self.regions.first().map(String::as_str)
+        self.region.as_deref()
+    }
+
+    /// Whether both sign in to one identity service as one account, in the same way.
+    pub fn signs_in_as(&self, other: &Self) -> bool {
+        let same = |key: &&str| self.option(key) == other.option(key);
+        // What a profile says of each region is not known yet.
+        let is_whole = |one: &Self| one.broken.is_none() && one.remote.is_none();
+        let is_whole = is_whole(self) && is_whole(other);
+        is_whole && self.auth == other.auth && self.methods == other.methods && SIGN_IN.iter().all(same)
     }
 
     /// The same with one more value for the sign-in.
@@ -116,6 +139,6 @@ pub fn read_one(entry: &str) -> Settings {
 #[cfg(test)]
 pub fn of_text(text: &str, name: &str) -> Settings {
     let node = yaml::read(text).expect("the test's own text is YAML");
-    let mut all = entry::clouds(&node, None, None, "clouds.yaml", None).into_iter();
+    let mut all = entry::clouds(&node, None, None, "clouds.yaml", entry::Shell::default()).into_iter();
     all.find(|entry| entry.name == name).expect("the test's own cloud").settings
 }

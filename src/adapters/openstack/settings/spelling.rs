@@ -32,6 +32,7 @@ const AUTH: &[&str] = &[
     "project_id",
     "project_name",
     "protocol",
+    "redirect_port",
     "redirect_uri",
     "system_scope",
     "token",

@@ -1,0 +1,347 @@
+//! One account at one identity service: the sign-in that all regions of a cloud share.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex, OnceCell, RwLock};
+
+use super::{
+    asking::Answers,
+    keystone::{Keystone, Session},
+    methods::{self, Grant, Way},
+    profile,
+    settings::Settings,
+};
+use crate::{
+    adapters::shared::http::Reach,
+    core::{
+        base::{
+            clean,
+            error::{Error, Kind, Result},
+            secret::Secret,
+            text,
+        },
+        ports::{Asker, Vault},
+    },
+};
+
+/// Before a long transfer the sign-in must last at least this long, or it is renewed.
+const LONG: Duration = Duration::from_secs(30 * 60);
+
+/// Keys that name an account.
+const ACCOUNT: [&str; 4] = ["username", "user_id", "application_credential_name", "application_credential_id"];
+
+/// What the last sign-in came to, where it failed.
+#[derive(Default)]
+struct Failed {
+    /// When, and why: whoever waited for it hears the same, without another try.
+    last: Option<(Instant, Error)>,
+    /// Which proof was refused. It is not shown again: clouds lock accounts after a few wrong secrets.
+    refused: Option<(u64, Error)>,
+}
+
+/// A proof that one of several identity services of a cloud has refused: regions may have one each, and one list of
+/// people behind them all.
+pub type Refusal = Mutex<Option<(u64, Error)>>;
+
+/// An account.
+pub struct Account {
+    /// The name of the source that stands for it: kept secrets and messages bear it.
+    pub name: String,
+    /// As the files have them.
+    written: Settings,
+    /// With the profile below them that is to be fetched.
+    whole: OnceCell<Settings>,
+    vault: Arc<dyn Vault>,
+    reach: Reach,
+    session: RwLock<Option<Arc<Session>>>,
+    /// Held while somebody signs in, so that many calls at once sign in once.
+    signing: Mutex<Failed>,
+    /// Shared with the other identity services of its cloud.
+    refused: Arc<Refusal>,
+}
+
+impl Account {
+    /// An account that signs in when it is first needed.
+    pub fn new(name: String, settings: Settings, vault: Arc<dyn Vault>, reach: Reach, refused: Arc<Refusal>) -> Self {
+        let (whole, session, signing) = Default::default();
+        Self { name, written: settings, whole, vault, reach, session, signing, refused }
+    }
+
+    /// What is known of it by now.
+    pub fn settings(&self) -> &Settings {
+        self.whole.get().unwrap_or(&self.written)
+    }
+
+    /// All that is to be known of it: a profile that stands at an address is fetched first.
+    async fn whole(&self) -> Result<&Settings> {
+        let Some(remote) = &self.written.remote else { return Ok(&self.written) };
+        self.whole.get_or_try_init(|| profile::under(&self.name, &self.written, remote, &self.reach)).await
+    }
+
+    /// The place of its secrets in the vault.
+    pub fn place(&self) -> String {
+        place(&self.name)
+    }
+
+    /// Where the credentials come from and what they are, in words.
+    pub fn credentials(&self) -> String {
+        let way = methods::way(self.settings());
+        let words = clean::short(&methods::words(&way), 80);
+        match way {
+            Way::Browser | Way::OpenId(Grant::Device) => words,
+            _ if self.wants_secret() => format!("the secret that was kept by a sign-in: {words}"),
+            _ => format!("clouds.yaml: {words}"),
+        }
+    }
+
+    /// The account, as far as the file tells without asking.
+    pub fn words(&self) -> String {
+        let first = |keys: &[&str]| self.settings().first_auth(keys).map(|text| clean::short(text, 80));
+        let user = first(&ACCOUNT);
+        let project = first(&["project_name", "project_id"]);
+        match (user, project) {
+            (Some(user), Some(project)) => format!("{user} in {project}"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The account that is signed in: as the file has it, else as the cloud says.
+    pub async fn signed_in_as(&self) -> Result<String> {
+        let session = self.session().await?;
+        Ok(match (self.settings().first_auth(&ACCOUNT), &session.project) {
+            (Some(_), _) => self.words(),
+            (None, Some(project)) => format!("{} in {}", session.user, project.name),
+            (None, None) => session.user.clone(),
+        })
+    }
+
+    /// The session: signed in once, and anew when it is over. Tokens stay in memory.
+    pub async fn session(&self) -> Result<Arc<Session>> {
+        if let Some(session) = self.now().await {
+            return Ok(session);
+        }
+        let asked = Instant::now();
+        let mut failed = self.signing.lock().await;
+        if let Some(session) = self.now().await {
+            return Ok(session);
+        }
+        match &failed.last {
+            Some((when, error)) if *when >= asked => Err(error.clone()),
+            _ => self.enter(None, &mut failed).await,
+        }
+    }
+
+    /// The session that holds now.
+    async fn now(&self) -> Option<Arc<Session>> {
+        self.session.read().await.clone().filter(|session| session.expires > text::now())
+    }
+
+    /// Signs in anew; `asker` answers what neither file nor vault knows, a one-time passcode for example.
+    pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
+        let mut failed = self.signing.lock().await;
+        self.enter(asker, &mut failed).await
+    }
+
+    /// Signs in anew after a request was refused with this token; where somebody else has done so already, that counts.
+    pub async fn again(&self, refused: &Secret) -> Result<()> {
+        let mut failed = self.signing.lock().await;
+        match self.now().await {
+            Some(session) if session.token != *refused => Ok(()),
+            _ => self.enter(None, &mut failed).await.map(|_| ()),
+        }
+    }
+
+    /// Makes the sign-in last at least half an hour, where the cloud allows it: a long transfer must not outlive it.
+    pub async fn renewed(&self) -> Result<()> {
+        self.renewed_for(LONG).await
+    }
+
+    async fn renewed_for(&self, least: Duration) -> Result<()> {
+        let session = self.session().await?;
+        let left = session.expires - text::now();
+        if u64::try_from(left).unwrap_or(0) >= least.as_secs() {
+            return Ok(());
+        }
+        match self.sign_in(None).await {
+            Ok(_) => Ok(()),
+            // One who must be asked again is asked when it is over; until then the old one serves.
+            Err(error) if left > 60 => {
+                tracing::warn!(%error, left, "the sign-in could not be renewed");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn enter(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Arc<Session>> {
+        let entered = Box::pin(self.entered(asker, failed)).await;
+        match entered {
+            Ok(session) => {
+                *failed = Failed::default();
+                let session = Arc::new(session);
+                *self.session.write().await = Some(session.clone());
+                Ok(session)
+            }
+            Err(error) => {
+                failed.last = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn entered(&self, asker: Option<Arc<dyn Asker>>, failed: &mut Failed) -> Result<Session> {
+        let by_hand = asker.is_some();
+        let known = self.whole().await?;
+        let way = methods::way(known);
+        let answers = Answers { cloud: self.name.clone(), vault: self.vault.clone(), asker };
+        if let (Way::Unknown(name), None) = (&way, &known.broken) {
+            let what = format!("sign in to {}", self.name);
+            let name = clean::short(name, 60);
+            return Err(
+                Error::unsupported(what, format!("Wharf cannot sign in by '{name}'")).hint(methods::advice(&name))
+            );
+        }
+        // Whoever cannot be reached is asked no question.
+        let keystone = Keystone::find(&self.name, known, &self.reach).await?;
+        let settings = self.completed(&way, &answers).await?;
+        let proof = proof(&settings, &way);
+        match &failed.refused {
+            Some((known, error)) if *known == proof && !by_hand => return Err(error.clone()),
+            _ => {}
+        }
+        let session = self.shown(&keystone, &settings, &way, &answers, proof, failed).await?;
+        let elsewhere = ["domain_id", "domain_name", "system_scope"];
+        if session.project.is_none() && known.first_auth(&elsewhere).is_none() {
+            let names = keystone.projects(&session).await;
+            let hint = match names.as_slice() {
+                [] => "name it in clouds.yaml, or ask whoever runs the cloud for a project".to_owned(),
+                names => format!("name it in clouds.yaml; this account has {}", names.join(", ")),
+            };
+            let error = Error::usage(&keystone.what, "this sign-in is of no project: set project_name").hint(hint);
+            failed.refused = Some((proof, error.clone()));
+            return Err(error);
+        }
+        Ok(session)
+    }
+
+    /// Shows the proof, one identity service of the cloud after the other: what one of them refused, the next is not
+    /// shown unless somebody signs in there by hand.
+    async fn shown(
+        &self,
+        keystone: &Keystone<'_>,
+        settings: &Settings,
+        way: &Way,
+        answers: &Answers,
+        proof: u64,
+        failed: &mut Failed,
+    ) -> Result<Session> {
+        let alone = answers.asker.is_some() || methods::secrets(settings, way).is_empty();
+        let mut held = if alone { None } else { Some(self.refused.lock().await) };
+        if let Some((_, error)) = held.as_deref().and_then(Option::as_ref).filter(|(known, _)| *known == proof) {
+            let why = format!("another region's identity service has refused this account and secret: {}", error.why);
+            return Err(Error::new(Kind::NotAllowed, &keystone.what, why)
+                .hint(format!("correct the secret, or show it here all the same by 'wharf login {}'", self.name))
+                .sign_in_at(Some(self.place())));
+        }
+        let session = keystone.sign_in(settings, way, answers).await;
+        // A person who signs in may take their time, and keeps nobody waiting.
+        let mut refused = match held.take() {
+            Some(held) => held,
+            None => self.refused.lock().await,
+        };
+        match &session {
+            Ok(_) => *refused = None,
+            Err(error) if error.kind == Kind::NotAllowed => {
+                *refused = Some((proof, error.clone()));
+                failed.refused = Some((proof, error.clone()));
+            }
+            Err(_) => {}
+        }
+        session
+    }
+
+    /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
+    pub fn wants_secret(&self) -> bool {
+        let wanted = methods::secrets(self.settings(), &methods::way(self.settings()));
+        wanted.into_iter().any(|key| key != "passcode" && self.settings().auth(key).is_none())
+    }
+
+    /// The settings with what the file leaves open: the account and the secrets that were kept or are asked for.
+    async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
+        let mut settings = self.settings().clone();
+        if methods::wants_user(&settings, way) {
+            let account = answers.account().await?;
+            settings = settings.with_auth("username", &account);
+        }
+        for key in methods::secrets(self.settings(), way) {
+            if settings.auth(key).is_none() {
+                let secret = answers.secret(key).await?;
+                settings = settings.with_auth(key, secret.reveal());
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// The place in the vault of the secrets of an account.
+pub fn place(name: &str) -> String {
+    format!("openstack:{name}")
+}
+
+/// A number for what is shown as proof, so that it need not be kept to be known again.
+fn proof(settings: &Settings, way: &Way) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for key in methods::secrets(settings, way) {
+        settings.auth(key).hash(&mut hasher);
+    }
+    for key in ["username", "user_id", "application_credential_id", "application_credential_name", "project_name"] {
+        settings.auth(key).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::base::secret::Secret;
+
+    /// A vault that holds nothing.
+    struct Empty;
+
+    impl Vault for Empty {
+        fn describe(&self) -> String {
+            "empty".into()
+        }
+        fn get(&self, _place: &str) -> Result<Option<(String, Secret)>> {
+            Ok(None)
+        }
+        fn set(&self, _place: &str, _account: &str, _secret: &Secret) -> Result<()> {
+            Ok(())
+        }
+        fn delete(&self, _place: &str) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Against the lab's Keystone, where it is up.
+    #[tokio::test]
+    async fn a_sign_in_that_would_end_too_soon_is_renewed_and_one_that_lasts_is_kept() {
+        let Some(file) = std::env::var("WHARF_LAB_CLOUDS").ok().filter(|file| !file.is_empty()) else {
+            return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
+        };
+        let text = std::fs::read_to_string(file).unwrap();
+        let settings = crate::adapters::openstack::settings::of_text(&text, "alice");
+        let cloud = Account::new("site".into(), settings, Arc::new(Empty), Reach::default(), Arc::default());
+        let token = || async { cloud.session().await.unwrap().token.reveal().to_owned() };
+        let first = token().await;
+        cloud.renewed_for(Duration::from_secs(60)).await.unwrap();
+        assert_eq!(token().await, first, "it lasts long enough");
+        cloud.renewed_for(Duration::from_secs(1_000_000)).await.unwrap();
+        assert_ne!(token().await, first);
+    }
+}

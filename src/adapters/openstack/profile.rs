@@ -1,0 +1,66 @@
+//! Fetches the profile that an entry names by an address: once, when the cloud is first asked.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{
+    keystone::tls_of,
+    settings::{Remote, Settings},
+    words,
+};
+use crate::{
+    adapters::shared::http::{self as shared, Origin, Reach, Server, Tls},
+    core::base::{
+        context,
+        error::{Error, Kind, Result},
+    },
+};
+
+/// It comes within this.
+const ANSWER: Duration = Duration::from_secs(8);
+/// The longest one.
+const LONGEST: usize = 256 << 10;
+
+/// The settings of an entry with its profile below them.
+pub async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Reach) -> Result<Settings> {
+    let what = format!("read the profile of {cloud}");
+    let fetched = tokio::time::timeout(ANSWER, fetched(&what, settings, remote)).await;
+    let fetched = fetched.unwrap_or_else(|_| Err(context::timed_out(&what, ANSWER)));
+    let unusable = |kind: Kind, why: &str| {
+        Error::new(kind, &what, format!("its profile at {} cannot be used: {why}", remote.url))
+            .hint("check 'profile' in clouds.yaml, or name auth_url there instead of it")
+    };
+    let answer = fetched.map_err(|error| unusable(error.kind, &error.why))?;
+    let whole = settings.over(remote, &answer).map_err(|why| unusable(Kind::Unavailable, &why))?;
+    let auth = whole.auth("auth_url").and_then(|text| Url::parse(text).ok()).as_ref().and_then(Origin::of);
+    if let (Some(from), Some(to)) = (Origin::of(&remote.url), auth) {
+        if from != to {
+            reach.check(&what, &from, &to)?;
+        }
+    }
+    Ok(whole)
+}
+
+async fn fetched(what: &str, settings: &Settings, remote: &Remote) -> Result<String> {
+    // The client certificate is for the cloud alone. What the profile says decides where the password goes: it is that
+    // server's own word or none.
+    let tls = Tls { identity: None, ..tls_of(settings) };
+    let mut root = remote.url.clone();
+    root.set_path("/");
+    let server = Server::new(root, tls, Reach::only(|_| false)).map_err(|error| error.during(what))?;
+    if !server.origin().is_secure() && !server.origin().is_this_machine() {
+        let why = format!(
+            "{} is not encrypted: whoever is on the way could name any place for the password",
+            server.origin()
+        );
+        return Err(Error::new(Kind::NotAllowed, what, why));
+    }
+    let answer = server.get(&server.place(remote.url.path())?)?.header("Accept", "application/json").send(what).await;
+    let answer = answer.map_err(words::in_clouds_yaml)?;
+    if !answer.status().is_success() {
+        return Err(Error::new(Kind::Unavailable, what, format!("it is answered with {}", answer.status())));
+    }
+    let body = shared::body(answer, LONGEST, what).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
