@@ -82,6 +82,10 @@ pub enum Verb {
     Reboot(WholeWorkload),
     /// Make an image of a server as it is now, and share it.
     Snapshot(Snapshot),
+    /// Put a volume into a server of the same cloud.
+    Attach(VolumeIn),
+    /// Take a volume out of a server.
+    Detach(VolumeIn),
     /// Stop and remove a workload.
     Remove(WholeWorkload),
     /// Share an image into projects of a registry, or print a link to it.
@@ -342,6 +346,15 @@ pub struct WholeWorkload {
     pub id: String,
 }
 
+/// `wharf attach` and `wharf detach`.
+#[derive(Debug, Args)]
+pub struct VolumeIn {
+    /// The volume: volume://CLOUD/NAME, or its name or id in the server's cloud.
+    pub volume: String,
+    /// The server's whole name, or its id.
+    pub server: String,
+}
+
 /// `wharf snapshot`.
 #[derive(Debug, Args)]
 pub struct Snapshot {
@@ -362,6 +375,12 @@ pub struct Logs {
     /// More as it comes.
     #[arg(long, short)]
     pub follow: bool,
+    /// The time before each line, as the engine kept it (RFC 3339).
+    #[arg(long, short)]
+    pub timestamps: bool,
+    /// Only what was printed since then: 30min, 12h, 7d ago, or 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
     /// Pass escape sequences to the terminal as they come; else only colours are kept.
     #[arg(long)]
     pub raw: bool,

@@ -56,6 +56,8 @@
 //! - **Credential files are read by our own code**: a credential helper must have a deadline, which `docker_credential`
 //!   does not give it.
 //! - **An engine that cannot pull is given the image** ([`adapters::engine`]): the bytes are copied into it and compared.
+//! - **What is looked at is measured, and nothing else** ([`core::launch::usage`]): rows first, readings afterwards; the use of
+//!   processors is that between two readings, so that no backend is asked to wait for a second one.
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
 //!   gets; one that wants to write gets its own copy. `bwrap` and `unshare` make namespaces only: process 1 is this program

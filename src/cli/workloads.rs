@@ -1,35 +1,55 @@
-//! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `remove`.
+//! `wharf workloads`, `logs`, `exec`, `console`, `stop`, `attach`, `detach`, `remove`.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
 use super::{output, share};
 use crate::{
-    args::{Exec, Logs, Snapshot},
+    args::{Exec, Logs, Snapshot, VolumeIn},
     core::{
         base::{
             context::Context,
             error::{During, Error, Kind as ErrorKind, Result},
             text,
         },
-        launch::plan::Workload,
+        launch::{
+            logs::Wanted,
+            plan::Workload,
+            usage::{UNTOLD, Usage},
+        },
         portal::{Portal, give_away::Receiver, workloads::Given},
         ports::Launcher,
     },
 };
 
-/// Lists what every backend runs or ran.
+/// Columns of the list.
+const COLUMNS: [&str; 10] = ["ID", "NAME", "BACKEND", "STATE", "CPU", "MEMORY", "AGE", "IMAGE", "ADDRESS", "NOTE"];
+/// How long measuring may hold up the list.
+const MEASURED: Duration = Duration::from_secs(1);
+
+/// A workload as JSON, with what it uses where that is told.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    workload: &'a Workload,
+    usage: Option<&'a Usage>,
+}
+
+/// Lists what every backend runs or ran, and what it uses.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let (all, failed) = portal.workloads(&Context::default()).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
     let code = incomplete(portal, &failed);
+    let known = portal.usages(&all, MEASURED).await;
     if json {
-        output::json(&all)?;
+        let told = |workload| Told { workload, usage: known.get(&workload.key()) };
+        output::json(&all.iter().map(told).collect::<Vec<_>>())?;
         return Ok(code);
     }
     if all.is_empty() {
@@ -45,23 +65,39 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         return Ok(code);
     }
     let now = text::now();
+    // Columns of which nothing is known would only take room.
+    let measured = !known.is_empty();
+    let reached = all.iter().any(|one| !one.reached().is_empty());
+    let shown = |column: &str| match column {
+        "CPU" | "MEMORY" => measured,
+        "ADDRESS" => reached,
+        _ => true,
+    };
     let rows: Vec<Vec<String>> = all
         .iter()
         .map(|one| {
+            let usage = known.get(&one.key());
+            let live = |words: Option<String>| {
+                words.unwrap_or_else(|| if one.state.is_live() { UNTOLD } else { "" }.to_owned())
+            };
             let (sign, word) = one.state.words();
             let age = one.created.map(|created| text::age(created, now)).unwrap_or_default();
-            vec![
+            let cells = [
                 one.id.clone(),
                 one.name.clone(),
                 one.backend.clone(),
                 format!("{sign} {word}"),
+                live(usage.map(Usage::cpu_words)),
+                live(usage.map(Usage::memory_of_words)),
                 age,
                 one.image_words(),
+                one.reached(),
                 one.note.clone(),
-            ]
+            ];
+            COLUMNS.iter().zip(cells).filter(|(column, _)| shown(column)).map(|(_, cell)| cell).collect()
         })
         .collect();
-    output::table(&["ID", "NAME", "BACKEND", "STATE", "AGE", "IMAGE", "NOTE"], &rows)?;
+    output::table(&COLUMNS.into_iter().filter(|column| shown(column)).collect::<Vec<_>>(), &rows)?;
     Ok(code)
 }
 
@@ -80,7 +116,9 @@ async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launch
 /// Prints output so far, and more as it comes with `follow`. As JSON it is one object, or one for each piece that comes.
 pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Begun).await?;
-    let mut stream = launcher.logs(&Context::default(), &workload.id, args.follow).await?;
+    let since = args.since.as_deref().map(text::since).transpose()?;
+    let wanted = Wanted { follow: args.follow, times: args.timestamps, since };
+    let mut stream = launcher.logs(&Context::default(), &workload.id, wanted).await?;
     if !json {
         copy_out(stream, args.raw).await?;
         return Ok(0);
@@ -109,7 +147,7 @@ pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
 
 /// Prints output until the workload ends.
 pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
-    copy_out(launcher.logs(&Context::default(), id, true).await?, raw).await
+    copy_out(launcher.logs(&Context::default(), id, Wanted::following()).await?, raw).await
 }
 
 async fn copy_out(mut stream: crate::core::ports::ByteStream, raw: bool) -> Result<()> {
@@ -226,6 +264,21 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
         output::json(&serde_json::json!({"image": image, "name": args.name, "shares": shares}))?;
     }
     Ok(code)
+}
+
+/// Puts a volume into a server, or takes it out.
+pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
+    let (launcher, server) = find(portal, &args.server, Given::Whole).await?;
+    let volume = portal.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
+    let done = if there { "attached" } else { "detached" };
+    if json {
+        let (id, backend) = (&server.id, &server.backend);
+        output::json(&serde_json::json!({"id": id, "backend": backend, "volume": volume, "done": done}))?;
+    } else {
+        let way = if there { "to" } else { "from" };
+        output::line(&format!("{done} {volume} {way} {} on {}", server.name, server.backend))?;
+    }
+    Ok(0)
 }
 
 /// Stops and removes a workload.

@@ -59,6 +59,10 @@ actions! {
     Remove = "remove", "remove", "Remove this workload with its logs";
     Shell = "shell", "shell", "Open a shell in this workload";
     Attach = "attach", "attach", "Attach to this workload's own terminal";
+    Search = "search", "search", "Look for words in the output";
+    NextMatch = "next-match", "next match", "Go down to the next line that has what is looked for";
+    PreviousMatch = "previous-match", "match before", "Go up to the line before that has what is looked for";
+    Times = "times", "times", "Show or hide the time of each line of output";
     Accept = "accept", "accept", "Accept this offer: it is in your project's list from now on";
     Reject = "reject", "reject", "Reject this offer: it is in no list";
     Take = "take", "take", "Take a volume that somebody gives you, with its key";

@@ -250,25 +250,30 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Log(bytes) => {
             if let Some(page) = topmost!(state, Screen::Workload) {
-                page.output(&bytes);
+                page.output.take(&bytes, now);
             }
         }
         Msg::LogEnd(result) => {
             if let Some(page) = topmost!(state, Screen::Workload) {
-                let rest = std::mem::take(&mut page.rest);
-                if !rest.is_empty() {
-                    page.output(format!("{rest}\n").as_bytes());
+                if let Some(error) = result.as_ref().err().filter(|_| page.output.times) {
+                    if error.kind == Kind::Unsupported {
+                        page.output.times = false;
+                        let why = error.why.clone();
+                        state.say(why);
+                        return commands::watch_again(state);
+                    }
                 }
+                page.output.finish(now);
                 page.ended = Some(result);
                 page.lasted = state.clock.saturating_sub(page.asked) > AT_ONCE;
             }
             return vec![Effect::Workloads];
         }
-        Msg::Usage(result) => {
-            if let (Some(page), Ok(usage)) = (topmost!(state, Screen::Workload), result) {
-                page.reading(usage);
-            }
-        }
+        Msg::Usage(id, told) => match state.stack.last_mut() {
+            Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told),
+            Some(Screen::Workloads(page)) => page.measured(id, told),
+            _ => {}
+        },
         Msg::Terminal(bytes) => {
             if let Some(page) = topmost!(state, Screen::Console) {
                 page.parser.process(&bytes);

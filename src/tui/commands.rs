@@ -124,8 +124,13 @@ pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
     vec![effect]
 }
 
-/// Leaves the shown screen, or clears the filter, or asks whether to leave Wharf.
+/// Leaves the shown screen, or clears the filter or search, or asks whether to leave Wharf.
 pub fn back(state: &mut State) -> Vec<Effect> {
+    if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+        if page.output.forget() {
+            return Vec::new();
+        }
+    }
     if state.stack.len() > 1 {
         let Some(left) = state.stack.pop() else { return Vec::new() };
         let mut effects = vec![Effect::Leave(update::slots(&left))];
@@ -496,6 +501,20 @@ fn on_workload(state: &mut State, action: Action) -> Vec<Effect> {
     if action == Action::Refresh {
         return vec![Effect::Workloads];
     }
+    let lines = state.page();
+    if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+        let height = page.height(lines);
+        match action {
+            Action::Search => page.output.begin(),
+            Action::NextMatch => page.output.next(true, height),
+            Action::PreviousMatch => page.output.next(false, height),
+            Action::Times => {
+                page.output.times = !page.output.times;
+                return watch_again(state);
+            }
+            _ => {}
+        }
+    }
     let Some(workload) = workload else { return Vec::new() };
     let changes = matches!(action, Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove);
     if changes {
@@ -589,17 +608,13 @@ pub fn watch_again(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Workload(page)) = state.stack.last_mut() else { return Vec::new() };
     page.again(clock);
     let (backend, id) = (page.workload.backend.clone(), page.workload.id.clone());
-    vec![Effect::Logs { backend: backend.clone(), id: id.clone() }, Effect::Usage { backend, id }]
+    vec![Effect::Logs { backend, id, times: page.output.times }]
 }
 
 fn watch(workload: &Workload, logs: bool) -> Vec<Effect> {
-    let (backend, id) = (workload.backend.clone(), workload.id.clone());
     let mut effects = vec![Effect::Workloads];
     if logs {
-        effects.push(Effect::Logs { backend: backend.clone(), id: id.clone() });
-    }
-    if workload.state.is_live() {
-        effects.push(Effect::Usage { backend, id });
+        effects.push(Effect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false });
     }
     effects
 }

@@ -88,9 +88,23 @@ fn offered(state: &State) -> &'static [Action] {
             A::Back,
             A::Help,
         ],
-        Screen::Workload(_) => {
-            &[A::Shell, A::Attach, A::Stop, A::Start, A::Remove, A::Snapshot, A::Restart, A::Last, A::Back, A::Help]
+        Screen::Workload(page) if page.output.searches() => {
+            &[A::NextMatch, A::PreviousMatch, A::Search, A::Back, A::Times, A::Last, A::Shell, A::Stop, A::Help]
         }
+        Screen::Workload(_) => &[
+            A::Shell,
+            A::Attach,
+            A::Stop,
+            A::Start,
+            A::Remove,
+            A::Search,
+            A::Times,
+            A::Snapshot,
+            A::Restart,
+            A::Last,
+            A::Back,
+            A::Help,
+        ],
         Screen::Transfers => &[A::Open, A::Stop, A::Catalog, A::Back, A::Help],
         Screen::Offers(_) => &[A::Accept, A::Reject, A::Take, A::Open, A::Refresh, A::Catalog, A::Back, A::Help],
         Screen::Requests(page) if page.decides() => &[
@@ -217,6 +231,9 @@ pub fn disabled(state: &State, action: Action) -> Option<String> {
         {
             no("it runs already: R starts it anew")
         }
+        (Screen::Workload(page), Action::NextMatch | Action::PreviousMatch) if !page.output.searches() => {
+            no("nothing is looked for: / begins a search")
+        }
         (Screen::Workload(page), Action::Start) if page.workload.state == WorkloadState::Running => {
             no("it runs already: R starts it anew")
         }
@@ -261,6 +278,10 @@ pub fn of(state: &State) -> Vec<Hint> {
         // Every other key goes to what runs there.
         return vec![Hint { action: Action::Back, key: "ctrl-]".into(), words: "leave", disabled: None }];
     }
+    if state.is_typing() && matches!(state.screen(), Screen::Workload(_)) {
+        let hint = |key: &str, words| Hint { action: Action::Search, key: key.into(), words, disabled: None };
+        return vec![hint("enter", "done"), hint("esc", "leave it"), hint("↑ ↓", "match before, next match")];
+    }
     if state.is_typing() {
         let hint = |key: &str, words| Hint { action: Action::Open, key: key.into(), words, disabled: None };
         return vec![hint("enter", "take it"), hint("esc", "leave it")];
@@ -290,6 +311,7 @@ pub fn of(state: &State) -> Vec<Hint> {
             let key = state.keymap.key(scope, *action)?.words();
             let words = match (state.screen(), action) {
                 (Screen::Requests(page), Action::Refuse) if !page.decides() => "take back",
+                (Screen::Workload(page), Action::Back) if page.output.searches() => "end search",
                 (Screen::Requests(_), Action::NextPane) => "other list",
                 (Screen::Requests(_), Action::Revoke) => "end admission",
                 (Screen::Inbox(page), Action::Launch) if page.selected().is_some_and(|one| one.warning.is_some()) => {

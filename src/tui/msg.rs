@@ -27,7 +27,8 @@ use crate::core::{
     },
     launch::{
         form::{Answers, Form},
-        plan::{Plan, Usage, Workload},
+        plan::{Plan, Workload},
+        usage::Usage,
     },
     portal::{
         Opened,
@@ -143,7 +144,7 @@ pub enum Msg {
     /// Its end.
     LogEnd(Result<()>),
     /// What a workload uses.
-    Usage(Result<Usage>),
+    Usage(WorkloadId, Result<Option<Usage>>),
     /// Output of a terminal.
     Terminal(Bytes),
     /// Its end.
@@ -306,10 +307,10 @@ pub enum Effect {
     Look(Vec<(String, String, String)>),
     /// List workloads; again every two seconds while the screen is open.
     Workloads,
-    /// Follow a workload's output.
-    Logs { backend: String, id: String },
-    /// Measure it every two seconds.
-    Usage { backend: String, id: String },
+    /// Follow a workload's output, with the time of each line if that is wanted.
+    Logs { backend: String, id: String, times: bool },
+    /// Measure these again and again, as long as they are looked at.
+    Usage(Vec<WorkloadId>),
     /// Stop it, as job.
     Stop { job: u64, workload: Seen<WorkloadId> },
     /// Start it, or with `again` once more, as job.

@@ -7,8 +7,7 @@ use crate::core::{
     request::{Id, Request},
 };
 
-/// Backend and id of a workload.
-pub type WorkloadId = (String, String);
+pub use crate::core::launch::usage::WorkloadId;
 
 impl Row for Request {
     type Id = Id;
@@ -50,7 +49,7 @@ impl Row for Share {
 impl Row for Workload {
     type Id = WorkloadId;
     fn id(&self) -> WorkloadId {
-        (self.backend.clone(), self.id.clone())
+        self.key()
     }
     fn called(&self) -> String {
         format!("{} on {}", self.name, self.backend)

@@ -9,6 +9,7 @@ use super::{
     list::{Drawn, Lines, Rows, Shown, Unseen, Walk},
     msg::Effect,
     popups::{Popup, Popups},
+    rows::WorkloadId,
     screens::{catalog, console, image, inbox, launch, offers, requests, sources, workload, workloads},
 };
 use crate::core::{
@@ -149,6 +150,8 @@ pub struct State {
     pub findings: Vec<Finding>,
     /// Jobs whose good end changes what a source lists, and that source.
     pub changing: Vec<(u64, String)>,
+    /// What is being measured.
+    pub measured: Vec<WorkloadId>,
     /// The job that starts the shown workload again.
     pub restarting: Option<u64>,
     /// How many notices were not read.
@@ -189,6 +192,7 @@ impl State {
             backends,
             findings: Vec::new(),
             changing: Vec::new(),
+            measured: Vec::new(),
             restarting: None,
             unread: 0,
             offered: 0,
@@ -241,6 +245,7 @@ impl State {
             && match self.screen() {
                 Screen::Catalog => self.catalog.typing,
                 Screen::Launch(page) => page.editing.is_some(),
+                Screen::Workload(page) => page.output.typing.is_some(),
                 Screen::Console(_) => true,
                 _ => false,
             }

@@ -66,6 +66,20 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
         Some(Screen::Requests(page)) => effects.extend(page.wants_more()),
         _ => {}
     }
+    measure(state, effects, page);
+}
+
+/// What runs and is looked at is measured, and nothing else.
+fn measure(state: &mut State, effects: &mut Vec<Effect>, page: usize) {
+    let wanted = match state.screen() {
+        Screen::Workloads(screen) => screen.running_in_sight(page),
+        Screen::Workload(screen) if screen.workload.state.is_live() => vec![screen.workload.key()],
+        _ => Vec::new(),
+    };
+    if wanted != state.measured {
+        state.measured.clone_from(&wanted);
+        effects.push(if wanted.is_empty() { Effect::Leave(&[Slot::Usage]) } else { Effect::Usage(wanted) });
+    }
 }
 
 /// Keys that mean rows of the list wait until the list is what was asked for, and so do all keys after them.
@@ -153,6 +167,23 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    let lines = state.page();
+    if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+        let height = page.height(lines);
+        let output = &mut page.output;
+        match key.code {
+            _ if leaves(&key) => output.end(false),
+            KeyCode::Enter => output.end(true),
+            KeyCode::Down => output.next(true, height),
+            KeyCode::Up => output.next(false, height),
+            _ => {
+                if output.typing.as_mut().is_some_and(|typing| typing.input.key(&key)) {
+                    output.typed(height);
+                }
+            }
+        }
+        return Vec::new();
+    }
     match key.code {
         _ if leaves(&key) => {
             state.catalog.typing = false;
@@ -205,6 +236,7 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
     if let Some(why) = state.popups.refuses(&KeyEvent::from(KeyCode::Char(' ')), state.clock) {
         return Err(why.to_owned());
     }
+    let lines = state.page();
     match state.popups.last_mut() {
         Some(Popup::Line { input, .. }) => input.paste(text)?,
         Some(Popup::Pick(pick)) => {
@@ -217,6 +249,13 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
             Some(Screen::Launch(page)) => {
                 if let Some(input) = &mut page.editing {
                     input.paste(text)?;
+                }
+            }
+            Some(Screen::Workload(page)) => {
+                if let Some(typing) = &mut page.output.typing {
+                    typing.input.paste(text)?;
+                    let height = page.height(lines);
+                    page.output.typed(height);
                 }
             }
             Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
@@ -281,7 +320,7 @@ pub fn slots(screen: &Screen) -> &'static [Slot] {
         Screen::Inbox(_) => &[Slot::Inbox, Slot::Request, Slot::News],
         Screen::Launch(_) => &[Slot::Form, Slot::Plan],
         Screen::Workloads(_) => &[Slot::Workloads],
-        Screen::Workload(_) => &[Slot::Logs, Slot::Usage, Slot::Workloads],
+        Screen::Workload(_) => &[Slot::Logs, Slot::Workloads],
         Screen::Console(_) => &[Slot::Terminal],
         Screen::Sources(_) => &[Slot::Health],
     }

@@ -56,6 +56,8 @@ pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workloa
         digest: String::new(),
         state: wharf::core::launch::plan::State::Running,
         created: None,
+        ports: Vec::new(),
+        addresses: Vec::new(),
         note: String::new(),
     }
 }

@@ -152,6 +152,11 @@ pub fn starter() -> String {
     format!("file:{}:1", layout.display())
 }
 
+/// A port that nobody listens on in this moment.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// A name that no run before this one has used: a lab that stays up keeps what the stories leave in it.
 pub fn fresh(name: &str) -> String {
     static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

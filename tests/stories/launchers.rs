@@ -10,10 +10,11 @@ use futures_util::TryStreamExt;
 use wharf::{
     adapters::local::{Local, Runtime},
     core::{
-        base::{context::Context, error::Kind},
+        base::{context::Context, error::Kind, text::now},
         image::model::Image,
         launch::{
             form::Answers,
+            logs::{Wanted, split},
             plan::{State, Workload},
         },
         portal::Portal,
@@ -51,7 +52,8 @@ async fn until(launcher: &Arc<dyn Launcher>, id: &str, wanted: impl Fn(&State) -
 }
 
 async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
-    let chunks: Vec<_> = launcher.logs(&Context::default(), id, true).await.unwrap().try_collect().await.unwrap();
+    let chunks: Vec<_> =
+        launcher.logs(&Context::default(), id, Wanted::following()).await.unwrap().try_collect().await.unwrap();
     String::from_utf8_lossy(&chunks.concat()).into_owned()
 }
 
@@ -99,10 +101,6 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     );
     let (_, code) = launcher.exec(&cx, &made.id, vec!["false".into()]).await.unwrap();
     assert_eq!(code, 1, "{name}: the exit code comes back");
-    if name != "rootless" {
-        // Rootless Podman on this lab's control groups has no figures.
-        assert!(launcher.usage(&cx, &made.id).await.unwrap().memory > 0, "{name}");
-    }
     let mut terminal = launcher.terminal(&cx, &made.id, Some(vec!["/bin/sh".into()]), (80, 24)).await.unwrap();
     terminal.input.send("echo $((40+2)); exit\r".into()).await.unwrap();
     let mut typed = String::new();
@@ -118,6 +116,64 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     until(&launcher, &made.id, |state| matches!(state, State::Exited(_))).await;
     launcher.remove(&cx, &made.id).await.unwrap();
     attached(&launcher, portal, &image).await;
+    watched(&launcher, portal, &image).await;
+    reached(&launcher, portal, &image).await;
+}
+
+/// A busy program is measured, and its output comes with times if they are wanted.
+async fn watched(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
+    let cx = Context::default();
+    let name = launcher.name().to_owned();
+    let command = "sh -c 'echo begun; while :; do :; done'";
+    let plan = launcher.plan(&cx, image, &answers(&[("command", command), ("network", "none")])).await.unwrap();
+    let made = launcher.launch(&cx, &plan, &supply(portal, image).await).await.unwrap();
+    let read = async |wanted: Wanted| -> String {
+        let chunks: Vec<_> = launcher.logs(&cx, &made.id, wanted).await.unwrap().try_collect().await.unwrap();
+        String::from_utf8_lossy(&chunks.concat()).into_owned()
+    };
+    let began = Instant::now();
+    while !read(Wanted::default()).await.contains("begun") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{name}: it printed nothing");
+    }
+    let timed = read(Wanted { times: true, ..Wanted::default() }).await;
+    let (time, line) = split(timed.lines().next().unwrap()).unwrap_or_else(|| panic!("{name}: no time in {timed:?}"));
+    assert!((time - now()).abs() < 120 && line == "begun", "{name}: {timed:?}");
+    let since = async |since| read(Wanted { since: Some(since), ..Wanted::default() }).await;
+    assert_eq!((since(time - 60).await.as_str(), since(now() + 60).await.as_str()), ("begun\n", ""), "{name}");
+    if name != "rootless" {
+        // Rootless Podman on this lab's control groups has no figures.
+        let first = launcher.usage(&cx, &made.id).await.unwrap().expect("engines tell");
+        assert!(first.memory.unwrap() > 0 && first.cpu_percent.is_none(), "{name}: {first:?}");
+        let used = loop {
+            let usage = launcher.usage(&cx, &made.id).await.unwrap().unwrap();
+            match usage.cpu_percent {
+                Some(percent) if percent > 5.0 => break percent,
+                _ => assert!(began.elapsed() < Duration::from_secs(60), "{name}: it does not count as busy: {usage:?}"),
+            }
+        };
+        assert!(used < 100.0 * 64.0, "{name}: one loop takes one processor, not {used} %");
+    }
+    launcher.remove(&cx, &made.id).await.unwrap();
+}
+
+/// Published ports are told with the address that they are open on.
+async fn reached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) {
+    let cx = Context::default();
+    let name = launcher.name().to_owned();
+    let port = lab::free_port();
+    let given = answers(&[("command", "sleep 300"), ("ports", &format!("{port}:80"))]);
+    let plan = launcher.plan(&cx, image, &given).await.unwrap();
+    let launched = launcher.launch(&cx, &plan, &supply(portal, image).await).await;
+    let made = match launched {
+        Ok(made) => made,
+        Err(error) => return eprintln!("left out: {name} has no private network here: {error}"),
+    };
+    let told: Vec<String> = made.ports.iter().map(ToString::to_string).collect();
+    launcher.remove(&cx, &made.id).await.unwrap();
+    if name == "docker" && told.is_empty() {
+        return eprintln!("left out: the lab's docker has no private network to publish from");
+    }
+    assert_eq!(told, [format!("127.0.0.1:{port} → 80/tcp")], "{name}");
 }
 
 /// A program with a terminal of its own is attached to, answers what is typed, and ends with it.
@@ -209,6 +265,16 @@ async fn sandbox(runtime: Runtime) {
         Some(1),
         "the image cannot be changed"
     );
+    let listed: serde_json::Value = serde_json::from_slice(&run(&["workloads", "--json"]).stdout).unwrap();
+    let napper = listed.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
+    assert!(napper["usage"]["memory"].as_u64().unwrap() > 0 && napper["usage"]["cpu_percent"].is_number(), "{napper}");
+    assert_eq!((&napper["usage"]["network"], &napper["ports"]), (&serde_json::Value::Null, &serde_json::json!([])));
+    for option in ["--timestamps", "--since=1h"] {
+        let refused = run(&["logs", id, option]);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = lab::complained(&refused);
+        assert!(said.contains("without times") && lab::said(&refused).is_empty(), "{said}");
+    }
     assert_eq!(run(&["stop", id]).status.code(), Some(0));
     let listed = lab::said(&run(&["workloads"]));
     assert!(listed.contains("stopped"), "it was asked, not killed: {listed}");

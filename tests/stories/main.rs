@@ -8,6 +8,7 @@
 )]
 
 mod attached;
+mod attaching;
 mod audits;
 mod bad_input;
 mod cli;
@@ -58,5 +59,6 @@ mod trust;
 mod typing;
 mod unpacking;
 mod upkeep;
+mod watching;
 mod websso;
 mod wire;

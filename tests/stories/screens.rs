@@ -14,7 +14,9 @@ use wharf::{
         image::model::{Health, Version},
         launch::{
             form::{Field, FieldKind, Form},
-            plan::{State as Run, Usage, Workload},
+            plan::{State as Run, Workload},
+            published::Published,
+            usage::Usage,
         },
         portal::{
             doctor::{self, Finding},
@@ -170,6 +172,8 @@ fn pictures() -> Vec<(&'static str, State)> {
         digest: String::new(),
         state,
         created: Some(1_763_999_000),
+        ports: vec![Published { address: "127.0.0.1".into(), port: 8080, inside: 80, protocol: "tcp".into() }],
+        addresses: Vec::new(),
         note: "Up 2 minutes".into(),
     };
     let mut runs = keys::state();
@@ -181,12 +185,24 @@ fn pictures() -> Vec<(&'static str, State)> {
         Msg::Workloads(
             vec![
                 workload("brave", Run::Running),
+                workload("quiet", Run::Running),
+                Workload {
+                    backend: "site".into(),
+                    ports: Vec::new(),
+                    addresses: vec!["10.0.0.7".into()],
+                    ..workload("node", Run::Running)
+                },
                 workload("tired", Run::Exited(0)),
                 workload("broken", Run::Exited(3)),
             ],
             vec![("podman".into(), broken)],
         ),
     );
+    let usage = |cpu: f64, memory: u64| Usage { cpu_percent: Some(cpu), memory: Some(memory), ..Usage::default() };
+    let full = Usage { memory_limit: Some(2 << 30), ..usage(187.25, 2 << 30) };
+    update(&mut runs, Msg::Usage(("docker".into(), "braveid".into()), Ok(Some(full))));
+    update(&mut runs, Msg::Usage(("site".into(), "nodeid".into()), Ok(None)));
+    update(&mut runs, Msg::Usage(("docker".into(), "quietid".into()), Ok(Some(usage(0.0, 456 << 10)))));
     all.push(("workloads", runs));
     let mut nothing = keys::state();
     keys::press(&mut nothing, "2");
@@ -200,16 +216,29 @@ fn pictures() -> Vec<(&'static str, State)> {
     for cpu_percent in [1.0, 50.0, 99.5] {
         update(
             &mut one,
-            Msg::Usage(Ok(Usage {
-                cpu_percent,
-                memory: 1 << 30,
-                memory_limit: 2 << 30,
-                network: (0, 0),
-                processes: 3,
-            })),
+            Msg::Usage(
+                ("docker".into(), "braveid".into()),
+                Ok(Some(Usage {
+                    cpu_percent: Some(cpu_percent),
+                    memory: Some(1 << 30),
+                    memory_limit: Some(2 << 30),
+                    processes: Some(3),
+                    ..Usage::default()
+                })),
+            ),
         );
     }
     all.push(("workload", one));
+    let mut searching = keys::state();
+    keys::press(&mut searching, "2");
+    update(&mut searching, Msg::Workloads(vec![workload("brave", Run::Running)], Vec::new()));
+    keys::press(&mut searching, "enter");
+    for step in 0..200 {
+        let more = if step % 7 == 0 { " Error: could not write checkpoint" } else { "" };
+        update(&mut searching, Msg::Log(format!("step {step}, time {}.0 ps{more}\n", step * 2).into()));
+    }
+    keys::press(&mut searching, "/ e r r o r enter N");
+    all.push(("workload-search", searching));
     let mut removing = keys::state();
     let asked = keys::press(&mut removing, "j D");
     let Some(Effect::Removals(targets)) = asked.last() else { panic!("{asked:?}") };

@@ -77,6 +77,8 @@ fn workload(state: Runs) -> Workload {
         digest: String::new(),
         state,
         created: None,
+        ports: Vec::new(),
+        addresses: Vec::new(),
         note: String::new(),
     }
 }
@@ -100,7 +102,7 @@ fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
     assert!(follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
     assert!(!follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
     let Screen::Workload(page) = state.screen() else { panic!() };
-    assert!(page.lines.is_empty() && page.ended.is_none(), "it is told from its beginning");
+    assert!(page.output.count() == 0 && page.ended.is_none(), "it is told from its beginning");
 }
 
 #[test]

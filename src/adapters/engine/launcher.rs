@@ -7,7 +7,7 @@ use bollard::{
     auth::DockerCredentials,
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
-        RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, StopContainerOptionsBuilder,
+        RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 use futures_util::{StreamExt, TryStreamExt};
@@ -28,7 +28,10 @@ use crate::core::{
     },
     launch::{
         form::{Answers, Form},
-        plan::{Plan, State, Usage, Workload, key, label, name_from},
+        logs::Wanted,
+        plan::{Plan, State, Workload, key, label, name_from},
+        published::{self, Published},
+        usage::Usage,
     },
     ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
     transfer::copy::{self, Options, Place},
@@ -36,6 +39,8 @@ use crate::core::{
 
 /// Seconds between asking a workload to end and ending it.
 const STOP_AFTER: i32 = 10;
+/// Ports of one container that are told at most.
+const PORTS: usize = 64;
 
 #[async_trait]
 impl Launcher for Engine {
@@ -168,9 +173,18 @@ impl Launcher for Engine {
         Ok((workloads, Extent::of(cut)))
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
         let what = format!("read the logs of {id}");
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).follow(follow).tail("5000").build();
+        let since = wanted.since.map_or(0, |since| i32::try_from(since).unwrap_or(i32::MAX));
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .follow(wanted.follow)
+            .timestamps(wanted.times)
+            .since(since)
+            // Whoever names a beginning wants all from there on.
+            .tail(if since > 0 { "all" } else { "5000" })
+            .build();
         let docker = self.docker().await?.clone();
         // Ask first: the stream itself would only end, without a word, for a workload that is gone.
         let _: serde_json::Value = self.read(&format!("/containers/{id}/json"), &what).await?;
@@ -202,38 +216,8 @@ impl Launcher for Engine {
         cx.unless_cancelled(&what, terminal::run(self, docker, id, command, &what)).await
     }
 
-    async fn usage(&self, cx: &Context, id: &str) -> Result<Usage> {
-        let what = format!("measure {id}");
-        let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-        cx.run(&what, async {
-            let docker = self.docker().await?;
-            let mut stream = std::pin::pin!(docker.stats(id, Some(options)));
-            let stats = stream
-                .next()
-                .await
-                .ok_or_else(|| Error::failed(&what, "the engine has no figures"))?
-                .map_err(|error| self.words(&what, &error))?;
-            let memory = stats.memory_stats.unwrap_or_default();
-            let cache = memory
-                .stats
-                .as_ref()
-                .and_then(|stats| stats.get("inactive_file").or(stats.get("total_inactive_file")))
-                .copied()
-                .unwrap_or(0);
-            let network = stats.networks.iter().flatten().fold((0, 0), |(received, sent), (_, one)| {
-                (received + one.rx_bytes.unwrap_or(0), sent + one.tx_bytes.unwrap_or(0))
-            });
-            let usage = Usage {
-                cpu_percent: 0.0,
-                memory: memory.usage.unwrap_or(0).saturating_sub(cache),
-                memory_limit: memory.limit.unwrap_or(0),
-                network,
-                processes: stats.pids_stats.and_then(|pids| pids.current).unwrap_or(0),
-            };
-            let total = stats.cpu_stats.and_then(|cpu| cpu.cpu_usage).and_then(|usage| usage.total_usage).unwrap_or(0);
-            Ok(self.cpu_percent(id, total, usage))
-        })
-        .await
+    async fn usage(&self, cx: &Context, id: &str) -> Result<Option<Usage>> {
+        self.reading(cx, id).await
     }
 
     async fn stop(&self, cx: &Context, id: &str) -> Result<()> {
@@ -423,15 +407,7 @@ impl Engine {
         let labels = summary.labels.unwrap_or_default();
         let labelled = |key: &str| labels.get(key).map(|value| clean::short(value, 400));
         let status = clean::short(summary.status.as_deref().unwrap_or(""), 80);
-        let ports: Vec<String> = summary
-            .ports
-            .iter()
-            .flatten()
-            .filter_map(|port| {
-                port.public_port
-                    .map(|public| format!("{}:{public}→{}", port.ip.as_deref().unwrap_or(""), port.private_port))
-            })
-            .collect();
+        let ports = summary.ports.iter().flatten().filter_map(Port::published);
         Workload {
             id: summary.id.unwrap_or_default().chars().take(12).collect(),
             backend: self.name.clone(),
@@ -450,7 +426,9 @@ impl Engine {
                 other => State::Other(clean::short(other, 20)),
             },
             created: summary.created,
-            note: [status, ports.join(" ")].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  "),
+            ports: published::tidy(ports.take(PORTS)),
+            addresses: Vec::new(),
+            note: status,
         }
     }
 }
@@ -477,4 +455,18 @@ struct Port {
     ip: Option<String>,
     private_port: u16,
     public_port: Option<u16>,
+    #[serde(rename = "Type")]
+    protocol: Option<String>,
+}
+
+impl Port {
+    /// The way from the host into it, if there is one.
+    fn published(&self) -> Option<Published> {
+        Some(Published {
+            address: clean::short(self.ip.as_deref().unwrap_or(""), 60),
+            port: self.public_port.filter(|port| *port > 0)?,
+            inside: self.private_port,
+            protocol: clean::short(self.protocol.as_deref().unwrap_or("tcp"), 8),
+        })
+    }
 }

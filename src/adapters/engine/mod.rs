@@ -9,6 +9,7 @@ mod life;
 mod plan;
 mod terminal;
 mod upkeep;
+mod usage;
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,6 @@ use crate::core::{
     },
     config::{Config, SourceConfig},
     image::{manifest::RawManifest, reference::ImageRef},
-    launch::plan::Usage,
     portal::{Source, doctor::State},
     ports::Launcher,
 };
@@ -49,7 +49,7 @@ pub struct Engine {
     config: SourceConfig,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
-    samples: Mutex<HashMap<String, (u64, std::time::Instant)>>,
+    samples: Mutex<HashMap<String, usage::Sample>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
     /// Exported images by id, scanned.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
@@ -198,19 +198,6 @@ impl Engine {
             EngineError::RequestTimeoutError => crate::core::base::context::timed_out(what, Duration::from_secs(120)),
             other => connection::no_answer(&self.config, what, &http::causes(other)),
         }
-    }
-
-    /// Keeps one processor sample and gives the share used since the last one.
-    fn cpu_percent(&self, id: &str, total: u64, mut usage: Usage) -> Usage {
-        let now = std::time::Instant::now();
-        let mut samples = self.samples.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((before, then)) = samples.insert(id.to_owned(), (total, now)) {
-            let nanoseconds = now.duration_since(then).as_nanos() as f64;
-            if nanoseconds > 0.0 {
-                usage.cpu_percent = total.saturating_sub(before) as f64 / nanoseconds * 100.0;
-            }
-        }
-        usage
     }
 }
 

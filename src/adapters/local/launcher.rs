@@ -32,7 +32,9 @@ use crate::{
         image::model::{Health, Image, ImageKind, Platform},
         launch::{
             form::{Answers, Form},
-            plan::{Plan, State, Usage, Workload, name_from},
+            logs::Wanted,
+            plan::{Plan, State, Workload, name_from},
+            usage::{self, Usage},
         },
         ports::{ByteStream, Extent, Launcher, Supply, Terminal},
     },
@@ -188,9 +190,14 @@ impl Launcher for Local {
         Ok((self.all().await?.into_iter().map(|kept| kept.workload).collect(), Extent::Whole))
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
         let what = format!("read the logs of {id}");
         let kept = self.find(id).await?;
+        if wanted.needs_times() {
+            return Err(Error::unsupported(what, "local workloads keep their output without times")
+                .hint("let the program print them, or launch it on an engine"));
+        }
+        let follow = wanted.follow;
         let reader = Reader { folder: kept.folder, what, follow, part: None, following: None, ended: false };
         Ok(Box::pin(stream::try_unfold(reader, Reader::next)))
     }
@@ -264,20 +271,25 @@ impl Launcher for Local {
         Ok((all, i64::from(output.code)))
     }
 
-    async fn usage(&self, _cx: &Context, id: &str) -> Result<Usage> {
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let kept = self.find(id).await?.here(&what)?;
         let pid = kept.pid.ok_or_else(|| Error::not_found(&what, "it is not running"))?;
         let (nanoseconds, memory, processes) =
             tokio::task::spawn_blocking(move || processes::usage(pid)).await.during(&what)?;
-        let mut usage = Usage { memory, processes, memory_limit: kept.spec.memory, ..Usage::default() };
         let now = std::time::Instant::now();
         let mut samples = self.samples.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((before, then)) = samples.insert(id.to_owned(), (nanoseconds, now)) {
-            let elapsed = now.duration_since(then).as_nanos().max(1) as f64;
-            usage.cpu_percent = nanoseconds.saturating_sub(before) as f64 / elapsed * 100.0;
-        }
-        Ok(usage)
+        let before = samples.insert(id.to_owned(), (nanoseconds, now));
+        Ok(Some(Usage {
+            cpu_percent: before
+                .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),
+            processors: Some(kept.spec.processors).filter(|count| *count > 0),
+            memory: Some(memory),
+            // It is one of each process, not of them all.
+            memory_limit: None,
+            network: None,
+            processes: Some(processes),
+        }))
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
@@ -486,6 +498,8 @@ fn load(folder: &Path) -> Option<Kept> {
         digest: spec.digest.clone(),
         state,
         created: Some(spec.created),
+        ports: Vec::new(),
+        addresses: Vec::new(),
         note: String::new(),
     };
     Some(Kept { folder: folder.to_owned(), spec, workload, pid, stands })

@@ -6,6 +6,7 @@
 mod account;
 mod answers;
 mod asking;
+mod attach;
 mod catalog;
 mod cloud;
 mod device;
@@ -28,6 +29,7 @@ mod settings;
 mod sharing;
 mod transfers;
 mod upkeep;
+mod usage;
 mod volumes;
 mod websso;
 mod words;
@@ -56,11 +58,17 @@ pub struct Images {
     making: tokio::sync::Mutex<()>,
     /// What the form of a server offered last.
     offered_now: tokio::sync::Mutex<Option<(std::time::Instant, Arc<plan::Facts>)>>,
+    readings: usage::Readings,
 }
 
 impl Images {
     fn new(cloud: Arc<Cloud>) -> Self {
-        Self { cloud, making: tokio::sync::Mutex::default(), offered_now: tokio::sync::Mutex::default() }
+        Self {
+            cloud,
+            making: tokio::sync::Mutex::default(),
+            offered_now: tokio::sync::Mutex::default(),
+            readings: usage::Readings::default(),
+        }
     }
 }
 

@@ -32,7 +32,9 @@ use crate::{
         },
         launch::{
             form::{Answers, Form},
-            plan::{Plan, State, Usage, Workload, label},
+            logs::Wanted,
+            plan::{Plan, State, Workload, label},
+            usage::Usage,
         },
         ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
     },
@@ -52,7 +54,7 @@ pub const CERTIFIED: &str = "2.63";
 const SNAPSHOT: &str = "2.45";
 
 /// The path of a server; an id from outside is checked first.
-fn path(what: &str, id: &str) -> Result<String> {
+pub fn path(what: &str, id: &str) -> Result<String> {
     if text::is_uuid(id) { Ok(format!("servers/{id}")) } else { Err(Error::usage(what, "not the id of a server")) }
 }
 
@@ -148,11 +150,9 @@ impl Images {
                 other => State::Other(clean::short(&other.to_lowercase().replace('_', " "), 20)),
             },
             created: server.created.as_deref().and_then(text::parse_timestamp),
-            note: [server.address_words(), server.fault_words()]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(" · "),
+            ports: Vec::new(),
+            addresses: server.address_words(),
+            note: server.fault_words(),
         }
     }
 }
@@ -255,8 +255,13 @@ impl Launcher for Images {
         }
     }
 
-    async fn logs(&self, _cx: &Context, id: &str, follow: bool) -> Result<ByteStream> {
+    async fn logs(&self, _cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream> {
         let what = format!("read the console of {id}");
+        if wanted.needs_times() {
+            return Err(Error::unsupported(what, "the console of a server is kept without times")
+                .hint("its own system log has them"));
+        }
+        let follow = wanted.follow;
         let first = self.console(&what, id).await?;
         let (images, id) = (Self::new(self.cloud.clone()), id.to_owned());
         let begin = (Some(first.clone()), first, images, id, what);
@@ -312,8 +317,16 @@ impl Launcher for Images {
             .hint("sign in with ssh, if it has a network and your key"))
     }
 
-    async fn usage(&self, _cx: &Context, id: &str) -> Result<Usage> {
-        Err(Error::unsupported(format!("measure {id}"), "clouds show that to administrators only"))
+    async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
+        self.figures(id).await
+    }
+
+    async fn attach(&self, cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
+        self.put_in(cx, id, volume).await
+    }
+
+    async fn detach(&self, cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
+        self.take_out(cx, id, volume).await
     }
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {

@@ -105,6 +105,11 @@ impl Block {
         self.attachments.iter().map(|one| clean::short(&one.server_id, 80)).collect()
     }
 
+    /// Whether it may be in several servers at once.
+    pub fn goes_into_many(&self) -> bool {
+        self.multiattach
+    }
+
     /// Whether others build on it.
     pub fn has_dependents(&self) -> bool {
         self.has_dependent_backups

@@ -177,6 +177,13 @@ pub fn when(given: &str) -> Result<i64> {
     })
 }
 
+/// A time that was: `7d`, `12h` or `30min` ago, or RFC 3339. Seconds since 1970.
+pub fn since(given: &str) -> Result<i64> {
+    span(given).map(|span| now().saturating_sub(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
+        Error::usage(format!("--since {given}"), "not a time").hint("write 7d, 12h, 30min or 2030-01-31T12:00:00Z")
+    })
+}
+
 /// Seconds since 1970, by the system clock.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_second()

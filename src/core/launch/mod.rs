@@ -1,5 +1,8 @@
-//! Launching as data: the form that is filled in, the plan, the workload.
+//! Launching as data: the form that is filled in, the plan, the workload, and what a workload tells.
 
 pub mod form;
+pub mod logs;
 pub mod plan;
+pub mod published;
 pub mod questions;
+pub mod usage;

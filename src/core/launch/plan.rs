@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::form::Answers;
+use super::{form::Answers, published::Published, usage::WorkloadId};
 use crate::core::{
     base::error::{Error, Result},
     image::model::Pinned,
@@ -191,32 +191,32 @@ pub struct Workload {
     pub state: State,
     /// Seconds since 1970.
     pub created: Option<i64>,
-    /// Published ports and the like, in words.
+    /// Ports of the host that lead into it.
+    pub ports: Vec<Published>,
+    /// Addresses of its own.
+    pub addresses: Vec<String>,
+    /// What else its backend says of it, in words.
     pub note: String,
 }
 
 impl Workload {
+    /// Its backend and its id there.
+    pub fn key(&self) -> WorkloadId {
+        (self.backend.clone(), self.id.clone())
+    }
+
+    /// Where it can be reached, in words: published ports, else addresses of its own.
+    pub fn reached(&self) -> String {
+        let ports = self.ports.iter().map(ToString::to_string);
+        ports.chain(self.addresses.iter().cloned()).collect::<Vec<_>>().join(", ")
+    }
+
     /// The image as people say it.
     pub fn image_words(&self) -> String {
         self.image
             .parse::<crate::core::image::reference::ImageRef>()
             .map_or_else(|_| self.image.clone(), |reference| reference.spoken())
     }
-}
-
-/// One reading of a workload's use of the machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Usage {
-    /// Processor use in per cent of one core.
-    pub cpu_percent: f64,
-    /// Memory in bytes.
-    pub memory: u64,
-    /// Its limit in bytes, 0 if none.
-    pub memory_limit: u64,
-    /// Bytes received and sent so far.
-    pub network: (u64, u64),
-    /// Processes.
-    pub processes: u64,
 }
 
 /// A name for a workload, from that of its image: letters, figures and minus, as every backend and host takes them.

@@ -10,6 +10,7 @@ use crate::core::{
         context::Context,
         error::{Error, Kind, Result},
     },
+    image::reference::ImageRef,
     launch::plan::Workload,
     ports::{Extent, Launcher},
 };
@@ -122,6 +123,24 @@ impl Portal {
         done
     }
 
+    /// Puts a volume into a server of the same cloud, or takes it out. A volume without a cloud is one of that cloud.
+    pub async fn attach(&self, cx: &Context, backend: &str, id: &str, volume: &str, there: bool) -> Result<ImageRef> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let whole = if volume.contains("://") { volume.to_owned() } else { format!("volume://{backend}/{volume}") };
+        let reference: ImageRef = whole.parse()?;
+        if !matches!(reference, ImageRef::Volume { .. }) {
+            return Err(Error::usage(format!("use {reference} as a volume"), "it is none")
+                .hint("write volume://CLOUD/NAME, or the volume's name or id"));
+        }
+        let (action, done) = if there {
+            ("attach", launcher.attach(cx, id, &reference).await)
+        } else {
+            ("detach", launcher.detach(cx, id, &reference).await)
+        };
+        self.note(self.entry(action, format!("{reference}: {id} on {backend}")), &done).await;
+        done.map(|()| reference)
+    }
+
     /// Runs a command in a workload. The audit tells of the program, not of its arguments: they may hold a secret.
     pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let launcher = self.launcher(Some(backend), None)?;
@@ -153,6 +172,8 @@ mod tests {
             digest: String::new(),
             state: State::Running,
             created: None,
+            ports: Vec::new(),
+            addresses: Vec::new(),
             note: String::new(),
         };
         let all = [

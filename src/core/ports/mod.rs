@@ -37,7 +37,9 @@ use super::{
     },
     launch::{
         form::{Answers, Form},
-        plan::{Plan, Usage, Workload},
+        logs::Wanted,
+        plan::{Plan, Workload},
+        usage::Usage,
     },
     portal::{
         doctor::{Looked, Named, Ready},
@@ -314,8 +316,9 @@ pub trait Launcher: Send + Sync {
     /// The workloads of this backend, as far as its list can be read, and whether that is all.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
-    /// Output so far, and more as it comes with `follow`.
-    async fn logs(&self, cx: &Context, id: &str, follow: bool) -> Result<ByteStream>;
+    /// Output so far, and what else is wanted of it. Where times are, each line begins with its own; a backend that
+    /// keeps none refuses with [`Kind::Unsupported`](super::base::error::Kind::Unsupported) before it reads anything.
+    async fn logs(&self, cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream>;
 
     /// A terminal: attached to the workload, or to a new process in it.
     async fn terminal(
@@ -329,8 +332,22 @@ pub trait Launcher: Send + Sync {
     /// Runs a command in the workload without a terminal; gives its output and exit code.
     async fn exec(&self, cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)>;
 
-    /// What it uses right now.
-    async fn usage(&self, cx: &Context, id: &str) -> Result<Usage>;
+    /// What it uses right now; `None` where this backend does not tell, so that nobody asks again. What it does not
+    /// know is left out, never guessed. It answers at once and makes nothing: the use of processors is that since the
+    /// call before, of the same workload, and the first call has none.
+    async fn usage(&self, _cx: &Context, _id: &str) -> Result<Option<Usage>> {
+        Ok(None)
+    }
+
+    /// Puts a volume of the same cloud into it, and comes back when it is there; there already is fine.
+    async fn attach(&self, _cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
+        Err(cannot(self.name(), &format!("attach {volume} to {id} on")))
+    }
+
+    /// Takes a volume out of it, and comes back when it is free; not there is fine.
+    async fn detach(&self, _cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
+        Err(cannot(self.name(), &format!("detach {volume} from {id} on")))
+    }
 
     /// Stops it; one that stands still is stopped already.
     async fn stop(&self, cx: &Context, id: &str) -> Result<()>;

@@ -15,6 +15,7 @@ use crate::{
         },
         catalog::{facets, search},
         image::{model::Image, reference::ImageRef},
+        launch::{logs::Wanted, usage::WorkloadId},
         portal::{
             Portal,
             sign_in::SignIn,
@@ -27,6 +28,9 @@ use crate::{
 
 /// How often a shown workload is looked at again.
 const WATCH: Duration = Duration::from_secs(2);
+/// How often several shown workloads are measured again, and how soon for the first time.
+const MEASURE: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(1);
 /// How long the first frame has the machine to itself.
 const FIRST_FRAME: Duration = Duration::from_millis(10);
 /// Rows that are searched at once, without a thread of their own.
@@ -250,24 +254,11 @@ impl Jobs {
                     tokio::time::sleep(WATCH).await;
                 }
             }),
-            Effect::Logs { backend, id } => self.read(Slot::Logs, move |post| async move {
-                let ended = follow(&portal, &backend, &id, &post).await;
+            Effect::Logs { backend, id, times } => self.read(Slot::Logs, move |post| async move {
+                let ended = follow(&portal, &backend, &id, times, &post).await;
                 post.send(Msg::LogEnd(ended)).await;
             }),
-            Effect::Usage { backend, id } => self.read(Slot::Usage, move |post| async move {
-                loop {
-                    let usage = match portal.launcher(Some(&backend), None) {
-                        Ok(launcher) => launcher.usage(&Context::default(), &id).await,
-                        Err(error) => Err(error),
-                    };
-                    let over = usage.is_err();
-                    post.send(Msg::Usage(usage)).await;
-                    if over {
-                        break;
-                    }
-                    tokio::time::sleep(WATCH).await;
-                }
-            }),
+            Effect::Usage(of) => self.read(Slot::Usage, move |post| async move { measure(&portal, of, &post).await }),
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().within(Duration::from_secs(8));
                 // Each is shown when it is there.
@@ -403,9 +394,29 @@ pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
     }
 }
 
-async fn follow(portal: &Portal, backend: &str, id: &str, post: &Post) -> Result<()> {
+/// Measures workloads until none of them tells anything. A first pair of readings comes soon: the use of processors is
+/// that between two.
+async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
+    // Whoever scrolls on is not there to read.
+    tokio::time::sleep(GLANCE).await;
+    let alone = of.len() == 1;
+    let mut pause = SOON;
+    while !of.is_empty() {
+        let mut answers = std::pin::pin!(portal.measure(std::mem::take(&mut of)));
+        while let Some((id, told)) = answers.next().await {
+            if !matches!(told, Ok(None)) {
+                of.push(id.clone());
+            }
+            post.send(Msg::Usage(id, told)).await;
+        }
+        tokio::time::sleep(pause).await;
+        pause = if alone { WATCH } else { MEASURE };
+    }
+}
+
+async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Post) -> Result<()> {
     let launcher = portal.launcher(Some(backend), None)?;
-    let mut stream = launcher.logs(&Context::default(), id, true).await?;
+    let mut stream = launcher.logs(&Context::default(), id, Wanted { times, ..Wanted::following() }).await?;
     while let Some(bytes) = stream.try_next().await? {
         post.send(Msg::Log(bytes)).await;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Listed;
-use crate::core::base::clean;
+use crate::core::{base::clean, launch::usage::Traffic};
 
 /// `GET /servers/ID`, and the answer to `POST /servers`.
 #[derive(Debug, Deserialize)]
@@ -76,9 +76,9 @@ impl Server {
     }
 
     /// Its addresses.
-    pub fn address_words(&self) -> String {
+    pub fn address_words(&self) -> Vec<String> {
         let all = self.addresses.values().flatten().map(|address| clean::short(&address.addr, 60));
-        all.take(4).collect::<Vec<_>>().join(" ")
+        all.take(8).collect()
     }
 
     /// The image it booted from.
@@ -219,5 +219,116 @@ impl From<RawLimits> for Limits {
             cores: (raw.total_cores_used, raw.max_total_cores),
             memory: (raw.used_memory, raw.max_memory),
         }
+    }
+}
+
+/// What a server was given, as it tells from version 2.47 on: memory in MiB.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub struct Given {
+    #[serde(deserialize_with = "super::lenient")]
+    pub vcpus: u64,
+    #[serde(deserialize_with = "super::lenient")]
+    pub ram: u64,
+}
+
+/// `GET /servers/ID` from version 2.47 on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GivenAnswer {
+    /// The server.
+    pub server: GivenServer,
+}
+
+/// The part of it that says what it was given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GivenServer {
+    #[serde(deserialize_with = "super::lenient")]
+    pub flavor: Given,
+}
+
+/// `GET /servers/ID/diagnostics` from version 2.48 on. Of its memory nobody can say in which unit it is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DiagnosticsAnswer {
+    #[serde(deserialize_with = "super::lenient")]
+    cpu_details: Vec<ProcessorTime>,
+    #[serde(deserialize_with = "super::lenient")]
+    nic_details: Vec<Octets>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProcessorTime {
+    #[serde(deserialize_with = "super::lenient")]
+    time: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Octets {
+    #[serde(deserialize_with = "super::lenient")]
+    rx_octets: u64,
+    #[serde(deserialize_with = "super::lenient")]
+    tx_octets: u64,
+}
+
+/// What a server takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// Nanoseconds of all its processors.
+    pub processor_time: Option<u64>,
+    /// What went over its network.
+    pub network: Option<Traffic>,
+}
+
+impl DiagnosticsAnswer {
+    /// The sums.
+    pub fn diagnostics(&self) -> Diagnostics {
+        let times: Vec<u64> = self.cpu_details.iter().filter_map(|one| one.time).collect();
+        let octets = self.nic_details.iter().map(|one| (one.rx_octets, one.tx_octets));
+        Diagnostics {
+            processor_time: (!times.is_empty()).then(|| times.into_iter().fold(0, u64::saturating_add)),
+            network: (!self.nic_details.is_empty()).then(|| Traffic::sum(octets)),
+        }
+    }
+}
+
+/// `GET /servers/ID/os-volume_attachments`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct AttachmentsAnswer {
+    #[serde(deserialize_with = "super::lenient")]
+    volume_attachments: Vec<VolumeAttachment>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct VolumeAttachment {
+    #[serde(deserialize_with = "super::lenient")]
+    volume_id: String,
+}
+
+impl AttachmentsAnswer {
+    /// Ids of the volumes that are in it.
+    pub fn volumes(&self) -> impl Iterator<Item = &str> {
+        self.volume_attachments.iter().map(|one| one.volume_id.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn diagnostics_are_summed_and_what_is_not_there_is_not_told() {
+        let read = |text: &str| serde_json::from_str::<DiagnosticsAnswer>(text).unwrap().diagnostics();
+        let told = read(
+            r#"{"cpu_details": [{"id": 0, "time": 5}, {"id": 1, "time": 6}], "nic_details": [{"rx_octets": 1, "tx_octets": 2}]}"#,
+        );
+        assert_eq!(told, Diagnostics { processor_time: Some(11), network: Some(Traffic { received: 1, sent: 2 }) });
+        assert_eq!(read(r#"{"cpu_details": null, "nic_details": []}"#), Diagnostics::default());
+        assert_eq!(read(r#"{"cpu_details": [{"id": 0, "time": null}]}"#), Diagnostics::default());
     }
 }

@@ -1,0 +1,170 @@
+//! What workloads use of their machines. What nobody tells stays untold: no figure is made up.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+
+use super::plan::Workload;
+use crate::core::{
+    base::{context::Context, error::Result, text},
+    portal::Portal,
+};
+
+/// Measurements at a time.
+const AT_ONCE: usize = 8;
+/// How long one workload is waited for.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Between two readings that give the use of processors.
+const BETWEEN: Duration = Duration::from_millis(250);
+
+/// A workload: its backend and its id there.
+pub type WorkloadId = (String, String);
+
+/// One reading of a workload's use of the machine; what its backend does not tell is left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Usage {
+    /// Processor use since the reading before, in per cent of one processor; the first reading has none.
+    pub cpu_percent: Option<f64>,
+    /// Processors that it was given.
+    pub processors: Option<u64>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Its limit in bytes.
+    pub memory_limit: Option<u64>,
+    /// What went over its network so far.
+    pub network: Option<Traffic>,
+    /// Processes.
+    pub processes: Option<u64>,
+}
+
+/// Bytes over a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+}
+
+impl Traffic {
+    /// The sum over interfaces, of which each has received and sent so much.
+    pub fn sum(all: impl IntoIterator<Item = (u64, u64)>) -> Self {
+        all.into_iter().fold(Self::default(), |sum, (received, sent)| Self {
+            received: sum.received.saturating_add(received),
+            sent: sum.sent.saturating_add(sent),
+        })
+    }
+}
+
+/// What stands where a figure is not told.
+pub const UNTOLD: &str = "-";
+
+impl Usage {
+    /// Processor use for a narrow column: `12.5%`.
+    pub fn cpu_words(&self) -> String {
+        self.cpu_percent.map_or_else(|| UNTOLD.to_owned(), |percent| format!("{percent:.1}%"))
+    }
+
+    /// Memory for a narrow column: `1.10 GiB`.
+    pub fn memory_words(&self) -> String {
+        self.memory.map_or_else(|| UNTOLD.to_owned(), text::size)
+    }
+
+    /// Memory and its limit: `1.10 GiB of 4.00 GiB`.
+    pub fn memory_of_words(&self) -> String {
+        match self.memory_limit {
+            Some(limit) => format!("{} of {}", self.memory_words(), text::size(limit)),
+            None => self.memory_words(),
+        }
+    }
+
+    /// Whether nine tenths of its memory are used.
+    pub fn is_nearly_full(&self) -> bool {
+        matches!((self.memory, self.memory_limit), (Some(used), Some(limit)) if used / 9 > limit / 10)
+    }
+}
+
+/// A limit as places tell it that write "none" as 0 or as all that a number holds.
+pub fn limit(told: Option<u64>) -> Option<u64> {
+    told.filter(|bytes| (1..1 << 50).contains(bytes))
+}
+
+/// The use of processors between two readings of processor time, in per cent of one processor.
+pub fn percent(before: u64, now: u64, nanoseconds: f64) -> Option<f64> {
+    (nanoseconds > 0.0 && now >= before).then(|| (now - before) as f64 / nanoseconds * 100.0)
+}
+
+impl Portal {
+    /// Measures these, a few at a time; the answers come as they are there, `None` where the backend does not tell.
+    pub fn measure(&self, of: Vec<WorkloadId>) -> impl Stream<Item = (WorkloadId, Result<Option<Usage>>)> + '_ {
+        stream::iter(of)
+            .map(|id| async { (self.measure_one(&id).await, id) })
+            .buffer_unordered(AT_ONCE)
+            .map(|(told, id)| (id, told))
+    }
+
+    async fn measure_one(&self, (backend, id): &WorkloadId) -> Result<Option<Usage>> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let cx = Context::default().within(PATIENCE);
+        cx.run(&format!("measure {id}"), launcher.usage(&cx, id)).await
+    }
+
+    /// What those of these that run use now, as far as it is told within a time. Who gives no figure for processors
+    /// at once is asked a second time.
+    pub async fn usages(&self, all: &[Workload], within: Duration) -> HashMap<WorkloadId, Usage> {
+        let mut known = HashMap::new();
+        let mut asked: Vec<WorkloadId> = all.iter().filter(|one| one.state.is_live()).map(Workload::key).collect();
+        let work = async {
+            for second in [false, true] {
+                let mut answers = std::pin::pin!(self.measure(std::mem::take(&mut asked)));
+                while let Some((id, told)) = answers.next().await {
+                    match told {
+                        Ok(Some(usage)) => {
+                            if usage.cpu_percent.is_none() && usage.memory.is_some() {
+                                asked.push(id.clone());
+                            }
+                            known.insert(id, usage);
+                        }
+                        Ok(None) => {}
+                        Err(error) => tracing::info!(%error, "a workload was not measured"),
+                    }
+                }
+                if !second && !asked.is_empty() {
+                    tokio::time::sleep(BETWEEN).await;
+                }
+            }
+        };
+        // What came by then is told.
+        let _ = tokio::time::timeout(within, work).await;
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_is_never_a_figure() {
+        let nothing = Usage::default();
+        assert_eq!((nothing.cpu_words().as_str(), nothing.memory_of_words().as_str()), ("-", "-"));
+        let flavor = Usage { memory_limit: Some(2 << 30), ..Usage::default() };
+        assert_eq!(flavor.memory_of_words(), "- of 2.00 GiB");
+        let known = Usage { cpu_percent: Some(12.54), memory: Some(1 << 30), ..flavor };
+        assert_eq!((known.cpu_words().as_str(), known.memory_of_words().as_str()), ("12.5%", "1.00 GiB of 2.00 GiB"));
+        assert!(!known.is_nearly_full() && Usage { memory: Some(2 << 30), ..flavor }.is_nearly_full());
+        for none in [None, Some(0), Some(u64::MAX), Some((1 << 63) - 4096)] {
+            assert_eq!(limit(none), None);
+        }
+        assert_eq!(limit(Some(512)), Some(512));
+    }
+
+    #[test]
+    fn processor_time_between_two_readings_is_a_share_of_one_processor() {
+        assert_eq!(percent(1_000, 2_000, 2_000.0), Some(50.0));
+        assert_eq!(percent(0, 4_000, 1_000.0), Some(400.0));
+        // It was started again, or no time has passed.
+        assert_eq!((percent(2_000, 1_000, 10.0), percent(1, 2, 0.0)), (None, None));
+    }
+}
