@@ -20,7 +20,7 @@
 //!
 //! # How data flows
 //!
-//! A key becomes an [`Action`](tui::action::Action) by the key map, or text. [`update`](tui::update::update) takes a
+//! A key becomes an [`Action`](tui::kit::action::Action) by the key map, or text. [`update`](tui::update::update) takes a
 //! [`Msg`](tui::msg::Msg), changes the [`State`](tui::state::State) and gives [`Effect`](tui::msg::Effect)s; it is a
 //! plain function. The loop in [`tui`] draws once for every drained batch. [`Jobs`](tui::jobs::Jobs) carries effects
 //! out over the same [`Portal`](core::portal::Portal) that the command line awaits. A read lives in a slot, where the
@@ -70,8 +70,8 @@
 //! - **What a look at a row tells is kept in the list** ([`core::catalog::learnt`]): registries list names and tags only.
 //! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
 //! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
-//! - **Deciding is deciding on what was shown** ([`tui::list`]): one stands on a row by its id; what cannot be undone takes
-//!   a [`Seen`](tui::list::Seen), and only a row that the last drawn frame showed to be meant becomes one. What opens by
+//! - **Deciding is deciding on what was shown** ([`tui::kit::list`]): one stands on a row by its id; what cannot be undone takes
+//!   a [`Seen`](tui::kit::list::Seen), and only a row that the last drawn frame showed to be meant becomes one. What opens by
 //!   itself takes no keys of its first moment, and waits where somebody types ([`tui::popups`]).
 //! - **What others wrote is quoted** ([`core::base::quote`]): our texts are made line by line, foreign words can begin none of them.
 //! - **Evidence is a record of one digest** ([`core::evidence::record`]), a verdict a pure function of it ([`core::policy`]); a launch
@@ -129,7 +129,7 @@
 //! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
 //! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.
 //! - **A cloud's list is read from both ends**, in pages of 1000; offers that nobody accepted are asked for apart.
-//! - **A question of the core is a message with a number** ([`tui::prompter`]): messages stay plain data.
+//! - **A question of the core is a message with a number** ([`tui::jobs::prompter`]): messages stay plain data.
 //! - **One task reads the terminal's events**: polled with another waker, crossterm's stream never wakes again.
 //!
 //! # Refused

@@ -70,6 +70,6 @@ fn leave(number: i32) {
         thread::sleep(Duration::from_millis(200));
         let _ = kill_process(getpid(), Signal::KILL);
     });
-    super::terminal::restore();
+    super::kit::terminal::restore();
     exit(128 + number);
 }

@@ -1,8 +1,7 @@
 //! The keys that matter right now, from the real key map; a key that cannot be used says why.
 
 use super::{
-    action::Action,
-    list::Walk,
+    kit::{action::Action, list::Walk},
     screens::image::Pane,
     state::{Screen, State},
 };

@@ -3,35 +3,21 @@
 //! Messages change the state (`update`, pure), the state is drawn once for every drained batch, and
 //! effects run beside it (`jobs`). A program in which nothing happens draws nothing and never wakes.
 
-pub mod action;
-pub mod answer;
-pub mod arrive;
-pub mod click;
-pub mod commands;
-pub mod dialogs;
 pub mod ending;
+pub mod flows;
 pub mod hints;
-pub mod input;
 pub mod jobs;
 pub mod kept;
-pub mod keymap;
-pub mod list;
+pub mod kit;
 pub mod msg;
 pub mod popups;
-pub mod prompter;
-pub mod requests;
 pub mod rows;
 pub mod screens;
-pub mod sharing;
 pub mod state;
 pub mod suspend;
-pub mod terminal;
-pub mod theme;
 pub mod told;
 pub mod update;
-pub mod upkeep;
 pub mod view;
-pub mod widgets;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,11 +35,14 @@ use tokio::{
 
 use self::{
     jobs::Jobs,
-    keymap::Keymap,
+    kit::{
+        keymap::Keymap,
+        terminal,
+        theme::{self, Depth, Theme},
+    },
     msg::{Effect, Msg},
     state::{SourceLine, State},
     suspend::{JobControl, Wish},
-    theme::{Depth, Theme},
 };
 use crate::core::{
     base::{

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
-use super::{list::Seen, rows::WorkloadId};
+use super::{kit::list::Seen, rows::WorkloadId};
 use crate::core::{
     base::{
         context::Note,

@@ -1,6 +1,6 @@
 //! What lists show rows for: what each is known by, what it is called, and what of it one decides on.
 
-use super::{list::Row, state::Job};
+use super::{kit::list::Row, state::Job};
 use crate::core::{
     launch::plan::{Plan, Workload},
     portal::share::{Offer, Share},

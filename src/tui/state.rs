@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use crossterm::event::KeyEvent;
 
 use super::{
-    keymap::Keymap,
-    list::{Drawn, Lines, Rows, Shown, Unseen, Walk},
+    kit::{
+        keymap::Keymap,
+        list::{Drawn, Lines, Rows, Shown, Unseen, Walk},
+    },
     msg::Effect,
     popups::{Popup, Popups},
     rows::WorkloadId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
-use super::terminal;
+use super::kit::terminal;
 
 /// Signals of job control, received by the loop.
 pub struct JobControl {

@@ -10,14 +10,16 @@ use unicode_width::UnicodeWidthStr;
 use crate::core::base::text;
 
 use super::{
-    action::Action,
     hints,
-    keymap::Key,
+    kit::{
+        action::Action,
+        keymap::Key,
+        theme::Theme,
+        widgets::{above, below, fit, put, row},
+    },
     popups::{Popup, view as popup},
     screens::transfers,
     state::{Screen, State, Tone},
-    theme::Theme,
-    widgets::{above, below, fit, put, row},
 };
 
 /// Draws everything. Any size is fine, down to nothing at all.

@@ -264,7 +264,7 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
     assert_eq!(state.popups.len(), 1);
     // 80x24, four choices: the box begins at line 7, its list two lines below.
     let Some(Popup::Pick(pick)) = state.popups.last() else { panic!() };
-    let area = wharf::tui::widgets::middle(ratatui::layout::Rect::new(0, 0, 80, 24), pick.size().0, pick.size().1);
+    let area = wharf::tui::kit::widgets::middle(ratatui::layout::Rect::new(0, 0, 80, 24), pick.size().0, pick.size().1);
     update(&mut state, Msg::Click(area.x + 4, area.y + 2 + 2));
     let Some(Popup::Pick(pick)) = state.popups.last() else { panic!() };
     assert_eq!(pick.marked.len(), 1, "where several can be chosen a click marks");

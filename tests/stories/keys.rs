@@ -23,7 +23,7 @@ use wharf::{
         },
     },
     tui::{
-        keymap::Keymap,
+        kit::keymap::Keymap,
         msg::{Effect, Msg, Slot, Target},
         popups::Popup,
         state::{Screen, SourceLine, State},

@@ -463,7 +463,7 @@ fn a_panic_while_drawing_restores_the_terminal() {
 #[test]
 #[ignore = "it fails by intention"]
 fn a_broken_frame() {
-    let _guard = wharf::tui::terminal::Guard::enter(true).unwrap();
+    let _guard = wharf::tui::kit::terminal::Guard::enter(true).unwrap();
     let mut screen = ratatui::Terminal::new(ratatui::backend::CrosstermBackend::new(std::io::stdout())).unwrap();
     screen.draw(|_| {}).unwrap();
     screen.draw(|_| panic!("a mistake in a draw")).unwrap();

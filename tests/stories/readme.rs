@@ -3,13 +3,13 @@
 use wharf::{
     config::SETTINGS,
     core::base::error::Kind,
-    tui::{action::Action, keymap::Keymap, theme::ROLES},
+    tui::kit::{action::Action, keymap::Keymap, theme::ROLES},
 };
 
 fn tables() -> String {
     let mut text = String::from("## Keys\n\n| where | key | what it does |\n|---|---|---|\n");
     let map = Keymap::load(None);
-    for scope in wharf::tui::keymap::SCOPES {
+    for scope in wharf::tui::kit::keymap::SCOPES {
         for (action, keys) in map.of_scope(scope) {
             let keys = keys.iter().map(|key| format!("`{}`", key.words())).collect::<Vec<_>>().join(" ");
             text.push_str(&format!("| {scope} | {keys} | {} |\n", action.help()));
@@ -57,8 +57,11 @@ fn readme_tables_are_those_of_the_program() {
 #[test]
 fn every_action_has_a_key_or_is_found_in_no_scope_by_mistake() {
     let map = Keymap::load(None);
-    let bound: Vec<Action> =
-        wharf::tui::keymap::SCOPES.iter().flat_map(|scope| map.of_scope(scope)).map(|(action, _)| action).collect();
+    let bound: Vec<Action> = wharf::tui::kit::keymap::SCOPES
+        .iter()
+        .flat_map(|scope| map.of_scope(scope))
+        .map(|(action, _)| action)
+        .collect();
     for action in Action::ALL {
         assert!(bound.contains(action), "{} has no key", action.name());
     }

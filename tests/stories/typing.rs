@@ -3,8 +3,8 @@
 use wharf::{
     core::launch::plan::{State as Runs, Workload},
     tui::{
-        action::Action,
         hints,
+        kit::action::Action,
         msg::{Effect, Msg},
         screens::console,
         state::{Screen, State},

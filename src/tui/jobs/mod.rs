@@ -1,6 +1,7 @@
 //! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
 
 mod effects;
+pub mod prompter;
 mod requests;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -9,10 +10,7 @@ use futures_util::{FutureExt, TryStreamExt};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    msg::{Msg, Slot, Target},
-    prompter::{Prompter, Questions},
-};
+use super::msg::{Msg, Slot, Target};
 use crate::core::{
     base::{
         context::{Context, Progress},
@@ -23,6 +21,7 @@ use crate::core::{
     portal::{Listed, Portal},
     ports::{Listing, Terminal},
 };
+use prompter::{Prompter, Questions};
 
 /// Progress is shown at most this often.
 const NOTES: Duration = Duration::from_millis(100);

@@ -9,8 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::{agree::Agree, pick::Pick, removing::Removing};
 use super::{
-    input::Input,
-    list::Seen,
+    kit::{input::Input, list::Seen},
     msg::{LinkWish, Target},
     rows::WorkloadId,
 };

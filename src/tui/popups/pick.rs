@@ -6,9 +6,11 @@ use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 use crate::{
     core::base::secret::Secret,
     tui::{
-        action::Action,
-        input::Input,
-        list::{Position, Seen},
+        kit::{
+            action::Action,
+            input::Input,
+            list::{Position, Seen},
+        },
         msg::Target,
         rows::WorkloadId,
     },

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     core::base::quote::MARK,
-    tui::{
+    tui::kit::{
         input::Input,
         theme::Theme,
         widgets::{above, below, boxed, fit, put, row, select, wrap},

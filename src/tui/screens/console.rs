@@ -6,7 +6,7 @@ use tui_term::widget::PseudoTerminal;
 
 use crate::{
     core::{base::error::Error, launch::plan::Workload},
-    tui::{
+    tui::kit::{
         theme::Theme,
         widgets::{above, fit, put, row},
     },

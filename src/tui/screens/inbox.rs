@@ -18,7 +18,7 @@ use crate::{
             notice::{Notice, Topic},
         },
     },
-    tui::{
+    tui::kit::{
         action::Action,
         list::{Row, Rows, Unseen, Walk},
         theme::Theme,

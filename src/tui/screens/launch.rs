@@ -15,7 +15,7 @@ use crate::{
             plan::Plan,
         },
     },
-    tui::{
+    tui::kit::{
         input::Input,
         list::{Drawn, Position},
         theme::{Depth, Theme},

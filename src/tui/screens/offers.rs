@@ -11,7 +11,7 @@ use crate::{
         base::{error::Error, text},
         portal::share::Offer,
     },
-    tui::{
+    tui::kit::{
         list::{Rows, Walk},
         theme::Theme,
         widgets::{above, below, cell, failures, gone_words, put, row, select},

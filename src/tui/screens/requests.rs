@@ -16,11 +16,13 @@ use crate::{
         request::{Group, Me, Pace, Request, Stage, Which},
     },
     tui::{
-        action::Action,
-        list::{Rows, Walk},
+        kit::{
+            action::Action,
+            list::{Rows, Walk},
+            theme::Theme,
+            widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
+        },
         msg::Effect,
-        theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
     },
 };
 

@@ -9,11 +9,13 @@ use ratatui::{
 use crate::{
     core::portal::doctor::Finding,
     tui::{
-        list::Position,
+        kit::{
+            list::Position,
+            theme::{Depth, Theme},
+            widgets::{fit, put, row, wrap},
+        },
         msg::HealthLine,
         state::SourceLine,
-        theme::{Depth, Theme},
-        widgets::{fit, put, row, wrap},
     },
 };
 

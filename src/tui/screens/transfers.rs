@@ -9,10 +9,12 @@ use ratatui::{
 use crate::{
     core::base::{error::Kind, text},
     tui::{
-        list::{Rows, Walk},
+        kit::{
+            list::{Rows, Walk},
+            theme::Theme,
+            widgets::{bar, fit, put, row, select},
+        },
         state::Job,
-        theme::Theme,
-        widgets::{bar, fit, put, row, select},
     },
 };
 

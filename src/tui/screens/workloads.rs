@@ -20,7 +20,7 @@ use crate::{
             usage::{UNTOLD, Usage, WorkloadId},
         },
     },
-    tui::{
+    tui::kit::{
         list::{Rows, Walk},
         theme::Theme,
         widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},

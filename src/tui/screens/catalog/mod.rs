@@ -23,11 +23,9 @@ use crate::{
         ports::{CachedRows, Listing},
     },
     tui::{
-        input::Input,
-        list::Position,
+        kit::{input::Input, list::Position, widgets::aged},
         msg::{Effect, Ids, Sets, SharedIds, SharedSets, Target},
         state::SourceLine,
-        widgets::aged,
     },
 };
 
@@ -385,7 +383,7 @@ impl Catalog {
         if !self.marked.remove(&key) {
             self.marked.insert(key);
         }
-        self.at.go(crate::tui::action::Action::Down, self.count(), 1);
+        self.at.go(crate::tui::kit::action::Action::Down, self.count(), 1);
     }
 
     /// The lists as they are, to count what they can be narrowed by.

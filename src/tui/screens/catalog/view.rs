@@ -17,7 +17,7 @@ use crate::{
         image::model::ImageKind,
         ports::Listing,
     },
-    tui::{
+    tui::kit::{
         theme::Theme,
         widgets::{above, aged, below, cell, fit, fit_path, put, row, select, tone},
     },

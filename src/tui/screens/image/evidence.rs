@@ -13,7 +13,7 @@ use crate::{
         image::{model::Image, reference::ImageRef},
         portal::evidence::Verified,
     },
-    tui::{
+    tui::kit::{
         theme::Theme,
         widgets::{badge, fact, failure, fit, tone, wrap},
     },

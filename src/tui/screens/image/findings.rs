@@ -8,7 +8,7 @@ use crate::{
         base::{badge::Scan, text},
         evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
     },
-    tui::{
+    tui::kit::{
         theme::Theme,
         widgets::{badge, fact, fit},
     },

@@ -17,9 +17,11 @@ use crate::{
         portal::{evidence::Verified, share::Share},
     },
     tui::{
-        list::{Position, Rows, Seen, Unseen, Walk},
+        kit::{
+            list::{Position, Rows, Seen, Unseen, Walk},
+            widgets::wrap,
+        },
         msg::{Effect, Target},
-        widgets::wrap,
     },
 };
 

@@ -9,7 +9,7 @@ use ratatui::{
 use super::{LABEL, Page, Pane, value_width};
 use crate::{
     core::{base::text, image::model::Image},
-    tui::{
+    tui::kit::{
         list::Walk,
         theme::Theme,
         widgets::{bar, below, failure, fit, gone_words, put, row, select, wrap},

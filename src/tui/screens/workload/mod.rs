@@ -19,7 +19,7 @@ use crate::{
         },
         launch::{plan::Workload, usage::Usage},
     },
-    tui::{
+    tui::kit::{
         action::Action,
         list::Drawn,
         theme::Theme,

@@ -10,7 +10,7 @@ use crate::{
         base::{clean, text},
         launch::logs,
     },
-    tui::{action::Action, input::Input, theme::Theme, widgets::fit},
+    tui::kit::{action::Action, input::Input, theme::Theme, widgets::fit},
 };
 
 /// Lines that are kept.

@@ -1,19 +1,17 @@
 //! Commands about requests and notices.
 
-use super::{
-    action::Action,
-    commands,
-    input::Input,
-    list::Seen,
-    msg::{Effect, Said, Target},
-    popups::{Ask, Popup, Sure},
-    screens::{inbox, requests},
-    state::{Screen, State},
-};
 use crate::core::{
     base::{quote::quote, text},
     portal::requests::{Asking, Ruling},
     request::{Dossier, Id, Request, Terms, Which},
+};
+use crate::tui::{
+    kit::{action::Action, input::Input, list::Seen},
+    msg::{Effect, Said, Target},
+    popups::{Ask, Popup, Sure},
+    screens::{inbox, requests},
+    state::{Screen, State},
+    update::commands,
 };
 
 /// Why somebody approves who says nothing more.

@@ -1,14 +1,14 @@
 //! Tags and removal on the screen: what goes is worked out and shown, then asked for.
 
-use super::{
-    msg::{Effect, Target},
-    popups::{Ask, Popup, removing::Removing},
-    state::State,
-};
 use crate::core::{
     base::{error::Result, text},
     image::reference::ImageRef,
     portal::upkeep::Removal,
+};
+use crate::tui::{
+    msg::{Effect, Target},
+    popups::{Ask, Popup, removing::Removing},
+    state::State,
 };
 
 /// Asks for another tag of an image.

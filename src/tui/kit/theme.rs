@@ -15,12 +15,12 @@ use crate::core::base::{
 
 /// The built-in themes.
 pub const BUILT_IN: &[(&str, &str)] = &[
-    ("default", include_str!("../../themes/default.toml")),
-    ("light", include_str!("../../themes/light.toml")),
-    ("dark", include_str!("../../themes/dark.toml")),
-    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
-    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
-    ("mono", include_str!("../../themes/mono.toml")),
+    ("default", include_str!("../../../themes/default.toml")),
+    ("light", include_str!("../../../themes/light.toml")),
+    ("dark", include_str!("../../../themes/dark.toml")),
+    ("high-contrast", include_str!("../../../themes/high-contrast.toml")),
+    ("colour-blind", include_str!("../../../themes/colour-blind.toml")),
+    ("mono", include_str!("../../../themes/mono.toml")),
 ];
 
 /// Every role and what it colours.

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::{jobs::Post, msg::Msg};
+use super::Post;
 use crate::core::{
     base::{
         error::{Error, Result},
@@ -19,6 +19,7 @@ use crate::core::{
     },
     ports::{Asker, Question},
 };
+use crate::tui::msg::Msg;
 
 /// The questions that wait.
 #[derive(Clone, Default)]

@@ -1,15 +1,6 @@
 //! Dialogs that need more than a line: copying, importing, narrowing the list, signing in.
 
-use super::{
-    commands::pick,
-    msg::{Effect, Target},
-    popups::{
-        Popup,
-        pick::{Item, Pick, Purpose},
-    },
-    sharing,
-    state::{Screen, SourceLine, State},
-};
+use super::share;
 use crate::core::{
     base::text,
     image::{
@@ -18,6 +9,15 @@ use crate::core::{
     },
     ports::Listing,
     transfer::disk,
+};
+use crate::tui::{
+    msg::{Effect, Target},
+    popups::{
+        Popup,
+        pick::{Item, Pick, Purpose},
+    },
+    state::{Screen, SourceLine, State},
+    update::commands::pick,
 };
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
@@ -74,7 +74,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
     let items = state.sources.iter().filter_map(of_source).chain([here]).collect();
-    let title = format!("Copy {}{} (or type where to)", target.words(), sharing::only(platform.as_deref()));
+    let title = format!("Copy {}{} (or type where to)", target.words(), share::only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
     pick(state, dialog)

@@ -1,24 +1,25 @@
 //! What actions do to the state, screen by screen.
 
-use super::{
-    action::Action,
-    dialogs, hints,
-    keymap::Keymap,
-    list::{Drawn, Position, Seen, Unseen, Walk},
+use crate::core::{
+    base::text, image::model::Platform, launch::plan::Workload, portal::evidence::Verified, request::Which,
+};
+use crate::tui::{
+    flows::{copy, request, share, upkeep},
+    hints,
+    kit::{
+        action::Action,
+        keymap::Keymap,
+        list::{Drawn, Position, Seen, Unseen, Walk},
+    },
     msg::{Effect, LinkWish, Target},
     popups::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
     },
-    requests,
     rows::WorkloadId,
     screens::{console, image, launch, offers, sources, transfers, workloads},
-    sharing,
     state::{Screen, State},
-    told, update, upkeep,
-};
-use crate::core::{
-    base::text, image::model::Platform, launch::plan::Workload, portal::evidence::Verified, request::Which,
+    told, update,
 };
 
 /// Carries out an action; one that means nothing here does nothing.
@@ -62,10 +63,10 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Offers => open(state, Screen::Offers(offers::Page::default()), Effect::Offers),
-        Action::Requests => requests::open(state, if state.approver { Which::Queue } else { Which::Mine }),
-        Action::Inbox => requests::inbox(state),
+        Action::Requests => request::open(state, if state.approver { Which::Queue } else { Which::Mine }),
+        Action::Inbox => request::inbox(state),
         Action::Sources => open(state, Screen::Sources(sources::Page::default()), Effect::Health),
-        Action::SignIn => dialogs::sign_in(state),
+        Action::SignIn => copy::sign_in(state),
         Action::OpenLink => {
             state.popups.push(Popup::line("Paste a link", Ask::Link));
             Vec::new()
@@ -83,8 +84,8 @@ fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
         Screen::Workloads(_) | Screen::Workload(_) => on_workload(state, action),
         Screen::Transfers => on_transfers(state, action),
         Screen::Offers(_) => on_offers(state, action),
-        Screen::Requests(_) => requests::on_requests(state, action),
-        Screen::Inbox(_) => requests::on_inbox(state, action),
+        Screen::Requests(_) => request::on_requests(state, action),
+        Screen::Inbox(_) => request::on_inbox(state, action),
         Screen::Sources(_) if action == Action::Refresh => {
             state.stack.pop();
             run(state, Action::Sources)
@@ -138,7 +139,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         return effects;
     }
     if !state.catalog.input.text.is_empty() {
-        state.catalog.input = super::input::Input::default();
+        state.catalog.input = crate::tui::kit::input::Input::default();
         return state.catalog.typed();
     }
     if !state.catalog.marked.is_empty() {
@@ -271,11 +272,11 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Share => {
             let targets = catalog.targets();
-            return targets.into_iter().rev().flat_map(|target| sharing::share(state, target, None)).collect();
+            return targets.into_iter().rev().flat_map(|target| share::share(state, target, None)).collect();
         }
         Action::Request => {
             let Some(target) = catalog.target() else { return Vec::new() };
-            return requests::ask(state, target);
+            return request::ask(state, target);
         }
         Action::Explain => {
             let Some(target) = catalog.target() else { return Vec::new() };
@@ -296,7 +297,7 @@ fn on_catalog(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::CopyTo => {
             let Some(target) = catalog.target() else { return Vec::new() };
-            return dialogs::copy_to(state, target, None);
+            return copy::copy_to(state, target, None);
         }
         Action::Link => {
             let wish = catalog.target().map(|target| LinkWish { target, platform: None, until: None });
@@ -335,7 +336,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Share => {
             let (target, platform) = (page.target(), page.platform.clone());
-            return sharing::share(state, target, platform);
+            return share::share(state, target, platform);
         }
         Action::Tag => {
             let target = page.meant();
@@ -347,7 +348,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::CopyTo => {
             let (target, platform) = (page.target(), page.platform.clone());
-            return dialogs::copy_to(state, target, platform);
+            return copy::copy_to(state, target, platform);
         }
         Action::Platform => {
             let entries = page.image.iter().flat_map(|image| &image.platforms);
@@ -362,7 +363,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Request => {
             let target = page.target();
-            return requests::ask(state, target);
+            return request::ask(state, target);
         }
         Action::Explain => match page.verified.take() {
             Some(Ok(verified)) => {
@@ -385,7 +386,7 @@ fn on_image(state: &mut State, action: Action) -> Vec<Effect> {
             }
         }
         Action::Filter => {
-            let input = super::input::Input::new(page.narrowed.clone());
+            let input = crate::tui::kit::input::Input::new(page.narrowed.clone());
             let title = "Words, a severity, fixable, exploited".to_owned();
             state.popups.push(Popup::Line { title, about: Vec::new(), input, ask: Ask::Narrow });
         }
@@ -429,7 +430,7 @@ fn on_offers(state: &mut State, action: Action) -> Vec<Effect> {
     let Screen::Offers(page) = state.screen() else { return Vec::new() };
     match action {
         Action::Refresh => return vec![Effect::Offers],
-        Action::Take => return sharing::take(state),
+        Action::Take => return share::take(state),
         _ => {}
     }
     let Some((reference, source)) = page.rows.selected().map(|one| (one.reference.clone(), one.source.clone())) else {
@@ -544,7 +545,7 @@ fn change_workload(state: &mut State, action: Action, seen: Seen<WorkloadId>, no
             state.say(format!("stopping {}: it may take {END} to end by itself", seen.called()));
             vec![Effect::Stop { job, workload: seen }]
         }
-        Action::Snapshot => sharing::snapshot(state, &now.name, seen),
+        Action::Snapshot => share::snapshot(state, &now.name, seen),
         Action::Remove => {
             let running = if now.state.is_live() { "It still runs. " } else { "" };
             let question = format!("{running}Remove {}, with its logs?", seen.called());

@@ -2,25 +2,26 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{
-    action::Action,
-    commands, dialogs,
-    input::Input,
-    list::{Position, Seen},
+use super::commands;
+use crate::core::{base::secret::Secret, image::link::Link, portal::Portal};
+use crate::tui::{
+    flows::{copy, request, share, upkeep},
+    kit::{
+        action::Action,
+        input::Input,
+        list::{Position, Seen},
+    },
     msg::{Effect, LinkWish, Said, Slot, Target},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
         removing,
     },
-    requests,
     rows::WorkloadId,
     screens::image,
-    sharing,
     state::{Screen, State},
-    update, upkeep,
+    update,
 };
-use crate::core::{base::secret::Secret, image::link::Link, portal::Portal};
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -80,7 +81,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             agree::Outcome::Go(receivers) => {
                 let (target, platform) = (agree.target.clone(), agree.platform.clone());
                 state.popups.pop();
-                sharing::agreed(state, &target, platform.as_deref(), receivers)
+                share::agreed(state, &target, platform.as_deref(), receivers)
             }
         },
         Some(Popup::Removing(removing)) => match removing.key(&key) {
@@ -109,7 +110,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 vec![Effect::Copy(text)]
             }
             KeyCode::Char('j') | KeyCode::Down => {
-                let lines = super::popups::view::folded(text, size.0).len();
+                let lines = crate::tui::popups::view::folded(text, size.0).len();
                 *top = (*top + 1).min(lines.saturating_sub(1) as u16);
                 Vec::new()
             }
@@ -154,10 +155,10 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             state.theme.clone_from(&first);
             vec![Effect::Theme(first)]
         }
-        Purpose::Share(target, platform) => sharing::chosen(state, target, platform, values),
-        Purpose::TakeAt(transfer, key) => sharing::take_at(state, &first, &transfer, key),
-        Purpose::Snapshot(workload, name) => sharing::snapshot_for(state, workload, name, values),
-        Purpose::Import(url) => dialogs::import(state, url, first),
+        Purpose::Share(target, platform) => share::chosen(state, target, platform, values),
+        Purpose::TakeAt(transfer, key) => share::take_at(state, &first, &transfer, key),
+        Purpose::Snapshot(workload, name) => share::snapshot_for(state, workload, name, values),
+        Purpose::Import(url) => copy::import(state, url, first),
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));
             state.say("copying: 3 shows how far it is");
@@ -167,7 +168,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
             Some(Screen::Image(page)) => page.choose_platform(first),
             _ => Vec::new(),
         },
-        Purpose::SignIn => dialogs::sign_in_to(state, first),
+        Purpose::SignIn => copy::sign_in_to(state, first),
     }
 }
 
@@ -182,24 +183,24 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Ask::Reason(target) => requests::wanted(state, target.clone(), &text),
-        Ask::Approval(seen) => requests::approved(state, seen.clone(), text),
-        Ask::Conditions(seen) => requests::on_conditions(state, seen.clone(), &text),
+        Ask::Reason(target) => request::wanted(state, target.clone(), &text),
+        Ask::Approval(seen) => request::approved(state, seen.clone(), text),
+        Ask::Conditions(seen) => request::on_conditions(state, seen.clone(), &text),
         _ if text.is_empty() && !matches!(ask, Ask::LinkEnd(_)) => Vec::new(),
-        Ask::Refusal(seen) => requests::refused(state, seen.clone(), text),
-        Ask::TakeBack(seen) => requests::taken_back(state, seen.clone(), text),
-        Ask::AskedBack(seen) => requests::speak(state, seen.clone(), Said::Question(text)),
-        Ask::Addition(seen) => requests::speak(state, seen.clone(), Said::More(text)),
-        Ask::Class(base, rule) => requests::class(state, base.clone(), rule.clone(), &text),
-        Ask::Gift => sharing::gift_pasted(state, &text),
-        Ask::GiftKey(cloud, transfer) => sharing::take_at(state, cloud, transfer, Some(Secret::new(text))),
+        Ask::Refusal(seen) => request::refused(state, seen.clone(), text),
+        Ask::TakeBack(seen) => request::taken_back(state, seen.clone(), text),
+        Ask::AskedBack(seen) => request::speak(state, seen.clone(), Said::Question(text)),
+        Ask::Addition(seen) => request::speak(state, seen.clone(), Said::More(text)),
+        Ask::Class(base, rule) => request::class(state, base.clone(), rule.clone(), &text),
+        Ask::Gift => share::gift_pasted(state, &text),
+        Ask::GiftKey(cloud, transfer) => share::take_at(state, cloud, transfer, Some(Secret::new(text))),
         Ask::Tag(target) => upkeep::tagged(state, target.clone(), text),
-        Ask::SnapshotName(workload) => sharing::snapshot_named(state, workload.clone(), text),
+        Ask::SnapshotName(workload) => share::snapshot_named(state, workload.clone(), text),
         Ask::Web if !Portal::is_on_the_web(&text) => {
             state.say("a URL begins with https:// or http://");
             Vec::new()
         }
-        Ask::Web => dialogs::import_into(state, text),
+        Ask::Web => copy::import_into(state, text),
         Ask::FilterName => {
             let filter = state.catalog.input.text.clone();
             state.catalog.saved.retain(|(name, _)| *name != text);
@@ -249,9 +250,9 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
             state.quit = true;
             Vec::new()
         }
-        Sure::Give(target) => sharing::give(state, target),
-        Sure::Approve(seen, ruling) => requests::agreed(state, seen, ruling),
-        Sure::Withdraw(seen) => requests::speak(state, seen, Said::Withdrawn),
+        Sure::Give(target) => share::give(state, target),
+        Sure::Approve(seen, ruling) => request::agreed(state, seen, ruling),
+        Sure::Withdraw(seen) => request::speak(state, seen, Said::Withdrawn),
         Sure::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
                 let mut effects = commands::back(state);

@@ -2,14 +2,13 @@
 
 use ratatui::layout::Rect;
 
-use super::{
-    action::Action,
-    answer, commands,
+use super::{commands, popup};
+use crate::tui::{
+    kit::{action::Action, widgets},
     msg::Effect,
     popups::{Popup, pick::Outcome},
     screens::{image, launch},
     state::{Screen, State},
-    widgets,
 };
 
 /// A click at a column and a line of the terminal.
@@ -22,7 +21,7 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         Some(Screen::Image(page)) => {
             if let (1, Some(pane)) = (line, image::pane_at(&page.panes(), column)) {
                 page.pane = pane;
-                page.at = super::list::Position::default();
+                page.at = crate::tui::kit::list::Position::default();
                 return Vec::new();
             }
         }
@@ -64,7 +63,7 @@ fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
         Outcome::Chosen(values) => {
             let purpose = pick.purpose.clone();
             state.popups.pop();
-            answer::chosen(state, purpose, &values)
+            popup::chosen(state, purpose, &values)
         }
         Outcome::Stay | Outcome::Close => Vec::new(),
     }

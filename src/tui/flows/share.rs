@@ -1,9 +1,15 @@
 //! Sharing on the screen: with whom, by which way, at what cost; giving and taking volumes; snapshots and who gets them.
 
-use super::{
-    commands::pick,
-    input::Input,
-    list::Seen,
+use crate::core::{
+    base::{error::Result, secret::Secret, text},
+    image::{model::ImageKind, reference::ImageRef},
+    portal::{
+        give_away::Receiver,
+        share::{Gift, Given, Project, SharePlan},
+    },
+};
+use crate::tui::{
+    kit::{input::Input, list::Seen},
     msg::{Effect, Target},
     popups::{
         Ask, Popup, Sure,
@@ -12,14 +18,7 @@ use super::{
     },
     rows::WorkloadId,
     state::{Screen, SourceLine, State},
-};
-use crate::core::{
-    base::{error::Result, secret::Secret, text},
-    image::{model::ImageKind, reference::ImageRef},
-    portal::{
-        give_away::Receiver,
-        share::{Gift, Given, Project, SharePlan},
-    },
+    update::commands::pick,
 };
 
 /// The choice that gives a volume away.

@@ -1,13 +1,16 @@
 //! `update(state, msg) -> effects`: the only thing that changes the state. Pure; no await, no clock, no input.
 
+pub mod answers;
+pub mod click;
+pub mod commands;
+pub mod popup;
+
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{
-    action::Action,
-    answer, arrive, click, commands, hints,
-    input::fits,
-    keymap::Key,
+    hints,
+    kit::{action::Action, input::fits, keymap::Key},
     msg::{Effect, Msg, Slot, Target},
     popups::{Ask, Popup},
     screens::{console, image, workload},
@@ -33,7 +36,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.quit = true;
             Vec::new()
         }
-        other => arrive::arrived(state, other),
+        other => answers::arrived(state, other),
     };
     if by_hand {
         state.expects = effects.iter().any(Effect::may_ask);
@@ -120,7 +123,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return commands::run(state, Action::Suspend);
     }
     if !state.popups.is_empty() {
-        return answer::key(state, key);
+        return popup::key(state, key);
     }
     if let Some(Screen::Console(page)) = state.stack.last() {
         if page.ended.is_some() || console::leaves(&key) {
@@ -190,7 +193,7 @@ fn typed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             if state.catalog.input.text.is_empty() {
                 return Vec::new();
             }
-            state.catalog.input = super::input::Input::default();
+            state.catalog.input = super::kit::input::Input::default();
             state.catalog.typed()
         }
         KeyCode::Enter => {
@@ -260,7 +263,7 @@ fn pasted(state: &mut State, text: &str) -> Result<Vec<Effect>, String> {
             }
             Some(Screen::Catalog) if text.trim_start().starts_with("wharf:") => {
                 fits(text)?;
-                return Ok(answer::answered(state, &Ask::Link, text.trim().to_owned()));
+                return Ok(popup::answered(state, &Ask::Link, text.trim().to_owned()));
             }
             Some(Screen::Catalog) => {
                 state.catalog.input.paste(text)?;
@@ -298,7 +301,7 @@ pub fn edit(state: &mut State) -> Vec<Effect> {
     let Some(Screen::Launch(page)) = state.stack.last_mut() else { return Vec::new() };
     match page.field().map(|field| (field.kind.clone(), page.answer(field))) {
         Some((FieldKind::Text | FieldKind::Words | FieldKind::Size | FieldKind::Number { .. }, now)) => {
-            page.editing = Some(super::input::Input::new(now));
+            page.editing = Some(super::kit::input::Input::new(now));
             Vec::new()
         }
         _ => commands::run(state, Action::Right),

@@ -8,7 +8,7 @@ use super::action::Action;
 use crate::core::base::mistakes;
 
 /// The built-in keys.
-pub const BUILT_IN: &str = include_str!("../../assets/keymap.toml");
+pub const BUILT_IN: &str = include_str!("../../../assets/keymap.toml");
 
 /// Where keys mean something; a scope falls back on `list` and `global`.
 pub const SCOPES: [&str; 12] = [

@@ -1,22 +1,20 @@
 //! Answers: what jobs and sources sent is put where it belongs.
 
-use super::{
-    action::Action,
-    commands, dialogs,
-    list::Drawn,
-    msg::{Effect, Msg, Target},
-    popups::{Ask, Popup, Sure},
-    requests,
-    screens::image,
-    sharing,
-    state::{Screen, State},
-    update, upkeep,
-};
+use super::commands;
 use crate::core::{
     base::error::{Kind, Result},
     image::model::Image,
     launch::plan::Workload,
     ports::QuestionKind,
+};
+use crate::tui::{
+    flows::{copy, request, share, upkeep},
+    kit::{action::Action, list::Drawn},
+    msg::{Effect, Msg, Target},
+    popups::{Ask, Popup, Sure},
+    screens::image,
+    state::{Screen, State},
+    update,
 };
 
 /// The topmost screen of a kind: an answer belongs to it also while another one covers it.
@@ -73,7 +71,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Unread(count) => state.unread = count,
-        Msg::News => return requests::news(state),
+        Msg::News => return request::news(state),
         Msg::Rows(source, rows) => return state.catalog.growing(&source, rows),
         Msg::Listed(source, result) => {
             // What others offer there is news, too.
@@ -96,9 +94,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 page.arrived(offers, failed);
             }
         }
-        Msg::Projects(source, projects) => sharing::projects_arrived(state, &source, projects),
+        Msg::Projects(source, projects) => share::projects_arrived(state, &source, projects),
         Msg::Removals(targets, answers) => upkeep::told(state, &targets, answers),
-        Msg::SharePlans(target, plans) => sharing::planned(state, &target, plans),
+        Msg::SharePlans(target, plans) => share::planned(state, &target, plans),
         Msg::Explained(result) => match *result {
             Ok(verified) => {
                 state.catalog.marked_as(&verified.subject, verified.standing());
@@ -138,7 +136,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
                 }
             }
         }
-        Msg::Given(given) => sharing::given(state, &given),
+        Msg::Given(given) => share::given(state, &given),
         Msg::More(source, result) => return state.catalog.more(&source, result),
         Msg::Found { number, order, hits } => {
             state.catalog.found(number, order, hits);
@@ -325,7 +323,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
             return vec![Effect::Copy(link)];
         }
         Msg::Link(_, Err(error)) => state.fail(&error),
-        Msg::Facets(counted) => dialogs::facets(state, counted),
+        Msg::Facets(counted) => copy::facets(state, counted),
         Msg::Looked(source, name, version) => state.catalog.looked(source, name, version),
         Msg::Learnt(source, rows) => return state.catalog.learnt(&source, rows),
         Msg::Question(id, question) => state.asked(match question.kind {
@@ -417,7 +415,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
     }
     let mut effects = Vec::new();
     for (_, source) in changed.iter().filter(|_| !failed) {
-        effects.extend(dialogs::after_change(state, source));
+        effects.extend(copy::after_change(state, source));
     }
     if !failed && state.restarting.take_if(|job| *job == id).is_some() && matches!(state.screen(), Screen::Workload(_))
     {

@@ -1,0 +1,6 @@
+//! What takes several steps across screens: sharing, copying, asking for an image, keeping images in order.
+
+pub mod copy;
+pub mod request;
+pub mod share;
+pub mod upkeep;

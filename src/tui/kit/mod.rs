@@ -1,0 +1,9 @@
+//! What every screen is made of: the terminal, themes, keys, lists, lines of text. It knows no screen.
+
+pub mod action;
+pub mod input;
+pub mod keymap;
+pub mod list;
+pub mod terminal;
+pub mod theme;
+pub mod widgets;
