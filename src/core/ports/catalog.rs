@@ -1,0 +1,134 @@
+//! What lists images and describes them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use super::ask::Asker;
+use crate::core::{
+    base::{context::Context, error::Result, secret::Credentials},
+    catalog::rows::Row,
+    image::{
+        link::CloudPlace,
+        model::{Health, Image, Platform, Version},
+        reference::ImageRef,
+    },
+};
+
+/// How a source can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// It lists everything it has.
+    Whole,
+    /// It answers searches only.
+    SearchOnly,
+    /// It lists what it shows by itself, and finds more by words.
+    WholeAndMore,
+}
+
+/// Whether a list holds all that its place has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// It ends before, and why, in words.
+    Cut(String),
+}
+
+impl Extent {
+    /// That of a list that ended for this reason, if for any.
+    pub fn of(cut: Option<String>) -> Self {
+        cut.map_or(Self::Whole, Self::Cut)
+    }
+}
+
+/// The server that a sign-in really goes to, where that is not the place itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInServer {
+    /// Scheme, host and port.
+    pub address: String,
+    /// Whether it is of the same people, by its name, or was agreed to before. Nothing secret goes to any other.
+    pub known: bool,
+}
+
+impl SignInServer {
+    /// Where the vault keeps which one was agreed to for `host`.
+    pub fn place(host: &str) -> String {
+        format!("sign-in server of {host}")
+    }
+}
+
+/// A place whose images can be listed and described.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Whether it lists everything or only answers searches.
+    fn listing(&self) -> Listing {
+        Listing::Whole
+    }
+
+    /// Sends rows in pages as they become known. A row sent again under the same name replaces the earlier one.
+    /// However long it is, so much is read that it fits the memory; the answer says whether that was all.
+    async fn list(&self, cx: &Context, query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent>;
+
+    /// The reference of a row of this source.
+    fn reference(&self, name: &str, tag: Option<&str>) -> Result<ImageRef>;
+
+    /// Where a cloud is, by what everybody calls it.
+    fn cloud_place(&self) -> Option<CloudPlace> {
+        None
+    }
+
+    /// Whether `reference` is in this source.
+    fn owns(&self, reference: &ImageRef) -> bool;
+
+    /// The image behind a reference, pinned, for `platform` or this machine's.
+    async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image>;
+
+    /// The same image with the digest of its bytes, where a look at it did not read them all.
+    async fn pin(&self, _cx: &Context, image: &Image) -> Result<Image> {
+        Ok(image.clone())
+    }
+
+    /// The tags of an image, oldest first where the source tells.
+    async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>>;
+
+    /// What one tag points to: digest, date and size.
+    async fn version(&self, cx: &Context, reference: &ImageRef) -> Result<Version> {
+        Ok(Version::of(&self.image(cx, reference, None).await?))
+    }
+
+    /// The place of this source's secret in the vault, where one signs in there.
+    fn sign_in_place(&self) -> Option<String> {
+        None
+    }
+
+    /// The server that a sign-in there goes to, where it is another one. Sends nothing secret.
+    async fn sign_in_server(&self, _cx: &Context) -> Result<Option<SignInServer>> {
+        Ok(None)
+    }
+
+    /// Whether a sign-in there takes an account and a secret that are kept.
+    fn keeps_a_secret(&self) -> bool {
+        true
+    }
+
+    /// Signs in with what was kept, and asks the person for what is good for one time only.
+    async fn sign_in(&self, cx: &Context, _asker: Arc<dyn Asker>) -> Result<()> {
+        cx.run("sign in", self.health(cx)).await.map(|_| ())
+    }
+
+    /// Whether a look at one image is cheap: it counts against no limit, so that rows on the screen may be looked at.
+    fn looks_are_cheap(&self) -> bool {
+        false
+    }
+
+    /// Who I am there and how it is.
+    async fn health(&self, cx: &Context) -> Result<Health>;
+
+    /// What an engine needs to pull `reference` by itself.
+    async fn credentials(&self, _reference: &ImageRef) -> Option<Credentials> {
+        None
+    }
+}

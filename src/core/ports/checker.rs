@@ -1,0 +1,61 @@
+//! What makes evidence of an image.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::launcher::Supply;
+use crate::core::{
+    base::{context::Context, error::Result},
+    evidence::record::{self, Record},
+    image::model::Image,
+    portal::doctor::Ready,
+};
+
+/// Something that makes evidence of images.
+#[async_trait]
+pub trait Checker: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Which kind of evidence it makes.
+    fn kind(&self) -> record::Kind;
+
+    /// What it checks with, so that evidence made with something else does not count: ids of keys.
+    fn inputs(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a record of this check was made with what it checks with now.
+    fn inputs_fit(&self, record: &Record) -> bool {
+        matches!(record.by, record::By::Source | record::By::Attached) || record.inputs == self.inputs()
+    }
+
+    /// Whether a check takes so long that nobody waits for it unasked.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
+    /// Checks exactly the bytes that the image is pinned to; nothing where it has nothing to say about such images.
+    async fn check(&self, cx: &Context, image: &Image, supply: &Supply) -> Result<Vec<Record>>;
+
+    /// Lets the source scan the image anew, and waits until it has; nothing where it cannot.
+    async fn start(&self, _cx: &Context, _image: &Image) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it works with and how old its data is, where it is a program that may be missing; nothing else says so.
+    async fn ready(&self, _cx: &Context) -> Option<Result<Ready>> {
+        None
+    }
+
+    /// What it knows of vulnerabilities, by the identity of its data: another one means that images are judged again.
+    async fn data(&self) -> Option<String> {
+        None
+    }
+
+    /// Checks the data of a disk image that has arrived in a file; nothing where it has nothing to say about it.
+    async fn check_data(&self, _cx: &Context, _image: &Image, _file: &Path) -> Result<Option<Record>> {
+        Ok(None)
+    }
+}

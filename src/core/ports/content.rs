@@ -1,0 +1,86 @@
+//! Manifests and blobs, read and written by digest.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::cannot;
+use crate::core::{
+    base::{context::Context, digest::Digest, error::Result},
+    evidence::attachments::Attachments,
+    image::{
+        manifest::{Descriptor, RawManifest},
+        reference::ImageRef,
+    },
+};
+
+/// Bytes as they arrive.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// Where a blob can be read from, also from the middle after a broken connection.
+#[async_trait]
+pub trait BlobSource: Send + Sync {
+    /// Opens it at byte `from`.
+    async fn open(&self, from: u64) -> Result<ByteStream>;
+}
+
+/// Bytes that are there.
+pub struct InMemory(pub Bytes);
+
+#[async_trait]
+impl BlobSource for InMemory {
+    async fn open(&self, from: u64) -> Result<ByteStream> {
+        let rest = self.0.slice(usize::try_from(from).unwrap_or(usize::MAX).min(self.0.len())..);
+        Ok(Box::pin(futures_util::stream::iter([Ok(rest)])))
+    }
+}
+
+/// A place whose manifests and blobs can be read, and perhaps written: registry, layout, engine.
+#[async_trait]
+pub trait Content: Send + Sync {
+    /// Its name for messages.
+    fn place(&self) -> String;
+
+    /// The manifest or index that `at` names, its digest checked.
+    async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest>;
+
+    /// A blob of the image `at`, from byte `from`. The caller checks the digest.
+    async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
+
+    /// What is attached to `digest` (referrers API, its fallback tag, and the older tag scheme), and which of these places
+    /// could not be looked at.
+    async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Attachments> {
+        Ok(Attachments::default())
+    }
+
+    /// Whether a blob is there already.
+    async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool>;
+
+    /// Takes a blob over from another image of the same place without moving bytes; `false` where that cannot be.
+    async fn mount(&self, _cx: &Context, _at: &ImageRef, _from: &ImageRef, _blob: &Descriptor) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Writes a blob; nothing is visible before all of it has arrived and its digest was right.
+    async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()>;
+
+    /// Writes a manifest under `tag`, or by digest alone. Its blobs are there already.
+    async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()>;
+
+    /// Deletes a manifest by its digest; one that is gone is deleted already. `false` where the place lets none be deleted.
+    async fn forget(&self, _cx: &Context, _at: &ImageRef) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Whether this person may write there, tried without leaving anything.
+    async fn may_write(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
+        Err(cannot(&at.to_string(), "try to write"))
+    }
+
+    /// Called once after everything was put, for places that take an image as a whole.
+    async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
+        Ok(())
+    }
+}
