@@ -218,7 +218,11 @@ pub struct Policy {
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
     /// Print the policy in force, as it would be written.
-    Show,
+    Show {
+        /// Print the built-in policy instead: every key with its default, and what it means.
+        #[arg(long)]
+        commented: bool,
+    },
     /// Say what another policy would change for the images that were looked at or launched lately.
     Test {
         /// The other policy: a file of its own, or a configuration that has one in it.

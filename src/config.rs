@@ -114,7 +114,11 @@ pub const SETTINGS: &[Setting] = &[
         variable: "WHARF_STATE_DIR",
         words: "folder for local workloads, logs and the secret file",
     },
-    Setting { key: "[policy]", variable: "", words: "what may be launched; assets/policy.toml has every key" },
+    Setting {
+        key: "[policy]",
+        variable: "",
+        words: "what may be launched; wharf policy show --commented prints every key",
+    },
     Setting {
         key: "[requests]",
         variable: "",

@@ -114,7 +114,7 @@ fn print(plan: &Plan, json: bool) -> Result<()> {
     for (number, step) in plan.steps.iter().enumerate() {
         page.line(&format!("{}. {step}", number + 1));
     }
-    page.json_as_sent(&plan.request)?;
+    page.request(&plan.request);
     plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
     page.print()
 }

@@ -43,6 +43,11 @@ impl Page {
         self.0.push(folded(&clean::line(text)));
     }
 
+    /// Adds what a backend is sent, as it is sent it.
+    pub fn request(&mut self, request: &crate::core::launch::plan::Request) {
+        self.0.push(request.shown());
+    }
+
     /// Adds what somebody else gets, as they get it.
     pub fn json_as_sent(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).during("write JSON")?;

@@ -5,10 +5,10 @@ use crate::{
     args::{Policy as Args, PolicyVerb},
     core::{
         base::{
-            error::{During, Result},
+            error::{During, Error, Result},
             text,
         },
-        policy::Policy,
+        policy::{BUILT_IN, Policy},
         portal::Portal,
     },
 };
@@ -16,7 +16,15 @@ use crate::{
 /// Prints the policy in force, or rehearses another.
 pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
     match &args.verb {
-        PolicyVerb::Show => {
+        PolicyVerb::Show { commented: true } => {
+            if json {
+                return Err(Error::usage("show the policy with comments", "JSON has no comments")
+                    .hint("leave --json or --commented out"));
+            }
+            output::text(BUILT_IN.trim_end())?;
+            Ok(0)
+        }
+        PolicyVerb::Show { commented: false } => {
             let policy = &portal.config.policy;
             if json {
                 output::json_as_sent(policy)?;

@@ -59,6 +59,7 @@ pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workloa
         ports: Vec::new(),
         addresses: Vec::new(),
         note: String::new(),
+        facts: Vec::new(),
     }
 }
 

@@ -376,7 +376,9 @@ pub fn plan(state: &State) -> Plan {
         image: page.image.pinned.clone().unwrap(),
         answers: page.answers.clone(),
         steps: vec!["make sure docker has it".into(), "POST /containers/create".into()],
-        request: serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
+        request: wharf::core::launch::plan::Request::Json(
+            serde_json::json!({"Image": "lab.example/physics/gromacs@sha256:4f4f"}),
+        ),
         risks: vec![
             Risk::fine("none of your files are mounted"),
             Risk::caution("runs as root inside"),

@@ -18,11 +18,14 @@ use wharf::{
             plan::{State, Workload},
         },
         portal::Portal,
-        ports::{Launcher, Supply},
+        ports::{Ability, Launcher, Supply},
     },
 };
 
-use crate::lab::{self, Home, need};
+use crate::{
+    example_backend::Memory,
+    lab::{self, Home, need},
+};
 
 fn answers(pairs: &[(&str, &str)]) -> Answers {
     Answers(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>())
@@ -57,25 +60,94 @@ async fn logs(launcher: &Arc<dyn Launcher>, id: &str) -> String {
     String::from_utf8_lossy(&chunks.concat()).into_owned()
 }
 
+/// What every launcher holds, whatever it can do besides: `Launcher`'s documentation, sentence by sentence.
+async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, first: &[(&str, &str)]) {
+    let cx = Context::default();
+    let name = launcher.name().to_owned();
+    launcher.accepts(image).unwrap();
+    let form = launcher.form(&cx, image).await.unwrap();
+    assert!(form.check(&form.defaults()).is_ok(), "{name}: its own defaults fit");
+    let unknown = launcher.plan(&cx, image, &answers(&[("colour", "red")])).await.unwrap_err();
+    assert_eq!(unknown.kind, Kind::Usage, "{name}: {unknown}");
+    let (before, _) = launcher.workloads(&cx).await.unwrap();
+    let plan = launcher.plan(&cx, image, &answers(first)).await.unwrap();
+    let other = launcher.plan(&cx, image, &answers(first)).await.unwrap();
+    assert_eq!(plan.backend, name);
+    assert_ne!(plan.idempotency_key, other.idempotency_key, "{name}: two plans are two launches");
+    assert!(plan.request.shown().contains(plan.image.digest.as_str()), "{name}: the plan names the digest");
+    assert!(plan.risks.iter().any(|risk| risk.text.contains("none of your files")), "{name}: careful by default");
+    let (after, _) = launcher.workloads(&cx).await.unwrap();
+    assert_eq!(before.len(), after.len(), "{name}: a plan makes nothing");
+    let made = launcher.launch(&cx, &plan, supply).await.unwrap();
+    let again = launcher.launch(&cx, &plan, supply).await.unwrap();
+    assert_eq!(made.id, again.id, "{name}: a plan carried out twice is one workload");
+    let found = until(launcher, &made.id, |_| true).await;
+    assert_eq!((found.digest.as_str(), found.backend), (plan.image.digest.as_str(), name.clone()));
+    refuses(launcher, &made.id).await;
+    for _ in 0..2 {
+        launcher.stop(&cx, &made.id).await.unwrap();
+    }
+    until(launcher, &made.id, |state| !state.may_stop()).await;
+    if launcher.abilities().contains(&Ability::Remove) {
+        for _ in 0..2 {
+            launcher.remove(&cx, &made.id).await.unwrap();
+        }
+        assert!(!launcher.workloads(&cx).await.unwrap().0.iter().any(|workload| workload.id == made.id), "{name}");
+        let gone = launcher.stop(&cx, &made.id).await.unwrap_err();
+        assert_eq!(gone.kind, Kind::NotFound, "{name}: {gone}");
+    }
+}
+
+/// What a launcher does not name among its abilities it refuses in words, and does not fail in some other way.
+async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
+    let cx = Context::default();
+    let can = |ability| launcher.abilities().contains(&ability);
+    let volume = "volume://site/x".parse().unwrap();
+    let refusals = [
+        (Ability::Logs, launcher.logs(&cx, id, Wanted::default()).await.err()),
+        (Ability::Volumes, launcher.detach(&cx, id, &volume).await.err()),
+    ];
+    for (ability, refused) in refusals.into_iter().filter(|(ability, _)| !can(*ability)) {
+        assert_eq!(refused.unwrap().kind, Kind::Unsupported, "{ability:?}");
+    }
+    if !can(Ability::Exec) {
+        assert_eq!(launcher.exec(&cx, id, vec!["true".into()]).await.unwrap_err().kind, Kind::Unsupported);
+    }
+    if !can(Ability::Terminal) {
+        assert_eq!(launcher.terminal(&cx, id, None, (80, 24)).await.err().unwrap().kind, Kind::Unsupported);
+    }
+    if !can(Ability::Snapshot) {
+        assert_eq!(launcher.snapshot(&cx, id, "x").await.unwrap_err().kind, Kind::Unsupported);
+    }
+    if !can(Ability::Start) {
+        assert_eq!(launcher.start(&cx, id, false).await.unwrap_err().kind, Kind::Unsupported);
+    }
+    if !can(Ability::Usage) {
+        assert_eq!(launcher.usage(&cx, id).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn the_example_backend_keeps_the_contract() {
+    let launcher: Arc<dyn Launcher> = Arc::new(Memory::default());
+    let home = Home::new();
+    let portal = lab::portal(&home, Vec::new());
+    let image = portal.image(&Context::default(), &lab::starter().parse().unwrap(), None).await.unwrap();
+    let supply = supply(&portal, &image).await;
+    contract(&launcher, &image, &supply, &[]).await;
+}
+
 /// Form, plan, launch, logs; then a running one: found again, entered, measured, stopped, removed.
 async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&str>) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
     let look = portal.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
-    let form = launcher.form(&cx, &look).await.unwrap();
-    assert!(form.check(&form.defaults()).is_ok(), "{name}: its own defaults fit");
-    let unknown = launcher.plan(&cx, &look, &answers(&[("colour", "red")])).await.unwrap_err();
-    assert_eq!(unknown.kind, Kind::Usage);
     // Rootless Podman's private network wants /dev/net/tun, which not every machine gives.
     let first = if name == "rootless" { vec![("network", "none")] } else { Vec::new() };
-    let plan = launcher.plan(&cx, &look, &answers(&first)).await.unwrap();
-    let shown = serde_json::to_string(&plan.request).unwrap();
-    assert!(shown.contains(plan.image.digest.as_str()), "{name}: the plan names the digest");
-    assert!(plan.risks.iter().any(|risk| risk.text.contains("none of your files")), "{name}: careful by default");
     let supply_of_look = supply(portal, &look).await;
+    contract(&launcher, &look, &supply_of_look, &first).await;
+    let plan = launcher.plan(&cx, &look, &answers(&first)).await.unwrap();
     let made = launcher.launch(&cx, &plan, &supply_of_look).await.unwrap();
-    let again = launcher.launch(&cx, &plan, &supply_of_look).await.unwrap();
-    assert_eq!(made.id, again.id, "{name}: a plan carried out twice is one workload");
     let text = logs(&launcher, &made.id).await;
     assert!(
         text.contains("look: what a program here can see") && text.contains("CapEff:\t0000000000000000"),
@@ -227,7 +299,8 @@ async fn sandbox(runtime: Runtime) {
             .unwrap();
     }
     let local = Local::new(&home.path("cache"), &home.path("state"), Some(runtime));
-    assert!(local.describe().contains(runtime.word()));
+    let health = local.health(&Context::default()).await.unwrap();
+    assert!(health.note.contains(runtime.word()), "{health:?}");
     let run = |arguments: &[&str]| {
         home.wharf(arguments)
             .env("PATH", &bin)

@@ -18,6 +18,8 @@ mod deciding;
 mod dialogs;
 mod doctor;
 mod engine_tls;
+#[path = "../examples/backend.rs"]
+mod example_backend;
 mod fake;
 mod forged;
 mod harbor;

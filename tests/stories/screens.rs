@@ -175,6 +175,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         ports: vec![Published { address: "127.0.0.1".into(), port: 8080, inside: 80, protocol: "tcp".into() }],
         addresses: Vec::new(),
         note: "Up 2 minutes".into(),
+        facts: Vec::new(),
     };
     let mut runs = keys::state();
     keys::press(&mut runs, "2");

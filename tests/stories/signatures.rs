@@ -258,6 +258,11 @@ fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
         assert_eq!(launched.status.code(), Some(0), "{}", lab::complained(&launched));
     }
     // What is in force is printed as it would be written, and changes nothing.
+    // Whoever installed a binary has no source tree to read the keys in.
+    let every_key = lab::said(&signing.home.run(&["policy", "show", "--commented"]));
+    let built_in = wharf::core::policy::Policy::read_file(&every_key, "built in").unwrap();
+    assert_eq!(built_in, wharf::core::policy::Policy::default());
+    assert!(every_key.lines().filter(|line| line.starts_with('#')).count() > 20, "{every_key}");
     let shown = lab::said(&signing.home.run(&["policy", "show"]));
     let same = signing.home.path("same.toml");
     std::fs::write(&same, &shown).unwrap();

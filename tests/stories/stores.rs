@@ -454,7 +454,8 @@ async fn watched(people: &People) {
     assert!(one.watched(&Watch { after: MINUTE, ..Watch::default() }, 10).await.unwrap().is_empty());
     let kept = one.watched(&Watch::default(), 10).await.unwrap();
     assert!(kept[0].age.is_some_and(|age| age < MINUTE) && kept[0].checked > 0, "by the store's clock");
-    assert_eq!(kept, [Watched { checked: kept[0].checked, age: kept[0].age, ..now.clone() }]);
+    let Watched { checked, age, superseded, .. } = kept[0];
+    assert_eq!(kept, [Watched { checked, age, superseded, ..now.clone() }]);
     let told = bob.notices(0, 10).await.unwrap();
     assert_eq!(told.iter().filter(|one| one.topic == Topic::Vulnerability).count(), 1);
     assert_eq!(told[0].warning, notice.warning);

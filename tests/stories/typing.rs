@@ -80,6 +80,7 @@ fn workload(state: Runs) -> Workload {
         ports: Vec::new(),
         addresses: Vec::new(),
         note: String::new(),
+        facts: Vec::new(),
     }
 }
 

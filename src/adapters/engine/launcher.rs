@@ -33,7 +33,7 @@ use crate::core::{
         published::{self, Published},
         usage::Usage,
     },
-    ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
+    ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
     transfer::copy::{self, Options, Place},
 };
 
@@ -48,8 +48,9 @@ impl Launcher for Engine {
         &self.name
     }
 
-    fn describe(&self) -> String {
-        format!("container engine at {}", self.address)
+    fn abilities(&self) -> &[Ability] {
+        use Ability::{Exec, Logs, Remove, Snapshot, Start, Terminal, Usage};
+        &[Logs, Exec, Terminal, Usage, Start, Snapshot, Remove]
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
@@ -423,12 +424,16 @@ impl Engine {
                 "created" | "configured" | "initialized" => State::Created,
                 "paused" => State::Paused,
                 "exited" | "stopped" => State::Exited(summary.exit_code.unwrap_or(0)),
+                "restarting" => State::Starting,
+                "removing" | "stopping" => State::Stopping,
+                "dead" => State::Failed(String::new()),
                 other => State::Other(clean::short(other, 20)),
             },
             created: summary.created,
             ports: published::tidy(ports.take(PORTS)),
             addresses: Vec::new(),
             note: status,
+            facts: Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::core::{
     },
     launch::{
         form::{Answers, Field, FieldKind, Form},
-        plan::{Plan, Risk, label},
+        plan::{Plan, Request, Risk, label},
         questions::{self, choice},
     },
 };
@@ -102,7 +102,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
         privileged: !facts.rootless && !facts.remapped,
         image: pinned,
         answers,
-        request,
+        request: Request::Json(request),
         idempotency_key: key,
     })
 }

@@ -33,10 +33,10 @@ use crate::{
         launch::{
             form::{Answers, Form},
             logs::Wanted,
-            plan::{Plan, State, Workload, name_from},
+            plan::{Plan, Request, State, Workload, name_from},
             usage::{self, Usage},
         },
-        ports::{ByteStream, Extent, Launcher, Supply, Terminal},
+        ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
     },
 };
 
@@ -49,9 +49,9 @@ impl Launcher for Local {
         "local"
     }
 
-    fn describe(&self) -> String {
-        self.runtime
-            .map_or_else(|| "no sandbox program found".to_owned(), |runtime| format!("no daemon: {}", runtime.word()))
+    fn abilities(&self) -> &[Ability] {
+        use Ability::{Exec, Logs, Remove, Terminal, Usage};
+        &[Logs, Exec, Terminal, Usage, Remove]
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
@@ -112,7 +112,7 @@ impl Launcher for Local {
         Ok(Plan {
             backend: "local".into(),
             steps: plan::steps(image, &self.roots.join(pinned.manifest.short())),
-            request: serde_json::to_value(&spec).during(what)?,
+            request: Request::Json(serde_json::to_value(&spec).during(what)?),
             risks,
             privileged: false,
             image: pinned,
@@ -127,7 +127,7 @@ impl Launcher for Local {
         if folder.join("spec.json").is_file() {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
-        let mut spec: Spec = serde_json::from_value(plan.request.clone()).during(what)?;
+        let mut spec: Spec = serde_json::from_value(plan.request.body(what)?.clone()).during(what)?;
         let unpacked = root::provide(cx, &self.roots, supply, plan::points(&spec.inside)).await?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private::folder(&staging)?;
@@ -501,6 +501,7 @@ fn load(folder: &Path) -> Option<Kept> {
         ports: Vec::new(),
         addresses: Vec::new(),
         note: String::new(),
+        facts: Vec::new(),
     };
     Some(Kept { folder: folder.to_owned(), spec, workload, pid, stands })
 }

@@ -16,7 +16,7 @@ use crate::core::{
     image::model::Image,
     launch::{
         form::{Answers, Field, FieldKind, Form},
-        plan::{Plan, Risk, key, label},
+        plan::{Plan, Request, Risk, key, label},
         questions,
     },
 };
@@ -276,7 +276,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, limits: Option<&Limits>
         privileged: false,
         image: pinned,
         answers,
-        request,
+        request: Request::Json(request),
         idempotency_key: key,
     })
 }

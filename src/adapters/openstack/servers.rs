@@ -36,7 +36,7 @@ use crate::{
             plan::{Plan, State, Workload, label},
             usage::Usage,
         },
-        ports::{ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
+        ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
     },
 };
 
@@ -144,7 +144,8 @@ impl Images {
             state: match server.status.as_str() {
                 "ACTIVE" => State::Running,
                 "PAUSED" | "SUSPENDED" => State::Paused,
-                "BUILD" => State::Created,
+                "BUILD" | "REBUILD" | "REBOOT" | "HARD_REBOOT" => State::Starting,
+                "ERROR" => State::Failed(String::new()),
                 // A server that was shut off is there to be started again, as a container that was stopped.
                 "SHUTOFF" => State::Exited(143),
                 other => State::Other(clean::short(&other.to_lowercase().replace('_', " "), 20)),
@@ -153,6 +154,7 @@ impl Images {
             ports: Vec::new(),
             addresses: server.address_words(),
             note: server.fault_words(),
+            facts: Vec::new(),
         }
     }
 }
@@ -167,8 +169,9 @@ impl Launcher for Images {
         self.cloud.also.as_deref()
     }
 
-    fn describe(&self) -> String {
-        format!("servers on {}", self.cloud.address())
+    fn abilities(&self) -> &[Ability] {
+        use Ability::{Exec, Logs, Remove, Snapshot, Start, Terminal, Usage, Volumes};
+        &[Logs, Exec, Terminal, Usage, Start, Snapshot, Volumes, Remove]
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
@@ -233,10 +236,10 @@ impl Launcher for Images {
                     None => return Err(Error::new(Kind::Integrity, what, "the cloud no longer keeps its hash")),
                 }
                 cx.progress.phase("asking for a server");
-                let body = Body::Json(plan.request.clone());
-                let certified = plan.request.pointer("/server/trusted_image_certificates").is_some();
+                let sent = plan.request.body(&what)?;
+                let certified = sent.pointer("/server/trusted_image_certificates").is_some();
                 let version = if certified { CERTIFIED } else { CREATE };
-                let request = Request::new(Method::POST, "servers", body).at(version);
+                let request = Request::new(Method::POST, "servers", Body::Json(sent.clone())).at(version);
                 let made: ServerAnswer = self.cloud.json(&what, Service::Compute, request).await?;
                 made.server.id
             }

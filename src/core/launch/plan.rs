@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{form::Answers, published::Published, usage::WorkloadId};
 use crate::core::{
-    base::error::{Error, Result},
+    base::{
+        clean,
+        error::{Error, Result},
+    },
     image::model::Pinned,
 };
 
@@ -114,6 +117,41 @@ impl fmt::Display for Mount {
     }
 }
 
+/// What a backend's interface is given, in the form in which it takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// The body of a call.
+    Json(serde_json::Value),
+    /// A script, as a scheduler takes it.
+    Script(String),
+    /// A program with its arguments.
+    Argv(Vec<String>),
+}
+
+impl Request {
+    /// The body of a call.
+    ///
+    /// # Errors
+    /// `Usage` where it is no such body: the plan was made by another backend.
+    pub fn body(&self, what: &str) -> Result<&serde_json::Value> {
+        match self {
+            Self::Json(body) => Ok(body),
+            Self::Script(_) | Self::Argv(_) => Err(Error::usage(what, "this plan was made by another backend")),
+        }
+    }
+
+    /// It as people read it, one line for each line that is sent. Characters that a terminal would obey are written out.
+    pub fn shown(&self) -> String {
+        let text = match self {
+            Self::Json(body) => serde_json::to_string_pretty(body).unwrap_or_default(),
+            Self::Script(script) => script.clone(),
+            Self::Argv(words) => words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" "),
+        };
+        clean::json(&text).into_owned()
+    }
+}
+
 /// Exactly what will be sent to a backend, shown before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -125,8 +163,8 @@ pub struct Plan {
     pub answers: Answers,
     /// The steps in order, in words.
     pub steps: Vec<String>,
-    /// The request itself: what the backend's interface is given, without secrets.
-    pub request: serde_json::Value,
+    /// The request itself, without secrets.
+    pub request: Request,
     /// What it may do, in words.
     pub risks: Vec<Risk>,
     /// Whether it has root rights on the host, or whoever may launch it has.
@@ -141,12 +179,25 @@ pub struct Plan {
 pub enum State {
     /// Made, not started.
     Created,
+    /// It waits to be started: for resources, for others, for a time.
+    Queued {
+        /// What it waits for, in the backend's words.
+        reason: String,
+        /// When it is expected to start, in seconds since 1970, where the backend says so: an estimate.
+        starts: Option<i64>,
+    },
+    /// Being started.
+    Starting,
     /// Running.
     Running,
     /// Stopped for the moment.
     Paused,
+    /// Being stopped.
+    Stopping,
     /// Ended with this exit code.
     Exited(i64),
+    /// It could not run, or not to its end: why, in the backend's words.
+    Failed(String),
     /// The backend's own word for anything else.
     Other(String),
 }
@@ -156,8 +207,14 @@ impl State {
     pub fn words(&self) -> (&'static str, String) {
         match self {
             Self::Created => ("○", "created".into()),
+            Self::Queued { reason, .. } if reason.is_empty() => ("◌", "queued".into()),
+            Self::Queued { reason, .. } => ("◌", format!("queued: {reason}")),
+            Self::Starting => ("◌", "starting".into()),
             Self::Running => ("●", "running".into()),
             Self::Paused => ("‖", "paused".into()),
+            Self::Stopping => ("■", "stopping".into()),
+            Self::Failed(why) if why.is_empty() => ("✗", "failed".into()),
+            Self::Failed(why) => ("✗", format!("failed: {why}")),
             Self::Exited(0) => ("✓", "done".into()),
             // What shells make of SIGTERM and SIGKILL: somebody stopped it.
             Self::Exited(143) => ("■", "stopped".into()),
@@ -167,7 +224,12 @@ impl State {
         }
     }
 
-    /// Whether it can be stopped or attached to.
+    /// Whether there is something to stop: also what waits for its turn or is about to run.
+    pub fn may_stop(&self) -> bool {
+        matches!(self, Self::Queued { .. } | Self::Starting | Self::Running | Self::Paused)
+    }
+
+    /// Whether its program is there, to be entered and measured.
     pub fn is_live(&self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
@@ -197,6 +259,9 @@ pub struct Workload {
     pub addresses: Vec<String>,
     /// What else its backend says of it, in words.
     pub note: String,
+    /// What only backends of its kind tell (node, partition, time left): name and value, shown as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<(String, String)>,
 }
 
 impl Workload {

@@ -175,6 +175,7 @@ mod tests {
             ports: Vec::new(),
             addresses: Vec::new(),
             note: String::new(),
+            facts: Vec::new(),
         };
         let all = [
             workload("3f2a9c0d11e8", "gromacs"),

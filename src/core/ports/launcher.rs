@@ -70,10 +70,37 @@ pub struct Terminal {
     pub resize: mpsc::Sender<(u16, u16)>,
 }
 
-/// Something that launches images. `launch` takes only plans, and plans only pinned images.
+/// What a backend can do besides launching, listing and stopping. What is not named here it refuses with
+/// [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported), and screens do not offer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ability {
+    /// Shows what a workload has printed: [`Launcher::logs`].
+    Logs,
+    /// Runs a command in a workload: [`Launcher::exec`].
+    Exec,
+    /// Opens a terminal in a workload: [`Launcher::terminal`].
+    Terminal,
+    /// Measures a workload: [`Launcher::usage`].
+    Usage,
+    /// Starts a stopped workload: [`Launcher::start`].
+    Start,
+    /// Makes an image of a workload: [`Launcher::snapshot`].
+    Snapshot,
+    /// Puts volumes into a workload and takes them out: [`Launcher::attach`], [`Launcher::detach`].
+    Volumes,
+    /// Removes a workload: [`Launcher::remove`].
+    Remove,
+}
+
+/// Something that launches images: an engine, a cloud, a scheduler. `launch` takes only plans, and plans only pinned
+/// images.
+///
+/// Every call ends by the context's deadline and when it is cancelled. Errors say what failed and where: `NotFound` for
+/// an id that is not there, `Denied` where the person may not, `Unavailable` where the backend does not answer,
+/// `Unsupported` for what it has no [`Ability`] for, `Usage` for answers that do not fit the form.
 #[async_trait]
 pub trait Launcher: Send + Sync {
-    /// Its name, for `--on`.
+    /// Its name, for `--on`: one word, the same in every run.
     fn name(&self) -> &str;
 
     /// What people call it too, where its own name had to be another one.
@@ -81,39 +108,57 @@ pub trait Launcher: Send + Sync {
         None
     }
 
-    /// What it is, in a few words.
-    fn describe(&self) -> String;
+    /// What it can do besides launching, listing and stopping.
+    fn abilities(&self) -> &[Ability] {
+        &[]
+    }
 
-    /// Why it cannot launch this image, if it cannot.
+    /// Why it cannot launch this image, if it cannot. Asks nobody, so that lists can ask for every row.
     fn accepts(&self, image: &Image) -> Result<()>;
 
-    /// Its questions for this image, with careful defaults.
+    /// Its questions for this image. The defaults fit together and give nothing away: they can be launched as they are.
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form>;
 
-    /// What would be sent, and what that may do. Sends nothing.
+    /// What would be sent, and what that may do. Sends nothing and makes nothing. Answers that the form does not have, or
+    /// that do not fit, are refused. The plan names the image by its digest and holds no secret.
     async fn plan(&self, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan>;
 
-    /// Carries out a plan. A plan already carried out gives the workload it made.
+    /// Carries out a plan, and sends exactly what it shows. A plan carried out already gives the workload that it made:
+    /// its key is kept with the workload. What runs is compared with the pinned digest.
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload>;
 
-    /// The workloads of this backend, as far as its list can be read, and whether that is all.
+    /// The workloads of this backend that are the person's own, as far as the list can be read, and whether that is all.
+    /// One that cannot be read costs its own row.
     async fn workloads(&self, cx: &Context) -> Result<(Vec<Workload>, Extent)>;
 
-    /// Output so far, and what else is wanted of it. Where times are, each line begins with its own; a backend that
-    /// keeps none refuses with [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported) before it reads anything.
-    async fn logs(&self, cx: &Context, id: &str, wanted: Wanted) -> Result<ByteStream>;
+    /// Stops it; one that stands still is stopped already, one that is gone is `NotFound`. Comes back when it is stopped or will be by itself.
+    async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
 
-    /// A terminal: attached to the workload, or to a new process in it.
+    /// Whether it answers, its version and who I am there.
+    async fn health(&self, cx: &Context) -> Result<Health>;
+
+    /// Output so far, and what else is wanted of it. Where times are, each line begins with its own; a backend that
+    /// keeps none refuses with [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported) before it reads
+    /// anything. Bytes are as the program wrote them: whoever shows them cleans them.
+    async fn logs(&self, _cx: &Context, id: &str, _wanted: Wanted) -> Result<ByteStream> {
+        Err(cannot(self.name(), &format!("show the output of {id} on")))
+    }
+
+    /// A terminal: attached to the workload, or to a new process in it where a command is given.
     async fn terminal(
         &self,
-        cx: &Context,
+        _cx: &Context,
         id: &str,
-        command: Option<Vec<String>>,
-        size: (u16, u16),
-    ) -> Result<Terminal>;
+        _command: Option<Vec<String>>,
+        _size: (u16, u16),
+    ) -> Result<Terminal> {
+        Err(cannot(self.name(), &format!("open a terminal in {id} on")))
+    }
 
     /// Runs a command in the workload without a terminal; gives its output and exit code.
-    async fn exec(&self, cx: &Context, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)>;
+    async fn exec(&self, _cx: &Context, id: &str, _command: Vec<String>) -> Result<(Vec<u8>, i64)> {
+        Err(cannot(self.name(), &format!("run a command in {id} on")))
+    }
 
     /// What it uses right now; `None` where this backend does not tell, so that nobody asks again. What it does not
     /// know is left out, never guessed. It answers at once and makes nothing: the use of processors is that since the
@@ -132,10 +177,7 @@ pub trait Launcher: Send + Sync {
         Err(cannot(self.name(), &format!("detach {volume} from {id} on")))
     }
 
-    /// Stops it; one that stands still is stopped already.
-    async fn stop(&self, cx: &Context, id: &str) -> Result<()>;
-
-    /// Starts it after it was stopped, or once more with `again`.
+    /// Starts it after it was stopped, or once more with `again`; one that runs is started already, unless `again`.
     async fn start(&self, _cx: &Context, id: &str, _again: bool) -> Result<()> {
         Err(cannot(self.name(), &format!("start {id} on")))
     }
@@ -145,9 +187,8 @@ pub trait Launcher: Send + Sync {
         Err(cannot(self.name(), &format!("take a snapshot of {id} on")))
     }
 
-    /// Removes it; one that is gone is removed already.
-    async fn remove(&self, cx: &Context, id: &str) -> Result<()>;
-
-    /// Whether it answers, its version and who I am there.
-    async fn health(&self, cx: &Context) -> Result<Health>;
+    /// Removes it with what it wrote; one that is gone is removed already.
+    async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
+        Err(cannot(self.name(), &format!("remove {id} on")))
+    }
 }

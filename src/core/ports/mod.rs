@@ -23,7 +23,7 @@ pub use self::{
     content::{BlobSource, ByteStream, Content, InMemory},
     disks::Disks,
     keep::{Audit, Cache, CachedRows, Keeps, Vault},
-    launcher::{KnownAttachments, Launcher, Supply, Terminal},
+    launcher::{Ability, KnownAttachments, Launcher, Supply, Terminal},
     notifier::Notifier,
     sharer::Sharer,
     signer::{LookAtKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},

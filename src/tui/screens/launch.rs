@@ -8,7 +8,7 @@ use ratatui::{
 
 use crate::{
     core::{
-        base::{clean, error::Error},
+        base::error::Error,
         image::{model::Image, reference::ImageRef},
         launch::{
             form::{Answers, Field, FieldKind, Form},
@@ -282,8 +282,7 @@ impl Page {
                 .enumerate()
                 .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
         );
-        let request = serde_json::to_string_pretty(&plan.request).unwrap_or_default();
-        let request = clean::json(&request);
+        let request = plan.request.shown();
         lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
         lines
     }

@@ -1,0 +1,123 @@
+//! A complete small backend, to copy from: it keeps its workloads in memory and "runs" each for as long as nobody stops
+//! it. It passes the launchers' contract (`tests/stories/launchers.rs`), as every backend must.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use wharf::core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::model::{Health, Image},
+    launch::{
+        form::{Answers, Field, FieldKind, Form},
+        plan::{Plan, Request, Risk, State, Workload, key, name_from},
+    },
+    ports::{Ability, Extent, Launcher, Supply},
+};
+
+/// A backend whose workloads live as long as it does.
+#[derive(Default)]
+pub struct Memory {
+    /// The key of the plan that made each, and the workload.
+    made: Mutex<Vec<(String, Workload)>>,
+}
+
+impl Memory {
+    fn with<T>(&self, change: impl FnOnce(&mut Vec<(String, Workload)>) -> T) -> T {
+        change(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The questions: the one thing that people may choose here.
+fn questions(image: &Image) -> Form {
+    let name = name_from(&image.reference.title());
+    let help = "what it is called in the list of workloads";
+    Form { fields: vec![Field::new("name", "Name", help, FieldKind::Text, name)] }
+}
+
+#[async_trait]
+impl Launcher for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Remove]
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        // What has no digest cannot be pinned, and what is not pinned is never launched.
+        match image.pinned {
+            Some(_) => Ok(()),
+            None => Err(Error::unsupported("launch on memory", "its digest is unknown, so it cannot be pinned")),
+        }
+    }
+
+    async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
+        Ok(questions(image))
+    }
+
+    async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
+        self.accepts(image)?;
+        let answers = questions(image).check(answers)?;
+        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported("launch on memory", "it is not pinned"))?;
+        Ok(Plan {
+            backend: self.name().to_owned(),
+            steps: vec![format!("remember {} as {}", pinned.reference, answers.get("name"))],
+            request: Request::Argv(vec!["remember".into(), pinned.reference.to_string(), pinned.digest.to_string()]),
+            risks: vec![Risk::fine("it runs nothing, and reads none of your files")],
+            image: pinned,
+            answers,
+            privileged: false,
+            idempotency_key: key(),
+        })
+    }
+
+    async fn launch(&self, _cx: &Context, plan: &Plan, _supply: &Supply) -> Result<Workload> {
+        Ok(self.with(|made| {
+            // A plan that was carried out already gives the workload that it made.
+            if let Some((_, known)) = made.iter().find(|(key, _)| *key == plan.idempotency_key) {
+                return known.clone();
+            }
+            let workload = Workload {
+                id: format!("m{}", made.len() + 1),
+                backend: self.name().to_owned(),
+                name: plan.answers.get("name").to_owned(),
+                image: plan.image.reference.to_string(),
+                digest: plan.image.digest.to_string(),
+                state: State::Running,
+                created: Some(text::now()),
+                ports: Vec::new(),
+                addresses: Vec::new(),
+                note: String::new(),
+                facts: vec![("kept in".to_owned(), "memory".to_owned())],
+            };
+            made.push((plan.idempotency_key.clone(), workload.clone()));
+            workload
+        }))
+    }
+
+    async fn workloads(&self, _cx: &Context) -> Result<(Vec<Workload>, Extent)> {
+        Ok((self.with(|made| made.iter().map(|(_, workload)| workload.clone()).collect()), Extent::Whole))
+    }
+
+    async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
+        self.with(|made| match made.iter_mut().find(|(_, one)| one.id == id) {
+            Some((_, one)) if one.state.may_stop() => Ok(one.state = State::Exited(143)),
+            Some(_) => Ok(()),
+            None => Err(Error::new(Kind::NotFound, format!("stop {id}"), "memory has no such workload")),
+        })
+    }
+
+    async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
+        self.with(|made| made.retain(|(_, one)| one.id != id));
+        Ok(())
+    }
+
+    async fn health(&self, _cx: &Context) -> Result<Health> {
+        Ok(Health { reachable: true, account: "you".into(), credentials: String::new(), note: "in memory".into() })
+    }
+}
