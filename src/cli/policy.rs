@@ -17,7 +17,7 @@ use crate::{
 pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
     match &args.verb {
         PolicyVerb::Show => {
-            let policy = &portal.config.policy;
+            let policy = &portal.config().policy;
             if json {
                 output::json_as_sent(policy)?;
             } else {

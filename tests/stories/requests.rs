@@ -399,7 +399,24 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
     assert_eq!(second["stage"], "admitted", "{second:#}");
     assert!(second["decision"]["by"].as_str().unwrap().contains("class 1"), "{second:#}");
     assert!(lab::said(&ada.run(&["requests", "classes"])).contains("signature"));
-    assert_eq!(ada.run(&["requests", "end-class", "1"]).status.code(), Some(0));
+    let ended = ada.run(&["--json", "requests", "end-class", "1"]);
+    let ended = serde_json::from_str::<serde_json::Value>(&lab::said(&ended)).unwrap();
+    assert_eq!(ended, serde_json::json!({"ended": 1}));
+    assert_eq!(ada.run(&["requests", "end-class", "1"]).status.code(), Some(6), "it has ended");
+    // What others see is in the audit, and what was refused, too.
+    let audit = serde_json::from_str::<Vec<serde_json::Value>>(&lab::said(&ada.run(&["--json", "audit"]))).unwrap();
+    let outcomes = |action: &str| {
+        let those = audit.iter().filter(|line| line["action"] == action);
+        those.map(|line| line["outcome"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes("approve class"), ["done"], "{audit:#?}");
+    assert_eq!(outcomes("ask back about"), ["done"], "{audit:#?}");
+    assert_eq!(outcomes("answer for"), ["done"], "{audit:#?}");
+    for (action, first) in [("end class", "done"), ("withdraw", "failed")] {
+        let found = outcomes(action);
+        assert!(found[0].starts_with(first), "{action}: {found:?}");
+        assert!(found.iter().skip(1).all(|outcome| outcome.starts_with("not-found")), "{action}: {found:?}");
+    }
     // Without a place for admitted images, it says who names one.
     let bare = lab::Home::new().run(&["request", &image, "--reason", "x"]);
     assert_eq!(bare.status.code(), Some(1));

@@ -4,7 +4,10 @@ pub mod diff;
 pub mod doctor;
 pub mod evidence;
 pub mod give_away;
+pub mod inbox;
+pub mod kept;
 pub mod keys;
+pub mod queue;
 pub mod rehearse;
 pub mod requests;
 pub mod share;
@@ -156,6 +159,32 @@ fn in_cloud(name: &str) -> ImageRef {
 }
 
 impl Portal {
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Places that hold images, in the order in which they are shown.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The names of everything that can launch here.
+    pub fn backends(&self) -> Vec<&str> {
+        self.launchers.iter().map(|launcher| launcher.name()).collect()
+    }
+
+    /// The names of what here can launch this image, the preferred one first.
+    pub fn backends_for(&self, image: &Image) -> Vec<&str> {
+        let accepts = |launcher: &&Arc<dyn Launcher>| launcher.accepts(image).is_ok();
+        self.launchers.iter().filter(accepts).map(|launcher| launcher.name()).collect()
+    }
+
+    /// What was looked for at start and found or not.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// The source with this name.
     pub fn source(&self, name: &str) -> Result<&Source> {
         let own = self.sources.iter().find(|source| source.name == name);

@@ -18,7 +18,7 @@ use crate::core::{
         model::Image,
         reference::{ImageRef, Name},
     },
-    ports::{Asker, store::Steward},
+    ports::Asker,
     request::{
         Asked, Decision, Dossier, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Which, Wish, admission::Place,
         statement::Statement,
@@ -106,13 +106,6 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 }
 
 impl Portal {
-    /// How long others waited, and whether a steward is there to go on with it; unknown where the store does not answer.
-    pub async fn pace(&self) -> Pace {
-        let (pace, stewards) = tokio::join!(self.store.pace(), self.store.stewards());
-        let no_steward = stewards.is_ok_and(|all| !all.iter().any(Steward::is_alive));
-        Pace { no_steward, ..pace.unwrap_or_default() }
-    }
-
     /// Whether images can be asked for here.
     pub fn takes_requests(&self) -> bool {
         !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
@@ -303,7 +296,7 @@ impl Portal {
         let asking = Asking { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
         let submitted = self.ask_for(cx, &from, &asking).await?;
         if submitted.request.id != id && !old.stage.is_over() {
-            self.store.happen(id, &Event::Withdraw).await?;
+            self.speak(cx, id, &Event::Withdraw).await?;
         }
         Ok(submitted)
     }
@@ -320,7 +313,14 @@ impl Portal {
     /// Lets somebody say something about a request, answer, ask back or withdraw.
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
-        cx.run(&what, self.store.happen(id, event)).await
+        let done = cx.run(&what, self.store.happen(id, event)).await;
+        let mut entry = self.entry(event.verb(), format!("request {id}"));
+        if let Ok(request) = &done {
+            entry.subject = format!("request {id}: {}", request.called());
+            entry.digest = request.asked.digest.parse().ok();
+        }
+        self.note(entry, &done).await;
+        done
     }
 
     /// Adds something to a request; an answer, where one is waited for and I asked for it.

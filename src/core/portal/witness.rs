@@ -187,6 +187,18 @@ impl Portal {
         }
     }
 
+    /// This person's audit as it stands in its file; an error where it cannot be read.
+    pub async fn audit_written(&self) -> Result<String> {
+        let audit = self.audit.clone();
+        tokio::task::spawn_blocking(move || audit.read()).await.during("read the audit")?
+    }
+
+    /// What the store was told of everybody's audits, and what was decided about requests, the newest first, at most `most`
+    /// of each. Not allowed but to those who decide, and stewards.
+    pub async fn audit_of_site(&self, most: i64) -> Result<(Vec<Witnessed>, Vec<Decided>)> {
+        tokio::try_join!(self.store.witnessed(&Whose::Everybody, most), self.store.decided(most))
+    }
+
     /// Compares this person's audit with what the store has seen of it.
     pub async fn audit_seen(&self, reading: &Reading) -> Result<Seen> {
         let audit = self.audit.clone();
