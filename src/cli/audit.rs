@@ -21,7 +21,7 @@ pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     if args.site {
         return site(portal, args.limit, json).await;
     }
-    let written = portal.audit_written().await?;
+    let written = portal.journal.written().await?;
     if args.what.as_deref() == Some("export") {
         return output::exact(written.trim_end()).map(|()| 0);
     }
@@ -75,7 +75,7 @@ fn list(reading: &audit::Reading) -> Result<()> {
 async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     let reading = audit::read(written);
     reading.whole()?;
-    let store = portal.audit_seen(&reading).await;
+    let store = portal.journal.seen(&reading).await;
     let end = reading.end().unwrap_or_default();
     let (told, faults, unasked) = match &store {
         Ok(seen) => (seen.told, seen.faults.clone(), None),
@@ -119,7 +119,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
 
 /// What was decided, admitted and done at the site, and how everybody's chains stand.
 async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
-    let (seen, decided) = portal.audit_of_site(limit).await?;
+    let (seen, decided) = portal.journal.of_site(limit).await?;
     let chains = witness::summaries(&seen.iter().rev().cloned().collect::<Vec<_>>());
     if json {
         let seen: Vec<_> = seen.iter().map(|seen| serde_json::json!({"at": text::timestamp(seen.at), "person": seen.person,

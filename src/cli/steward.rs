@@ -30,7 +30,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
     }
     let keys = &portal.config().requests;
     for key in [&keys.key, &keys.disk_key] {
-        if let Some(warning) = portal.passing(key).await {
+        if let Some(warning) = portal.keys.passing(key).await {
             output::remark(&format!("! {warning}"));
         }
     }
@@ -56,7 +56,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
     let from = portal.clone();
     let tell = move |round: &Round| {
         said(round, json);
-        from.troubles().iter().for_each(|trouble| output::remark(trouble));
+        from.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     };
     portal.steward(&cx, &tools, Arc::new(tell)).await?;
     Ok(0)

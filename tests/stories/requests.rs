@@ -423,6 +423,34 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
     assert!(lab::complained(&bare).contains("[requests] admitted"), "{}", lab::complained(&bare));
 }
 
+#[tokio::test]
+async fn whoever_may_not_end_a_class_is_refused_and_that_is_written_down() {
+    use std::sync::Arc;
+    use wharf::{
+        adapters::store::{audit::AuditFile, shared::sqlite::SqliteStore},
+        core::{
+            audit,
+            base::{context::Context, error::Kind},
+            portal::{Portal, PortalParts, sign_in::Nobody},
+            request::Me,
+        },
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let me = Me { person: "ada".into(), approver: false, steward: false, own: false };
+    let portal = Portal::new(PortalParts {
+        store: Arc::new(SqliteStore::new(folder.path().join("requests.db"), me, "worker".into())),
+        audit: Arc::new(AuditFile::new(folder.path().join("audit.jsonl"))),
+        ..crate::fake::parts(&[])
+    });
+    let refused = portal.end_class(&Context::default(), Arc::new(Nobody), 1, None).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+    let written = audit::read(&portal.journal.written().await.unwrap());
+    let entries: Vec<_> = written.lines.iter().map(|(_, line)| &line.entry).collect();
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("end class", "class 1"));
+    assert!(entry.outcome.starts_with("not-allowed: "), "{entry:?}");
+}
+
 /// What a webhook's receiver was sent: bodies with their signatures.
 type Sent = std::sync::Arc<std::sync::Mutex<Vec<(String, String, String)>>>;
 

@@ -84,7 +84,7 @@ impl Portal {
     /// Makes or brings up to date what is in the store; gives what was done, in words. An error for whoever does not own it.
     pub async fn set_up_store(&self) -> Result<String> {
         let done = self.store.set_up().await;
-        self.note(self.entry("set up", self.store.describe()), &done).await;
+        self.journal.note(self.journal.entry("set up", self.store.describe()), &done).await;
         done
     }
 }

@@ -203,9 +203,9 @@ impl Portal {
             Ok(Submitted { request: store.request(id).await?, new, pace, ahead })
         };
         let submitted = cx.run(&what, sent).await;
-        let mut entry = self.entry("request", format!("{} for {destination}", asked.from));
+        let mut entry = self.journal.entry("request", format!("{} for {destination}", asked.from));
         entry.digest = asked.digest.parse().ok();
-        self.note(entry, &submitted).await;
+        self.journal.note(entry, &submitted).await;
         submitted
     }
 
@@ -314,12 +314,12 @@ impl Portal {
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
         let done = cx.run(&what, self.store.happen(id, event)).await;
-        let mut entry = self.entry(event.verb(), format!("request {id}"));
+        let mut entry = self.journal.entry(event.verb(), format!("request {id}"));
         if let Ok(request) = &done {
             entry.subject = format!("request {id}: {}", request.called());
             entry.digest = request.asked.digest.parse().ok();
         }
-        self.note(entry, &done).await;
+        self.journal.note(entry, &done).await;
         done
     }
 
@@ -334,13 +334,13 @@ impl Portal {
     /// Decides on a request. With a key, the approval is signed here: that signature is what admits the image.
     pub async fn decide(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
         let decided = self.decided(cx, asker, id, ruling).await;
-        let mut entry = self.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
+        let mut entry = self.journal.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
         if let Ok(request) = &decided {
             entry.subject = format!("{}: {} for {}", request.called(), request.asked.from, request.destination);
             entry.digest = request.asked.digest.parse().ok();
             entry.verdict = request.dossier.as_ref().map(|dossier| dossier.verdict.word().to_owned());
         }
-        self.note(entry, &decided).await;
+        self.journal.note(entry, &decided).await;
         decided
     }
 
@@ -422,7 +422,7 @@ impl Portal {
         };
         let approved = cx.run(&what, self.store.approve_class(base, rule, &decision)).await;
         let subject = format!("what '{rule}' blocks on '{base}' {}", terms.words());
-        self.note(self.entry("approve class", subject), &approved).await;
+        self.journal.note(self.journal.entry("approve class", subject), &approved).await;
         approved
     }
 
@@ -436,12 +436,12 @@ impl Portal {
         key: Option<&str>,
     ) -> Result<Request> {
         let done = self.taken_back(cx, asker, id, reason, key).await;
-        let mut entry = self.entry("take back", format!("the admission of request {id}"));
+        let mut entry = self.journal.entry("take back", format!("the admission of request {id}"));
         if let Ok(request) = &done {
             entry.subject = format!("{}: {}", request.called(), request.admitted_at());
             entry.digest = request.asked.digest.parse().ok();
         }
-        self.note(entry, &done).await;
+        self.journal.note(entry, &done).await;
         done
     }
 
@@ -493,7 +493,7 @@ impl Portal {
     ) -> Result<Vec<Id>> {
         let what = format!("end the approval of class {id}");
         let ended = cx.run(&what, self.store.end_class(id)).await;
-        self.note(self.entry("end class", format!("class {id}")), &ended).await;
+        self.journal.note(self.journal.entry("end class", format!("class {id}")), &ended).await;
         ended?;
         let Some(reason) = reason else { return Ok(Vec::new()) };
         let mut taken = Vec::new();

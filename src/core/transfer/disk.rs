@@ -95,7 +95,11 @@ impl Portal {
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "import into"))?;
         let import = Import { name: name.clone(), url: url.to_owned() };
         let done = disks.import(cx, &import).await.map(|(_, outcome)| outcome);
-        self.note(self.entry("import", format!("{} into {to}", crate::core::base::clean::short(url, 200))), &done)
+        self.journal
+            .note(
+                self.journal.entry("import", format!("{} into {to}", crate::core::base::clean::short(url, 200))),
+                &done,
+            )
             .await;
         done
     }

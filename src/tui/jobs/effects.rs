@@ -342,7 +342,7 @@ impl Jobs {
                 let asker = self.asker();
                 self.write(job, move |cx| async move {
                     let wanted = SignIn { source, ..SignIn::default() };
-                    let signed = portal.sign_in(&cx, Arc::new(asker), wanted).await?;
+                    let signed = portal.accounts.sign_in(&cx, Arc::new(asker), wanted).await?;
                     let kept = if signed.lasting { signed.store } else { "kept until Wharf ends".to_owned() };
                     Ok((format!("signed in to {} as {} · {kept}", signed.host, signed.account), None))
                 });

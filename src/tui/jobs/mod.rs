@@ -192,7 +192,7 @@ impl Jobs {
                 }
             };
             let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
-            post.send(Msg::JobDone(job, with_troubles(done, &portal.troubles()))).await;
+            post.send(Msg::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
         });
     }
 
