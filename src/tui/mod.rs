@@ -79,7 +79,7 @@ pub fn state_of(portal: &Portal) -> State {
     let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config().mouse;
-    state.requests = portal.takes_requests();
+    state.requests = portal.config().takes_requests();
     state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
     if let Some(entries) = portal.config().themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {

@@ -16,7 +16,7 @@ use crate::core::{
     },
     image::{
         model::Image,
-        reference::{ImageRef, Name},
+        reference::{ImageRef, Name, is_on_the_web},
     },
     ports::Asker,
     request::{
@@ -106,16 +106,11 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 }
 
 impl Portal {
-    /// Whether images can be asked for here.
-    pub fn takes_requests(&self) -> bool {
-        !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
-    }
-
     /// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
     pub(in crate::core) fn is_destination(&self, what: &str, request: &Request) -> Result<()> {
         let from = &request.asked.from;
         let projects = self.config.requests.projects.iter().map(|project| Some(project.as_str()));
-        let fits = if Self::is_on_the_web(from) {
+        let fits = if is_on_the_web(from) {
             request.destination == format!("glance://{}/{}", self.config.requests.cloud, name_of_url(from))
         } else if from.starts_with("glance:") {
             let own = format!("glance://{}/", self.config.requests.cloud);
@@ -176,7 +171,7 @@ impl Portal {
         if reason.is_empty() {
             return Err(Error::usage(what, "a reason is needed: whoever decides reads it").hint("--reason TEXT"));
         }
-        let (asked, destination) = if Self::is_on_the_web(image) {
+        let (asked, destination) = if is_on_the_web(image) {
             self.asked_on_the_web(&what, image)?
         } else {
             let reference = self.named(image).await?;
@@ -285,7 +280,7 @@ impl Portal {
         })?;
         let from = match image {
             Some(image) => image.to_owned(),
-            None if Self::is_on_the_web(&old.asked.from) => old.asked.from.clone(),
+            None if is_on_the_web(&old.asked.from) => old.asked.from.clone(),
             // What the tag means now.
             None => {
                 let pinned: ImageRef = old.asked.from.parse()?;

@@ -7,12 +7,14 @@
 
 mod admit;
 mod alive;
+mod decision;
 mod disk;
 mod examine;
 mod hands;
 pub mod notify;
 pub mod reach;
 mod revoke;
+mod scan;
 mod sweep;
 mod tag;
 pub mod watch;
