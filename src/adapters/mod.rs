@@ -18,7 +18,7 @@ use self::{
 use crate::core::{
     base::error::{Error, Result},
     config::Config,
-    portal::{Opener, Portal, Source},
+    portal::{Opener, Portal, PortalParts, Source},
     ports::{Notifier, Signers, Vault},
 };
 
@@ -56,16 +56,16 @@ checkers! { cosign, notary, data_signature, sif, attached_reports, registry_scan
 /// Builds everything that `config` and this machine offer. Nothing is contacted yet. Both folders are this person's alone
 /// from here on, or nothing is built.
 pub fn build(config: Config) -> Result<Portal> {
-    built(config, http::Reach::default())
+    built(config, http::Reach::default()).map(Portal::new)
 }
 
 /// The same for whoever works for others: with the site's sources alone, and sent on by them only to where the site says.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
     let reach = http::Reach::of_site(&config);
-    built(config, reach).map(Portal::for_stewards)
+    built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
 }
 
-fn built(config: Config, reach: http::Reach) -> Result<Portal> {
+fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     private::home(&config.cache_dir)?;
     private::home(&config.state_dir)?;
     let types = source_types();
@@ -97,7 +97,7 @@ fn built(config: Config, reach: http::Reach) -> Result<Portal> {
     let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
     let opener = parts.opener();
     let open: Opener = Box::new(move |reference| opener(reference, &around));
-    Ok(Portal {
+    Ok(PortalParts {
         sources: parts.sources,
         launchers: parts.launchers,
         checkers: parts.checkers,
@@ -112,8 +112,6 @@ fn built(config: Config, reach: http::Reach) -> Result<Portal> {
         spool: Arc::new(store::shared::spool::SpoolFile::new(config.state_dir.join("uses.jsonl"))),
         notifiers: notifiers(&config)?,
         findings: parts.findings,
-        learnt: std::sync::Mutex::default(),
-        troubles: std::sync::Mutex::default(),
         cache,
         store,
         audit: Arc::new(store::audit::AuditFile::new(config.state_dir.join("audit.jsonl"))),

@@ -11,7 +11,7 @@ use crate::{
         },
         portal::{
             Portal,
-            witness::{self, Decided, Summary, Whose, Witnessed},
+            witness::{self, Decided, Summary, Witnessed},
         },
     },
 };
@@ -21,7 +21,7 @@ pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     if args.site {
         return site(portal, args.limit, json).await;
     }
-    let written = portal.audit.read()?;
+    let written = portal.journal.written().await?;
     if args.what.as_deref() == Some("export") {
         return output::exact(written.trim_end()).map(|()| 0);
     }
@@ -75,7 +75,7 @@ fn list(reading: &audit::Reading) -> Result<()> {
 async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     let reading = audit::read(written);
     reading.whole()?;
-    let store = portal.audit_seen(&reading).await;
+    let store = portal.journal.seen(&reading).await;
     let end = reading.end().unwrap_or_default();
     let (told, faults, unasked) = match &store {
         Ok(seen) => (seen.told, seen.faults.clone(), None),
@@ -83,7 +83,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     };
     if json {
         output::json(&serde_json::json!({"entries": reading.lines.len(), "chain": end, "torn": reading.torn,
-            "store": {"place": portal.store.describe(), "told": told.map(|(number, at)| serde_json::json!({"number": number, "at": at})), "faults": faults,
+            "store": {"place": portal.store_name(), "told": told.map(|(number, at)| serde_json::json!({"number": number, "at": at})), "faults": faults,
                 "unasked": unasked.map(ToString::to_string)}}))?;
     } else {
         let sign = if faults.is_empty() { "✓" } else { "✗" };
@@ -98,7 +98,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
                 "✓ the store has seen {} of it, the last at {}: {}",
                 text::plural(number.unsigned_abs(), "entry", "entries"),
                 text::timestamp(at),
-                portal.store.describe()
+                portal.store_name()
             ))?,
             (None, None) if faults.is_empty() => output::line(
                 "? the store has seen nothing of it: that it was cut or removed before would not be noticed",
@@ -119,8 +119,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
 
 /// What was decided, admitted and done at the site, and how everybody's chains stand.
 async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
-    let (seen, decided) =
-        tokio::try_join!(portal.store.witnessed(&Whose::Everybody, limit), portal.store.decided(limit))?;
+    let (seen, decided) = portal.journal.of_site(limit).await?;
     let chains = witness::summaries(&seen.iter().rev().cloned().collect::<Vec<_>>());
     if json {
         let seen: Vec<_> = seen.iter().map(|seen| serde_json::json!({"at": text::timestamp(seen.at), "person": seen.person,

@@ -5,7 +5,7 @@ use crate::{
     args::{Along, Pull},
     core::{
         base::{error::Result, text},
-        image::reference::ImageRef,
+        image::reference::{ImageRef, is_on_the_web},
         portal::Portal,
         transfer::copy::Options,
     },
@@ -47,7 +47,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 /// Copies an image between any two places.
 pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
-    if Portal::is_on_the_web(from) {
+    if is_on_the_web(from) {
         let outcome = portal.import(&output::context(), from, &to).await?;
         if json {
             output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;

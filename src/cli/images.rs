@@ -69,7 +69,7 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     query.unknown.iter().for_each(|why| output::remark(why));
     let wanted: Vec<Source> = match &args.source {
         Some(name) => vec![portal.source(name)?.clone()],
-        None => portal.sources.clone(),
+        None => portal.sources().to_vec(),
     };
     let plain = query.words.join(" ");
     let cx = Context::default();
@@ -198,7 +198,7 @@ async fn standings(
 type Sets = Vec<(String, Arc<RowSet>)>;
 
 async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
-    let all = portal.cache.load().await?;
+    let all = portal.kept_lists().await?;
     Ok(all
         .into_iter()
         .filter(|list| wanted.iter().any(|source| source.name == list.source))

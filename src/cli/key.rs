@@ -22,14 +22,14 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     match &args.verb {
         KeyVerb::New { name, curve, passphrase } => {
             let curve = curve.parse()?;
-            said(&portal.make_key(ask::asker(), name, curve, *passphrase).await?, Some(curve), *passphrase, json)?;
+            said(&portal.keys.make(ask::asker(), name, curve, *passphrase).await?, Some(curve), *passphrase, json)?;
         }
         KeyVerb::Import { name, file } => {
             let pem = std::fs::read_to_string(file).during(format!("read {}", file.display()))?;
-            said(&portal.keep_key(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
+            said(&portal.keys.keep(ask::asker(), name, Secret::new(pem)).await?, None, false, json)?;
         }
         KeyVerb::Show { key } => {
-            let half = portal.public_half(ask::asker(), key).await?;
+            let half = portal.keys.public_half(ask::asker(), key).await?;
             if json {
                 output::json(&half)?;
             } else {
@@ -38,7 +38,7 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
             }
         }
         KeyVerb::Forget { name } => {
-            portal.forget_key(name).await?;
+            portal.keys.forget(name).await?;
             if json {
                 output::json(&serde_json::json!({"key": name, "done": "forgotten"}))?;
             } else {

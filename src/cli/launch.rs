@@ -91,10 +91,10 @@ async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answer
     // Says why, when none accepts the image at all.
     portal.launcher(None, Some(image))?;
     let mut gone = None;
-    for launcher in portal.launchers.iter().filter(|launcher| launcher.accepts(image).is_ok()) {
-        match portal.plan(cx, launcher.name(), image, answers).await {
+    for backend in portal.backends_for(image) {
+        match portal.plan(cx, backend, image, answers).await {
             Err(error) if error.kind == Kind::Unavailable => {
-                output::remark(&format!("{}: {}", launcher.name(), error.why));
+                output::remark(&format!("{backend}: {}", error.why));
                 gone = Some(error);
             }
             other => return other,

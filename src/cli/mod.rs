@@ -63,18 +63,20 @@ pub fn misused(said: &str) -> Error {
 pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
     let done = signed_in(portal, verb, cli.json).await;
-    portal.troubles().iter().for_each(|trouble| output::remark(trouble));
+    portal.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     done
 }
 
 async fn signed_in(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> {
     let first = carry_out(portal, verb, json).await;
     let Err(error) = &first else { return first };
-    let Some(source) = portal.sign_in_for(error).filter(|_| ask::is_there() && !matches!(verb, Verb::Login(_))) else {
+    let Some(source) =
+        portal.accounts.sign_in_for(error).filter(|_| ask::is_there() && !matches!(verb, Verb::Login(_)))
+    else {
         return first;
     };
     output::remark(&format!("{}: {}", error.what, error.why));
-    portal.sign_in(&Context::default(), ask::asker(), SignIn { source, ..SignIn::default() }).await?;
+    portal.accounts.sign_in(&Context::default(), ask::asker(), SignIn { source, ..SignIn::default() }).await?;
     carry_out(portal, verb, json).await
 }
 

@@ -25,7 +25,7 @@ pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
             Ok(0)
         }
         PolicyVerb::Show { commented: false } => {
-            let policy = &portal.config.policy;
+            let policy = &portal.config().policy;
             if json {
                 output::json_as_sent(policy)?;
             } else {

@@ -44,8 +44,8 @@ pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
             cx.progress.phase(submitted.request.standing(submitted.pace, text::now()));
             cx.unless_cancelled("wait for the steward", async {
                 // The store tells of changes; where it cannot, it is asked now and then.
-                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.store.news()).await;
-                submitted.request = portal.store.request(submitted.request.id).await?;
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.changed()).await;
+                submitted.request = portal.request(submitted.request.id).await?;
                 Ok(())
             })
             .await?;
@@ -94,7 +94,11 @@ pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         Some(RequestsVerb::Classes) => classes(portal, json).await,
         Some(RequestsVerb::EndClass { id }) => {
             portal.end_class(&cx, ask::asker(), *id, None).await?;
-            output::line(&format!("class {id} has ended; what it admitted stays admitted"))?;
+            if json {
+                output::json(&serde_json::json!({"ended": id}))?;
+            } else {
+                output::line(&format!("class {id} has ended; what it admitted stays admitted"))?;
+            }
             Ok(0)
         }
     }
@@ -117,7 +121,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         (_, true) => Which::All,
         _ => Which::Mine,
     };
-    let all = portal.store.requests(which, 0, LISTED).await?;
+    let all = portal.requests(which, 0, LISTED).await?;
     if json {
         output::json(&all)?;
         return Ok(0);
@@ -147,7 +151,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         output::table(&head, &all.iter().map(row).collect::<Vec<_>>())?;
         return Ok(0);
     }
-    for group in portal.store.groups().await? {
+    for group in portal.request_groups().await? {
         let base = if group.base.is_empty() { String::new() } else { format!(" on {}", group.base) };
         output::line(&format!(
             "{}{base}: {}",
@@ -164,9 +168,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
 /// Everything that is known of a request, as text that can be read and copied: the same on the screen.
 pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
     if json {
-        let (request, history) = (portal.store.request(id).await?, portal.store.history(id).await?);
-        let ahead = portal.store.ahead(id).await?;
-        output::json(&serde_json::json!({"request": request, "history": history, "ahead": ahead}))?;
+        output::json(&portal.followed(id).await?)?;
         return Ok(0);
     }
     let (_, text) = portal.request_told(id).await?;
@@ -175,7 +177,7 @@ pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
 }
 
 async fn classes(portal: &Portal, json: bool) -> Result<u8> {
-    let all = portal.store.classes().await?;
+    let all = portal.classes().await?;
     if json {
         output::json(&all)?;
         return Ok(0);

@@ -17,7 +17,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let health = portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
     let address = |name: &str| {
         portal
-            .sources
+            .sources()
             .iter()
             .find(|source| source.name == name)
             .map_or_else(String::new, |source| source.address.clone())
@@ -63,7 +63,7 @@ pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
     let secret = args.password_stdin.then(|| ask::piped(&what)).transpose()?;
     let wanted = SignIn { source: args.source.clone(), account: args.user.clone(), secret };
-    let signed = portal.sign_in(&Context::default(), ask::asker(), wanted).await?;
+    let signed = portal.accounts.sign_in(&Context::default(), ask::asker(), wanted).await?;
     if !signed.lasting && !ask::is_there() {
         return Err(Error::unsupported(what, "it works, but no secret store does: nothing was kept")
             .hint("agree to a file that only you can read: WHARF_SECRET_FILE=yes, or secret_file = true"));
@@ -81,7 +81,7 @@ pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
 
 /// Forgets an account.
 pub async fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
-    let host = portal.sign_out(source).await?;
+    let host = portal.accounts.sign_out(source).await?;
     if json {
         output::json(&serde_json::json!({"host": host, "done": "forgotten"}))?;
     } else {

@@ -19,7 +19,7 @@ use crate::{
 /// Works, once or until it is ended by a signal; what was begun goes on with the next one.
 pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8> {
     if args.set_up {
-        output::line(&portal.store.set_up().await?)?;
+        output::line(&portal.set_up_store().await?)?;
         return Ok(0);
     }
     // What is judged is nobody's to read, whoever writes it.
@@ -28,9 +28,9 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
     if tools.signer.is_none() {
         output::remark("no key to sign with: only what approvers sign themselves can be admitted ([requests] key)");
     }
-    let keys = &portal.config.requests;
+    let keys = &portal.config().requests;
     for key in [&keys.key, &keys.disk_key] {
-        if let Some(warning) = portal.passing(key).await {
+        if let Some(warning) = portal.keys.passing(key).await {
             output::remark(&format!("! {warning}"));
         }
     }
@@ -51,12 +51,12 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
         return Ok(u8::from(!round.failed.is_empty()));
     }
     if !json {
-        output::line(&format!("steward of {}; ctrl-c ends it", portal.store.describe()))?;
+        output::line(&format!("steward of {}; ctrl-c ends it", portal.store_name()))?;
     }
     let from = portal.clone();
     let tell = move |round: &Round| {
         said(round, json);
-        from.troubles().iter().for_each(|trouble| output::remark(trouble));
+        from.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     };
     portal.steward(&cx, &tools, Arc::new(tell)).await?;
     Ok(0)

@@ -54,8 +54,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     }
     if all.is_empty() {
         // Of what could not be asked nobody knows what runs there.
-        let answered =
-            portal.launchers.iter().map(|one| one.name()).filter(|name| !failed.iter().any(|(of, _)| of == name));
+        let answered = portal.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
         let answered: Vec<&str> = answered.collect();
         match (failed.is_empty(), answered.is_empty()) {
             (true, _) => output::line("nothing runs; 'wharf launch REF' starts something")?,
@@ -104,7 +103,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 /// The exit code of a list that some backends did not answer. That one may not use a socket that is there is no failure
 /// where others answer: so it is on every login node.
 fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
-    let nobody = failed.len() >= portal.launchers.len();
+    let nobody = failed.len() >= portal.backends().len();
     let matters = failed.iter().find(|(_, error)| nobody || error.kind != ErrorKind::NotAllowed);
     matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }

@@ -52,6 +52,13 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// Whether images can be asked for here: there is a place where they are admitted.
+    pub fn takes_requests(&self) -> bool {
+        !self.requests.admitted.is_empty() || !self.requests.cloud.is_empty()
+    }
+}
+
 /// How images are asked for and admitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]

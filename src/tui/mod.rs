@@ -62,7 +62,7 @@ const FRAME: Duration = Duration::from_millis(8);
 /// The state as the portal gives it at start.
 pub fn state_of(portal: &Portal) -> State {
     let sources = portal
-        .sources
+        .sources()
         .iter()
         .map(|source| SourceLine {
             name: source.name.clone(),
@@ -75,21 +75,21 @@ pub fn state_of(portal: &Portal) -> State {
             grants: source.sharer.is_some(),
         })
         .collect();
-    let backends = portal.launchers.iter().map(|launcher| launcher.name().to_owned()).collect();
-    let keymap = Keymap::load(portal.config.keymap.as_deref());
+    let backends = portal.backends().into_iter().map(str::to_owned).collect();
+    let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
-    state.mouse = portal.config.mouse;
-    state.requests = portal.takes_requests();
-    state.theme = kept::theme(&portal.config.state_dir, &portal.config.theme);
+    state.mouse = portal.config().mouse;
+    state.requests = portal.config().takes_requests();
+    state.theme = kept::theme(&portal.config().state_dir, &portal.config().theme);
     state.themes = theme::BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    if let Some(entries) = portal.config.themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
+    if let Some(entries) = portal.config().themes_dir.as_ref().and_then(|folder| std::fs::read_dir(folder).ok()) {
         let own = entries
             .flatten()
             .filter_map(|entry| entry.file_name().to_string_lossy().strip_suffix(".toml").map(str::to_owned));
         state.themes.extend(own);
         state.themes.dedup();
     }
-    state.findings.clone_from(&portal.findings);
+    portal.findings().clone_into(&mut state.findings);
     state
 }
 
@@ -125,10 +125,10 @@ where
     B::Error: std::fmt::Display,
 {
     let depth = Depth::of_terminal();
-    let folder = portal.config.themes_dir.clone();
+    let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
     // What the configuration knows of is told by the checks of the Sources screen.
-    let known = portal.config.warnings.clone();
+    let known = portal.config().warnings.clone();
     let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
     if let Some(first) = known.iter().chain(&new).next() {

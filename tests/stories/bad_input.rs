@@ -230,7 +230,7 @@ async fn a_password_never_shows_in_an_error() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("bad", &host)]);
-    portal.vault.set(&host, "ada", &wharf::core::base::secret::Secret::new("hunter2")).unwrap();
+    lab::vault(&home).set(&host, "ada", &wharf::core::base::secret::Secret::new("hunter2")).unwrap();
     let error = portal.image(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), None).await.unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"));
 }
@@ -246,7 +246,7 @@ async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() 
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("busy", &host)]);
-    let health = portal.sources[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources()[0].catalog.health(&Context::default()).await.unwrap();
     assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
 }
 
@@ -267,7 +267,7 @@ async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("hublike", &host)]);
-    let health = portal.sources[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources()[0].catalog.health(&Context::default()).await.unwrap();
     assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
 }
 

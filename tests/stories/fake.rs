@@ -18,7 +18,7 @@ use wharf::{
             model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
             reference::ImageRef,
         },
-        portal::{Portal, Source},
+        portal::{Portal, PortalParts, Source},
         ports::{Catalog, Extent, Vault},
     },
 };
@@ -199,7 +199,12 @@ impl wharf::core::ports::Audit for Unwritten {
 
 /// A portal over fake sources.
 pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
-    Portal {
+    Portal::new(parts(sources))
+}
+
+/// What it is made of.
+pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
+    PortalParts {
         config: wharf::core::config::Config { theme: "default".into(), person: "ada".into(), ..Default::default() },
         sources: sources
             .iter()
@@ -236,8 +241,6 @@ pub fn portal(sources: &[(&str, Behaviour)]) -> Portal {
         short_names: wharf::core::image::short_names::ShortNames::default(),
         open: Box::new(|reference| Err(Error::not_found(format!("open {reference}"), "not in this test"))),
         findings: Vec::new(),
-        learnt: std::sync::Mutex::default(),
-        troubles: std::sync::Mutex::default(),
     }
 }
 

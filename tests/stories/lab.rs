@@ -146,6 +146,11 @@ pub fn portal(home: &Home, sources: Vec<SourceConfig>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
 }
 
+/// Where the secrets of this home are.
+pub fn vault(home: &Home) -> Arc<dyn wharf::core::ports::Vault> {
+    Arc::new(adapters::vault::Keeper::new(&home.config().state_dir, true))
+}
+
 /// The starter image of this repository as a reference.
 pub fn starter() -> String {
     let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/starter/layout");

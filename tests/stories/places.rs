@@ -68,7 +68,7 @@ async fn registries_with_passwords_and_tokens_keep_what_they_are_given() {
             .await
             .unwrap_err();
         assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
-        portal.vault.set(&host, "lab", &Secret::new("labpass")).unwrap();
+        lab::vault(&home).set(&host, "lab", &Secret::new("labpass")).unwrap();
         // A new portal: the old one knows that there are no credentials.
         let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
         story(&portal, &home, &lab::starter(), &to, true).await;
@@ -81,7 +81,7 @@ async fn a_reader_may_read_and_is_told_that_writing_is_not_allowed() {
     let host = need!("WHARF_LAB_TOKEN");
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("token", &host)]);
-    portal.vault.set(&host, "reader", &Secret::new("readpass")).unwrap();
+    lab::vault(&home).set(&host, "reader", &Secret::new("readpass")).unwrap();
     let to = reference(&format!("{host}/denied/look:1"));
     let refused =
         portal.copy(&Context::default(), &reference(&lab::starter()), &to, &Options::default()).await.unwrap_err();
@@ -140,7 +140,7 @@ async fn signatures_and_attachments_come_along() {
     let (open, token) = (need!("WHARF_LAB_OPEN"), need!("WHARF_LAB_TOKEN"));
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("open", &open), lab::registry("token", &token)]);
-    portal.vault.set(&token, "lab", &Secret::new("labpass")).unwrap();
+    lab::vault(&home).set(&token, "lab", &Secret::new("labpass")).unwrap();
     // The seed attached an SBOM to this one, under the fallback tag.
     let from = reference(&format!("{open}/physics/gromacs:2024.1"));
     let shared = share(&portal, &from, &format!("{token}/attached")).await;
@@ -183,10 +183,10 @@ async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
     };
     let cx = Context::default();
     let unknown = lab::portal(&home, vec![source(None)]);
-    let error = unknown.sources[0].catalog.health(&cx).await.unwrap_err();
+    let error = unknown.sources()[0].catalog.health(&cx).await.unwrap_err();
     assert!(error.why.contains("certificate") && error.hint.contains("'ca'"), "{error}");
     let known = lab::portal(&home, vec![source(Some(&ca))]);
-    assert!(known.sources[0].catalog.health(&cx).await.unwrap().reachable);
+    assert!(known.sources()[0].catalog.health(&cx).await.unwrap().reachable);
 }
 
 #[tokio::test]

@@ -399,11 +399,56 @@ async fn alone_without_a_database_a_person_is_all_of_them() {
     assert_eq!(second["stage"], "admitted", "{second:#}");
     assert!(second["decision"]["by"].as_str().unwrap().contains("class 1"), "{second:#}");
     assert!(lab::said(&ada.run(&["requests", "classes"])).contains("signature"));
-    assert_eq!(ada.run(&["requests", "end-class", "1"]).status.code(), Some(0));
+    let ended = ada.run(&["--json", "requests", "end-class", "1"]);
+    let ended = serde_json::from_str::<serde_json::Value>(&lab::said(&ended)).unwrap();
+    assert_eq!(ended, serde_json::json!({"ended": 1}));
+    assert_eq!(ada.run(&["requests", "end-class", "1"]).status.code(), Some(6), "it has ended");
+    // What others see is in the audit, and what was refused, too.
+    let audit = serde_json::from_str::<Vec<serde_json::Value>>(&lab::said(&ada.run(&["--json", "audit"]))).unwrap();
+    let outcomes = |action: &str| {
+        let those = audit.iter().filter(|line| line["action"] == action);
+        those.map(|line| line["outcome"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes("approve class"), ["done"], "{audit:#?}");
+    assert_eq!(outcomes("ask back about"), ["done"], "{audit:#?}");
+    assert_eq!(outcomes("answer for"), ["done"], "{audit:#?}");
+    for (action, first) in [("end class", "done"), ("withdraw", "failed")] {
+        let found = outcomes(action);
+        assert!(found[0].starts_with(first), "{action}: {found:?}");
+        assert!(found.iter().skip(1).all(|outcome| outcome.starts_with("not-found")), "{action}: {found:?}");
+    }
     // Without a place for admitted images, it says who names one.
     let bare = lab::Home::new().run(&["request", &image, "--reason", "x"]);
     assert_eq!(bare.status.code(), Some(1));
     assert!(lab::complained(&bare).contains("[requests] admitted"), "{}", lab::complained(&bare));
+}
+
+#[tokio::test]
+async fn whoever_may_not_end_a_class_is_refused_and_that_is_written_down() {
+    use std::sync::Arc;
+    use wharf::{
+        adapters::store::{audit::AuditFile, shared::sqlite::SqliteStore},
+        core::{
+            audit,
+            base::{context::Context, error::Kind},
+            portal::{Portal, PortalParts, sign_in::Nobody},
+            request::Me,
+        },
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let me = Me { person: "ada".into(), approver: false, steward: false, own: false };
+    let portal = Portal::new(PortalParts {
+        store: Arc::new(SqliteStore::new(folder.path().join("requests.db"), me, "worker".into())),
+        audit: Arc::new(AuditFile::new(folder.path().join("audit.jsonl"))),
+        ..crate::fake::parts(&[])
+    });
+    let refused = portal.end_class(&Context::default(), Arc::new(Nobody), 1, None).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
+    let written = audit::read(&portal.journal.written().await.unwrap());
+    let entries: Vec<_> = written.lines.iter().map(|(_, line)| &line.entry).collect();
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!((entry.action.as_str(), entry.subject.as_str()), ("end class", "class 1"));
+    assert!(entry.outcome.starts_with("not-allowed: "), "{entry:?}");
 }
 
 /// What a webhook's receiver was sent: bodies with their signatures.

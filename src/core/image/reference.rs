@@ -135,6 +135,11 @@ pub fn is_tag(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
 }
 
+/// Whether a text names something on the web, and no image at a place of images.
+pub fn is_on_the_web(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
 impl ImageRef {
     /// A registry reference from its parts.
     pub fn oci(host: impl Into<String>, repository: impl Into<String>, tag: Option<String>) -> Self {

@@ -317,7 +317,8 @@ impl Portal {
     /// What the site's store knows of an image. A store that nobody has set up is not asked, and one that does not answer
     /// in time is away.
     pub async fn known(&self, image: &Image) -> Site {
-        let Some(pinned) = image.pinned.as_ref().filter(|_| self.takes_requests() && self.store.is_there()) else {
+        let Some(pinned) = image.pinned.as_ref().filter(|_| self.config.takes_requests() && self.store.is_there())
+        else {
             return Site::Silent;
         };
         let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
@@ -448,12 +449,12 @@ impl Portal {
         }
         let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
         // How to ask is said below, with the name of the image.
-        let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.takes_requests() {
+        let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.config.takes_requests() {
             Vec::new()
         } else {
             vec![step.to_owned()]
         };
-        if kind != ErrorKind::Denied && self.takes_requests() {
+        if kind != ErrorKind::Denied && self.config.takes_requests() {
             let admitted = image.reference.name().is_some_and(|name| self.is_admitted_place(name));
             steps.push(if admitted {
                 "ask for the image that it was made from, at its own place".to_owned()

@@ -220,12 +220,12 @@ impl Portal {
         to: &Receiver,
         options: &Options,
     ) -> Result<Shared> {
-        let mut entry = self.entry("share", format!("{reference} with {to}"));
+        let mut entry = self.journal.entry("share", format!("{reference} with {to}"));
         let shared = self.shared_to(cx, &mut entry, reference, to, options).await;
         if let (Ok(_), Some(digest)) = (&shared, &entry.digest) {
             self.remember(How::Supplied, &reference.with_digest(digest), digest, &to.to_string()).await;
         }
-        self.note(entry, &shared).await;
+        self.journal.note(entry, &shared).await;
         shared
     }
 
@@ -281,7 +281,7 @@ impl Portal {
         let launcher = self.launcher(Some(backend), None)?;
         let what = format!("take a snapshot of {id}");
         let image = cx.unless_cancelled(&what, launcher.snapshot(cx, id, name)).await;
-        self.note(self.entry("snapshot", format!("{id} on {backend} as {name}")), &image).await;
+        self.journal.note(self.journal.entry("snapshot", format!("{id} on {backend} as {name}")), &image).await;
         let image = image?;
         let mut results = Vec::new();
         for receiver in to {

@@ -9,13 +9,13 @@ use std::{
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::Portal;
+use super::{journal::Journal, secrets::Secrets};
 use crate::core::{
     base::{
         error::{During, Error, Kind, Result},
         secret::Secret,
     },
-    ports::{Asker, Keeps, Question, QuestionKind},
+    ports::{Asker, Keeps, Question, QuestionKind, Signers},
 };
 
 /// What a key in the secret store is called in `--key`.
@@ -158,7 +158,19 @@ async fn new_passphrase(asker: &dyn Asker, what: &str) -> Result<Secret> {
     }
 }
 
-impl Portal {
+/// Keys of this person: those in their secret store and in files, and whatever else `--key` names.
+pub struct Keys {
+    signers: Arc<Signers>,
+    secrets: Arc<Secrets>,
+    journal: Arc<Journal>,
+}
+
+impl Keys {
+    /// Keys that these open and keep.
+    pub(super) fn new(signers: Arc<Signers>, secrets: Arc<Secrets>, journal: Arc<Journal>) -> Self {
+        Self { signers, secrets, journal }
+    }
+
     /// The public half of any key that `--key` takes.
     pub async fn public_half(&self, asker: Arc<dyn Asker>, key: &str) -> Result<PublicHalf> {
         let signer = (self.signers.open)(key, asker).await?;
@@ -175,8 +187,7 @@ impl Portal {
     /// What will become of a key that is kept where it does not last, in words; `None` for a place that lasts.
     pub async fn passing(&self, key: &str) -> Option<String> {
         let name = key.strip_prefix(KEYRING)?;
-        let vault = self.vault.clone();
-        let (keeps, place) = tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()?;
+        let (keeps, place) = self.secrets.keeps().await?;
         let when = match keeps {
             Keeps::ForGood => return None,
             Keeps::ForNow(when) => when,
@@ -190,13 +201,7 @@ impl Portal {
 
     /// Makes a key and keeps it where `wanted` says ([`Holder::of`]), behind a passphrase that is asked for with `locked`.
     /// A key that is there is never replaced.
-    pub async fn make_key(
-        &self,
-        asker: Arc<dyn Asker>,
-        wanted: &str,
-        curve: Curve,
-        locked: bool,
-    ) -> Result<PublicHalf> {
+    pub async fn make(&self, asker: Arc<dyn Asker>, wanted: &str, curve: Curve, locked: bool) -> Result<PublicHalf> {
         let what = format!("make the key '{wanted}'");
         let holder = Holder::of(wanted)?;
         match &holder {
@@ -216,25 +221,26 @@ impl Portal {
                     Some(passphrase) => Arc::new(Knows(passphrase, asker)),
                     None => asker,
                 };
-                return self.keep_key(asker, &name, new.private).await;
+                return self.keep(asker, &name, new.private).await;
             }
         };
         let (write, target, id, public) =
             (self.signers.write.clone(), path.clone(), new.id.clone(), new.public.clone());
-        let written = tokio::task::spawn_blocking(move || write(&target, &new)).await.during(&what)?;
-        self.note(self.entry("make-key", format!("{} ({id})", path.display())), &written).await;
+        let entry = self.journal.entry("make-key", format!("{} ({id})", path.display()));
+        let written = async { tokio::task::spawn_blocking(move || write(&target, &new)).await.during(&what)? };
+        let public_file = self.journal.recorded(entry, written).await?;
         Ok(PublicHalf {
             key: path.display().to_string(),
             id,
             public,
-            public_file: Some(written?),
+            public_file: Some(public_file),
             kept: format!("the key in {}", path.display()),
             warning: None,
         })
     }
 
     async fn is_free(&self, name: &str, what: &str) -> Result<()> {
-        if self.vault_get(&place_of(name), what).await?.is_none() {
+        if self.secrets.get(&place_of(name), what).await?.is_none() {
             return Ok(());
         }
         Err(Error::usage(what, "there is one of that name")
@@ -242,25 +248,25 @@ impl Portal {
     }
 
     /// Keeps a private key (PEM) in the secret store. One that is there is never replaced.
-    pub async fn keep_key(&self, asker: Arc<dyn Asker>, name: &str, pem: Secret) -> Result<PublicHalf> {
+    pub async fn keep(&self, asker: Arc<dyn Asker>, name: &str, pem: Secret) -> Result<PublicHalf> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
         named(name)?;
         let what = format!("keep the key '{name}'");
         let place = place_of(name);
         self.is_free(name, &what).await?;
-        self.vault_set(&place, name, &pem, &what).await?;
+        self.secrets.set(&place, name, &pem, &what).await?;
         let key = format!("{KEYRING}{name}");
         // What was kept is what is tried; a key that opens nothing is not kept.
         let mut half = match self.public_half(asker.clone(), &key).await {
             Ok(half) => half,
             Err(error) => {
-                self.vault_delete(&place, &what).await?;
+                self.secrets.delete(&place, &what).await?;
                 return Err(error);
             }
         };
-        self.agree_to_keep(&*asker, &what).await?;
-        if !self.vault.lasting() {
-            self.vault_delete(&place, &what).await?;
+        self.secrets.agree_to_keep(&*asker, &what).await?;
+        if !self.secrets.lasting() {
+            self.secrets.delete(&place, &what).await?;
             return Err(Error::new(Kind::Unsupported, what, "no secret store works here: nothing was kept").hint(
                 format!(
                     "keep it in a file: wharf key new ./{name}.key; or agree to one for all secrets: secret_file = true"
@@ -268,22 +274,21 @@ impl Portal {
             ));
         }
         half.warning = self.passing(&key).await;
-        let entry = self.entry("keep-key", format!("{name} ({})", half.id));
-        self.note(entry, &Ok(())).await;
+        let entry = self.journal.entry("keep-key", format!("{name} ({})", half.id));
+        self.journal.note(entry, &Ok(())).await;
         Ok(half)
     }
 
     /// Forgets a key of the secret store; what it signed stays signed.
-    pub async fn forget_key(&self, name: &str) -> Result<()> {
+    pub async fn forget(&self, name: &str) -> Result<()> {
         let name = name.strip_prefix(KEYRING).unwrap_or(name);
         named(name)?;
         let what = format!("forget the key '{name}'");
-        if self.vault_get(&place_of(name), &what).await?.is_none() {
+        if self.secrets.get(&place_of(name), &what).await?.is_none() {
             return Err(Error::not_found(what, "there is none of that name"));
         }
-        let done = self.vault_delete(&place_of(name), &what).await;
-        self.note(self.entry("forget-key", name), &done).await;
-        done
+        let entry = self.journal.entry("forget-key", name);
+        self.journal.recorded(entry, self.secrets.delete(&place_of(name), &what)).await
     }
 }
 

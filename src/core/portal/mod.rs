@@ -4,11 +4,17 @@ pub mod diff;
 pub mod doctor;
 pub mod evidence;
 pub mod give_away;
+pub mod inbox;
+pub mod journal;
+pub mod kept;
 pub mod keys;
+pub mod queue;
 pub mod rehearse;
 pub mod requests;
+mod secrets;
 pub mod share;
 pub mod sign_in;
+pub mod sources;
 pub mod upkeep;
 pub mod uses;
 pub mod witness;
@@ -45,13 +51,17 @@ use super::{
         plan::{Plan, Workload},
     },
     ports::{
-        Audit, Cache, Catalog, Checker, Content, Disks, Extent, KnownAttachments, Launcher, Listing, Notifier, Sharer,
-        Signers, Supply, Upkeep, Vault, cannot,
+        Audit, Cache, Catalog, Checker, Extent, KnownAttachments, Launcher, Listing, Notifier, Signers, Supply, Vault,
         store::{How, Spool, Store},
     },
     transfer::copy::{self, Options, Outcome, Place},
 };
 use doctor::Finding;
+use journal::Journal;
+use keys::Keys;
+use secrets::Secrets;
+use sign_in::Accounts;
+pub use sources::{Opener, Source, Sources};
 
 /// Rows that are taken from one source, whatever its adapter sends.
 const MOST_ROWS: usize = 500_000;
@@ -68,40 +78,11 @@ pub struct Listed {
 /// The longest list that is written anew for what was learnt of a screenful of its rows.
 pub const LEARNING_LIST: usize = 100_000;
 
-/// One configured place that holds images.
-#[derive(Clone)]
-pub struct Source {
-    /// Its name in lists and filters.
-    pub name: String,
-    /// Which adapter serves it.
-    pub adapter: &'static str,
-    /// Its address, in words.
-    pub address: String,
-    /// Where it was found: a file, a socket, built in.
-    pub origin: String,
-    /// Lists and describes.
-    pub catalog: Arc<dyn Catalog>,
-    /// Reads and writes manifests and blobs.
-    pub content: Option<Arc<dyn Content>>,
-    /// Grants images to projects.
-    pub sharer: Option<Arc<dyn Sharer>>,
-    /// Sends and fetches disk images.
-    pub disks: Option<Arc<dyn Disks>>,
-    /// Gives images more tags, and removes them.
-    pub upkeep: Option<Arc<dyn Upkeep>>,
-}
-
-/// Makes a source for a reference that no configured source owns.
-pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
-
-/// Troubles that are kept for somebody who may never ask.
-const MOST_TROUBLES: usize = 20;
-
-/// Everything the front ends need.
-pub struct Portal {
+/// What a portal is made of; [`Portal::new`] takes it.
+pub struct PortalParts {
     /// The configuration in force.
     pub config: Config,
-    /// Places that hold images.
+    /// Places that hold images, in the order in which they are shown.
     pub sources: Vec<Source>,
     /// What can launch.
     pub launchers: Vec<Arc<dyn Launcher>>,
@@ -127,10 +108,30 @@ pub struct Portal {
     pub short_names: ShortNames,
     /// What was looked for at start and found or not.
     pub findings: Vec<Finding>,
+}
+
+/// Everything the front ends need: use cases, and nothing behind them.
+pub struct Portal {
+    /// What was done here, and the record of it.
+    pub journal: Arc<Journal>,
+    /// Keys to sign with.
+    pub keys: Keys,
+    /// Accounts at the places that hold images.
+    pub accounts: Accounts,
+    pub(in crate::core) config: Arc<Config>,
+    pub(in crate::core) sources: Arc<Sources>,
+    pub(in crate::core) checkers: Vec<Arc<dyn Checker>>,
+    pub(in crate::core) signers: Arc<Signers>,
+    pub(in crate::core) cache: Arc<dyn Cache>,
+    pub(in crate::core) store: Arc<dyn Store>,
+    pub(in crate::core) notifiers: Vec<Arc<dyn Notifier>>,
+    launchers: Vec<Arc<dyn Launcher>>,
+    spool: Arc<dyn Spool>,
+    vault: Arc<dyn Vault>,
+    short_names: ShortNames,
+    findings: Vec<Finding>,
     /// What was learnt about rows, by source.
-    pub learnt: Mutex<HashMap<String, Learnt>>,
-    /// What went wrong beside an action that was done, until somebody is told.
-    pub troubles: Mutex<Vec<String>>,
+    learnt: Mutex<HashMap<String, Learnt>>,
 }
 
 /// What a link points to now.
@@ -150,50 +151,74 @@ pub struct Opened {
     pub until: Option<String>,
 }
 
-/// Something in a cloud of this name, to ask which one that is.
-fn in_cloud(name: &str) -> ImageRef {
-    ImageRef::Glance { cloud: name.to_owned(), image: String::new() }
-}
-
 impl Portal {
-    /// The source with this name.
+    /// Puts the parts together; nothing is contacted.
+    pub fn new(parts: PortalParts) -> Self {
+        let config = Arc::new(parts.config);
+        let sources = Arc::new(Sources::new(parts.sources, parts.open));
+        let signers = Arc::new(parts.signers);
+        let secrets = Arc::new(Secrets::new(parts.vault.clone()));
+        let journal = Arc::new(Journal::new(&config.person, parts.audit, parts.store.clone()));
+        Self {
+            keys: Keys::new(signers.clone(), secrets.clone(), journal.clone()),
+            accounts: Accounts::new(config.clone(), sources.clone(), secrets, journal.clone()),
+            journal,
+            config,
+            sources,
+            checkers: parts.checkers,
+            signers,
+            cache: parts.cache,
+            store: parts.store,
+            notifiers: parts.notifiers,
+            launchers: parts.launchers,
+            spool: parts.spool,
+            vault: parts.vault,
+            short_names: parts.short_names,
+            findings: parts.findings,
+            learnt: Mutex::default(),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Places that hold images, in the order in which they are shown.
+    pub fn sources(&self) -> &[Source] {
+        self.sources.all()
+    }
+
+    /// The names of everything that can launch here.
+    pub fn backends(&self) -> Vec<&str> {
+        self.launchers.iter().map(|launcher| launcher.name()).collect()
+    }
+
+    /// The names of what here can launch this image, the preferred one first.
+    pub fn backends_for(&self, image: &Image) -> Vec<&str> {
+        let accepts = |launcher: &&Arc<dyn Launcher>| launcher.accepts(image).is_ok();
+        self.launchers.iter().filter(accepts).map(|launcher| launcher.name()).collect()
+    }
+
+    /// What was looked for at start and found or not.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The source with this name; not found, with the known names, where there is none.
     pub fn source(&self, name: &str) -> Result<&Source> {
-        let own = self.sources.iter().find(|source| source.name == name);
-        own.or_else(|| self.cloud_called(name)).ok_or_else(|| {
-            let known: Vec<_> = self.sources.iter().map(|source| source.name.as_str()).collect();
-            Error::not_found(format!("source '{name}'"), "there is no such source")
-                .hint(format!("known: {}", known.join(", ")))
-        })
+        self.sources.called(name)
     }
 
-    /// The source that holds `reference`: a configured one, else one made for its address.
+    /// The source that holds `reference`: a configured one, else one made for its address. Not found where it is in a cloud
+    /// that nobody has configured.
     pub fn source_of(&self, reference: &ImageRef) -> Result<Source> {
-        if let Some(source) = self.sources.iter().find(|source| source.catalog.owns(reference)) {
-            return Ok(source.clone());
-        }
-        if let ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } = reference {
-            let clouds = self.sources.iter().filter(|source| source.catalog.owns(&in_cloud(&source.name)));
-            let names: Vec<&str> = clouds.map(|source| source.name.as_str()).collect();
-            let error = Error::not_found(format!("open {reference}"), format!("no cloud is called '{cloud}' here"));
-            return Err(match names.as_slice() {
-                [] => error.hint("none is known: put clouds.yaml into ~/.config/openstack"),
-                names => error.hint(format!("clouds here: {}", names.join(", "))),
-            });
-        }
-        (self.open)(reference)
+        self.sources.of(reference)
     }
 
-    /// The cloud that people call so, whatever its name is here.
-    fn cloud_called(&self, name: &str) -> Option<&Source> {
-        let image = in_cloud(name);
-        self.sources.iter().find(|source| source.catalog.owns(&image))
-    }
-
-    /// Where the bytes of `reference` are.
+    /// Where the bytes of `reference` are; unsupported where its source does not let them be read.
     pub fn place(&self, reference: &ImageRef) -> Result<Place> {
-        let source = self.source_of(reference)?;
-        let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
-        Ok(Place { content, at: reference.clone() })
+        self.sources.place(reference)
     }
 
     /// The launcher with this name (of several that people call so, one that accepts the image); the first one that accepts
@@ -409,12 +434,12 @@ impl Portal {
     pub async fn launch(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Workload> {
         let launcher = self.launcher(Some(&plan.backend), None)?;
         cx.progress.phase("asking the policy");
-        let mut entry = self.entry("launch", format!("{} on {}", plan.image.reference, plan.backend));
+        let mut entry = self.journal.entry("launch", format!("{} on {}", plan.image.reference, plan.backend));
         entry.digest = Some(plan.image.digest.clone());
         match self.gate(cx, plan, because).await {
             Ok(passed) => entry.verdict = Some(passed.words()),
             Err(error) => {
-                self.note(entry, &Err::<(), _>(error.clone())).await;
+                self.journal.note(entry, &Err::<(), _>(error.clone())).await;
                 return Err(error);
             }
         }
@@ -428,40 +453,12 @@ impl Portal {
         };
         let what = format!("launch on {}", plan.backend);
         let workload = cx.unless_cancelled(&what, launcher.launch(cx, plan, &supply)).await;
-        self.note(entry, &workload).await;
+        self.journal.note(entry, &workload).await;
         if let Ok(workload) = &workload {
             let place = format!("{}/{}", workload.backend, workload.name);
             self.remember(How::Launched, &plan.image.reference, &plan.image.digest, &place).await;
         }
         workload
-    }
-
-    /// An entry of the audit, by this person, of now.
-    pub fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
-        Entry::new(&self.config.person, action, subject)
-    }
-
-    /// Writes an entry down with how it ended, and tells the store of it. The work is done by then: whoever did it is told
-    /// of what cannot be written ([`Self::troubles`]).
-    pub async fn note<T>(&self, mut entry: Entry, outcome: &Result<T>) {
-        if let Err(error) = outcome {
-            entry.outcome = format!("{}: {}", error.kind.word(), error.why);
-        }
-        let (audit, action) = (self.audit.clone(), format!("{} {}", entry.action, entry.subject));
-        let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
-        if let Err(error) = written.and_then(|written| written) {
-            tracing::warn!(%error, "the audit was not written");
-            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            if troubles.len() < MOST_TROUBLES {
-                troubles.push(format!("not in the audit: {}: {error}", super::base::clean::short(&action, 200)));
-            }
-        }
-        self.tell_of_audit().await;
-    }
-
-    /// What went wrong beside actions since this was asked last.
-    pub fn troubles(&self) -> Vec<String> {
-        std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A link to what `reference` means now.
@@ -535,7 +532,7 @@ impl Portal {
             return self.image(cx, &link.reference, link.platform.as_ref()).await;
         };
         let mut last = None;
-        for source in &self.sources {
+        for source in self.sources.iter() {
             let Some(place) = source.catalog.cloud_place().filter(|place| place.is_same_as(wanted)) else { continue };
             tracing::debug!(source = source.name, address = place.address, "the link's cloud");
             // One cloud may be there several times, as several projects: one of them sees it.
@@ -553,9 +550,9 @@ impl Portal {
 
     /// Copies an image between any two places.
     pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
-        let mut entry = self.entry("copy", format!("{from} to {to}"));
+        let mut entry = self.journal.entry("copy", format!("{from} to {to}"));
         let copied = self.copied(cx, &mut entry, from, to, options).await;
-        self.note(entry, &copied).await;
+        self.journal.note(entry, &copied).await;
         if let Ok(outcome) = &copied {
             // Into a registry or a cloud it was brought, for others; anywhere else it was taken.
             let (how, named) = match to {

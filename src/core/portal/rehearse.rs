@@ -54,7 +54,7 @@ impl Portal {
         let now = text::now();
         let since = now - i64::from(days) * 86_400;
         let mut launches: BTreeMap<Digest, usize> = BTreeMap::new();
-        for (_, line) in audit::read(&self.audit.read()?).lines {
+        for (_, line) in audit::read(&self.journal.written().await?).lines {
             let recent = text::parse_timestamp(&line.entry.at).is_some_and(|at| at >= since);
             if let (true, "launch", Some(digest)) = (recent, line.entry.action.as_str(), line.entry.digest) {
                 *launches.entry(digest).or_default() += 1;

@@ -16,9 +16,9 @@ use crate::core::{
     },
     image::{
         model::Image,
-        reference::{ImageRef, Name},
+        reference::{ImageRef, Name, is_on_the_web},
     },
-    ports::{Asker, store::Steward},
+    ports::Asker,
     request::{
         Asked, Decision, Dossier, Event, Id, Pace, RemarkKind, Request, Stage, Terms, Which, Wish, admission::Place,
         statement::Statement,
@@ -106,23 +106,11 @@ fn taking(what: &str, request: &Request, said: Terms) -> Result<Terms> {
 }
 
 impl Portal {
-    /// How long others waited, and whether a steward is there to go on with it; unknown where the store does not answer.
-    pub async fn pace(&self) -> Pace {
-        let (pace, stewards) = tokio::join!(self.store.pace(), self.store.stewards());
-        let no_steward = stewards.is_ok_and(|all| !all.iter().any(Steward::is_alive));
-        Pace { no_steward, ..pace.unwrap_or_default() }
-    }
-
-    /// Whether images can be asked for here.
-    pub fn takes_requests(&self) -> bool {
-        !self.config.requests.admitted.is_empty() || !self.config.requests.cloud.is_empty()
-    }
-
     /// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
     pub(in crate::core) fn is_destination(&self, what: &str, request: &Request) -> Result<()> {
         let from = &request.asked.from;
         let projects = self.config.requests.projects.iter().map(|project| Some(project.as_str()));
-        let fits = if Self::is_on_the_web(from) {
+        let fits = if is_on_the_web(from) {
             request.destination == format!("glance://{}/{}", self.config.requests.cloud, name_of_url(from))
         } else if from.starts_with("glance:") {
             let own = format!("glance://{}/", self.config.requests.cloud);
@@ -183,7 +171,7 @@ impl Portal {
         if reason.is_empty() {
             return Err(Error::usage(what, "a reason is needed: whoever decides reads it").hint("--reason TEXT"));
         }
-        let (asked, destination) = if Self::is_on_the_web(image) {
+        let (asked, destination) = if is_on_the_web(image) {
             self.asked_on_the_web(&what, image)?
         } else {
             let reference = self.named(image).await?;
@@ -210,9 +198,9 @@ impl Portal {
             Ok(Submitted { request: store.request(id).await?, new, pace, ahead })
         };
         let submitted = cx.run(&what, sent).await;
-        let mut entry = self.entry("request", format!("{} for {destination}", asked.from));
+        let mut entry = self.journal.entry("request", format!("{} for {destination}", asked.from));
         entry.digest = asked.digest.parse().ok();
-        self.note(entry, &submitted).await;
+        self.journal.note(entry, &submitted).await;
         submitted
     }
 
@@ -292,7 +280,7 @@ impl Portal {
         })?;
         let from = match image {
             Some(image) => image.to_owned(),
-            None if Self::is_on_the_web(&old.asked.from) => old.asked.from.clone(),
+            None if is_on_the_web(&old.asked.from) => old.asked.from.clone(),
             // What the tag means now.
             None => {
                 let pinned: ImageRef = old.asked.from.parse()?;
@@ -303,7 +291,7 @@ impl Portal {
         let asking = Asking { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
         let submitted = self.ask_for(cx, &from, &asking).await?;
         if submitted.request.id != id && !old.stage.is_over() {
-            self.store.happen(id, &Event::Withdraw).await?;
+            self.speak(cx, id, &Event::Withdraw).await?;
         }
         Ok(submitted)
     }
@@ -320,7 +308,14 @@ impl Portal {
     /// Lets somebody say something about a request, answer, ask back or withdraw.
     pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
         let what = format!("{} request {id}", event.verb());
-        cx.run(&what, self.store.happen(id, event)).await
+        let done = cx.run(&what, self.store.happen(id, event)).await;
+        let mut entry = self.journal.entry(event.verb(), format!("request {id}"));
+        if let Ok(request) = &done {
+            entry.subject = format!("request {id}: {}", request.called());
+            entry.digest = request.asked.digest.parse().ok();
+        }
+        self.journal.note(entry, &done).await;
+        done
     }
 
     /// Adds something to a request; an answer, where one is waited for and I asked for it.
@@ -334,13 +329,13 @@ impl Portal {
     /// Decides on a request. With a key, the approval is signed here: that signature is what admits the image.
     pub async fn decide(&self, cx: &Context, asker: Arc<dyn Asker>, id: Id, ruling: &Ruling) -> Result<Request> {
         let decided = self.decided(cx, asker, id, ruling).await;
-        let mut entry = self.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
+        let mut entry = self.journal.entry(if ruling.approve { "approve" } else { "reject" }, format!("request {id}"));
         if let Ok(request) = &decided {
             entry.subject = format!("{}: {} for {}", request.called(), request.asked.from, request.destination);
             entry.digest = request.asked.digest.parse().ok();
             entry.verdict = request.dossier.as_ref().map(|dossier| dossier.verdict.word().to_owned());
         }
-        self.note(entry, &decided).await;
+        self.journal.note(entry, &decided).await;
         decided
     }
 
@@ -422,7 +417,7 @@ impl Portal {
         };
         let approved = cx.run(&what, self.store.approve_class(base, rule, &decision)).await;
         let subject = format!("what '{rule}' blocks on '{base}' {}", terms.words());
-        self.note(self.entry("approve class", subject), &approved).await;
+        self.journal.note(self.journal.entry("approve class", subject), &approved).await;
         approved
     }
 
@@ -436,12 +431,12 @@ impl Portal {
         key: Option<&str>,
     ) -> Result<Request> {
         let done = self.taken_back(cx, asker, id, reason, key).await;
-        let mut entry = self.entry("take back", format!("the admission of request {id}"));
+        let mut entry = self.journal.entry("take back", format!("the admission of request {id}"));
         if let Ok(request) = &done {
             entry.subject = format!("{}: {}", request.called(), request.admitted_at());
             entry.digest = request.asked.digest.parse().ok();
         }
-        self.note(entry, &done).await;
+        self.journal.note(entry, &done).await;
         done
     }
 
@@ -493,7 +488,7 @@ impl Portal {
     ) -> Result<Vec<Id>> {
         let what = format!("end the approval of class {id}");
         let ended = cx.run(&what, self.store.end_class(id)).await;
-        self.note(self.entry("end class", format!("class {id}")), &ended).await;
+        self.journal.note(self.journal.entry("end class", format!("class {id}")), &ended).await;
         ended?;
         let Some(reason) = reason else { return Ok(Vec::new()) };
         let mut taken = Vec::new();

@@ -213,7 +213,7 @@ impl Portal {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
         let revoked = cx.run(&what, sharer.revoke(cx, share)).await;
-        self.note(self.entry("revoke", share), &revoked).await;
+        self.journal.note(self.journal.entry("revoke", share), &revoked).await;
         revoked
     }
 
@@ -256,7 +256,7 @@ impl Portal {
     pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
         let sharer = self.sharer_of(reference)?;
         let given = cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await;
-        self.note(self.entry("give", reference.to_string()), &given).await;
+        self.journal.note(self.journal.entry("give", reference.to_string()), &given).await;
         given
     }
 
@@ -265,7 +265,7 @@ impl Portal {
         let what = format!("take {offer}");
         let sharer = self.sharer_of_offer(offer, &what)?;
         let taken = cx.run(&what, sharer.take(cx, offer, key)).await;
-        self.note(self.entry("take", offer), &taken).await;
+        self.journal.note(self.journal.entry("take", offer), &taken).await;
         taken
     }
 
@@ -282,7 +282,7 @@ impl Portal {
         let sharer = self.sharer_of_offer(offer, &what)?;
         let given = if accept { self.offered(cx, offer).await } else { None };
         let answered = cx.run(&what, sharer.answer(cx, offer, accept)).await;
-        self.note(self.entry(if accept { "accept" } else { "reject" }, offer), &answered).await;
+        self.journal.note(self.journal.entry(if accept { "accept" } else { "reject" }, offer), &answered).await;
         if let (Ok(()), Some(pinned)) = (&answered, given) {
             self.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
         }

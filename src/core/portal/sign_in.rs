@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Portal, Source};
+use super::{Source, Sources, journal::Journal, secrets::Secrets};
 use crate::core::{
     base::{
         context::Context,
-        error::{During, Error, Kind, Result},
+        error::{Error, Kind, Result},
         secret::Secret,
     },
+    config::Config,
     image::reference::ImageRef,
     ports::{Asker, Question, QuestionKind, SignInServer},
 };
@@ -40,12 +41,30 @@ pub struct SignedIn {
     pub server: Option<String>,
 }
 
-impl Portal {
+/// Accounts at the places that hold images.
+pub struct Accounts {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    secrets: Arc<Secrets>,
+    journal: Arc<Journal>,
+}
+
+impl Accounts {
+    /// Accounts at these sources, kept in this secret store.
+    pub(super) fn new(
+        config: Arc<Config>,
+        sources: Arc<Sources>,
+        secrets: Arc<Secrets>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self { config, sources, secrets, journal }
+    }
+
     /// The place in the vault that a source's name or a registry's host stands for, and the source.
     fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
         let source = match self.sources.iter().find(|source| source.name == name) {
             Some(source) => source.clone(),
-            None => self.source_of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
+            None => self.sources.of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
         };
         let place = source
             .catalog
@@ -65,60 +84,57 @@ impl Portal {
     ///
     /// Where nothing lasting can keep secrets, the person is asked whether a file may.
     pub async fn sign_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
-        let entry = self.entry("sign-in", wanted.source.clone());
-        let signed = self.signed_in(cx, asker, wanted).await;
-        self.note(entry, &signed).await;
-        signed
-    }
-
-    async fn signed_in(&self, cx: &Context, asker: Arc<dyn Asker>, wanted: SignIn) -> Result<SignedIn> {
-        let what = format!("sign in to {}", wanted.source);
-        let (host, source) = self.place_to_sign_in(&wanted.source)?;
-        let written = self.config.sources.iter().find(|known| known.name == wanted.source);
-        let account = wanted.account.or_else(|| written.and_then(|known| known.user.clone()));
-        if !source.catalog.keeps_a_secret() {
-            // All that could be kept is in a file already.
-            let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;
-            signed.map_err(|error| error.during(what))?;
-            return Ok(SignedIn {
-                host: source.name,
-                account: account.unwrap_or_default(),
-                store: "until Wharf ends".to_owned(),
-                lasting: false,
-                server: None,
-            });
-        }
-        // Whoever gets the secret is shown before it is asked for.
-        let server = source.catalog.sign_in_server(cx).await.map_err(|error| error.during(&what))?;
-        let place = server.as_ref().map_or_else(
-            || wanted.source.clone(),
-            |server| format!("{} (its sign-in is at {})", wanted.source, server.address),
-        );
-        let agreed = self.agree_to_server(&*asker, &host, &what, server.as_ref()).await?;
-        let account = match account {
-            Some(account) => account,
-            None => ask(&*asker, format!("account at {place}"), QuestionKind::Text).await?.reveal().to_owned(),
-        };
-        let secret = match wanted.secret {
-            Some(secret) => secret,
-            None => ask(&*asker, format!("password of {account} at {place}"), QuestionKind::Secret).await?,
-        };
-        let before = self.vault_get(&host, &what).await?;
-        self.vault_set(&host, &account, &secret, &what).await?;
-        // What was kept is what is tried: the same way every later call goes.
-        if let Err(error) = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker.clone())).await {
-            match before {
-                Some((account, secret)) => self.vault_set(&host, &account, &secret, &what).await?,
-                None => self.vault_delete(&host, &what).await?,
+        let entry = self.journal.entry("sign-in", wanted.source.clone());
+        let signing = async {
+            let what = format!("sign in to {}", wanted.source);
+            let (host, source) = self.place_to_sign_in(&wanted.source)?;
+            let written = self.config.sources.iter().find(|known| known.name == wanted.source);
+            let account = wanted.account.or_else(|| written.and_then(|known| known.user.clone()));
+            if !source.catalog.keeps_a_secret() {
+                // All that could be kept is in a file already.
+                let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;
+                signed.map_err(|error| error.during(what))?;
+                return Ok(SignedIn {
+                    host: source.name,
+                    account: account.unwrap_or_default(),
+                    store: "until Wharf ends".to_owned(),
+                    lasting: false,
+                    server: None,
+                });
             }
-            if agreed {
-                self.vault_delete(&SignInServer::place(&host), &what).await?;
+            // Whoever gets the secret is shown before it is asked for.
+            let server = source.catalog.sign_in_server(cx).await.map_err(|error| error.during(&what))?;
+            let place = server.as_ref().map_or_else(
+                || wanted.source.clone(),
+                |server| format!("{} (its sign-in is at {})", wanted.source, server.address),
+            );
+            let agreed = self.agree_to_server(&*asker, &host, &what, server.as_ref()).await?;
+            let account = match account {
+                Some(account) => account,
+                None => ask(&*asker, format!("account at {place}"), QuestionKind::Text).await?.reveal().to_owned(),
+            };
+            let secret = match wanted.secret {
+                Some(secret) => secret,
+                None => ask(&*asker, format!("password of {account} at {place}"), QuestionKind::Secret).await?,
+            };
+            let before = self.secrets.get(&host, &what).await?;
+            self.secrets.set(&host, &account, &secret, &what).await?;
+            // What was kept is what is tried: the same way every later call goes.
+            if let Err(error) = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker.clone())).await {
+                match before {
+                    Some((account, secret)) => self.secrets.set(&host, &account, &secret, &what).await?,
+                    None => self.secrets.delete(&host, &what).await?,
+                }
+                if agreed {
+                    self.secrets.delete(&SignInServer::place(&host), &what).await?;
+                }
+                return Err(error.during(what).hint("nothing was kept; check account and password"));
             }
-            return Err(error.during(what).hint("nothing was kept; check account and password"));
-        }
-        self.agree_to_keep(&*asker, &what).await?;
-        let server = server.map(|server| server.address);
-        Ok(SignedIn { host, account, store: self.vault.describe(), lasting: self.vault.lasting(), server })
+            self.secrets.agree_to_keep(&*asker, &what).await?;
+            let server = server.map(|server| server.address);
+            Ok(SignedIn { host, account, store: self.secrets.describe(), lasting: self.secrets.lasting(), server })
+        };
+        self.journal.recorded(entry, signing).await
     }
 
     /// Asks whether account and password may go to a server of other people, and keeps that they may; `true` where it was
@@ -148,51 +164,20 @@ impl Portal {
             Err(error) if error.kind == Kind::Cancelled => return Err(error),
             Err(_) => return Err(refused("and nobody is there to agree to that")),
         }
-        self.vault_set(&SignInServer::place(host), address, &Secret::new("agreed"), what).await?;
+        self.secrets.set(&SignInServer::place(host), address, &Secret::new("agreed"), what).await?;
         Ok(true)
-    }
-
-    /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
-    /// until the program ends.
-    pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
-        if self.vault.lasting() {
-            return Ok(());
-        }
-        let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
-        if ask(asker, words, QuestionKind::Confirm).await.is_ok_and(|answer| answer.reveal() == "yes") {
-            let vault = self.vault.clone();
-            tokio::task::spawn_blocking(move || vault.agree()).await.during(what)??;
-        }
-        Ok(())
     }
 
     /// Forgets an account; gives the host.
     pub async fn sign_out(&self, name: &str) -> Result<String> {
         let (host, _) = self.place_to_sign_in(name)?;
         let what = format!("sign out of {name}");
-        let done = match self.vault_delete(&SignInServer::place(&host), &what).await {
-            Ok(()) => self.vault_delete(&host, &what).await,
-            failed => failed,
+        let forgetting = async {
+            self.secrets.delete(&SignInServer::place(&host), &what).await?;
+            self.secrets.delete(&host, &what).await
         };
-        self.note(self.entry("sign-out", name), &done).await;
-        done.map(|()| host)
-    }
-
-    // Secret stores may block on a bus: they are kept off the runtime's threads.
-
-    pub(super) async fn vault_get(&self, host: &str, what: &str) -> Result<Option<(String, Secret)>> {
-        let (vault, host) = (self.vault.clone(), host.to_owned());
-        tokio::task::spawn_blocking(move || vault.get(&host)).await.during(what)?
-    }
-
-    pub(super) async fn vault_set(&self, host: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
-        let (vault, host, account, secret) = (self.vault.clone(), host.to_owned(), account.to_owned(), secret.clone());
-        tokio::task::spawn_blocking(move || vault.set(&host, &account, &secret)).await.during(what)?
-    }
-
-    pub(super) async fn vault_delete(&self, host: &str, what: &str) -> Result<()> {
-        let (vault, host) = (self.vault.clone(), host.to_owned());
-        tokio::task::spawn_blocking(move || vault.delete(&host)).await.during(what)?
+        self.journal.recorded(self.journal.entry("sign-out", name), forgetting).await?;
+        Ok(host)
     }
 }
 

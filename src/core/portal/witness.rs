@@ -4,27 +4,14 @@
 //! rewrites their own file is told so by `wharf audit verify`, and seen by those who may read everybody's. What was never
 //! told to the store is not missed by it, and a program that tells it other things than it did is not caught by it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Portal;
 use crate::core::{
     audit::{self, Entry, Reading},
-    base::{
-        clean,
-        context::Context,
-        error::{During, Result},
-        text,
-    },
+    base::{clean, error::Result, text},
 };
-
-/// Nobody waits longer for the store to be told: it is told of the same with the next action.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long somebody who asks waits.
-const LOOK: Duration = Duration::from_secs(10);
-/// Ends of one's own chains that are compared, the newest: each stands for all before it.
-const COMPARED: i64 = 2000;
 
 /// Entries that are told at once; the rest is told with the next action.
 pub const AT_ONCE: usize = 200;
@@ -168,39 +155,6 @@ pub struct Seen {
     pub told: Option<(i64, i64)>,
     /// What does not fit.
     pub faults: Vec<String>,
-}
-
-impl Portal {
-    /// Tells the store what it has not seen yet of this person's audit. The file is its own spool: what cannot be told now
-    /// is told with the next action, and nothing fails for it.
-    pub(super) async fn tell_of_audit(&self) {
-        let audit = self.audit.clone();
-        let read = tokio::task::spawn_blocking(move || Ok((audit::read(&audit.read()?), audit.chain()?)));
-        let told = async {
-            let (reading, chain) = read.await.during("read the audit")??;
-            let known = self.store.witnessed(&Whose::Chain(chain.id.clone()), 1).await?;
-            let marks = untold(&reading, known.first().map(|known| &known.mark))?;
-            if marks.is_empty() { Ok(()) } else { self.store.witness(&chain, &marks).await }
-        };
-        if let Err(error) = Context::default().within(PATIENCE).run("tell the store of the audit", told).await {
-            tracing::info!(%error, "the store is told of the audit later");
-        }
-    }
-
-    /// Compares this person's audit with what the store has seen of it.
-    pub async fn audit_seen(&self, reading: &Reading) -> Result<Seen> {
-        let audit = self.audit.clone();
-        let chain = tokio::task::spawn_blocking(move || audit.chain()).await.during("read the audit")??;
-        let own = Whose::Chain(chain.id.clone());
-        let look = async {
-            let mut seen = self.store.witnessed(&own, COMPARED).await?;
-            seen.extend(self.store.witnessed(&Whose::Mine, COMPARED).await?);
-            Ok(seen)
-        };
-        let seen = Context::default().within(LOOK).run("ask the store what it has seen", look).await?;
-        let last = seen.iter().find(|seen| seen.chain.id == chain.id);
-        Ok(Seen { told: last.map(|last| (last.mark.number, last.at)), faults: compare(reading, &chain, &seen) })
-    }
 }
 
 /// One chain of somebody, as far as the store has seen it.

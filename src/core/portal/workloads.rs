@@ -102,7 +102,7 @@ impl Portal {
     pub async fn stop(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         let done = launcher.stop(cx, id).await;
-        self.note(self.entry("stop", format!("{id} on {backend}")), &done).await;
+        self.journal.note(self.journal.entry("stop", format!("{id} on {backend}")), &done).await;
         done
     }
 
@@ -111,7 +111,7 @@ impl Portal {
         let launcher = self.launcher(Some(backend), None)?;
         let done = launcher.start(cx, id, again).await;
         let action = if again { "restart" } else { "start" };
-        self.note(self.entry(action, format!("{id} on {backend}")), &done).await;
+        self.journal.note(self.journal.entry(action, format!("{id} on {backend}")), &done).await;
         done
     }
 
@@ -119,7 +119,7 @@ impl Portal {
     pub async fn remove(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
         let done = launcher.remove(cx, id).await;
-        self.note(self.entry("remove", format!("{id} on {backend}")), &done).await;
+        self.journal.note(self.journal.entry("remove", format!("{id} on {backend}")), &done).await;
         done
     }
 
@@ -137,7 +137,7 @@ impl Portal {
         } else {
             ("detach", launcher.detach(cx, id, &reference).await)
         };
-        self.note(self.entry(action, format!("{reference}: {id} on {backend}")), &done).await;
+        self.journal.note(self.journal.entry(action, format!("{reference}: {id} on {backend}")), &done).await;
         done.map(|()| reference)
     }
 
@@ -146,7 +146,7 @@ impl Portal {
         let launcher = self.launcher(Some(backend), None)?;
         let program = command.first().map(|word| crate::core::base::clean::short(word, 100)).unwrap_or_default();
         let done = launcher.exec(cx, id, command).await;
-        self.note(self.entry("exec", format!("{program} in {id} on {backend}")), &done).await;
+        self.journal.note(self.journal.entry("exec", format!("{program} in {id} on {backend}")), &done).await;
         done
     }
 }

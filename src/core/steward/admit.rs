@@ -2,23 +2,23 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::Tools;
+use super::{
+    Tools,
+    scan::{is_worse, own_scan_of},
+};
 use crate::core::{
     base::{
-        badge::{Signature, Verdict},
+        badge::Verdict,
         context::Context,
         digest::Digest,
         error::{Error, Kind, Result},
         text,
     },
-    evidence::{
-        record::{By, Kind as RecordKind, Outcome, Record, best},
-        terms::{Attested, attested},
-    },
+    evidence::terms::Attested,
     image::reference::{ImageRef, Name},
-    portal::{Portal, evidence::Age},
+    portal::Portal,
     request::{
-        Admission, Decision, Request,
+        Admission, Request,
         admission::{Admitting, Decided, Known, Place},
         statement::Statement,
     },
@@ -28,25 +28,7 @@ use crate::core::{
     },
 };
 
-/// The newest scan that was made here, as a signature may state it.
-pub(super) fn own_scan_of(records: &[Record], now: i64) -> Option<Attested> {
-    let own: Vec<Record> = records.iter().filter(|record| record.by == By::Wharf).cloned().collect();
-    best(&own, RecordKind::Scan, now).and_then(attested)
-}
-
-/// Whether a scan tells of worse than another.
-pub(super) fn is_worse(one: &Attested, other: &Attested) -> bool {
-    let weight = |scan: &Attested| (scan.counts.critical, scan.counts.high, scan.counts.total(), -scan.scanned);
-    weight(one) > weight(other)
-}
-
 impl Portal {
-    /// The id of the policy's key that signed a decision.
-    pub(super) fn signer_of(&self, decision: &Decision) -> Option<String> {
-        let signature = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty())?;
-        (self.signers.trusted)(decision.payload.as_bytes(), &signature)
-    }
-
     /// The decision of a request, where it counts; what the row says of the policy is asked of the policy again.
     ///
     /// `fresh` is that this steward has asked the policy a moment ago.
@@ -140,20 +122,5 @@ impl Portal {
             Ok(place) => Ok(place),
             Err(_) => origin(),
         }
-    }
-
-    /// Whether those who will look at it trust it: their badge is all that counts.
-    pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
-        let image = self.image(cx, at, None).await?;
-        let records = self.gather(cx, &image, Age::Anew, true).await?;
-        let state = match best(&records, RecordKind::Signature, text::now()).map(|record| &record.outcome) {
-            Some(Outcome::Signature { state, .. }) => *state,
-            _ => Signature::NotChecked,
-        };
-        if state.is_good() {
-            return Ok(());
-        }
-        Err(Error::new(Kind::NotAllowed, what, format!("it is signed, and the policy sees: {}", state.badge().word))
-            .hint("name the public half of the key in [policy.signature] keys: wharf key show KEY"))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Tools, reach::WebAddress};
+use super::{Tools, decision::policy_id, reach::WebAddress};
 use crate::core::{
     base::{
         context::Context,
@@ -16,7 +16,7 @@ use crate::core::{
     },
     image::{
         model::{DiskFacts, Image, ImageKind},
-        reference::ImageRef,
+        reference::{ImageRef, is_on_the_web},
     },
     portal::{Portal, Source, evidence::Age},
     ports::cannot,
@@ -67,7 +67,7 @@ impl Portal {
         let file = self.disk_file(request);
         let name = quarantine_name(request);
         self.private_quarantine().await?;
-        let (origin, kept) = if Self::is_on_the_web(&request.asked.from) {
+        let (origin, kept) = if is_on_the_web(&request.asked.from) {
             let url = WebAddress::of(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
             let (kept, imported) = disks.import(cx, &Import { name, url }).await?;
             // How large it is, nobody knew before the cloud had it.
@@ -129,7 +129,7 @@ impl Portal {
         let now = text::now();
         let dossier = Dossier {
             verdict: judgement.verdict,
-            policy: self.policy_id(),
+            policy: policy_id(&self.config.policy),
             grounds: grounds(&judgement),
             evidence,
             base: if system.is_empty() { found.format } else { system },

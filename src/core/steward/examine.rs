@@ -1,9 +1,12 @@
 //! Quarantine, evidence, judgement: what a steward finds out about a request before anybody decides.
 
-use super::admit::{is_worse, own_scan_of};
+use super::{
+    decision::policy_id,
+    scan::{is_worse, own_scan_of},
+};
 use crate::core::{
     base::{
-        badge::{Scan, Signature, Verdict},
+        badge::{Scan, Signature},
         context::Context,
         digest::Digest,
         error::{Error, Kind, Result},
@@ -12,11 +15,11 @@ use crate::core::{
     evidence::record::{self, Kind as RecordKind, Outcome, Record},
     image::{
         model::Image,
-        reference::{ImageRef, is_tag},
+        reference::{ImageRef, is_on_the_web, is_tag},
     },
     policy::{Judgement, Site},
     portal::{Portal, evidence::Age},
-    request::{Class, Decision, Dossier, Id, Request, Terms, grounds, stage::Next, statement::Statement},
+    request::{Dossier, Id, Request, grounds, stage::Next},
     transfer::{
         copy::{self, Options},
         fetch,
@@ -123,7 +126,7 @@ impl Portal {
     pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
         let what = format!("examine {}", request.called());
         self.is_destination(&what, request)?;
-        if Self::is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
+        if is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
             return self.examine_disk(cx, request).await;
         }
         let digest: Digest = request.asked.digest.parse()?;
@@ -234,7 +237,7 @@ impl Portal {
         let scan = own.into_iter().flatten().reduce(|one, other| if is_worse(&other, &one) { other } else { one });
         Ok(Dossier {
             verdict: worst.judgement.verdict,
-            policy: self.policy_id(),
+            policy: policy_id(&self.config.policy),
             grounds: grounds(&worst.judgement),
             evidence: all.iter().flat_map(|judged| lines(judged, all.len() > 1, now)).collect(),
             base: base(&worst.image),
@@ -247,12 +250,6 @@ impl Portal {
         })
     }
 
-    /// The policy in force: an approval binds to it.
-    pub(super) fn policy_id(&self) -> String {
-        let text = toml::to_string(&self.config.policy).unwrap_or_default();
-        format!("{} ({})", self.config.policy.name, Digest::of(text.as_bytes()).short())
-    }
-
     /// What is different from the version that is admitted already; a comparison that fails says nothing.
     async fn diff_to_admitted(&self, cx: &Context, request: &Request, image: &Image) -> String {
         let Ok(Some(before)) = self.store.admitted_at(&request.destination).await else { return String::new() };
@@ -263,59 +260,5 @@ impl Portal {
             Ok(diff) => diff.words().chars().take(DIFF).collect(),
             Err(error) => format!("could not be compared with {before}: {}", error.why),
         }
-    }
-
-    /// What follows by the policy and by approvals of classes.
-    pub(super) async fn next_of(&self, request: &Request, dossier: &Dossier, now: i64) -> Result<Next> {
-        let policy = &self.config.policy.name;
-        let decision = |approve: bool, reason: String| Decision {
-            by: Decision::of_policy(policy),
-            at: now,
-            approve,
-            reason,
-            terms: Terms { until: request.needed_until(), ..Terms::default() },
-            digest: request.asked.digest.clone(),
-            payload: String::new(),
-            signature: String::new(),
-        };
-        match dossier.verdict {
-            Verdict::Allow => {
-                let words: Vec<&str> = dossier.grounds.iter().map(|ground| ground.words.as_str()).collect();
-                Ok(Next::Decided(decision(true, words.join("; "))))
-            }
-            Verdict::Deny => {
-                let fixed = if dossier.fixes.is_empty() {
-                    String::new()
-                } else {
-                    format!(" · take a version in which this is fixed: {}", dossier.fixes.join("; "))
-                };
-                Ok(Next::Decided(decision(false, format!("{}{fixed}", dossier.why()))))
-            }
-            Verdict::NeedsApproval | Verdict::Undecided => {
-                let (classes, me) = (self.store.classes().await?, self.store.me().await?);
-                let counts = |class: &Class| self.class_counts(class, request, me.own);
-                let class = classes.iter().find(|class| class.covers(dossier, now) && counts(class));
-                Ok(class.map_or(Next::Wait, |class| {
-                    Next::Decided(Decision {
-                        by: Decision::of_class(&class.decision.by, class.id),
-                        at: now,
-                        digest: request.asked.digest.clone(),
-                        ..class.decision.clone()
-                    })
-                }))
-            }
-        }
-    }
-
-    /// Whether an approval of a class counts: signed where the site wants that, and not of one's own request, unless the
-    /// store lets people approve these.
-    fn class_counts(&self, class: &Class, request: &Request, own_counts: bool) -> bool {
-        let own = request.was_asked_by(&class.decision.by) && !own_counts;
-        let signed = || {
-            let statement = Statement::of_class(&class.base, &class.rule, &class.decision.terms);
-            class.decision.payload == statement.text() && self.signer_of(&class.decision).is_some()
-        };
-        let unsigned_is_fine = class.decision.signature.is_empty() && !self.config.requests.signed_decisions;
-        !own && (unsigned_is_fine || signed())
     }
 }

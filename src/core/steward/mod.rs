@@ -7,12 +7,14 @@
 
 mod admit;
 mod alive;
+mod decision;
 mod disk;
 mod examine;
 mod hands;
 pub mod notify;
 pub mod reach;
 mod revoke;
+mod scan;
 mod sweep;
 mod tag;
 pub mod watch;
@@ -264,7 +266,7 @@ impl Portal {
         }
         if request.stage == Stage::Admitting {
             let admission = self.admit_request(cx, tools, &request, fresh).await?;
-            let mut entry = self.entry("admit", format!("{} as {}", request.asked.from, admission.reference));
+            let mut entry = self.journal.entry("admit", format!("{} as {}", request.asked.from, admission.reference));
             entry.digest = admission.digest.parse().ok();
             entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
             request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
@@ -275,7 +277,7 @@ impl Portal {
             if let Err(error) = self.watch_from_now(cx, &admission).await {
                 tracing::info!(%error, "what was admitted is looked at again");
             }
-            self.note(entry, &Ok::<(), Error>(())).await;
+            self.journal.note(entry, &Ok::<(), Error>(())).await;
         }
         Ok(request)
     }

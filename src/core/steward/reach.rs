@@ -1,7 +1,7 @@
 //! Where a steward goes: to the sources that its site has configured, and nowhere else. Whoever asks for an image or says
 //! that they use one writes an address; a steward works with its own rights, from inside the site's network.
 //!
-//! [`SiteReference`] is made here only. The portal that a steward works with ([`Portal::for_stewards`]) holds no other
+//! [`SiteReference`] is made here only. The portal that a steward works with ([`PortalParts::for_stewards`]) holds no other
 //! source, so that whatever is looked up on the way (tags, attachments, a fixed version) stays within them, too.
 
 use std::path::{Component, Path};
@@ -10,7 +10,7 @@ use crate::core::{
     base::error::{Error, Kind, Result},
     config::{Config, Requests},
     image::reference::{ImageRef, Name},
-    portal::{Portal, Source},
+    portal::{Portal, PortalParts, Source},
 };
 
 /// Sources that are this machine's own: nobody else means anything by a name in them.
@@ -66,8 +66,8 @@ fn is_below(path: &Path, folder: &Path) -> bool {
     path.starts_with(folder) && !path.components().any(|part| part == Component::ParentDir)
 }
 
-impl Portal {
-    /// This portal for somebody who works for others: with the site's sources alone.
+impl PortalParts {
+    /// These parts for somebody who works for others: with the site's sources alone.
     #[must_use]
     pub fn for_stewards(mut self) -> Self {
         let config = &self.config;
@@ -84,7 +84,9 @@ impl Portal {
         });
         self
     }
+}
 
+impl Portal {
     /// What somebody wrote as the place of an image, if it is in one of the site's sources.
     pub(super) fn of_site(&self, what: &str, written: &str) -> Result<SiteReference> {
         let reference: ImageRef = written.parse().map_err(|error: Error| Error { kind: Kind::Denied, ..error })?;

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{
     Round, Tools,
-    admit::{is_worse, own_scan_of},
     reach::SiteReference,
+    scan::{is_worse, own_scan_of},
 };
 use crate::core::{
     base::{

@@ -74,11 +74,6 @@ pub fn is_disk_name(name: &str) -> bool {
 }
 
 impl Portal {
-    /// Whether a text names something on the web.
-    pub fn is_on_the_web(text: &str) -> bool {
-        text.starts_with("https://") || text.starts_with("http://")
-    }
-
     /// Lets a cloud fetch a disk image from the web by itself: its bytes do not go through this machine.
     pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Copied> {
         let what = format!("import {} into {to}", crate::core::base::clean::short(url, 200));
@@ -95,7 +90,11 @@ impl Portal {
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "import into"))?;
         let import = Import { name: name.clone(), url: url.to_owned() };
         let done = disks.import(cx, &import).await.map(|(_, outcome)| outcome);
-        self.note(self.entry("import", format!("{} into {to}", crate::core::base::clean::short(url, 200))), &done)
+        self.journal
+            .note(
+                self.journal.entry("import", format!("{} into {to}", crate::core::base::clean::short(url, 200))),
+                &done,
+            )
             .await;
         done
     }

@@ -85,9 +85,9 @@ impl Portal {
         let what = format!("sign {reference}");
         let signer = (self.signers.open)(key, asker).await?;
         let done = self.signed(cx, &what, reference, &*signer).await;
-        let mut entry = self.entry("sign", format!("{reference} with {}", signer.describe()));
+        let mut entry = self.journal.entry("sign", format!("{reference} with {}", signer.describe()));
         entry.digest = done.as_ref().ok().map(|done| done.digest.clone());
-        self.note(entry, &done).await;
+        self.journal.note(entry, &done).await;
         done
     }
 

@@ -47,12 +47,10 @@ impl Jobs {
         match effect {
             Effect::LoadCache => self.read(Slot::Cache, move |post| async move {
                 // A screenful first. The rest is read when that is drawn: it would only get in its way.
-                post.send(Msg::Cached(portal.cache.heads().await)).await;
+                post.send(Msg::Cached(portal.kept_heads().await)).await;
                 tokio::time::sleep(FIRST_FRAME).await;
-                post.send(Msg::Cached(portal.cache.load().await)).await;
-                let mut filters = portal.cache.filters().await.unwrap_or_default();
-                filters.extend(portal.config.filters.clone());
-                post.send(Msg::Filters(filters)).await;
+                post.send(Msg::Cached(portal.kept_lists().await)).await;
+                post.send(Msg::Filters(portal.filters().await)).await;
             }),
             Effect::List { source, query } => self.list(source, query),
             Effect::Search { number, sets, query, sort, order, from } => {
@@ -279,7 +277,7 @@ impl Jobs {
             }),
             Effect::SaveFilter(name, filter) => {
                 tokio::spawn(async move {
-                    if let Err(error) = portal.cache.save_filter(&name, &filter).await {
+                    if let Err(error) = portal.save_filter(&name, &filter).await {
                         tracing::warn!(%error, "the filter was not kept");
                     }
                 });
@@ -298,7 +296,7 @@ impl Jobs {
             Effect::Leave(slots) => {
                 for slot in slots {
                     // A store that tells by itself is heard as long as the program runs.
-                    if *slot != Slot::News || !portal.store.pushes() {
+                    if *slot != Slot::News || !portal.hears_changes() {
                         self.end(*slot);
                     }
                 }
@@ -344,7 +342,7 @@ impl Jobs {
                 let asker = self.asker();
                 self.write(job, move |cx| async move {
                     let wanted = SignIn { source, ..SignIn::default() };
-                    let signed = portal.sign_in(&cx, Arc::new(asker), wanted).await?;
+                    let signed = portal.accounts.sign_in(&cx, Arc::new(asker), wanted).await?;
                     let kept = if signed.lasting { signed.store } else { "kept until Wharf ends".to_owned() };
                     Ok((format!("signed in to {} as {} · {kept}", signed.host, signed.account), None))
                 });

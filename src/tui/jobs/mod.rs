@@ -103,7 +103,7 @@ impl Jobs {
 
     /// Keeps a theme for the next time.
     pub fn keep_theme(&self, name: &str) -> std::io::Result<()> {
-        let config = &self.portal.config;
+        let config = self.portal.config();
         if config.state_dir.as_os_str().is_empty() {
             return Ok(());
         }
@@ -192,7 +192,7 @@ impl Jobs {
                 }
             };
             let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
-            post.send(Msg::JobDone(job, with_troubles(done, &portal.troubles()))).await;
+            post.send(Msg::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
         });
     }
 

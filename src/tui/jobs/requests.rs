@@ -36,7 +36,7 @@ fn number(of: usize) -> i64 {
 
 /// That a request still is what was on the screen when somebody decided on it.
 async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
-    let now = portal.store.request(*one.id()).await?;
+    let now = portal.request(*one.id()).await?;
     if now.edition() == one.edition() {
         return Ok(());
     }
@@ -57,13 +57,12 @@ impl Jobs {
                 Ok((format!("request {}: {standing} · 6 shows it", done.request.id), None))
             }),
             Effect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
-                let store = &portal.store;
-                let result = cx().run("list requests", store.requests(which, number(skip), number(limit))).await;
+                let result = cx().run("list requests", portal.requests(which, number(skip), number(limit))).await;
                 post.send(Msg::Requests { which, skip, result }).await;
                 if skip == 0 {
                     let stands = async {
-                        let groups = if which == Which::Queue { store.groups().await? } else { Vec::new() };
-                        Ok((store.me().await?, portal.pace().await, groups))
+                        let groups = if which == Which::Queue { portal.request_groups().await? } else { Vec::new() };
+                        Ok((portal.me().await?, portal.pace().await, groups))
                     };
                     post.send(Msg::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }
@@ -125,39 +124,35 @@ impl Jobs {
                 Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
             }),
             Effect::Inbox => self.read(Slot::Inbox, move |post| async move {
-                post.send(Msg::Inbox(cx().run("read the inbox", portal.store.notices(0, NOTICES)).await)).await;
+                post.send(Msg::Inbox(cx().run("read the inbox", portal.notices(NOTICES)).await)).await;
             }),
             Effect::Seen(notices) => self.read(Slot::Unread, move |post| async move {
-                let seen: Result<i64> = async {
-                    portal.store.seen(&notices).await?;
-                    portal.store.unread().await
+                let seen: Result<Option<i64>> = async {
+                    portal.mark_read(&notices).await?;
+                    portal.unread().await
                 }
                 .await;
-                if let Ok(count) = seen {
+                if let Ok(Some(count)) = seen {
                     post.send(Msg::Unread(count)).await;
                 }
             }),
             Effect::Unread => self.read(Slot::Unread, move |post| async move {
-                if portal.store.is_there() {
-                    if let Ok(count) = cx().run("count the inbox", portal.store.unread()).await {
-                        post.send(Msg::Unread(count)).await;
-                    }
+                if let Ok(Some(count)) = cx().run("count the inbox", portal.unread()).await {
+                    post.send(Msg::Unread(count)).await;
                 }
             }),
             Effect::Me => self.read(Slot::Me, move |post| async move {
-                if portal.store.is_there() {
-                    if let Ok(me) = cx().run("ask who I am", portal.store.me()).await {
-                        post.send(Msg::Me(me)).await;
-                    }
+                if let Ok(Some(me)) = cx().run("ask who I am", portal.me_if_there()).await {
+                    post.send(Msg::Me(me)).await;
                 }
             }),
             Effect::Listen { always } => {
-                if always && !portal.store.pushes() {
+                if always && !portal.hears_changes() {
                     return;
                 }
                 self.read(Slot::News, move |post| async move {
                     loop {
-                        match portal.store.news().await {
+                        match portal.changed().await {
                             Ok(()) => {
                                 tokio::time::sleep(GATHER).await;
                                 post.send(Msg::News).await;

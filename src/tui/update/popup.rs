@@ -3,7 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::commands;
-use crate::core::{base::secret::Secret, image::link::Link, portal::Portal};
+use crate::core::{
+    base::secret::Secret,
+    image::{link::Link, reference::is_on_the_web},
+};
 use crate::tui::{
     flows::{copy, request, share, upkeep},
     kit::{
@@ -196,7 +199,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
         Ask::GiftKey(cloud, transfer) => share::take_at(state, cloud, transfer, Some(Secret::new(text))),
         Ask::Tag(target) => upkeep::tagged(state, target.clone(), text),
         Ask::SnapshotName(workload) => share::snapshot_named(state, workload.clone(), text),
-        Ask::Web if !Portal::is_on_the_web(&text) => {
+        Ask::Web if !is_on_the_web(&text) => {
             state.say("a URL begins with https:// or http://");
             Vec::new()
         }

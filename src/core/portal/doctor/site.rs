@@ -67,7 +67,7 @@ impl Portal {
         let wanted = wanted.into_iter().filter(|(_, key)| !key.is_empty());
         let looked = join_all(wanted.map(|(of, key)| async move {
             let looked = cx.run(&format!("look at {key}"), (self.signers.look)(key)).await;
-            (of, key, looked, self.passing(key).await)
+            (of, key, looked, self.keys.passing(key).await)
         }));
         let (looked, named, role) = tokio::join!(looked, self.named_keys(cx), role);
         let named = named.unwrap_or_default();

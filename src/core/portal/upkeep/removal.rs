@@ -151,10 +151,10 @@ impl Portal {
         let now = self.removals(cx, &references).await;
         let mut done = Vec::new();
         for (told, now) in told.iter().zip(now) {
-            let mut entry = self.entry("remove-image", told.reference.to_string());
+            let mut entry = self.journal.entry("remove-image", told.reference.to_string());
             entry.digest.clone_from(&told.digest);
             let removed = self.carried_out(cx, told, now).await;
-            self.note(entry, &removed).await;
+            self.journal.note(entry, &removed).await;
             done.push(removed);
         }
         done

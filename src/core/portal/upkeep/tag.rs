@@ -78,12 +78,12 @@ pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
 impl Portal {
     /// Gives an image another tag. One that means something else already is moved only where that is meant.
     pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
-        let mut entry = self.entry("tag", format!("{reference} as {new}"));
+        let mut entry = self.journal.entry("tag", format!("{reference} as {new}"));
         let done = self.tagged(cx, reference, new, moves).await;
         if let Ok(tagged) = &done {
             entry.digest = Some(tagged.digest.clone());
         }
-        self.note(entry, &done).await;
+        self.journal.note(entry, &done).await;
         done
     }
 

@@ -1,0 +1,26 @@
+//! What people are told: their notices in the shared store. Only their receiver sees and changes them, so that nothing of
+//! this stands in the audit.
+
+use super::Portal;
+use crate::core::{
+    base::error::Result,
+    request::{Id, notice::Notice},
+};
+
+impl Portal {
+    /// This person's newest notices, at most `most`, the newest first; an error where the store does not answer.
+    pub async fn notices(&self, most: i64) -> Result<Vec<Notice>> {
+        self.store.notices(0, most).await
+    }
+
+    /// How many of this person's notices were not read yet. Of a store that nobody has used there is nothing to count:
+    /// `None`, and it is not made for it.
+    pub async fn unread(&self) -> Result<Option<i64>> {
+        if self.store.is_there() { self.store.unread().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Marks notices of this person as read; others' stay as they are.
+    pub async fn mark_read(&self, notices: &[Id]) -> Result<()> {
+        self.store.seen(notices).await
+    }
+}

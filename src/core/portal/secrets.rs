@@ -1,0 +1,73 @@
+//! The secret store, as the use cases need it. Secret stores may block on a bus: they are kept off the runtime's threads.
+
+use std::sync::Arc;
+
+use crate::core::{
+    base::{
+        error::{During, Result},
+        secret::Secret,
+    },
+    ports::{Asker, Keeps, Question, QuestionKind, Vault},
+};
+
+/// Where this person's secrets are.
+pub(super) struct Secrets {
+    vault: Arc<dyn Vault>,
+}
+
+impl Secrets {
+    /// Those of a secret store.
+    pub(super) fn new(vault: Arc<dyn Vault>) -> Self {
+        Self { vault }
+    }
+
+    /// Which store is in use, in words.
+    pub(super) fn describe(&self) -> String {
+        self.vault.describe()
+    }
+
+    /// Whether what is kept outlives the program.
+    pub(super) fn lasting(&self) -> bool {
+        self.vault.lasting()
+    }
+
+    /// For how long secrets are kept, and where, in words; `None` where the store fell over.
+    pub(super) async fn keeps(&self) -> Option<(Keeps, String)> {
+        let vault = self.vault.clone();
+        tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()
+    }
+
+    /// Account and secret at a place.
+    pub(super) async fn get(&self, place: &str, what: &str) -> Result<Option<(String, Secret)>> {
+        let (vault, place) = (self.vault.clone(), place.to_owned());
+        tokio::task::spawn_blocking(move || vault.get(&place)).await.during(what)?
+    }
+
+    /// Keeps a secret.
+    pub(super) async fn set(&self, place: &str, account: &str, secret: &Secret, what: &str) -> Result<()> {
+        let (vault, place, account, secret) =
+            (self.vault.clone(), place.to_owned(), account.to_owned(), secret.clone());
+        tokio::task::spawn_blocking(move || vault.set(&place, &account, &secret)).await.during(what)?
+    }
+
+    /// Forgets a secret; forgetting what is not there is fine.
+    pub(super) async fn delete(&self, place: &str, what: &str) -> Result<()> {
+        let (vault, place) = (self.vault.clone(), place.to_owned());
+        tokio::task::spawn_blocking(move || vault.delete(&place)).await.during(what)?
+    }
+
+    /// Where nothing lasting keeps secrets, asks whether a file may. Nobody there to ask, or no answer: they are kept
+    /// until the program ends.
+    pub(super) async fn agree_to_keep(&self, asker: &dyn Asker, what: &str) -> Result<()> {
+        if self.vault.lasting() {
+            return Ok(());
+        }
+        let words = "no secret store works here: keep it in a file that only you can read?".to_owned();
+        let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await;
+        if answer.is_ok_and(|answer| answer.reveal() == "yes") {
+            let vault = self.vault.clone();
+            tokio::task::spawn_blocking(move || vault.agree()).await.during(what)??;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! The places that hold images: found by their name, or by a reference into them.
+
+use std::sync::Arc;
+
+use crate::core::{
+    base::error::{Error, Result},
+    image::reference::ImageRef,
+    ports::{Catalog, Content, Disks, Sharer, Upkeep, cannot},
+    transfer::copy::Place,
+};
+
+/// One configured place that holds images.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name in lists and filters.
+    pub name: String,
+    /// Which adapter serves it.
+    pub adapter: &'static str,
+    /// Its address, in words.
+    pub address: String,
+    /// Where it was found: a file, a socket, built in.
+    pub origin: String,
+    /// Lists and describes.
+    pub catalog: Arc<dyn Catalog>,
+    /// Reads and writes manifests and blobs.
+    pub content: Option<Arc<dyn Content>>,
+    /// Grants images to projects.
+    pub sharer: Option<Arc<dyn Sharer>>,
+    /// Sends and fetches disk images.
+    pub disks: Option<Arc<dyn Disks>>,
+    /// Gives images more tags, and removes them.
+    pub upkeep: Option<Arc<dyn Upkeep>>,
+}
+
+/// Makes a source for a reference that no configured source owns.
+pub type Opener = Box<dyn Fn(&ImageRef) -> Result<Source> + Send + Sync>;
+
+/// Something in a cloud of this name, to ask which one that is.
+fn in_cloud(name: &str) -> ImageRef {
+    ImageRef::Glance { cloud: name.to_owned(), image: String::new() }
+}
+
+/// All sources, and a way to those that nobody has configured.
+pub struct Sources {
+    all: Vec<Source>,
+    open: Opener,
+}
+
+impl Sources {
+    /// These, in the order in which they are shown.
+    pub(in crate::core) fn new(all: Vec<Source>, open: Opener) -> Self {
+        Self { all, open }
+    }
+
+    /// The configured ones, in the order in which they are shown.
+    pub fn all(&self) -> &[Source] {
+        &self.all
+    }
+
+    /// Each of them.
+    pub(in crate::core) fn iter(&self) -> std::slice::Iter<'_, Source> {
+        self.all.iter()
+    }
+
+    /// The source with this name; not found, with the known names, where there is none.
+    pub fn called(&self, name: &str) -> Result<&Source> {
+        let own = self.all.iter().find(|source| source.name == name);
+        own.or_else(|| self.cloud_called(name)).ok_or_else(|| {
+            let known: Vec<_> = self.all.iter().map(|source| source.name.as_str()).collect();
+            Error::not_found(format!("source '{name}'"), "there is no such source")
+                .hint(format!("known: {}", known.join(", ")))
+        })
+    }
+
+    /// The source that holds `reference`: a configured one, else one made for its address. Not found where it is in a cloud
+    /// that nobody has configured.
+    pub fn of(&self, reference: &ImageRef) -> Result<Source> {
+        if let Some(source) = self.all.iter().find(|source| source.catalog.owns(reference)) {
+            return Ok(source.clone());
+        }
+        if let ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. } = reference {
+            let clouds = self.all.iter().filter(|source| source.catalog.owns(&in_cloud(&source.name)));
+            let names: Vec<&str> = clouds.map(|source| source.name.as_str()).collect();
+            let error = Error::not_found(format!("open {reference}"), format!("no cloud is called '{cloud}' here"));
+            return Err(match names.as_slice() {
+                [] => error.hint("none is known: put clouds.yaml into ~/.config/openstack"),
+                names => error.hint(format!("clouds here: {}", names.join(", "))),
+            });
+        }
+        (self.open)(reference)
+    }
+
+    /// The cloud that people call so, whatever its name is here.
+    fn cloud_called(&self, name: &str) -> Option<&Source> {
+        let image = in_cloud(name);
+        self.all.iter().find(|source| source.catalog.owns(&image))
+    }
+
+    /// Where the bytes of `reference` are; unsupported where its source does not let them be read.
+    pub fn place(&self, reference: &ImageRef) -> Result<Place> {
+        let source = self.of(reference)?;
+        let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
+        Ok(Place { content, at: reference.clone() })
+    }
+}
