@@ -9,6 +9,7 @@ pub mod hints;
 pub mod jobs;
 pub mod kept;
 pub mod kit;
+pub mod model;
 pub mod msg;
 pub mod popups;
 pub mod rows;
@@ -40,8 +41,9 @@ use self::{
         terminal,
         theme::{self, Depth, Theme},
     },
+    model::{Notice, SourceLine, Tone},
     msg::{Effect, Msg},
-    state::{SourceLine, State},
+    state::State,
     suspend::{JobControl, Wish},
 };
 use crate::core::{
@@ -136,7 +138,7 @@ where
             0 => String::new(),
             more => format!(" (and {more} more: the Sources screen has them all)"),
         };
-        state.notice = Some(state::Notice { text: format!("{first}{more}"), tone: state::Tone::Failed });
+        state.notice = Some(Notice { text: format!("{first}{more}"), tone: Tone::Failed });
     }
     for warning in new {
         let advice = "correct it; the built-in one is used";
@@ -274,7 +276,7 @@ fn perform(
                     }
                 }
                 if let Some(warning) = theme.warnings.first() {
-                    state.notice = Some(state::Notice { text: warning.clone(), tone: state::Tone::Failed });
+                    state.notice = Some(Notice { text: warning.clone(), tone: Tone::Failed });
                 }
             }
             other => jobs.start(other),

@@ -1,7 +1,11 @@
 //! What lists show rows for: what each is known by, what it is called, and what of it one decides on.
 
-use super::{kit::list::Row, state::Job};
+use super::{
+    kit::list::{Row, Seen},
+    model::Job,
+};
 use crate::core::{
+    base::text,
     launch::plan::{Plan, Workload},
     portal::share::{Offer, Share},
     request::{Id, Request},
@@ -77,4 +81,19 @@ impl Row for Plan {
     fn called(&self) -> String {
         self.image.reference.spoken()
     }
+}
+
+/// Names that are listed one by one.
+pub const NAMED: usize = 5;
+
+/// Requests by their names, as far as a line has room for them.
+pub fn named(requests: &[Seen<Id>]) -> String {
+    let [one] = requests else {
+        let names: Vec<&str> =
+            requests.iter().take(NAMED).map(|one| one.called().trim_start_matches("request ")).collect();
+        let more = requests.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        return format!("{}: {}{more}", text::plural(requests.len() as u64, "request", "requests"), names.join(", "));
+    };
+    one.called().to_owned()
 }

@@ -1,6 +1,9 @@
 //! What a line had no room for: the last message and what failed on this screen, in full.
 
-use super::state::{Screen, State, Tone};
+use super::{
+    model::Tone,
+    state::{Screen, State},
+};
 use crate::core::base::error::Error;
 
 /// The text, if there is anything to tell.

@@ -17,9 +17,10 @@ use super::{
         theme::Theme,
         widgets::{above, below, fit, put, row},
     },
+    model::Tone,
     popups::{Popup, view as popup},
     screens::transfers,
-    state::{Screen, State, Tone},
+    state::{Screen, State},
 };
 
 /// Draws everything. Any size is fine, down to nothing at all.

@@ -24,9 +24,10 @@ use wharf::{
     },
     tui::{
         kit::keymap::Keymap,
+        model::SourceLine,
         msg::{Effect, Msg, Slot, Target},
         popups::Popup,
-        state::{Screen, SourceLine, State},
+        state::{Screen, State},
         update::update,
     },
 };

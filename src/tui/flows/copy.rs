@@ -11,12 +11,13 @@ use crate::core::{
     transfer::disk,
 };
 use crate::tui::{
+    model::SourceLine,
     msg::{Effect, Target},
     popups::{
         Popup,
         pick::{Item, Pick, Purpose},
     },
-    state::{Screen, SourceLine, State},
+    state::{Screen, State},
     update::commands::pick,
 };
 

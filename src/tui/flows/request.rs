@@ -9,6 +9,7 @@ use crate::tui::{
     kit::{action::Action, input::Input, list::Seen},
     msg::{Effect, Said, Target},
     popups::{Ask, Popup, Sure},
+    rows::{NAMED, named},
     screens::{inbox, requests},
     state::{Screen, State},
     update::commands,
@@ -100,21 +101,6 @@ fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Eff
         page.rows.unmark();
     }
     vec![Effect::Decide { job, requests, ruling }]
-}
-
-/// Names that are listed one by one.
-const NAMED: usize = 5;
-
-/// Requests by their names, as far as a line has room for them.
-pub fn named(requests: &[Seen<Id>]) -> String {
-    let [one] = requests else {
-        let names: Vec<&str> =
-            requests.iter().take(NAMED).map(|one| one.called().trim_start_matches("request ")).collect();
-        let more = requests.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        return format!("{}: {}{more}", text::plural(requests.len() as u64, "request", "requests"), names.join(", "));
-    };
-    one.called().to_owned()
 }
 
 /// Says something about a request.

@@ -10,6 +10,7 @@ use crate::core::{
 };
 use crate::tui::{
     kit::{input::Input, list::Seen},
+    model::SourceLine,
     msg::{Effect, Target},
     popups::{
         Ask, Popup, Sure,
@@ -17,7 +18,7 @@ use crate::tui::{
         pick::{Item, Pick, Purpose},
     },
     rows::WorkloadId,
-    state::{Screen, SourceLine, State},
+    state::{Screen, State},
     update::commands::pick,
 };
 

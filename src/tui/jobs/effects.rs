@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::{Jobs, Post};
+use super::{Jobs, post::Post};
 use crate::{
     core::{
         base::{

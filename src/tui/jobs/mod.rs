@@ -1,6 +1,7 @@
 //! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
 
 mod effects;
+mod post;
 pub mod prompter;
 mod requests;
 
@@ -21,16 +22,11 @@ use crate::core::{
     portal::{Listed, Portal},
     ports::{Listing, Terminal},
 };
+pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 
 /// Progress is shown at most this often.
 const NOTES: Duration = Duration::from_millis(100);
-
-/// A message, and the read it came from: an older read of the same slot is dropped.
-pub struct Delivery {
-    msg: Msg,
-    read: Option<(Slot, u64)>,
-}
 
 /// Everything that runs beside the loop.
 pub struct Jobs {
@@ -228,25 +224,6 @@ impl Jobs {
     /// Asks all writes to stop, at the end.
     pub fn cancel_all(&self) {
         self.writes.values().for_each(CancellationToken::cancel);
-    }
-}
-
-/// Where a job puts its messages.
-#[derive(Clone)]
-pub struct Post {
-    out: mpsc::Sender<Delivery>,
-    read: Option<(Slot, u64)>,
-}
-
-impl Post {
-    /// Sends a message that may be lost where the loop is gone or far behind; waits for nothing.
-    pub fn try_send(&self, msg: Msg) {
-        let _ = self.out.try_send(Delivery { msg, read: self.read });
-    }
-
-    /// Sends a message to the loop.
-    pub async fn send(&self, msg: Msg) {
-        let _ = self.out.send(Delivery { msg, read: self.read }).await;
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::Post;
+use super::post::Post;
 use crate::core::{
     base::{
         error::{Error, Result},

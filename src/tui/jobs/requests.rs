@@ -14,9 +14,9 @@ use crate::{
         request::{Event, Id, Pace, RemarkKind, Which},
     },
     tui::{
-        flows::request::named,
         kit::list::{Row, Seen},
         msg::{Effect, Msg, Said, Slot},
+        rows::named,
     },
 };
 

@@ -14,8 +14,8 @@ use crate::{
             theme::{Depth, Theme},
             widgets::{fit, put, row, wrap},
         },
+        model::SourceLine,
         msg::HealthLine,
-        state::SourceLine,
     },
 };
 

@@ -14,7 +14,7 @@ use crate::{
             theme::Theme,
             widgets::{bar, fit, put, row, select},
         },
-        state::Job,
+        model::Job,
     },
 };
 

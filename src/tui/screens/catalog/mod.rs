@@ -24,8 +24,8 @@ use crate::{
     },
     tui::{
         kit::{input::Input, list::Position, widgets::aged},
+        model::SourceLine,
         msg::{Effect, Ids, Sets, SharedIds, SharedSets, Target},
-        state::SourceLine,
     },
 };
 
