@@ -35,10 +35,10 @@ use crate::{
             error::{During, Error, Kind, Result},
         },
         image::reference::ImageRef,
-        ports::Disks,
-        transfer::{
-            copy::Outcome,
-            disk::{Import, Published, Upload},
+        ports::{
+            Disks,
+            content::Outcome,
+            disks::{Import, Published, Upload},
         },
     },
 };

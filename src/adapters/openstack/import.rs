@@ -20,7 +20,8 @@ use crate::{
             context::Context,
             error::{During, Error, Kind, Result},
         },
-        transfer::disk::{Import, refuse_references},
+        ports::disks::Import,
+        transfer::disk::refuse_references,
     },
 };
 

@@ -16,11 +16,11 @@ use futures_util::{TryStreamExt, stream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::bytes::ByteStream;
 use super::{
     error::{Error, Kind, Result},
     text,
 };
-use crate::core::ports::ByteStream;
 
 /// Bytes that may arrive for one thing, as a multiple of its largest size: it is fetched, inspected and copied.
 const TIMES: u64 = 4;

@@ -5,11 +5,11 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::ask::Asker;
 use super::{
     budget::Budget,
     error::{Error, Kind, Result},
 };
-use crate::core::ports::Asker;
 
 /// The latest note of a running task. Notes are lossy: only the newest is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

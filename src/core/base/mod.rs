@@ -1,7 +1,9 @@
 //! Words and small things that everything stands on: errors, texts, cleaning, digests, deadlines.
 
+pub mod ask;
 pub mod badge;
 pub mod budget;
+pub mod bytes;
 pub mod clean;
 pub mod context;
 pub mod digest;

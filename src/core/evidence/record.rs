@@ -8,8 +8,8 @@ use crate::core::{
         digest::Digest,
         text,
     },
+    evidence::terms::Terms,
     image::model::{Pinned, Platform},
-    request::Terms,
 };
 
 pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};

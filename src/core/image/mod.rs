@@ -6,6 +6,7 @@ pub mod document;
 pub mod link;
 pub mod manifest;
 pub mod model;
+pub mod names;
 pub mod platform;
 pub mod reference;
 pub mod short_names;

@@ -9,7 +9,7 @@ use crate::core::{
         clean, text,
     },
     evidence::record::{Kind, Outcome, Severity, Vulnerability, best},
-    request::Terms,
+    evidence::terms::Terms,
 };
 
 /// What mends it where nobody has signed it.

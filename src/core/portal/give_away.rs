@@ -17,8 +17,8 @@ use crate::core::{
         text,
     },
     image::reference::{ImageRef, Name},
-    ports::{Sharer, cannot, store::How},
-    transfer::copy::{self, Options, Outcome},
+    ports::{Sharer, cannot, content::Outcome, store::How},
+    transfer::copy::{self, Options},
 };
 
 /// To whom something is shared.

@@ -54,8 +54,9 @@ use super::{
         Audit, Cache, Catalog, Checker, Extent, KnownAttachments, Launcher, Listing, Notifier, Signers, Supply, Vault,
         store::{How, Spool, Store},
     },
-    transfer::copy::{self, Options, Outcome, Place},
+    transfer::copy::{self, Options, Place},
 };
+use crate::core::ports::content::Outcome;
 use doctor::Finding;
 use journal::Journal;
 use keys::Keys;

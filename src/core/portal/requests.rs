@@ -16,6 +16,7 @@ use crate::core::{
     },
     image::{
         model::Image,
+        names::{is_disk_name, name_of_url},
         reference::{ImageRef, Name, is_on_the_web},
     },
     ports::Asker,
@@ -24,10 +25,7 @@ use crate::core::{
         statement::Statement,
     },
     steward::reach::{WebAddress, is_quarantined},
-    transfer::{
-        disk::{is_disk_name, name_of_url},
-        signatures::signed_by,
-    },
+    transfer::signatures::signed_by,
 };
 
 /// Requests that are looked at in one go.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::ask::Asker;
+use crate::core::base::ask::Asker;
 use crate::core::{
     base::{context::Context, error::Result, secret::Credentials},
     catalog::rows::Row,

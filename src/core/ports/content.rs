@@ -1,23 +1,17 @@
 //! Manifests and blobs, read and written by digest.
 
-use std::pin::Pin;
-
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::Stream;
 
 use super::cannot;
 use crate::core::{
-    base::{context::Context, digest::Digest, error::Result},
+    base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, text},
     evidence::attachments::Attachments,
     image::{
         manifest::{Descriptor, RawManifest},
         reference::ImageRef,
     },
 };
-
-/// Bytes as they arrive.
-pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// Where a blob can be read from, also from the middle after a broken connection.
 #[async_trait]
@@ -82,5 +76,27 @@ pub trait Content: Send + Sync {
     /// Called once after everything was put, for places that take an image as a whole.
     async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What a copy did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Outcome {
+    /// Digest of the image at its destination.
+    pub digest: Digest,
+    /// Bytes that moved.
+    pub moved: u64,
+    /// Bytes that were there already or were mounted.
+    pub spared: u64,
+    /// Attached artifacts that came along.
+    pub attachments: usize,
+    /// Attached artifacts that could not come along, and why.
+    pub left: Vec<String>,
+}
+
+impl Outcome {
+    /// How much moved, in words.
+    pub fn words(&self) -> String {
+        format!("{} moved, {} were there or mounted", text::size(self.moved), text::size(self.spared))
     }
 }

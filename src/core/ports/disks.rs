@@ -5,13 +5,12 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::cannot;
+use std::path::PathBuf;
+
+use super::content::Outcome;
 use crate::core::{
     base::{context::Context, error::Result},
     image::reference::ImageRef,
-    transfer::{
-        copy::Outcome,
-        disk::{Import, Published, Upload},
-    },
 };
 
 /// A place that keeps disk images whose bytes can be sent and fetched.
@@ -35,4 +34,37 @@ pub trait Disks: Send + Sync {
 
     /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
+}
+
+/// A disk image file on its way into a cloud. Its header was inspected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// What it will be called.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+    /// `qcow2`, `raw`, `vmdk`: what its header says it is.
+    pub format: String,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// A disk image that a cloud fetches from the web by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// What it will be called.
+    pub name: String,
+    /// Where the cloud fetches it: `http` or `https`, without account or password.
+    pub url: String,
+}
+
+/// How an image is let to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// What it is called.
+    pub name: String,
+    /// `community`, `public`, `shared` or `private`.
+    pub visibility: String,
+    /// Properties that are set, each with its value.
+    pub properties: Vec<(String, String)>,
 }

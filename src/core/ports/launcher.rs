@@ -6,13 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{
-    cannot,
-    catalog::Extent,
-    content::{ByteStream, Content},
-};
+use super::{cannot, catalog::Extent, content::Content};
 use crate::core::{
-    base::{context::Context, digest::Digest, error::Result, secret::Credentials},
+    base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, secret::Credentials},
     evidence::attachments::Attachments,
     image::{
         model::{Health, Image, Pinned},

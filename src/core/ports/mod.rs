@@ -3,7 +3,6 @@
 //! All are `dyn`-safe. Every call takes a [`Context`](super::base::context::Context): deadline, cancellation, lossy
 //! progress. A call that reads may be repeated at will; one that writes says what it does when it is repeated.
 
-pub mod ask;
 pub mod catalog;
 pub mod checker;
 pub mod content;
@@ -17,10 +16,9 @@ pub mod store;
 pub mod upkeep;
 
 pub use self::{
-    ask::{Asker, Question, QuestionKind},
     catalog::{Catalog, Extent, Listing, SignInServer},
     checker::Checker,
-    content::{BlobSource, ByteStream, Content, InMemory},
+    content::{BlobSource, Content, InMemory},
     disks::Disks,
     keep::{Audit, Cache, CachedRows, Keeps, Vault},
     launcher::{Ability, KnownAttachments, Launcher, Supply, Terminal},
@@ -30,6 +28,10 @@ pub use self::{
     upkeep::Upkeep,
 };
 use super::base::error::Error;
+pub use super::base::{
+    ask::{Asker, Question, QuestionKind},
+    bytes::ByteStream,
+};
 
 /// An error for a port that a place does not offer.
 pub fn cannot(place: &str, what: &str) -> Error {

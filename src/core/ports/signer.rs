@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use super::ask::Asker;
+use crate::core::base::ask::Asker;
 use crate::core::{
     base::{error::Result, secret::Secret},
     image::model::DataSignature,

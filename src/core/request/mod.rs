@@ -24,8 +24,8 @@ use super::{
         reference::{ImageRef, place_of},
     },
     policy::{Judgement, asks},
-    transfer::disk::name_of_url,
 };
+use crate::core::image::names::name_of_url;
 
 pub use self::stage::{Event, Stage};
 pub use super::evidence::terms::Terms;

@@ -19,7 +19,10 @@ use crate::core::{
         reference::{ImageRef, is_on_the_web},
     },
     portal::{Portal, Source, evidence::Age},
-    ports::cannot,
+    ports::{
+        cannot,
+        disks::{Import, Published, Upload},
+    },
     request::{
         Admission, Dossier, Request,
         admission::{Admitting, Decided, Place},
@@ -27,10 +30,7 @@ use crate::core::{
         stage::Next,
         statement::Statement,
     },
-    transfer::{
-        disk::{Import, Published, Upload},
-        signatures::signed_by,
-    },
+    transfer::signatures::signed_by,
 };
 
 /// How they are let to others where the site says nothing.

@@ -11,16 +11,13 @@ use crate::core::{
     },
     image::{model, reference::ImageRef},
     portal::{Portal, requests::admitted_place},
-    ports::cannot,
+    ports::{cannot, disks::Published},
     request::{
         Request,
         admission::Place,
         statement::{Payload, Statement},
     },
-    transfer::{
-        disk::Published,
-        signatures::{Signatures, signed_by},
-    },
+    transfer::signatures::{Signatures, signed_by},
 };
 
 impl Portal {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::fetch;
+use crate::core::ports::content::Outcome;
 use crate::core::{
     base::{
         context::{Context, Progress},
@@ -55,28 +56,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { platforms: None, attachments: true, parallel: 4, because: None }
-    }
-}
-
-/// What a copy did.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Outcome {
-    /// Digest of the image at its destination.
-    pub digest: Digest,
-    /// Bytes that moved.
-    pub moved: u64,
-    /// Bytes that were there already or were mounted.
-    pub spared: u64,
-    /// Attached artifacts that came along.
-    pub attachments: usize,
-    /// Attached artifacts that could not come along, and why.
-    pub left: Vec<String>,
-}
-
-impl Outcome {
-    /// How much moved, in words.
-    pub fn words(&self) -> String {
-        format!("{} moved, {} were there or mounted", text::size(self.moved), text::size(self.spared))
     }
 }
 

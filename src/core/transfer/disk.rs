@@ -1,8 +1,6 @@
 //! Moving disk images between files and clouds: inspected before, hashed on the way, compared after.
 
-use std::path::PathBuf;
-
-use super::copy::Outcome as Copied;
+use crate::core::ports::content::Outcome as Copied;
 use crate::core::{
     base::{
         badge::Signature,
@@ -15,39 +13,9 @@ use crate::core::{
     portal::Portal,
     ports::cannot,
 };
-
-/// A disk image file on its way into a cloud. Its header was inspected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upload {
-    /// What it will be called.
-    pub name: String,
-    /// The file.
-    pub file: PathBuf,
-    /// `qcow2`, `raw`, `vmdk`: what its header says it is.
-    pub format: String,
-    /// Its bytes.
-    pub size: u64,
-}
-
-/// A disk image that a cloud fetches from the web by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// What it will be called.
-    pub name: String,
-    /// Where the cloud fetches it: `http` or `https`, without account or password.
-    pub url: String,
-}
-
-/// How an image is let to others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// What it is called.
-    pub name: String,
-    /// `community`, `public`, `shared` or `private`.
-    pub visibility: String,
-    /// Properties that are set, each with its value.
-    pub properties: Vec<(String, String)>,
-}
+use crate::core::{
+    ports::disks::{Import, Upload},
+};
 
 /// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
 pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {
@@ -56,21 +24,6 @@ pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Resul
     }
     Err(Error::new(Kind::Denied, what, warnings.join("; "))
         .hint("make a whole image of it: qemu-img convert -O qcow2 FILE NEW"))
-}
-
-/// The name that a URL's last part suggests.
-pub fn name_of_url(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
-    let last = path.rsplit('/').next().unwrap_or("");
-    let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
-    crate::core::base::clean::short(if stem.is_empty() { "image" } else { stem }, 100)
-}
-
-/// Whether a disk image may be admitted under a name: letters, digits, spaces and a few signs, at most 255 of them, as
-/// Glance takes them. Others have no place in lists, commands and file names of those who use it.
-pub fn is_disk_name(name: &str) -> bool {
-    let fits = |c: char| c.is_alphanumeric() || " ._-+:@()[],~".contains(c);
-    (1..=255).contains(&name.chars().count()) && name.trim() == name && name.chars().all(fits)
 }
 
 impl Portal {

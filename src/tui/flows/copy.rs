@@ -3,12 +3,12 @@
 use super::share;
 use crate::core::{
     base::text,
+    image::names,
     image::{
         model::ImageKind,
         reference::{ImageRef, within_registry},
     },
     ports::Listing,
-    transfer::disk,
 };
 use crate::tui::{
     model::SourceLine,
@@ -120,7 +120,7 @@ fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<I
 
 /// A URL was typed: which cloud fetches it.
 pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
-    let name = disk::name_of_url(&url);
+    let name = names::name_of_url(&url);
     let items: Vec<Item> = state
         .sources
         .iter()
@@ -137,7 +137,7 @@ pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
 
 /// A cloud fetches an image.
 pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect> {
-    let job = state.job(format!("fetch {}", disk::name_of_url(&url)));
+    let job = state.job(format!("fetch {}", names::name_of_url(&url)));
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
     state.changing.push((job, cloud));
     state.say("the cloud fetches it: 3 shows how far it is");

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::core::base::{error::Result, secret::Secret};
+use super::{error::Result, secret::Secret};
 
 /// What the core may ask the person while it works; the front ends put it into words on their screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
