@@ -29,11 +29,11 @@
 //! # The way of a request
 //!
 //! ```text
-//!  wharf request ─ core::requests ─ Store::submit ─┐            core::request: its life, as pure functions
+//!  wharf request ─ portal.requests ─ Store::submit ┐            core::request: its life, as pure functions
 //!                                                  ▼
 //!  wharf steward ─ core::steward: claim ─ quarantine (copy by digest) ─ evidence ─ policy ─┬─ allow ─────────────┐
 //!                                                                                          ├─ deny: the fix named │
-//!  wharf approve ─ core::requests::decide, signed by the approver's key ◄─ needs approval ─┘                      ▼
+//!  wharf approve ─ portal.requests.decide, signed by the approver's key ◄─ needs approval ─┘                      ▼
 //!                                                        copy into the admitted project, sign there, check, tag last
 //!  everybody:  the signature is the badge; the scan that it states spares them the scanner; its conditions bind
 //! ```
@@ -49,6 +49,9 @@
 //!
 //! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
 //!   versions. Rows are packed ([`core::catalog::rows`]): one string and one table for a source, written to SQLite as one value.
+//! - **A use case reaches what it needs, and nothing else** ([`core::portal::Portal`]): subjects (`journal`, `keys`, `accounts`,
+//!   `requests`, `inbox`) are structs with private fields over the floors below them. What changes something runs inside
+//!   [`core::portal::journal`], which writes its entry, also of what was refused.
 //! - **The first frame needs no database** ([`adapters::store`]): the first rows of each list are small files of their own.
 //! - **The fuzzy matcher scores, it does not scan** ([`core::catalog::search`]): a letter mask rejects most rows, a byte scan
 //!   ranks the rest, `fuzzy-matcher` orders the best thousand.

@@ -83,7 +83,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     };
     if json {
         output::json(&serde_json::json!({"entries": reading.lines.len(), "chain": end, "torn": reading.torn,
-            "store": {"place": portal.store_name(), "told": told.map(|(number, at)| serde_json::json!({"number": number, "at": at})), "faults": faults,
+            "store": {"place": portal.requests.store_name(), "told": told.map(|(number, at)| serde_json::json!({"number": number, "at": at})), "faults": faults,
                 "unasked": unasked.map(ToString::to_string)}}))?;
     } else {
         let sign = if faults.is_empty() { "✓" } else { "✗" };
@@ -98,7 +98,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
                 "✓ the store has seen {} of it, the last at {}: {}",
                 text::plural(number.unsigned_abs(), "entry", "entries"),
                 text::timestamp(at),
-                portal.store_name()
+                portal.requests.store_name()
             ))?,
             (None, None) if faults.is_empty() => output::line(
                 "? the store has seen nothing of it: that it was cut or removed before would not be noticed",

@@ -15,7 +15,7 @@ const SHOWN: i64 = 200;
 
 /// Lists notices, the newest first, and offers beside them.
 pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
-    let mut notices = portal.notices(SHOWN).await?;
+    let mut notices = portal.inbox.notices(SHOWN).await?;
     notices.retain(|notice| !args.unread || !notice.seen);
     let (offers, failed) = portal.offers(&Context::default()).await;
     for (name, error) in &failed {
@@ -36,7 +36,7 @@ pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
     }
     if args.read {
         let unread: Vec<i64> = notices.iter().filter(|notice| !notice.seen).map(|notice| notice.id).collect();
-        portal.mark_read(&unread).await?;
+        portal.inbox.mark_read(&unread).await?;
     }
     Ok(0)
 }

@@ -38,14 +38,14 @@ pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
         project: args.to.clone(),
     };
     let cx = output::context();
-    let mut submitted = portal.ask_for(&cx, &args.reference, &asking).await?;
+    let mut submitted = portal.requests.ask_for(&cx, &args.reference, &asking).await?;
     if args.wait {
         while submitted.request.stage.is_for_steward() {
             cx.progress.phase(submitted.request.standing(submitted.pace, text::now()));
             cx.unless_cancelled("wait for the steward", async {
                 // The store tells of changes; where it cannot, it is asked now and then.
-                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.changed()).await;
-                submitted.request = portal.request(submitted.request.id).await?;
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.requests.changed()).await;
+                submitted.request = portal.requests.one(submitted.request.id).await?;
                 Ok(())
             })
             .await?;
@@ -82,18 +82,18 @@ pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     match &args.what {
         None => list(portal, args, json).await,
         Some(RequestsVerb::Show { id }) => show(portal, *id, json).await,
-        Some(RequestsVerb::Add { id, words }) => done(&portal.add_to(&cx, *id, words).await?, json),
+        Some(RequestsVerb::Add { id, words }) => done(&portal.requests.add_to(&cx, *id, words).await?, json),
         Some(RequestsVerb::Ask { id, words }) => {
             let question = Event::Remark(RemarkKind::Question, words.clone());
-            done(&portal.speak(&cx, *id, &question).await?, json)
+            done(&portal.requests.speak(&cx, *id, &question).await?, json)
         }
-        Some(RequestsVerb::Withdraw { id }) => done(&portal.speak(&cx, *id, &Event::Withdraw).await?, json),
+        Some(RequestsVerb::Withdraw { id }) => done(&portal.requests.speak(&cx, *id, &Event::Withdraw).await?, json),
         Some(RequestsVerb::Renew { id, reference }) => {
-            said(&portal.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
+            said(&portal.requests.ask_again(&cx, *id, reference.as_deref()).await?, json).map(|()| 0)
         }
         Some(RequestsVerb::Classes) => classes(portal, json).await,
         Some(RequestsVerb::EndClass { id }) => {
-            portal.end_class(&cx, ask::asker(), *id, None).await?;
+            portal.requests.end_class(&cx, ask::asker(), *id, None).await?;
             if json {
                 output::json(&serde_json::json!({"ended": id}))?;
             } else {
@@ -121,7 +121,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         (_, true) => Which::All,
         _ => Which::Mine,
     };
-    let all = portal.requests(which, 0, LISTED).await?;
+    let all = portal.requests.list(which, 0, LISTED).await?;
     if json {
         output::json(&all)?;
         return Ok(0);
@@ -134,7 +134,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         })?;
         return Ok(0);
     }
-    let (pace, now) = (portal.pace().await, text::now());
+    let (pace, now) = (portal.requests.pace().await, text::now());
     let row = |request: &Request| {
         let standing = request.standing(pace, now);
         vec![
@@ -151,7 +151,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
         output::table(&head, &all.iter().map(row).collect::<Vec<_>>())?;
         return Ok(0);
     }
-    for group in portal.request_groups().await? {
+    for group in portal.requests.groups().await? {
         let base = if group.base.is_empty() { String::new() } else { format!(" on {}", group.base) };
         output::line(&format!(
             "{}{base}: {}",
@@ -168,16 +168,16 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
 /// Everything that is known of a request, as text that can be read and copied: the same on the screen.
 pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
     if json {
-        output::json(&portal.followed(id).await?)?;
+        output::json(&portal.requests.followed(id).await?)?;
         return Ok(0);
     }
-    let (_, text) = portal.request_told(id).await?;
+    let (_, text) = portal.requests.told(id).await?;
     output::text(&text)?;
     Ok(0)
 }
 
 async fn classes(portal: &Portal, json: bool) -> Result<u8> {
-    let all = portal.classes().await?;
+    let all = portal.requests.classes().await?;
     if json {
         output::json(&all)?;
         return Ok(0);
@@ -210,7 +210,7 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
     let mut first: Option<Error> = None;
     let mut all = Vec::new();
     for id in ids {
-        match portal.decide(&output::context(), ask::asker(), *id, ruling).await {
+        match portal.requests.decide(&output::context(), ask::asker(), *id, ruling).await {
             Ok(request) if json => all.push(serde_json::json!(request)),
             Ok(request) => {
                 done(&request, false)?;
@@ -241,7 +241,7 @@ pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> 
     };
     let ruling = Ruling { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
     let Some(rule) = &args.rule else { return decide(portal, &args.ids, &ruling, json).await };
-    let class = portal.approve_class(&output::context(), ask::asker(), (&args.base, rule), &ruling).await?;
+    let class = portal.requests.approve_class(&output::context(), ask::asker(), (&args.base, rule), &ruling).await?;
     if json {
         output::json(&serde_json::json!({"class": class}))?;
     } else {

@@ -29,7 +29,7 @@ pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
             (serde_json::json!({"share": share, "done": "revoked"}), line)
         }
         What::Admission(id) => {
-            let request = portal.take_back(&cx, ask::asker(), id, &args.reason, args.key.as_deref()).await?;
+            let request = portal.requests.take_back(&cx, ask::asker(), id, &args.reason, args.key.as_deref()).await?;
             let line = format!(
                 "taken back: {} (request {id}): nobody's policy lets it pass from now on; what runs keeps running",
                 request.admitted_at()
@@ -38,7 +38,7 @@ pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
         }
         What::Class(id) => {
             let reason = args.admitted.then_some(args.reason.as_str());
-            let taken = portal.end_class(&cx, ask::asker(), id, reason).await?;
+            let taken = portal.requests.end_class(&cx, ask::asker(), id, reason).await?;
             let more =
                 if taken.is_empty() { String::new() } else { format!("; taken back: requests {}", words(&taken)) };
             (

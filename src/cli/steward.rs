@@ -19,7 +19,7 @@ use crate::{
 /// Works, once or until it is ended by a signal; what was begun goes on with the next one.
 pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8> {
     if args.set_up {
-        output::line(&portal.set_up_store().await?)?;
+        output::line(&portal.requests.set_up_store().await?)?;
         return Ok(0);
     }
     // What is judged is nobody's to read, whoever writes it.
@@ -51,7 +51,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
         return Ok(u8::from(!round.failed.is_empty()));
     }
     if !json {
-        output::line(&format!("steward of {}; ctrl-c ends it", portal.store_name()))?;
+        output::line(&format!("steward of {}; ctrl-c ends it", portal.requests.store_name()))?;
     }
     let from = portal.clone();
     let tell = move |round: &Round| {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::base::budget::Limits;
+use super::{base::budget::Limits, image::reference::Name};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,6 +114,13 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// Whether a repository is below a place where this site admits images.
+    pub fn admits_into(&self, name: &Name) -> bool {
+        let Some((host, admitted)) = self.admitted.split_once('/') else { return false };
+        let below = |project: &str| name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
+        name.host == host && std::iter::once(admitted).chain(self.projects.iter().map(String::as_str)).any(below)
+    }
+
     /// Requests that one steward works on at a time, and images of the watch.
     pub fn parallel(&self) -> usize {
         self.parallel.map_or(4, |count| count.clamp(1, 64) as usize)

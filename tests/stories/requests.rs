@@ -442,7 +442,7 @@ async fn whoever_may_not_end_a_class_is_refused_and_that_is_written_down() {
         audit: Arc::new(AuditFile::new(folder.path().join("audit.jsonl"))),
         ..crate::fake::parts(&[])
     });
-    let refused = portal.end_class(&Context::default(), Arc::new(Nobody), 1, None).await.unwrap_err();
+    let refused = portal.requests.end_class(&Context::default(), Arc::new(Nobody), 1, None).await.unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
     let written = audit::read(&portal.journal.written().await.unwrap());
     let entries: Vec<_> = written.lines.iter().map(|(_, line)| &line.entry).collect();

@@ -455,7 +455,7 @@ impl Portal {
             vec![step.to_owned()]
         };
         if kind != ErrorKind::Denied && self.config.takes_requests() {
-            let admitted = image.reference.name().is_some_and(|name| self.is_admitted_place(name));
+            let admitted = image.reference.name().is_some_and(|name| self.config.requests.admits_into(name));
             steps.push(if admitted {
                 "ask for the image that it was made from, at its own place".to_owned()
             } else {

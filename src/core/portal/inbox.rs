@@ -1,13 +1,25 @@
 //! What people are told: their notices in the shared store. Only their receiver sees and changes them, so that nothing of
 //! this stands in the audit.
 
-use super::Portal;
+use std::sync::Arc;
+
 use crate::core::{
     base::error::Result,
+    ports::store::Store,
     request::{Id, notice::Notice},
 };
 
-impl Portal {
+/// The notices of this person.
+pub struct Inbox {
+    store: Arc<dyn Store>,
+}
+
+impl Inbox {
+    /// Those in a store.
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
     /// This person's newest notices, at most `most`, the newest first; an error where the store does not answer.
     pub async fn notices(&self, most: i64) -> Result<Vec<Notice>> {
         self.store.notices(0, most).await

@@ -8,7 +8,6 @@ pub mod inbox;
 pub mod journal;
 pub mod kept;
 pub mod keys;
-pub mod queue;
 pub mod rehearse;
 pub mod requests;
 mod secrets;
@@ -58,8 +57,10 @@ use super::{
 };
 use crate::core::ports::content::Outcome;
 use doctor::Finding;
+use inbox::Inbox;
 use journal::Journal;
 use keys::Keys;
+use requests::Requests;
 use secrets::Secrets;
 use sign_in::Accounts;
 pub use sources::{Opener, Source, Sources};
@@ -119,6 +120,10 @@ pub struct Portal {
     pub keys: Keys,
     /// Accounts at the places that hold images.
     pub accounts: Accounts,
+    /// Requests at this site.
+    pub requests: Requests,
+    /// What this person is told.
+    pub inbox: Inbox,
     pub(in crate::core) config: Arc<Config>,
     pub(in crate::core) sources: Arc<Sources>,
     pub(in crate::core) checkers: Vec<Arc<dyn Checker>>,
@@ -129,7 +134,6 @@ pub struct Portal {
     launchers: Vec<Arc<dyn Launcher>>,
     spool: Arc<dyn Spool>,
     vault: Arc<dyn Vault>,
-    short_names: ShortNames,
     findings: Vec<Finding>,
     /// What was learnt about rows, by source.
     learnt: Mutex<HashMap<String, Learnt>>,
@@ -156,13 +160,21 @@ impl Portal {
     /// Puts the parts together; nothing is contacted.
     pub fn new(parts: PortalParts) -> Self {
         let config = Arc::new(parts.config);
-        let sources = Arc::new(Sources::new(parts.sources, parts.open));
+        let sources = Arc::new(Sources::new(parts.sources, parts.open, parts.short_names));
         let signers = Arc::new(parts.signers);
         let secrets = Arc::new(Secrets::new(parts.vault.clone()));
         let journal = Arc::new(Journal::new(&config.person, parts.audit, parts.store.clone()));
         Self {
             keys: Keys::new(signers.clone(), secrets.clone(), journal.clone()),
             accounts: Accounts::new(config.clone(), sources.clone(), secrets, journal.clone()),
+            requests: Requests::new(
+                config.clone(),
+                sources.clone(),
+                signers.clone(),
+                parts.store.clone(),
+                journal.clone(),
+            ),
+            inbox: Inbox::new(parts.store.clone()),
             journal,
             config,
             sources,
@@ -174,7 +186,6 @@ impl Portal {
             launchers: parts.launchers,
             spool: parts.spool,
             vault: parts.vault,
-            short_names: parts.short_names,
             findings: parts.findings,
             learnt: Mutex::default(),
         }
@@ -330,28 +341,12 @@ impl Portal {
 
     /// The image behind a reference, pinned.
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
-        let source = self.source_of(reference)?;
-        cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
+        self.sources.image(cx, reference, platform).await
     }
 
-    /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
-    /// there, as for Podman.
+    /// The image that somebody typed the name of ([`Sources::named`]).
     pub async fn named(&self, text: &str) -> Result<ImageRef> {
-        let candidates = self.short_names.candidates(text)?;
-        if let [only] = candidates.as_slice() {
-            return Ok(only.clone());
-        }
-        let what = format!("find '{text}'");
-        let mut told = Vec::new();
-        for reference in candidates {
-            let found = async { self.place(&reference)?.content.manifest(&Context::default(), &reference).await };
-            match found.await {
-                Ok(_) => return Ok(reference),
-                Err(error) => told.push(format!("{}: {}", reference.spoken(), error.why)),
-            }
-        }
-        Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
-            .hint("write its whole name"))
+        self.sources.named(text).await
     }
 
     /// Tags of an image.

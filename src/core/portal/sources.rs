@@ -3,8 +3,15 @@
 use std::sync::Arc;
 
 use crate::core::{
-    base::error::{Error, Result},
-    image::reference::ImageRef,
+    base::{
+        context::Context,
+        error::{Error, Result},
+    },
+    image::{
+        model::{Image, Platform},
+        reference::ImageRef,
+        short_names::ShortNames,
+    },
     ports::{Catalog, Content, Disks, Sharer, Upkeep, cannot},
     transfer::copy::Place,
 };
@@ -44,12 +51,13 @@ fn in_cloud(name: &str) -> ImageRef {
 pub struct Sources {
     all: Vec<Source>,
     open: Opener,
+    short_names: ShortNames,
 }
 
 impl Sources {
     /// These, in the order in which they are shown.
-    pub(in crate::core) fn new(all: Vec<Source>, open: Opener) -> Self {
-        Self { all, open }
+    pub(in crate::core) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
+        Self { all, open, short_names }
     }
 
     /// The configured ones, in the order in which they are shown.
@@ -101,5 +109,31 @@ impl Sources {
         let source = self.of(reference)?;
         let content = source.content.ok_or_else(|| cannot(&source.name, "read the bytes of"))?;
         Ok(Place { content, at: reference.clone() })
+    }
+
+    /// The image behind a reference, pinned.
+    pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
+        let source = self.of(reference)?;
+        cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
+    }
+
+    /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
+    /// there, as for Podman.
+    pub async fn named(&self, text: &str) -> Result<ImageRef> {
+        let candidates = self.short_names.candidates(text)?;
+        if let [only] = candidates.as_slice() {
+            return Ok(only.clone());
+        }
+        let what = format!("find '{text}'");
+        let mut told = Vec::new();
+        for reference in candidates {
+            let found = async { self.place(&reference)?.content.manifest(&Context::default(), &reference).await };
+            match found.await {
+                Ok(_) => return Ok(reference),
+                Err(error) => told.push(format!("{}: {}", reference.spoken(), error.why)),
+            }
+        }
+        Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
+            .hint("write its whole name"))
     }
 }

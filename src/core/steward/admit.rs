@@ -16,7 +16,7 @@ use crate::core::{
     },
     evidence::terms::Attested,
     image::reference::{ImageRef, Name},
-    portal::Portal,
+    portal::{Portal, requests::destination},
     request::{
         Admission, Request,
         admission::{Admitting, Decided, Known, Place},
@@ -57,7 +57,7 @@ impl Portal {
         fresh: bool,
     ) -> Result<Admission> {
         let what = format!("admit {}", request.called());
-        self.is_destination(&what, request)?;
+        destination::check(&self.config.requests, &what, request)?;
         let decided = self.decided_on(cx, request, fresh).await?;
         if request.destination.starts_with("glance:") {
             return self.admit_disk(cx, tools, request, &decided).await;

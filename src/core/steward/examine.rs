@@ -18,7 +18,7 @@ use crate::core::{
         reference::{ImageRef, is_on_the_web, is_tag},
     },
     policy::{Judgement, Site},
-    portal::{Portal, evidence::Age},
+    portal::{Portal, evidence::Age, requests::destination},
     request::{Dossier, Id, Request, grounds, stage::Next},
     transfer::{
         copy::{self, Options},
@@ -125,7 +125,7 @@ impl Portal {
     /// Everything that a decision needs, and what the policy makes of it.
     pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
         let what = format!("examine {}", request.called());
-        self.is_destination(&what, request)?;
+        destination::check(&self.config.requests, &what, request)?;
         if is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
             return self.examine_disk(cx, request).await;
         }

@@ -33,7 +33,7 @@ impl Portal {
                 .hint("name the steward's: [requests] key = \"keyring:steward\"")
         })?;
         match &place {
-            Place::Repository(name) if self.is_admitted_place(name) => {
+            Place::Repository(name) if self.config.requests.admits_into(name) => {
                 let content = self.place(&ImageRef::Oci(name.clone()))?.content;
                 let signatures = Signatures { cx, what: &what, content: &*content, name, digest: &digest };
                 let by_approver = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty());

@@ -270,7 +270,7 @@ impl Portal {
     ) -> Result<()> {
         let Some(scan) = scan else { return Ok(()) };
         let digest: Digest = digest.parse()?;
-        if !self.is_admitted_place(name) {
+        if !self.config.requests.admits_into(name) {
             return Ok(());
         }
         let admitted = self.store.admissions_of(digest.as_str()).await?;
@@ -282,14 +282,6 @@ impl Portal {
             Signatures { cx, what: "state the scan anew", content: &*place.content, name, digest: &digest };
         let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
         signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
-    }
-
-    /// Whether a repository is below a place where this site admits images.
-    pub(in crate::core) fn is_admitted_place(&self, name: &Name) -> bool {
-        let rules = &self.config.requests;
-        let Some((host, admitted)) = rules.admitted.split_once('/') else { return false };
-        let below = |project: &str| name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'));
-        name.host == host && std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).any(below)
     }
 
     /// A version of the same image without these findings: what is admitted now, or what its tag means now.

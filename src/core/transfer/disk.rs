@@ -1,6 +1,7 @@
 //! Moving disk images between files and clouds: inspected before, hashed on the way, compared after.
 
 use crate::core::ports::content::Outcome as Copied;
+use crate::core::ports::disks::{Import, Upload};
 use crate::core::{
     base::{
         badge::Signature,
@@ -12,9 +13,6 @@ use crate::core::{
     image::reference::ImageRef,
     portal::Portal,
     ports::cannot,
-};
-use crate::core::{
-    ports::disks::{Import, Upload},
 };
 
 /// Refuses a disk whose header names other files: a server that followed it would read files of its own host.

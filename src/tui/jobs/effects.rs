@@ -296,7 +296,7 @@ impl Jobs {
             Effect::Leave(slots) => {
                 for slot in slots {
                     // A store that tells by itself is heard as long as the program runs.
-                    if *slot != Slot::News || !portal.hears_changes() {
+                    if *slot != Slot::News || !portal.requests.hears_changes() {
                         self.end(*slot);
                     }
                 }

@@ -36,7 +36,7 @@ fn number(of: usize) -> i64 {
 
 /// That a request still is what was on the screen when somebody decided on it.
 async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
-    let now = portal.request(*one.id()).await?;
+    let now = portal.requests.one(*one.id()).await?;
     if now.edition() == one.edition() {
         return Ok(());
     }
@@ -52,23 +52,23 @@ impl Jobs {
         match effect {
             Effect::Request { job, target, asking } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                let done = portal.ask_for(&cx, &at.to_string(), &asking).await?;
+                let done = portal.requests.ask_for(&cx, &at.to_string(), &asking).await?;
                 let standing = done.request.standing(done.pace, text::now());
                 Ok((format!("request {}: {standing} · 6 shows it", done.request.id), None))
             }),
             Effect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
-                let result = cx().run("list requests", portal.requests(which, number(skip), number(limit))).await;
+                let result = cx().run("list requests", portal.requests.list(which, number(skip), number(limit))).await;
                 post.send(Msg::Requests { which, skip, result }).await;
                 if skip == 0 {
                     let stands = async {
-                        let groups = if which == Which::Queue { portal.request_groups().await? } else { Vec::new() };
-                        Ok((portal.me().await?, portal.pace().await, groups))
+                        let groups = if which == Which::Queue { portal.requests.groups().await? } else { Vec::new() };
+                        Ok((portal.requests.me().await?, portal.requests.pace().await, groups))
                     };
                     post.send(Msg::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }
             }),
             Effect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
-                let told = cx().run("show a request", portal.request_told(id)).await;
+                let told = cx().run("show a request", portal.requests.told(id)).await;
                 post.send(Msg::RequestTold(Box::new(told))).await;
             }),
             Effect::Decide { job, requests, ruling } => {
@@ -80,7 +80,7 @@ impl Jobs {
                         cx.progress.phase(one.called());
                         let decided = async {
                             as_shown(&portal, &one).await?;
-                            portal.decide(&cx, asker.clone(), *one.id(), &ruling).await
+                            portal.requests.decide(&cx, asker.clone(), *one.id(), &ruling).await
                         };
                         match decided.await {
                             Ok(_) => done.push(one),
@@ -101,7 +101,7 @@ impl Jobs {
             Effect::ApproveClass { job, base, rule, ruling } => {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
-                    let class = portal.approve_class(&cx, asker, (&base, &rule), &ruling).await?;
+                    let class = portal.requests.approve_class(&cx, asker, (&base, &rule), &ruling).await?;
                     Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.words()), None))
                 });
             }
@@ -109,27 +109,29 @@ impl Jobs {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     as_shown(&portal, &request).await?;
-                    let done = portal.take_back(&cx, asker, *request.id(), &reason, None).await?;
+                    let done = portal.requests.take_back(&cx, asker, *request.id(), &reason, None).await?;
                     Ok((format!("taken back: {} (request {})", done.admitted_at(), done.id), None))
                 });
             }
             Effect::Speak { job, request, said } => self.write(job, move |cx| async move {
                 let id = *request.id();
                 let request = match said {
-                    Said::Question(words) => portal.speak(&cx, id, &Event::Remark(RemarkKind::Question, words)).await?,
-                    Said::More(words) => portal.add_to(&cx, id, &words).await?,
-                    Said::Withdrawn => portal.speak(&cx, id, &Event::Withdraw).await?,
-                    Said::Newer => portal.ask_again(&cx, id, None).await?.request,
+                    Said::Question(words) => {
+                        portal.requests.speak(&cx, id, &Event::Remark(RemarkKind::Question, words)).await?
+                    }
+                    Said::More(words) => portal.requests.add_to(&cx, id, &words).await?,
+                    Said::Withdrawn => portal.requests.speak(&cx, id, &Event::Withdraw).await?,
+                    Said::Newer => portal.requests.ask_again(&cx, id, None).await?.request,
                 };
                 Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
             }),
             Effect::Inbox => self.read(Slot::Inbox, move |post| async move {
-                post.send(Msg::Inbox(cx().run("read the inbox", portal.notices(NOTICES)).await)).await;
+                post.send(Msg::Inbox(cx().run("read the inbox", portal.inbox.notices(NOTICES)).await)).await;
             }),
             Effect::Seen(notices) => self.read(Slot::Unread, move |post| async move {
                 let seen: Result<Option<i64>> = async {
-                    portal.mark_read(&notices).await?;
-                    portal.unread().await
+                    portal.inbox.mark_read(&notices).await?;
+                    portal.inbox.unread().await
                 }
                 .await;
                 if let Ok(Some(count)) = seen {
@@ -137,22 +139,22 @@ impl Jobs {
                 }
             }),
             Effect::Unread => self.read(Slot::Unread, move |post| async move {
-                if let Ok(Some(count)) = cx().run("count the inbox", portal.unread()).await {
+                if let Ok(Some(count)) = cx().run("count the inbox", portal.inbox.unread()).await {
                     post.send(Msg::Unread(count)).await;
                 }
             }),
             Effect::Me => self.read(Slot::Me, move |post| async move {
-                if let Ok(Some(me)) = cx().run("ask who I am", portal.me_if_there()).await {
+                if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.me_if_there()).await {
                     post.send(Msg::Me(me)).await;
                 }
             }),
             Effect::Listen { always } => {
-                if always && !portal.hears_changes() {
+                if always && !portal.requests.hears_changes() {
                     return;
                 }
                 self.read(Slot::News, move |post| async move {
                     loop {
-                        match portal.changed().await {
+                        match portal.requests.changed().await {
                             Ok(()) => {
                                 tokio::time::sleep(GATHER).await;
                                 post.send(Msg::News).await;

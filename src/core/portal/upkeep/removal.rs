@@ -138,7 +138,7 @@ impl Portal {
     }
 
     fn with_admission(&self, mut removal: Removal) -> Removal {
-        if removal.reference.name().is_some_and(|name| self.is_admitted_place(name)) {
+        if removal.reference.name().is_some_and(|name| self.config.requests.admits_into(name)) {
             removal.along.push("its admission: the site let everybody launch it by this name".to_owned());
         }
         removal

@@ -1,11 +1,11 @@
-//! Requests as they stand in the shared store: what lists and pages show, and how changes are heard of. Everything here only
-//! reads; every call is an error where the store does not answer, and shows nothing that this person may not see.
+//! Requests as they stand in the shared store: what lists and pages show, and how changes are heard of. Everything here but the
+//! setting up only reads; every call is an error where the store does not answer, and shows nothing that this person may not see.
 
 use serde::Serialize;
 
-use super::Portal;
+use super::Requests;
 use crate::core::{
-    base::error::Result,
+    base::{error::Result, text},
     ports::store::Steward,
     request::{Change, Class, Group, Id, Me, Pace, Request, Which},
 };
@@ -21,19 +21,19 @@ pub struct Followed {
     pub ahead: i64,
 }
 
-impl Portal {
+impl Requests {
     /// Requests in the order of `which`, from `skip` on, at most `most`.
-    pub async fn requests(&self, which: Which, skip: i64, most: i64) -> Result<Vec<Request>> {
+    pub async fn list(&self, which: Which, skip: i64, most: i64) -> Result<Vec<Request>> {
         self.store.requests(which, skip, most).await
     }
 
     /// The groups of the queue, the largest first.
-    pub async fn request_groups(&self) -> Result<Vec<Group>> {
+    pub async fn groups(&self) -> Result<Vec<Group>> {
         self.store.groups().await
     }
 
     /// One request; not found where this person may not see it.
-    pub async fn request(&self, id: Id) -> Result<Request> {
+    pub async fn one(&self, id: Id) -> Result<Request> {
         self.store.request(id).await
     }
 
@@ -42,6 +42,15 @@ impl Portal {
         let (request, history) = (self.store.request(id).await?, self.store.history(id).await?);
         let ahead = self.store.ahead(id).await?;
         Ok(Followed { request, history, ahead })
+    }
+
+    /// Everything that is known of a request, as text.
+    pub async fn told(&self, id: Id) -> Result<(Request, String)> {
+        let store = &self.store;
+        let (request, history) = (store.request(id).await?, store.history(id).await?);
+        let (pace, ahead) = (self.pace().await, store.ahead(id).await.unwrap_or(0));
+        let text = request.told(&history, pace, ahead, text::now());
+        Ok((request, text))
     }
 
     /// Approvals of classes that still count.
@@ -71,7 +80,7 @@ impl Portal {
         self.store.news().await
     }
 
-    /// Whether [`Portal::changed`] waits without looking: then somebody may wait for it all the time.
+    /// Whether [`Requests::changed`] waits without looking: then somebody may wait for it all the time.
     pub fn hears_changes(&self) -> bool {
         self.store.pushes()
     }
@@ -83,8 +92,7 @@ impl Portal {
 
     /// Makes or brings up to date what is in the store; gives what was done, in words. An error for whoever does not own it.
     pub async fn set_up_store(&self) -> Result<String> {
-        let done = self.store.set_up().await;
-        self.journal.note(self.journal.entry("set up", self.store.describe()), &done).await;
-        done
+        let entry = self.journal.entry("set up", self.store.describe());
+        self.journal.recorded(entry, self.store.set_up()).await
     }
 }

@@ -1,0 +1,181 @@
+//! Asking for an image, and talking about it.
+
+use super::{Asking, REASON, Requests, Submitted, destination};
+use crate::core::{
+    audit::Entry,
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::names::{is_disk_name, name_of_url},
+    image::{
+        model::Image,
+        reference::{ImageRef, Name, is_on_the_web},
+    },
+    portal::give_away::Receiver,
+    request::{Asked, Event, Id, RemarkKind, Request, Stage, Wish},
+    steward::reach::WebAddress,
+};
+
+/// What people call an image in lists: without its host, with its tag.
+fn title(reference: &ImageRef) -> String {
+    match reference {
+        ImageRef::Oci(Name { repository, tag: Some(tag), .. }) => format!("{repository}:{tag}"),
+        ImageRef::Oci(name) => name.repository.clone(),
+        other => other.title(),
+    }
+}
+
+impl Requests {
+    /// Asks for an image: it is pinned now, and asked for until somebody withdraws.
+    pub async fn ask_for(&self, cx: &Context, image: &str, asking: &Asking) -> Result<Submitted> {
+        let what = format!("request {}", clean::short(image, 200));
+        let reason = clean::short(asking.reason.trim(), REASON);
+        if reason.is_empty() {
+            return Err(Error::usage(what, "a reason is needed: whoever decides reads it").hint("--reason TEXT"));
+        }
+        let (asked, destination) = if is_on_the_web(image) {
+            self.asked_on_the_web(&what, image)?
+        } else {
+            let reference = self.sources.named(image).await?;
+            destination::of(&self.config.requests, &what, &reference, asking.project.as_deref())?;
+            let found = self.sources.image(cx, &reference, None).await?;
+            self.let_steward_see(cx, &found).await?;
+            self.asked(&what, &found, asking.project.as_deref())?
+        };
+        let wish = Wish {
+            person: self.config.person.clone(),
+            reason,
+            until: asking.until,
+            since: text::now(),
+            private: asking.private,
+            withdrawn: false,
+        };
+        let store = &self.store;
+        let sent = async {
+            if !self.config.mail.is_empty() {
+                store.introduce(&self.config.mail).await?;
+            }
+            let (id, new) = store.submit(&asked, &destination, &wish).await?;
+            let (pace, ahead) = (self.pace().await, store.ahead(id).await.unwrap_or(0));
+            Ok(Submitted { request: store.request(id).await?, new, pace, ahead })
+        };
+        let mut entry = self.journal.entry("request", format!("{} for {destination}", asked.from));
+        entry.digest = asked.digest.parse().ok();
+        self.journal.recorded(entry, cx.run(&what, sent)).await
+    }
+
+    /// A disk image of one's own project is lent to the steward's: it could not be read there otherwise.
+    async fn let_steward_see(&self, cx: &Context, image: &Image) -> Result<()> {
+        let project = &self.config.requests.cloud_project;
+        let Some(pinned) = &image.pinned else { return Ok(()) };
+        let fact = |key: &str| image.annotations.get(key).map_or("", String::as_str);
+        let own = fact("owner").ends_with("(this project)") && matches!(fact("visibility"), "private" | "shared");
+        if project.is_empty() || !own {
+            return Ok(());
+        }
+        let source = self.sources.of(&pinned.reference)?;
+        let Some(sharer) = &source.sharer else { return Ok(()) };
+        let what = format!("lend {} to the steward's project", pinned.reference);
+        let to = Receiver::Project(project.clone());
+        match cx.run(&what, sharer.share(cx, &pinned.reference, &to)).await {
+            // The steward's own project needs no grant.
+            Err(error) if error.kind != Kind::Usage => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn asked(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(Asked, String)> {
+        let pinned = image.pinned.as_ref().ok_or_else(|| {
+            Error::unsupported(what, "it has no digest or hash that it could be pinned to")
+                .hint("only what is pinned can be judged and admitted")
+        })?;
+        let mut destination = destination::of(&self.config.requests, what, &pinned.reference, project)?;
+        if let (ImageRef::Glance { image: name, .. }, Some(known)) = (&mut destination, image.annotations.get("name")) {
+            if !is_disk_name(known) {
+                return Err(Error::unsupported(
+                    what,
+                    format!("'{}' is no name it could be admitted under", clean::short(known, 60)),
+                )
+                .hint("rename it in its cloud: letters, digits, spaces and . _ - + : @ ( ) [ ] , ~"));
+            }
+            name.clone_from(known);
+        }
+        let destination = destination.to_string();
+        let tag = pinned.reference.tag().or(image.reference.tag()).map(str::to_owned);
+        let seen = tag.as_deref().map_or_else(|| pinned.reference.clone(), |tag| image.reference.with_tag(tag));
+        let title = if matches!(seen, ImageRef::Oci(_)) { title(&seen) } else { image.title() };
+        let asked = Asked {
+            from: pinned.reference.to_string(),
+            title,
+            tag,
+            digest: pinned.digest.to_string(),
+            platforms: image
+                .platforms
+                .iter()
+                .filter(|entry| entry.platform.os != "unknown")
+                .map(|entry| (entry.platform.clone(), entry.digest.clone()))
+                .collect(),
+            size: Some(image.size),
+        };
+        Ok((asked, destination))
+    }
+
+    fn asked_on_the_web(&self, what: &str, url: &str) -> Result<(Asked, String)> {
+        let cloud = &self.config.requests.cloud;
+        if cloud.is_empty() {
+            return Err(destination::no_place(what, "cloud"));
+        }
+        WebAddress::of(&self.config.requests, what, url)?;
+        let name = name_of_url(url);
+        let asked = Asked { from: url.to_owned(), title: name.clone(), digest: url.to_owned(), ..Asked::default() };
+        Ok((asked, format!("glance://{cloud}/{name}")))
+    }
+
+    /// Asks for another version instead: the old request is withdrawn once the new one stands.
+    pub async fn ask_again(&self, cx: &Context, id: Id, image: Option<&str>) -> Result<Submitted> {
+        let old = self.store.request(id).await?;
+        let me = self.store.me().await?;
+        let wish = old.wishes.iter().find(|wish| wish.person == me.person).ok_or_else(|| {
+            Error::new(Kind::NotAllowed, format!("ask again for {}", old.called()), "you did not ask for it")
+        })?;
+        let from = match image {
+            Some(image) => image.to_owned(),
+            None if is_on_the_web(&old.asked.from) => old.asked.from.clone(),
+            // What the tag means now.
+            None => {
+                let pinned: ImageRef = old.asked.from.parse()?;
+                let bare = pinned.without_version();
+                old.asked.tag.as_deref().map_or(bare.clone(), |tag| bare.with_tag(tag)).to_string()
+            }
+        };
+        let asking = Asking { reason: wish.reason.clone(), until: wish.until, private: wish.private, project: None };
+        let submitted = self.ask_for(cx, &from, &asking).await?;
+        if submitted.request.id != id && !old.stage.is_over() {
+            self.speak(cx, id, &Event::Withdraw).await?;
+        }
+        Ok(submitted)
+    }
+
+    /// Lets somebody say something about a request, answer, ask back or withdraw.
+    pub async fn speak(&self, cx: &Context, id: Id, event: &Event) -> Result<Request> {
+        let what = format!("{} request {id}", event.verb());
+        let entry = self.journal.entry(event.verb(), format!("request {id}"));
+        let happening = cx.run(&what, self.store.happen(id, event));
+        let told = |entry: &mut Entry, request: &Request| {
+            entry.subject = format!("request {id}: {}", request.called());
+            entry.digest = request.asked.digest.parse().ok();
+        };
+        self.journal.told_by(entry, happening, told).await
+    }
+
+    /// Adds something to a request; an answer, where one is waited for and I asked for it.
+    pub async fn add_to(&self, cx: &Context, id: Id, words: &str) -> Result<Request> {
+        let (request, me) = (self.store.request(id).await?, self.store.me().await?);
+        let answers = request.stage == Stage::Asked && request.is_of(&me.person);
+        let kind = if answers { RemarkKind::Answer } else { RemarkKind::Note };
+        self.speak(cx, id, &Event::Remark(kind, clean::short(words.trim(), REASON))).await
+    }
+}

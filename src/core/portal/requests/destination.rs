@@ -1,0 +1,73 @@
+//! Where images are admitted, by the rules of the site alone.
+
+use crate::core::{
+    base::error::{Error, Kind, Result},
+    config::Requests,
+    image::names::{is_disk_name, name_of_url},
+    image::reference::{ImageRef, is_on_the_web},
+    request::Request,
+    steward::reach::is_quarantined,
+};
+
+/// That nothing can be admitted here.
+pub(super) fn no_place(what: &str, key: &str) -> Error {
+    Error::unsupported(what, format!("the site has no place for admitted images ([requests] {key})"))
+        .hint("whoever runs the site names it in /etc/wharf/site.toml; alone, you do in your own wharf.toml")
+}
+
+/// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
+pub(in crate::core) fn check(rules: &Requests, what: &str, request: &Request) -> Result<()> {
+    let from = &request.asked.from;
+    let projects = rules.projects.iter().map(|project| Some(project.as_str()));
+    let fits = if is_on_the_web(from) {
+        request.destination == format!("glance://{}/{}", rules.cloud, name_of_url(from))
+    } else if from.starts_with("glance:") {
+        let own = format!("glance://{}/", rules.cloud);
+        request.destination.strip_prefix(&own).is_some_and(is_disk_name)
+    } else {
+        let from: ImageRef = from.parse()?;
+        std::iter::once(None)
+            .chain(projects)
+            .filter_map(|project| of(rules, what, &from, project).ok())
+            .any(|place| place.to_string() == request.destination)
+    };
+    if fits {
+        return Ok(());
+    }
+    let why = format!("'{}' is no place where images from there are admitted", request.destination);
+    Err(Error::new(Kind::Denied, what, why).hint("ask for it with wharf request"))
+}
+
+/// Where an image from `reference` is admitted, without a version.
+///
+/// What is admitted is not asked for again where it is: its conditions would be lost on the way.
+pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
+    match reference {
+        ImageRef::Oci(name) if rules.admits_into(name) || is_quarantined(rules, name) => {
+            let why = format!("{} is a place where this site admits images itself", name.bare());
+            Err(Error::usage(what, why).hint("ask for the image that it was made from, at its own place"))
+        }
+        ImageRef::Oci(name) => {
+            let (host, admitted) = rules.admitted.split_once('/').ok_or_else(|| no_place(what, "admitted"))?;
+            let project = match project {
+                None => admitted,
+                Some(project) if project == admitted => admitted,
+                Some(project) => {
+                    rules.projects.iter().map(String::as_str).find(|one| *one == project).ok_or_else(|| {
+                        let known: Vec<&str> =
+                            std::iter::once(admitted).chain(rules.projects.iter().map(String::as_str)).collect();
+                        Error::usage(what, format!("'{project}' is no project that images are admitted into"))
+                            .hint(format!("known: {}", known.join(", ")))
+                    })?
+                }
+            };
+            // Of another registry, its host stands in the name: two of them may have the same repository.
+            let from = if name.host == host { String::new() } else { format!("{}/", name.host.replace(':', "-")) };
+            Ok(ImageRef::oci(host, format!("{project}/{}{}", from.to_lowercase(), name.repository), None))
+        }
+        ImageRef::Glance { .. } if rules.cloud.is_empty() => Err(no_place(what, "cloud")),
+        ImageRef::Glance { .. } => Ok(ImageRef::Glance { cloud: rules.cloud.clone(), image: reference.title() }),
+        _ => Err(Error::unsupported(what, "a steward on another machine cannot read it")
+            .hint("put it into a registry or a cloud first: wharf push")),
+    }
+}
