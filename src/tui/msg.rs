@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
-use super::{kit::list::Seen, rows::WorkloadId};
+use super::{
+    kit::{action::Action, list::Seen},
+    rows::WorkloadId,
+};
 use crate::core::{
     base::{
         context::Note,
@@ -211,9 +214,48 @@ pub enum Msg {
     JobDone(u64, Result<(String, Option<Workload>)>),
 }
 
+/// Where a screen wants to go on, elsewhere than in itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Go {
+    /// Leave the shown screen.
+    Back,
+    /// Carry an action out, as if its key had been pressed.
+    Do(Action),
+    /// Take the keys that waited for the search.
+    WaitingKeys,
+    /// Open the page of an image; with `launch`, the launch screen behind it.
+    Image { target: Target, launch: bool },
+    /// Open the launch screen of an image.
+    Launch(Box<Image>),
+    /// Open what a link points to.
+    Link(String),
+    /// Share an image; only one platform where one was chosen.
+    Share(Target, Option<String>),
+    /// Copy an image; only one platform where one was chosen.
+    Copy(Target, Option<String>),
+    /// Ask for an image to be admitted.
+    Ask(Target),
+    /// Give an image another tag.
+    Tag(Target),
+    /// Remove images.
+    Remove(Vec<Target>),
+    /// Take a volume that somebody gives.
+    Take,
+    /// Say something about a request.
+    Speak(Seen<Id>, Said),
+    /// Open the page of a workload.
+    Workload(Box<Workload>),
+    /// Open a terminal in a workload: a shell, or its own terminal.
+    Console { workload: Box<Workload>, shell: bool },
+    /// Stop, start, restart, remove a workload, or make an image of it.
+    Change { action: Action, seen: Seen<WorkloadId>, workload: Box<Workload> },
+}
+
 /// Something to do outside of the state. Reads have a slot each: a newer one ends the older.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
+    /// Go on elsewhere. `update` carries it out in its own queue: it never leaves `update`, and no job sees one.
+    Go(Go),
     /// Read the lists kept on disk, and the saved filters.
     LoadCache,
     /// List a source, or search it.

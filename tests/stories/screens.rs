@@ -51,7 +51,7 @@ pub fn draw(state: &mut State, size: (u16, u16)) -> String {
 /// The stories whose last picture is kept.
 fn pictures() -> Vec<(&'static str, State)> {
     let mut all = Vec::new();
-    let mut first = State::new(keys::state().sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
+    let mut first = State::new(keys::state().model.sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
     first.now = 1_764_000_000;
     first.begin();
     all.push(("first-run", first));

@@ -19,7 +19,6 @@ use crate::tui::{
     },
     rows::WorkloadId,
     state::{Screen, State},
-    update::commands::pick,
 };
 
 /// The choice that gives a volume away.
@@ -96,7 +95,7 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
     let mut dialog = Pick::new(title, Purpose::Share(target, None), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog);
+    state.pick(dialog);
     vec![Effect::Projects(cloud)]
 }
 
@@ -143,7 +142,7 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
     let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog)
+    state.pick(dialog)
 }
 
 /// Projects for a dialog that asks for them, if it is still open.
@@ -257,7 +256,7 @@ pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
         }
         (None, several) => {
             let items = several.iter().map(|cloud| Item::plain(cloud.clone(), "")).collect();
-            pick(state, Pick::new("In which cloud is it?", Purpose::TakeAt(transfer, key), items))
+            state.pick(Pick::new("In which cloud is it?", Purpose::TakeAt(transfer, key), items))
         }
     }
 }
@@ -296,7 +295,7 @@ pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: Strin
     let mut dialog = Pick::new(format!("Share {name} with"), Purpose::Snapshot(workload, name), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog);
+    state.pick(dialog);
     vec![Effect::Projects(backend)]
 }
 

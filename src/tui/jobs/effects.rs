@@ -381,6 +381,8 @@ impl Jobs {
                     cancel.cancel();
                 }
             }
+            // `update` has gone on there already.
+            Effect::Go(_) => {}
             // These need the terminal; the loop does them.
             Effect::Copy(_) | Effect::CopyReference(_) | Effect::Mouse(_) | Effect::Theme(_) => {}
         }

@@ -1,5 +1,6 @@
 //! The list of images of all sources.
 
+mod actions;
 mod view;
 
 use std::{

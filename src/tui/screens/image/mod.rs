@@ -1,5 +1,6 @@
 //! The image page: overview, versions, layers, trust, scan, software.
 
+mod actions;
 mod evidence;
 mod findings;
 mod view;

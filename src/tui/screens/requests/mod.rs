@@ -1,5 +1,7 @@
 //! Requests: mine, those that wait for a decision, and all that I may see.
 
+mod actions;
+
 use ratatui::{
     Frame,
     layout::Rect,
@@ -181,7 +183,7 @@ impl Page {
     }
 
     /// Why an action cannot be used now.
-    pub fn disabled(&self, action: Action) -> Option<&'static str> {
+    fn refuses(&self, action: Action) -> Option<&'static str> {
         let needs_one = matches!(
             action,
             Action::Open
