@@ -7,7 +7,7 @@ use crossterm::event::KeyEvent;
 use super::{
     kit::{keymap::Keymap, list::Shown},
     model::{Model, SourceLine},
-    msg::Effect,
+    msg::{Effect, ListEffect},
     popups::Popup,
     screens::{catalog::Catalog, page::Page},
 };
@@ -48,7 +48,7 @@ impl State {
 
     /// What to do at start.
     pub fn begin(&mut self) -> Vec<Effect> {
-        let mut effects = vec![Effect::LoadCache];
+        let mut effects = vec![Effect::List(ListEffect::LoadCache)];
         effects.extend(self.catalog.refresh(&self.model.sources, self.model.now));
         effects
     }

@@ -27,7 +27,7 @@ use wharf::{
     },
     tui::{
         kit::theme::{Depth, Theme},
-        msg::{Effect, Msg},
+        msg::{Effect, ImageEffect, Msg, ShareEffect},
         state::State,
         update::update,
         view::view,
@@ -241,7 +241,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     all.push(("workload-search", searching));
     let mut removing = keys::state();
     let asked = keys::press(&mut removing, "j D");
-    let Some(Effect::Removals(targets)) = asked.last() else { panic!("{asked:?}") };
+    let Some(Effect::Image(ImageEffect::Removals(targets))) = asked.last() else { panic!("{asked:?}") };
     update(&mut removing, Msg::Removals(targets.clone(), removals()));
     all.push(("removing", removing));
     let mut jobs = keys::state();
@@ -344,7 +344,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     plan.sources[0].grants = true;
     keys::press(&mut plan, "j s");
     let asked = keys::press(&mut plan, "n o b o d y enter");
-    let [Effect::SharePlans(target, _)] = asked.as_slice() else { panic!("{asked:?}") };
+    let [Effect::Share(ShareEffect::SharePlans(target, _))] = asked.as_slice() else { panic!("{asked:?}") };
     let unseen = Error::new(Kind::NotFound, "plan a share", "you may not see a project called 'nobody' on lab")
         .hint("ask the other project for its id and give that");
     let to = |name: &str| Receiver::Project(name.into());

@@ -12,7 +12,7 @@ use crate::core::{
 };
 use crate::tui::{
     model::SourceLine,
-    msg::{Effect, Target},
+    msg::{Effect, ImageEffect, ListEffect, Target},
     popups::{
         Popup,
         pick::{Item, Pick, Purpose},
@@ -140,7 +140,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
     state.changing.push((job, cloud));
     state.say("the cloud fetches it: 3 shows how far it is");
-    vec![Effect::Import { job, url, destination }]
+    vec![Effect::Image(ImageEffect::Import { job, url, destination })]
 }
 
 /// Opens the choice of what to narrow the list by.
@@ -195,7 +195,7 @@ pub fn after_change(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     if state.sources.iter().any(|known| known.name == source && known.listing != Listing::SearchOnly) {
         state.catalog.loading(source);
-        effects.push(Effect::List { source: source.to_owned(), query: None });
+        effects.push(Effect::List(ListEffect::List { source: source.to_owned(), query: None }));
     }
     if matches!(state.screen(), Screen::Sources(_)) {
         effects.push(Effect::Health);

@@ -5,7 +5,7 @@ use crate::core::{
     launch::plan::Workload,
 };
 use crate::tui::{
-    msg::{Effect, Target},
+    msg::{Effect, ImageEffect, RunEffect, Target},
     screens::{console, image, launch, workload},
     state::{Screen, State},
 };
@@ -24,7 +24,7 @@ pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
 /// Opens the page of an image, and the launch screen behind it if that is what was wanted.
 pub fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
     state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
-    vec![Effect::Image { target, platform: None }]
+    vec![Effect::Image(ImageEffect::Image { target, platform: None })]
 }
 
 /// Opens the launch screen of an image.
@@ -52,7 +52,7 @@ pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
                 page.from_link.push((!past, format!("{words}: {when}")));
             }
             state.stack.push(Screen::Image(Box::new(page)));
-            vec![Effect::OpenLink(link)]
+            vec![Effect::Image(ImageEffect::OpenLink(link))]
         }
         Err(error) => {
             state.fail(&error);
@@ -63,10 +63,11 @@ pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
 
 /// Opens the page of a workload and starts watching it.
 pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
-    let logs = Effect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false };
+    let logs =
+        Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false });
     let page = workload::Page { asked: state.clock, ..workload::Page::new(workload) };
     state.stack.push(Screen::Workload(Box::new(page)));
-    vec![Effect::Workloads, logs]
+    vec![Effect::Run(RunEffect::Workloads), logs]
 }
 
 /// Opens a terminal in a workload: a shell, or its own terminal.
@@ -74,5 +75,5 @@ pub fn console(state: &mut State, workload: Workload, shell: bool) -> Vec<Effect
     let command = shell.then(|| vec!["/bin/sh".to_owned()]);
     let (backend, id, size) = (workload.backend.clone(), workload.id.clone(), state.size);
     state.stack.push(Screen::Console(Box::new(console::Page::new(workload, size))));
-    vec![Effect::Terminal { backend, id, command, size: console::inner(size) }]
+    vec![Effect::Run(RunEffect::Terminal { backend, id, command, size: console::inner(size) })]
 }

@@ -8,7 +8,7 @@ use crate::core::{
 };
 use crate::tui::{
     kit::{input::Input, list::Seen},
-    msg::{Effect, Said, Target},
+    msg::{Effect, RequestEffect, Said, ShareEffect, Target},
     popups::{Ask, Popup, Sure},
     rows::named,
     screens::requests,
@@ -52,7 +52,7 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     }
     let target = tagged(state, target);
     let job = state.job(format!("ask for {}", target.words()));
-    vec![Effect::Request { job, target, asking }]
+    vec![Effect::Request(RequestEffect::Request { job, target, asking })]
 }
 
 /// A row whose tags have arrived while its reason was typed is meant with them.
@@ -72,23 +72,27 @@ pub fn open_list(state: &mut State, which: Which) -> Vec<Effect> {
     let page = requests::Page::new(which);
     let effect = page.again();
     let mut effects = open::open(state, Screen::Requests(Box::new(page)), effect);
-    effects.push(Effect::Listen { always: false });
+    effects.push(Effect::Request(RequestEffect::Listen { always: false }));
     effects
 }
 
 /// Opens the inbox.
 pub fn inbox(state: &mut State) -> Vec<Effect> {
-    let mut effects = open::open(state, Screen::Inbox(Box::default()), Effect::Inbox);
-    effects.extend([Effect::Offers, Effect::Unread, Effect::Listen { always: false }]);
+    let mut effects = open::open(state, Screen::Inbox(Box::default()), Effect::Request(RequestEffect::Inbox));
+    effects.extend([
+        Effect::Share(ShareEffect::Offers),
+        Effect::Request(RequestEffect::Unread),
+        Effect::Request(RequestEffect::Listen { always: false }),
+    ]);
     effects
 }
 
 /// The store has changed: what is shown of it is read again.
 pub fn news(state: &mut State) -> Vec<Effect> {
-    let mut effects = vec![Effect::Unread];
+    let mut effects = vec![Effect::Request(RequestEffect::Unread)];
     match state.screen() {
         Screen::Requests(page) => effects.push(page.again()),
-        Screen::Inbox(_) => effects.push(Effect::Inbox),
+        Screen::Inbox(_) => effects.push(Effect::Request(RequestEffect::Inbox)),
         _ => {}
     }
     effects
@@ -100,7 +104,7 @@ fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Eff
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
         page.rows.unmark();
     }
-    vec![Effect::Decide { job, requests, ruling }]
+    vec![Effect::Request(RequestEffect::Decide { job, requests, ruling })]
 }
 
 /// Says something about a request.
@@ -112,13 +116,13 @@ pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
         Said::Newer => "ask for a newer version of",
     };
     let job = state.job(format!("{words} {}", request.called()));
-    vec![Effect::Speak { job, request, said }]
+    vec![Effect::Request(RequestEffect::Speak { job, request, said })]
 }
 
 /// A reason was given: an admission is taken back.
 pub fn taken_back(state: &mut State, request: Seen<Id>, reason: String) -> Vec<Effect> {
     let job = state.job(format!("take back the admission of {}", request.called()));
-    vec![Effect::TakeBack { job, request, reason }]
+    vec![Effect::Request(RequestEffect::TakeBack { job, request, reason })]
 }
 
 /// Conditions and a reason were typed: `until:90d only except:CVE-1 the reason`.
@@ -178,7 +182,7 @@ pub fn class(state: &mut State, base: String, rule: String, typed: &str) -> Vec<
             let job = state.job(format!("approve what '{rule}' blocks"));
             let terms = Terms { until: Some(until), ..Terms::default() };
             let ruling = Ruling { approve: true, reason: reason.to_owned(), terms, key: None };
-            vec![Effect::ApproveClass { job, base, rule, ruling }]
+            vec![Effect::Request(RequestEffect::ApproveClass { job, base, rule, ruling })]
         }
         Err(error) => {
             state.fail(&error);

@@ -4,7 +4,7 @@ use super::share;
 use crate::core::launch::plan::Workload;
 use crate::tui::{
     kit::{action::Action, list::Seen},
-    msg::Effect,
+    msg::{Effect, RunEffect},
     popups::{Popup, Sure},
     rows::WorkloadId,
     state::State,
@@ -19,7 +19,7 @@ pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &W
         Action::Stop => {
             let job = state.job(format!("stop {}", seen.called()));
             state.say(format!("stopping {}: it may take {END} to end by itself", seen.called()));
-            vec![Effect::Stop { job, workload: seen }]
+            vec![Effect::Run(RunEffect::Stop { job, workload: seen })]
         }
         Action::Snapshot => share::snapshot(state, &now.name, seen),
         Action::Remove => {
@@ -34,7 +34,7 @@ pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &W
             let first = if again { format!(" again: it may take {END} to end first") } else { "…".to_owned() };
             state.say(format!("starting {}{first}", seen.called()));
             state.restarting = Some(job);
-            vec![Effect::Start { job, workload: seen, again }]
+            vec![Effect::Run(RunEffect::Start { job, workload: seen, again })]
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
             widgets::{above, fit, put, row},
         },
         model::Model,
-        msg::{Effect, Go, Slot},
+        msg::{Effect, Go, RunEffect, Slot},
     },
 };
 
@@ -106,17 +106,17 @@ impl super::page::Page for Page {
             return vec![Effect::Go(Go::Back)];
         }
         let application = self.parser.screen().application_cursor();
-        bytes(key, application).map(|bytes| Effect::Type(Bytes::from(bytes))).into_iter().collect()
+        bytes(key, application).map(|bytes| Effect::Run(RunEffect::Type(Bytes::from(bytes)))).into_iter().collect()
     }
 
     fn paste(&mut self, text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
-        Ok(vec![Effect::Type(Bytes::copy_from_slice(text.as_bytes()))])
+        Ok(vec![Effect::Run(RunEffect::Type(Bytes::copy_from_slice(text.as_bytes())))])
     }
 
     fn resized(&mut self, model: &Model) -> Vec<Effect> {
         self.resize(model.size);
         let (columns, rows) = inner(model.size);
-        vec![Effect::Resize(columns, rows)]
+        vec![Effect::Run(RunEffect::Resize(columns, rows))]
     }
 
     fn leave(&self) -> &'static [Slot] {

@@ -26,7 +26,7 @@ use crate::{
             widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
         },
         model::Model,
-        msg::{Effect, Go, Slot, Target},
+        msg::{Effect, Go, RequestEffect, ShareEffect, Slot, Target},
         popups::Popup,
     },
 };
@@ -268,10 +268,10 @@ impl super::page::Page for Page {
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
-            Action::Refresh => return vec![Effect::Inbox, Effect::Offers],
+            Action::Refresh => return vec![Effect::Request(RequestEffect::Inbox), Effect::Share(ShareEffect::Offers)],
             Action::MarkRead => {
                 let read = self.read_all();
-                return model.seen(read).map(Effect::Seen).into_iter().collect();
+                return model.seen(read).map(|ids| Effect::Request(RequestEffect::Seen(ids))).into_iter().collect();
             }
             Action::Open if self.is_offers() => return vec![Effect::Go(Go::Do(Action::Offers))],
             _ => {}
@@ -280,9 +280,9 @@ impl super::page::Page for Page {
         match action {
             Action::Open => {
                 self.read(&[notice.id]);
-                let mut effects = vec![Effect::Seen(vec![notice.id])];
+                let mut effects = vec![Effect::Request(RequestEffect::Seen(vec![notice.id]))];
                 match (notice.request, &notice.warning) {
-                    (Some(request), None) => effects.push(Effect::RequestTold(request)),
+                    (Some(request), None) => effects.push(Effect::Request(RequestEffect::RequestTold(request))),
                     _ => {
                         let (title, text) = notice.letter();
                         model.popups.push(Popup::text(title, text));
@@ -299,7 +299,11 @@ impl super::page::Page for Page {
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Inbox, Effect::Offers, Effect::Listen { always: false }]
+        vec![
+            Effect::Request(RequestEffect::Inbox),
+            Effect::Share(ShareEffect::Offers),
+            Effect::Request(RequestEffect::Listen { always: false }),
+        ]
     }
 
     fn failures(&self) -> Vec<String> {

@@ -19,7 +19,7 @@ use crate::{
             widgets::{above, below, cell, failures, gone_words, put, row, select},
         },
         model::Model,
-        msg::{Effect, Go, Slot, Target},
+        msg::{Effect, Go, ShareEffect, Slot, Target},
     },
 };
 
@@ -129,7 +129,7 @@ impl super::page::Page for Page {
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
-            Action::Refresh => return vec![Effect::Offers],
+            Action::Refresh => return vec![Effect::Share(ShareEffect::Offers)],
             Action::Take => return vec![Effect::Go(Go::Take)],
             _ => {}
         }
@@ -145,18 +145,18 @@ impl super::page::Page for Page {
                 let accept = action == Action::Accept;
                 let job = model.job(format!("{} {}", action.words(), offer.called()));
                 model.changing.push((job, source));
-                vec![Effect::AnswerOffer { job, offer, accept }]
+                vec![Effect::Share(ShareEffect::AnswerOffer { job, offer, accept })]
             }
             _ => Vec::new(),
         }
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Offers]
+        vec![Effect::Share(ShareEffect::Offers)]
     }
 
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Offers]
+        vec![Effect::Share(ShareEffect::Offers)]
     }
 
     fn failures(&self) -> Vec<String> {

@@ -28,7 +28,7 @@ use crate::{
             widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
         },
         model::Model,
-        msg::{Effect, Go, Slot},
+        msg::{Effect, Go, RunEffect, Slot},
     },
 };
 
@@ -263,7 +263,7 @@ impl super::page::Page for Page {
 
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         if action == Action::Refresh {
-            return vec![Effect::Workloads];
+            return vec![Effect::Run(RunEffect::Workloads)];
         }
         let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
         let go = match action {
@@ -279,11 +279,11 @@ impl super::page::Page for Page {
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Workloads]
+        vec![Effect::Run(RunEffect::Workloads)]
     }
 
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Workloads]
+        vec![Effect::Run(RunEffect::Workloads)]
     }
 
     fn measured(&self, lines: usize) -> Vec<WorkloadId> {

@@ -5,7 +5,7 @@ use crate::tui::{
     flows::{copy, open::open, request},
     hints,
     kit::{action::Action, keymap::Keymap, list::Walk},
-    msg::Effect,
+    msg::{Effect, RunEffect, ShareEffect},
     popups::{
         Ask, Popup, Sure,
         pick::{Item, Pick, Purpose},
@@ -47,7 +47,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             state.pick(Pick::new("Theme", Purpose::Theme, items))
         }
         Action::Catalog => home(state),
-        Action::Workloads => open(state, Screen::Workloads(Box::default()), Effect::Workloads),
+        Action::Workloads => open(state, Screen::Workloads(Box::default()), Effect::Run(RunEffect::Workloads)),
         Action::Transfers => {
             state.jobs.go(Action::First, 1);
             if !matches!(state.screen(), Screen::Transfers(_)) {
@@ -55,7 +55,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Action::Offers => open(state, Screen::Offers(Box::default()), Effect::Offers),
+        Action::Offers => open(state, Screen::Offers(Box::default()), Effect::Share(ShareEffect::Offers)),
         Action::Requests => request::open_list(state, if state.approver { Which::Queue } else { Which::Mine }),
         Action::Inbox => request::inbox(state),
         Action::Sources => open(state, Screen::Sources(Box::default()), Effect::Health),

@@ -13,7 +13,7 @@ use super::{
     flows::{copy, open, request, share, upkeep, workload},
     hints,
     kit::{action::Action, keymap::Key},
-    msg::{Effect, Go, Msg, Slot},
+    msg::{Effect, Go, Msg, RunEffect, Slot},
     popups::Popup,
     state::{Screen, State, is_press},
 };
@@ -100,7 +100,11 @@ fn measure(state: &mut State, effects: &mut Vec<Effect>, page: usize) {
     let wanted = state.shown().measured(page);
     if wanted != state.measured {
         state.measured.clone_from(&wanted);
-        effects.push(if wanted.is_empty() { Effect::Leave(&[Slot::Usage]) } else { Effect::Usage(wanted) });
+        effects.push(if wanted.is_empty() {
+            Effect::Leave(&[Slot::Usage])
+        } else {
+            Effect::Run(RunEffect::Usage(wanted))
+        });
     }
 }
 

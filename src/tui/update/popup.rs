@@ -10,7 +10,7 @@ use crate::tui::{
         input::{Input, leaves},
         list::{Position, Seen},
     },
-    msg::{Effect, Go, LinkWish, Said, Slot},
+    msg::{Effect, Go, ImageEffect, LinkWish, ListEffect, RunEffect, Said, ShareEffect, Slot},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
@@ -159,7 +159,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));
             state.say("copying: 3 shows how far it is");
-            vec![Effect::CopyTo { job, target, platform, destination: first }]
+            vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination: first })]
         }
         Purpose::Platform => match state.stack.last_mut() {
             Some(Screen::Image(page)) => page.choose_platform(first),
@@ -203,10 +203,10 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.catalog.saved.retain(|(name, _)| *name != text);
             state.catalog.saved.push((text.clone(), filter.clone()));
             state.done(format!("kept as '{text}': F uses it"));
-            vec![Effect::SaveFilter(text, filter)]
+            vec![Effect::List(ListEffect::SaveFilter(text, filter))]
         }
         Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::base::text::when(&text)).transpose() {
-            Ok(until) => vec![Effect::Link(LinkWish { until, ..wish.clone() })],
+            Ok(until) => vec![Effect::Image(ImageEffect::Link(LinkWish { until, ..wish.clone() }))],
             Err(error) => {
                 state.fail(&error);
                 state.popups.push(link_end(wish.clone(), Input::new(text)));
@@ -239,12 +239,12 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
         }
         Sure::Revoke(share) => {
             let job = state.job(format!("take the share back from {}", share.called()));
-            vec![Effect::Revoke { job, share }]
+            vec![Effect::Share(ShareEffect::Revoke { job, share })]
         }
     }
 }
 
 fn remove(state: &mut State, workload: Seen<WorkloadId>) -> Vec<Effect> {
     let job = state.job(format!("remove {}", workload.called()));
-    vec![Effect::Remove { job, workload }]
+    vec![Effect::Run(RunEffect::Remove { job, workload })]
 }

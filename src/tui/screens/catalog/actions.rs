@@ -15,7 +15,7 @@ use crate::{
             theme::Theme,
         },
         model::Model,
-        msg::{Effect, Go, LinkWish, Target},
+        msg::{Effect, Go, ImageEffect, LinkWish, Target},
         popups::{
             Ask, Popup,
             pick::{Item, Pick, Purpose},
@@ -53,11 +53,11 @@ impl Catalog {
             Action::Request => Go::Ask(target),
             Action::Tag => Go::Tag(target),
             Action::CopyTo => Go::Copy(target, None),
-            Action::Link => return Effect::Link(LinkWish { target, platform: None, until: None }),
+            Action::Link => return Effect::Image(ImageEffect::Link(LinkWish { target, platform: None, until: None })),
             Action::CopyReference => return Effect::CopyReference(target),
             _ => {
                 model.say("looking at its evidence…");
-                return Effect::Explain(target);
+                return Effect::Image(ImageEffect::Explain(target));
             }
         })
     }

@@ -20,7 +20,7 @@ use crate::{
             theme::Theme,
         },
         model::Model,
-        msg::{Effect, Go, LinkWish, Slot, Target},
+        msg::{Effect, Go, ImageEffect, LinkWish, Slot, Target},
         popups::{
             Ask, Popup, Sure,
             pick::{Item, Pick, Purpose},
@@ -43,7 +43,7 @@ impl Page {
         let mut effects: Vec<Effect> = beside(&image).into_iter().collect();
         self.verified = None;
         if image.pinned.is_some() {
-            effects.push(Effect::Verify { image: Box::new(image.clone()), anew: false });
+            effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
         }
         self.image = Some(image);
         self.error = None;
@@ -129,7 +129,7 @@ impl Page {
             self.pane = Pane::Trust;
             self.at = Position::default();
         }
-        vec![Effect::Verify { image: Box::new(image), anew: true }]
+        vec![Effect::Image(ImageEffect::Verify { image: Box::new(image), anew: true })]
     }
 
     fn compare(&self, model: &mut Model) -> Vec<Effect> {
@@ -137,7 +137,7 @@ impl Page {
         let after = image.reference.with_tag(tag);
         let (before, platform) = (image.reference.clone(), self.platform.clone());
         model.say("comparing…");
-        vec![Effect::Compare { before, after, platform }]
+        vec![Effect::Image(ImageEffect::Compare { before, after, platform })]
     }
 
     fn revoke(&self, model: &mut Model) {
@@ -297,7 +297,7 @@ impl page::Page for Page {
             }
             Action::Link => {
                 let wish = LinkWish { target: self.target(), platform: self.platform.clone(), until: None };
-                return vec![Effect::Link(wish)];
+                return vec![Effect::Image(ImageEffect::Link(wish))];
             }
             Action::CopyReference => return vec![Effect::CopyReference(self.target())],
             _ => return Vec::new(),
@@ -315,7 +315,11 @@ impl page::Page for Page {
     }
 
     fn after_job(&self, changed: bool) -> Vec<Effect> {
-        let tags = self.image.as_ref().filter(|_| changed).map(|image| Effect::Tags(image.reference.clone()));
+        let tags = self
+            .image
+            .as_ref()
+            .filter(|_| changed)
+            .map(|image| Effect::Image(ImageEffect::Tags(image.reference.clone())));
         self.reads_shares().into_iter().chain(tags).collect()
     }
 
@@ -325,7 +329,7 @@ impl page::Page for Page {
         }
         let unknown = self.unknown_tags(model.page());
         let (false, Target::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
-        let effect = Effect::Versions(reference, unknown);
+        let effect = Effect::Image(ImageEffect::Versions(reference, unknown));
         if self.wanted.as_ref() == Some(&effect) {
             return Vec::new();
         }

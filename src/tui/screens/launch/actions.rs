@@ -20,7 +20,7 @@ use crate::{
             theme::Theme,
         },
         model::Model,
-        msg::{Effect, Slot},
+        msg::{Effect, RunEffect, Slot},
         screens::page,
     },
 };
@@ -30,16 +30,16 @@ impl Page {
     pub fn replan(&mut self) -> Vec<Effect> {
         self.plan = None;
         self.error = None;
-        vec![Effect::Plan {
+        vec![Effect::Run(RunEffect::Plan {
             backend: self.backend_name(),
             image: Box::new(self.image.clone()),
             answers: self.answers.clone(),
-        }]
+        })]
     }
 
     /// Asks the chosen backend for its form.
     pub fn ask_form(&self) -> Effect {
-        Effect::Form { backend: self.backend_name(), image: Box::new(self.image.clone()) }
+        Effect::Run(RunEffect::Form { backend: self.backend_name(), image: Box::new(self.image.clone()) })
     }
 
     /// A backend's form came, or why there is none.
@@ -117,7 +117,7 @@ impl Page {
         let job = model.job(format!("launch {title} on {}", plan.backend));
         self.job = Some(job);
         model.say("launching: 3 shows how far it is");
-        vec![Effect::Launch { job, plan: Box::new(plan) }]
+        vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(plan) })]
     }
 }
 

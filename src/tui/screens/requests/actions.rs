@@ -16,7 +16,7 @@ use crate::{
             theme::Theme,
         },
         model::Model,
-        msg::{Effect, Go, Said, Slot, Target},
+        msg::{Effect, Go, RequestEffect, Said, Slot, Target},
         popups::{Ask, Popup, Sure},
         rows::{NAMED, named},
         screens::page,
@@ -115,7 +115,7 @@ impl page::Page for Page {
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        vec![self.again(), Effect::Listen { always: false }]
+        vec![self.again(), Effect::Request(RequestEffect::Listen { always: false })]
     }
 
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
@@ -143,7 +143,7 @@ fn looks(action: Action) -> bool {
 /// Shows all about a request, or goes on to launch what was admitted.
 fn look(action: Action, request: &Request) -> Vec<Effect> {
     if action == Action::Open {
-        return vec![Effect::RequestTold(request.id)];
+        return vec![Effect::Request(RequestEffect::RequestTold(request.id))];
     }
     let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
     let go = |reference| Effect::Go(Go::Image { target: Target::Reference(reference), launch: true });

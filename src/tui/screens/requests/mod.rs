@@ -24,7 +24,7 @@ use crate::{
             theme::Theme,
             widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
         },
-        msg::Effect,
+        msg::{Effect, RequestEffect},
     },
 };
 
@@ -85,7 +85,7 @@ impl Page {
     /// The effect that reads it anew, as far as it was read.
     pub fn again(&self) -> Effect {
         let limit = self.rows.count().max(PAGE);
-        Effect::Requests { which: self.which, skip: 0, limit }
+        Effect::Request(RequestEffect::Requests { which: self.which, skip: 0, limit })
     }
 
     /// The effect that reads more, where one comes near the end of what was read.
@@ -95,7 +95,7 @@ impl Page {
             return None;
         }
         self.reading = true;
-        Some(Effect::Requests { which: self.which, skip: known, limit: PAGE })
+        Some(Effect::Request(RequestEffect::Requests { which: self.which, skip: known, limit: PAGE }))
     }
 
     /// Takes some of them in.

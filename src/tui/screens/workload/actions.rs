@@ -9,7 +9,7 @@ use crate::{
     tui::{
         kit::{action::Action, input::leaves, theme::Theme},
         model::Model,
-        msg::{Effect, Go, Slot},
+        msg::{Effect, Go, RunEffect, Slot},
         rows::WorkloadId,
         screens::page,
     },
@@ -20,7 +20,7 @@ impl Page {
     pub fn watch_again(&mut self, clock: u64) -> Vec<Effect> {
         self.again(clock);
         let (backend, id) = (self.workload.backend.clone(), self.workload.id.clone());
-        vec![Effect::Logs { backend, id, times: self.output.times }]
+        vec![Effect::Run(RunEffect::Logs { backend, id, times: self.output.times })]
     }
 
     /// What changes the workload: only on what was seen.
@@ -109,7 +109,7 @@ impl page::Page for Page {
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         let height = self.height(model.page());
         match action {
-            Action::Refresh => return vec![Effect::Workloads],
+            Action::Refresh => return vec![Effect::Run(RunEffect::Workloads)],
             Action::Search => self.output.begin(),
             Action::NextMatch => self.output.next(true, height),
             Action::PreviousMatch => self.output.next(false, height),
@@ -161,11 +161,11 @@ impl page::Page for Page {
     }
 
     fn read_again(&self) -> Vec<Effect> {
-        vec![Effect::Workloads]
+        vec![Effect::Run(RunEffect::Workloads)]
     }
 
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
-        vec![Effect::Workloads]
+        vec![Effect::Run(RunEffect::Workloads)]
     }
 
     fn measured(&self, _lines: usize) -> Vec<WorkloadId> {

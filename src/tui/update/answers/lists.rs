@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use crate::tui::{
     flows::copy,
-    msg::{Effect, Go, Msg},
+    msg::{Effect, Go, Msg, RequestEffect, ShareEffect},
     state::State,
 };
 
@@ -20,14 +20,18 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
         Msg::Filters(filters) => {
             state.catalog.saved = filters;
             // The first frame is drawn: what concerns the person is counted now.
-            return Break(vec![Effect::Unread, Effect::Me, Effect::Listen { always: true }]);
+            return Break(vec![
+                Effect::Request(RequestEffect::Unread),
+                Effect::Request(RequestEffect::Me),
+                Effect::Request(RequestEffect::Listen { always: true }),
+            ]);
         }
         Msg::Rows(source, rows) => return Break(state.catalog.growing(&source, rows)),
         Msg::Listed(source, result) => {
             // What others offer there is news, too.
             let offers = result.is_ok() && state.sources.iter().any(|known| known.name == source && known.grants);
             let mut effects = state.catalog.listed(&source, result, now);
-            effects.extend(offers.then_some(Effect::Offers));
+            effects.extend(offers.then_some(Effect::Share(ShareEffect::Offers)));
             return Break(effects);
         }
         Msg::More(source, result) => return Break(state.catalog.more(&source, result)),

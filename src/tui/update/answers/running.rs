@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use crate::core::{base::error::Kind, launch::plan::Workload};
 use crate::tui::{
-    msg::{Effect, Msg},
+    msg::{Effect, Msg, RunEffect},
     state::{Screen, State},
 };
 
@@ -61,7 +61,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
                 page.ended = Some(result);
                 page.lasted = state.model.clock.saturating_sub(page.asked) > AT_ONCE;
             }
-            return Break(vec![Effect::Workloads]);
+            return Break(vec![Effect::Run(RunEffect::Workloads)]);
         }
         Msg::Usage(id, told) => match state.stack.last_mut() {
             Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told),
