@@ -8,7 +8,7 @@
 //!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
 //!          `keys`, `layer`, `private`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
 //!          `store` keeps what is kept: the cache, the audit, and the shared store (`store::shared`: SQLite, PostgreSQL)
-//! cli      one file for each group of verbs         tui      state, update, effects, jobs, screens
+//! cli      one file for each group of verbs         tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
 //!
 //! # Who may import whom
@@ -72,6 +72,8 @@
 //! - **A registry forgets what it learnt when somebody signs in** ([`core::ports::Vault::generation`]).
 //! - **What a look at a row tells is kept in the list** ([`core::catalog::learnt`]): registries list names and tags only.
 //! - **An upload that broke starts anew where the registry cannot go back into it**: docker-registry before 3.0 cannot.
+//! - **A screen is a page** ([`tui::screens::page`]): it is handed the model, knows no other screen, and gives back as data
+//!   where it wants to go on; `update` carries that out in its own queue. `screens! { … }` is the only list of them.
 //! - **Keys wait for the search they follow** ([`tui::update`]): a key never means a row that is about to go.
 //! - **Deciding is deciding on what was shown** ([`tui::kit::list`]): one stands on a row by its id; what cannot be undone takes
 //!   a [`Seen`](tui::kit::list::Seen), and only a row that the last drawn frame showed to be meant becomes one. What opens by

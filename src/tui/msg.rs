@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
-use super::{kit::list::Seen, rows::WorkloadId};
+use super::{
+    kit::{action::Action, list::Seen},
+    rows::WorkloadId,
+};
 use crate::core::{
     base::{
         context::Note,
@@ -211,9 +214,81 @@ pub enum Msg {
     JobDone(u64, Result<(String, Option<Workload>)>),
 }
 
+/// Where a screen wants to go on, elsewhere than in itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Go {
+    /// Leave the shown screen.
+    Back,
+    /// Carry an action out, as if its key had been pressed.
+    Do(Action),
+    /// Take the keys that waited for the search.
+    WaitingKeys,
+    /// Open the page of an image; with `launch`, the launch screen behind it.
+    Image { target: Target, launch: bool },
+    /// Open the launch screen of an image.
+    Launch(Box<Image>),
+    /// Open what a link points to.
+    Link(String),
+    /// Share an image; only one platform where one was chosen.
+    Share(Target, Option<String>),
+    /// Copy an image; only one platform where one was chosen.
+    Copy(Target, Option<String>),
+    /// Ask for an image to be admitted.
+    Ask(Target),
+    /// Give an image another tag.
+    Tag(Target),
+    /// Remove images.
+    Remove(Vec<Target>),
+    /// Take a volume that somebody gives.
+    Take,
+    /// Say something about a request.
+    Speak(Seen<Id>, Said),
+    /// Open the page of a workload.
+    Workload(Box<Workload>),
+    /// Open a terminal in a workload: a shell, or its own terminal.
+    Console { workload: Box<Workload>, shell: bool },
+    /// Stop, start, restart, remove a workload, or make an image of it.
+    Change { action: Action, seen: Seen<WorkloadId>, workload: Box<Workload> },
+}
+
 /// Something to do outside of the state. Reads have a slot each: a newer one ends the older.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
+    /// Go on elsewhere. `update` carries it out in its own queue: it never leaves `update`, and no job sees one.
+    Go(Go),
+    /// What lists of sources need.
+    List(ListEffect),
+    /// What an image is asked for, and what is done with it.
+    Image(ImageEffect),
+    /// Who may use what, and what others offer.
+    Share(ShareEffect),
+    /// Requests, notices, and who one is in the store.
+    Request(RequestEffect),
+    /// Launching, and what runs.
+    Run(RunEffect),
+    /// Sign in to a source, as job.
+    SignIn { job: u64, source: String },
+    /// Answer a question of the core, or not.
+    Answer(u64, Option<Secret>),
+    /// End what a screen was reading.
+    Leave(&'static [Slot]),
+    /// Ask sources and backends how they are.
+    Health,
+    /// Copy text to the clipboard, through the terminal.
+    Copy(String),
+    /// Copy the reference of a row.
+    CopyReference(Target),
+    /// Cancel a job.
+    Cancel(Seen<u64>),
+    /// Turn the mouse on or off.
+    Mouse(bool),
+    /// Use another theme.
+    Theme(String),
+}
+
+/// What lists of sources need.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ListEffect {
     /// Read the lists kept on disk, and the saved filters.
     LoadCache,
     /// List a source, or search it.
@@ -227,40 +302,71 @@ pub enum Effect {
         order: Option<SharedIds>,
         from: Option<SharedIds>,
     },
+    /// Count what the list can be narrowed by.
+    Facets(SharedSets),
+    /// Look at rows that are on the screen: source, name, tag.
+    Look(Vec<(String, String, String)>),
+    /// Keep a filter.
+    SaveFilter(String, String),
+}
+
+/// What an image is asked for, and what is done with it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ImageEffect {
     /// Fetch an image page.
     Image { target: Target, platform: Option<String> },
     /// Fetch its tags.
     Tags(ImageRef),
     /// Fetch details of some tags.
     Versions(ImageRef, Vec<String>),
-    /// Ask a backend for its form.
-    Form { backend: String, image: Box<Image> },
-    /// Make a plan.
-    Plan { backend: String, image: Box<Image>, answers: Answers },
-    /// Carry out a plan, as job.
-    Launch { job: u64, plan: Box<Plan> },
+    /// Open a link.
+    OpenLink(Link),
+    /// Make a link, to one platform where one was chosen.
+    Link(LinkWish),
     /// Look at the evidence of an image: what is quick to find, or everything anew.
     Verify { image: Box<Image>, anew: bool },
     /// Say why an image has its badge.
     Explain(Target),
     /// Compare two images.
     Compare { before: ImageRef, after: ImageRef, platform: Option<String> },
-    /// Plan a share with each of these.
-    SharePlans(Target, Vec<Receiver>),
     /// Work out what removing these would do.
     Removals(Vec<Target>),
     /// Remove what was told, as job.
     RemoveImages { job: u64, removals: Vec<Removal> },
     /// Give an image another tag, as job.
     Tag { job: u64, target: Target, new: String },
+    /// Copy to a reference, as job; only one platform where one was chosen.
+    CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
+    /// Let a cloud fetch an image from the web, as job.
+    Import { job: u64, url: String, destination: String },
+}
+
+/// Who may use what, and what others offer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ShareEffect {
+    /// Ask who may use an image.
+    Shares(ImageRef),
+    /// Ask which projects of a source can be seen.
+    Projects(String),
+    /// Plan a share with each of these.
+    SharePlans(Target, Vec<Receiver>),
     /// Share, as job; only one platform where one was chosen.
     Share { job: u64, target: Target, platform: Option<String>, to: Receiver },
+    /// Take a share back, as job.
+    Revoke { job: u64, share: Seen<String> },
+    /// Ask what other projects offer.
+    Offers,
+    /// Answer an offer, as job.
+    AnswerOffer { job: u64, offer: Seen<String>, accept: bool },
     /// Give a volume away, as job.
     Give { job: u64, target: Target },
     /// Take a volume that was given, as job.
     Take { job: u64, offer: String, key: Secret },
-    /// Let a cloud fetch an image from the web, as job.
-    Import { job: u64, url: String, destination: String },
+}
+
+/// Requests, notices, and who one is in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestEffect {
     /// Ask for an image to be admitted, as job.
     Request { job: u64, target: Target, asking: Asking },
     /// List requests, from a place on; with how the queue stands where it is the first page.
@@ -285,26 +391,17 @@ pub enum Effect {
     Me,
     /// Hear of changes of the store, while a screen shows it; all the time where that costs nothing.
     Listen { always: bool },
-    /// Copy to a reference, as job; only one platform where one was chosen.
-    CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
-    /// Ask who may use an image.
-    Shares(ImageRef),
-    /// Take a share back, as job.
-    Revoke { job: u64, share: Seen<String> },
-    /// Ask what other projects offer.
-    Offers,
-    /// Answer an offer, as job.
-    AnswerOffer { job: u64, offer: Seen<String>, accept: bool },
-    /// Ask which projects of a source can be seen.
-    Projects(String),
-    /// Sign in to a source, as job.
-    SignIn { job: u64, source: String },
-    /// Answer a question of the core, or not.
-    Answer(u64, Option<Secret>),
-    /// Count what the list can be narrowed by.
-    Facets(SharedSets),
-    /// Look at rows that are on the screen: source, name, tag.
-    Look(Vec<(String, String, String)>),
+}
+
+/// Launching, and what runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEffect {
+    /// Ask a backend for its form.
+    Form { backend: String, image: Box<Image> },
+    /// Make a plan.
+    Plan { backend: String, image: Box<Image>, answers: Answers },
+    /// Carry out a plan, as job.
+    Launch { job: u64, plan: Box<Plan> },
     /// List workloads; again every two seconds while the screen is open.
     Workloads,
     /// Follow a workload's output, with the time of each line if that is wanted.
@@ -325,26 +422,6 @@ pub enum Effect {
     Type(Bytes),
     /// Tell it its size.
     Resize(u16, u16),
-    /// End what a screen was reading.
-    Leave(&'static [Slot]),
-    /// Ask sources and backends how they are.
-    Health,
-    /// Make a link, to one platform where one was chosen.
-    Link(LinkWish),
-    /// Open a link.
-    OpenLink(Link),
-    /// Copy text to the clipboard, through the terminal.
-    Copy(String),
-    /// Copy the reference of a row.
-    CopyReference(Target),
-    /// Keep a filter.
-    SaveFilter(String, String),
-    /// Cancel a job.
-    Cancel(Seen<u64>),
-    /// Turn the mouse on or off.
-    Mouse(bool),
-    /// Use another theme.
-    Theme(String),
 }
 
 impl Effect {
@@ -352,19 +429,16 @@ impl Effect {
     pub fn may_ask(&self) -> bool {
         matches!(
             self,
-            Self::Launch { .. }
-                | Self::Share { .. }
-                | Self::Tag { .. }
-                | Self::Give { .. }
-                | Self::Take { .. }
-                | Self::Import { .. }
-                | Self::Request { .. }
-                | Self::Decide { .. }
-                | Self::ApproveClass { .. }
-                | Self::TakeBack { .. }
-                | Self::CopyTo { .. }
+            Self::Run(RunEffect::Launch { .. } | RunEffect::Snapshot { .. })
+                | Self::Share(ShareEffect::Share { .. } | ShareEffect::Give { .. } | ShareEffect::Take { .. })
+                | Self::Image(ImageEffect::Tag { .. } | ImageEffect::Import { .. } | ImageEffect::CopyTo { .. })
+                | Self::Request(
+                    RequestEffect::Request { .. }
+                        | RequestEffect::Decide { .. }
+                        | RequestEffect::ApproveClass { .. }
+                        | RequestEffect::TakeBack { .. }
+                )
                 | Self::SignIn { .. }
-                | Self::Snapshot { .. }
                 | Self::Answer(_, Some(_))
         )
     }

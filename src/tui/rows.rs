@@ -1,9 +1,6 @@
 //! What lists show rows for: what each is known by, what it is called, and what of it one decides on.
 
-use super::{
-    kit::list::{Row, Seen},
-    model::Job,
-};
+use super::kit::list::{Row, Seen};
 use crate::core::{
     base::text,
     launch::plan::{Plan, Workload},
@@ -60,16 +57,6 @@ impl Row for Workload {
     }
     fn edition(&self) -> String {
         self.name.clone()
-    }
-}
-
-impl Row for Job {
-    type Id = u64;
-    fn id(&self) -> u64 {
-        self.id
-    }
-    fn called(&self) -> String {
-        self.title.clone()
     }
 }
 

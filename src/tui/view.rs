@@ -19,8 +19,7 @@ use super::{
     },
     model::Tone,
     popups::{Popup, view as popup},
-    screens::transfers,
-    state::{Screen, State},
+    state::State,
 };
 
 /// Draws everything. Any size is fine, down to nothing at all.
@@ -36,7 +35,7 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
     header(state, frame, row(area, 0), theme);
     let waits = state.waiting.front();
     let middle = above(below(area, 1), 1 + u16::from(waits.is_some()));
-    screen(state, frame, middle, theme);
+    state.shown().draw(frame, middle, theme, &state.model);
     if let Some(popup) = waits {
         waiting(state, popup, frame, row(area, area.height - 2), theme);
     }
@@ -46,46 +45,8 @@ pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
     }
 }
 
-fn screen(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    match state.screen() {
-        Screen::Catalog => {
-            let key = state.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::words);
-            state.catalog.view(frame, area, theme, state.now, &format!("{key} signs in"));
-        }
-        Screen::Image(page) => page.view(frame, area, theme, state.now),
-        Screen::Launch(page) => page.view(frame, area, theme),
-        Screen::Workloads(page) => page.view(frame, area, theme, state.now),
-        Screen::Workload(page) => page.view(frame, area, theme, state.now),
-        Screen::Console(page) => page.view(frame, area, theme),
-        Screen::Transfers => transfers::view(frame, area, &state.jobs, theme, state.now),
-        Screen::Offers(page) => page.view(frame, area, theme, state.now),
-        Screen::Requests(page) => page.view(frame, area, theme, state.now, state.requests),
-        Screen::Inbox(page) => page.view(frame, area, theme, state.now),
-        Screen::Sources(page) => page.view(frame, area, &state.sources, &state.findings, theme),
-    }
-}
-
 fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let (title, detail) = match state.screen() {
-        Screen::Catalog => ("Images".to_owned(), state.catalog.summary(state.now)),
-        Screen::Image(page) => (page.title(), String::new()),
-        Screen::Launch(page) => (format!("Launch {}", page.image.title()), "check the plan, then L".to_owned()),
-        Screen::Workloads(page) => (
-            "Workloads".to_owned(),
-            page.rows.all().map_or_else(String::new, |all| {
-                format!("{} running", all.iter().filter(|workload| workload.state.is_live()).count())
-            }),
-        ),
-        Screen::Workload(page) => (format!("Workload {}", page.workload.name), page.workload.id.clone()),
-        Screen::Console(page) => (format!("Terminal in {}", page.workload.name), String::new()),
-        Screen::Transfers => ("Transfers".to_owned(), format!("{} running", state.running())),
-        Screen::Sources(_) => ("Sources".to_owned(), String::new()),
-        Screen::Requests(page) => ("Requests".to_owned(), page.summary()),
-        Screen::Inbox(page) => ("Inbox".to_owned(), page.summary()),
-        Screen::Offers(page) => {
-            ("Offers".to_owned(), page.rows.all().map_or_else(String::new, |all| format!("{} waiting", all.len())))
-        }
-    };
+    let (title, detail) = state.shown().header(&state.model);
     let unread = if state.unread > 0 { format!("✉ {} unread ", state.unread) } else { String::new() };
     let offers = match state.offered {
         0 => String::new(),

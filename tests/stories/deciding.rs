@@ -9,7 +9,7 @@ use wharf::{
         request::{Ground, Me, Pace, Request, Stage, Which},
     },
     tui::{
-        msg::{Effect, Msg},
+        msg::{Effect, Msg, RequestEffect, RunEffect, ShareEffect},
         popups::{MOMENT, Popup},
         state::State,
         update::update,
@@ -24,18 +24,18 @@ use crate::{
 /// What a decisive effect acts on, in words.
 fn acted_on(effects: &[Effect]) -> Vec<String> {
     let words = |effect: &Effect| match effect {
-        Effect::Decide { requests, ruling, .. } => {
+        Effect::Request(RequestEffect::Decide { requests, ruling, .. }) => {
             let verb = if ruling.approve { "approve" } else { "reject" };
             requests.iter().map(|one| format!("{verb} {}", one.called())).collect::<Vec<_>>()
         }
-        Effect::AnswerOffer { offer, accept, .. } => vec![format!("{accept} {}", offer.called())],
-        Effect::Stop { workload, .. } => vec![format!("stop {}", workload.called())],
-        Effect::Start { workload, .. } => vec![format!("start {}", workload.called())],
-        Effect::Remove { workload, .. } => vec![format!("remove {}", workload.called())],
-        Effect::Revoke { share, .. } => vec![format!("revoke {}", share.called())],
+        Effect::Share(ShareEffect::AnswerOffer { offer, accept, .. }) => vec![format!("{accept} {}", offer.called())],
+        Effect::Run(RunEffect::Stop { workload, .. }) => vec![format!("stop {}", workload.called())],
+        Effect::Run(RunEffect::Start { workload, .. }) => vec![format!("start {}", workload.called())],
+        Effect::Run(RunEffect::Remove { workload, .. }) => vec![format!("remove {}", workload.called())],
+        Effect::Share(ShareEffect::Revoke { share, .. }) => vec![format!("revoke {}", share.called())],
         Effect::Cancel(job) => vec![format!("cancel {}", job.called())],
-        Effect::TakeBack { request, .. } => vec![format!("take back {}", request.called())],
-        Effect::Speak { request, .. } => vec![format!("speak {}", request.called())],
+        Effect::Request(RequestEffect::TakeBack { request, .. }) => vec![format!("take back {}", request.called())],
+        Effect::Request(RequestEffect::Speak { request, .. }) => vec![format!("speak {}", request.called())],
         _ => Vec::new(),
     };
     effects.iter().flat_map(words).collect()
@@ -263,7 +263,7 @@ fn only_notices_that_were_on_the_screen_are_marked_as_read() {
     more.insert(0, wharf::core::request::notice::Notice { id: 9, seen: false, ..more[0].clone() });
     update(&mut state, Msg::Inbox(Ok(more)));
     assert!(rush(&mut state, "m").is_empty(), "one of them was not shown");
-    assert!(matches!(&press(&mut state, "m")[..], [Effect::Seen(ids)] if ids.contains(&9)));
+    assert!(matches!(&press(&mut state, "m")[..], [Effect::Request(RequestEffect::Seen(ids))] if ids.contains(&9)));
 }
 
 #[test]
@@ -357,14 +357,20 @@ fn a_line_that_is_cut_can_be_read_in_full() {
 fn whoever_decides_comes_to_the_queue_first() {
     let mut state = state();
     update(&mut state, Msg::Me(Me { approver: true, ..Me::default() }));
-    assert!(matches!(&press(&mut state, "6")[..], [Effect::Requests { which: Which::Queue, .. }, ..]));
+    assert!(matches!(
+        &press(&mut state, "6")[..],
+        [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. }), ..]
+    ));
     // Where that is learnt only now, and nothing of their own is there.
     let mut state = crate::keys::state();
     press(&mut state, "6");
     update(&mut state, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) });
     let me = Me { approver: true, ..Me::default() };
     let effects = update(&mut state, Msg::Queue(Ok((me, Pace::default(), Vec::new()))));
-    assert!(matches!(&effects[..], [Effect::Requests { which: Which::Queue, .. }]), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. })]),
+        "{effects:?}"
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ use wharf::{
         ports::{Question, QuestionKind},
     },
     tui::{
-        msg::{Effect, Msg, Target},
+        msg::{Effect, ImageEffect, ListEffect, Msg, RunEffect, ShareEffect, Target},
         popups::Popup,
         screens::image::Pane,
         state::{Screen, State},
@@ -81,13 +81,15 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
     );
     let effects = press(&mut state, "enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::CopyTo { destination, platform: None, .. }] if destination.starts_with("engine://docker/")),
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::CopyTo { destination, platform: None, .. })] if destination.starts_with("engine://docker/")),
         "{effects:?}"
     );
     assert_eq!(state.running(), 1, "it shows in the transfers");
     press(&mut state, "C");
     let effects = press(&mut state, "x . e x a m p l e / z : 1 enter");
-    assert!(matches!(effects.as_slice(), [Effect::CopyTo { destination, .. }] if destination == "x.example/z:1"));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::CopyTo { destination, .. })] if destination == "x.example/z:1")
+    );
 }
 
 #[test]
@@ -97,11 +99,19 @@ fn a_chosen_platform_is_what_is_shown_shared_and_linked() {
     assert_eq!(labels(&state), ["linux/amd64 = linux/amd64", "linux/arm64/v8 = linux/arm64/v8"]);
     let arm = Some("linux/arm64/v8".to_owned());
     let effects = press(&mut state, "down enter");
-    assert!(matches!(effects.as_slice(), [Effect::Image { platform, .. }] if *platform == arm), "{effects:?}");
-    assert!(matches!(press(&mut state, "y").as_slice(), [Effect::Link(wish)] if wish.platform == arm));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Image { platform, .. })] if *platform == arm),
+        "{effects:?}"
+    );
+    assert!(
+        matches!(press(&mut state, "y").as_slice(), [Effect::Image(ImageEffect::Link(wish))] if wish.platform == arm)
+    );
     let asked = press(&mut state, "s c h e m enter");
     let effects = crate::keys::agree(&mut state, &asked);
-    assert!(matches!(effects.as_slice(), [Effect::Share { platform, .. }] if *platform == arm), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { platform, .. })] if *platform == arm),
+        "{effects:?}"
+    );
 }
 
 fn removal(reference: &str, stays: &[&str]) -> Removal {
@@ -129,7 +139,7 @@ fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
     ] {
         let mut state = state();
         let effects = press(&mut state, "j D");
-        let [Effect::Removals(targets)] = effects.as_slice() else { panic!("{effects:?}") };
+        let [Effect::Image(ImageEffect::Removals(targets))] = effects.as_slice() else { panic!("{effects:?}") };
         let targets = targets.clone();
         assert_eq!(targets.len(), 1);
         if !before.is_empty() {
@@ -139,7 +149,7 @@ fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
         let effects = if after.is_empty() { Vec::new() } else { press(&mut state, after) };
         let removed = effects
             .iter()
-            .any(|effect| matches!(effect, Effect::RemoveImages { removals, .. } if *removals == [one()]));
+            .any(|effect| matches!(effect, Effect::Image(ImageEffect::RemoveImages { removals, .. }) if *removals == [one()]));
         assert_eq!(removed, goes, "{after}: {effects:?}");
         assert_eq!(state.running(), usize::from(goes), "it shows in the transfers");
     }
@@ -149,7 +159,7 @@ fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
 fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
     let mut state = state();
     let effects = press(&mut state, "j _ _ D");
-    let Some(Effect::Removals(targets)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Image(ImageEffect::Removals(targets))) = effects.last() else { panic!("{effects:?}") };
     let targets = targets.clone();
     assert_eq!(targets.len(), 2, "{targets:?}");
     let refused = Error::new(Kind::NotAllowed, "remove glance://lab/x", "it belongs to another project");
@@ -159,20 +169,24 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
     let lines: Vec<String> = popup.lines().into_iter().map(|(_, line)| line).collect();
     assert!(lines.iter().any(|line| line.contains("it belongs to another project")), "{lines:?}");
     let effects = press(&mut state, "y");
-    let [Effect::RemoveImages { job, removals }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Image(ImageEffect::RemoveImages { job, removals })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
     assert_eq!(*removals, [fine]);
     assert!(state.catalog.marked.is_empty());
     // Its source is listed again.
     let effects = update(&mut state, Msg::JobDone(*job, Ok(("removed".into(), None))));
     assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::List { source, .. } if source == "lab")),
+        effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { source, .. }) if source == "lab")),
         "{effects:?}"
     );
     // Where none may go, y only closes.
     let effects = press(&mut state, "D");
-    let Some(Effect::Removals(targets)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Image(ImageEffect::Removals(targets))) = effects.last() else { panic!("{effects:?}") };
     update(&mut state, Msg::Removals(targets.clone(), vec![Err(refused)]));
-    assert!(!press(&mut state, "y").iter().any(|effect| matches!(effect, Effect::RemoveImages { .. })));
+    assert!(
+        !press(&mut state, "y").iter().any(|effect| matches!(effect, Effect::Image(ImageEffect::RemoveImages { .. })))
+    );
 }
 
 #[test]
@@ -181,13 +195,16 @@ fn on_a_page_the_version_that_is_selected_is_tagged_and_removed() {
     update(&mut state, Msg::Tags(Ok(vec!["1.0".into(), "2.0".into()])));
     press(&mut state, "tab");
     let effects = press(&mut state, "j t n e w enter");
-    let Some(Effect::Tag { target: Target::Reference(reference), new, .. }) = effects.last() else {
+    let Some(Effect::Image(ImageEffect::Tag { target: Target::Reference(reference), new, .. })) = effects.last() else {
         panic!("{effects:?}")
     };
     assert_eq!((reference.to_string().as_str(), new.as_str()), ("oci://lab.example/physics/gromacs:1.0", "new"));
     let effects = press(&mut state, "D");
     let expected = Target::Reference("lab.example/physics/gromacs:1.0".parse().unwrap());
-    assert!(matches!(effects.as_slice(), [Effect::Removals(targets)] if *targets == [expected]), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Removals(targets))] if *targets == [expected]),
+        "{effects:?}"
+    );
 }
 
 #[test]
@@ -209,14 +226,20 @@ fn signing_in_asks_in_popups_and_lists_the_source_anew() {
     ask(&mut state, 4, QuestionKind::Text);
     assert_eq!(press(&mut state, "esc"), [Effect::Answer(4, None)]);
     let effects = update(&mut state, Msg::JobDone(*job, Ok(("signed in".into(), None))));
-    assert!(matches!(effects.as_slice(), [Effect::List { source, query: None }] if source == "lab"), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [Effect::List(ListEffect::List { source, query: None })] if source == "lab"),
+        "{effects:?}"
+    );
 }
 
 #[test]
 fn rows_on_the_screen_are_looked_at_once_and_show_what_was_told() {
     let mut state = crate::keys::state();
     let effects = press(&mut state, "r");
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Look(rows) if rows.len() == 3)), "{effects:?}");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::Look(rows)) if rows.len() == 3)),
+        "{effects:?}"
+    );
     assert_eq!(press(&mut state, "j"), [], "they are being looked at");
     let version = Version {
         tag: "1.19".into(),
@@ -239,7 +262,7 @@ fn a_click_selects_and_a_second_one_opens() {
     assert_eq!(state.catalog.at.selected, 1);
     let effects = update(&mut state, Msg::Click(5, 4));
     assert!(
-        matches!(effects.as_slice(), [Effect::Image { target: Target::Row { name, .. }, .. }] if name == "physics/gromacs")
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Image { target: Target::Row { name, .. }, .. })] if name == "physics/gromacs")
     );
     // The tabs of the page that opened.
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
@@ -276,7 +299,7 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
 fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
     use wharf::core::portal::share::Offer;
     let mut state = state();
-    assert_eq!(press(&mut state, "5"), [Effect::Offers]);
+    assert_eq!(press(&mut state, "5"), [Effect::Share(ShareEffect::Offers)]);
     assert!(press(&mut state, "a").is_empty(), "nothing is there yet");
     let offer = Offer {
         id: "site/x".into(),
@@ -291,16 +314,24 @@ fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
     };
     update(&mut state, Msg::Offers(vec![offer], Vec::new()));
     let effects = press(&mut state, "a");
-    let [Effect::AnswerOffer { job, accept: true, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Share(ShareEffect::AnswerOffer { job, accept: true, .. })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
     let after = update(&mut state, Msg::JobDone(*job, Ok(("accepted".into(), None))));
-    assert_eq!(after, [Effect::List { source: "lab".into(), query: None }, Effect::Offers]);
-    assert!(matches!(press(&mut state, "x").as_slice(), [Effect::AnswerOffer { accept: false, .. }]));
+    assert_eq!(
+        after,
+        [Effect::List(ListEffect::List { source: "lab".into(), query: None }), Effect::Share(ShareEffect::Offers)]
+    );
+    assert!(matches!(
+        press(&mut state, "x").as_slice(),
+        [Effect::Share(ShareEffect::AnswerOffer { accept: false, .. })]
+    ));
 }
 
 #[test]
 fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     let mut state = with_clouds();
-    assert_eq!(press(&mut state, "j s"), [Effect::Projects("lab".into())]);
+    assert_eq!(press(&mut state, "j s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
     update(&mut state, Msg::Projects("lab".into(), Ok(projects)));
     let biology = "b".repeat(32);
@@ -314,7 +345,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
         ]
     );
     let asked = press(&mut state, "_ _ enter");
-    let [Effect::SharePlans(target, to)] = asked.as_slice() else { panic!("{asked:?}") };
+    let [Effect::Share(ShareEffect::SharePlans(target, to))] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(to, &[Receiver::Project(biology.clone()), Receiver::Community]);
     // One of them cannot: the others still can, and it says why.
     let refused = Error::new(Kind::NotFound, "plan a share", "you may not see it").hint("ask for its id");
@@ -328,7 +359,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     }
     let effects = press(&mut state, "enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::Share { to: Receiver::Project(project), .. }] if *project == biology),
+        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if *project == biology),
         "{effects:?}"
     );
 }
@@ -340,14 +371,14 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     volume.kind = ImageKind::Volume;
     let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(RowSet::build(vec![volume])))));
     crate::keys::run(&mut state, effects);
-    assert_eq!(press(&mut state, "s"), [Effect::Projects("lab".into())]);
+    assert_eq!(press(&mut state, "s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
     assert_eq!(labels(&state)[0], "give it away = :give");
     assert!(press(&mut state, "enter").is_empty());
     assert!(crate::screens::draw(&mut state, (100, 24)).contains("You lose it"));
     assert!(press(&mut state, "enter").is_empty(), "the careful answer is the default");
     press(&mut state, "s enter");
     let effects = press(&mut state, "y");
-    let [Effect::Give { job, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Share(ShareEffect::Give { job, .. })] = effects.as_slice() else { panic!("{effects:?}") };
     let job = *job;
     let given = Given {
         id: "lab/transfer/x".into(),
@@ -361,7 +392,7 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     assert_eq!(copied, [Effect::Copy("transfer 9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55 key 0123abcd".into())]);
     press(&mut state, "esc");
     let after = update(&mut state, Msg::JobDone(job, Ok(("it waits".into(), None))));
-    assert!(after.contains(&Effect::List { source: "lab".into(), query: None }), "{after:?}");
+    assert!(after.contains(&Effect::List(ListEffect::List { source: "lab".into(), query: None })), "{after:?}");
     assert!(!crate::screens::draw(&mut state, (100, 24)).contains("0123abcd"));
 }
 
@@ -372,7 +403,7 @@ fn a_gift_is_taken_with_the_line_that_its_giver_sent() {
     update(&mut state, Msg::Paste("transfer 9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55 key 0123abcd".into()));
     assert!(press(&mut state, "enter").is_empty(), "there are two clouds: which one?");
     let effects = press(&mut state, "down enter");
-    let [Effect::Take { offer, key, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Share(ShareEffect::Take { offer, key, .. })] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((offer.as_str(), key.reveal()), ("other/transfer/9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55", "0123abcd"));
     // Without the key, that is asked for and not shown.
     press(&mut state, "t");
@@ -380,7 +411,10 @@ fn a_gift_is_taken_with_the_line_that_its_giver_sent() {
     press(&mut state, "enter q w e");
     assert!(!crate::screens::draw(&mut state, (100, 24)).contains("qwe"));
     let effects = press(&mut state, "enter");
-    assert!(matches!(effects.as_slice(), [Effect::Take { key, .. }] if key.reveal() == "qwe"), "{effects:?}");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Take { key, .. })] if key.reveal() == "qwe"),
+        "{effects:?}"
+    );
     press(&mut state, "t n o enter");
     assert!(state.notice.as_ref().unwrap().text.contains("no transfer in it"));
 }
@@ -391,13 +425,15 @@ fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
     press(&mut state, "2");
     let workload = fake::workload("lab", "web");
     update(&mut state, Msg::Workloads(vec![workload], Vec::new()));
-    assert!(matches!(press(&mut state, "R").as_slice(), [Effect::Start { again: true, .. }]));
+    assert!(matches!(press(&mut state, "R").as_slice(), [Effect::Run(RunEffect::Start { again: true, .. })]));
     assert!(press(&mut state, "S").is_empty(), "it runs already");
     press(&mut state, "I enter");
     update(&mut state, Msg::Projects("lab".into(), Ok(vec![Project { name: "biology".into(), id: "b".into() }])));
     assert_eq!(labels(&state), ["biology = b", "nobody = :nobody"]);
     let effects = press(&mut state, "enter");
-    let [Effect::Snapshot { workload, name, to, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Run(RunEffect::Snapshot { workload, name, to, .. })] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
     assert_eq!((workload.id().0.as_str(), name.as_str()), ("lab", "web-2025-11-24"));
     assert_eq!(to, &[Receiver::Project("b".into())]);
 }
@@ -424,11 +460,11 @@ fn a_badge_can_be_asked_why_and_the_answer_copied() {
     assert!(matches!(press(&mut state, "c").as_slice(), [Effect::Copy(text)] if text.contains("sha256:")));
     // From the list as well.
     press(&mut state, "esc esc");
-    assert!(matches!(press(&mut state, "e").as_slice(), [Effect::Explain(Target::Row { .. })]));
+    assert!(matches!(press(&mut state, "e").as_slice(), [Effect::Image(ImageEffect::Explain(Target::Row { .. }))]));
     let checked = press(&mut state, "enter");
-    assert!(matches!(checked.as_slice(), [Effect::Image { .. }]));
+    assert!(matches!(checked.as_slice(), [Effect::Image(ImageEffect::Image { .. })]));
     update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
-    assert!(matches!(press(&mut state, "v").as_slice(), [Effect::Verify { anew: true, .. }]));
+    assert!(matches!(press(&mut state, "v").as_slice(), [Effect::Image(ImageEffect::Verify { anew: true, .. })]));
 }
 
 #[test]
@@ -444,6 +480,6 @@ fn a_cloud_fetches_from_the_web_what_is_typed() {
     assert_eq!(labels(&state), ["lab = glance://lab/debian-12", "other = glance://other/debian-12"]);
     let effects = press(&mut state, "enter");
     assert!(
-        matches!(effects.as_slice(), [Effect::Import { destination, .. }] if destination == "glance://lab/debian-12")
+        matches!(effects.as_slice(), [Effect::Image(ImageEffect::Import { destination, .. })] if destination == "glance://lab/debian-12")
     );
 }

@@ -25,7 +25,7 @@ use wharf::{
     tui::{
         kit::keymap::Keymap,
         model::SourceLine,
-        msg::{Effect, Msg, Slot, Target},
+        msg::{Effect, ImageEffect, ListEffect, Msg, RequestEffect, RunEffect, ShareEffect, Slot, Target},
         popups::Popup,
         state::{Screen, State},
         update::update,
@@ -191,7 +191,9 @@ pub fn state() -> State {
 
 /// Answers the plans that were asked for, and agrees to them.
 pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
-    let Some(Effect::SharePlans(target, to)) = asked.last() else { panic!("no plan is asked for: {asked:?}") };
+    let Some(Effect::Share(ShareEffect::SharePlans(target, to))) = asked.last() else {
+        panic!("no plan is asked for: {asked:?}")
+    };
     assert!(press(state, "enter").is_empty(), "without a plan nothing is shared");
     let plans = to.iter().map(|to| (to.clone(), Ok(fake::share_plan()))).collect();
     update(state, Msg::SharePlans(target.clone(), plans));
@@ -203,13 +205,13 @@ pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut others = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Search { number, sets, query, sort, order, from } => {
+            Effect::List(ListEffect::Search { number, sets, query, sort, order, from }) => {
                 let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort)), |order| order.0);
                 let candidates = from.map_or_else(|| order.clone(), |from| from.0);
                 let hits = Arc::new(search::search(&sets.0, &query, &candidates));
                 others.extend(update(state, Msg::Found { number, order: Some(order), hits }));
             }
-            Effect::Facets(sets) => others.extend(update(state, Msg::Facets(facets::count(&sets.0)))),
+            Effect::List(ListEffect::Facets(sets)) => others.extend(update(state, Msg::Facets(facets::count(&sets.0)))),
             other => others.push(other),
         }
     }
@@ -290,14 +292,17 @@ fn a_tag_that_was_asked_for_is_the_one_that_opens() {
     press(&mut state, "/ g r o : 2 0 2 3 . 3 enter");
     let effects = press(&mut state, "enter");
     let target = Target::Row { source: "lab".into(), name: "physics/gromacs".into(), tag: Some("2023.3".into()) };
-    assert_eq!(effects, [Effect::Image { target, platform: None }]);
+    assert_eq!(effects, [Effect::Image(ImageEffect::Image { target, platform: None })]);
 }
 
 #[test]
 fn enter_in_the_filter_also_asks_those_who_only_search_and_typing_does_not() {
     let mut state = state();
     assert_eq!(press(&mut state, "/ c u d a"), []);
-    assert_eq!(press(&mut state, "enter"), [Effect::List { source: "hub".into(), query: Some("cuda".into()) }]);
+    assert_eq!(
+        press(&mut state, "enter"),
+        [Effect::List(ListEffect::List { source: "hub".into(), query: Some("cuda".into()) })]
+    );
     assert_eq!(press(&mut state, "/ enter"), [], "the same words are not asked twice");
 }
 
@@ -309,14 +314,14 @@ fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
         let event = if key == "enter" { KeyCode::Enter } else { KeyCode::Char(key.chars().next().unwrap()) };
         for effect in update(&mut state, Msg::Key(KeyEvent::from(event))) {
             match effect {
-                Effect::Search { .. } => search = Some(effect),
+                Effect::List(ListEffect::Search { .. }) => search = Some(effect),
                 other => panic!("{other:?} came before the rows"),
             }
         }
     }
     let effects = run(&mut state, search.into_iter().collect());
     assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::Image { target: Target::Row { name, .. }, .. } if name == "physics/lammps")),
+        effects.iter().any(|effect| matches!(effect, Effect::Image(ImageEffect::Image { target: Target::Row { name, .. }, .. }) if name == "physics/lammps")),
         "{effects:?}"
     );
 }
@@ -356,7 +361,9 @@ pub fn launching(state: &mut State) {
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
     let effects = update(state, Msg::Image(Box::new(Ok(image))));
     assert!(
-        effects.iter().any(|effect| matches!(effect, Effect::Form { backend, .. } if backend == "docker")),
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Run(RunEffect::Form { backend, .. }) if backend == "docker")),
         "{effects:?}"
     );
     let form = Form {
@@ -367,7 +374,7 @@ pub fn launching(state: &mut State) {
         ],
     };
     let effects = update(state, Msg::Form(Ok(("docker".into(), form))));
-    assert!(matches!(effects.as_slice(), [Effect::Plan { .. }]));
+    assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]));
 }
 
 pub fn plan(state: &State) -> Plan {
@@ -400,12 +407,12 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     update(&mut state, Msg::Plan(Box::new(Ok(ready))));
     // Another answer makes the shown plan void.
     assert!(
-        matches!(press(&mut state, "j j right").as_slice(), [Effect::Plan { answers, .. }] if answers.get("network") == "none")
+        matches!(press(&mut state, "j j right").as_slice(), [Effect::Run(RunEffect::Plan { answers, .. })] if answers.get("network") == "none")
     );
     assert_eq!(press(&mut state, "L"), []);
     let ready = plan(&state);
     update(&mut state, Msg::Plan(Box::new(Ok(ready))));
-    assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Launch { .. }]));
+    assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Run(RunEffect::Launch { .. })]));
     assert_eq!(press(&mut state, "L"), [], "pressed twice is launched once");
     assert_eq!(state.running(), 1);
 }
@@ -424,7 +431,9 @@ fn answers_that_do_not_fit_are_refused_while_typing() {
 fn another_backend_asks_its_own_questions() {
     let mut state = state();
     launching(&mut state);
-    assert!(matches!(press(&mut state, "right").as_slice(), [Effect::Form { backend, .. }] if backend == "local"));
+    assert!(
+        matches!(press(&mut state, "right").as_slice(), [Effect::Run(RunEffect::Form { backend, .. })] if backend == "local")
+    );
     // The old backend's form comes too late.
     let effects = update(&mut state, Msg::Form(Ok(("docker".into(), Form::default()))));
     assert_eq!(effects, []);
@@ -437,12 +446,12 @@ fn a_failed_launch_is_kept_on_screen_and_can_be_tried_again() {
     let ready = plan(&state);
     update(&mut state, Msg::Plan(Box::new(Ok(ready))));
     let job = match press(&mut state, "L").as_slice() {
-        [Effect::Launch { job, .. }] => *job,
+        [Effect::Run(RunEffect::Launch { job, .. })] => *job,
         other => panic!("{other:?}"),
     };
     let failed = Error::new(Kind::Failed, "launch on docker", "no space left").hint("remove something");
     let effects = update(&mut state, Msg::JobDone(job, Err(failed)));
-    assert!(matches!(effects.as_slice(), [Effect::Plan { .. }]), "a new try has a plan of its own");
+    assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]), "a new try has a plan of its own");
     assert!(state.notice.as_ref().unwrap().text.contains("no space left"));
 }
 
@@ -453,7 +462,7 @@ fn sharing_several_marked_images_into_several_projects() {
     assert_eq!(state.popups.len(), 2, "one dialog for each image");
     let asked = press(&mut state, "_ _ enter");
     let first = agree(&mut state, &asked);
-    assert_eq!(first.iter().filter(|effect| matches!(effect, Effect::Share { .. })).count(), 2);
+    assert_eq!(first.iter().filter(|effect| matches!(effect, Effect::Share(ShareEffect::Share { .. }))).count(), 2);
     assert_eq!(state.running(), 2);
 }
 
@@ -463,7 +472,9 @@ fn a_project_that_is_not_listed_can_be_typed() {
     press(&mut state, "j s");
     let asked = press(&mut state, "c h e m enter");
     let effects = agree(&mut state, &asked);
-    assert!(matches!(effects.as_slice(), [Effect::Share { to: Receiver::Project(project), .. }] if project == "chem"));
+    assert!(
+        matches!(effects.as_slice(), [Effect::Share(ShareEffect::Share { to: Receiver::Project(project), .. })] if project == "chem")
+    );
 }
 
 #[test]
@@ -525,7 +536,10 @@ fn facets_are_words_of_the_filter() {
 fn a_filter_can_be_kept_and_used_again() {
     let mut state = state();
     press(&mut state, "/ l a m enter");
-    assert_eq!(press(&mut state, "ctrl-s m d enter"), [Effect::SaveFilter("md".into(), "lam".into())]);
+    assert_eq!(
+        press(&mut state, "ctrl-s m d enter"),
+        [Effect::List(ListEffect::SaveFilter("md".into(), "lam".into()))]
+    );
     press(&mut state, "esc F enter");
     assert_eq!(selected(&state), "physics/lammps");
 }
@@ -533,7 +547,8 @@ fn a_filter_can_be_kept_and_used_again() {
 #[test]
 fn lists_are_fresh_for_whoever_comes_back_and_nothing_is_asked_meanwhile() {
     let mut state = state();
-    let lists = |effects: &[Effect]| effects.iter().filter(|one| matches!(one, Effect::List { .. })).count();
+    let lists =
+        |effects: &[Effect]| effects.iter().filter(|one| matches!(one, Effect::List(ListEffect::List { .. }))).count();
     state.now += 299;
     assert_eq!(lists(&press(&mut state, "down")), 0);
     state.now += 3600;
@@ -549,17 +564,21 @@ fn a_link_can_end() {
     let link: Link =
         format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32)).parse().unwrap();
     let effects = press(&mut state, "y");
-    let Some(Effect::Link(wish)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Image(ImageEffect::Link(wish))) = effects.last() else { panic!("{effects:?}") };
     assert_eq!(wish.until, None);
     update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
     press(&mut state, "u s o o n enter");
     assert!(state.notice.as_ref().unwrap().text.contains("not a time"), "{:?}", state.notice);
     let again = wharf::core::base::text::now();
     let effects = press(&mut state, "ctrl-u 2 d enter");
-    let Some(Effect::Link(wish)) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Image(ImageEffect::Link(wish))) = effects.last() else { panic!("{effects:?}") };
     assert!(wish.until.unwrap() >= again + 2 * 86_400);
     update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
-    assert!(press(&mut state, "u enter").iter().any(|one| matches!(one, Effect::Link(wish) if wish.until.is_none())));
+    assert!(
+        press(&mut state, "u enter")
+            .iter()
+            .any(|one| matches!(one, Effect::Image(ImageEffect::Link(wish)) if wish.until.is_none()))
+    );
 }
 
 #[test]
@@ -567,7 +586,7 @@ fn a_pasted_link_opens() {
     let mut state = state();
     let link = format!("wharf:oci://lab.example/physics/gromacs@sha256:{}?tag=latest", "4f".repeat(32));
     let effects = update(&mut state, Msg::Paste(link));
-    assert!(matches!(effects.as_slice(), [Effect::OpenLink(_)]), "{effects:?} {:?}", state.notice);
+    assert!(matches!(effects.as_slice(), [Effect::Image(ImageEffect::OpenLink(_))]), "{effects:?} {:?}", state.notice);
     assert!(matches!(state.screen(), Screen::Image(_)));
 }
 
@@ -594,7 +613,7 @@ fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_on
     };
     assert_eq!(press(&mut state, "d"), [], "no version is chosen");
     let compared = press(&mut state, "tab j d");
-    let other = |effect: &Effect| matches!(effect, Effect::Compare { after, .. } if after.tag() == Some("2023.3"));
+    let other = |effect: &Effect| matches!(effect, Effect::Image(ImageEffect::Compare { after, .. }) if after.tag() == Some("2023.3"));
     assert!(compared.iter().any(other), "{compared:?}");
     press(&mut state, "tab tab tab / l o w enter o");
     assert_eq!(words(&state), ("low".to_owned(), "by package"));
@@ -615,14 +634,17 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     }
     let asked = press(&mut state, "enter");
     let fits = |asking: &Asking| asking.reason == "the paper" && asking.private && asking.until.is_some();
-    assert!(matches!(&asked[..], [Effect::Request { asking, .. }] if fits(asking)), "{asked:?}");
+    assert!(
+        matches!(&asked[..], [Effect::Request(RequestEffect::Request { asking, .. })] if fits(asking)),
+        "{asked:?}"
+    );
     // Where nothing can be admitted, the key says why.
     state.requests = false;
     press(&mut state, "R");
     assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("[requests] admitted")));
     // One key approves; marked ones go together.
     let ids = |effects: &[Effect]| match effects {
-        [Effect::Decide { requests, ruling, .. }] => {
+        [Effect::Request(RequestEffect::Decide { requests, ruling, .. })] => {
             (requests.iter().map(|one| *one.id()).collect::<Vec<_>>(), ruling.clone())
         }
         other => panic!("{other:?}"),
@@ -649,7 +671,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     }
     let class = press(&mut queue, "enter");
     assert!(
-        matches!(&class[..], [Effect::ApproveClass { rule, base, .. }] if rule == "scan" && base == "alpine:3.17"),
+        matches!(&class[..], [Effect::Request(RequestEffect::ApproveClass { rule, base, .. })] if rule == "scan" && base == "alpine:3.17"),
         "{class:?}"
     );
     // One's own is not one's to approve, and whoever may not decide is told so.
@@ -667,27 +689,36 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
 fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key() {
     let mut inbox = requests("inbox", "7");
     let opened = press(&mut inbox, "enter");
-    assert!(matches!(&opened[..], [Effect::Seen(ids), Effect::RequestTold(1)] if ids == &[1]), "{opened:?}");
+    assert!(
+        matches!(&opened[..], [Effect::Request(RequestEffect::Seen(ids)), Effect::Request(RequestEffect::RequestTold(1))] if ids == &[1]),
+        "{opened:?}"
+    );
     press(&mut inbox, "j");
     let launched = press(&mut inbox, "l");
     let fixed = |target: &Target| {
         target.words().contains("gromacs:2")
             || matches!(target, Target::Reference(reference) if reference.to_string().contains("gromacs:2"))
     };
-    assert!(matches!(&launched[..], [Effect::Image { target, .. }] if fixed(target)), "{launched:?}");
+    assert!(
+        matches!(&launched[..], [Effect::Image(ImageEffect::Image { target, .. })] if fixed(target)),
+        "{launched:?}"
+    );
     let mut inbox = requests("inbox", "7 j j");
     assert!(press(&mut inbox, "l").is_empty());
     let read = press(&mut inbox, "m");
-    assert!(matches!(&read[..], [Effect::Seen(ids)] if ids == &[1, 2]), "{read:?}");
+    assert!(matches!(&read[..], [Effect::Request(RequestEffect::Seen(ids))] if ids == &[1, 2]), "{read:?}");
     // Offers are one line of it, and lead to where they are answered.
     let offer = crate::fake::offer("gromacs");
     let mut inbox = requests("inbox", "7");
     update(&mut inbox, Msg::Offers(vec![offer], Vec::new()));
-    assert!(matches!(&press(&mut inbox, "g enter")[..], [Effect::Offers]));
+    assert!(matches!(&press(&mut inbox, "g enter")[..], [Effect::Share(ShareEffect::Offers)]));
     // A list that is long is read as one goes through it.
     let mut long = requests("empty", "6");
     let many = (0..200).map(|id| request(id, Stage::Waiting, "scan", "x")).collect();
     update(&mut long, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(many) });
     let more = press(&mut long, "G");
-    assert!(more.iter().any(|effect| matches!(effect, Effect::Requests { skip: 200, .. })), "{more:?}");
+    assert!(
+        more.iter().any(|effect| matches!(effect, Effect::Request(RequestEffect::Requests { skip: 200, .. }))),
+        "{more:?}"
+    );
 }

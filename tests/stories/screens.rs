@@ -27,7 +27,7 @@ use wharf::{
     },
     tui::{
         kit::theme::{Depth, Theme},
-        msg::{Effect, Msg},
+        msg::{Effect, ImageEffect, Msg, ShareEffect},
         state::State,
         update::update,
         view::view,
@@ -51,7 +51,7 @@ pub fn draw(state: &mut State, size: (u16, u16)) -> String {
 /// The stories whose last picture is kept.
 fn pictures() -> Vec<(&'static str, State)> {
     let mut all = Vec::new();
-    let mut first = State::new(keys::state().sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
+    let mut first = State::new(keys::state().model.sources, Vec::new(), wharf::tui::kit::keymap::Keymap::load(None));
     first.now = 1_764_000_000;
     first.begin();
     all.push(("first-run", first));
@@ -242,7 +242,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     all.push(("workload-search", searching));
     let mut removing = keys::state();
     let asked = keys::press(&mut removing, "j D");
-    let Some(Effect::Removals(targets)) = asked.last() else { panic!("{asked:?}") };
+    let Some(Effect::Image(ImageEffect::Removals(targets))) = asked.last() else { panic!("{asked:?}") };
     update(&mut removing, Msg::Removals(targets.clone(), removals()));
     all.push(("removing", removing));
     let mut jobs = keys::state();
@@ -345,7 +345,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     plan.sources[0].grants = true;
     keys::press(&mut plan, "j s");
     let asked = keys::press(&mut plan, "n o b o d y enter");
-    let [Effect::SharePlans(target, _)] = asked.as_slice() else { panic!("{asked:?}") };
+    let [Effect::Share(ShareEffect::SharePlans(target, _))] = asked.as_slice() else { panic!("{asked:?}") };
     let unseen = Error::new(Kind::NotFound, "plan a share", "you may not see a project called 'nobody' on lab")
         .hint("ask the other project for its id and give that");
     let to = |name: &str| Receiver::Project(name.into());

@@ -5,7 +5,7 @@ use wharf::{
     tui::{
         hints,
         kit::action::Action,
-        msg::{Effect, Msg},
+        msg::{Effect, Msg, RunEffect},
         screens::console,
         state::{Screen, State},
         update::update,
@@ -93,10 +93,11 @@ fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
     update(&mut state, Msg::Log(b"the first run\n".to_vec().into()));
     update(&mut state, Msg::LogEnd(Ok(())));
     let job = match press(&mut state, "S").as_slice() {
-        [Effect::Start { job, .. }] => *job,
+        [Effect::Run(RunEffect::Start { job, .. })] => *job,
         other => panic!("{other:?}"),
     };
-    let follows = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Logs { .. }));
+    let follows =
+        |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Run(RunEffect::Logs { .. })));
     assert!(follows(&update(&mut state, Msg::JobDone(job, Ok(("started".into(), None))))));
     // Somebody else starts it.
     update(&mut state, Msg::Workloads(vec![workload(Runs::Exited(1))], Vec::new()));

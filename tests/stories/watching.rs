@@ -9,7 +9,7 @@ use wharf::{
         },
     },
     tui::{
-        msg::{Effect, Msg, Slot},
+        msg::{Effect, Msg, RunEffect, Slot},
         state::{Screen, State},
         update::update,
     },
@@ -28,7 +28,7 @@ fn stopped(name: &str) -> Workload {
 /// What is to be measured from now on, if that changes.
 fn measured(effects: &[Effect]) -> Option<Vec<&str>> {
     effects.iter().rev().find_map(|effect| match effect {
-        Effect::Usage(of) => Some(of.iter().map(|(_, id)| id.as_str()).collect()),
+        Effect::Run(RunEffect::Usage(of)) => Some(of.iter().map(|(_, id)| id.as_str()).collect()),
         Effect::Leave(slots) if slots.contains(&Slot::Usage) => Some(Vec::new()),
         _ => None,
     })
@@ -147,7 +147,7 @@ fn times_are_asked_for_and_where_there_are_none_that_is_said_and_the_output_stay
     state.now = 1_764_000_000;
     let asks = |effects: &[Effect]| {
         effects.iter().find_map(|effect| match effect {
-            Effect::Logs { times, .. } => Some(*times),
+            Effect::Run(RunEffect::Logs { times, .. }) => Some(*times),
             _ => None,
         })
     };

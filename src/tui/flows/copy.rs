@@ -12,13 +12,12 @@ use crate::core::{
 };
 use crate::tui::{
     model::SourceLine,
-    msg::{Effect, Target},
+    msg::{Effect, ImageEffect, ListEffect, Target},
     popups::{
         Popup,
         pick::{Item, Pick, Purpose},
     },
     state::{Screen, State},
-    update::commands::pick,
 };
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.
@@ -46,7 +45,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
         let mut dialog =
             Pick::new(format!("Copy {} (or type where to)", target.words()), Purpose::CopyTo(target, None), items);
         dialog.free = true;
-        return pick(state, dialog);
+        return state.pick(dialog);
     }
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(|| "latest".to_owned());
     let base = within_registry(&name).rsplit('/').next().unwrap_or(&name).to_owned();
@@ -78,7 +77,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let title = format!("Copy {}{} (or type where to)", target.words(), share::only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
-    pick(state, dialog)
+    state.pick(dialog)
 }
 
 /// Where a disk image can go: clouds other than its own, and a file here. `None` for other images.
@@ -132,7 +131,7 @@ pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
         .collect();
     let mut dialog = Pick::new("Into which cloud (or type glance://CLOUD/NAME)", Purpose::Import(url), items);
     dialog.free = true;
-    pick(state, dialog)
+    state.pick(dialog)
 }
 
 /// A cloud fetches an image.
@@ -141,7 +140,7 @@ pub fn import(state: &mut State, url: String, destination: String) -> Vec<Effect
     let cloud = destination.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("").to_owned();
     state.changing.push((job, cloud));
     state.say("the cloud fetches it: 3 shows how far it is");
-    vec![Effect::Import { job, url, destination }]
+    vec![Effect::Image(ImageEffect::Import { job, url, destination })]
 }
 
 /// Opens the choice of what to narrow the list by.
@@ -180,7 +179,7 @@ pub fn sign_in(state: &mut State) -> Vec<Effect> {
     match items.as_slice() {
         // Only what asked for it is meant without being chosen.
         [only] if refused(&only.value) => sign_in_to(state, only.value.clone()),
-        _ => pick(state, Pick::new("Sign in to", Purpose::SignIn, items)),
+        _ => state.pick(Pick::new("Sign in to", Purpose::SignIn, items)),
     }
 }
 
@@ -196,7 +195,7 @@ pub fn after_change(state: &mut State, source: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     if state.sources.iter().any(|known| known.name == source && known.listing != Listing::SearchOnly) {
         state.catalog.loading(source);
-        effects.push(Effect::List { source: source.to_owned(), query: None });
+        effects.push(Effect::List(ListEffect::List { source: source.to_owned(), query: None }));
     }
     if matches!(state.screen(), Screen::Sources(_)) {
         effects.push(Effect::Health);

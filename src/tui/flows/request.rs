@@ -1,18 +1,18 @@
 //! Commands about requests and notices.
 
+use super::open;
 use crate::core::{
-    base::{quote::quote, text},
+    base::text,
     portal::requests::{Asking, Ruling},
-    request::{Dossier, Id, Request, Terms, Which},
+    request::{Id, Terms, Which},
 };
 use crate::tui::{
-    kit::{action::Action, input::Input, list::Seen},
-    msg::{Effect, Said, Target},
+    kit::{input::Input, list::Seen},
+    msg::{Effect, RequestEffect, Said, ShareEffect, Target},
     popups::{Ask, Popup, Sure},
-    rows::{NAMED, named},
-    screens::{inbox, requests},
+    rows::named,
+    screens::requests,
     state::{Screen, State},
-    update::commands,
 };
 
 /// Why somebody approves who says nothing more.
@@ -52,7 +52,7 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     }
     let target = tagged(state, target);
     let job = state.job(format!("ask for {}", target.words()));
-    vec![Effect::Request { job, target, asking }]
+    vec![Effect::Request(RequestEffect::Request { job, target, asking })]
 }
 
 /// A row whose tags have arrived while its reason was typed is meant with them.
@@ -68,27 +68,31 @@ fn tagged(state: &State, target: Target) -> Target {
 }
 
 /// Opens the list of requests.
-pub fn open(state: &mut State, which: Which) -> Vec<Effect> {
+pub fn open_list(state: &mut State, which: Which) -> Vec<Effect> {
     let page = requests::Page::new(which);
     let effect = page.again();
-    let mut effects = commands::open(state, Screen::Requests(Box::new(page)), effect);
-    effects.push(Effect::Listen { always: false });
+    let mut effects = open::open(state, Screen::Requests(Box::new(page)), effect);
+    effects.push(Effect::Request(RequestEffect::Listen { always: false }));
     effects
 }
 
 /// Opens the inbox.
 pub fn inbox(state: &mut State) -> Vec<Effect> {
-    let mut effects = commands::open(state, Screen::Inbox(inbox::Page::default()), Effect::Inbox);
-    effects.extend([Effect::Offers, Effect::Unread, Effect::Listen { always: false }]);
+    let mut effects = open::open(state, Screen::Inbox(Box::default()), Effect::Request(RequestEffect::Inbox));
+    effects.extend([
+        Effect::Share(ShareEffect::Offers),
+        Effect::Request(RequestEffect::Unread),
+        Effect::Request(RequestEffect::Listen { always: false }),
+    ]);
     effects
 }
 
 /// The store has changed: what is shown of it is read again.
 pub fn news(state: &mut State) -> Vec<Effect> {
-    let mut effects = vec![Effect::Unread];
+    let mut effects = vec![Effect::Request(RequestEffect::Unread)];
     match state.screen() {
         Screen::Requests(page) => effects.push(page.again()),
-        Screen::Inbox(_) => effects.push(Effect::Inbox),
+        Screen::Inbox(_) => effects.push(Effect::Request(RequestEffect::Inbox)),
         _ => {}
     }
     effects
@@ -100,7 +104,7 @@ fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Eff
     if let Some(Screen::Requests(page)) = state.stack.last_mut() {
         page.rows.unmark();
     }
-    vec![Effect::Decide { job, requests, ruling }]
+    vec![Effect::Request(RequestEffect::Decide { job, requests, ruling })]
 }
 
 /// Says something about a request.
@@ -112,13 +116,13 @@ pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
         Said::Newer => "ask for a newer version of",
     };
     let job = state.job(format!("{words} {}", request.called()));
-    vec![Effect::Speak { job, request, said }]
+    vec![Effect::Request(RequestEffect::Speak { job, request, said })]
 }
 
 /// A reason was given: an admission is taken back.
 pub fn taken_back(state: &mut State, request: Seen<Id>, reason: String) -> Vec<Effect> {
     let job = state.job(format!("take back the admission of {}", request.called()));
-    vec![Effect::TakeBack { job, request, reason }]
+    vec![Effect::Request(RequestEffect::TakeBack { job, request, reason })]
 }
 
 /// Conditions and a reason were typed: `until:90d only except:CVE-1 the reason`.
@@ -178,7 +182,7 @@ pub fn class(state: &mut State, base: String, rule: String, typed: &str) -> Vec<
             let job = state.job(format!("approve what '{rule}' blocks"));
             let terms = Terms { until: Some(until), ..Terms::default() };
             let ruling = Ruling { approve: true, reason: reason.to_owned(), terms, key: None };
-            vec![Effect::ApproveClass { job, base, rule, ruling }]
+            vec![Effect::Request(RequestEffect::ApproveClass { job, base, rule, ruling })]
         }
         Err(error) => {
             state.fail(&error);
@@ -187,180 +191,7 @@ pub fn class(state: &mut State, base: String, rule: String, typed: &str) -> Vec<
     }
 }
 
-/// Actions on the list of requests.
-pub fn on_requests(state: &mut State, action: Action) -> Vec<Effect> {
-    let Some(Screen::Requests(page)) = state.stack.last_mut() else { return Vec::new() };
-    match action {
-        Action::Refresh => return vec![page.again()],
-        Action::NextPane | Action::PreviousPane => {
-            page.turn(action == Action::NextPane);
-            return vec![page.again()];
-        }
-        Action::Mark => page.rows.mark(),
-        Action::MarkGroup => page.mark_group(),
-        Action::Sort => page.regroup(),
-        _ => {
-            let decides = page.decides();
-            let many = matches!(action, Action::Approve | Action::Conditions) || action == Action::Refuse && decides;
-            let seen = if many { page.rows.seen() } else { page.rows.seen_one().map(|one| vec![one]) };
-            return match page.rows.selected().cloned() {
-                Some(request) if looks(action) => on_request(state, action, &request),
-                selected => match state.seen(seen) {
-                    Some(seen) => decisive(state, action, seen, selected.as_ref(), decides),
-                    None => Vec::new(),
-                },
-            };
-        }
-    }
-    Vec::new()
-}
-
-/// Whether an action only shows something.
-fn looks(action: Action) -> bool {
-    matches!(action, Action::Open | Action::Launch)
-}
-
-fn on_request(state: &mut State, action: Action, request: &Request) -> Vec<Effect> {
-    match action {
-        Action::Open => vec![Effect::RequestTold(request.id)],
-        Action::Launch => {
-            let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
-            reference.map_or_else(Vec::new, |reference| commands::open_image(state, Target::Reference(reference), true))
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What changes something for others: only on what was seen.
-fn decisive(
-    state: &mut State,
-    action: Action,
-    seen: Vec<Seen<Id>>,
-    selected: Option<&Request>,
-    decides: bool,
-) -> Vec<Effect> {
-    let one = seen.first().cloned();
-    match (action, one) {
-        (Action::Approve, _) => {
-            let mut about = taken(state, &seen);
-            about.push("Type why, if you like. enter approves, esc does not.".to_owned());
-            ask_with(state, format!("Approve {}", named(&seen)), about, Ask::Approval(seen))
-        }
-        (Action::Conditions, _) => {
-            let mut about = taken(state, &seen);
-            about.extend([
-                "Type what you want of these, then why:".to_owned(),
-                "until:90d  it ends then; only  in this project; except:CVE-…  you take no finding but these"
-                    .to_owned(),
-            ]);
-            ask_with(state, format!("Approve {}", named(&seen)), about, Ask::Conditions(seen))
-        }
-        (Action::Revoke, Some(one)) => {
-            let title = format!("Take back the admission of {}", one.called());
-            let about = vec![
-                "Nobody's policy lets it pass from then on; what runs keeps running.".to_owned(),
-                "Why? Everybody who uses it reads it.".to_owned(),
-            ];
-            ask_with(state, title, about, Ask::TakeBack(one))
-        }
-        (Action::Refuse, _) if decides => {
-            let title = format!("Reject {}", named(&seen));
-            ask_with(state, title, vec!["Why? Whoever asked reads it.".to_owned()], Ask::Refusal(seen))
-        }
-        (Action::Refuse, Some(one)) => {
-            let question = format!("Take your {} back?", one.called());
-            state.popups.push(Popup::Confirm { question, sure: Sure::Withdraw(one) });
-            Vec::new()
-        }
-        (Action::AskBack, Some(one)) => {
-            let title = format!("Ask about {}", one.called());
-            let about = vec!["What do you want to know? It waits for the answer.".to_owned()];
-            ask_with(state, title, about, Ask::AskedBack(one))
-        }
-        (Action::AddTo, Some(one)) => {
-            let asked = selected.and_then(Request::question);
-            let (title, about) = match asked {
-                Some(question) => {
-                    (format!("Answer for {}", one.called()), quote(&question.person, &question.words, 68))
-                }
-                None => (format!("Add to {}", one.called()), Vec::new()),
-            };
-            ask_with(state, title, about, Ask::Addition(one))
-        }
-        (Action::Renew, Some(one)) => speak(state, one, Said::Newer),
-        (Action::ApproveClass, Some(_)) => {
-            let Some(request) = selected else { return Vec::new() };
-            let (base, rule) = (request.base().to_owned(), request.rule().to_owned());
-            let on = if base.is_empty() { String::new() } else { format!(" on {base}") };
-            let about = vec![
-                format!(
-                    "You take the rule '{rule}' and nothing else: what anything else holds back, too, still waits."
-                ),
-                "Type until when (like 90d), then why.".to_owned(),
-            ];
-            ask_with(state, format!("Approve all that '{rule}' blocks{on}"), about, Ask::Class(base, rule))
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What an approval of these would take. Of many, each stands below its name, as far as there is room.
-fn taken(state: &State, seen: &[Seen<Id>]) -> Vec<String> {
-    let Screen::Requests(page) = state.screen() else { return Vec::new() };
-    let all = page.rows.all().unwrap_or_default();
-    let lines = |one: &Seen<Id>| {
-        let request = all.iter().find(|request| request.id == *one.id());
-        request.and_then(|request| request.dossier.as_ref()).map_or_else(Vec::new, Dossier::taken)
-    };
-    match seen {
-        [one] => lines(one),
-        many => {
-            let more = many.len().saturating_sub(NAMED);
-            let told = many
-                .iter()
-                .take(NAMED)
-                .flat_map(|one| std::iter::once(format!("{}:", one.called())).chain(lines(one).into_iter().skip(1)));
-            let more = (more > 0).then(|| format!("and {more} more, with all that holds them back"));
-            std::iter::once("You take what holds each of them back:".to_owned()).chain(told).chain(more).collect()
-        }
-    }
-}
-
 fn ask_with(state: &mut State, title: String, about: Vec<String>, ask: Ask) -> Vec<Effect> {
     state.popups.push(Popup::Line { title, about, input: Input::default(), ask });
     Vec::new()
-}
-
-/// Actions on the inbox.
-pub fn on_inbox(state: &mut State, action: Action) -> Vec<Effect> {
-    let Some(Screen::Inbox(page)) = state.stack.last_mut() else { return Vec::new() };
-    match action {
-        Action::Refresh => return vec![Effect::Inbox, Effect::Offers],
-        Action::MarkRead => {
-            let read = page.read_all();
-            return state.seen(read).map(Effect::Seen).into_iter().collect();
-        }
-        Action::Open if page.is_offers() => return commands::run(state, Action::Offers),
-        _ => {}
-    }
-    let Some(notice) = page.selected().cloned() else { return Vec::new() };
-    match action {
-        Action::Open => {
-            page.read(&[notice.id]);
-            let mut effects = vec![Effect::Seen(vec![notice.id])];
-            match (notice.request, &notice.warning) {
-                (Some(request), None) => effects.push(Effect::RequestTold(request)),
-                _ => {
-                    let (title, text) = notice.letter();
-                    state.popups.push(Popup::text(title, text));
-                }
-            }
-            effects
-        }
-        Action::Launch => {
-            let image = notice.launchable().map(Target::Reference);
-            image.map_or_else(Vec::new, |image| commands::open_image(state, image, true))
-        }
-        _ => Vec::new(),
-    }
 }

@@ -11,7 +11,7 @@ use crate::core::{
 use crate::tui::{
     kit::{input::Input, list::Seen},
     model::SourceLine,
-    msg::{Effect, Target},
+    msg::{Effect, RunEffect, ShareEffect, Target},
     popups::{
         Ask, Popup, Sure,
         agree::{self, Agree},
@@ -19,7 +19,6 @@ use crate::tui::{
     },
     rows::WorkloadId,
     state::{Screen, State},
-    update::commands::pick,
 };
 
 /// The choice that gives a volume away.
@@ -96,8 +95,8 @@ pub fn share(state: &mut State, target: Target, platform: Option<String>) -> Vec
     let mut dialog = Pick::new(title, Purpose::Share(target, None), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog);
-    vec![Effect::Projects(cloud)]
+    state.pick(dialog);
+    vec![Effect::Share(ShareEffect::Projects(cloud))]
 }
 
 /// That one platform of an image is meant.
@@ -143,7 +142,7 @@ fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) ->
     let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog)
+    state.pick(dialog)
 }
 
 /// Projects for a dialog that asks for them, if it is still open.
@@ -183,7 +182,7 @@ pub fn chosen(state: &mut State, target: Target, platform: Option<String>, value
     let title = format!("Share {}{}?", title_of(state, &target), only(platform.as_deref()));
     let agree = Agree { title, target: target.clone(), platform, plans: None, top: 0 };
     state.popups.push(Popup::Agree(Box::new(agree)));
-    vec![Effect::SharePlans(target, to)]
+    vec![Effect::Share(ShareEffect::SharePlans(target, to))]
 }
 
 /// Plans came, for the popup that waits for them.
@@ -204,7 +203,7 @@ pub fn agreed(state: &mut State, target: &Target, platform: Option<&str>, to: Ve
     to.into_iter()
         .map(|to| {
             let job = state.job(format!("share {words} with {}", agree::name(&to)));
-            Effect::Share { job, target: target.clone(), platform: platform.map(str::to_owned), to }
+            Effect::Share(ShareEffect::Share { job, target: target.clone(), platform: platform.map(str::to_owned), to })
         })
         .collect()
 }
@@ -215,7 +214,7 @@ pub fn give(state: &mut State, target: Target) -> Vec<Effect> {
     if let Some(cloud) = cloud_of(state, &target) {
         state.changing.push((job, cloud));
     }
-    vec![Effect::Give { job, target }]
+    vec![Effect::Share(ShareEffect::Give { job, target })]
 }
 
 /// The key of a gift, shown this once.
@@ -257,7 +256,7 @@ pub fn gift_pasted(state: &mut State, sent: &str) -> Vec<Effect> {
         }
         (None, several) => {
             let items = several.iter().map(|cloud| Item::plain(cloud.clone(), "")).collect();
-            pick(state, Pick::new("In which cloud is it?", Purpose::TakeAt(transfer, key), items))
+            state.pick(Pick::new("In which cloud is it?", Purpose::TakeAt(transfer, key), items))
         }
     }
 }
@@ -272,7 +271,7 @@ pub fn take_at(state: &mut State, cloud: &str, transfer: &str, key: Option<Secre
     };
     let job = state.job(format!("take a volume on {cloud}"));
     state.changing.push((job, cloud.to_owned()));
-    vec![Effect::Take { job, offer: format!("{cloud}/transfer/{transfer}"), key }]
+    vec![Effect::Share(ShareEffect::Take { job, offer: format!("{cloud}/transfer/{transfer}"), key })]
 }
 
 /// Asks what the image of a workload is called. The same name later goes on with what was begun.
@@ -296,8 +295,8 @@ pub fn snapshot_named(state: &mut State, workload: Seen<WorkloadId>, name: Strin
     let mut dialog = Pick::new(format!("Share {name} with"), Purpose::Snapshot(workload, name), items);
     dialog.several = true;
     dialog.free = true;
-    pick(state, dialog);
-    vec![Effect::Projects(backend)]
+    state.pick(dialog);
+    vec![Effect::Share(ShareEffect::Projects(backend))]
 }
 
 /// Makes the image of a workload and shares it.
@@ -307,5 +306,5 @@ pub fn snapshot_for(state: &mut State, workload: Seen<WorkloadId>, name: String,
     let job = state.job(format!("make the image {name} of {}", workload.called()));
     state.changing.push((job, workload.id().0.clone()));
     state.say("making the image: 3 shows how far it is");
-    vec![Effect::Snapshot { job, workload, name, to }]
+    vec![Effect::Run(RunEffect::Snapshot { job, workload, name, to })]
 }

@@ -6,7 +6,7 @@ use crate::core::{
     portal::upkeep::Removal,
 };
 use crate::tui::{
-    msg::{Effect, Target},
+    msg::{Effect, ImageEffect, Target},
     popups::{Ask, Popup, removing::Removing},
     state::State,
 };
@@ -27,7 +27,7 @@ pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
 pub fn tagged(state: &mut State, target: Target, new: String) -> Vec<Effect> {
     let job = state.job(format!("tag {} as {new}", target.words()));
     changes(state, job, &target);
-    vec![Effect::Tag { job, target, new }]
+    vec![Effect::Image(ImageEffect::Tag { job, target, new })]
 }
 
 /// Works out what removing these would do.
@@ -36,7 +36,7 @@ pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
         return Vec::new();
     }
     state.popups.push(Popup::Removing(Box::new(Removing::new(targets.clone()))));
-    vec![Effect::Removals(targets)]
+    vec![Effect::Image(ImageEffect::Removals(targets))]
 }
 
 /// It was worked out, for the popup that waits for it.
@@ -61,7 +61,7 @@ pub fn agreed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
         changes(state, job, &Target::Reference(removal.reference.clone()));
     }
     state.catalog.marked.clear();
-    vec![Effect::RemoveImages { job, removals }]
+    vec![Effect::Image(ImageEffect::RemoveImages { job, removals })]
 }
 
 /// The list of the source that an image is in is read again after a job.

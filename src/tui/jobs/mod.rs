@@ -1,9 +1,13 @@
 //! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
 
 mod effects;
+mod images;
+mod lists;
 mod post;
 pub mod prompter;
 mod requests;
+mod running;
+mod sharing;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

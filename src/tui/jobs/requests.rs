@@ -10,12 +10,12 @@ use crate::{
             error::{Error, Kind, Result},
             text,
         },
-        portal::Portal,
+        portal::{Portal, requests::Ruling},
         request::{Event, Id, Pace, RemarkKind, Which},
     },
     tui::{
         kit::list::{Row, Seen},
-        msg::{Effect, Msg, Said, Slot},
+        msg::{Msg, RequestEffect, Said, Slot},
         rows::named,
     },
 };
@@ -46,17 +46,17 @@ async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
 
 impl Jobs {
     /// Carries out an effect about requests and notices.
-    pub(super) fn of_requests(&mut self, effect: Effect) {
+    pub(super) fn start_requests(&mut self, effect: RequestEffect) {
         let portal = self.portal.clone();
         let cx = || Context::default().within(PATIENCE);
         match effect {
-            Effect::Request { job, target, asking } => self.write(job, move |cx| async move {
+            RequestEffect::Request { job, target, asking } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
                 let done = portal.requests.ask_for(&cx, &at.to_string(), &asking).await?;
                 let standing = done.request.standing(done.pace, text::now());
                 Ok((format!("request {}: {standing} · 6 shows it", done.request.id), None))
             }),
-            Effect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
+            RequestEffect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
                 let result = cx().run("list requests", portal.requests.list(which, number(skip), number(limit))).await;
                 post.send(Msg::Requests { which, skip, result }).await;
                 if skip == 0 {
@@ -67,45 +67,19 @@ impl Jobs {
                     post.send(Msg::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }
             }),
-            Effect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
+            RequestEffect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
                 let told = cx().run("show a request", portal.requests.told(id)).await;
                 post.send(Msg::RequestTold(Box::new(told))).await;
             }),
-            Effect::Decide { job, requests, ruling } => {
-                let asker = Arc::new(self.asker());
-                self.write(job, move |cx| async move {
-                    let mut failed: Vec<Error> = Vec::new();
-                    let mut done: Vec<Seen<Id>> = Vec::new();
-                    for one in requests {
-                        cx.progress.phase(one.called());
-                        let decided = async {
-                            as_shown(&portal, &one).await?;
-                            portal.requests.decide(&cx, asker.clone(), *one.id(), &ruling).await
-                        };
-                        match decided.await {
-                            Ok(_) => done.push(one),
-                            Err(error) => failed.push(error),
-                        }
-                    }
-                    let verb = if ruling.approve { "approved" } else { "rejected" };
-                    let count = failed.len();
-                    match failed.into_iter().next() {
-                        Some(error) if done.is_empty() => Err(error),
-                        Some(error) => {
-                            Err(error.during(format!("{verb} {}; {count} not, the first of them", named(&done))))
-                        }
-                        None => Ok((format!("{verb} {}", named(&done)), None)),
-                    }
-                });
-            }
-            Effect::ApproveClass { job, base, rule, ruling } => {
+            RequestEffect::Decide { job, requests, ruling } => self.decide(job, requests, ruling),
+            RequestEffect::ApproveClass { job, base, rule, ruling } => {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     let class = portal.requests.approve_class(&cx, asker, (&base, &rule), &ruling).await?;
                     Ok((format!("class {class}: what '{rule}' blocks is admitted {}", ruling.terms.words()), None))
                 });
             }
-            Effect::TakeBack { job, request, reason } => {
+            RequestEffect::TakeBack { job, request, reason } => {
                 let asker = Arc::new(self.asker());
                 self.write(job, move |cx| async move {
                     as_shown(&portal, &request).await?;
@@ -113,7 +87,7 @@ impl Jobs {
                     Ok((format!("taken back: {} (request {})", done.admitted_at(), done.id), None))
                 });
             }
-            Effect::Speak { job, request, said } => self.write(job, move |cx| async move {
+            RequestEffect::Speak { job, request, said } => self.write(job, move |cx| async move {
                 let id = *request.id();
                 let request = match said {
                     Said::Question(words) => {
@@ -125,10 +99,10 @@ impl Jobs {
                 };
                 Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
             }),
-            Effect::Inbox => self.read(Slot::Inbox, move |post| async move {
+            RequestEffect::Inbox => self.read(Slot::Inbox, move |post| async move {
                 post.send(Msg::Inbox(cx().run("read the inbox", portal.inbox.notices(NOTICES)).await)).await;
             }),
-            Effect::Seen(notices) => self.read(Slot::Unread, move |post| async move {
+            RequestEffect::Seen(notices) => self.read(Slot::Unread, move |post| async move {
                 let seen: Result<Option<i64>> = async {
                     portal.inbox.mark_read(&notices).await?;
                     portal.inbox.unread().await
@@ -138,33 +112,64 @@ impl Jobs {
                     post.send(Msg::Unread(count)).await;
                 }
             }),
-            Effect::Unread => self.read(Slot::Unread, move |post| async move {
+            RequestEffect::Unread => self.read(Slot::Unread, move |post| async move {
                 if let Ok(Some(count)) = cx().run("count the inbox", portal.inbox.unread()).await {
                     post.send(Msg::Unread(count)).await;
                 }
             }),
-            Effect::Me => self.read(Slot::Me, move |post| async move {
+            RequestEffect::Me => self.read(Slot::Me, move |post| async move {
                 if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.me_if_there()).await {
                     post.send(Msg::Me(me)).await;
                 }
             }),
-            Effect::Listen { always } => {
-                if always && !portal.requests.hears_changes() {
-                    return;
-                }
-                self.read(Slot::News, move |post| async move {
-                    loop {
-                        match portal.requests.changed().await {
-                            Ok(()) => {
-                                tokio::time::sleep(GATHER).await;
-                                post.send(Msg::News).await;
-                            }
-                            Err(_) => tokio::time::sleep(AWAY).await,
-                        }
-                    }
-                });
-            }
-            _ => {}
+            RequestEffect::Listen { always } => self.listen(always),
         }
+    }
+
+    /// Decides on requests one by one: those that have changed since they were shown are left alone.
+    fn decide(&mut self, job: u64, requests: Vec<Seen<Id>>, ruling: Ruling) {
+        let portal = self.portal.clone();
+        let asker = Arc::new(self.asker());
+        self.write(job, move |cx| async move {
+            let mut failed: Vec<Error> = Vec::new();
+            let mut done: Vec<Seen<Id>> = Vec::new();
+            for one in requests {
+                cx.progress.phase(one.called());
+                let decided = async {
+                    as_shown(&portal, &one).await?;
+                    portal.requests.decide(&cx, asker.clone(), *one.id(), &ruling).await
+                };
+                match decided.await {
+                    Ok(_) => done.push(one),
+                    Err(error) => failed.push(error),
+                }
+            }
+            let verb = if ruling.approve { "approved" } else { "rejected" };
+            let count = failed.len();
+            match failed.into_iter().next() {
+                Some(error) if done.is_empty() => Err(error),
+                Some(error) => Err(error.during(format!("{verb} {}; {count} not, the first of them", named(&done)))),
+                None => Ok((format!("{verb} {}", named(&done)), None)),
+            }
+        });
+    }
+
+    /// Hears of changes of the store while a screen shows it, or all the time where that costs nothing.
+    fn listen(&mut self, always: bool) {
+        let portal = self.portal.clone();
+        if always && !portal.requests.hears_changes() {
+            return;
+        }
+        self.read(Slot::News, move |post| async move {
+            loop {
+                match portal.requests.changed().await {
+                    Ok(()) => {
+                        tokio::time::sleep(GATHER).await;
+                        post.send(Msg::News).await;
+                    }
+                    Err(_) => tokio::time::sleep(AWAY).await,
+                }
+            }
+        });
     }
 }

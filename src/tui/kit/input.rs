@@ -151,6 +151,16 @@ fn too_long(count: usize) -> String {
     format!("not pasted: {} characters, and a line takes {}", text::count(count as u64), text::count(LONGEST as u64))
 }
 
+/// Whether a key leaves what is being typed: ctrl-c does, as in a shell.
+pub fn leaves(key: &KeyEvent) -> bool {
+    key.code == KeyCode::Esc || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
+}
+
+/// Whether a key can be no part of a text.
+pub fn is_command(key: &KeyEvent) -> bool {
+    matches!(key.code, KeyCode::F(_)) || key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

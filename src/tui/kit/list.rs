@@ -73,7 +73,12 @@ pub struct Shown<'a> {
     pub chosen: bool,
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    /// A list of one line each, with so many lines of the terminal above it.
+    pub fn of(list: impl Walk + 'a, above: u16) -> Self {
+        Self { list: Box::new(list), above, each: 1, chosen: true }
+    }
+
     /// Keeps what is chosen inside and in sight; a page has two lines above it.
     pub fn settle(mut self, page: usize) {
         let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);

@@ -11,9 +11,8 @@ use self::{agree::Agree, pick::Pick, removing::Removing};
 use super::{
     kit::{input::Input, list::Seen},
     msg::{LinkWish, Target},
-    rows::WorkloadId,
 };
-use crate::core::{portal::requests::Ruling, request::Id};
+use crate::core::{launch::usage::WorkloadId, portal::requests::Ruling, request::Id};
 
 /// What the answer to a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,20 @@
 //! A terminal inside a workload, embedded. Every key goes to it but one.
 
+use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Frame, layout::Rect, text::Line};
 use tui_term::widget::PseudoTerminal;
 
 use crate::{
     core::{base::error::Error, launch::plan::Workload},
-    tui::kit::{
-        theme::Theme,
-        widgets::{above, fit, put, row},
+    tui::{
+        kit::{
+            action::Action,
+            theme::Theme,
+            widgets::{above, fit, put, row},
+        },
+        model::Model,
+        msg::{Effect, Go, RunEffect, Slot},
     },
 };
 
@@ -63,6 +69,58 @@ impl Page {
                 theme.style("selected"),
             ),
         );
+    }
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "console"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        (format!("Terminal in {}", self.workload.name), String::new())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {
+        self.view(frame, area, theme);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        &[]
+    }
+
+    fn is_typing(&self) -> bool {
+        true
+    }
+
+    fn takes_all_keys(&self) -> bool {
+        true
+    }
+
+    fn typing_hints(&self) -> (Action, &'static [(&'static str, &'static str)]) {
+        (Action::Back, &[("ctrl-]", "leave")])
+    }
+
+    fn type_key(&mut self, key: &KeyEvent, _model: &mut Model) -> Vec<Effect> {
+        if self.ended.is_some() || leaves(key) {
+            return vec![Effect::Go(Go::Back)];
+        }
+        let application = self.parser.screen().application_cursor();
+        bytes(key, application).map(|bytes| Effect::Run(RunEffect::Type(Bytes::from(bytes)))).into_iter().collect()
+    }
+
+    fn paste(&mut self, text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
+        Ok(vec![Effect::Run(RunEffect::Type(Bytes::copy_from_slice(text.as_bytes())))])
+    }
+
+    fn resized(&mut self, model: &Model) -> Vec<Effect> {
+        self.resize(model.size);
+        let (columns, rows) = inner(model.size);
+        vec![Effect::Run(RunEffect::Resize(columns, rows))]
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Terminal]
     }
 }
 

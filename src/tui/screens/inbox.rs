@@ -18,11 +18,16 @@ use crate::{
             notice::{Notice, Topic},
         },
     },
-    tui::kit::{
-        action::Action,
-        list::{Row, Rows, Unseen, Walk},
-        theme::Theme,
-        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
+    tui::{
+        kit::{
+            action::Action,
+            list::{Row, Rows, Shown, Unseen, Walk},
+            theme::Theme,
+            widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
+        },
+        model::Model,
+        msg::{Effect, Go, RequestEffect, ShareEffect, Slot, Target},
+        popups::Popup,
     },
 };
 
@@ -131,7 +136,7 @@ impl Page {
     }
 
     /// Why an action cannot be used now.
-    pub fn disabled(&self, action: Action) -> Option<&'static str> {
+    fn refuses(&self, action: Action) -> Option<&'static str> {
         let selected = self.selected();
         match action {
             Action::Open if self.rows.selected().is_none() => Some("nothing is selected: ↑ ↓ choose one"),
@@ -222,5 +227,90 @@ impl Page {
                 put(frame, row(below, number as u16 + 1), dim(&line));
             }
         }
+    }
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "inbox"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        ("Inbox".to_owned(), self.summary())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        &[A::Open, A::Launch, A::MarkRead, A::Requests, A::Refresh, A::Catalog, A::Back, A::Help]
+    }
+
+    fn hides(&self, action: Action) -> bool {
+        // Nothing is promised that is not there.
+        action == Action::Launch && self.selected().is_none_or(|one| one.launchable().is_none())
+    }
+
+    fn words(&self, action: Action) -> &'static str {
+        let warned = self.selected().is_some_and(|one| one.warning.is_some());
+        if action == Action::Launch && warned { "launch the fixed one" } else { action.words() }
+    }
+
+    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+        self.refuses(action).map(str::to_owned)
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        Some(Shown::of(&mut self.rows, 2))
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Refresh => return vec![Effect::Request(RequestEffect::Inbox), Effect::Share(ShareEffect::Offers)],
+            Action::MarkRead => {
+                let read = self.read_all();
+                return model.seen(read).map(|ids| Effect::Request(RequestEffect::Seen(ids))).into_iter().collect();
+            }
+            Action::Open if self.is_offers() => return vec![Effect::Go(Go::Do(Action::Offers))],
+            _ => {}
+        }
+        let Some(notice) = self.selected().cloned() else { return Vec::new() };
+        match action {
+            Action::Open => {
+                self.read(&[notice.id]);
+                let mut effects = vec![Effect::Request(RequestEffect::Seen(vec![notice.id]))];
+                match (notice.request, &notice.warning) {
+                    (Some(request), None) => effects.push(Effect::Request(RequestEffect::RequestTold(request))),
+                    _ => {
+                        let (title, text) = notice.letter();
+                        model.popups.push(Popup::text(title, text));
+                    }
+                }
+                effects
+            }
+            Action::Launch => {
+                let image = notice.launchable().map(Target::Reference);
+                image.map(|target| Effect::Go(Go::Image { target, launch: true })).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn read_again(&self) -> Vec<Effect> {
+        vec![
+            Effect::Request(RequestEffect::Inbox),
+            Effect::Share(ShareEffect::Offers),
+            Effect::Request(RequestEffect::Listen { always: false }),
+        ]
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.error.iter().map(Error::told).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Inbox, Slot::Request, Slot::News]
     }
 }

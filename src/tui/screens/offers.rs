@@ -11,10 +11,15 @@ use crate::{
         base::{error::Error, text},
         portal::share::Offer,
     },
-    tui::kit::{
-        list::{Rows, Walk},
-        theme::Theme,
-        widgets::{above, below, cell, failures, gone_words, put, row, select},
+    tui::{
+        kit::{
+            action::Action,
+            list::{Rows, Shown, Walk},
+            theme::Theme,
+            widgets::{above, below, cell, failures, gone_words, put, row, select},
+        },
+        model::Model,
+        msg::{Effect, Go, ShareEffect, Slot, Target},
     },
 };
 
@@ -79,5 +84,86 @@ impl Page {
         if let Some(words) = words {
             put(frame, row(area, area.height.saturating_sub(1)), dim(&words));
         }
+    }
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "offers"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        let waiting = self.rows.all().map_or_else(String::new, |all| format!("{} waiting", all.len()));
+        ("Offers".to_owned(), waiting)
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        &[A::Accept, A::Reject, A::Take, A::Open, A::Refresh, A::Catalog, A::Back, A::Help]
+    }
+
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        let selected = self.rows.selected();
+        let why = match action {
+            Action::Accept if selected.is_some_and(|offer| offer.outgoing) => "it is your own: x takes it back",
+            Action::Accept | Action::Reject | Action::Open if selected.is_none() => {
+                if self.rows.count() == 0 {
+                    "nothing waits for an answer"
+                } else {
+                    "nothing is selected: ↑ ↓ choose one"
+                }
+            }
+            Action::Take if !model.sources.iter().any(|source| source.grants) => "no cloud is configured here",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        Some(Shown::of(&mut self.rows, 2))
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Refresh => return vec![Effect::Share(ShareEffect::Offers)],
+            Action::Take => return vec![Effect::Go(Go::Take)],
+            _ => {}
+        }
+        let Some(selected) = self.rows.selected() else { return Vec::new() };
+        match action {
+            Action::Open => {
+                let target = Target::Reference(selected.reference.clone());
+                vec![Effect::Go(Go::Image { target, launch: false })]
+            }
+            Action::Accept | Action::Reject => {
+                let source = selected.source.clone();
+                let Some(offer) = model.seen(self.rows.seen_one()) else { return Vec::new() };
+                let accept = action == Action::Accept;
+                let job = model.job(format!("{} {}", action.words(), offer.called()));
+                model.changing.push((job, source));
+                vec![Effect::Share(ShareEffect::AnswerOffer { job, offer, accept })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn read_again(&self) -> Vec<Effect> {
+        vec![Effect::Share(ShareEffect::Offers)]
+    }
+
+    fn after_job(&self, _changed: bool) -> Vec<Effect> {
+        vec![Effect::Share(ShareEffect::Offers)]
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.failed.iter().map(|(_, error)| error.told()).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Offers]
     }
 }

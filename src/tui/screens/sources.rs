@@ -10,12 +10,13 @@ use crate::{
     core::portal::doctor::Finding,
     tui::{
         kit::{
-            list::Position,
+            action::Action,
+            list::{Lines, Position, Shown},
             theme::{Depth, Theme},
             widgets::{fit, put, row, wrap},
         },
-        model::SourceLine,
-        msg::HealthLine,
+        model::{Model, SourceLine},
+        msg::{Effect, HealthLine, Slot},
     },
 };
 
@@ -132,4 +133,44 @@ fn state_line(
 fn details(text: &str, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let parts = wrap(text, width.saturating_sub(13).max(10));
     parts.into_iter().map(|part| Line::styled(format!("            {part}"), theme.style("dim"))).collect()
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "sources"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        ("Sources".to_owned(), String::new())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, &model.sources, &model.findings, theme);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        &[Action::Refresh, Action::SignIn, Action::Catalog, Action::Back, Action::Help]
+    }
+
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        let nowhere = !model.sources.iter().any(|source| source.signs_in);
+        (action == Action::SignIn && nowhere).then(|| "no source here takes a sign-in".to_owned())
+    }
+
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
+        let count = self.count(&model.sources, &model.findings, model.size);
+        Some(Shown { chosen: false, ..Shown::of(Lines(&mut self.at, count), 1) })
+    }
+
+    fn act(&mut self, action: Action, _model: &mut Model) -> Vec<Effect> {
+        if action != Action::Refresh {
+            return Vec::new();
+        }
+        *self = Self::default();
+        vec![Effect::Health]
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Health]
+    }
 }

@@ -10,16 +10,23 @@ use crate::{
     core::base::{error::Kind, text},
     tui::{
         kit::{
-            list::{Rows, Walk},
+            action::Action,
+            list::{Rows, Shown, Walk},
             theme::Theme,
             widgets::{bar, fit, put, row, select},
         },
-        model::Job,
+        model::{Job, Model},
+        msg::Effect,
+        popups::Popup,
     },
 };
 
+/// The screen. The jobs are in the model: the header of every screen counts them.
+#[derive(Debug, Default)]
+pub struct Page;
+
 /// Draws the list; two lines a job.
-pub fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now: i64) {
+fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now: i64) {
     if rows.count() == 0 {
         put(frame, row(area, 1), Line::styled("  nothing has been sent or launched yet", theme.style("text")));
         return put(
@@ -56,7 +63,7 @@ pub fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, 
 }
 
 /// All about one, to be read.
-pub fn told(job: &Job, now: i64) -> String {
+fn told(job: &Job, now: i64) -> String {
     let how = match &job.ended {
         None => format!("… {}", progress(job, 0, now).trim()),
         Some(Ok(words)) => format!("✓ {words}"),
@@ -86,5 +93,48 @@ fn progress(job: &Job, width: usize, now: i64) -> String {
             if note.phase.is_empty() { "starting" } else { &note.phase },
             text::age(job.started, now)
         ),
+    }
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "transfers"
+    }
+
+    fn header(&self, model: &Model) -> (String, String) {
+        ("Transfers".to_owned(), format!("{} running", model.running()))
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        view(frame, area, &model.jobs, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        &[Action::Open, Action::Stop, Action::Catalog, Action::Back, Action::Help]
+    }
+
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        let ended = model.jobs.selected().is_none_or(|job| job.ended.is_some());
+        (action == Action::Stop && ended).then(|| "it does not run".to_owned())
+    }
+
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
+        Some(Shown { each: 2, ..Shown::of(&mut model.jobs, 1) })
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Stop => {
+                let seen = model.jobs.seen_one();
+                model.seen(seen).map(Effect::Cancel).into_iter().collect()
+            }
+            Action::Open => {
+                if let Some(text) = model.jobs.selected().map(|job| told(job, model.now)) {
+                    model.popups.push(Popup::text("Transfer", text));
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
     }
 }

@@ -16,14 +16,19 @@ use crate::{
             text,
         },
         launch::{
-            plan::Workload,
+            plan::{State, Workload},
             usage::{UNTOLD, Usage, WorkloadId},
         },
     },
-    tui::kit::{
-        list::{Rows, Walk},
-        theme::Theme,
-        widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
+    tui::{
+        kit::{
+            action::Action,
+            list::{Rows, Shown, Walk},
+            theme::Theme,
+            widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
+        },
+        model::Model,
+        msg::{Effect, Go, RunEffect, Slot},
     },
 };
 
@@ -196,5 +201,100 @@ impl Columns {
             span(image, "text"),
             span(cell(&workload.reached(), self.address), "dim"),
         ])
+    }
+}
+
+impl super::page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "workloads"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        let running = |all: &[Workload]| all.iter().filter(|workload| workload.state.is_live()).count();
+        let words = self.rows.all().map_or_else(String::new, |all| format!("{} running", running(all)));
+        ("Workloads".to_owned(), words)
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        &[
+            A::Open,
+            A::Shell,
+            A::Attach,
+            A::Stop,
+            A::Start,
+            A::Remove,
+            A::Snapshot,
+            A::Restart,
+            A::Catalog,
+            A::Back,
+            A::Help,
+        ]
+    }
+
+    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+        let selected = self.rows.selected();
+        let why = match action {
+            Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot
+                if selected.is_none() =>
+            {
+                "nothing is selected: ↑ ↓ choose one"
+            }
+            Action::Start if selected.is_some_and(|workload| workload.state == State::Running) => {
+                "it runs already: R starts it anew"
+            }
+            Action::Shell | Action::Attach | Action::Stop
+                if !selected.is_some_and(|workload| workload.state.is_live()) =>
+            {
+                "it does not run"
+            }
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        Some(Shown::of(&mut self.rows, 2))
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        if action == Action::Refresh {
+            return vec![Effect::Run(RunEffect::Workloads)];
+        }
+        let Some(workload) = self.rows.selected().cloned().map(Box::new) else { return Vec::new() };
+        let go = match action {
+            Action::Open => Go::Workload(workload),
+            Action::Shell | Action::Attach => Go::Console { workload, shell: action == Action::Shell },
+            Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
+                let Some(seen) = model.seen(self.rows.seen_one()) else { return Vec::new() };
+                Go::Change { action, seen, workload }
+            }
+            _ => return Vec::new(),
+        };
+        vec![Effect::Go(go)]
+    }
+
+    fn read_again(&self) -> Vec<Effect> {
+        vec![Effect::Run(RunEffect::Workloads)]
+    }
+
+    fn after_job(&self, _changed: bool) -> Vec<Effect> {
+        vec![Effect::Run(RunEffect::Workloads)]
+    }
+
+    fn measured(&self, lines: usize) -> Vec<WorkloadId> {
+        self.running_in_sight(lines)
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.failed.iter().map(|(_, error)| error.told()).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Workloads]
     }
 }

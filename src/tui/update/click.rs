@@ -2,13 +2,12 @@
 
 use ratatui::layout::Rect;
 
-use super::{commands, popup};
+use super::popup;
 use crate::tui::{
     kit::{action::Action, widgets},
-    msg::Effect,
+    msg::{Effect, Go},
     popups::{Popup, pick::Outcome},
-    screens::{image, launch},
-    state::{Screen, State},
+    state::State,
 };
 
 /// A click at a column and a line of the terminal.
@@ -16,28 +15,15 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     if !state.popups.is_empty() {
         return popup(state, column, line);
     }
-    let size = state.size;
-    match state.stack.last_mut() {
-        Some(Screen::Image(page)) => {
-            if let (1, Some(pane)) = (line, image::pane_at(&page.panes(), column)) {
-                page.pane = pane;
-                page.at = crate::tui::kit::list::Position::default();
-                return Vec::new();
-            }
-        }
-        Some(Screen::Launch(page)) => {
-            page.in_plan = column >= launch::form_size(page, Rect::new(0, 1, size.0, size.1.saturating_sub(2))).0;
-            if page.in_plan {
-                return Vec::new();
-            }
-        }
-        _ => {}
+    let (page, model) = state.shown_mut();
+    if page.clicked(column, line, model) {
+        return Vec::new();
     }
     let Some(mut list) = state.list() else { return Vec::new() };
     let Some(clicked) = list.at_line(line) else { return Vec::new() };
     if list.list.place() == Some(clicked) {
         drop(list);
-        return commands::run(state, Action::Open);
+        return vec![Effect::Go(Go::Do(Action::Open))];
     }
     list.list.stand(clicked);
     Vec::new()
@@ -45,7 +31,7 @@ pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
 
 fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     let enter = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Enter);
-    if let Some(why) = state.popups.refuses(&enter, state.clock) {
+    if let Some(why) = state.popup_refuses(&enter) {
         state.say(why);
         return Vec::new();
     }

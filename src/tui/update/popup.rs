@@ -2,34 +2,28 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::commands;
-use crate::core::{
-    base::secret::Secret,
-    image::{link::Link, reference::is_on_the_web},
-};
+use crate::core::{base::secret::Secret, image::reference::is_on_the_web};
 use crate::tui::{
-    flows::{copy, request, share, upkeep},
+    flows::{copy, open, request, share, upkeep},
     kit::{
         action::Action,
-        input::Input,
+        input::{Input, leaves},
         list::{Position, Seen},
     },
-    msg::{Effect, LinkWish, Said, Slot, Target},
+    msg::{Effect, Go, ImageEffect, LinkWish, ListEffect, RunEffect, Said, ShareEffect, Slot},
     popups::{
         Ask, Popup, Sure, agree,
         pick::{Outcome, Purpose},
         removing,
     },
     rows::WorkloadId,
-    screens::image,
     state::{Screen, State},
-    update,
 };
 
 /// A key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let key = if update::leaves(&key) { KeyEvent::from(KeyCode::Esc) } else { key };
-    if let Some(why) = state.popups.refuses(&key, state.clock) {
+    let key = if leaves(&key) { KeyEvent::from(KeyCode::Esc) } else { key };
+    if let Some(why) = state.popup_refuses(&key) {
         state.say(why);
         return Vec::new();
     }
@@ -141,7 +135,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
     let first = values.first().cloned().unwrap_or_default();
     match purpose {
         Purpose::Command => match Action::named(&first) {
-            Some(action) => commands::run(state, action),
+            Some(action) => vec![Effect::Go(Go::Do(action))],
             None => Vec::new(),
         },
         Purpose::Facet => {
@@ -165,7 +159,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
         Purpose::CopyTo(target, platform) => {
             let job = state.job(format!("copy {} to {first}", target.words()));
             state.say("copying: 3 shows how far it is");
-            vec![Effect::CopyTo { job, target, platform, destination: first }]
+            vec![Effect::Image(ImageEffect::CopyTo { job, target, platform, destination: first })]
         }
         Purpose::Platform => match state.stack.last_mut() {
             Some(Screen::Image(page)) => page.choose_platform(first),
@@ -209,38 +203,17 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.catalog.saved.retain(|(name, _)| *name != text);
             state.catalog.saved.push((text.clone(), filter.clone()));
             state.done(format!("kept as '{text}': F uses it"));
-            vec![Effect::SaveFilter(text, filter)]
+            vec![Effect::List(ListEffect::SaveFilter(text, filter))]
         }
         Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::base::text::when(&text)).transpose() {
-            Ok(until) => vec![Effect::Link(LinkWish { until, ..wish.clone() })],
+            Ok(until) => vec![Effect::Image(ImageEffect::Link(LinkWish { until, ..wish.clone() }))],
             Err(error) => {
                 state.fail(&error);
                 state.popups.push(link_end(wish.clone(), Input::new(text)));
                 Vec::new()
             }
         },
-        Ask::Link => match text.parse::<Link>() {
-            Ok(link) => {
-                let mut page = image::Page::new(Target::Reference(link.reference.clone()));
-                let from = link.sender.as_ref().map_or_else(
-                    || "opened from a link, which names no sender".to_owned(),
-                    |sender| format!("opened from a link; it says it is from {sender} (not proven)"),
-                );
-                page.from_link = vec![(true, from)];
-                if let Some(until) = link.until {
-                    let past = link.is_expired(crate::core::base::text::now());
-                    let when = crate::core::base::text::timestamp(until);
-                    let words = if past { "its date is past" } else { "it is good until" };
-                    page.from_link.push((!past, format!("{words}: {when}")));
-                }
-                state.stack.push(Screen::Image(Box::new(page)));
-                vec![Effect::OpenLink(link)]
-            }
-            Err(error) => {
-                state.fail(&error);
-                Vec::new()
-            }
-        },
+        Ask::Link => open::link(state, &text),
     }
 }
 
@@ -258,7 +231,7 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
         Sure::Withdraw(seen) => request::speak(state, seen, Said::Withdrawn),
         Sure::Remove(workload) => {
             if matches!(state.stack.last(), Some(Screen::Workload(_))) {
-                let mut effects = commands::back(state);
+                let mut effects = vec![Effect::Go(Go::Back)];
                 effects.extend(remove(state, workload));
                 return effects;
             }
@@ -266,12 +239,12 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
         }
         Sure::Revoke(share) => {
             let job = state.job(format!("take the share back from {}", share.called()));
-            vec![Effect::Revoke { job, share }]
+            vec![Effect::Share(ShareEffect::Revoke { job, share })]
         }
     }
 }
 
 fn remove(state: &mut State, workload: Seen<WorkloadId>) -> Vec<Effect> {
     let job = state.job(format!("remove {}", workload.called()));
-    vec![Effect::Remove { job, workload }]
+    vec![Effect::Run(RunEffect::Remove { job, workload })]
 }

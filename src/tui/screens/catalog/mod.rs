@@ -1,5 +1,6 @@
 //! The list of images of all sources.
 
+mod actions;
 mod view;
 
 use std::{
@@ -25,7 +26,7 @@ use crate::{
     tui::{
         kit::{input::Input, list::Position, widgets::aged},
         model::SourceLine,
-        msg::{Effect, Ids, Sets, SharedIds, SharedSets, Target},
+        msg::{Effect, Ids, ListEffect, Sets, SharedIds, SharedSets, Target},
     },
 };
 
@@ -162,7 +163,7 @@ impl Catalog {
         self.looking.clear();
         for source in sources.iter().filter(|source| source.listing != Listing::SearchOnly) {
             self.loading(&source.name);
-            effects.push(Effect::List { source: source.name.clone(), query: None });
+            effects.push(Effect::List(ListEffect::List { source: source.name.clone(), query: None }));
         }
         effects
     }
@@ -180,7 +181,7 @@ impl Catalog {
             .into_iter()
             .map(|source| {
                 self.loading(&source);
-                Effect::List { source, query: Some(words.clone()) }
+                Effect::List(ListEffect::List { source, query: Some(words.clone()) })
             })
             .collect()
     }
@@ -292,14 +293,14 @@ impl Catalog {
         let narrows = self.order.is_some() && !self.hits_of.is_empty() && query.narrows(&self.hits_of);
         self.pending = query.clone();
         self.searching = true;
-        Effect::Search {
+        Effect::List(ListEffect::Search {
             number: self.number,
             sets: SharedSets(self.sets.clone()),
             query,
             sort: self.sort,
             order: self.order.clone().map(SharedIds),
             from: narrows.then(|| SharedIds(self.found.clone())),
-        }
+        })
     }
 
     /// Takes the result of the newest search in; late ones are dropped.
@@ -388,7 +389,7 @@ impl Catalog {
 
     /// The lists as they are, to count what they can be narrowed by.
     pub fn facets(&self) -> Effect {
-        Effect::Facets(SharedSets(self.sets.clone()))
+        Effect::List(ListEffect::Facets(SharedSets(self.sets.clone())))
     }
 
     /// Rows on the screen that only a look can tell more about, unless they are being looked at.
@@ -415,7 +416,7 @@ impl Catalog {
             return None;
         }
         self.looking.clone_from(&wanted);
-        Some(Effect::Look(wanted))
+        Some(Effect::List(ListEffect::Look(wanted)))
     }
 
     /// Whether all was told of a row that a look and a quick check can tell.

@@ -1,5 +1,6 @@
 //! The image page: overview, versions, layers, trust, scan, software.
 
+mod actions;
 mod evidence;
 mod findings;
 mod view;
@@ -21,7 +22,7 @@ use crate::{
             list::{Position, Rows, Seen, Unseen, Walk},
             widgets::wrap,
         },
-        msg::{Effect, Target},
+        msg::{Effect, ImageEffect, ShareEffect, Target},
     },
 };
 
@@ -68,9 +69,9 @@ impl Pane {
 /// What to read beside an image: its tags, or who may use it.
 pub fn beside(image: &Image) -> Option<Effect> {
     match (&image.reference, &image.disk) {
-        (ImageRef::Glance { .. }, _) => Some(Effect::Shares(image.reference.clone())),
+        (ImageRef::Glance { .. }, _) => Some(Effect::Share(ShareEffect::Shares(image.reference.clone()))),
         (_, Some(_)) => None,
-        _ => Some(Effect::Tags(image.reference.clone())),
+        _ => Some(Effect::Image(ImageEffect::Tags(image.reference.clone()))),
     }
 }
 
@@ -162,7 +163,7 @@ impl Page {
 
     /// Asks for the image again, for the chosen platform.
     pub fn fetch(&self) -> Effect {
-        Effect::Image { target: self.target(), platform: self.platform.clone() }
+        Effect::Image(ImageEffect::Image { target: self.target(), platform: self.platform.clone() })
     }
 
     /// Shows the image for another platform.
@@ -208,7 +209,9 @@ impl Page {
 
     /// What to read again when a share may have changed.
     pub fn reads_shares(&self) -> Option<Effect> {
-        self.shares.is_some().then(|| self.image.as_ref().map(|image| Effect::Shares(image.reference.clone())))?
+        self.shares
+            .is_some()
+            .then(|| self.image.as_ref().map(|image| Effect::Share(ShareEffect::Shares(image.reference.clone()))))?
     }
 
     /// The share under the selection.

@@ -1,5 +1,6 @@
 //! One workload: its state, where it can be reached, what it uses, its output as it comes.
 
+mod actions;
 mod output;
 
 use ratatui::{

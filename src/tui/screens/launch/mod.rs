@@ -1,5 +1,7 @@
 //! The launch screen: the form on one side, the plan and its risks on the other.
 
+mod actions;
+
 use ratatui::{
     Frame,
     layout::Rect,

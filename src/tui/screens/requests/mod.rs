@@ -1,5 +1,7 @@
 //! Requests: mine, those that wait for a decision, and all that I may see.
 
+mod actions;
+
 use ratatui::{
     Frame,
     layout::Rect,
@@ -22,7 +24,7 @@ use crate::{
             theme::Theme,
             widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
         },
-        msg::Effect,
+        msg::{Effect, RequestEffect},
     },
 };
 
@@ -83,7 +85,7 @@ impl Page {
     /// The effect that reads it anew, as far as it was read.
     pub fn again(&self) -> Effect {
         let limit = self.rows.count().max(PAGE);
-        Effect::Requests { which: self.which, skip: 0, limit }
+        Effect::Request(RequestEffect::Requests { which: self.which, skip: 0, limit })
     }
 
     /// The effect that reads more, where one comes near the end of what was read.
@@ -93,7 +95,7 @@ impl Page {
             return None;
         }
         self.reading = true;
-        Some(Effect::Requests { which: self.which, skip: known, limit: PAGE })
+        Some(Effect::Request(RequestEffect::Requests { which: self.which, skip: known, limit: PAGE }))
     }
 
     /// Takes some of them in.
@@ -181,7 +183,7 @@ impl Page {
     }
 
     /// Why an action cannot be used now.
-    pub fn disabled(&self, action: Action) -> Option<&'static str> {
+    fn refuses(&self, action: Action) -> Option<&'static str> {
         let needs_one = matches!(
             action,
             Action::Open

@@ -1,0 +1,79 @@
+//! Opening screens: what is put on the stack, and what it reads first.
+
+use crate::core::{
+    image::{link::Link, model::Image},
+    launch::plan::Workload,
+};
+use crate::tui::{
+    msg::{Effect, ImageEffect, RunEffect, Target},
+    screens::{console, image, launch, workload},
+    state::{Screen, State},
+};
+
+/// Opens a screen, and reads what it shows.
+pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
+    // Going where one is already must not pile up screens.
+    let same = std::mem::discriminant(state.screen()) == std::mem::discriminant(&screen);
+    if same {
+        state.stack.pop();
+    }
+    state.stack.push(screen);
+    vec![effect]
+}
+
+/// Opens the page of an image, and the launch screen behind it if that is what was wanted.
+pub fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
+    state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
+    vec![Effect::Image(ImageEffect::Image { target, platform: None })]
+}
+
+/// Opens the launch screen of an image.
+pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
+    let page = launch::Page::new(image, state.backends.clone());
+    let asks = page.ask_form();
+    state.stack.push(Screen::Launch(Box::new(page)));
+    vec![asks]
+}
+
+/// Opens what a link points to.
+pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
+    match text.parse::<Link>() {
+        Ok(link) => {
+            let mut page = image::Page::new(Target::Reference(link.reference.clone()));
+            let from = link.sender.as_ref().map_or_else(
+                || "opened from a link, which names no sender".to_owned(),
+                |sender| format!("opened from a link; it says it is from {sender} (not proven)"),
+            );
+            page.from_link = vec![(true, from)];
+            if let Some(until) = link.until {
+                let past = link.is_expired(crate::core::base::text::now());
+                let when = crate::core::base::text::timestamp(until);
+                let words = if past { "its date is past" } else { "it is good until" };
+                page.from_link.push((!past, format!("{words}: {when}")));
+            }
+            state.stack.push(Screen::Image(Box::new(page)));
+            vec![Effect::Image(ImageEffect::OpenLink(link))]
+        }
+        Err(error) => {
+            state.fail(&error);
+            Vec::new()
+        }
+    }
+}
+
+/// Opens the page of a workload and starts watching it.
+pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
+    let logs =
+        Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false });
+    let page = workload::Page { asked: state.clock, ..workload::Page::new(workload) };
+    state.stack.push(Screen::Workload(Box::new(page)));
+    vec![Effect::Run(RunEffect::Workloads), logs]
+}
+
+/// Opens a terminal in a workload: a shell, or its own terminal.
+pub fn console(state: &mut State, workload: Workload, shell: bool) -> Vec<Effect> {
+    let command = shell.then(|| vec!["/bin/sh".to_owned()]);
+    let (backend, id, size) = (workload.backend.clone(), workload.id.clone(), state.size);
+    state.stack.push(Screen::Console(Box::new(console::Page::new(workload, size))));
+    vec![Effect::Run(RunEffect::Terminal { backend, id, command, size: console::inner(size) })]
+}

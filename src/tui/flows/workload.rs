@@ -1,0 +1,40 @@
+//! What changes a workload, asked for on its own page or in the list.
+
+use super::share;
+use crate::core::launch::plan::Workload;
+use crate::tui::{
+    kit::{action::Action, list::Seen},
+    msg::{Effect, RunEffect},
+    popups::{Popup, Sure},
+    rows::WorkloadId,
+    state::State,
+};
+
+/// How long engines wait for a program to end before they kill it.
+const END: &str = "10 s";
+
+/// Stops, starts or removes a workload that was seen, or makes an image of it.
+pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &Workload) -> Vec<Effect> {
+    match action {
+        Action::Stop => {
+            let job = state.job(format!("stop {}", seen.called()));
+            state.say(format!("stopping {}: it may take {END} to end by itself", seen.called()));
+            vec![Effect::Run(RunEffect::Stop { job, workload: seen })]
+        }
+        Action::Snapshot => share::snapshot(state, &now.name, seen),
+        Action::Remove => {
+            let running = if now.state.is_live() { "It still runs. " } else { "" };
+            let question = format!("{running}Remove {}, with its logs?", seen.called());
+            state.popups.push(Popup::Confirm { question, sure: Sure::Remove(seen) });
+            Vec::new()
+        }
+        _ => {
+            let again = action == Action::Restart;
+            let job = state.job(format!("{} {}", action.words(), seen.called()));
+            let first = if again { format!(" again: it may take {END} to end first") } else { "…".to_owned() };
+            state.say(format!("starting {}{first}", seen.called()));
+            state.restarting = Some(job);
+            vec![Effect::Run(RunEffect::Start { job, workload: seen, again })]
+        }
+    }
+}

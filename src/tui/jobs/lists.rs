@@ -1,0 +1,105 @@
+//! What effects about lists, rows and filters do.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+
+use super::{
+    Jobs,
+    effects::{GLANCE, LOOKS},
+};
+use crate::{
+    core::{
+        base::context::Context,
+        catalog::{facets, search},
+        image::model::Image,
+    },
+    tui::msg::{ListEffect, Msg, Slot},
+};
+
+/// How long the first frame has the machine to itself.
+const FIRST_FRAME: Duration = Duration::from_millis(10);
+/// Rows that are searched at once, without a thread of their own.
+const FEW_ROWS: usize = 2000;
+
+impl Jobs {
+    /// Carries out an effect about lists, rows and filters.
+    pub(super) fn start_lists(&mut self, effect: ListEffect) {
+        let portal = self.portal.clone();
+        match effect {
+            ListEffect::LoadCache => self.read(Slot::Cache, move |post| async move {
+                // A screenful first. The rest is read when that is drawn: it would only get in its way.
+                post.send(Msg::Cached(portal.kept_heads().await)).await;
+                tokio::time::sleep(FIRST_FRAME).await;
+                post.send(Msg::Cached(portal.kept_lists().await)).await;
+                post.send(Msg::Filters(portal.filters().await)).await;
+            }),
+            ListEffect::List { source, query } => self.list(source, query),
+            ListEffect::Search { number, sets, query, sort, order, from } => {
+                self.read(Slot::Search, move |post| async move {
+                    let rows: usize = sets.0.iter().map(|(_, rows)| rows.len()).sum();
+                    let work = move || {
+                        let (order, fresh) = match order {
+                            Some(order) => (order.0, false),
+                            None => (Arc::new(search::order(&sets.0, sort)), true),
+                        };
+                        let candidates = from.map_or_else(|| order.clone(), |from| from.0);
+                        let hits = if query.is_empty() {
+                            order.clone()
+                        } else {
+                            Arc::new(search::search(&sets.0, &query, &candidates))
+                        };
+                        Msg::Found { number, order: fresh.then_some(order), hits }
+                    };
+                    if rows <= FEW_ROWS {
+                        return post.send(work()).await;
+                    }
+                    // Keys wait for the answer: there must be one.
+                    let nothing = |_| Msg::Found { number, order: None, hits: Arc::default() };
+                    post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
+                })
+            }
+            ListEffect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
+                let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
+                post.send(Msg::Facets(counted.unwrap_or_default())).await;
+            }),
+            ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {
+                // Whoever scrolls on is not there to read.
+                tokio::time::sleep(GLANCE).await;
+                let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
+                let (portal, post, cx) = (&portal, &post, &Context::default());
+                let looks = rows.iter().map(|(source, name, tag)| async move {
+                    let (version, image) = portal.look(cx, source, name, tag).await.ok().unzip();
+                    post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
+                    image.map(|image| (source.clone(), name.clone(), image))
+                });
+                // As they come: the marks go from the first row to the last.
+                let looks: Vec<_> = looks.collect();
+                let images: Vec<(String, String, Image)> =
+                    stream::iter(looks).buffered(LOOKS).filter_map(std::future::ready).collect().await;
+                // What they are comes before whether they can be trusted: that takes longer.
+                let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
+                    |(source, name, image)| async move {
+                        if let Ok((subject, standing)) = portal.mark(cx, image).await {
+                            let (source, name) = (source.clone(), name.clone());
+                            post.send(Msg::Marked { source, name, subject, standing }).await;
+                        }
+                    },
+                );
+                stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;
+                for source in sources {
+                    if let Ok(Some(rows)) = portal.learn(&source).await {
+                        post.send(Msg::Learnt(source, rows)).await;
+                    }
+                }
+            }),
+            ListEffect::SaveFilter(name, filter) => {
+                tokio::spawn(async move {
+                    if let Err(error) = portal.save_filter(&name, &filter).await {
+                        tracing::warn!(%error, "the filter was not kept");
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What effects about launches and what runs do.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::{Jobs, effects::GLANCE, post::Post};
+use crate::{
+    core::{
+        base::{context::Context, error::Result},
+        launch::{logs::Wanted, usage::WorkloadId},
+        portal::Portal,
+    },
+    tui::msg::{Msg, RunEffect, Slot},
+};
+
+/// How often a shown workload is looked at again.
+const WATCH: Duration = Duration::from_secs(2);
+/// How often several shown workloads are measured again, and how soon for the first time.
+const MEASURE: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(1);
+
+impl Jobs {
+    /// Carries out an effect about launches and what runs.
+    pub(super) fn start_running(&mut self, effect: RunEffect) {
+        let portal = self.portal.clone();
+        match effect {
+            RunEffect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
+                let form = portal.form(&Context::default(), &backend, &image).await;
+                post.send(Msg::Form(form.map(|form| (backend, form)))).await;
+            }),
+            RunEffect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
+                post.send(Msg::Plan(Box::new(portal.plan(&Context::default(), &backend, &image, &answers).await)))
+                    .await;
+            }),
+            RunEffect::Workloads => self.read(Slot::Workloads, move |post| async move {
+                loop {
+                    let (all, failed) = portal.workloads(&Context::default()).await;
+                    post.send(Msg::Workloads(all, failed)).await;
+                    tokio::time::sleep(WATCH).await;
+                }
+            }),
+            RunEffect::Logs { backend, id, times } => self.read(Slot::Logs, move |post| async move {
+                let ended = follow(&portal, &backend, &id, times, &post).await;
+                post.send(Msg::LogEnd(ended)).await;
+            }),
+            RunEffect::Usage(of) => {
+                self.read(Slot::Usage, move |post| async move { measure(&portal, of, &post).await })
+            }
+            RunEffect::Terminal { backend, id, command, size } => self.terminal(backend, id, command, size),
+            RunEffect::Type(bytes) => {
+                if let Some(keys) = &self.keys {
+                    let _ = keys.try_send(bytes);
+                }
+            }
+            RunEffect::Resize(columns, rows) => {
+                if let Some(sizes) = &self.sizes {
+                    let _ = sizes.try_send((columns, rows));
+                }
+            }
+            RunEffect::Launch { job, plan } => self.write(job, move |cx| async move {
+                let workload = portal.launch(&cx, &plan, None).await?;
+                Ok((
+                    format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend),
+                    Some(workload),
+                ))
+            }),
+            RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.stop(&cx, backend, id).await?;
+                Ok((format!("stopped {}", workload.called()), None))
+            }),
+            RunEffect::Start { job, workload, again } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.start(&cx, backend, id, again).await?;
+                Ok((format!("{} {}", if again { "restarted" } else { "started" }, workload.called()), None))
+            }),
+            RunEffect::Snapshot { job, workload, name, to } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                let (image, shares) = portal.snapshot(&cx, backend, id, &name, &to).await?;
+                let (done, failed): (Vec<_>, Vec<_>) = shares.into_iter().partition(Result::is_ok);
+                match failed.into_iter().find_map(Result::err) {
+                    // The image is there: the same again tries the rest.
+                    Some(error) => Err(error.during(format!("{image} is made, and shared with {}", done.len()))),
+                    None if to.is_empty() => Ok((format!("{name} is {image}"), None)),
+                    None => Ok((format!("{name} is {image}, shared with {}", done.len()), None)),
+                }
+            }),
+            RunEffect::Remove { job, workload } => self.write(job, move |cx| async move {
+                let (backend, id) = workload.id();
+                portal.remove(&cx, backend, id).await?;
+                Ok((format!("removed {}", workload.called()), None))
+            }),
+        }
+    }
+}
+
+/// Measures workloads until none of them tells anything. A first pair of readings comes soon: the use of processors is
+/// that between two.
+async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
+    // Whoever scrolls on is not there to read.
+    tokio::time::sleep(GLANCE).await;
+    let alone = of.len() == 1;
+    let mut pause = SOON;
+    while !of.is_empty() {
+        let mut answers = std::pin::pin!(portal.measure(std::mem::take(&mut of)));
+        while let Some((id, told)) = answers.next().await {
+            if !matches!(told, Ok(None)) {
+                of.push(id.clone());
+            }
+            post.send(Msg::Usage(id, told)).await;
+        }
+        tokio::time::sleep(pause).await;
+        pause = if alone { WATCH } else { MEASURE };
+    }
+}
+
+async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Post) -> Result<()> {
+    let launcher = portal.launcher(Some(backend), None)?;
+    let mut stream = launcher.logs(&Context::default(), id, Wanted { times, ..Wanted::following() }).await?;
+    while let Some(bytes) = stream.try_next().await? {
+        post.send(Msg::Log(bytes)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What effects about shares and offers do.
+
+use futures_util::{StreamExt, stream};
+
+use super::{
+    Jobs,
+    effects::{LOOKS, of_platform, resolve},
+    post::Post,
+};
+use crate::{
+    core::base::{context::Context, error::Error},
+    tui::msg::{Msg, ShareEffect, Slot},
+};
+
+impl Jobs {
+    /// Carries out an effect about shares and offers.
+    pub(super) fn start_sharing(&mut self, effect: ShareEffect) {
+        let portal = self.portal.clone();
+        match effect {
+            ShareEffect::Shares(reference) => self.read(Slot::Shares, move |post| async move {
+                post.send(Msg::Shares(portal.shares(&Context::default(), &reference).await)).await;
+            }),
+            ShareEffect::Offers => self.read(Slot::Offers, move |post| async move {
+                let (offers, failed) = portal.offers(&Context::default()).await;
+                post.send(Msg::Offers(offers, failed)).await;
+            }),
+            ShareEffect::Projects(source) => self.read(Slot::Projects, move |post| async move {
+                let projects = portal.projects(&Context::default(), &source).await;
+                post.send(Msg::Projects(source, projects)).await;
+            }),
+            ShareEffect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
+                let cx = Context::default();
+                let plans = async {
+                    let at = &resolve(&portal, &target)?;
+                    let (portal, cx) = (&portal, &cx);
+                    let plans = to.clone().into_iter().map(|to| async move {
+                        let plan = portal.share_plan(cx, at, &to).await;
+                        (to, plan)
+                    });
+                    Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
+                };
+                let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
+                let plans = plans.await.unwrap_or_else(failed);
+                post.send(Msg::SharePlans(target, plans)).await;
+            }),
+            ShareEffect::Give { job, target } => {
+                let post = Post { out: self.out.clone(), read: None };
+                self.write(job, move |cx| async move {
+                    let given = portal.give(&cx, &resolve(&portal, &target)?).await?;
+                    let words = format!("{} waits for whoever has its key", given.title);
+                    // Once, to the screen: it is written down nowhere.
+                    post.send(Msg::Given(given)).await;
+                    Ok((words, None))
+                });
+            }
+            ShareEffect::Take { job, offer, key } => self.write(job, move |cx| async move {
+                let volume = portal.take(&cx, &offer, &key).await?;
+                Ok((format!("{volume} is your project's now"), None))
+            }),
+            ShareEffect::Revoke { job, share } => self.write(job, move |cx| async move {
+                portal.revoke(&cx, share.id()).await?;
+                Ok((format!("took the share back from {}", share.called()), None))
+            }),
+            ShareEffect::AnswerOffer { job, offer, accept } => self.write(job, move |cx| async move {
+                portal.answer_offer(&cx, offer.id(), accept).await?;
+                let what = offer.called();
+                let done = if accept {
+                    format!("accepted {what}: it is in your list now")
+                } else {
+                    format!("rejected {what}")
+                };
+                Ok((done, None))
+            }),
+            ShareEffect::Share { job, target, platform, to } => self.write(job, move |cx| async move {
+                let at = resolve(&portal, &target)?;
+                let shared = portal.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
+                Ok((format!("shared: {}", shared.words()), None))
+            }),
+        }
+    }
+}

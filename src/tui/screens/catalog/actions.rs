@@ -1,0 +1,239 @@
+//! What the list of images is to the rest of the house.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{Frame, layout::Rect};
+
+use super::Catalog;
+use crate::{
+    core::base::error::Error,
+    tui::{
+        kit::{
+            action::Action,
+            input::{Input, fits, is_command, leaves},
+            keymap::Key,
+            list::{Lines, Shown},
+            theme::Theme,
+        },
+        model::Model,
+        msg::{Effect, Go, ImageEffect, LinkWish, Target},
+        popups::{
+            Ask, Popup,
+            pick::{Item, Pick, Purpose},
+        },
+        screens::page::Page,
+    },
+};
+
+impl Catalog {
+    fn use_filter(&self, model: &mut Model) -> Vec<Effect> {
+        if self.saved.is_empty() {
+            model.say("no filter is saved yet: type one, then ctrl-s keeps it");
+            return Vec::new();
+        }
+        let item = |(name, filter): &(String, String)| Item {
+            label: name.clone(),
+            note: filter.clone(),
+            value: filter.clone(),
+            disabled: None,
+        };
+        model.pick(Pick::new("Saved filters", Purpose::Filter, self.saved.iter().map(item).collect()))
+    }
+
+    fn keep_filter(&self, model: &mut Model) {
+        if self.input.text.is_empty() {
+            return model.say("type a filter first, then keep it");
+        }
+        model.popups.push(Popup::line(format!("Keep '{}' as", self.input.text), Ask::FilterName));
+    }
+
+    /// What is done with the selected image.
+    fn with_target(action: Action, target: Target, model: &mut Model) -> Effect {
+        Effect::Go(match action {
+            Action::Open | Action::Launch => Go::Image { target, launch: action == Action::Launch },
+            Action::Request => Go::Ask(target),
+            Action::Tag => Go::Tag(target),
+            Action::CopyTo => Go::Copy(target, None),
+            Action::Link => return Effect::Image(ImageEffect::Link(LinkWish { target, platform: None, until: None })),
+            Action::CopyReference => return Effect::CopyReference(target),
+            _ => {
+                model.say("looking at its evidence…");
+                return Effect::Image(ImageEffect::Explain(target));
+            }
+        })
+    }
+
+    /// Leaves the filter that is being typed.
+    fn clear_typed(&mut self) -> Vec<Effect> {
+        self.typing = false;
+        if self.input.text.is_empty() {
+            return Vec::new();
+        }
+        self.input = Input::default();
+        self.typed()
+    }
+}
+
+impl Page for Catalog {
+    fn scope(&self) -> &'static str {
+        "catalog"
+    }
+
+    fn header(&self, model: &Model) -> (String, String) {
+        ("Images".to_owned(), self.summary(model.now))
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        let key = model.keymap.key("catalog", Action::SignIn).map_or_else(String::new, Key::words);
+        self.view(frame, area, theme, model.now, &format!("{key} signs in"));
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        &[
+            A::Open,
+            A::Filter,
+            A::Launch,
+            A::Share,
+            A::Link,
+            A::Facets,
+            A::Workloads,
+            A::CopyTo,
+            A::Sort,
+            A::Mark,
+            A::OpenLink,
+            A::Explain,
+            A::Request,
+            A::RemoveImage,
+            A::Tag,
+            A::Inbox,
+            A::Requests,
+            A::Import,
+            A::Sources,
+            A::Palette,
+            A::Help,
+            A::Quit,
+        ]
+    }
+
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        let none = self.selected().is_none();
+        let why = match action {
+            Action::Open
+            | Action::Launch
+            | Action::Share
+            | Action::Link
+            | Action::CopyTo
+            | Action::CopyReference
+            | Action::Explain
+            | Action::Tag
+            | Action::RemoveImage
+            | Action::Mark
+                if none =>
+            {
+                "no image is selected"
+            }
+            Action::Import if !model.sources.iter().any(|source| source.grants) => "no cloud is configured here",
+            Action::SignIn if !model.sources.iter().any(|source| source.signs_in) => "no source here takes a sign-in",
+            Action::Request if !model.requests => "the site has no place for admitted images: [requests] admitted",
+            Action::Request if none => "no image is selected",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    fn typing_hints(&self) -> (Action, &'static [(&'static str, &'static str)]) {
+        let hints = &[
+            ("enter", "done"),
+            ("esc", "clear"),
+            ("↑ ↓", "move"),
+            ("tag: kind: source: trust: scan:", "narrow"),
+            ("project: label: platform: verdict:", "too"),
+            ("-", "leaves out"),
+        ];
+        (Action::Filter, hints)
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        let count = self.count();
+        Some(Shown::of(Lines(&mut self.at, count), 3))
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Filter => self.typing = true,
+            Action::Sort => return self.resort(),
+            Action::Mark => self.mark(),
+            Action::Refresh => return self.refresh(&model.sources, model.now),
+            Action::Facets => return vec![self.facets()],
+            Action::SavedFilters => return self.use_filter(model),
+            Action::SaveFilter => self.keep_filter(model),
+            Action::Share => {
+                let targets = self.targets();
+                return targets.into_iter().rev().map(|target| Effect::Go(Go::Share(target, None))).collect();
+            }
+            Action::RemoveImage => return vec![Effect::Go(Go::Remove(self.targets()))],
+            Action::Import => {
+                let title = "URL of a disk image (the cloud fetches it by itself)";
+                model.popups.push(Popup::line(title, Ask::Web));
+            }
+            Action::Open
+            | Action::Launch
+            | Action::Request
+            | Action::Explain
+            | Action::Tag
+            | Action::CopyTo
+            | Action::Link
+            | Action::CopyReference => {
+                return self.target().map(|target| Self::with_target(action, target, model)).into_iter().collect();
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn type_key(&mut self, key: &KeyEvent, model: &mut Model) -> Vec<Effect> {
+        let walk = match key.code {
+            _ if leaves(key) => return self.clear_typed(),
+            KeyCode::Enter => {
+                self.typing = false;
+                return self.ask_searchers();
+            }
+            KeyCode::Down => Action::Down,
+            KeyCode::Up => Action::Up,
+            KeyCode::PageDown => Action::PageDown,
+            KeyCode::PageUp => Action::PageUp,
+            _ => {
+                let before = self.input.text.clone();
+                if !self.input.key(key) && is_command(key) {
+                    let action = model.keymap.action("catalog", Key::of(key));
+                    return action.map(|action| Effect::Go(Go::Do(action))).into_iter().collect();
+                }
+                return if self.input.text == before { Vec::new() } else { self.typed() };
+            }
+        };
+        self.walk(walk, model);
+        Vec::new()
+    }
+
+    fn paste(&mut self, text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
+        if text.trim_start().starts_with("wharf:") {
+            fits(text)?;
+            return Ok(vec![Effect::Go(Go::Link(text.trim().to_owned()))]);
+        }
+        self.input.paste(text)?;
+        self.typing = true;
+        Ok(self.typed())
+    }
+
+    fn wants(&mut self, model: &Model) -> Vec<Effect> {
+        self.wants_looks(&model.sources, model.page()).into_iter().collect()
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.feeds.iter().filter_map(|feed| feed.error.as_ref()).map(Error::told).collect()
+    }
+}

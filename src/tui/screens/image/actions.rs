@@ -1,0 +1,347 @@
+//! What the page of an image is to the rest of the house.
+
+use ratatui::{Frame, layout::Rect};
+
+use super::{Page, Pane, beside, pane_at};
+use crate::{
+    core::{
+        base::error::{Error, Result},
+        image::{
+            model::{Image, ImageKind, Platform},
+            reference::ImageRef,
+        },
+        portal::{Opened, evidence::Verified},
+    },
+    tui::{
+        kit::{
+            action::Action,
+            input::Input,
+            list::{Lines, Position, Shown},
+            theme::Theme,
+        },
+        model::Model,
+        msg::{Effect, Go, ImageEffect, LinkWish, Slot, Target},
+        popups::{
+            Ask, Popup, Sure,
+            pick::{Item, Pick, Purpose},
+        },
+        screens::page,
+    },
+};
+
+/// News.
+impl Page {
+    /// The image came, or why it did not.
+    pub fn arrived(&mut self, result: Result<Image>) -> Vec<Effect> {
+        let image = match result {
+            Ok(image) => image,
+            Err(error) => {
+                self.error = Some(error);
+                return Vec::new();
+            }
+        };
+        let mut effects: Vec<Effect> = beside(&image).into_iter().collect();
+        self.verified = None;
+        if image.pinned.is_some() {
+            effects.push(Effect::Image(ImageEffect::Verify { image: Box::new(image.clone()), anew: false }));
+        }
+        self.image = Some(image);
+        self.error = None;
+        if !self.panes().contains(&self.pane) {
+            self.pane = Pane::Overview;
+        }
+        if std::mem::take(&mut self.launch_next) {
+            effects.push(Effect::Go(Go::Do(Action::Launch)));
+        }
+        effects
+    }
+
+    /// What a link points to came: with words about its tag.
+    pub fn opened(&mut self, opened: Opened) -> Vec<Effect> {
+        let words = match opened.moved {
+            Some(true) => {
+                let now = opened.now_at.as_ref().map_or("", |digest| digest.short());
+                (false, format!("the tag has moved since, to {now}"))
+            }
+            Some(false) => (true, "the tag still points here".to_owned()),
+            None => (false, "the tag is gone, or there was none".to_owned()),
+        };
+        self.from_link.push(words);
+        // The sender's name for the place may be none of ours.
+        self.target = Target::Reference(opened.image.reference.clone());
+        self.arrived(Ok(opened.image))
+    }
+
+    /// Evidence came; that of another image is none of this one.
+    pub fn judged(&mut self, result: Result<Verified>) {
+        let of_this = match (&result, &self.image) {
+            (Ok(verified), Some(image)) => {
+                // A file has no digest until all of it was read.
+                let named = image.reference.without_version().to_string() == verified.subject.name;
+                let pinned = image.pinned.as_ref();
+                pinned.map_or(named, |pinned| pinned.manifest == verified.subject.manifest)
+            }
+            _ => true,
+        };
+        if of_this {
+            self.verified = Some(result.map(Box::new));
+        }
+    }
+}
+
+/// What is done.
+impl Page {
+    /// Whether the shown pane lists findings or packages.
+    fn lists(&self) -> bool {
+        matches!(self.pane, Pane::Scan | Pane::Software)
+    }
+
+    /// A version opens as a page of its own.
+    fn open_version(&self) -> Vec<Effect> {
+        let (Some(tag), Target::Reference(reference)) = (self.selected_tag(), self.target()) else { return Vec::new() };
+        let target = Target::Reference(reference.with_tag(tag));
+        vec![Effect::Go(Go::Image { target, launch: false })]
+    }
+
+    fn choose_among_platforms(&self, model: &mut Model) -> Vec<Effect> {
+        let host = Platform::host();
+        let entries = self.image.iter().flat_map(|image| &image.platforms);
+        let items = entries
+            .map(|entry| {
+                let note = if entry.platform.serves(&host) { "this machine" } else { "" };
+                Item::plain(entry.platform.to_string(), note)
+            })
+            .collect();
+        model.pick(Pick::new("Platform", Purpose::Platform, items))
+    }
+
+    fn explain(&self, model: &mut Model) {
+        match &self.verified {
+            Some(Ok(verified)) => model.popups.come(Popup::text("Why", verified.explain(model.now))),
+            _ => model.say("its evidence has not arrived"),
+        }
+    }
+
+    fn verify(&mut self) -> Vec<Effect> {
+        let Some(image) = self.image.clone() else { return Vec::new() };
+        self.verified = None;
+        if !matches!(self.pane, Pane::Trust | Pane::Scan) {
+            self.pane = Pane::Trust;
+            self.at = Position::default();
+        }
+        vec![Effect::Image(ImageEffect::Verify { image: Box::new(image), anew: true })]
+    }
+
+    fn compare(&self, model: &mut Model) -> Vec<Effect> {
+        let (Some(tag), Some(image)) = (self.selected_tag(), &self.image) else { return Vec::new() };
+        let after = image.reference.with_tag(tag);
+        let (before, platform) = (image.reference.clone(), self.platform.clone());
+        model.say("comparing…");
+        vec![Effect::Image(ImageEffect::Compare { before, after, platform })]
+    }
+
+    fn revoke(&self, model: &mut Model) {
+        if let Some(share) = model.seen(self.seen_share()) {
+            let question = format!("Take it back from {}? What it launched keeps running.", share.called());
+            model.popups.push(Popup::Confirm { question, sure: Sure::Revoke(share) });
+        }
+    }
+
+    /// Why what needs the image cannot be done with it.
+    fn refuses(&self, action: Action) -> Option<&'static str> {
+        let image = self.image.as_ref();
+        let unpinned = image.is_some_and(|image| image.pinned.is_none());
+        match action {
+            Action::Launch | Action::Share | Action::Link | Action::CopyTo | Action::Platform if image.is_none() => {
+                Some("the image has not arrived")
+            }
+            Action::Platform if image.is_some_and(|image| image.platforms.len() < 2) => {
+                Some("it is built for one platform only")
+            }
+            Action::CopyTo if image.is_some_and(|image| image.disk.is_some() && image.kind != ImageKind::Vm) => {
+                Some("only disk images of machines are copied; s shares a volume as an image")
+            }
+            // The bytes of a file are read when somebody asks.
+            Action::Verify
+                if image.is_none_or(|image| {
+                    image.pinned.is_none() && !matches!(image.reference, ImageRef::File { .. })
+                }) =>
+            {
+                Some("it has no digest that could be checked")
+            }
+            Action::Launch | Action::Link if unpinned => Some("it has no digest to pin to"),
+            Action::Launch if image.is_some_and(|image| image.artifact.is_some()) => Some("it is no image that runs"),
+            Action::Request if image.is_none_or(|image| image.pinned.is_none()) => Some("it has no digest to pin to"),
+            _ => None,
+        }
+    }
+}
+
+impl page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "image"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        (self.title(), String::new())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        &[
+            A::NextPane,
+            A::Launch,
+            A::Share,
+            A::Link,
+            A::CopyTo,
+            A::Platform,
+            A::Verify,
+            A::Request,
+            A::Explain,
+            A::Filter,
+            A::Sort,
+            A::Compare,
+            A::Revoke,
+            A::RemoveImage,
+            A::Tag,
+            A::CopyReference,
+            A::Open,
+            A::Refresh,
+            A::Back,
+            A::Help,
+        ]
+    }
+
+    fn hides(&self, action: Action) -> bool {
+        match action {
+            // Images that are shared by copy have no shares to take back.
+            Action::Revoke => !self.panes().contains(&Pane::Shares),
+            Action::Filter | Action::Sort => !self.lists(),
+            Action::Compare => self.pane != Pane::Versions,
+            _ => false,
+        }
+    }
+
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        let why = match action {
+            Action::Compare if self.selected_tag().is_none() => Some("choose a version in the Versions pane first"),
+            Action::Filter | Action::Sort if !self.lists() => Some("for the Scan and Software panes"),
+            Action::Revoke if self.selected_share().is_none() => Some("choose a share in the Shares pane first"),
+            Action::Open if self.pane != Pane::Versions => Some("open works on a version: tab goes there"),
+            Action::Request if !model.requests => {
+                Some("the site has no place for admitted images: [requests] admitted")
+            }
+            _ => self.refuses(action),
+        };
+        why.map(str::to_owned)
+    }
+
+    fn list<'a>(&'a mut self, model: &'a mut Model) -> Option<Shown<'a>> {
+        let count = self.count(model.size.0);
+        Some(match (self.pane, &mut self.shares) {
+            (Pane::Shares, Some(Ok(shares))) => Shown::of(shares, 4),
+            (pane, _) => Shown { chosen: pane == Pane::Versions, ..Shown::of(Lines(&mut self.at, count), 4) },
+        })
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        let go = match action {
+            Action::NextPane => {
+                self.turn(1);
+                return Vec::new();
+            }
+            Action::PreviousPane => {
+                self.turn(self.panes().len().saturating_sub(1));
+                return Vec::new();
+            }
+            Action::Refresh => {
+                let platform = self.platform.take();
+                *self = Self { platform, ..Self::new(self.target()) };
+                return vec![self.fetch()];
+            }
+            Action::Open => return self.open_version(),
+            Action::Launch => match &self.image {
+                Some(image) => Go::Launch(Box::new(image.clone())),
+                None => return Vec::new(),
+            },
+            Action::Share => Go::Share(self.target(), self.platform.clone()),
+            Action::CopyTo => Go::Copy(self.target(), self.platform.clone()),
+            Action::Tag => Go::Tag(self.meant()),
+            Action::RemoveImage => Go::Remove(vec![self.meant()]),
+            Action::Request => Go::Ask(self.target()),
+            Action::Platform => return self.choose_among_platforms(model),
+            Action::Explain => {
+                self.explain(model);
+                return Vec::new();
+            }
+            Action::Verify => return self.verify(),
+            Action::Filter => {
+                let input = Input::new(self.narrowed.clone());
+                let title = "Words, a severity, fixable, exploited".to_owned();
+                model.popups.push(Popup::Line { title, about: Vec::new(), input, ask: Ask::Narrow });
+                return Vec::new();
+            }
+            Action::Sort => {
+                self.order = self.order.next();
+                model.say(self.order.word());
+                return Vec::new();
+            }
+            Action::Compare => return self.compare(model),
+            Action::Revoke => {
+                self.revoke(model);
+                return Vec::new();
+            }
+            Action::Link => {
+                let wish = LinkWish { target: self.target(), platform: self.platform.clone(), until: None };
+                return vec![Effect::Image(ImageEffect::Link(wish))];
+            }
+            Action::CopyReference => return vec![Effect::CopyReference(self.target())],
+            _ => return Vec::new(),
+        };
+        vec![Effect::Go(go)]
+    }
+
+    fn clicked(&mut self, column: u16, line: u16, _model: &Model) -> bool {
+        let tab = if line == 1 { pane_at(&self.panes(), column) } else { None };
+        if let Some(pane) = tab {
+            self.pane = pane;
+            self.at = Position::default();
+        }
+        tab.is_some()
+    }
+
+    fn after_job(&self, changed: bool) -> Vec<Effect> {
+        let tags = self
+            .image
+            .as_ref()
+            .filter(|_| changed)
+            .map(|image| Effect::Image(ImageEffect::Tags(image.reference.clone())));
+        self.reads_shares().into_iter().chain(tags).collect()
+    }
+
+    fn wants(&mut self, model: &Model) -> Vec<Effect> {
+        if self.pane != Pane::Versions {
+            return Vec::new();
+        }
+        let unknown = self.unknown_tags(model.page());
+        let (false, Target::Reference(reference)) = (unknown.is_empty(), self.target()) else { return Vec::new() };
+        let effect = Effect::Image(ImageEffect::Versions(reference, unknown));
+        if self.wanted.as_ref() == Some(&effect) {
+            return Vec::new();
+        }
+        self.wanted = Some(effect.clone());
+        vec![effect]
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.error.iter().map(Error::told).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Image, Slot::Tags, Slot::Versions, Slot::Shares, Slot::Link, Slot::Verify]
+    }
+}

@@ -1,0 +1,224 @@
+//! What the launch screen is to the rest of the house.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{Frame, layout::Rect};
+
+use super::{Page, form_size};
+use crate::{
+    core::{
+        base::error::{Error, Kind, Result},
+        launch::{
+            form::{FieldKind, Form},
+            plan::Plan,
+        },
+    },
+    tui::{
+        kit::{
+            action::Action,
+            input::{Input, leaves},
+            list::{Drawn, Lines, Position, Shown, Unseen},
+            theme::Theme,
+        },
+        model::Model,
+        msg::{Effect, RunEffect, Slot},
+        screens::page,
+    },
+};
+
+impl Page {
+    /// Makes the plan of the answers as they are now.
+    pub fn replan(&mut self) -> Vec<Effect> {
+        self.plan = None;
+        self.error = None;
+        vec![Effect::Run(RunEffect::Plan {
+            backend: self.backend_name(),
+            image: Box::new(self.image.clone()),
+            answers: self.answers.clone(),
+        })]
+    }
+
+    /// Asks the chosen backend for its form.
+    pub fn ask_form(&self) -> Effect {
+        Effect::Run(RunEffect::Form { backend: self.backend_name(), image: Box::new(self.image.clone()) })
+    }
+
+    /// A backend's form came, or why there is none.
+    pub fn form_arrived(&mut self, result: Result<(String, Form)>, model: &mut Model) -> Vec<Effect> {
+        match result {
+            Ok((backend, form)) if backend == self.backend_name() => {
+                // Answers that the new backend asks for too are kept.
+                self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
+                self.form = Some(form);
+                return self.replan();
+            }
+            Ok(_) => {}
+            // A backend that is not there is no choice: take the next one, unless the person chose this one.
+            Err(error) if !self.chosen && self.form.is_none() && self.backend + 1 < self.backends.len() => {
+                let gone = self.backend_name();
+                self.backend += 1;
+                model.say(format!("{gone} cannot: {}", error.why));
+                return vec![self.ask_form()];
+            }
+            // One that takes no such image is no choice at all.
+            Err(error) if error.kind == Kind::Unsupported && self.chosen && self.form.is_none() => {
+                let (gone, at, forward) = (self.backend_name(), self.backend, self.forward);
+                self.refusing.push(at);
+                let place = std::mem::take(&mut self.at.selected);
+                let turned = self.turn(forward);
+                self.at.selected = place;
+                if !turned {
+                    self.error = Some(error);
+                    return Vec::new();
+                }
+                model.say(format!("{gone} cannot: {}", error.why));
+                return vec![self.ask_form()];
+            }
+            Err(error) => self.error = Some(error),
+        }
+        Vec::new()
+    }
+
+    /// A plan came, or why there is none.
+    pub fn plan_arrived(&mut self, result: Result<Plan>) {
+        match result {
+            Ok(plan) => {
+                self.error = None;
+                self.plan = Some(Drawn::new(plan));
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// What a click or enter on a field does.
+    fn edit(&mut self) -> Vec<Effect> {
+        match self.field().map(|field| (field.kind.clone(), self.answer(field))) {
+            Some((FieldKind::Text | FieldKind::Words | FieldKind::Size | FieldKind::Number { .. }, now)) => {
+                self.editing = Some(Input::new(now));
+                Vec::new()
+            }
+            _ => self.turned(true),
+        }
+    }
+
+    /// The next or previous value of a field.
+    fn turned(&mut self, forward: bool) -> Vec<Effect> {
+        if !self.turn(forward) {
+            return Vec::new();
+        }
+        if self.at.selected == 0 { vec![self.ask_form()] } else { self.replan() }
+    }
+
+    /// Carries out the plan that is shown.
+    fn confirm(&mut self, model: &mut Model) -> Vec<Effect> {
+        let seen = self.plan.as_ref().map_or(Err(Unseen::Nothing), Drawn::seen);
+        let (Some(_), Some(plan)) = (model.seen(seen), self.plan.as_deref().cloned()) else { return Vec::new() };
+        let title = self.image.title();
+        let title = title.strip_suffix(&format!(" on {}", plan.backend)).unwrap_or(&title);
+        let job = model.job(format!("launch {title} on {}", plan.backend));
+        self.job = Some(job);
+        model.say("launching: 3 shows how far it is");
+        vec![Effect::Run(RunEffect::Launch { job, plan: Box::new(plan) })]
+    }
+}
+
+impl page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "launch"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        (format!("Launch {}", self.image.title()), "check the plan, then L".to_owned())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, _model: &Model) {
+        self.view(frame, area, theme);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        &[Action::Confirm, Action::Open, Action::Right, Action::NextPane, Action::Back, Action::Help]
+    }
+
+    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+        match action {
+            Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
+            Action::Confirm if self.plan.is_none() => Some("there is no plan yet".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn is_typing(&self) -> bool {
+        self.editing.is_some()
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        let count = self.count();
+        Some(Shown::of(Lines(&mut self.at, count), 1))
+    }
+
+    fn drawn(&mut self) {
+        self.plan.iter_mut().for_each(Drawn::drawn);
+    }
+
+    fn walk(&mut self, action: Action, model: &mut Model) -> bool {
+        let lines = model.page();
+        if !self.in_plan {
+            return self.list(model).is_some_and(|mut shown| shown.list.go(action, lines));
+        }
+        let mut at = Position { selected: usize::from(self.plan_top), top: 0 };
+        let moved = at.go(action, usize::from(self.plan_end(model.size)) + 1, lines);
+        self.plan_top = at.selected as u16;
+        moved
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Open => return self.edit(),
+            Action::NextPane => self.in_plan = !self.in_plan,
+            Action::Left | Action::Right => return self.turned(action == Action::Right),
+            Action::Confirm => return self.confirm(model),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn type_key(&mut self, key: &KeyEvent, model: &mut Model) -> Vec<Effect> {
+        let Some(input) = &mut self.editing else { return Vec::new() };
+        match key.code {
+            _ if leaves(key) => self.editing = None,
+            KeyCode::Enter | KeyCode::Tab | KeyCode::Down => {
+                let text = input.text.clone();
+                match self.field().and_then(|field| field.refuse(&text)) {
+                    Some(why) => model.say(why),
+                    None => {
+                        self.editing = None;
+                        self.set(text);
+                        return self.replan();
+                    }
+                }
+            }
+            _ => _ = input.key(key),
+        }
+        Vec::new()
+    }
+
+    fn paste(&mut self, text: &str, _model: &mut Model) -> std::result::Result<Vec<Effect>, String> {
+        if let Some(input) = &mut self.editing {
+            input.paste(text)?;
+        }
+        Ok(Vec::new())
+    }
+
+    fn clicked(&mut self, column: u16, _line: u16, model: &Model) -> bool {
+        let (columns, lines) = model.size;
+        self.in_plan = column >= form_size(self, Rect::new(0, 1, columns, lines.saturating_sub(2))).0;
+        self.in_plan
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.error.iter().map(Error::told).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Form, Slot::Plan]
+    }
+}

@@ -1,0 +1,246 @@
+//! What the list of requests is to the rest of the house, and what is decided on it.
+
+use ratatui::{Frame, layout::Rect};
+
+use super::Page;
+use crate::{
+    core::{
+        base::{error::Error, quote::quote},
+        request::{Dossier, Id, Request},
+    },
+    tui::{
+        kit::{
+            action::Action,
+            input::Input,
+            list::{Seen, Shown},
+            theme::Theme,
+        },
+        model::Model,
+        msg::{Effect, Go, RequestEffect, Said, Slot, Target},
+        popups::{Ask, Popup, Sure},
+        rows::{NAMED, named},
+        screens::page,
+    },
+};
+
+impl page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "requests"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        ("Requests".to_owned(), self.summary())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now, model.requests);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        if self.decides() {
+            return &[
+                A::Open,
+                A::Approve,
+                A::Refuse,
+                A::Conditions,
+                A::AskBack,
+                A::NextPane,
+                A::Mark,
+                A::MarkGroup,
+                A::ApproveClass,
+                A::Sort,
+                A::Back,
+                A::Help,
+            ];
+        }
+        &[
+            A::Open,
+            A::NextPane,
+            A::Launch,
+            A::AddTo,
+            A::Refuse,
+            A::Renew,
+            A::Revoke,
+            A::Refresh,
+            A::Catalog,
+            A::Back,
+            A::Help,
+        ]
+    }
+
+    fn hides(&self, action: Action) -> bool {
+        // Only who decides takes admissions back.
+        action == Action::Revoke && !self.is_approver()
+    }
+
+    fn words(&self, action: Action) -> &'static str {
+        match action {
+            Action::Refuse if !self.decides() => "take back",
+            Action::NextPane => "other list",
+            Action::Revoke => "end admission",
+            _ => action.words(),
+        }
+    }
+
+    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+        self.refuses(action).map(str::to_owned)
+    }
+
+    fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
+        Some(Shown::of(&mut self.rows, 3))
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        match action {
+            Action::Refresh => return vec![self.again()],
+            Action::NextPane | Action::PreviousPane => {
+                self.turn(action == Action::NextPane);
+                return vec![self.again()];
+            }
+            Action::Mark => self.rows.mark(),
+            Action::MarkGroup => self.mark_group(),
+            Action::Sort => self.regroup(),
+            _ => {
+                if let Some(request) = self.rows.selected().filter(|_| looks(action)) {
+                    return look(action, request);
+                }
+                let many = matches!(action, Action::Approve | Action::Conditions)
+                    || action == Action::Refuse && self.decides();
+                let seen = if many { self.rows.seen() } else { self.rows.seen_one().map(|one| vec![one]) };
+                return model.seen(seen).map_or_else(Vec::new, |seen| self.decisive(action, seen, model));
+            }
+        }
+        Vec::new()
+    }
+
+    fn read_again(&self) -> Vec<Effect> {
+        vec![self.again(), Effect::Request(RequestEffect::Listen { always: false })]
+    }
+
+    fn after_job(&self, _changed: bool) -> Vec<Effect> {
+        vec![self.again()]
+    }
+
+    fn wants(&mut self, _model: &Model) -> Vec<Effect> {
+        self.wants_more().into_iter().collect()
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.error.iter().map(Error::told).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Requests, Slot::Request, Slot::News]
+    }
+}
+
+/// Whether an action only shows something.
+fn looks(action: Action) -> bool {
+    matches!(action, Action::Open | Action::Launch)
+}
+
+/// Shows all about a request, or goes on to launch what was admitted.
+fn look(action: Action, request: &Request) -> Vec<Effect> {
+    if action == Action::Open {
+        return vec![Effect::Request(RequestEffect::RequestTold(request.id))];
+    }
+    let reference = request.admitted.as_ref().and_then(|admitted| admitted.reference.parse().ok());
+    let go = |reference| Effect::Go(Go::Image { target: Target::Reference(reference), launch: true });
+    reference.map(go).into_iter().collect()
+}
+
+impl Page {
+    /// What changes something for others: only on what was seen.
+    fn decisive(&self, action: Action, seen: Vec<Seen<Id>>, model: &mut Model) -> Vec<Effect> {
+        let (selected, decides) = (self.rows.selected(), self.decides());
+        let one = seen.first().cloned();
+        match (action, one) {
+            (Action::Approve, _) => {
+                let mut about = self.taken(&seen);
+                about.push("Type why, if you like. enter approves, esc does not.".to_owned());
+                ask_with(model, format!("Approve {}", named(&seen)), about, Ask::Approval(seen))
+            }
+            (Action::Conditions, _) => {
+                let mut about = self.taken(&seen);
+                about.extend([
+                    "Type what you want of these, then why:".to_owned(),
+                    "until:90d  it ends then; only  in this project; except:CVE-…  you take no finding but these"
+                        .to_owned(),
+                ]);
+                ask_with(model, format!("Approve {}", named(&seen)), about, Ask::Conditions(seen))
+            }
+            (Action::Revoke, Some(one)) => {
+                let title = format!("Take back the admission of {}", one.called());
+                let about = vec![
+                    "Nobody's policy lets it pass from then on; what runs keeps running.".to_owned(),
+                    "Why? Everybody who uses it reads it.".to_owned(),
+                ];
+                ask_with(model, title, about, Ask::TakeBack(one))
+            }
+            (Action::Refuse, _) if decides => {
+                let title = format!("Reject {}", named(&seen));
+                ask_with(model, title, vec!["Why? Whoever asked reads it.".to_owned()], Ask::Refusal(seen))
+            }
+            (Action::Refuse, Some(one)) => {
+                let question = format!("Take your {} back?", one.called());
+                model.popups.push(Popup::Confirm { question, sure: Sure::Withdraw(one) });
+                Vec::new()
+            }
+            (Action::AskBack, Some(one)) => {
+                let title = format!("Ask about {}", one.called());
+                let about = vec!["What do you want to know? It waits for the answer.".to_owned()];
+                ask_with(model, title, about, Ask::AskedBack(one))
+            }
+            (Action::AddTo, Some(one)) => {
+                let asked = selected.and_then(Request::question);
+                let (title, about) = match asked {
+                    Some(question) => {
+                        (format!("Answer for {}", one.called()), quote(&question.person, &question.words, 68))
+                    }
+                    None => (format!("Add to {}", one.called()), Vec::new()),
+                };
+                ask_with(model, title, about, Ask::Addition(one))
+            }
+            (Action::Renew, Some(one)) => vec![Effect::Go(Go::Speak(one, Said::Newer))],
+            (Action::ApproveClass, Some(_)) => {
+                let Some(request) = selected else { return Vec::new() };
+                let (base, rule) = (request.base().to_owned(), request.rule().to_owned());
+                let on = if base.is_empty() { String::new() } else { format!(" on {base}") };
+                let about = vec![
+                    format!(
+                        "You take the rule '{rule}' and nothing else: what anything else holds back, too, still waits."
+                    ),
+                    "Type until when (like 90d), then why.".to_owned(),
+                ];
+                ask_with(model, format!("Approve all that '{rule}' blocks{on}"), about, Ask::Class(base, rule))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What an approval of these would take. Of many, each stands below its name, as far as there is room.
+    fn taken(&self, seen: &[Seen<Id>]) -> Vec<String> {
+        let all = self.rows.all().unwrap_or_default();
+        let lines = |one: &Seen<Id>| {
+            let request = all.iter().find(|request| request.id == *one.id());
+            request.and_then(|request| request.dossier.as_ref()).map_or_else(Vec::new, Dossier::taken)
+        };
+        match seen {
+            [one] => lines(one),
+            many => {
+                let more = many.len().saturating_sub(NAMED);
+                let told = many.iter().take(NAMED).flat_map(|one| {
+                    std::iter::once(format!("{}:", one.called())).chain(lines(one).into_iter().skip(1))
+                });
+                let more = (more > 0).then(|| format!("and {more} more, with all that holds them back"));
+                std::iter::once("You take what holds each of them back:".to_owned()).chain(told).chain(more).collect()
+            }
+        }
+    }
+}
+
+fn ask_with(model: &mut Model, title: String, about: Vec<String>, ask: Ask) -> Vec<Effect> {
+    model.popups.push(Popup::Line { title, about, input: Input::default(), ask });
+    Vec::new()
+}

@@ -1,0 +1,182 @@
+//! What the page of a workload is to the rest of the house.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{Frame, layout::Rect};
+
+use super::Page;
+use crate::{
+    core::{base::error::Error, launch::plan::State},
+    tui::{
+        kit::{action::Action, input::leaves, theme::Theme},
+        model::Model,
+        msg::{Effect, Go, RunEffect, Slot},
+        rows::WorkloadId,
+        screens::page,
+    },
+};
+
+impl Page {
+    /// Watches it anew after it was started again.
+    pub fn watch_again(&mut self, clock: u64) -> Vec<Effect> {
+        self.again(clock);
+        let (backend, id) = (self.workload.backend.clone(), self.workload.id.clone());
+        vec![Effect::Run(RunEffect::Logs { backend, id, times: self.output.times })]
+    }
+
+    /// What changes the workload: only on what was seen.
+    fn change(&self, action: Action, model: &mut Model) -> Vec<Effect> {
+        let Some(seen) = model.seen(self.workload.seen()) else { return Vec::new() };
+        vec![Effect::Go(Go::Change { action, seen, workload: Box::new((*self.workload).clone()) })]
+    }
+}
+
+impl page::Page for Page {
+    fn scope(&self) -> &'static str {
+        "workload"
+    }
+
+    fn header(&self, _model: &Model) -> (String, String) {
+        (format!("Workload {}", self.workload.name), self.workload.id.clone())
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model) {
+        self.view(frame, area, theme, model.now);
+    }
+
+    fn offered(&self) -> &'static [Action] {
+        use Action as A;
+        if self.output.searches() {
+            return &[
+                A::NextMatch,
+                A::PreviousMatch,
+                A::Search,
+                A::Back,
+                A::Times,
+                A::Last,
+                A::Shell,
+                A::Stop,
+                A::Help,
+            ];
+        }
+        &[
+            A::Shell,
+            A::Attach,
+            A::Stop,
+            A::Start,
+            A::Remove,
+            A::Search,
+            A::Times,
+            A::Snapshot,
+            A::Restart,
+            A::Last,
+            A::Back,
+            A::Help,
+        ]
+    }
+
+    fn words(&self, action: Action) -> &'static str {
+        if action == Action::Back && self.output.searches() { "end search" } else { action.words() }
+    }
+
+    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+        let why = match action {
+            Action::NextMatch | Action::PreviousMatch if !self.output.searches() => {
+                "nothing is looked for: / begins a search"
+            }
+            Action::Start if self.workload.state == State::Running => "it runs already: R starts it anew",
+            Action::Shell | Action::Attach | Action::Stop if !self.workload.state.is_live() => "it does not run",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+
+    fn is_typing(&self) -> bool {
+        self.output.typing.is_some()
+    }
+
+    fn typing_hints(&self) -> (Action, &'static [(&'static str, &'static str)]) {
+        (Action::Search, &[("enter", "done"), ("esc", "leave it"), ("↑ ↓", "match before, next match")])
+    }
+
+    fn drawn(&mut self) {
+        self.workload.drawn();
+    }
+
+    fn walk(&mut self, action: Action, model: &mut Model) -> bool {
+        self.go(action, model.page())
+    }
+
+    fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
+        let height = self.height(model.page());
+        match action {
+            Action::Refresh => return vec![Effect::Run(RunEffect::Workloads)],
+            Action::Search => self.output.begin(),
+            Action::NextMatch => self.output.next(true, height),
+            Action::PreviousMatch => self.output.next(false, height),
+            Action::Times => {
+                self.output.times = !self.output.times;
+                return self.watch_again(model.clock);
+            }
+            Action::Stop | Action::Start | Action::Restart | Action::Snapshot | Action::Remove => {
+                return self.change(action, model);
+            }
+            Action::Open => return vec![Effect::Go(Go::Workload(Box::new((*self.workload).clone())))],
+            Action::Shell | Action::Attach => {
+                let workload = Box::new((*self.workload).clone());
+                return vec![Effect::Go(Go::Console { workload, shell: action == Action::Shell })];
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn type_key(&mut self, key: &KeyEvent, model: &mut Model) -> Vec<Effect> {
+        let height = self.height(model.page());
+        let output = &mut self.output;
+        match key.code {
+            _ if leaves(key) => output.end(false),
+            KeyCode::Enter => output.end(true),
+            KeyCode::Down => output.next(true, height),
+            KeyCode::Up => output.next(false, height),
+            _ => {
+                if output.typing.as_mut().is_some_and(|typing| typing.input.key(key)) {
+                    output.typed(height);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn paste(&mut self, text: &str, model: &mut Model) -> Result<Vec<Effect>, String> {
+        if let Some(typing) = &mut self.output.typing {
+            typing.input.paste(text)?;
+            let height = self.height(model.page());
+            self.output.typed(height);
+        }
+        Ok(Vec::new())
+    }
+
+    fn stays(&mut self) -> bool {
+        self.output.forget()
+    }
+
+    fn read_again(&self) -> Vec<Effect> {
+        vec![Effect::Run(RunEffect::Workloads)]
+    }
+
+    fn after_job(&self, _changed: bool) -> Vec<Effect> {
+        vec![Effect::Run(RunEffect::Workloads)]
+    }
+
+    fn measured(&self, _lines: usize) -> Vec<WorkloadId> {
+        if self.workload.state.is_live() { vec![self.workload.key()] } else { Vec::new() }
+    }
+
+    fn failures(&self) -> Vec<String> {
+        self.ended.iter().filter_map(|ended| ended.as_ref().err()).map(Error::told).collect()
+    }
+
+    fn leave(&self) -> &'static [Slot] {
+        &[Slot::Logs, Slot::Workloads]
+    }
+}

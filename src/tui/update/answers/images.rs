@@ -1,0 +1,100 @@
+//! An image: its page, its evidence, its link.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use crate::core::base::text;
+use crate::tui::{
+    flows::upkeep,
+    msg::{Effect, LinkWish, Msg},
+    popups::Popup,
+    state::{Screen, State},
+};
+
+/// Takes an answer in, or gives it back where it is about something else.
+pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
+    match msg {
+        Msg::Image(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                return Break(page.arrived(*result));
+            }
+        }
+        Msg::Opened(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                return Break(match *result {
+                    Ok(opened) => page.opened(opened),
+                    Err(error) => page.arrived(Err(error)),
+                });
+            }
+        }
+        Msg::Tags(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                // Newest first: that is what people look for.
+                page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
+            }
+        }
+        Msg::Version(version) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.versions.retain(|known| known.tag != version.tag);
+                page.versions.push(version);
+            }
+        }
+        Msg::Explained(result) => match *result {
+            Ok(verified) => {
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
+                let text = verified.explain(state.now);
+                state.come(Popup::text("Why", text));
+            }
+            Err(error) => state.fail(&error),
+        },
+        Msg::Verified(result) => {
+            if let Ok(verified) = &*result {
+                state.catalog.marked_as(&verified.subject, verified.standing());
+                state.catalog.narrow_by_standing();
+            }
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.judged(*result);
+            }
+        }
+        Msg::Compared(result) => match *result {
+            Ok(diff) => {
+                state.come(Popup::text("Compared", diff.words()));
+            }
+            Err(error) => state.fail(&error),
+        },
+        Msg::Link(wish, Ok((link, code))) => return Break(link_made(state, wish, &link.to_string(), code)),
+        Msg::Link(_, Err(error)) => state.fail(&error),
+        Msg::Removals(targets, answers) => upkeep::told(state, &targets, answers),
+        other => return Continue(other),
+    }
+    Break(Vec::new())
+}
+
+/// A link was made: it is shown with its code, where that fits, and copied.
+fn link_made(state: &mut State, wish: LinkWish, link: &str, code: String) -> Vec<Effect> {
+    // A code that is cut cannot be scanned.
+    let (lines, columns) = (code.lines().count(), code.lines().map(|line| line.chars().count()).max().unwrap_or(0));
+    let around = link.chars().count().div_ceil(usize::from(state.size.0.clamp(30, 110)).saturating_sub(4))
+        + 5
+        + 2 * usize::from(wish.until.is_some());
+    let fits = lines + around <= usize::from(state.size.1) && columns + 4 <= usize::from(state.size.0);
+    let code = if fits {
+        code
+    } else {
+        format!(
+            "Its QR code needs a terminal of {} lines and {} columns: make it larger, then y again.",
+            lines + around,
+            columns + 4
+        )
+    };
+    let end = wish.until.map(|until| format!("It is good until {}.\n\n", text::timestamp(until)));
+    let end = end.unwrap_or_default();
+    state.come(Popup::Text {
+        title: "Link, copied where the terminal allows it".into(),
+        text: format!("{link}\n\n{end}{code}"),
+        copy: Some(link.to_owned()),
+        top: 0,
+        link: Some(wish),
+    });
+    vec![Effect::Copy(link.to_owned())]
+}

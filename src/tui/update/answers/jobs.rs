@@ -1,0 +1,96 @@
+//! Jobs, the questions that they ask, and how sources are.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use crate::core::{
+    base::error::{Kind, Result},
+    launch::plan::Workload,
+    ports::QuestionKind,
+};
+use crate::tui::{
+    flows::copy,
+    msg::{Effect, Go, Msg},
+    popups::{Ask, Popup, Sure},
+    state::{Screen, State},
+};
+
+/// Takes an answer in, or gives it back where it is about something else.
+pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
+    match msg {
+        Msg::JobNote(id, note) => state.jobs.change(|jobs| {
+            if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
+                job.note = note;
+            }
+        }),
+        Msg::JobDone(id, result) => return Break(job_done(state, id, result)),
+        Msg::Question(id, question) => state.asked(match question.kind {
+            QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
+            kind => Popup::line(question.words, Ask::Question(id, kind == QuestionKind::Secret)),
+        }),
+        Msg::Unasked(id) => {
+            state.waiting.retain(|popup| !popup.asks(id));
+            state.popups.retain(|popup| !popup.asks(id));
+        }
+        Msg::Health(health) => {
+            if let Some(page) = topmost!(state, Screen::Sources) {
+                page.health = Some(health);
+            }
+        }
+        Msg::Checks(checks) => {
+            if let Some(page) = topmost!(state, Screen::Sources) {
+                page.checks = checks;
+            }
+        }
+        other => return Continue(other),
+    }
+    Break(Vec::new())
+}
+
+fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>)>) -> Vec<Effect> {
+    match &result {
+        Ok((words, _)) => state.done(words.clone()),
+        Err(error) if error.kind == Kind::Cancelled => state.say("cancelled"),
+        Err(error) => {
+            let error = error.clone();
+            state.fail(&error);
+        }
+    }
+    let (ended, workload) = match result {
+        Ok((words, workload)) => (Ok(words), workload),
+        Err(error) => (Err(error), None),
+    };
+    let failed = ended.is_err();
+    let (changed, others) = std::mem::take(&mut state.changing).into_iter().partition(|(job, _)| *job == id);
+    state.changing = others;
+    let changed: Vec<(u64, String)> = changed;
+    state.jobs.change(|jobs| {
+        if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
+            job.ended = Some(ended);
+        }
+    });
+    // Whoever waited on the launch screen goes on to what was launched.
+    if let Some(Screen::Launch(page)) = state.stack.last_mut() {
+        if page.job == Some(id) {
+            page.job = None;
+            if let Some(workload) = workload {
+                state.stack.pop();
+                return vec![Effect::Go(Go::Workload(Box::new(workload)))];
+            }
+            if failed {
+                // The next try is a new launch with a plan of its own.
+                return page.replan();
+            }
+        }
+    }
+    let mut effects = Vec::new();
+    for (_, source) in changed.iter().filter(|_| !failed) {
+        effects.extend(copy::after_change(state, source));
+    }
+    if !failed && state.model.restarting.take_if(|job| *job == id).is_some() {
+        if let Some(Screen::Workload(page)) = state.stack.last_mut() {
+            effects.extend(page.watch_again(state.model.clock));
+        }
+    }
+    effects.extend(state.shown().after_job(!changed.is_empty()));
+    effects
+}

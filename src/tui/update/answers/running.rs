@@ -1,0 +1,84 @@
+//! Launching, and what runs.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use crate::core::{base::error::Kind, launch::plan::Workload};
+use crate::tui::{
+    msg::{Effect, Msg, RunEffect},
+    state::{Screen, State},
+};
+
+/// Milliseconds in which output ends that nobody can follow.
+const AT_ONCE: u64 = 3000;
+
+/// Takes an answer in, or gives it back where it is about something else.
+pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
+    let now = state.now;
+    match msg {
+        Msg::Form(result) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                return Break(page.form_arrived(result, &mut state.model));
+            }
+        }
+        Msg::Plan(result) => {
+            if let Some(page) = topmost!(state, Screen::Launch) {
+                page.plan_arrived(*result);
+            }
+        }
+        Msg::Workloads(all, failed) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                let same = |one: &&Workload| one.backend == page.workload.backend && one.id == page.workload.id;
+                if let Some(news) = all.iter().find(same).cloned() {
+                    let lives = news.state.is_live();
+                    let began = lives && !page.workload.state.is_live();
+                    // A stream that was not short has ended, and what it was of runs: it was started again.
+                    let over = lives && page.lasted && matches!(page.ended, Some(Ok(())));
+                    page.workload.set(news);
+                    if began || over {
+                        return Break(page.watch_again(state.model.clock));
+                    }
+                }
+            }
+            if let Some(page) = topmost!(state, Screen::Workloads) {
+                page.arrived(all, failed);
+            }
+        }
+        Msg::Log(bytes) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                page.output.take(&bytes, now);
+            }
+        }
+        Msg::LogEnd(result) => {
+            if let Some(page) = topmost!(state, Screen::Workload) {
+                if let Some(error) = result.as_ref().err().filter(|_| page.output.times) {
+                    if error.kind == Kind::Unsupported {
+                        page.output.times = false;
+                        state.model.say(error.why.clone());
+                        return Break(page.watch_again(state.model.clock));
+                    }
+                }
+                page.output.finish(now);
+                page.ended = Some(result);
+                page.lasted = state.model.clock.saturating_sub(page.asked) > AT_ONCE;
+            }
+            return Break(vec![Effect::Run(RunEffect::Workloads)]);
+        }
+        Msg::Usage(id, told) => match state.stack.last_mut() {
+            Some(Screen::Workload(page)) if page.workload.key() == id => page.reading(told),
+            Some(Screen::Workloads(page)) => page.measured(id, told),
+            _ => {}
+        },
+        Msg::Terminal(bytes) => {
+            if let Some(page) = topmost!(state, Screen::Console) {
+                page.parser.process(&bytes);
+            }
+        }
+        Msg::TerminalEnd(result) => {
+            if let Some(page) = topmost!(state, Screen::Console) {
+                page.ended = Some(result);
+            }
+        }
+        other => return Continue(other),
+    }
+    Break(Vec::new())
+}

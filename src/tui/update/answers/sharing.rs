@@ -1,0 +1,34 @@
+//! Who may use what, and what others offer.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use crate::tui::{
+    flows::share,
+    msg::{Effect, Msg},
+    state::{Screen, State},
+};
+
+/// Takes an answer in, or gives it back where it is about something else.
+pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
+    match msg {
+        Msg::Shares(result) => {
+            if let Some(page) = topmost!(state, Screen::Image) {
+                page.shared_with(result);
+            }
+        }
+        Msg::Offers(offers, failed) => {
+            state.offered = offers.iter().filter(|offer| !offer.outgoing).count();
+            if let Some(page) = topmost!(state, Screen::Inbox) {
+                page.offered(state.model.offered);
+            }
+            if let Some(page) = topmost!(state, Screen::Offers) {
+                page.arrived(offers, failed);
+            }
+        }
+        Msg::Projects(source, projects) => share::projects_arrived(state, &source, projects),
+        Msg::SharePlans(target, plans) => share::planned(state, &target, plans),
+        Msg::Given(given) => share::given(state, &given),
+        other => return Continue(other),
+    }
+    Break(Vec::new())
+}
