@@ -143,7 +143,7 @@ impl Portal {
     /// The other cloud that `CLOUD/PROJECT` names, and the project there; an empty one is one's own.
     fn elsewhere<'a>(&self, reference: &ImageRef, project: &'a str) -> Option<(&Source, &'a str)> {
         let (cloud, project) = project.split_once('/')?;
-        let there = self.sources.iter().find(|source| source.name == cloud)?;
+        let there = self.sources.all().iter().find(|source| source.name == cloud)?;
         let other = there.sharer.is_some() && there.disks.is_some() && !there.catalog.owns(reference);
         other.then_some((there, project))
     }

@@ -528,7 +528,7 @@ impl Portal {
             return self.image(cx, &link.reference, link.platform.as_ref()).await;
         };
         let mut last = None;
-        for source in self.sources.iter() {
+        for source in self.sources.all() {
             let Some(place) = source.catalog.cloud_place().filter(|place| place.is_same_as(wanted)) else { continue };
             tracing::debug!(source = source.name, address = place.address, "the link's cloud");
             // One cloud may be there several times, as several projects: one of them sees it.
@@ -580,6 +580,7 @@ impl Portal {
     pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
         let sources = self
             .sources
+            .all()
             .iter()
             .map(|source| (source.name.clone(), source.adapter, Asked::Source(source.catalog.clone())));
         let launchers = self

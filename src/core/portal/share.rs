@@ -233,12 +233,13 @@ impl Portal {
 
     /// What waits for an answer, at every source; one that fails is an error beside the others' offers.
     pub async fn offers(&self, cx: &Context) -> (Vec<Offer>, Vec<(String, Error)>) {
-        let asked = self.sources.iter().filter_map(|source| Some((source.name.clone(), source.sharer.clone()?))).map(
-            |(name, sharer)| async move {
-                let answer = cx.run(&format!("list offers of {name}"), sharer.offers(cx)).await;
-                (name, answer)
-            },
-        );
+        let asked =
+            self.sources.all().iter().filter_map(|source| Some((source.name.clone(), source.sharer.clone()?))).map(
+                |(name, sharer)| async move {
+                    let answer = cx.run(&format!("list offers of {name}"), sharer.offers(cx)).await;
+                    (name, answer)
+                },
+            );
         let answers: Vec<_> = futures_util::future::join_all(asked).await;
         let mut offers = Vec::new();
         let mut failed = Vec::new();

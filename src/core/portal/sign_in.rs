@@ -62,7 +62,7 @@ impl Accounts {
 
     /// The place in the vault that a source's name or a registry's host stands for, and the source.
     fn place_to_sign_in(&self, name: &str) -> Result<(String, Source)> {
-        let source = match self.sources.iter().find(|source| source.name == name) {
+        let source = match self.sources.all().iter().find(|source| source.name == name) {
             Some(source) => source.clone(),
             None => self.sources.of(&format!("oci://{name}/x:x").parse::<ImageRef>()?)?,
         };
@@ -76,7 +76,7 @@ impl Accounts {
     /// The name under which the sign-in that `error` asks for is done: a source's, else the host.
     pub fn sign_in_for(&self, error: &Error) -> Option<String> {
         let place = error.sign_in.as_ref()?;
-        let source = self.sources.iter().find(|source| source.catalog.sign_in_place().as_ref() == Some(place));
+        let source = self.sources.all().iter().find(|source| source.catalog.sign_in_place().as_ref() == Some(place));
         Some(source.map_or_else(|| place.clone(), |source| source.name.clone()))
     }
 

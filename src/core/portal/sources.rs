@@ -65,11 +65,6 @@ impl Sources {
         &self.all
     }
 
-    /// Each of them.
-    pub(in crate::core) fn iter(&self) -> std::slice::Iter<'_, Source> {
-        self.all.iter()
-    }
-
     /// The source with this name; not found, with the known names, where there is none.
     pub fn called(&self, name: &str) -> Result<&Source> {
         let own = self.all.iter().find(|source| source.name == name);

@@ -91,7 +91,7 @@ impl Portal {
     pub(super) fn of_site(&self, what: &str, written: &str) -> Result<SiteReference> {
         let reference: ImageRef = written.parse().map_err(|error: Error| Error { kind: Kind::Denied, ..error })?;
         let owned = |reference: &ImageRef| {
-            self.sources.iter().any(|source| is_of_site(&self.config, source) && source.catalog.owns(reference))
+            self.sources.all().iter().any(|source| is_of_site(&self.config, source) && source.catalog.owns(reference))
         };
         let cloud = &self.config.requests.cloud;
         let rules = &self.config.requests;

@@ -117,7 +117,7 @@ impl Portal {
         let Some((host, project)) = rules.admitted.split_once('/') else { return Vec::new() };
         let what = format!("admitted {}", rules.admitted);
         let here = ImageRef::oci(host, format!("{project}/{PROBE}"), None);
-        let known = self.sources.iter().any(|source| source.catalog.owns(&here));
+        let known = self.sources.all().iter().any(|source| source.catalog.owns(&here));
         let others = rules.projects.iter().map(|project| format!("{host}/{project}"));
         let places = [rules.admitted.clone(), rules.quarantine.clone()].into_iter().chain(others);
         let places = places.filter(|place| place.contains('/'));
@@ -191,7 +191,7 @@ impl Portal {
             return Vec::new();
         }
         let what = format!("cloud {}", rules.cloud);
-        let Some(source) = self.sources.iter().find(|source| source.name == rules.cloud) else {
+        let Some(source) = self.sources.all().iter().find(|source| source.name == rules.cloud) else {
             let advice = "write it into the clouds.yaml of this account (~/.config/openstack/clouds.yaml)";
             return vec![Finding::new(
                 what,
