@@ -7,16 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use wharf::{
-    adapters::store::shared::sqlite::SqliteStore,
-    core::{
-        audit::{self, Entry, Line},
-        base::error::Kind,
-        portal::witness::{Chain, Mark, Whose, untold},
-        ports::store::Store,
-        request::Me,
-    },
-};
+use wharf::{adapters::store::shared::sqlite::SqliteStore, core::{audit::{self, Entry, Line, witness::{Chain, Mark, Whose, untold}}, base::error::Kind, ports::store::Store, request::Me}};
 
 use crate::{
     lab::{self, Home, need},

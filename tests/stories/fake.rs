@@ -192,8 +192,8 @@ impl wharf::core::ports::Audit for Unwritten {
     fn read(&self) -> Result<String> {
         Ok(String::new())
     }
-    fn chain(&self) -> Result<wharf::core::portal::witness::Chain> {
-        Ok(wharf::core::portal::witness::Chain { id: "0123456789abcdef".into(), place: "nowhere".into() })
+    fn chain(&self) -> Result<wharf::core::audit::witness::Chain> {
+        Ok(wharf::core::audit::witness::Chain { id: "0123456789abcdef".into(), place: "nowhere".into() })
     }
 }
 

@@ -2,15 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{
-    base::{
-        badge::{Badge, Scan, Signature, Tone},
-        digest::Digest,
-        text,
-    },
-    evidence::terms::Terms,
-    image::model::{Pinned, Platform},
-};
+use crate::core::{base::{badge::{Badge, Scan, Signature, Tone}, digest::Digest, text}, image::model::{Pinned, Platform}};
+use super::terms::Terms;
 
 pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};
 

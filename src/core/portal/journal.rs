@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::witness::{Decided, Seen, Whose, Witnessed, compare, untold};
+use crate::core::audit::witness::{Decided, Seen, Whose, Witnessed, compare, untold};
 use crate::core::{
     audit::{self, Entry, Reading},
     base::{

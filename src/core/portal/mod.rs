@@ -1,6 +1,7 @@
 //! The use cases: the only thing that both front ends call.
 
 pub mod diff;
+pub mod disks;
 pub mod doctor;
 pub mod evidence;
 pub mod give_away;
@@ -12,11 +13,11 @@ pub mod rehearse;
 pub mod requests;
 mod secrets;
 pub mod share;
+pub mod signatures;
 pub mod sign_in;
 pub mod sources;
 pub mod upkeep;
 pub mod uses;
-pub mod witness;
 pub mod workloads;
 
 use std::{
@@ -55,7 +56,7 @@ use super::{
     },
     transfer::copy::{self, Options, Place},
 };
-use crate::core::ports::content::Outcome;
+use super::ports::content::Outcome;
 use doctor::Finding;
 use inbox::Inbox;
 use journal::Journal;

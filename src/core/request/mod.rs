@@ -25,7 +25,7 @@ use super::{
     },
     policy::{Judgement, asks},
 };
-use crate::core::image::names::name_of_url;
+use super::image::names::name_of_url;
 
 pub use self::stage::{Event, Stage};
 pub use super::evidence::terms::Terms;

@@ -1,6 +1,4 @@
 //! Moving bytes: reading, copying, disks, and the signatures that go along.
 
 pub mod copy;
-pub mod disk;
 pub mod fetch;
-pub mod signatures;

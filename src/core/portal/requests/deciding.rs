@@ -5,18 +5,7 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{REASON, Requests, Ruling, admitted_place, destination};
-use crate::core::{
-    audit::Entry,
-    base::{
-        clean,
-        context::Context,
-        error::{Error, Result},
-        text,
-    },
-    ports::Asker,
-    request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement},
-    transfer::signatures::signed_by,
-};
+use crate::core::{audit::Entry, base::{clean, context::Context, error::{Error, Result}, text}, portal::signatures::signed_by, ports::Asker, request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement}};
 
 /// Requests that are looked at in one go.
 const PAGE: i64 = 200;

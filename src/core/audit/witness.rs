@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{
-    audit::{self, Entry, Reading},
-    base::{clean, error::Result, text},
-};
+use crate::core::{audit, base::{clean, error::Result, text}};
+use super::{Entry, Reading};
 
 /// Entries that are told at once; the rest is told with the next action.
 pub const AT_ONCE: usize = 200;

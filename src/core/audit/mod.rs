@@ -2,11 +2,13 @@
 //!
 //! What the chain proves: a line that is changed, left out or put in breaks it from there on. What it does not: it has no
 //! key, so whoever owns the file can write all of it anew, cut its end, or remove it. That is seen where the shared store
-//! has kept its ends ([`super::portal::witness`]), and only as far as they were told to it. What somebody does without Wharf is in
+//! has kept its ends ([`super::audit::witness`]), and only as far as they were told to it. What somebody does without Wharf is in
 //! no audit.
 //!
 //! A line that was not written whole (a full disk, a lost power) costs that line: the next one stands on a line of its own
 //! and follows the last whole one. Cutting a whole line looks the same only until one follows it: that one does not fit.
+
+pub mod witness;
 
 use serde::{Deserialize, Serialize};
 

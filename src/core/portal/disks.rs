@@ -2,18 +2,8 @@
 
 use crate::core::ports::content::Outcome as Copied;
 use crate::core::ports::disks::{Import, Upload};
-use crate::core::{
-    base::{
-        badge::Signature,
-        context::Context,
-        digest::Digest,
-        error::{Error, Kind, Result},
-    },
-    evidence::record::{Outcome, Record, data_check},
-    image::reference::ImageRef,
-    portal::Portal,
-    ports::cannot,
-};
+use crate::core::{base::{badge::Signature, context::Context, digest::Digest, error::{Error, Kind, Result}}, evidence::record::{Outcome, Record, data_check}, image::reference::ImageRef, ports::cannot};
+use super::Portal;
 
 /// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
 pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {
