@@ -3,11 +3,13 @@
 //! ```text
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
 //! args     the command line's types                 config   defaults < site < user < environment < flags
-//! core     knows no terminal, no HTTP, no process: words, rules, ports, and the use cases (`portal`)
-//! adapters one folder for each technology; `mod.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and
-//!          `checkers! { cosign, notary, glance, sif, attached, served, scanners }`, and the helpers they share: `http`, `exec`, `archive`, `header`,
-//!          `keys`, `layer`, `private`, `certificates`, `attachments`, `reports`, `exploited`, `sif_format`; `mail` and `webhook` tell people,
-//!          `store` keeps what is kept: the cache, the audit, and the shared store (`store::shared`: SQLite, PostgreSQL)
+//! core     knows no terminal, no HTTP, no process. Rooms, each on those before it:
+//!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
+//!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
+//!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
+//! adapters `mod.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and `checkers! { cosign, notary,
+//!          data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`: what
+//!          they are given and add to; `shared` (http, programs), `formats` (files), `signing`, `store`, `vault`, `notify`
 //! cli      one file for each group of verbs         tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
 //!

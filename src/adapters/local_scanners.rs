@@ -36,8 +36,8 @@ use crate::core::{
         model::Image,
         reference::{DOCKER_HUB, ImageRef},
     },
-    portal::doctor::{Ready, State},
-    ports::{Checker, Supply},
+    portal::doctor::State,
+    ports::{Checker, Supply, checker::Ready},
 };
 
 /// A scan fetches the image, and perhaps a database before that.

@@ -1,7 +1,20 @@
 //! `wharf audit`: what was done here, and whether the record of it is whole; for those who may, what was done at the site.
 
 use super::output;
-use crate::{args::Audit, core::{audit::{self, Entry, witness::{self, Decided, Summary, Witnessed}}, base::{error::{Error, Kind, Result}, text}, portal::Portal}};
+use crate::{
+    args::Audit,
+    core::{
+        audit::{
+            self, Entry,
+            witness::{self, Decided, Summary, Witnessed},
+        },
+        base::{
+            error::{Error, Kind, Result},
+            text,
+        },
+        portal::Portal,
+    },
+};
 
 /// Lists the entries, the newest last, or says whether the chain is whole.
 pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {

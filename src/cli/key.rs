@@ -10,10 +10,8 @@ use crate::{
             error::{During, Result},
             secret::Secret,
         },
-        portal::{
-            Portal,
-            keys::{Curve, PublicHalf},
-        },
+        portal::{Portal, keys::PublicHalf},
+        ports::signer::Curve,
     },
 };
 

@@ -6,8 +6,9 @@ use crate::{
     core::{
         base::{context::Context, error::Result, text},
         image::reference::ImageRef,
-        portal::{Portal, share::Gift},
+        portal::Portal,
         ports::{Question, QuestionKind},
+        sharing::offer::Gift,
     },
 };
 

@@ -6,10 +6,8 @@ use crate::{
     core::{
         base::{context::Context, error::Result, text},
         image::{link::Link, reference::ImageRef},
-        portal::{
-            Portal,
-            give_away::{Receiver, Shared},
-        },
+        portal::{Portal, give_away::Shared},
+        sharing::receiver::Receiver,
     },
 };
 

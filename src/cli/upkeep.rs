@@ -17,11 +17,14 @@ use crate::{
         portal::{
             Portal,
             upkeep::{
-                Pruning, Removal, Removed, Rule,
+                Pruning, Rule,
                 tag::{Move, named},
             },
         },
-        ports::{Question, QuestionKind},
+        ports::{
+            Question, QuestionKind,
+            upkeep::{Removal, Removed},
+        },
     },
 };
 

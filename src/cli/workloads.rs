@@ -21,8 +21,9 @@ use crate::{
             plan::Workload,
             usage::{UNTOLD, Usage},
         },
-        portal::{Portal, give_away::Receiver, workloads::Given},
+        portal::{Portal, workloads::Given},
         ports::Launcher,
+        sharing::receiver::Receiver,
     },
 };
 

@@ -121,6 +121,13 @@ impl Requests {
         name.host == host && std::iter::once(admitted).chain(self.projects.iter().map(String::as_str)).any(below)
     }
 
+    /// Whether a repository is one where requests are judged: it is nobody's to ask for.
+    pub fn judges_in(&self, name: &Name) -> bool {
+        self.quarantine.split_once('/').is_some_and(|(host, project)| {
+            name.host == host && name.repository.strip_prefix(project).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
     /// Requests that one steward works on at a time, and images of the watch.
     pub fn parallel(&self) -> usize {
         self.parallel.map_or(4, |count| count.clamp(1, 64) as usize)

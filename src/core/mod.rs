@@ -14,5 +14,6 @@ pub mod policy;
 pub mod portal;
 pub mod ports;
 pub mod request;
+pub mod sharing;
 pub mod steward;
 pub mod transfer;

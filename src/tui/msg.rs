@@ -38,13 +38,14 @@ use crate::core::{
         diff::Diff,
         doctor::Finding,
         evidence::Verified,
-        give_away::Receiver,
         requests::{Asking, Ruling},
-        share::{Given, Offer, Project, Share, SharePlan},
-        upkeep::Removal,
     },
-    ports::{CachedRows, Question},
+    ports::{CachedRows, Question, upkeep::Removal},
     request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
+    sharing::{
+        offer::{Given, Offer, Project, Share, SharePlan},
+        receiver::Receiver,
+    },
 };
 
 /// The lists of all sources, as search takes them.

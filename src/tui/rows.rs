@@ -4,8 +4,8 @@ use super::kit::list::{Row, Seen};
 use crate::core::{
     base::text,
     launch::plan::{Plan, Workload},
-    portal::share::{Offer, Share},
     request::{Id, Request},
+    sharing::offer::{Offer, Share},
 };
 
 pub use crate::core::launch::usage::WorkloadId;

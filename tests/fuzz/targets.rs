@@ -3,7 +3,42 @@
 
 use std::{io::Read, path::Path, sync::OnceLock};
 
-use wharf::{adapters::{cosign::{keyless::{Answer, Keyless}, payload}, formats::{archive::Index, certificates, disk_header, keys::Key, layer::{Budget, LONGEST_NAME, Layer}, reports, sif}, local::unpack::Root, notary::tuf, oci::{challenge, referrers}, store::shared}, core::{audit::{self, witness::untold}, base::{clean, digest::Digest}, catalog::{query::Query, rows::RowSet}, evidence::{findings::Exploited, record::Outcome}, image::{link::Link, manifest::{Manifest, Pieces, RawManifest, describe}, reference::ImageRef}, policy::{Policy, SignatureRules}, request::{Asked, Decision, Pace, Request, Terms, notice::Notice, statement::{Payload, Statement}}}};
+use wharf::{
+    adapters::{
+        cosign::{
+            keyless::{Answer, Keyless},
+            payload,
+        },
+        formats::{
+            archive::Index,
+            certificates, disk_header,
+            keys::Key,
+            layer::{Budget, LONGEST_NAME, Layer},
+            reports, sif,
+        },
+        local::unpack::Root,
+        notary::tuf,
+        oci::{challenge, referrers},
+        store::shared,
+    },
+    core::{
+        audit::{self, witness::untold},
+        base::{clean, digest::Digest},
+        catalog::{query::Query, rows::RowSet},
+        evidence::{findings::Exploited, record::Outcome},
+        image::{
+            link::Link,
+            manifest::{Manifest, Pieces, RawManifest, describe},
+            reference::ImageRef,
+        },
+        policy::{Policy, SignatureRules},
+        request::{
+            Asked, Decision, Pace, Request, Terms,
+            notice::Notice,
+            statement::{Payload, Statement},
+        },
+    },
+};
 
 /// A name, what is done with the bytes, and bytes to begin with.
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);

@@ -7,7 +7,18 @@ use std::{
     process::{Command, Output},
 };
 
-use wharf::{adapters::store::shared::sqlite::SqliteStore, core::{audit::{self, Entry, Line, witness::{Chain, Mark, Whose, untold}}, base::error::Kind, ports::store::Store, request::Me}};
+use wharf::{
+    adapters::store::shared::sqlite::SqliteStore,
+    core::{
+        audit::{
+            self, Entry, Line,
+            witness::{Chain, Mark, Whose, untold},
+        },
+        base::error::Kind,
+        ports::store::Store,
+        request::Me,
+    },
+};
 
 use crate::{
     lab::{self, Home, need},

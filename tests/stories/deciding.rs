@@ -4,9 +4,9 @@ use wharf::{
     core::{
         base::{badge::Verdict, secret::Secret},
         launch::plan::State as Run,
-        portal::share::{Project, Share, Standing},
         ports::{Question, QuestionKind},
         request::{Ground, Me, Pace, Request, Stage, Which},
+        sharing::offer::{Project, Share, Standing},
     },
     tui::{
         msg::{Effect, Msg, RequestEffect, RunEffect, ShareEffect},
@@ -59,7 +59,7 @@ fn workloads(state: &mut State, names: &[&str]) {
 }
 
 fn offers(state: &mut State, names: &[&str]) {
-    let all = names.iter().map(|name| wharf::core::portal::share::Offer { id: (*name).into(), ..fake::offer(name) });
+    let all = names.iter().map(|name| wharf::core::sharing::offer::Offer { id: (*name).into(), ..fake::offer(name) });
     update(state, Msg::Offers(all.collect(), Vec::new()));
 }
 

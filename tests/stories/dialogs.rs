@@ -10,12 +10,11 @@ use wharf::{
         },
         catalog::rows::RowSet,
         image::model::{ImageKind, Version},
-        portal::{
-            give_away::Receiver,
-            share::{Given, Project},
-            upkeep::Removal,
+        ports::{Question, QuestionKind, upkeep::Removal},
+        sharing::{
+            offer::{Given, Project},
+            receiver::Receiver,
         },
-        ports::{Question, QuestionKind},
     },
     tui::{
         msg::{Effect, ImageEffect, ListEffect, Msg, RunEffect, ShareEffect, Target},
@@ -297,7 +296,7 @@ fn a_click_chooses_in_a_popup_and_outside_of_it_nothing_happens() {
 
 #[test]
 fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
-    use wharf::core::portal::share::Offer;
+    use wharf::core::sharing::offer::Offer;
     let mut state = state();
     assert_eq!(press(&mut state, "5"), [Effect::Share(ShareEffect::Offers)]);
     assert!(press(&mut state, "a").is_empty(), "nothing is there yet");

@@ -63,8 +63,8 @@ pub fn workload(backend: &str, name: &str) -> wharf::core::launch::plan::Workloa
     }
 }
 
-pub fn share_plan() -> wharf::core::portal::share::SharePlan {
-    wharf::core::portal::share::SharePlan {
+pub fn share_plan() -> wharf::core::sharing::offer::SharePlan {
+    wharf::core::sharing::offer::SharePlan {
         steps: vec![
             "PATCH /v2/images/4f0e: visibility private → shared".into(),
             "POST /v2/images/4f0e/members: b10".into(),
@@ -308,13 +308,13 @@ pub fn verified(image: &Image, now: i64) -> wharf::core::portal::evidence::Verif
 }
 
 /// An offer of another project.
-pub fn offer(title: &str) -> wharf::core::portal::share::Offer {
-    wharf::core::portal::share::Offer {
+pub fn offer(title: &str) -> wharf::core::sharing::offer::Offer {
+    wharf::core::sharing::offer::Offer {
         id: "site/x".into(),
         source: "site".into(),
         title: title.into(),
         reference: "lab.example/physics/gromacs:1".parse().unwrap(),
-        from: wharf::core::portal::share::Project { id: "b10".into(), name: "biology".into() },
+        from: wharf::core::sharing::offer::Project { id: "b10".into(), name: "biology".into() },
         since: Some(1_763_999_000),
         note: "qcow2 2.31 MiB".into(),
         ignored: "it stays usable by its id, and is in no list".into(),

@@ -15,12 +15,13 @@ use wharf::{
             form::{Field, FieldKind, Form},
             plan::{Plan, Risk},
         },
-        portal::{give_away::Receiver, requests::Asking},
+        portal::requests::Asking,
         ports::Listing,
         request::{
             Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
             notice::{Notice, Topic, Warning},
         },
+        sharing::receiver::Receiver,
     },
     tui::{
         kit::keymap::Keymap,

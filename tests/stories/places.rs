@@ -5,8 +5,9 @@ use wharf::core::{
     image::reference::ImageRef,
     portal::{
         Portal,
-        give_away::{Copied, Receiver, Shared},
+        give_away::{Copied, Shared},
     },
+    sharing::receiver::Receiver,
     transfer::copy::Options,
 };
 

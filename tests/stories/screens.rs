@@ -18,12 +18,12 @@ use wharf::{
             published::Published,
             usage::Usage,
         },
-        portal::{
-            doctor::{self, Finding},
-            give_away::Receiver,
-            share::{Given, Offer, Project, Share, Standing},
-        },
+        portal::doctor::{self, Finding},
         ports::{Question, QuestionKind},
+        sharing::{
+            offer::{Given, Offer, Project, Share, Standing},
+            receiver::Receiver,
+        },
     },
     tui::{
         kit::theme::{Depth, Theme},
@@ -429,10 +429,10 @@ fn hostile_names_reach_no_screen_as_they_came() {
 }
 
 /// What removing an image with a long list of consequences says, and one that may not go.
-fn removals() -> Vec<wharf::core::base::error::Result<wharf::core::portal::upkeep::Removal>> {
+fn removals() -> Vec<wharf::core::base::error::Result<wharf::core::ports::upkeep::Removal>> {
     let digest = wharf::core::base::digest::Digest::of(b"gromacs");
     let reference: wharf::core::image::reference::ImageRef = "lab.example/physics/gromacs:2024.1".parse().unwrap();
-    let goes = wharf::core::portal::upkeep::Removal {
+    let goes = wharf::core::ports::upkeep::Removal {
         title: "the image, with its last tag 2024.1".into(),
         removes: vec![reference.with_digest(&digest)],
         digest: Some(digest),

@@ -17,7 +17,32 @@ use super::{
     parts::{Parts, Surroundings},
     shared::attachments::{self, Clock, Layer, Wanted},
 };
-use crate::core::{base::{badge::Signature, clean, context::Context, digest::Digest, error::{Error, Kind as ErrorKind, Result}, text}, config::Config, evidence::{record::{By, Kind, Outcome, Record, tool}, terms::{Attested, Stated}}, image::{model::{Image, Pinned}, reference::{ImageRef, Name}}, policy::SignatureRules, portal::{doctor::State, signatures::{ANNOTATION, PAYLOAD}}, ports::{Checker, Content, Supply}, request::{Terms, statement::Payload}};
+use crate::core::{
+    base::{
+        badge::Signature,
+        clean,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind as ErrorKind, Result},
+        text,
+    },
+    config::Config,
+    evidence::{
+        record::{By, Kind, Outcome, Record, tool},
+        terms::{Attested, Stated},
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::{ImageRef, Name},
+    },
+    policy::SignatureRules,
+    portal::{
+        doctor::State,
+        signatures::{ANNOTATION, PAYLOAD},
+    },
+    ports::{Checker, Content, Supply},
+    request::{Terms, statement::Payload},
+};
 
 /// No payload or bundle is larger.
 const LIMIT: usize = 2 << 20;

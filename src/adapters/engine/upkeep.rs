@@ -13,8 +13,7 @@ use crate::core::{
         error::{Error, Kind, Result},
     },
     image::reference::{ImageRef, Name},
-    portal::upkeep::Removal,
-    ports::{Catalog, Upkeep},
+    ports::{Catalog, Upkeep, upkeep::Removal},
 };
 
 /// What a list tells of one container, as far as it is needed here.

@@ -17,8 +17,7 @@ use crate::core::{
         text,
     },
     image::reference::{ImageRef, Name},
-    portal::upkeep::Removal,
-    ports::{Upkeep, cannot},
+    ports::{Upkeep, cannot, upkeep::Removal},
 };
 
 /// Where an artifact is.

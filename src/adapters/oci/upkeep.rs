@@ -30,8 +30,10 @@ use crate::{
             manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
             reference::{ImageRef, Name},
         },
-        portal::upkeep::{Removal, removal::some},
-        ports::{Content, InMemory, Upkeep},
+        ports::{
+            Content, InMemory, Upkeep,
+            upkeep::{Removal, some},
+        },
         transfer::fetch,
     },
 };

@@ -12,7 +12,18 @@ use super::{
     disks::PAUSE,
     service::{Body, Request, Service},
 };
-use crate::{adapters::{formats::disk_header, shared::http as shared}, core::{base::{clean, context::Context, error::{During, Error, Kind, Result}}, portal::disks::refuse_references, ports::disks::Import}};
+use crate::{
+    adapters::{formats::disk_header, shared::http as shared},
+    core::{
+        base::{
+            clean,
+            context::Context,
+            error::{During, Error, Kind, Result},
+        },
+        portal::disks::refuse_references,
+        ports::disks::Import,
+    },
+};
 
 /// What is read of an image to know what it is.
 const HEAD: usize = 64 << 10;

@@ -19,11 +19,11 @@ use crate::core::{
         text,
     },
     image::reference::ImageRef,
-    portal::{
-        give_away::Receiver,
-        share::{Given, Offer, Project, Share, SharePlan, Standing},
-    },
     ports::Sharer,
+    sharing::{
+        offer::{Given, Offer, Project, Share, SharePlan, Standing},
+        receiver::Receiver,
+    },
 };
 
 #[derive(Debug, Deserialize)]

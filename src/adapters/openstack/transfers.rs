@@ -17,7 +17,7 @@ use crate::core::{
         secret::Secret,
     },
     image::reference::ImageRef,
-    portal::share::{Given, Offer, Project},
+    sharing::offer::{Given, Offer, Project},
 };
 
 /// From it on snapshots go along with a volume.

@@ -20,8 +20,8 @@ use crate::core::{
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    portal::{share::Standing, upkeep::Removal},
-    ports::{Disks, Sharer, Upkeep, cannot},
+    ports::{Disks, Sharer, Upkeep, cannot, upkeep::Removal},
+    sharing::offer::Standing,
 };
 
 /// How long a volume may take to go: drivers overwrite it.

@@ -24,8 +24,10 @@ use crate::{
             secret::Secret,
         },
         image::model::DataSignature,
-        portal::keys::{Curve, NewKey},
-        ports::{Asker, Question, QuestionKind, Signer},
+        ports::{
+            Asker, Question, QuestionKind, Signer,
+            signer::{Curve, NewKey},
+        },
         request::statement::Statement,
     },
 };

@@ -13,11 +13,11 @@ use crate::{
             secret::Secret,
         },
         policy::SignatureRules,
-        portal::{
-            doctor::{Looked, Named},
-            keys::{KEYRING, place_of},
+        portal::keys::{KEYRING, place_of},
+        ports::{
+            Vault,
+            signer::{Looked, Named},
         },
-        ports::Vault,
     },
 };
 

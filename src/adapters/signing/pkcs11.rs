@@ -20,8 +20,7 @@ use crate::{
             error::{During, Error, Kind, Result},
             secret::Secret,
         },
-        portal::doctor::Looked,
-        ports::{Asker, Question, QuestionKind, Signer},
+        ports::{Asker, Question, QuestionKind, Signer, signer::Looked},
         request::statement::Statement,
     },
 };

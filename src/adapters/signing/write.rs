@@ -10,7 +10,7 @@ use std::{
 
 use crate::core::{
     base::error::{Error, Kind, Result},
-    portal::keys::NewKey,
+    ports::signer::NewKey,
 };
 
 /// Writes a key to `path` and its public half to `path.pub`; gives the latter. What is there is never replaced.
@@ -81,7 +81,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::signing::make, core::portal::keys::Curve};
+    use crate::{adapters::signing::make, core::ports::signer::Curve};
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().permissions().mode() & 0o7777

@@ -9,7 +9,14 @@ use std::{
 };
 
 use super::sqlite::is_network;
-use crate::{adapters::shared::private, core::{audit::{self, Entry, Line, witness::Chain}, base::error::{During, Result}, ports::Audit}};
+use crate::{
+    adapters::shared::private,
+    core::{
+        audit::{self, Entry, Line, witness::Chain},
+        base::error::{During, Result},
+        ports::Audit,
+    },
+};
 
 /// The last bytes of the file, in which its last line is: an entry is far shorter. Where it is not, more are read.
 const TAIL: u64 = 64 << 10;

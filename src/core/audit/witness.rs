@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{audit, base::{clean, error::Result, text}};
 use super::{Entry, Reading};
+use crate::core::{
+    audit,
+    base::{clean, error::Result, text},
+};
 
 /// Entries that are told at once; the rest is told with the next action.
 pub const AT_ONCE: usize = 200;

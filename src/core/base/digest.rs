@@ -70,7 +70,7 @@ impl Digest {
     /// of SHA-512 there is none.
     pub fn attached_tag(&self, ending: &str) -> Option<String> {
         let tag = format!("{}-{}{ending}", self.algorithm(), self.hex());
-        crate::core::image::reference::is_tag(&tag).then_some(tag)
+        is_tag(&tag).then_some(tag)
     }
 
     /// Checks that `found` is this digest.
@@ -174,6 +174,14 @@ impl Hasher {
             Algorithm::Sha512(hasher) => Digest::written("sha512", &hasher.finalize()),
         }
     }
+}
+
+/// Whether `text` is a tag of the distribution specification.
+pub fn is_tag(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() <= 128
+        && bytes.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
 }
 
 #[cfg(test)]

@@ -2,8 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::{base::{badge::{Badge, Scan, Signature, Tone}, digest::Digest, text}, image::model::{Pinned, Platform}};
 use super::terms::Terms;
+use crate::core::{
+    base::{
+        badge::{Badge, Scan, Signature, Tone},
+        digest::Digest,
+        text,
+    },
+    image::model::{Pinned, Platform},
+};
 
 pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};
 

@@ -4,6 +4,7 @@
 //! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`.
 //! The grammar of names and tags is that of the OCI Distribution Specification, section "Pull".
 
+pub use crate::core::base::digest::is_tag;
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -125,14 +126,6 @@ pub fn is_repository(text: &str) -> bool {
             && !part.contains("..")
     };
     !text.is_empty() && text.len() <= 255 && text.split('/').all(part_ok)
-}
-
-/// Whether `text` is a tag of the distribution specification.
-pub fn is_tag(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() <= 128
-        && bytes.first().is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b))
 }
 
 /// Whether a text names something on the web, and no image at a place of images.

@@ -1,9 +1,19 @@
 //! Moving disk images between files and clouds: inspected before, hashed on the way, compared after.
 
+use super::Portal;
 use crate::core::ports::content::Outcome as Copied;
 use crate::core::ports::disks::{Import, Upload};
-use crate::core::{base::{badge::Signature, context::Context, digest::Digest, error::{Error, Kind, Result}}, evidence::record::{Outcome, Record, data_check}, image::reference::ImageRef, ports::cannot};
-use super::Portal;
+use crate::core::{
+    base::{
+        badge::Signature,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::record::{Outcome, Record, data_check},
+    image::reference::ImageRef,
+    ports::cannot,
+};
 
 /// Refuses a disk whose header names other files: a server that followed it would read files of its own host.
 pub fn refuse_references(what: &str, refers: bool, warnings: &[String]) -> Result<()> {

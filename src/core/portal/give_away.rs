@@ -1,14 +1,13 @@
 //! The ways to share an image: a copy inside a registry, a grant, to everybody, or a copy into another cloud. Each is
 //! planned before it is done: what happens, what it costs, which rights it needs, and what the receiver must do.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{
-    Portal, Source,
-    share::{Share, SharePlan},
-};
+use super::{Portal, Source};
+use crate::core::sharing::offer::{Share, SharePlan};
+use crate::core::sharing::receiver::Receiver;
 use crate::core::{
     audit::Entry,
     base::{
@@ -20,44 +19,6 @@ use crate::core::{
     ports::{Sharer, cannot, content::Outcome, store::How},
     transfer::copy::{self, Options},
 };
-
-/// To whom something is shared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Receiver {
-    /// A project, by name or id; one of another place as `HOST/PROJECT` or `CLOUD/PROJECT`.
-    Project(String),
-    /// Everybody of the cloud who looks for it, or has its id.
-    Community,
-    /// Everybody of the cloud, in their lists.
-    Public,
-}
-
-impl Receiver {
-    const COMMUNITY: &'static str = ":community";
-    const PUBLIC: &'static str = ":public";
-}
-
-impl fmt::Display for Receiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Project(name) => name,
-            Self::Community => Self::COMMUNITY,
-            Self::Public => Self::PUBLIC,
-        })
-    }
-}
-
-/// `:community`, `:public`, anything else is a project.
-impl From<&str> for Receiver {
-    fn from(text: &str) -> Self {
-        match text {
-            Self::COMMUNITY => Self::Community,
-            Self::PUBLIC => Self::Public,
-            project => Self::Project(project.to_owned()),
-        }
-    }
-}
 
 /// The result of a share by copy into a project of a registry.
 #[derive(Debug, Clone, Serialize)]

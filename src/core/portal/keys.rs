@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
@@ -10,6 +9,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::{journal::Journal, secrets::Secrets};
+use crate::core::ports::signer::Curve;
 use crate::core::{
     base::{
         error::{During, Error, Kind, Result},
@@ -20,39 +20,6 @@ use crate::core::{
 
 /// What a key in the secret store is called in `--key`.
 pub const KEYRING: &str = "keyring:";
-
-/// The curve of a key that is made here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Curve {
-    /// What cosign makes, too.
-    #[default]
-    P256,
-    /// What clouds verify the data of disk images with.
-    P384,
-}
-
-impl Curve {
-    /// Its name in words.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-        }
-    }
-}
-
-impl FromStr for Curve {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_lowercase().replace('-', "").as_str() {
-            "p256" => Ok(Self::P256),
-            "p384" => Ok(Self::P384),
-            _ => Err(Error::usage("make a key", format!("'{text}' is no type of key that is made here"))
-                .hint("use p256 or p384")),
-        }
-    }
-}
 
 /// Where a key is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,16 +52,6 @@ impl Holder {
         }
         named(wanted).map(|()| Self::Store(wanted.to_owned()))
     }
-}
-
-/// A key that was made and is kept nowhere yet.
-pub struct NewKey {
-    /// The private half (PEM, PKCS#8).
-    pub private: Secret,
-    /// The public half (PEM).
-    pub public: String,
-    /// SHA-256 of the public half, in hexadecimal.
-    pub id: String,
 }
 
 /// A key, by its public half.

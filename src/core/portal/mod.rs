@@ -9,12 +9,13 @@ pub mod inbox;
 pub mod journal;
 pub mod kept;
 pub mod keys;
+pub mod measure;
 pub mod rehearse;
 pub mod requests;
 mod secrets;
 pub mod share;
-pub mod signatures;
 pub mod sign_in;
+pub mod signatures;
 pub mod sources;
 pub mod upkeep;
 pub mod uses;
@@ -28,6 +29,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use super::ports::content::Outcome;
 use super::{
     audit::Entry,
     base::{
@@ -56,7 +58,6 @@ use super::{
     },
     transfer::copy::{self, Options, Place},
 };
-use super::ports::content::Outcome;
 use doctor::Finding;
 use inbox::Inbox;
 use journal::Journal;

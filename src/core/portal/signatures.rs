@@ -7,9 +7,25 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::core::transfer::fetch;
-use crate::core::{base::{context::Context, digest::Digest, error::{During, Error, Kind, Result}}, image::{manifest::{Descriptor, OCI_MANIFEST, RawManifest}, reference::{ImageRef, Name}}, ports::{Asker, Content, InMemory, Signer}, request::{Request, admission::{Admitting, Place}, statement::{Payload, Statement}}};
 use super::Portal;
+use crate::core::transfer::fetch;
+use crate::core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+    },
+    image::{
+        manifest::{Descriptor, OCI_MANIFEST, RawManifest},
+        reference::{ImageRef, Name},
+    },
+    ports::{Asker, Content, InMemory, Signer},
+    request::{
+        Request,
+        admission::{Admitting, Place},
+        statement::{Payload, Statement},
+    },
+};
 
 /// The type of an image's configuration, of the OCI image specification.
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";

@@ -9,7 +9,6 @@ use crate::core::{
     base::{context::Context, error::Result},
     evidence::record::{self, Record},
     image::model::Image,
-    portal::doctor::Ready,
 };
 
 /// Something that makes evidence of images.
@@ -58,4 +57,17 @@ pub trait Checker: Send + Sync {
     async fn check_data(&self, _cx: &Context, _image: &Image, _file: &Path) -> Result<Option<Record>> {
         Ok(None)
     }
+}
+
+/// What a program works with that makes evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// Its name and version, or the server that does its work.
+    pub tool: String,
+    /// Whether a server does its work: then the data is there.
+    pub served: bool,
+    /// When its data was made, seconds since 1970; `None` where it has none.
+    pub database: Option<i64>,
+    /// How it gets newer data.
+    pub renew: &'static str,
 }

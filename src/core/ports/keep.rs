@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::core::{audit::{Entry, witness::Chain}, base::{digest::Digest, error::Result, secret::Secret}, catalog::rows::RowSet, evidence::record::Record};
+use crate::core::{
+    audit::{Entry, witness::Chain},
+    base::{digest::Digest, error::Result, secret::Secret},
+    catalog::rows::RowSet,
+    evidence::record::Record,
+};
 
 /// A list as kept on disk.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use crate::core::{
     base::{context::Context, error::Result, secret::Secret},
     image::reference::ImageRef,
-    portal::{
-        give_away::Receiver,
-        share::{Given, Offer, Project, Share, SharePlan},
+    sharing::{
+        offer::{Given, Offer, Project, Share, SharePlan},
+        receiver::Receiver,
     },
 };
 

@@ -1,5 +1,6 @@
 //! Keys to sign with.
 
+use std::str::FromStr;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,12 +11,11 @@ use futures_util::future::BoxFuture;
 
 use crate::core::base::ask::Asker;
 use crate::core::{
-    base::{error::Result, secret::Secret},
-    image::model::DataSignature,
-    portal::{
-        doctor::{Looked, Named},
-        keys::{Curve, NewKey},
+    base::{
+        error::{Error, Result},
+        secret::Secret,
     },
+    image::model::DataSignature,
     request::statement::Statement,
 };
 
@@ -72,3 +72,68 @@ pub type Trusted = Box<dyn Fn(&[u8], &[u8]) -> Option<String> + Send + Sync>;
 
 /// Opens a key by its name.
 pub type OpenSigner = Box<dyn Fn(&str, Arc<dyn Asker>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> + Send + Sync>;
+
+/// The curve of a key that is made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curve {
+    /// What cosign makes, too.
+    #[default]
+    P256,
+    /// What clouds verify the data of disk images with.
+    P384,
+}
+
+impl Curve {
+    /// Its name in words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+        }
+    }
+}
+
+impl FromStr for Curve {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_lowercase().replace('-', "").as_str() {
+            "p256" => Ok(Self::P256),
+            "p384" => Ok(Self::P384),
+            _ => Err(Error::usage("make a key", format!("'{text}' is no type of key that is made here"))
+                .hint("use p256 or p384")),
+        }
+    }
+}
+
+/// A key that was made and is kept nowhere yet.
+pub struct NewKey {
+    /// The private half (PEM, PKCS#8).
+    pub private: Secret,
+    /// The public half (PEM).
+    pub public: String,
+    /// SHA-256 of the public half, in hexadecimal.
+    pub id: String,
+}
+
+/// A key as it looks without being opened: nobody is asked for a passphrase or a PIN, and nothing is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// Where it is, in words.
+    pub place: String,
+    /// SHA-256 of its public half, in hexadecimal; `None` where that is behind the passphrase or the PIN.
+    pub id: Option<String>,
+    /// What sort of key: `P-256`; empty where that is not seen.
+    pub curve: &'static str,
+    /// Whether it wants a passphrase or a PIN before it signs.
+    pub locked: bool,
+}
+
+/// A key, or the key of a certificate, that the policy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// SHA-256 of its public half, in hexadecimal.
+    pub id: String,
+    /// Whether it is that of a certificate.
+    pub certificate: bool,
+}

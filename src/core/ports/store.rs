@@ -10,7 +10,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{audit::witness::{Chain, Decided, Mark, Whose, Witnessed}, base::{badge::Verdict, error::Result}, policy::Site, request::{Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice}};
+use crate::core::{
+    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    base::{badge::Verdict, error::Result},
+    policy::Site,
+    request::{
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice,
+    },
+};
 
 /// How somebody came to use an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use crate::core::{
-    base::{context::Context, digest::Digest, error::Result},
-    image::reference::ImageRef,
-    portal::upkeep::Removal,
+    base::{clean, context::Context, digest::Digest, error::Result},
+    image::reference::{ImageRef, Name},
 };
+use serde::Serialize;
 
 /// A place whose images can be given more tags, and removed, by whoever they belong to.
 #[async_trait]
@@ -23,4 +23,83 @@ pub trait Upkeep: Send + Sync {
 
     /// Lets a tag of the same place mean this image; whatever it meant before.
     async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()>;
+}
+
+/// What removing an image would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// What was asked for, named exactly.
+    pub reference: ImageRef,
+    /// What that is, in words: `the tag 1.0`, `the image and its last tag 1.0`.
+    pub title: String,
+    /// The digest that goes, or that loses a tag.
+    pub digest: Option<Digest>,
+    /// What is sent, in this order: each is removed by itself.
+    pub removes: Vec<ImageRef>,
+    /// What goes along, and who loses it.
+    pub along: Vec<String>,
+    /// What stays although one might think that it goes.
+    pub stays: Vec<String>,
+}
+
+impl Removal {
+    /// Of a tag alone, whose image has others; `others` are those that it keeps.
+    pub fn of_tag(reference: &ImageRef, tag: &str, digest: Digest, others: &[String]) -> Self {
+        let stays = if others.is_empty() { Vec::new() } else { vec![format!("the image itself, as {}", some(others))] };
+        Self {
+            reference: reference.clone(),
+            title: format!("the tag {tag}"),
+            digest: Some(digest),
+            removes: vec![reference.clone()],
+            along: Vec::new(),
+            stays,
+        }
+    }
+
+    /// Of a whole image, named by its last tag or by its digest; `others` are tags that go along.
+    pub fn of_image(reference: &ImageRef, tag: Option<&str>, digest: Digest, others: &[String]) -> Self {
+        let title = match tag {
+            Some(tag) => format!("the image, with its last tag {tag}"),
+            None => format!("the image {}", digest.short()),
+        };
+        let tags = if others.len() == 1 { "its tag" } else { "its tags" };
+        let along = if others.is_empty() { Vec::new() } else { vec![format!("{tags} {}", some(others))] };
+        let removes = match reference {
+            ImageRef::Oci(name) => {
+                vec![ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() })]
+            }
+            other => vec![other.clone()],
+        };
+        Self { reference: reference.clone(), title, digest: Some(digest), removes, along, stays: Vec::new() }
+    }
+
+    /// All of it, line by line; the digest as `written`.
+    pub fn lines(&self, written: impl Fn(&Digest) -> String) -> Vec<String> {
+        let facts = |label: &str, all: &[String]| -> Vec<String> {
+            all.iter().map(|line| format!("{label:<6} {line}")).collect()
+        };
+        // A name that holds it says it already.
+        let said = self.reference.digest().is_some();
+        let digest = self.digest.iter().filter(|_| !said).map(|digest| format!("digest {}", written(digest)));
+        let own = format!("goes   {}", self.title);
+        [own].into_iter().chain(digest).chain(facts("also", &self.along)).chain(facts("stays", &self.stays)).collect()
+    }
+}
+
+/// Tags in a sentence; of many, the first.
+pub fn some(tags: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = tags.len().saturating_sub(SHOWN);
+    let shown = tags.iter().take(SHOWN).map(|tag| clean::short(tag, 128)).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// How a removal ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Removed {
+    /// It is gone now.
+    Removed,
+    /// It was gone before.
+    Gone,
 }

@@ -10,6 +10,7 @@ pub mod statement;
 
 use serde::{Deserialize, Serialize};
 
+use super::image::names::name_of_url;
 use super::{
     base::{
         badge::Verdict,
@@ -25,7 +26,6 @@ use super::{
     },
     policy::{Judgement, asks},
 };
-use super::image::names::name_of_url;
 
 pub use self::stage::{Event, Stage};
 pub use super::evidence::terms::Terms;

@@ -6,7 +6,24 @@ use super::{
     Tools,
     scan::{is_worse, own_scan_of},
 };
-use crate::core::{base::{badge::Verdict, context::Context, digest::Digest, error::{Error, Kind, Result}, text}, evidence::terms::Attested, image::reference::{ImageRef, Name}, portal::{Portal, requests::destination, signatures::Signatures}, request::{Admission, Request, admission::{Admitting, Decided, Known, Place}, statement::Statement}, transfer::copy::{self, Options}};
+use crate::core::{
+    base::{
+        badge::Verdict,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    evidence::terms::Attested,
+    image::reference::{ImageRef, Name},
+    portal::{Portal, requests::destination, signatures::Signatures},
+    request::{
+        Admission, Request,
+        admission::{Admitting, Decided, Known, Place},
+        statement::Statement,
+    },
+    transfer::copy::{self, Options},
+};
 
 impl Portal {
     /// The decision of a request, where it counts; what the row says of the policy is asked of the policy again.

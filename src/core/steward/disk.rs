@@ -6,8 +6,32 @@ use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Tools, decision::policy_id, reach::WebAddress};
-use crate::core::{base::{context::Context, digest::Digest, error::{Error, Kind, Result}, text}, image::{model::{DiskFacts, Image, ImageKind}, reference::{ImageRef, is_on_the_web}}, portal::{Portal, Source, evidence::Age, signatures::signed_by}, ports::{cannot, disks::{Import, Published, Upload}}, request::{Admission, Dossier, Request, admission::{Admitting, Decided, Place}, grounds, stage::Next, statement::Statement}};
+use super::{Tools, decision::policy_id};
+use crate::core::portal::requests::web_address::WebAddress;
+use crate::core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{
+        model::{DiskFacts, Image, ImageKind},
+        reference::{ImageRef, is_on_the_web},
+    },
+    portal::{Portal, Source, evidence::Age, signatures::signed_by},
+    ports::{
+        cannot,
+        disks::{Import, Published, Upload},
+    },
+    request::{
+        Admission, Dossier, Request,
+        admission::{Admitting, Decided, Place},
+        grounds,
+        stage::Next,
+        statement::Statement,
+    },
+};
 
 /// How they are let to others where the site says nothing.
 const VISIBILITY: &str = "community";

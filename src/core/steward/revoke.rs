@@ -3,7 +3,25 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::Tools;
-use crate::core::{base::{context::Context, error::{Error, Kind, Result}, text}, image::{model, reference::ImageRef}, portal::{Portal, requests::admitted_place, signatures::{Signatures, signed_by}}, ports::{cannot, disks::Published}, request::{Request, admission::Place, statement::{Payload, Statement}}};
+use crate::core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    image::{model, reference::ImageRef},
+    portal::{
+        Portal,
+        requests::admitted_place,
+        signatures::{Signatures, signed_by},
+    },
+    ports::{cannot, disks::Published},
+    request::{
+        Request,
+        admission::Place,
+        statement::{Payload, Statement},
+    },
+};
 
 impl Portal {
     /// Signs that an admission was taken back. The store says so at once; this is for those who do not ask it.

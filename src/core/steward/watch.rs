@@ -14,7 +14,34 @@ use super::{
     reach::SiteReference,
     scan::{is_worse, own_scan_of},
 };
-use crate::core::{base::{badge::Verdict, budget::Budget, clean, context::{Context, Progress}, digest::Digest, error::{Error, Result}, text}, config::Supplier, evidence::{record::{self, Kind as RecordKind, Outcome, Record, Vulnerability}, terms}, image::{model::{Image, Pinned}, reference::{ImageRef, Name, place_of}}, policy::Site, portal::{Portal, evidence::Age, signatures::Signatures}, ports::store::{How, Use, Watch, Watched}, request::{Admission, notice::{APPROVERS, Notice, Topic, Warning}, statement::Statement}};
+use crate::core::{
+    base::{
+        badge::Verdict,
+        budget::Budget,
+        clean,
+        context::{Context, Progress},
+        digest::Digest,
+        error::{Error, Result},
+        text,
+    },
+    config::Supplier,
+    evidence::{
+        record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
+        terms,
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::{ImageRef, Name, place_of},
+    },
+    policy::Site,
+    portal::{Portal, evidence::Age, signatures::Signatures},
+    ports::store::{How, Use, Watch, Watched},
+    request::{
+        Admission,
+        notice::{APPROVERS, Notice, Topic, Warning},
+        statement::Statement,
+    },
+};
 
 /// Hours after which an image is judged again although nothing new is known.
 const HOURS: u32 = 24;

@@ -3,9 +3,9 @@
 use crate::core::{
     base::{error::Result, secret::Secret, text},
     image::{model::ImageKind, reference::ImageRef},
-    portal::{
-        give_away::Receiver,
-        share::{Gift, Given, Project, SharePlan},
+    sharing::{
+        offer::{Gift, Given, Project, SharePlan},
+        receiver::Receiver,
     },
 };
 use crate::tui::{

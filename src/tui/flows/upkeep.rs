@@ -3,7 +3,7 @@
 use crate::core::{
     base::{error::Result, text},
     image::reference::ImageRef,
-    portal::upkeep::Removal,
+    ports::upkeep::Removal,
 };
 use crate::tui::{
     msg::{Effect, ImageEffect, Target},

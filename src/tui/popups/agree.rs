@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use crate::{
     core::{
         base::error::Result,
-        portal::{give_away::Receiver, share::SharePlan},
+        sharing::{offer::SharePlan, receiver::Receiver},
     },
     tui::msg::Target,
 };

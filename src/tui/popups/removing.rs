@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::{
-    core::{base::error::Result, portal::upkeep::Removal},
+    core::{base::error::Result, ports::upkeep::Removal},
     tui::msg::Target,
 };
 

@@ -9,7 +9,7 @@ use ratatui::{
 use crate::{
     core::{
         base::{error::Error, text},
-        portal::share::Offer,
+        sharing::offer::Offer,
     },
     tui::{
         kit::{

@@ -12,7 +12,17 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::core::{audit::witness::Whose, base::{clean, error::{During, Error, Kind, Result}, text}, config::Config, ports::store::Store, request::{Decision, Id, Me}};
+use crate::core::{
+    audit::witness::Whose,
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    config::Config,
+    ports::store::Store,
+    request::{Decision, Id, Me},
+};
 
 /// Notices that are older are not delivered any more by a way that was set up later, in seconds.
 const OLDEST: i64 = 7 * 86_400;

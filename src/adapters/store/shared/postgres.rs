@@ -14,7 +14,20 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 use super::{address::Address, no_request, read};
-use crate::core::{audit::witness::{Chain, Decided, Mark, Whose, Witnessed}, base::{error::{During, Error, Kind, Result}, text}, policy::Site, ports::store::{Due, Standing, Steward, Store, Use, Watch, Watched, site}, request::{Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish, notice::Notice, stage::{Next, seconds}}};
+use crate::core::{
+    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    base::{
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    policy::Site,
+    ports::store::{Due, Standing, Steward, Store, Use, Watch, Watched, site},
+    request::{
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Which, Wish,
+        notice::Notice,
+        stage::{Next, seconds},
+    },
+};
 
 /// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
 const STEPS: &[&str] = &[

@@ -19,7 +19,24 @@ use sqlx::{
 use tokio::sync::{Notify, OnceCell};
 
 use super::{no_request, read};
-use crate::{adapters::{shared::private, store::sqlite::is_network}, core::{audit::witness::{Chain, Decided, Mark, Whose, Witnessed}, base::{error::{During, Error, Kind, Result}, text}, image::reference::place_of, policy::Site, ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site}, request::{Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish, notice::{APPROVERS, Notice, told}, stage::seconds}}};
+use crate::{
+    adapters::{shared::private, store::sqlite::is_network},
+    core::{
+        audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+        base::{
+            error::{During, Error, Kind, Result},
+            text,
+        },
+        image::reference::place_of,
+        policy::Site,
+        ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
+        request::{
+            Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
+            notice::{APPROVERS, Notice, told},
+            stage::seconds,
+        },
+    },
+};
 
 /// The layout of the file: each step brings it from the one before; kept in SQLite's own `user_version`.
 const STEPS: &[&str] = &["

@@ -2,7 +2,8 @@
 
 use futures_util::{Future, FutureExt, future::join_all};
 
-use super::{Finding, PATIENCE, Ready, Role, State};
+use super::{Finding, PATIENCE, Role, State};
+use crate::core::ports::checker::Ready;
 use crate::core::{
     base::{
         context::{Context, timed_out},

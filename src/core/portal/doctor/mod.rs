@@ -85,41 +85,6 @@ impl Finding {
     }
 }
 
-/// A key as it looks without being opened: nobody is asked for a passphrase or a PIN, and nothing is signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
-    /// Where it is, in words.
-    pub place: String,
-    /// SHA-256 of its public half, in hexadecimal; `None` where that is behind the passphrase or the PIN.
-    pub id: Option<String>,
-    /// What sort of key: `P-256`; empty where that is not seen.
-    pub curve: &'static str,
-    /// Whether it wants a passphrase or a PIN before it signs.
-    pub locked: bool,
-}
-
-/// A key, or the key of a certificate, that the policy names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// SHA-256 of its public half, in hexadecimal.
-    pub id: String,
-    /// Whether it is that of a certificate.
-    pub certificate: bool,
-}
-
-/// What a program works with that makes evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
-    /// Its name and version, or the server that does its work.
-    pub tool: String,
-    /// Whether a server does its work: then the data is there.
-    pub served: bool,
-    /// When its data was made, seconds since 1970; `None` where it has none.
-    pub database: Option<i64>,
-    /// How it gets newer data.
-    pub renew: &'static str,
-}
-
 /// Who asks, as far as that decides what is red for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Role {

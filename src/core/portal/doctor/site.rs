@@ -2,7 +2,8 @@
 
 use futures_util::{Future, future::join_all};
 
-use super::{Finding, Looked, Named, PATIENCE, Role, State};
+use super::{Finding, PATIENCE, Role, State};
+use crate::core::ports::signer::{Looked, Named};
 use crate::core::{
     base::{
         context::Context,

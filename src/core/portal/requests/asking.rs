@@ -1,5 +1,6 @@
 //! Asking for an image, and talking about it.
 
+use super::web_address::WebAddress;
 use super::{Asking, REASON, Requests, Submitted, destination};
 use crate::core::{
     audit::Entry,
@@ -9,14 +10,13 @@ use crate::core::{
         error::{Error, Kind, Result},
         text,
     },
-    image::names::{is_disk_name, name_of_url},
     image::{
         model::Image,
+        names::{is_disk_name, name_of_url},
         reference::{ImageRef, Name, is_on_the_web},
     },
-    portal::give_away::Receiver,
     request::{Asked, Event, Id, RemarkKind, Request, Stage, Wish},
-    steward::reach::WebAddress,
+    sharing::receiver::Receiver,
 };
 
 /// What people call an image in lists: without its host, with its tag.

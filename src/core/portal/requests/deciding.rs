@@ -5,7 +5,18 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{REASON, Requests, Ruling, admitted_place, destination};
-use crate::core::{audit::Entry, base::{clean, context::Context, error::{Error, Result}, text}, portal::signatures::signed_by, ports::Asker, request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement}};
+use crate::core::{
+    audit::Entry,
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Result},
+        text,
+    },
+    portal::signatures::signed_by,
+    ports::Asker,
+    request::{Decision, Dossier, Event, Id, Request, Stage, Terms, Which, statement::Statement},
+};
 
 /// Requests that are looked at in one go.
 const PAGE: i64 = 200;

@@ -6,7 +6,6 @@ use crate::core::{
     image::names::{is_disk_name, name_of_url},
     image::reference::{ImageRef, is_on_the_web},
     request::Request,
-    steward::reach::is_quarantined,
 };
 
 /// That nothing can be admitted here.
@@ -43,7 +42,7 @@ pub(in crate::core) fn check(rules: &Requests, what: &str, request: &Request) ->
 /// What is admitted is not asked for again where it is: its conditions would be lost on the way.
 pub(super) fn of(rules: &Requests, what: &str, reference: &ImageRef, project: Option<&str>) -> Result<ImageRef> {
     match reference {
-        ImageRef::Oci(name) if rules.admits_into(name) || is_quarantined(rules, name) => {
+        ImageRef::Oci(name) if rules.admits_into(name) || rules.judges_in(name) => {
             let why = format!("{} is a place where this site admits images itself", name.bare());
             Err(Error::usage(what, why).hint("ask for the image that it was made from, at its own place"))
         }

@@ -5,6 +5,7 @@ mod asking;
 mod deciding;
 pub(in crate::core) mod destination;
 pub mod reading;
+pub mod web_address;
 
 use std::sync::Arc;
 

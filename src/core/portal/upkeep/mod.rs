@@ -7,8 +7,8 @@ pub mod prune;
 pub mod removal;
 pub mod tag;
 
+pub use crate::core::ports::upkeep::{Removal, Removed};
 pub use prune::{Candidate, Goes, Kept, Pruning, Rule};
-pub use removal::{Removal, Removed};
 pub use tag::Tagged;
 
 use std::sync::Arc;

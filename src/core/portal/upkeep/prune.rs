@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::Removal;
+use crate::core::ports::upkeep::Removal;
 use crate::core::{
     base::{
         context::Context,

@@ -15,7 +15,8 @@ use crate::{
             reference::ImageRef,
         },
         launch::form::join_words,
-        portal::{evidence::Verified, share::Share},
+        portal::evidence::Verified,
+        sharing::offer::Share,
     },
     tui::{
         kit::{
