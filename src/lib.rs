@@ -124,7 +124,7 @@
 //! - **An unpacked image is sealed, not hashed again** ([`adapters::local`]): change times, which nobody can set, say in the
 //!   time of reading names whether anything in it was changed. Reading all bytes at every launch would be the slow way.
 //! - **Our own reader of layers** ([`adapters::formats::layer`]): the `tar` crate reads names and records of any length whole.
-//! - **The audit's file is the spool of what the store is told of it** ([`core::portal::witness`]): the store says what it knows last.
+//! - **The audit's file is the spool of what the store is told of it** ([`core::audit::witness`]): the store says what it knows last.
 //! - **A local program is not process 1 of its sandbox**: the kernel gives that one no polite signal.
 //! - **Clouds are read and signed in to by our own code** ([`adapters::openstack`]): `openstack_sdk` reads numbers into ids,
 //!   knows no merge keys and gives up on a catalogue for one odd service in it. What openstackclient takes is the measure.

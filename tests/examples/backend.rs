@@ -40,7 +40,7 @@ fn questions(image: &Image) -> Form {
 
 #[async_trait]
 impl Launcher for Memory {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 
@@ -106,8 +106,12 @@ impl Launcher for Memory {
 
     async fn stop(&self, _cx: &Context, id: &str) -> Result<()> {
         self.with(|made| match made.iter_mut().find(|(_, one)| one.id == id) {
-            Some((_, one)) if one.state.may_stop() => Ok(one.state = State::Exited(143)),
-            Some(_) => Ok(()),
+            Some((_, one)) => {
+                if one.state.may_stop() {
+                    one.state = State::Exited(143);
+                }
+                Ok(())
+            }
             None => Err(Error::new(Kind::NotFound, format!("stop {id}"), "memory has no such workload")),
         })
     }

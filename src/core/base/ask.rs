@@ -24,7 +24,7 @@ pub enum QuestionKind {
     Confirm,
 }
 
-/// The core asks the person; the front ends answer. Not answering is [`Error::cancelled`].
+/// The core asks the person; the front ends answer. Not answering is [`Error::cancelled`](super::error::Error::cancelled).
 #[async_trait]
 pub trait Asker: Send + Sync {
     /// Asks, and waits for the answer.
