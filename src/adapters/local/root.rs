@@ -154,11 +154,15 @@ struct Inner {
 
 impl Working {
     fn begin(roots: &Path, image: &Digest, what: &str) -> Result<Self> {
-        let scratch = Scratch::make(private::beside(&roots.join(image.hex()), "partial"))?;
+        // Whoever sweeps tells by the lock whether somebody works here: there is none before it is held and says where.
+        let begun = private::beside(&roots.join(image.hex()), "begun");
+        let partial = begun.with_extension("partial");
+        let mut scratch = Scratch::make(begun)?;
         let mut lock = private::open(&scratch.path().join("lock"), |options| options.create_new(true).write(true))?;
         private::lock(&lock, private::PATIENCE, what)?;
         lock.write_all(boot().as_bytes()).during(what)?;
         std::fs::DirBuilder::new().mode(0o755).create(scratch.path().join("root")).during(what)?;
+        scratch.rename(partial).during(what)?;
         Ok(Self { inner: Arc::new(Inner { scratch: std::sync::Mutex::new(scratch), lock }) })
     }
 
@@ -308,6 +312,7 @@ fn sweep(roots: &Path) {
     for path in entries.flatten().map(|entry| entry.path()) {
         let gone = match path.extension().and_then(std::ffi::OsStr::to_str) {
             Some("partial") => abandoned(&path),
+            Some("begun") => older(&path, ABANDONED),
             Some("aside") => older(&path, ASIDE),
             _ => false,
         };

@@ -215,6 +215,13 @@ impl Scratch {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
 
+    /// Gives it another name; it is removed under that one.
+    pub fn rename(&mut self, name: PathBuf) -> std::io::Result<()> {
+        std::fs::rename(self.path(), &name)?;
+        self.0 = Some(name);
+        Ok(())
+    }
+
     /// Gives it its name, under which it stays.
     pub fn keep_as(&mut self, name: &Path) -> std::io::Result<()> {
         std::fs::rename(self.path(), name)?;
