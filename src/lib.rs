@@ -16,7 +16,7 @@
 //! # Who may import whom
 //!
 //! `main -> cli, tui, adapters, config, args`; `cli -> core, args`; `tui -> core, config`;
-//! `adapters/x -> core, adapters::{the shared helpers}`; `config -> core`; `core ->` nothing of ours, and never
+//! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
 //! `tests/house.rs` reads the sources and fails on a wrong `use`.
 //!
@@ -41,7 +41,7 @@
 //! ```
 //!
 //! Each step of a steward can be done again, so that whoever goes on after a crash finds what was done. A claim is a lease
-//! of one worker; only its holder goes on. What people used (`core::uses`) is judged again when the scanners' data
+//! of one worker; only its holder goes on. What people used (`core::portal::uses`) is judged again when the scanners' data
 //! changes (`core::steward::watch`); notices are rows with a key, so that nobody is told twice, and each way of delivery
 //! keeps what it has sent.
 //!

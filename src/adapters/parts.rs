@@ -51,6 +51,12 @@ pub struct Parts {
     pub findings: Vec<Finding>,
 }
 
+/// The error for a reference that no source owns and nobody opens.
+pub fn unopened(reference: &ImageRef) -> Error {
+    Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
+        .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")
+}
+
 impl Parts {
     /// The configured sources of one adapter, then what it found by itself, each address once.
     pub fn wanted(
@@ -87,8 +93,7 @@ impl Parts {
         let openers = self.openers.clone();
         move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {
             Some((_, open)) => open(reference, around),
-            None => Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
-                .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing")),
+            None => Err(unopened(reference)),
         }
     }
 

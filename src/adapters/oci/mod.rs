@@ -23,7 +23,7 @@ use url::Url;
 
 use self::client::Registry;
 use super::{
-    parts::{Parts, Surroundings},
+    parts::{Parts, Surroundings, unopened},
     shared::http::{Origin, Tls},
 };
 use crate::core::{
@@ -66,8 +66,7 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
 /// A source for a reference to a registry that nobody configured: always https, unless Docker's or Podman's own files say otherwise.
 pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
     let ImageRef::Oci(name) = reference else {
-        return Err(Error::unsupported(format!("open {reference}"), "no source here holds this kind of image")
-            .hint("'wharf sources' shows the names of clouds and engines here, 'wharf doctor' what is missing"));
+        return Err(unopened(reference));
     };
     let what = format!("open {reference}");
     let host = name.host.as_str();
