@@ -2,7 +2,7 @@
 
 use super::output;
 use crate::{
-    args::{Along, Pull},
+    args::{CopyOptions, Pull},
     core::{
         base::{error::Result, text},
         image::reference::{ImageRef, is_on_the_web},
@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// The options of a copy.
-pub fn options(along: &Along) -> Result<Options> {
-    let platforms = along.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
+pub fn options(copy_options: &CopyOptions) -> Result<Options> {
+    let platforms = copy_options.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
     Ok(Options {
         platforms: (!platforms.is_empty()).then_some(platforms),
-        attachments: !along.bare,
-        parallel: usize::from(along.parallel),
-        because: along.because.clone(),
+        attachments: !copy_options.bare,
+        parallel: usize::from(copy_options.parallel),
+        because: copy_options.because.clone(),
     })
 }
 
@@ -41,11 +41,11 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
     if !is_disk && to.parse::<ImageRef>()?.tag().is_none() {
         to = format!("{to}:{tag}");
     }
-    copy(portal, &reference.to_string(), &to, &args.along, json).await
+    copy(portal, &reference.to_string(), &to, &args.options, json).await
 }
 
 /// Copies an image between any two places.
-pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bool) -> Result<u8> {
+pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
     if is_on_the_web(from) {
         let outcome = portal.import(&output::context(), from, &to).await?;
@@ -62,7 +62,7 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, along: &Along, json: bo
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }
     let started = std::time::Instant::now();
-    let outcome = portal.copy(&output::context(), &from, &to, &options(along)?).await?;
+    let outcome = portal.copy(&output::context(), &from, &to, &options(copy_options)?).await?;
     if json {
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {

@@ -108,10 +108,10 @@ async fn carry_out(portal: &Arc<Portal>, verb: &Verb, json: bool) -> Result<u8> 
         Verb::Revoke(args) => revoke::run(portal, args, json).await,
         Verb::Offers(args) => offers::run(portal, args, json).await,
         Verb::Open(args) => share::open(portal, args, json).await,
-        Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.along, json).await,
+        Verb::Copy(args) => copy::copy(portal, &args.reference, &args.destination, &args.options, json).await,
         Verb::Pull(args) => copy::pull(portal, args, json).await,
         Verb::Push(args) => {
-            copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.along, json).await
+            copy::copy(portal, &copy::file_reference(&args.file), &args.reference, &args.options, json).await
         }
         Verb::Request(args) => requests::ask(portal, args, json).await,
         Verb::Requests(args) => requests::run(portal, args, json).await,

@@ -22,7 +22,7 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     }
     let everybody = args.community.then_some(Receiver::Community).or(args.public.then_some(Receiver::Public));
     let receivers = args.to.iter().map(|project| Receiver::Project(project.clone())).chain(everybody);
-    let options = copy::options(&args.along)?;
+    let options = copy::options(&args.options)?;
     let mut results = output::Results::new(json);
     // One after the other: many at once would only wait for each other in the cloud.
     for to in receivers {
@@ -75,7 +75,7 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
     let until = args.until.as_deref().map(text::when).transpose()?;
-    let platform = args.along.platform.first().map(|platform| platform.parse()).transpose()?;
+    let platform = args.options.platform.first().map(|platform| platform.parse()).transpose()?;
     let link = portal.link(&Context::default(), reference, platform.as_ref(), until).await?;
     if json {
         output::json(

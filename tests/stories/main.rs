@@ -23,6 +23,7 @@ mod example_backend;
 mod fake;
 mod forged;
 mod harbor;
+mod help;
 mod hostile;
 mod inputs;
 mod key_files;

@@ -1,0 +1,143 @@
+//! Verbs for images: list, show, compare, copy, tag and remove.
+
+use clap::Args;
+
+/// `wharf images`.
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Words to search for. Facets narrow the list: tag:1.2, kind:vm, project:physics, source:lab, label:team=x,
+    /// platform:arm64, trust:verified, scan:clean, verdict:allow. A minus excludes: -kind:vm, -test.
+    pub query: Vec<String>,
+    /// List only this source.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// List only this kind: container, vm, sif, volume, snapshot, backup or artifact.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Print the lists of the last run; no source is contacted.
+    #[arg(long)]
+    pub cached: bool,
+}
+
+/// `wharf show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The image.
+    pub reference: String,
+    /// Platform, like linux/arm64; default: this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+}
+
+/// `wharf diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The image to compare with.
+    pub before: String,
+    /// The image that is compared; :TAG is another tag of the first one.
+    pub after: String,
+    /// Platform of both, like linux/arm64; default: this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Compare what is known or found quickly; scan nothing.
+    #[arg(long)]
+    pub quick: bool,
+}
+
+/// Options of every verb that copies an image.
+#[derive(Debug, Args)]
+pub struct CopyOptions {
+    /// Copy only these platforms, like linux/amd64.
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Vec<String>,
+    /// Leave out signatures and other attachments.
+    #[arg(long)]
+    pub bare: bool,
+    /// Go on although the policy demands an approval, where it lets you. Your reason is kept in the audit log.
+    #[arg(long, value_name = "REASON")]
+    pub because: Option<String>,
+    /// How many blobs are copied at a time.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub parallel: u8,
+}
+
+/// `wharf copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The image.
+    pub reference: String,
+    /// The name of the copy, as a reference.
+    pub destination: String,
+    #[command(flatten)]
+    pub options: CopyOptions,
+}
+
+/// `wharf pull`.
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// The image.
+    pub reference: String,
+    /// A folder, or a file ending in .tar; default: the image's name in this folder.
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub options: CopyOptions,
+}
+
+/// `wharf push`.
+#[derive(Debug, Args)]
+pub struct Push {
+    /// An OCI layout folder or an archive, with :TAG if it holds several images; a disk image; or the URL of one,
+    /// which the cloud fetches itself.
+    pub file: String,
+    /// The name of the copy, as a reference.
+    pub reference: String,
+    #[command(flatten)]
+    pub options: CopyOptions,
+}
+
+/// `wharf tag`.
+#[derive(Debug, Args)]
+pub struct Tag {
+    /// The image, in a registry or an engine.
+    pub reference: String,
+    /// Its new tag, like 1.2, in the same repository; in an engine also a whole name, like engine://docker/team/tool:1.2.
+    pub new: String,
+    /// Move the tag if another image has it.
+    #[arg(long = "move")]
+    pub moves: bool,
+}
+
+/// `wharf remove-image`.
+#[derive(Debug, Args)]
+pub struct RemoveImage {
+    /// What to remove: host/repository:TAG for a tag (the image goes with its last tag), host/repository@sha256:… for an
+    /// image with all its tags, engine://NAME/repository:TAG, glance://CLOUD/ID-or-name, volume://CLOUD/ID-or-name,
+    /// volume://CLOUD/snapshots/ID, volume://CLOUD/backups/ID.
+    #[arg(value_name = "REF", required = true)]
+    pub references: Vec<String>,
+    /// Print what would be removed, and remove nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Remove without asking.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+}
+
+/// `wharf prune`.
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// The repository, in a registry: host/repository, without a tag.
+    pub repository: String,
+    /// How many of the newest images stay.
+    #[arg(long, value_name = "NUMBER", required_unless_present = "older_than")]
+    pub keep: Option<usize>,
+    /// Remove only what was made longer ago than this: 90d, 12w, 48h.
+    #[arg(long, value_name = "SPAN", required_unless_present = "keep")]
+    pub older_than: Option<String>,
+    /// Print what would be removed, and remove nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Remove without asking.
+    #[arg(long, conflicts_with = "plan")]
+    pub yes: bool,
+}

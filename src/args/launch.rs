@@ -1,0 +1,104 @@
+//! Verbs for launching and for workloads.
+
+use clap::Args;
+
+/// `wharf launch`.
+#[derive(Debug, Args)]
+pub struct Launch {
+    /// The image.
+    pub reference: String,
+    /// The backend; default: the first that takes the image.
+    #[arg(long, value_name = "BACKEND")]
+    pub on: Option<String>,
+    /// An answer to the backend's form, as KEY=VALUE. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print exactly what would be sent, and send nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// Platform, like linux/arm64; default: this machine's.
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Follow the output until the workload ends, and exit with its code.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Pass escape sequences to the terminal unfiltered; without it, only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
+    /// Go on although the policy demands an approval, where it lets you. Your reason is kept in the audit log.
+    #[arg(long, value_name = "REASON")]
+    pub because: Option<String>,
+    /// The command to run instead of the image's own.
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// A workload that is shown.
+#[derive(Debug, Args)]
+pub struct Workload {
+    /// The workload's id or name, or the beginning of one.
+    pub id: String,
+}
+
+/// A workload that is changed or ended.
+#[derive(Debug, Args)]
+pub struct WholeWorkload {
+    /// The workload's whole name, or its id.
+    pub id: String,
+}
+
+/// `wharf attach` and `wharf detach`.
+#[derive(Debug, Args)]
+pub struct VolumeIn {
+    /// The volume: volume://CLOUD/NAME, or its name or id in the server's cloud.
+    pub volume: String,
+    /// The server's whole name, or its id.
+    pub server: String,
+}
+
+/// `wharf snapshot`.
+#[derive(Debug, Args)]
+pub struct Snapshot {
+    /// The server's whole name, or its id.
+    pub id: String,
+    /// The name of the image. Repeated with the same name, no second image is made.
+    pub name: String,
+    /// Projects to share it with.
+    #[arg(long, value_name = "PROJECT", num_args = 1..)]
+    pub to: Vec<String>,
+}
+
+/// `wharf logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// The workload's id or name, or the beginning of one.
+    pub id: String,
+    /// Keep printing as more output arrives.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Print the time before each line, as the engine recorded it (RFC 3339).
+    #[arg(long, short)]
+    pub timestamps: bool,
+    /// Only output since then: 30min, 12h or 7d ago, or a time like 2030-01-31T12:00:00Z.
+    #[arg(long, value_name = "WHEN")]
+    pub since: Option<String>,
+    /// Pass escape sequences to the terminal unfiltered; without it, only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// `wharf exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The workload's whole name, or its id; with --terminal the beginning of one is enough.
+    pub id: String,
+    /// With a terminal, for shells. What the command prints is not filtered.
+    #[arg(long, short)]
+    pub terminal: bool,
+    /// Pass escape sequences to the terminal unfiltered; without it, only colours are kept.
+    #[arg(long)]
+    pub raw: bool,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}

@@ -1,0 +1,99 @@
+//! Verbs for sharing.
+
+use clap::{Args, Subcommand};
+
+use super::images::CopyOptions;
+
+/// `wharf share`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct Share {
+    /// The image.
+    pub reference: String,
+    /// A project of the same registry or cloud, HOST/PROJECT of another registry, or CLOUD/PROJECT of another cloud.
+    /// May be given several times.
+    #[arg(long, value_name = "PROJECT", num_args = 1.., required_unless_present_any = ["link", "give", "community", "public"])]
+    pub to: Vec<String>,
+    /// Share an image of a cloud with everybody there who searches for it or has its id.
+    #[arg(long, conflicts_with = "link")]
+    pub community: bool,
+    /// Put an image of a cloud into everybody's list. Needs a role that few people have.
+    #[arg(long, conflicts_with_all = ["link", "community"])]
+    pub public: bool,
+    /// Transfer a volume to whoever has the transfer key, which is shown once. You lose the volume when it is accepted.
+    #[arg(long, conflicts_with_all = ["to", "link", "community", "public"])]
+    pub give: bool,
+    /// Print a link instead.
+    #[arg(long, conflicts_with = "to")]
+    pub link: bool,
+    /// With --link: when the link ends, as a time or like 7d, 12h.
+    #[arg(long, value_name = "WHEN", requires = "link")]
+    pub until: Option<String>,
+    /// Print how the image would be shared, and share nothing.
+    #[arg(long, conflicts_with = "link")]
+    pub plan: bool,
+    /// With --link: print a QR code, too.
+    #[arg(long, requires = "link")]
+    pub qr: bool,
+    #[command(flatten)]
+    pub options: CopyOptions,
+}
+
+/// `wharf shares`.
+#[derive(Debug, Args)]
+pub struct Shares {
+    /// The image.
+    pub reference: String,
+}
+
+/// `wharf revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The share's id, as 'wharf shares' shows it; the number of a request whose admission is taken back; or class:N.
+    pub what: String,
+    /// The reason. Everybody who uses the image reads it when its admission is taken back.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// With class:N: take back what was admitted by the class, too.
+    #[arg(long)]
+    pub admitted: bool,
+    /// The key to sign the withdrawal of an admission with: a file, keyring:NAME or pkcs11:URI.
+    #[arg(long)]
+    pub key: Option<String>,
+}
+
+/// `wharf offers`.
+#[derive(Debug, Args)]
+pub struct Offers {
+    /// What to do with an offer; without it, offers are listed.
+    #[command(subcommand)]
+    pub answer: Option<Answer>,
+}
+
+/// The answers to an offer.
+#[derive(Debug, Subcommand)]
+pub enum Answer {
+    /// Accept an offer: the image appears in your project's list. For CLOUD/transfer/ID, the transfer key is asked for
+    /// (or read from standard input), and the volume becomes your project's.
+    Accept {
+        /// The offer's id.
+        id: String,
+    },
+    /// Cancel a volume transfer that nobody has accepted yet.
+    Cancel {
+        /// The offer's id.
+        id: String,
+    },
+    /// Reject an offer: hide it from your lists. The image stays usable by its id.
+    Reject {
+        /// The offer's id.
+        id: String,
+    },
+}
+
+/// `wharf open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The link, beginning with wharf:.
+    pub link: String,
+}
