@@ -27,13 +27,13 @@ const LONGEST: usize = 1000;
 /// Something that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// When, RFC 3339.
+    /// When it was done (RFC 3339, UTC).
     pub at: String,
-    /// Who.
+    /// The login of the person who did it.
     pub who: String,
     /// What: `launch`, `share`, …
     pub action: String,
-    /// On what.
+    /// What it was done to: a reference, a workload, a request.
     pub subject: String,
     /// Its digest, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ impl Entry {
 /// An entry as it stands in the file: with the hash of all before it and itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The entry.
+    /// The entry as it was written.
     #[serde(flatten)]
     pub entry: Entry,
     /// SHA-256 over the chain of the line before, and the entry.

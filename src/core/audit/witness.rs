@@ -44,10 +44,10 @@ pub struct Mark {
 pub struct Witnessed {
     /// Whose, by the store's own knowledge.
     pub person: String,
-    /// Of which chain.
+    /// The chain that it belongs to.
     #[serde(flatten)]
     pub chain: Chain,
-    /// The end.
+    /// The entry and the number of entries up to it.
     #[serde(flatten)]
     pub mark: Mark,
     /// When it was told, by the store's clock; seconds since 1970.
@@ -78,7 +78,7 @@ pub enum Whose {
 pub struct Decided {
     /// When, by the store's clock; seconds since 1970.
     pub at: i64,
-    /// Who.
+    /// The login of whoever did it.
     pub who: String,
     /// What: `approved`, `admitted`, …
     pub what: String,
@@ -86,9 +86,9 @@ pub struct Decided {
     pub request: i64,
     /// What was asked for.
     pub title: String,
-    /// Its digest.
+    /// The digest that was asked for.
     pub digest: String,
-    /// With which words.
+    /// The reason or remark that was given with it.
     pub detail: String,
 }
 
@@ -161,12 +161,12 @@ pub struct Seen {
 /// One chain of somebody, as far as the store has seen it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Whose.
+    /// The person whose chain it is.
     pub person: String,
-    /// Which.
+    /// The chain: its machine and file.
     #[serde(flatten)]
     pub chain: Chain,
-    /// Its entries.
+    /// How many entries the store knows of.
     pub entries: i64,
     /// When the store was told of it last.
     pub at: i64,

@@ -7,7 +7,7 @@ use super::{error::Result, secret::Secret};
 /// What the core may ask the person while it works; the front ends put it into words on their screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The question itself.
+    /// The question, as one sentence.
     pub words: String,
     /// What sort of answer.
     pub kind: QuestionKind,

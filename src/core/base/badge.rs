@@ -1,31 +1,30 @@
 //! What a badge may claim. Unknown is never green, and a missing part never improves a verdict.
 //!
-//! The checks themselves come with the evidence store; the words and their order are fixed here so
-//! that every screen and the command line say the same.
+//! The words and their order are fixed here, so that every screen and the command line say the same.
 
 use serde::{Deserialize, Serialize};
 
 /// How a badge is coloured. The sign and the word carry the meaning; colour only repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// Checked and good.
+    /// It was checked and is as it should be.
     Good,
     /// Known, wants a look.
     Caution,
-    /// Checked and bad.
+    /// It was checked and is not as it should be.
     Bad,
-    /// Nothing known.
+    /// Nothing is known; never shown as good.
     Unknown,
 }
 
 /// Sign, word and tone, always together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Badge {
-    /// One column wide.
+    /// A sign of one column, so that the badge reads without colour.
     pub sign: &'static str,
     /// The state in words.
     pub word: &'static str,
-    /// The colour role.
+    /// Which colour role repeats what sign and word say.
     pub tone: Tone,
 }
 
@@ -49,7 +48,7 @@ macro_rules! states {
 states! {
     /// What is known of signatures over one digest.
     Signature {
-        /// Nobody looked.
+        /// Nobody has looked for signatures yet.
         #[default]
         NotChecked = "·", "not checked", Unknown;
         /// Looked everywhere, nothing there.
@@ -106,14 +105,14 @@ impl Signature {
 states! {
     /// What is known of vulnerabilities in one digest.
     Scan {
-        /// Nobody looked.
+        /// Nobody has scanned it yet.
         #[default]
         NotScanned = "·", "not scanned", Unknown;
         /// A scanner has it in its queue or under way.
         Running = "…", "scanning", Unknown;
         /// Packages were seen and none has a known vulnerability.
         Clean = "✓", "clean", Good;
-        /// Vulnerabilities were found.
+        /// The scanner found known vulnerabilities.
         Findings = "!", "findings", Bad;
         /// The scan or its database is too old.
         Stale = "!", "scan is stale", Caution;
@@ -121,7 +120,7 @@ states! {
         Unsupported = "?", "nothing the scanner knows", Caution;
         /// Nothing was found, and nobody says in how many packages it was looked for.
         Partial = "?", "nothing found, coverage unknown", Caution;
-        /// The scanner failed.
+        /// The scan did not end with a result.
         Failed = "?", "scan failed", Unknown;
     }
 }
@@ -129,7 +128,7 @@ states! {
 states! {
     /// Who is said to have made it, and who says so. Not that it is safe.
     Publisher {
-        /// Nobody says.
+        /// The source does not say who made it.
         #[default]
         Unknown = "·", "publisher unknown", Unknown;
         /// On the site's list.
@@ -149,14 +148,14 @@ states! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Nothing was checked.
+    /// Nothing was checked yet, so nothing can be said.
     #[default]
     Undecided,
-    /// Go ahead.
+    /// It may be launched, shared and copied.
     Allow,
     /// Somebody has to say yes first.
     NeedsApproval,
-    /// No.
+    /// It may not be launched; no approval helps.
     Deny,
 }
 

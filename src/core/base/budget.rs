@@ -28,7 +28,7 @@ const TIMES: u64 = 4;
 /// What may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// In all.
+    /// How long the whole may take.
     pub time: Duration,
     /// How large the thing may be, in bytes.
     pub largest: u64,

@@ -80,7 +80,7 @@ pub struct Context {
     pub deadline: Duration,
     /// Fires when the person cancels or leaves.
     pub cancel: CancellationToken,
-    /// Where notes go.
+    /// Receives how far the work is.
     pub progress: Progress,
     /// Who may be asked meanwhile.
     pub asking: Asking,

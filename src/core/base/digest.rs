@@ -34,7 +34,7 @@ impl Digest {
         self.0.split_once(':').map_or("", |(algorithm, _)| algorithm)
     }
 
-    /// The hexadecimal part.
+    /// The part after the algorithm, in lower-case hexadecimal.
     pub fn hex(&self) -> &str {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
@@ -148,7 +148,7 @@ impl Hasher {
         if algorithm == "sha256" { Self::default() } else { Self(Algorithm::Sha512(sha2::Sha512::default())) }
     }
 
-    /// Adds bytes.
+    /// Hashes these bytes after those before.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Algorithm::Sha256(hasher) => hasher.update(bytes),

@@ -16,7 +16,7 @@ pub enum Kind {
     Usage,
     /// The verdict asks for an approval first.
     NeedsApproval,
-    /// Policy says no.
+    /// The policy refuses it; nobody can approve it here.
     Denied,
     /// Nothing was checked, so nothing can be said.
     Undecided,
@@ -93,7 +93,7 @@ impl Error {
         Self { kind, what: words(what), why: words(why), hint: String::new(), sign_in: None }
     }
 
-    /// A plain failure.
+    /// An error of kind [`Kind::Failed`], without a hint.
     pub fn failed(what: impl Into<String>, why: impl fmt::Display) -> Self {
         Self::new(Kind::Failed, what, why.to_string())
     }

@@ -12,7 +12,7 @@ const MOST: usize = 20;
 pub struct Mistake {
     /// Its line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// What is wrong with that line, as one sentence.
     pub words: String,
 }
 

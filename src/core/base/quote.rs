@@ -55,7 +55,7 @@ impl Text {
         self.lines.push(clean::line(line.as_ref()).trim_end().to_owned());
     }
 
-    /// An empty line.
+    /// Adds an empty line.
     pub fn blank(&mut self) {
         self.lines.push(String::new());
     }
@@ -74,7 +74,7 @@ impl Text {
         }
     }
 
-    /// All of it.
+    /// All lines as one text.
     pub fn finish(self) -> String {
         self.lines.join("\n")
     }

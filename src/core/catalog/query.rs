@@ -16,13 +16,13 @@ pub const MINUS: char = '\u{2212}';
 /// What is looked for beside the name of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// Its tags.
+    /// One of the row's tags.
     Tag,
-    /// Its labels.
+    /// One of the row's labels, as `key=value`.
     Label,
-    /// Its platforms.
+    /// One of the row's platforms, as `os/architecture`.
     Platform,
-    /// Its digest.
+    /// The digest of the row's first tag.
     Digest,
 }
 
@@ -45,9 +45,9 @@ pub enum Without {
     Word(String),
     /// Of such a source.
     Source(String),
-    /// Of this kind.
+    /// Rows of this kind of image.
     Kind(ImageKind),
-    /// Of this project.
+    /// Rows of this project, the first part of their name.
     Project(String),
     /// With this beside its name.
     Beside(Field, String),
@@ -56,13 +56,13 @@ pub enum Without {
 /// A filter, read once and then used on every row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Words, lower case.
+    /// Words that must be in the name, in lower case.
     pub words: Vec<String>,
-    /// Only these sources.
+    /// Sources whose rows fit; empty is all of them.
     pub sources: Vec<String>,
-    /// Only this kind.
+    /// The only kind that fits, where one is named.
     pub kind: Option<ImageKind>,
-    /// Only this project.
+    /// The only project that fits, where one is named.
     pub project: Option<String>,
     /// Must all be in the row beside its name; lower case.
     pub beside: Vec<(Field, String)>,

@@ -32,11 +32,11 @@ pub struct Row {
     pub tags: Vec<String>,
     /// Digest of what the first tag points to, if known without asking.
     pub digest: Option<Digest>,
-    /// `key=value` labels.
+    /// Labels, each as `key=value`.
     pub labels: Vec<String>,
     /// Platforms, if known without asking.
     pub platforms: Vec<String>,
-    /// Bytes, if known.
+    /// Size in bytes, where the source tells it.
     pub size: Option<u64>,
     /// Seconds since 1970 of the last change, if known.
     pub updated: Option<i64>,
@@ -69,7 +69,7 @@ pub struct RowSet {
 /// One row of a set, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub struct RowView<'a> {
-    /// See [`Row::name`].
+    /// The name, as in [`Row::name`].
     pub name: &'a str,
     /// Tags with spaces between them.
     pub tags: &'a str,
@@ -81,13 +81,13 @@ pub struct RowView<'a> {
     pub platforms: &'a str,
     /// A few words more.
     pub note: &'a str,
-    /// How many tags.
+    /// The number of tags.
     pub tag_count: usize,
     /// What sort of thing.
     pub kind: ImageKind,
     /// Who made it, says the source.
     pub publisher: Publisher,
-    /// Bytes, if known.
+    /// Size in bytes, where the source tells it.
     pub size: Option<u64>,
     /// Seconds since 1970, if known.
     pub updated: Option<i64>,
@@ -240,7 +240,7 @@ impl RowSet {
         }
     }
 
-    /// Number of rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.records.len()
     }
@@ -275,7 +275,7 @@ impl RowSet {
         self.text.get(record.start as usize..end).unwrap_or("")
     }
 
-    /// The kind alone.
+    /// The kind of one row, without reading the rest of it.
     pub fn kind(&self, row: usize) -> ImageKind {
         self.records.get(row).map_or(ImageKind::Container, |record| kind_of(record.kind))
     }

@@ -34,14 +34,14 @@ pub type Sets = [(String, Arc<RowSet>)];
 /// How the list is sorted when nothing is typed; with words typed, the best match comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// By name.
+    /// By name, in the order of bytes.
     #[default]
     Name,
     /// By source, then name.
     Source,
-    /// Newest first.
+    /// By last change, the newest first.
     Updated,
-    /// Largest first.
+    /// By size, the largest first.
     Size,
 }
 

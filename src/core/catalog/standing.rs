@@ -16,7 +16,7 @@ pub struct Standing {
 }
 
 impl Default for Standing {
-    /// Nobody has looked.
+    /// The standing of an image that nobody has looked at.
     fn default() -> Self {
         let trust = Signature::default().badge();
         Self { badge: trust, trust, scan: Scan::default().badge(), verdict: Verdict::default().badge() }
@@ -28,9 +28,9 @@ impl Default for Standing {
 pub enum Facet {
     /// Signatures; or who the source says made it.
     Trust,
-    /// Vulnerabilities.
+    /// What is known of vulnerabilities.
     Scan,
-    /// The verdict.
+    /// What the policy makes of the evidence.
     Verdict,
 }
 

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use crate::core::{base::error::Error, image::reference::ImageRef};
 
-/// One attached manifest.
+/// A manifest that is attached to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
-    /// Where it is.
+    /// Its reference, by digest.
     pub at: ImageRef,
     /// The tag that it is found by, where it is found by one.
     pub tag: Option<String>,

@@ -9,16 +9,16 @@ use crate::core::base::text;
 /// Findings that are kept of one scan; the counts tell of all.
 pub const MOST_FINDINGS: usize = 2000;
 
-/// Findings by severity.
+/// How many findings of each severity a scan has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Critical ones.
+    /// Findings of critical severity.
     pub critical: u64,
-    /// High ones.
+    /// Findings of high severity.
     pub high: u64,
-    /// Medium ones.
+    /// Findings of medium severity.
     pub medium: u64,
-    /// Low ones.
+    /// Findings of low severity.
     pub low: u64,
     /// Those without a severity.
     pub unknown: u64,
@@ -29,7 +29,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All of them.
+    /// How many findings there are of any severity.
     pub fn total(&self) -> u64 {
         self.critical + self.high + self.medium + self.low + self.unknown
     }
@@ -65,7 +65,7 @@ pub struct Vulnerability {
     pub severity: Severity,
     /// `CVE-2024-3094` and the like.
     pub id: String,
-    /// The package.
+    /// The package that has the vulnerability.
     pub package: String,
     /// Its version in the image.
     pub installed: String,
@@ -83,15 +83,15 @@ pub struct Vulnerability {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worst.
+    /// Critical, as CVSS calls 9.0 to 10.0.
     Critical,
-    /// Bad.
+    /// High, as CVSS calls 7.0 to 8.9.
     High,
-    /// Less bad.
+    /// Medium, as CVSS calls 4.0 to 6.9.
     Medium,
-    /// Hardly.
+    /// Low, as CVSS calls less than 4.0, or negligible.
     Low,
-    /// Nobody says.
+    /// The report gives no severity.
     #[default]
     Unknown,
 }
@@ -108,7 +108,7 @@ impl Severity {
         }
     }
 
-    /// The word.
+    /// The severity in lower case, as lists show it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Critical => "critical",
@@ -134,7 +134,7 @@ impl Vulnerability {
 }
 
 impl Counts {
-    /// Counts one.
+    /// Adds one finding to the counts of its severity.
     fn add(&mut self, one: &Vulnerability) {
         match one.severity {
             Severity::Critical => self.critical += 1,
@@ -160,7 +160,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes one in.
+    /// Counts a finding, and keeps it if it is among the worst.
     pub fn add(&mut self, one: Vulnerability) {
         self.counts.add(&one);
         self.worst.push(one);

@@ -47,9 +47,9 @@ impl Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Signatures.
+    /// Whether and by whom it is signed.
     Signature,
-    /// Known vulnerabilities.
+    /// Which known vulnerabilities it has.
     Scan,
     /// What is in it.
     Software,
@@ -133,18 +133,18 @@ impl By {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Of signatures.
+    /// The result of verifying signatures.
     Signature {
         /// How they stand together: the best that counts.
         state: Signature,
         /// Who signed: key id or identity; empty if nobody did.
         signer: String,
     },
-    /// Of a scan.
+    /// The result of a scan for vulnerabilities.
     Scan {
-        /// How it stands.
+        /// The state that the badge shows.
         state: Scan,
-        /// Findings by severity.
+        /// All findings, counted by severity.
         counts: Counts,
         /// Packages that were seen; 0 is "nothing the scanner knows", never "clean".
         packages: u64,
@@ -166,7 +166,7 @@ pub enum Outcome {
     },
     /// Statements on vulnerabilities (VEX). They inform; they take nothing away.
     Statements {
-        /// Who says so.
+        /// Who makes the statements.
         author: String,
         /// When, seconds since 1970.
         made: Option<i64>,
@@ -194,9 +194,9 @@ pub const MOST_PACKAGES: usize = 10_000;
 /// One package of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Package {
-    /// Its name.
+    /// The package's name.
     pub name: String,
-    /// Its version.
+    /// The installed version.
     pub version: String,
     /// What kind of package: `apk`, `deb`, `pypi`; empty where nobody says.
     pub kind: String,
@@ -205,7 +205,7 @@ pub struct Package {
 /// What somebody says of one vulnerability.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
-    /// The vulnerability.
+    /// The vulnerability's identifier, like `CVE-2024-3094`.
     pub vulnerability: String,
     /// `not_affected`, `affected`, `fixed` or `under_investigation` (OpenVEX).
     pub status: String,
@@ -216,7 +216,7 @@ pub struct Statement {
 /// One check of one digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// What was checked.
+    /// The image that was checked, by digest.
     pub subject: Subject,
     /// The check that made it: [`Checker::name`](crate::core::ports::Checker::name). Set where checks are run.
     #[serde(default)]
@@ -231,7 +231,7 @@ pub struct Record {
     pub at: i64,
     /// Until when it counts.
     pub valid_until: i64,
-    /// What was found.
+    /// What the check found.
     pub outcome: Outcome,
     /// Why, in words; and where it was found.
     pub reason: String,
@@ -307,7 +307,7 @@ impl Record {
         now < self.valid_until && now + 300 >= self.at
     }
 
-    /// Its badge.
+    /// The badge that shows this record alone.
     pub fn badge(&self) -> Badge {
         match self.outcome {
             Outcome::Signature { state, .. } => state.badge(),

@@ -38,9 +38,9 @@ pub struct Terms {
 /// A scan as a signature states it: one that whoever signed has made, never one that came with the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attested {
-    /// How it stood.
+    /// The state of the scan when it was signed.
     pub state: Scan,
-    /// Findings by severity.
+    /// All findings, counted by severity.
     pub counts: Counts,
     /// Packages that were seen.
     pub packages: u64,
@@ -48,7 +48,7 @@ pub struct Attested {
     pub scanned: i64,
     /// When the scanner's database was made.
     pub database: Option<i64>,
-    /// By which tool.
+    /// The scanner, with its version.
     pub tool: String,
     /// Its critical findings and those known to be exploited, at most 50.
     #[serde(default)]
@@ -62,13 +62,13 @@ const MOST_NAMED: usize = 50;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stated {
-    /// The conditions.
+    /// The conditions of the admission.
     pub terms: Terms,
     /// Where it counts, where that is a condition.
     pub only: Option<String>,
     /// Who approved; empty where the policy did.
     pub approver: String,
-    /// The request.
+    /// The number of the request.
     pub request: String,
     /// How the scan stood.
     pub scan: Option<Attested>,
@@ -82,7 +82,7 @@ impl Terms {
         self.until.is_none() && !self.only && self.exceptions.is_empty() && self.rules.is_empty()
     }
 
-    /// In words.
+    /// The conditions as one phrase; empty without any.
     pub fn words(&self) -> String {
         let mut parts = Vec::new();
         if let Some(until) = self.until {

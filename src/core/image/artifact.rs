@@ -19,7 +19,7 @@ pub struct Artifact {
 
 /// An empty configuration: the type of the artifact is said elsewhere.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// Configurations of images.
+/// Media types of image configurations (OCI and Docker).
 const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 

@@ -17,9 +17,9 @@ use crate::core::base::{
     json, text,
 };
 
-/// OCI image manifest.
+/// Media type of an OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// OCI image index.
+/// Media type of an OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Docker image manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -36,11 +36,11 @@ pub const CONFIG_LIMIT: usize = 8 << 20;
 /// What to fetch: type, digest and size, plus what an index adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// Media type.
+    /// The media type of the content.
     pub media_type: String,
     /// Digest of the bytes.
     pub digest: Digest,
-    /// Their number.
+    /// The number of bytes.
     pub size: u64,
     /// Platform, in an index.
     pub platform: Option<Platform>,
@@ -87,7 +87,7 @@ pub struct RawManifest {
     pub bytes: bytes::Bytes,
     /// Their digest, computed by us.
     pub digest: Digest,
-    /// What they say.
+    /// The document that the bytes are.
     said: Manifest,
 }
 
@@ -122,7 +122,7 @@ impl RawManifest {
         Ok(Self { media_type: kind.to_owned(), bytes, digest, said })
     }
 
-    /// What it says.
+    /// The document that the bytes are.
     pub fn said(&self) -> &Manifest {
         &self.said
     }
@@ -138,22 +138,22 @@ fn unreadable(what: &str, why: &str) -> Error {
 pub enum Manifest {
     /// One image or artifact.
     Image {
-        /// Its configuration.
+        /// The descriptor of the configuration.
         config: Descriptor,
         /// Its layers, the lowest first.
         layers: Vec<Descriptor>,
-        /// Its annotations, cleaned.
+        /// Annotations of the manifest, cleaned.
         annotations: BTreeMap<String, String>,
         /// What it is attached to.
         subject: Option<Descriptor>,
         /// What kind of artifact it says it is.
         artifact_type: Option<String>,
     },
-    /// Several, by platform.
+    /// An index: several manifests by platform.
     Index {
         /// They, in their order.
         manifests: Vec<Descriptor>,
-        /// Its annotations, cleaned.
+        /// Annotations of the index, cleaned.
         annotations: BTreeMap<String, String>,
         /// What it is attached to.
         subject: Option<Descriptor>,

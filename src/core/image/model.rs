@@ -17,14 +17,14 @@ pub use super::platform::Platform;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageKind {
-    /// A container image.
+    /// A container image (OCI or Docker).
     #[default]
     Container,
     /// A VM disk image.
     Vm,
     /// A Singularity/Apptainer image file.
     Sif,
-    /// A block volume.
+    /// A block volume of a cloud.
     Volume,
     /// A snapshot of a block volume.
     Snapshot,
@@ -79,7 +79,7 @@ pub struct Pinned {
 /// One platform of an image index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlatformEntry {
-    /// Which platform.
+    /// The platform that the manifest is built for.
     pub platform: Platform,
     /// Digest of its manifest.
     pub digest: Digest,
@@ -137,13 +137,13 @@ pub fn shown(all: &[Foreign]) -> Vec<String> {
 /// The run-time configuration of a container image (OCI image configuration, `config`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunConfig {
-    /// Program to start.
+    /// The program that is started, with its first arguments.
     pub entrypoint: Vec<Foreign>,
-    /// Its default arguments.
+    /// Arguments after the entry point, if none are given at the launch.
     pub command: Vec<Foreign>,
     /// User (and group) inside; empty means root.
     pub user: Foreign,
-    /// `NAME=value` lines.
+    /// Environment variables, each as `NAME=value`.
     pub environment: Vec<Foreign>,
     /// `80/tcp` and the like.
     pub ports: Vec<String>,
@@ -151,7 +151,7 @@ pub struct RunConfig {
     pub volumes: Vec<String>,
     /// Directory the program starts in.
     pub working_dir: Foreign,
-    /// Labels, cleaned.
+    /// Labels of the configuration, cleaned.
     pub labels: BTreeMap<String, String>,
     /// Fields of the configuration that are there and cannot be read: `config.User`.
     pub unread: Vec<String>,
@@ -206,7 +206,7 @@ pub struct DiskFacts {
 pub struct Statement {
     /// What is signed: as over a container image, with the hash that the cloud keeps as digest.
     pub payload: String,
-    /// The signature.
+    /// The signature over the payload, in base64.
     pub signature: String,
 }
 
@@ -218,11 +218,11 @@ impl Statement {
 /// A signature over the data of a disk image, as its cloud keeps it (Glance's `img_signature*` properties).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DataSignature {
-    /// The signature, base64.
+    /// The signature over the data, in base64.
     pub signature: String,
     /// `SHA-256` and the like.
     pub hash: String,
-    /// `RSA-PSS`, `ECC_SECP384R1`, …
+    /// Type of the key as Glance names it: `RSA-PSS`, `ECC_SECP384R1`.
     pub key_type: String,
     /// The id of the signer's certificate in the cloud's key manager.
     pub certificate: String,
@@ -253,7 +253,7 @@ pub struct Image {
     pub history: Vec<String>,
     /// Bytes to fetch for the chosen platform: configuration and layers.
     pub size: u64,
-    /// For disk images.
+    /// What is known of the disk, for disk images.
     pub disk: Option<DiskFacts>,
     /// A signature over its data that comes with it, and is only a claim until the data was read.
     pub signed: Option<DataSignature>,
@@ -299,13 +299,13 @@ impl Image {
 /// One version of an image: a tag and what it points to, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {
-    /// The tag.
+    /// The name of the tag.
     pub tag: String,
     /// Where it points now.
     pub digest: Option<Digest>,
-    /// Seconds since 1970.
+    /// When the image was built, in seconds since 1970, if it says.
     pub created: Option<i64>,
-    /// Bytes to fetch.
+    /// Bytes to fetch for the default platform.
     pub size: Option<u64>,
     /// What it is built for.
     pub platforms: Vec<Platform>,
@@ -331,7 +331,7 @@ impl Version {
 /// Who I am at a source and how it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether it answered.
+    /// Whether the source answered.
     pub reachable: bool,
     /// The account in use; empty for anonymous.
     pub account: String,

@@ -10,11 +10,11 @@ use crate::core::base::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    /// `linux`, `windows`, …
+    /// Go's name of the operating system: `linux`, `windows`.
     pub os: String,
     /// Go's name of the processor: `amd64`, `arm64`, …
     pub architecture: String,
-    /// `v7`, `v8`, …
+    /// Variant of the processor: `v7`, `v8`.
     pub variant: Option<String>,
 }
 

@@ -24,7 +24,7 @@ const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ImageRef {
-    /// In a registry.
+    /// An image in a registry.
     Oci(Name),
     /// Among the local images of a container engine; `Name::host` is the engine's name.
     Engine(Name),
@@ -36,16 +36,16 @@ pub enum ImageRef {
     File { path: String, tag: Option<String>, digest: Option<Digest> },
 }
 
-/// `host/repository[:tag][@digest]`.
+/// A name of the form `host/repository[:tag][@digest]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
     /// Registry host with port, or engine name.
     pub host: String,
     /// Repository path, lower case.
     pub repository: String,
-    /// Tag, if named.
+    /// The tag, where one is named.
     pub tag: Option<String>,
-    /// Digest, if pinned.
+    /// The digest, where the name is pinned.
     pub digest: Option<Digest>,
 }
 

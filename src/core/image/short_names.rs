@@ -12,7 +12,7 @@ pub enum Mode {
     /// It is looked for in their order.
     #[default]
     InOrder,
-    /// None is guessed.
+    /// The name is refused rather than guessed.
     Enforcing,
 }
 

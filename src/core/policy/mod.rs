@@ -33,13 +33,13 @@ pub struct Policy {
     pub enforce: bool,
     /// What becomes of a launch whose checks could not run.
     pub unreachable: Held,
-    /// Signatures.
+    /// Rules about signatures.
     pub signature: SignatureRules,
     /// Publishers that count like a signature.
     pub publishers: Vec<Publisher>,
     /// Who publishes what is below a name: a class that this site gives, whatever the source says.
     pub publisher: Vec<Published>,
-    /// Scans.
+    /// Rules about scans.
     pub scan: ScanRules,
     /// A runtime with root rights on the host.
     pub privileged: Held,
@@ -70,7 +70,7 @@ pub struct Published {
 pub enum Overriding {
     /// Whoever gives a reason.
     Anyone,
-    /// Nobody.
+    /// Nobody; a missing approval always holds back.
     #[default]
     Nobody,
 }
@@ -99,12 +99,12 @@ impl Default for ImageRules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
-    /// Nothing.
+    /// It is allowed.
     Allow,
     /// Somebody has to say yes.
     #[default]
     NeedsApproval,
-    /// It is refused.
+    /// It is denied; no approval helps.
     Deny,
 }
 
@@ -321,7 +321,7 @@ impl Default for ScanRules {
 pub struct Denied {
     /// The digest, of an index or of one platform.
     pub digest: Digest,
-    /// Why.
+    /// Why nobody may launch it, as people are told.
     pub reason: String,
 }
 
@@ -331,7 +331,7 @@ pub struct Denied {
 pub struct Exception {
     /// What it is called in reasons and in the audit.
     pub id: String,
-    /// The vulnerability.
+    /// The vulnerability's identifier, like `CVE-2024-3094`.
     pub vulnerability: String,
     /// Only for this digest.
     pub digest: Option<Digest>,
@@ -380,9 +380,9 @@ pub enum Site {
     Silent,
     /// The store could not be asked.
     Away,
-    /// It was judged.
+    /// A steward judged it.
     Judged {
-        /// The verdict.
+        /// The verdict of the last judgement.
         verdict: Verdict,
         /// Findings that people were warned of and that are still in it.
         findings: Vec<String>,
@@ -391,9 +391,9 @@ pub enum Site {
     },
     /// Its admission was taken back.
     TakenBack {
-        /// By whom.
+        /// Who took it back.
         by: String,
-        /// Why.
+        /// Why, in their words.
         reason: String,
         /// When, seconds since 1970.
         at: i64,
@@ -407,7 +407,7 @@ pub struct Reason {
     pub verdict: Verdict,
     /// The rule, by its key in the policy.
     pub rule: &'static str,
-    /// In words.
+    /// The reason as a sentence.
     pub words: String,
     /// The cheapest step that would mend it; empty where it is fine.
     pub step: String,
@@ -421,7 +421,7 @@ pub struct Reason {
 pub struct Judgement {
     /// The worst of the reasons.
     pub verdict: Verdict,
-    /// All of them.
+    /// Every reason that was found, also those that allow.
     pub reasons: Vec<Reason>,
     /// Exceptions that were used.
     pub exceptions: Vec<String>,

@@ -18,7 +18,7 @@ use crate::core::{
 /// Where something is admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A repository.
+    /// A repository of the site's registry.
     Repository(Name),
     /// An image of a cloud, by its id there.
     Disk(String),
@@ -117,7 +117,7 @@ impl Decided {
         Ok(())
     }
 
-    /// The decision.
+    /// The decision that admits it.
     pub fn decision(&self) -> &Decision {
         &self.decision
     }
@@ -175,12 +175,12 @@ impl Admitting {
         })
     }
 
-    /// What is admitted.
+    /// The digest that is admitted, hashed by us.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// Where.
+    /// The repository or cloud image that it is admitted as.
     pub fn place(&self) -> &Place {
         &self.place
     }

@@ -74,13 +74,13 @@ impl Asked {
 /// Who asks, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
-    /// Who.
+    /// The login of the requester.
     pub person: String,
-    /// Why.
+    /// What the requester needs it for.
     pub reason: String,
     /// Until when it is needed, seconds since 1970.
     pub until: Option<i64>,
-    /// Since when.
+    /// When they asked, in seconds since 1970.
     pub since: i64,
     /// Whether others who may not decide see it.
     pub private: bool,
@@ -92,11 +92,11 @@ pub struct Wish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemarkKind {
-    /// Something to know.
+    /// A remark that wants no answer.
     Note,
     /// A question of somebody who decides; the request waits for its answer.
     Question,
-    /// The answer.
+    /// The requester's answer to a question.
     Answer,
 }
 
@@ -119,13 +119,13 @@ impl RemarkKind {
 /// Something that was said about a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
-    /// When.
+    /// When it was said, in seconds since 1970.
     pub at: i64,
-    /// By whom.
+    /// The login of whoever said it.
     pub person: String,
-    /// What it is.
+    /// Whether it is a note, a question or an answer.
     pub kind: RemarkKind,
-    /// The words.
+    /// The remark itself.
     pub words: String,
     /// Whom it concerns, beside those who decide; empty is everybody who sees the request. A database that knows by
     /// itself whom it shows what does not say.
@@ -140,7 +140,7 @@ pub struct Ground {
     pub verdict: Verdict,
     /// The rule, by its key in the policy.
     pub rule: String,
-    /// In words.
+    /// The reason as a sentence.
     pub words: String,
     /// What would mend it.
     pub step: String,
@@ -291,13 +291,13 @@ pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
 pub struct Decision {
     /// Who: a person, or `policy NAME`.
     pub by: String,
-    /// When.
+    /// When it was decided, in seconds since 1970.
     pub at: i64,
     /// Whether it may be admitted.
     pub approve: bool,
-    /// Why.
+    /// Why, in the words of whoever decided.
     pub reason: String,
-    /// On which conditions.
+    /// The conditions of an approval.
     pub terms: Terms,
     /// The digest it is about: another digest is another request.
     pub digest: String,
@@ -346,11 +346,11 @@ impl Decision {
 pub struct Admission {
     /// What it is called there, by digest.
     pub reference: String,
-    /// Its digest there.
+    /// The digest of the admitted image.
     pub digest: String,
-    /// Who signed.
+    /// The keys that signed it there.
     pub signers: Vec<String>,
-    /// When.
+    /// When it was admitted, in seconds since 1970.
     pub at: i64,
     /// Why its tag was not moved to it, and who moves it how, in words; empty where it was moved, or it has none.
     #[serde(default)]
@@ -360,7 +360,7 @@ pub struct Admission {
 /// A request with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Its number.
+    /// The request's number.
     pub id: Id,
     /// What is asked for.
     pub asked: Asked,
@@ -374,13 +374,13 @@ pub struct Request {
     pub since: i64,
     /// When it changed last.
     pub changed: i64,
-    /// Who asks.
+    /// Everybody who asks for it, with their reasons.
     pub wishes: Vec<Wish>,
-    /// What was said.
+    /// The conversation, the oldest remark first.
     pub remarks: Vec<Remark>,
     /// What a steward found out.
     pub dossier: Option<Dossier>,
-    /// What was decided.
+    /// The decision, once there is one.
     pub decision: Option<Decision>,
     /// Where it was admitted.
     pub admitted: Option<Admission>,
@@ -527,7 +527,7 @@ impl Request {
 pub struct Pace {
     /// Where the policy admitted.
     pub automatic: Option<i64>,
-    /// Where somebody decided.
+    /// Where an approver decided.
     pub by_person: Option<i64>,
     /// Whether no steward runs just now, so that nothing goes on by itself.
     pub no_steward: bool,
@@ -569,13 +569,13 @@ fn median(mut numbers: Vec<i64>) -> Option<i64> {
 /// A change of a request, as its history keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// When.
+    /// When it changed, in seconds since 1970.
     pub at: i64,
-    /// By whom.
+    /// The login of whoever changed it.
     pub who: String,
     /// What: the event's word.
     pub what: String,
-    /// More, in words.
+    /// Reason, remark or conditions, as one line.
     pub detail: String,
 }
 
@@ -617,7 +617,7 @@ impl Class {
 /// Who asks the store, and what they may do there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Me {
-    /// Their name there.
+    /// The login by which the store knows them.
     pub person: String,
     /// Whether they may decide.
     pub approver: bool,
@@ -627,7 +627,7 @@ pub struct Me {
     pub own: bool,
 }
 
-/// Which requests.
+/// Which requests a list holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Which {
     /// What I asked for, the newest first.
@@ -645,7 +645,7 @@ pub struct Group {
     pub rule: String,
     /// What they are built on.
     pub base: String,
-    /// How many.
+    /// How many requests the group has.
     pub count: i64,
 }
 

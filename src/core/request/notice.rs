@@ -19,7 +19,7 @@ pub const APPROVERS: &str = "@approvers";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
-    /// One's own request.
+    /// News of the receiver's own request.
     Request,
     /// A request that waits for a decision.
     Decision,
@@ -43,16 +43,16 @@ impl Topic {
     }
 }
 
-/// A notice.
+/// Something that one person is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// Its number; 0 before it is kept.
     pub id: Id,
-    /// When.
+    /// When it was written, in seconds since 1970.
     pub at: i64,
-    /// To whom.
+    /// The login of the receiver, or [`APPROVERS`].
     pub to: String,
-    /// About what.
+    /// What sort of news it is.
     pub topic: Topic,
     /// What makes it the same notice: a receiver gets one of it.
     pub key: String,
@@ -71,9 +71,9 @@ pub struct Notice {
 /// An image that became vulnerable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// The image, pinned.
+    /// The reference of the image, pinned.
     pub reference: String,
-    /// Its digest.
+    /// The digest of the image.
     pub digest: String,
     /// The new findings, the worst first: identifier, package, version in which it is fixed.
     pub findings: Vec<(String, String, String)>,

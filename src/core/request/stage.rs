@@ -110,7 +110,7 @@ impl Stage {
 pub enum Next {
     /// Admit it, or refuse it.
     Decided(Decision),
-    /// A person decides.
+    /// An approver has to decide.
     Wait,
 }
 
@@ -121,9 +121,9 @@ pub enum Event {
     Wish(Wish),
     /// Somebody wants it no more.
     Withdraw,
-    /// Something was said.
+    /// Somebody added a remark.
     Remark(RemarkKind, String),
-    /// Somebody decided.
+    /// An approver or the policy decided.
     Decide(Decision),
     /// A steward takes it.
     Claim {
@@ -145,7 +145,7 @@ pub enum Event {
     Revoked,
     /// It did not work.
     Failed {
-        /// Why.
+        /// Why it failed, as people are told.
         why: String,
         /// After what time it is tried again; `None` gives up.
         again: Option<Duration>,

@@ -12,7 +12,7 @@ use crate::core::{
 pub struct Project {
     /// Its name; empty where only its id is known.
     pub name: String,
-    /// Its id.
+    /// The project's id in its cloud.
     pub id: String,
 }
 
@@ -57,7 +57,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Sign and word.
+    /// The sign and the word that lists show.
     pub fn words(&self) -> (&'static str, &str) {
         match self {
             Self::Pending => ("…", "pending"),
@@ -84,11 +84,11 @@ impl From<&str> for Standing {
 pub struct Share {
     /// What `wharf revoke` takes.
     pub id: String,
-    /// The image.
+    /// The image that is shared.
     pub reference: ImageRef,
-    /// The project.
+    /// The project that may use it.
     pub project: Project,
-    /// Where it stands.
+    /// Whether the project has accepted it.
     pub standing: Standing,
     /// Seconds since 1970 when it was made.
     pub created: Option<i64>,
@@ -103,7 +103,7 @@ pub struct Offer {
     pub source: String,
     /// What it is called.
     pub title: String,
-    /// The image.
+    /// The image that is offered.
     pub reference: ImageRef,
     /// The project that offers it: id, and name where it can be seen.
     pub from: Project,
@@ -124,7 +124,7 @@ pub struct Given {
     pub id: String,
     /// The cloud's id of the transfer, which the taker needs beside the key.
     pub transfer: String,
-    /// The volume.
+    /// The name of the volume.
     pub title: String,
     /// The key that the taker needs.
     pub key: Secret,

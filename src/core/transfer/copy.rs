@@ -36,7 +36,7 @@ const MANIFESTS: u64 = 64 << 20;
 pub struct Place {
     /// Who reads or writes there.
     pub content: Arc<dyn Content>,
-    /// Which image.
+    /// The image's reference there.
     pub at: ImageRef,
 }
 

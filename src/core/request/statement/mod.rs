@@ -103,7 +103,7 @@ pub enum Payload {
         place: String,
         /// By whom, on which request, when.
         stated: Stated,
-        /// Why.
+        /// Why it was taken back.
         reason: String,
     },
 }
