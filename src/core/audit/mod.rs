@@ -91,6 +91,13 @@ pub fn body(entry: &Entry) -> Result<String> {
 }
 
 /// The hash of an entry (as it is hashed) after the hash before it.
+///
+/// ```
+/// use wharf::core::audit::chain;
+///
+/// let first = chain(None, "{}");
+/// assert_ne!(chain(Some(&first), "{}"), first, "the same entry has another hash at another place");
+/// ```
 pub fn chain(before: Option<&str>, body: &str) -> String {
     Digest::of(format!("{}\n{body}", before.unwrap_or(BEGIN)).as_bytes()).hex().to_owned()
 }

@@ -34,6 +34,13 @@ pub fn quote(who: &str, words: &str, width: usize) -> Vec<String> {
 }
 
 /// Words of somebody else inside a sentence of ours: one line, between quotation marks that they do not hold themselves.
+///
+/// ```
+/// use wharf::core::base::quote;
+///
+/// let shown = quote::inline("not \u{1b}[31mred");
+/// assert!(!shown.contains('\u{1b}'));
+/// ```
 pub fn inline(words: &str) -> String {
     format!("“{}”", one_line(words).replace(['“', '”'], "'"))
 }

@@ -25,6 +25,13 @@ pub fn is_uuid(text: &str) -> bool {
 }
 
 /// Bytes in binary units, three significant figures: `1.21 GiB`.
+///
+/// ```
+/// use wharf::core::base::text;
+///
+/// assert_eq!(text::size(3 << 20), "3.00 MiB");
+/// assert_eq!(text::span("12h"), Some(12 * 3600));
+/// ```
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {

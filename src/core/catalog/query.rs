@@ -76,6 +76,15 @@ pub struct Query {
 
 impl Query {
     /// Reads what was typed. Nothing is an error: an unknown facet is a word, and a facet that nothing can fit says so.
+    ///
+    /// ```
+    /// use wharf::core::catalog::query::Query;
+    ///
+    /// let query = Query::parse("gromacs source:site -test");
+    /// assert_eq!(query.words, ["gromacs"]);
+    /// assert_eq!(query.sources, ["site"]);
+    /// assert_eq!(query.without.len(), 1);
+    /// ```
     pub fn parse(text: &str) -> Self {
         let mut query = Self::default();
         for part in text.split_whitespace() {

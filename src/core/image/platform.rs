@@ -68,6 +68,16 @@ impl Platform {
     ///
     /// `amd64` without a level runs everywhere and comes first; `arm` means `v7`, and what is older runs there too;
     /// `arm64` and `arm64/v8` are one.
+    ///
+    /// ```
+    /// use wharf::core::image::platform::Platform;
+    ///
+    /// let baseline = Platform::new("linux", "amd64", None);
+    /// let newer = Platform::new("linux", "amd64", Some("v3"));
+    /// assert_eq!(baseline.fit(&newer, 1), Some(2), "a newer processor runs older programs");
+    /// assert_eq!(newer.fit(&baseline, 1), None);
+    /// assert_eq!(newer.fit(&baseline, 3), Some(2));
+    /// ```
     pub fn fit(&self, wanted: &Self, level: u8) -> Option<u8> {
         if self.os != wanted.os || self.architecture != wanted.architecture {
             return None;

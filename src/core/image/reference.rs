@@ -21,6 +21,19 @@ pub const DOCKER_HUB: &str = "docker.io";
 const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
 /// One image as a person names it.
+///
+/// ```
+/// use wharf::core::image::reference::ImageRef;
+///
+/// let image: ImageRef = "registry.example.org/physics/gromacs:2024.1".parse()?;
+/// assert_eq!(image.to_string(), "oci://registry.example.org/physics/gromacs:2024.1");
+/// // A name without a registry is Docker Hub's.
+/// let short: ImageRef = "alpine:3.20".parse()?;
+/// assert_eq!(short.to_string(), "oci://docker.io/library/alpine:3.20");
+/// // What is no name of an image says why.
+/// assert!("registry.example.org/UPPER".parse::<ImageRef>().is_err());
+/// # Ok::<(), wharf::core::base::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ImageRef {

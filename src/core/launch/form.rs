@@ -151,6 +151,13 @@ pub fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// Splits at white space, honouring single and double quotes and backslashes. Nothing is expanded.
+///
+/// ```
+/// use wharf::core::launch::form::split_words;
+///
+/// assert_eq!(split_words("run --name 'two words'").unwrap(), ["run", "--name", "two words"]);
+/// assert!(split_words("an 'open quote").is_err());
+/// ```
 pub fn split_words(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

@@ -27,6 +27,14 @@ pub(super) const DAY: i64 = 86_400;
 
 impl Policy {
     /// Judges an image at a moment (seconds since 1970).
+    ///
+    /// ```
+    /// use wharf::core::{base::badge::Verdict, policy::{Facts, Policy}};
+    ///
+    /// // Of an image that nobody has checked, the built-in policy never says "allow".
+    /// let judgement = Policy::default().judge(&Facts::default(), 1_800_000_000);
+    /// assert_ne!(judgement.verdict, Verdict::Allow);
+    /// ```
     pub fn judge(&self, facts: &Facts<'_>, now: i64) -> Judgement {
         let mut exceptions = BTreeSet::new();
         let mut reasons = vec![self.of_signature(facts, now)];
