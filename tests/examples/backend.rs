@@ -12,7 +12,7 @@ use wharf::core::{
     },
     image::model::{Health, Image},
     launch::{
-        form::{Answers, Field, FieldKind, Form},
+        form::{Answers, Field, FieldKind, Form, Section},
         plan::{Plan, Request, Risk, State, Workload, key, name_from},
     },
     ports::{Ability, Extent, Launcher, Supply},
@@ -35,7 +35,7 @@ impl Memory {
 fn questions(image: &Image) -> Form {
     let name = name_from(&image.reference.title());
     let help = "what it is called in the list of workloads";
-    Form { fields: vec![Field::new("name", "Name", help, FieldKind::Text, name)] }
+    Form::new(vec![Section::new("Basics", "", vec![Field::new("name", "Name", help, FieldKind::Text, name)])])
 }
 
 #[async_trait]

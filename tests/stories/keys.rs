@@ -12,7 +12,7 @@ use wharf::{
         catalog::{facets, rows::RowSet, search},
         image::link::Link,
         launch::{
-            form::{Field, FieldKind, Form},
+            form::{Field, FieldKind, Form, Section},
             plan::{Plan, Risk},
         },
         portal::requests::Asking,
@@ -367,13 +367,13 @@ pub fn launching(state: &mut State) {
             .any(|effect| matches!(effect, Effect::Run(RunEffect::Form { backend, .. }) if backend == "docker")),
         "{effects:?}"
     );
-    let form = Form {
-        fields: vec![
-            Field::new("command", "Command", "", FieldKind::Words, ""),
-            Field::new("network", "Network", "", FieldKind::Choice(vec!["private".into(), "none".into()]), "private"),
-            Field::new("memory", "Memory", "like 2G", FieldKind::Size, "2G"),
-        ],
-    };
+    let private = FieldKind::Choice(vec!["private".into(), "none".into()]);
+    let fields = vec![
+        Field::new("command", "Command", "", FieldKind::Words, ""),
+        Field::new("network", "Network", "", private, "private"),
+        Field::new("memory", "Memory", "like 2G", FieldKind::Bytes, "2G"),
+    ];
+    let form = Form::new(vec![Section::new("Basics", "", fields)]);
     let effects = update(state, Msg::Form(Ok(("docker".into(), form))));
     assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]));
 }

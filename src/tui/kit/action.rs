@@ -51,6 +51,7 @@ actions! {
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";
     Left = "left", "less", "Choose the one before";
     Right = "right", "more", "Choose the next one";
+    Fold = "fold", "fold", "Fold this section of the form, or unfold it";
     Confirm = "confirm", "launch now", "Carry out the plan that is shown";
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
     Start = "start", "start", "Start this workload after it was stopped";
