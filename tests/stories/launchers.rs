@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::TryStreamExt;
 use wharf::{
-    adapters::local::{Local, Runtime},
+    adapters::local::{Local, SandboxProgram},
     core::{
         base::{context::Context, error::Kind, text::now},
         image::model::Image,
@@ -277,16 +277,16 @@ async fn attached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bwrap_launches_without_a_daemon() {
-    sandbox(Runtime::Bwrap).await;
+    sandbox(SandboxProgram::Bwrap).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unshare_launches_without_a_daemon() {
-    sandbox(Runtime::Unshare).await;
+    sandbox(SandboxProgram::Unshare).await;
 }
 
 /// The daemonless backend starts our own program as keeper, which in a test must be the real one: so this story goes by the command line.
-async fn sandbox(runtime: Runtime) {
+async fn sandbox(runtime: SandboxProgram) {
     if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
         return eprintln!("left out: {} is not installed", runtime.word());
     }
