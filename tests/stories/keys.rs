@@ -446,11 +446,11 @@ fn sections_are_folded_and_unfolded_and_stay_so() {
         (page.count(), page.field().map(|field| field.key))
     };
     assert_eq!(page(&state), (4, None), "the backend, a title, a question, a folded title");
-    assert_eq!(press(&mut state, "space"), [], "the backend is in no section");
+    assert_eq!(press(&mut state, "_"), [], "the backend is in no section");
     assert_eq!(page(&state).0, 4);
-    press(&mut state, "G space j");
+    press(&mut state, "G _ j");
     assert_eq!(page(&state), (5, Some("network")), "unfolded by its title");
-    press(&mut state, "space");
+    press(&mut state, "_");
     assert_eq!(page(&state), (4, None), "folded from one of its questions: the title is selected");
     press(&mut state, "enter g right");
     let Screen::Launch(launch) = state.screen() else { panic!("not launching") };

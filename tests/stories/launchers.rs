@@ -442,6 +442,14 @@ async fn sandbox(runtime: SandboxProgram) {
     assert_eq!(run(&["stop", id]).status.code(), Some(0));
     let listed = lab::said(&run(&["workloads"]));
     assert!(listed.contains("stopped"), "it was asked, not killed: {listed}");
+    for verb in [vec!["start", id], vec!["snapshot", id, "x"], vec!["console", id]] {
+        let refused = lab::complained(&run(&verb));
+        assert!(
+            refused.contains("launch") || refused.contains("open a shell"),
+            "what to do instead is said: {refused}"
+        );
+        assert!(refused.contains("on local"), "{refused}");
+    }
     // One that wants to tidy up may.
     let script = "trap 'echo tidied; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
     let tidy = run(&["launch", &alpine, "--on", "local", "--json", "--set", "name=tidy", "--", "sh", "-c", script]);

@@ -32,6 +32,7 @@ mod links;
 mod mirrors;
 mod network;
 #[path = "../examples/backend.rs"]
+#[expect(dead_code, reason = "what only the list of adapters in the program reads")]
 mod pinboard;
 mod places;
 mod podman;

@@ -179,7 +179,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         ports: vec![Published { address: "127.0.0.1".into(), port: 8080, inside: 80, protocol: "tcp".into() }],
         addresses: Vec::new(),
         note: "Up 2 minutes".into(),
-        facts: Vec::new(),
+        facts: vec![("partition".into(), "gpu\u{1b}[31m".into()), ("node".into(), "n12".into())],
     };
     let mut runs = keys::state();
     keys::press(&mut runs, "2");
