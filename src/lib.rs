@@ -63,6 +63,12 @@
 //! - **An engine that cannot pull is given the image** ([`adapters::engine`]): the bytes are copied into it and compared.
 //! - **What is looked at is measured, and nothing else** ([`core::launch::usage`]): rows first, readings afterwards; the use of
 //!   processors is that between two readings, so that no backend is asked to wait for a second one.
+//! - **A form is data for every front end** ([`core::launch::form`]): its sections, the room there is and the policy's gate stand
+//!   in it, so that the screen and `wharf launch --plan` show the same. A backend says what it can do
+//!   ([`core::ports::Ability`]): what it cannot do is not offered, and is refused before it is asked.
+//! - **A runtime gives words, and a backend lets them run** ([`core::ports::runtime`]): the image is unpacked once into a shared
+//!   folder, all that a process is told is in a folder of its own, and the words become the process, with nobody between it
+//!   and a scheduler's signals. The local backend starts its workloads by the same steps.
 //! - **Container lists are read leniently**: bollard's models refuse Podman's state `stopped`, and with it the list.
 //! - **The daemonless backend mounts the unpacked image read-only**, so that a workload cannot change what the next one
 //!   gets; one that wants to write gets its own copy. `bwrap` and `unshare` make namespaces only: process 1 is this program

@@ -11,7 +11,7 @@ use crate::core::{
         Source,
         doctor::{Finding, State},
     },
-    ports::{Checker, Launcher, Vault},
+    ports::{Checker, Launcher, Runtime, Vault},
 };
 
 /// Makes the source of a registry that is configured.
@@ -43,6 +43,8 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// What can launch.
     pub launchers: Vec<Arc<dyn Launcher>>,
+    /// What runs an image as a process, the preferred one first: for backends that start none by themselves.
+    pub runtimes: Vec<Arc<dyn Runtime>>,
     /// What makes evidence.
     pub checkers: Vec<Arc<dyn Checker>>,
     /// How references are opened that no source owns, by their scheme.

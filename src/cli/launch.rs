@@ -1,5 +1,7 @@
 //! `wharf launch`.
 
+use serde::Serialize;
+
 use super::{output, workloads};
 use crate::{
     args::Launch,
@@ -14,7 +16,7 @@ use crate::{
             model::{Image, Platform},
         },
         launch::{
-            form::{Answers, join_words},
+            form::{Answers, Form, join_words},
             plan::Plan,
         },
         portal::Portal,
@@ -45,7 +47,9 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     };
     let launcher = portal.launcher(Some(&plan.backend), None)?;
     if args.plan {
-        print(&plan, json)?;
+        // A plan stands without its form: what the form would have told besides is left out then.
+        let form = portal.form(&cx, &plan.backend, &image).await.ok();
+        print(&plan, form.as_ref(), json)?;
         return Ok(0);
     }
     let workload = portal.launch(&output::context(), &plan, args.because.as_deref()).await?;
@@ -60,13 +64,9 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     if json {
         output::json(&workload)?;
     } else {
-        output::line(&format!(
-            "{}  {} on {}  ({})",
-            workload.id,
-            workload.name,
-            workload.backend,
-            workload.state.words().1
-        ))?;
+        let (facts, state) = (workload.facts_words(), workload.state.words().1);
+        let facts = if facts.is_empty() { facts } else { format!("  {facts}") };
+        output::line(&format!("{}  {} on {}  ({state}){facts}", workload.id, workload.name, workload.backend))?;
     }
     Ok(0)
 }
@@ -105,9 +105,18 @@ async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answer
     }))
 }
 
-fn print(plan: &Plan, json: bool) -> Result<()> {
+/// A plan, and beside it what is good to know: the questions, the room there is, the policy's gate.
+#[derive(Serialize)]
+struct Planned<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<&'a Form>,
+}
+
+fn print(plan: &Plan, form: Option<&Form>, json: bool) -> Result<()> {
     if json {
-        return output::json_as_sent(plan);
+        return output::json_as_sent(&Planned { plan, form });
     }
     let mut page = output::Page::default();
     page.line(&format!("on {}: {}", plan.backend, plan.image.reference));
@@ -116,5 +125,26 @@ fn print(plan: &Plan, json: bool) -> Result<()> {
     }
     page.request(&plan.request);
     plan.risks.iter().for_each(|risk| page.line(&format!("{} {}", risk.weight.sign(), risk.text)));
+    if let Some(form) = form {
+        answers(&mut page, form, plan);
+    }
     page.print()
+}
+
+/// The answers by section, the room there is, and whether the policy lets the launch pass.
+fn answers(page: &mut output::Page, form: &Form, plan: &Plan) {
+    for section in &form.sections {
+        page.line(&format!("{}:", section.title));
+        for field in &section.fields {
+            let answer = plan.answers.get(field.key);
+            page.line(&format!("  {:<14} {}", field.key, if answer.is_empty() { "–" } else { answer }));
+        }
+    }
+    if !form.room.is_empty() {
+        page.line("Room:");
+        form.room.iter().for_each(|room| page.line(&format!("  {:<14} {}", room.label, room.words())));
+    }
+    if let Some(gate) = &form.gate {
+        page.line(&format!("{} {}", gate.verdict.badge().sign, gate.words()));
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
             usage::{UNTOLD, Usage},
         },
         portal::{Portal, workloads::Given},
-        ports::Launcher,
+        ports::{Ability, Launcher},
         sharing::receiver::Receiver,
     },
 };
@@ -92,7 +92,11 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
                 age,
                 one.image_words(),
                 one.reached(),
-                one.note.clone(),
+                [one.note.clone(), one.facts_words()]
+                    .into_iter()
+                    .filter(|words| !words.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" · "),
             ];
             COLUMNS.iter().zip(cells).filter(|(column, _)| shown(column)).map(|(_, cell)| cell).collect()
         })
@@ -109,13 +113,27 @@ fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
     matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }
 
-async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
-    portal.find_workload(&Context::default(), id, given).await
+/// The workload that is meant, and its backend. Where `needs` is something that its backend cannot do with it, that is
+/// refused with what to do instead: before anybody is asked where no backend here can, else before that one is asked to.
+async fn find(
+    portal: &Portal,
+    id: &str,
+    given: Given,
+    needs: Option<Ability>,
+) -> Result<(Arc<dyn Launcher>, Workload)> {
+    if let Some(ability) = needs {
+        portal.some_can(ability, id)?;
+    }
+    let (launcher, workload) = portal.find_workload(&Context::default(), id, given).await?;
+    if let Some(ability) = needs {
+        launcher.must(ability, &workload.id)?;
+    }
+    Ok((launcher, workload))
 }
 
 /// Prints output so far, and more as it comes with `follow`. As JSON it is one object, or one for each piece that comes.
 pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id, Given::Begun).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
     let wanted = Wanted { follow: args.follow, times: args.timestamps, since };
     let mut stream = launcher.logs(&Context::default(), &workload.id, wanted).await?;
@@ -172,7 +190,7 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
     if args.terminal {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
-    let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
     let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     if json {
         let output = String::from_utf8_lossy(&said);
@@ -188,7 +206,8 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
 /// Connects this terminal to the workload. Ctrl-] leaves; the workload goes on.
 pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
-    let (launcher, workload) = find(portal, id, Given::Begun).await?;
+    let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
+    let (launcher, workload) = find(portal, id, Given::Begun, Some(needs)).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut terminal = launcher.terminal(&Context::default(), &workload.id, command, size).await?;
     output::remark("ctrl-] leaves");
@@ -235,21 +254,21 @@ impl Drop for Restore {
 
 /// Stops a workload.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole, None).await?;
     portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a workload that was stopped, or one that runs anew.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
     portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
 /// Makes an image of a workload, then shares it. Every step can be repeated: after a crash, the same call goes on.
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
+    let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) = portal.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
@@ -268,7 +287,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 
 /// Puts a volume into a server, or takes it out.
 pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
-    let (launcher, server) = find(portal, &args.server, Given::Whole).await?;
+    let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
     let volume = portal.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
@@ -283,7 +302,7 @@ pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -
 
 /// Stops and removes a workload.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
-    let (launcher, workload) = find(portal, id, Given::Whole).await?;
+    let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
     portal.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)
 }

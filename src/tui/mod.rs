@@ -92,6 +92,7 @@ pub fn state_of(portal: &Portal) -> State {
         state.themes.dedup();
     }
     portal.findings().clone_into(&mut state.findings);
+    state.lacking = portal.lacking();
     state
 }
 

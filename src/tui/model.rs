@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::{
     kit::{
+        action::Action,
         keymap::Keymap,
         list::{Row, Rows, Unseen},
     },
@@ -18,7 +19,7 @@ use crate::core::{
         error::{Error, Kind},
     },
     portal::doctor::Finding,
-    ports::Listing,
+    ports::{Ability, Listing},
 };
 
 /// What is known of a source without asking it.
@@ -128,6 +129,8 @@ pub struct Model {
     pub sources: Vec<SourceLine>,
     /// Backends.
     pub backends: Vec<String>,
+    /// What each backend cannot do with a workload, and why: backend, ability, reason with what to do instead.
+    pub lacking: Vec<(String, Ability, String)>,
     /// What was found at start.
     pub findings: Vec<Finding>,
     /// Jobs whose good end changes what a source lists, and that source.
@@ -170,6 +173,7 @@ impl Model {
             mouse: true,
             sources,
             backends,
+            lacking: Vec::new(),
             findings: Vec::new(),
             changing: Vec::new(),
             measured: Vec::new(),
@@ -182,6 +186,21 @@ impl Model {
             suspend: false,
             next: 0,
         }
+    }
+
+    /// Why an action is nothing that the backend of a workload can do, if it is not.
+    pub fn lacks(&self, backend: &str, action: Action) -> Option<String> {
+        let needed = match action {
+            Action::Shell => Ability::Terminal,
+            Action::Attach => Ability::Attach,
+            Action::Start | Action::Restart => Ability::Start,
+            Action::Snapshot => Ability::Snapshot,
+            Action::Remove => Ability::Remove,
+            Action::Search | Action::Times => Ability::Logs,
+            _ => return None,
+        };
+        let found = self.lacking.iter().find(|(name, ability, _)| name == backend && *ability == needed);
+        found.map(|(_, _, why)| why.clone())
     }
 
     /// A number that was not given out before.

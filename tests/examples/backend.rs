@@ -1,18 +1,20 @@
 //! A complete small backend, to copy from: it keeps its workloads in memory and "runs" each for as long as nobody stops
 //! it. It passes the launchers' contract (`tests/stories/launchers.rs`), as every backend must.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use wharf::adapters::parts::{Parts, Surroundings};
 use wharf::core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
         text,
     },
+    config::Config,
     image::model::{Health, Image},
     launch::{
-        form::{Answers, Field, FieldKind, Form},
+        form::{Answers, Field, FieldKind, Form, Section},
         plan::{Plan, Request, Risk, State, Workload, key, name_from},
     },
     ports::{Ability, Extent, Launcher, Supply},
@@ -20,39 +22,52 @@ use wharf::core::{
 
 /// A backend whose workloads live as long as it does.
 #[derive(Default)]
-pub struct Memory {
+pub struct Pinboard {
     /// The key of the plan that made each, and the workload.
     made: Mutex<Vec<(String, Workload)>>,
 }
 
-impl Memory {
+impl Pinboard {
     fn with<T>(&self, change: impl FnOnce(&mut Vec<(String, Workload)>) -> T) -> T {
         change(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whether a configuration may name it as the `type` of a source.
+pub const IS_SOURCE: bool = false;
+
+/// Adds the backend. A real one looks for its technology here, and tells with `parts.note` what it found.
+pub fn register(_config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    parts.launchers.push(Arc::new(Pinboard::default()));
+    Ok(())
 }
 
 /// The questions: the one thing that people may choose here.
 fn questions(image: &Image) -> Form {
     let name = name_from(&image.reference.title());
     let help = "what it is called in the list of workloads";
-    Form { fields: vec![Field::new("name", "Name", help, FieldKind::Text, name)] }
+    Form::new(vec![Section::new("Basics", "", vec![Field::new("name", "Name", help, FieldKind::Text, name)])])
 }
 
 #[async_trait]
-impl Launcher for Memory {
+impl Launcher for Pinboard {
     fn name(&self) -> &'static str {
-        "memory"
+        "pinboard"
     }
 
     fn abilities(&self) -> &[Ability] {
         &[Ability::Remove]
     }
 
+    fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
+        ("nothing runs here, only names are kept", "launch the image on another backend")
+    }
+
     fn accepts(&self, image: &Image) -> Result<()> {
         // What has no digest cannot be pinned, and what is not pinned is never launched.
         match image.pinned {
             Some(_) => Ok(()),
-            None => Err(Error::unsupported("launch on memory", "its digest is unknown, so it cannot be pinned")),
+            None => Err(Error::unsupported("launch on pinboard", "its digest is unknown, so it cannot be pinned")),
         }
     }
 
@@ -63,7 +78,8 @@ impl Launcher for Memory {
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         self.accepts(image)?;
         let answers = questions(image).check(answers)?;
-        let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported("launch on memory", "it is not pinned"))?;
+        let pinned =
+            image.pinned.clone().ok_or_else(|| Error::unsupported("launch on pinboard", "it is not pinned"))?;
         Ok(Plan {
             backend: self.name().to_owned(),
             steps: vec![format!("remember {} as {}", pinned.reference, answers.get("name"))],
@@ -112,7 +128,7 @@ impl Launcher for Memory {
                 }
                 Ok(())
             }
-            None => Err(Error::new(Kind::NotFound, format!("stop {id}"), "memory has no such workload")),
+            None => Err(Error::new(Kind::NotFound, format!("stop {id}"), "pinboard has no such workload")),
         })
     }
 

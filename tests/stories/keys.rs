@@ -12,7 +12,7 @@ use wharf::{
         catalog::{facets, rows::RowSet, search},
         image::link::Link,
         launch::{
-            form::{Field, FieldKind, Form},
+            form::{Field, FieldKind, Form, Section},
             plan::{Plan, Risk},
         },
         portal::requests::Asking,
@@ -24,7 +24,7 @@ use wharf::{
         sharing::receiver::Receiver,
     },
     tui::{
-        kit::keymap::Keymap,
+        kit::{action::Action, keymap::Keymap},
         model::SourceLine,
         msg::{Effect, ImageEffect, ListEffect, Msg, RequestEffect, RunEffect, ShareEffect, Slot, Target},
         popups::Popup,
@@ -367,13 +367,13 @@ pub fn launching(state: &mut State) {
             .any(|effect| matches!(effect, Effect::Run(RunEffect::Form { backend, .. }) if backend == "docker")),
         "{effects:?}"
     );
-    let form = Form {
-        fields: vec![
-            Field::new("command", "Command", "", FieldKind::Words, ""),
-            Field::new("network", "Network", "", FieldKind::Choice(vec!["private".into(), "none".into()]), "private"),
-            Field::new("memory", "Memory", "like 2G", FieldKind::Size, "2G"),
-        ],
-    };
+    let private = FieldKind::Choice(vec!["private".into(), "none".into()]);
+    let fields = vec![
+        Field::new("command", "Command", "", FieldKind::Words, ""),
+        Field::new("network", "Network", "", private, "private"),
+        Field::new("memory", "Memory", "like 2G", FieldKind::Bytes, "2G"),
+    ];
+    let form = Form::new(vec![Section::new("Basics", "", fields)]);
     let effects = update(state, Msg::Form(Ok(("docker".into(), form))));
     assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]));
 }
@@ -426,6 +426,66 @@ fn answers_that_do_not_fit_are_refused_while_typing() {
     assert!(state.notice.as_ref().unwrap().text.contains("512M"));
     let Screen::Launch(page) = state.screen() else { panic!() };
     assert!(page.editing.is_some(), "what was typed is still there");
+}
+
+#[test]
+fn sections_are_folded_and_unfolded_and_stay_so() {
+    let mut state = state();
+    launching(&mut state);
+    let network = FieldKind::Choice(vec!["private".into(), "none".into()]);
+    let form = || {
+        Form::new(vec![
+            Section::new("Basics", "", vec![Field::new("command", "Command", "", FieldKind::Words, "")]),
+            Section::new("Advanced", "", vec![Field::new("network", "Network", "", network.clone(), "private")])
+                .folded(),
+        ])
+    };
+    update(&mut state, Msg::Form(Ok(("docker".into(), form()))));
+    let page = |state: &State| {
+        let Screen::Launch(page) = state.screen() else { panic!("not launching") };
+        (page.count(), page.field().map(|field| field.key))
+    };
+    assert_eq!(page(&state), (4, None), "the backend, a title, a question, a folded title");
+    assert_eq!(press(&mut state, "_"), [], "the backend is in no section");
+    assert_eq!(page(&state).0, 4);
+    press(&mut state, "G _ j");
+    assert_eq!(page(&state), (5, Some("network")), "unfolded by its title");
+    press(&mut state, "_");
+    assert_eq!(page(&state), (4, None), "folded from one of its questions: the title is selected");
+    press(&mut state, "enter g right");
+    let Screen::Launch(launch) = state.screen() else { panic!("not launching") };
+    let backend = launch.backend_name();
+    update(&mut state, Msg::Form(Ok((backend, form()))));
+    assert_eq!(page(&state).0, 5, "another backend's section of that name stays unfolded");
+}
+
+#[test]
+fn what_a_backend_cannot_do_is_not_offered_and_says_what_to_do_instead() {
+    use wharf::{core::ports::Ability, tui::hints};
+    let mut state = state();
+    state.lacking = vec![("docker".into(), Ability::Snapshot, "nothing is kept: launch it elsewhere".into())];
+    press(&mut state, "2");
+    let one = wharf::core::launch::plan::Workload {
+        id: "1".into(),
+        backend: "docker".into(),
+        name: "web".into(),
+        image: String::new(),
+        digest: String::new(),
+        state: wharf::core::launch::plan::State::Queued { reason: "Priority".into(), starts: None },
+        created: None,
+        ports: Vec::new(),
+        addresses: Vec::new(),
+        note: String::new(),
+        facts: Vec::new(),
+    };
+    update(&mut state, Msg::Workloads(vec![one], Vec::new()));
+    for _ in 0..2 {
+        let why = |action| hints::disabled(&state, action);
+        assert_eq!(why(Action::Snapshot).as_deref(), Some("nothing is kept: launch it elsewhere"));
+        assert_eq!((why(Action::Start), why(Action::Remove)), (None, None));
+        assert_eq!(why(Action::Stop), None, "what waits for its turn can be stopped");
+        press(&mut state, "enter");
+    }
 }
 
 #[test]

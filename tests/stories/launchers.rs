@@ -2,29 +2,35 @@
 
 use std::{
     collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::TryStreamExt;
 use wharf::{
-    adapters::local::{Local, Runtime},
+    adapters::{
+        local::{Local, SandboxProgram, Sandboxes},
+        oci,
+        parts::{Parts, Surroundings},
+        shared::http,
+    },
     core::{
         base::{context::Context, error::Kind, text::now},
         image::model::Image,
         launch::{
-            form::Answers,
+            form::{Answers, Form},
             logs::{Wanted, split},
             plan::{State, Workload},
         },
         portal::Portal,
-        ports::{Ability, Launcher, Supply},
+        ports::{Ability, Launcher, Runtime, Supply},
     },
 };
 
 use crate::{
-    example_backend::Memory,
     lab::{self, Home, need},
+    register_backends,
 };
 
 fn answers(pairs: &[(&str, &str)]) -> Answers {
@@ -67,10 +73,14 @@ async fn contract(launcher: &Arc<dyn Launcher>, image: &Image, supply: &Supply, 
     launcher.accepts(image).unwrap();
     let form = launcher.form(&cx, image).await.unwrap();
     assert!(form.check(&form.defaults()).is_ok(), "{name}: its own defaults fit");
+    let titles: std::collections::BTreeSet<_> = form.sections.iter().map(|section| section.title).collect();
+    assert_eq!(titles.len(), form.sections.len(), "{name}: each section has a title of its own");
+    assert!(form.sections.iter().all(|section| !section.fields.is_empty()), "{name}: no section is empty");
     let unknown = launcher.plan(&cx, image, &answers(&[("colour", "red")])).await.unwrap_err();
     assert_eq!(unknown.kind, Kind::Usage, "{name}: {unknown}");
     let (before, _) = launcher.workloads(&cx).await.unwrap();
     let plan = launcher.plan(&cx, image, &answers(first)).await.unwrap();
+    assert_eq!(plan.privileged, form.privileged, "{name}: the form says what the plan will");
     let other = launcher.plan(&cx, image, &answers(first)).await.unwrap();
     assert_eq!(plan.backend, name);
     assert_ne!(plan.idempotency_key, other.idempotency_key, "{name}: two plans are two launches");
@@ -113,8 +123,16 @@ async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
     if !can(Ability::Exec) {
         assert_eq!(launcher.exec(&cx, id, vec!["true".into()]).await.unwrap_err().kind, Kind::Unsupported);
     }
-    if !can(Ability::Terminal) {
-        assert_eq!(launcher.terminal(&cx, id, None, (80, 24)).await.err().unwrap().kind, Kind::Unsupported);
+    for (ability, command) in [(Ability::Terminal, Some(vec!["sh".to_owned()])), (Ability::Attach, None)] {
+        if !can(ability) {
+            let refused = launcher.terminal(&cx, id, command, (80, 24)).await.err().unwrap();
+            assert_eq!(refused.kind, Kind::Unsupported, "{ability:?}");
+        }
+    }
+    for ability in Ability::ALL {
+        let refused = launcher.must(*ability, id);
+        assert_eq!(refused.is_ok(), can(*ability));
+        assert!(refused.err().is_none_or(|error| error.kind == Kind::Unsupported && !error.why.is_empty()));
     }
     if !can(Ability::Snapshot) {
         assert_eq!(launcher.snapshot(&cx, id, "x").await.unwrap_err().kind, Kind::Unsupported);
@@ -129,12 +147,85 @@ async fn refuses(launcher: &Arc<dyn Launcher>, id: &str) {
 
 #[tokio::test]
 async fn the_example_backend_keeps_the_contract() {
-    let launcher: Arc<dyn Launcher> = Arc::new(Memory::default());
     let home = Home::new();
+    let around = Surroundings {
+        vault: lab::vault(&home),
+        reach: http::Reach::default(),
+        make_registry: oci::source,
+        open_registry: oci::open,
+        cache_dir: home.path("cache"),
+        state_dir: home.path("state"),
+    };
+    let mut parts = Parts::default();
+    register_backends(&home.config(), &around, &mut parts).unwrap();
+    let launcher = parts.launchers.remove(0);
     let portal = lab::portal(&home, Vec::new());
     let image = portal.image(&Context::default(), &lab::starter().parse().unwrap(), None).await.unwrap();
     let supply = supply(&portal, &image).await;
     contract(&launcher, &image, &supply, &[]).await;
+}
+
+/// What CONTRIBUTING promises: a backend is a folder and a word. No file but its own and the one that registers it names it.
+#[test]
+fn the_example_backend_is_named_where_it_is_registered_only() {
+    fn files(folder: &Path, all: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() { files(&path, all) } else { all.push(path) }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = root.join("tests/examples/backend.rs");
+    // What the backend calls itself, read where it says so: written here it would be one file more.
+    let text = std::fs::read_to_string(&own).unwrap();
+    let after = text.split_once("fn name(&self)").unwrap().1;
+    let name = after.split('"').nth(1).unwrap();
+    let mut all = Vec::new();
+    for folder in ["src", "tests", "assets", ".github", ".ci"] {
+        files(&root.join(folder), &mut all);
+    }
+    all.extend([root.join("README.md"), root.join("Cargo.toml")]);
+    let names = |path: &&PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        String::from_utf8_lossy(&bytes).to_lowercase().contains(name)
+    };
+    let naming: Vec<&PathBuf> = all.iter().filter(|path| **path != own).filter(names).collect();
+    assert_eq!(naming, [&root.join("tests/stories/main.rs")], "{name}");
+}
+
+/// A prepared image runs by its words alone: no cache, no registry, no keeper. So a batch script runs it on a node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_image_runs_by_the_words_of_its_runtime() {
+    let Some(program) = SandboxProgram::find() else { return eprintln!("left out: bwrap and unshare are missing") };
+    let home = Home::new();
+    let portal = lab::portal(&home, Vec::new());
+    let cx = Context::default();
+    let image = portal.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
+    let supply = supply(&portal, &image).await;
+    let runtime = Sandboxes::new(Some(program));
+    runtime.accepts(&image).unwrap();
+    let answers = Form::new(runtime.questions(&image)).check(&answers(&[("writable", "yes")])).unwrap();
+    let described = runtime.describe(&image, &answers).await.unwrap();
+    assert_eq!(described, runtime.describe(&image, &answers).await.unwrap(), "it says the same again");
+    let (images, folder) = (home.path("shared"), home.path("job"));
+    let words = runtime.argv(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    for _ in 0..2 {
+        runtime.prepare(&cx, &supply, &described.process, &images, &folder).await.unwrap();
+    }
+    assert_eq!(words, runtime.argv(&folder).unwrap(), "a plan shows what is sent");
+    for _ in 0..2 {
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_wharf"))
+            .args(&words[1..])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .output()
+            .unwrap();
+        let text = lab::said(&ran);
+        assert!(text.contains("look: what a program here can see"), "{text}{}", lab::complained(&ran));
+        assert!(text.contains("CapEff:\t0000000000000000") && text.contains("NoNewPrivs:\t1"), "{text}");
+        assert_eq!(ran.status.code(), Some(0));
+    }
 }
 
 /// Form, plan, launch, logs; then a running one: found again, entered, measured, stopped, removed.
@@ -277,16 +368,16 @@ async fn attached(launcher: &Arc<dyn Launcher>, portal: &Portal, image: &Image) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bwrap_launches_without_a_daemon() {
-    sandbox(Runtime::Bwrap).await;
+    sandbox(SandboxProgram::Bwrap).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unshare_launches_without_a_daemon() {
-    sandbox(Runtime::Unshare).await;
+    sandbox(SandboxProgram::Unshare).await;
 }
 
 /// The daemonless backend starts our own program as keeper, which in a test must be the real one: so this story goes by the command line.
-async fn sandbox(runtime: Runtime) {
+async fn sandbox(runtime: SandboxProgram) {
     if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
         return eprintln!("left out: {} is not installed", runtime.word());
     }
@@ -351,6 +442,14 @@ async fn sandbox(runtime: Runtime) {
     assert_eq!(run(&["stop", id]).status.code(), Some(0));
     let listed = lab::said(&run(&["workloads"]));
     assert!(listed.contains("stopped"), "it was asked, not killed: {listed}");
+    for verb in [vec!["start", id], vec!["snapshot", id, "x"], vec!["console", id]] {
+        let refused = lab::complained(&run(&verb));
+        assert!(
+            refused.contains("launch") || refused.contains("open a shell"),
+            "what to do instead is said: {refused}"
+        );
+        assert!(refused.contains("on local"), "{refused}");
+    }
     // One that wants to tidy up may.
     let script = "trap 'echo tidied; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
     let tidy = run(&["launch", &alpine, "--on", "local", "--json", "--set", "name=tidy", "--", "sh", "-c", script]);

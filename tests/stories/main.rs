@@ -18,8 +18,6 @@ mod deciding;
 mod dialogs;
 mod doctor;
 mod engine_tls;
-#[path = "../examples/backend.rs"]
-mod example_backend;
 mod fake;
 mod forged;
 mod harbor;
@@ -34,6 +32,9 @@ mod layers;
 mod links;
 mod mirrors;
 mod network;
+#[path = "../examples/backend.rs"]
+#[expect(dead_code, reason = "what only the list of adapters in the program reads")]
+mod pinboard;
 mod places;
 mod podman;
 mod psql;
@@ -65,3 +66,6 @@ mod upkeep;
 mod watching;
 mod websso;
 mod wire;
+
+/// Adds the backends that only stories have, as `adapters! { … }` adds those of the program.
+use pinboard::register as register_backends;

@@ -244,7 +244,7 @@ impl Drop for Screen {
 
 #[test]
 fn a_new_user_sees_the_starter_image_launches_it_and_reads_its_output() {
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let mut screen = Screen::open(80, 24, &[("DOCKER_HOST", "unix:///nonexistent")]);

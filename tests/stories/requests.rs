@@ -106,7 +106,7 @@ async fn one_is_admitted_in_seconds_one_by_a_hardware_key_one_is_denied_and_late
     });
     assert_eq!(mail.letters("bob@site.example").len(), 1, "bob asked for the first one, too");
     // Ada launches the first one; a new advisory turns it bad; she and its supplier get mail.
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let launched = ada.run(&["launch", &admitted, "--on", "local", "--follow"]);

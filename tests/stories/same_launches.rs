@@ -122,7 +122,7 @@ fn cases() -> Vec<(&'static str, Value, Same)> {
 
 #[test]
 fn an_image_runs_without_an_engine_as_it_does_on_podman() {
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let Some(podman) = Podman::start() else { return };
@@ -152,7 +152,7 @@ fn an_image_runs_without_an_engine_as_it_does_on_podman() {
 
 #[test]
 fn names_are_asked_with_the_machines_network_as_podman_asks_them() {
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let Some(podman) = Podman::start() else { return };

@@ -238,7 +238,7 @@ fn deliberately(seen: &mut BTreeMap<Vec<u8>, Seen>) {
 
 #[test]
 fn any_image_is_unpacked_to_the_files_that_podman_has_of_it() {
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let Some(podman) = Podman::start() else { return };

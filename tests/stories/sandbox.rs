@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use wharf::{adapters::local::Runtime, core::base::digest::Digest};
+use wharf::{adapters::local::SandboxProgram, core::base::digest::Digest};
 
 use crate::{
     lab::{self, complained, need, said},
@@ -16,18 +16,18 @@ use crate::{
 };
 
 const PRIVATE: [&str; 3] = ["--mount", "--propagation", "private"];
-const BOTH: [Runtime; 2] = [Runtime::Bwrap, Runtime::Unshare];
+const BOTH: [SandboxProgram; 2] = [SandboxProgram::Bwrap, SandboxProgram::Unshare];
 
 /// A person with a home, a program of their own and nothing else; without rights where the tests have some to give up.
 struct Person {
     folder: tempfile::TempDir,
     uid: Option<u32>,
-    runtime: Runtime,
+    runtime: SandboxProgram,
 }
 
 impl Person {
     /// `None` where the runtime is not installed.
-    fn new(runtime: Runtime) -> Option<Self> {
+    fn new(runtime: SandboxProgram) -> Option<Self> {
         if wharf::adapters::shared::exec::on_path(runtime.word()).is_none() {
             eprintln!("left out: {} is not installed", runtime.word());
             return None;

@@ -6,16 +6,17 @@ use ratatui::{Terminal, backend::TestBackend};
 use wharf::{
     core::{
         base::{
-            badge::Publisher,
+            badge::{Publisher, Verdict},
             context::Note,
             error::{Error, Kind},
         },
         catalog::rows::{Row, RowSet},
         image::model::{Health, Version},
         launch::{
-            form::{Field, FieldKind, Form},
+            form::{Field, FieldKind, Form, Section},
             plan::{State as Run, Workload},
             published::Published,
+            room::{Gate, Passage, Room},
             usage::Usage,
         },
         portal::doctor::{self, Finding},
@@ -146,23 +147,26 @@ fn pictures() -> Vec<(&'static str, State)> {
     all.push(("image-missing", missing));
     let mut launch = page();
     keys::press(&mut launch, "l");
-    let form = Form {
-        fields: vec![
-            Field::new("name", "Name", "what the workload is called", FieldKind::Text, ""),
-            Field::new(
-                "network",
-                "Network",
-                "none cannot talk to anyone",
-                FieldKind::Choice(vec!["private".into(), "none".into()]),
-                "private",
-            ),
-            Field::new("memory", "Memory", "at most, like 512M or 2G", FieldKind::Size, "2G"),
-        ],
-    };
+    let text = |key, label, kind, default| Field::new(key, label, "what the workload is called", kind, default);
+    let network = FieldKind::Choice(vec!["private".into(), "none".into()]);
+    let network = Field::new("network", "Network", "none cannot talk to anyone", network, "private");
+    let sections = vec![
+        Section::new("Basics", "what it is called and what it runs", vec![text("name", "Name", FieldKind::Text, "")]),
+        Section::new("Network", "whom it can reach", vec![network]),
+        Section::new("Resources", "how much it may use", vec![text("memory", "Memory", FieldKind::Bytes, "2G")]),
+        Section::new("Advanced", "", vec![text("user", "User", FieldKind::Text, "")]).folded(),
+    ];
+    let gate = Gate { verdict: Verdict::Allow, passage: Passage::Open, grounds: "verified".into() };
+    let room = vec![
+        Room::bytes("memory", Some(57 << 30), Some(128 << 30)),
+        Room::count("servers", Some(10), Some(10)),
+        Room::told("partition gpu", "2 of 4 nodes idle"),
+    ];
+    let form = Form { room, gate: Some(gate), ..Form::new(sections) };
     update(&mut launch, Msg::Form(Ok(("docker".into(), form))));
     let plan = keys::plan(&launch);
     update(&mut launch, Msg::Plan(Box::new(Ok(plan))));
-    keys::press(&mut launch, "j j");
+    keys::press(&mut launch, "j j j j");
     all.push(("launch", launch));
     let workload = |name: &str, state: Run| Workload {
         id: format!("{name}id"),
@@ -175,7 +179,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         ports: vec![Published { address: "127.0.0.1".into(), port: 8080, inside: 80, protocol: "tcp".into() }],
         addresses: Vec::new(),
         note: "Up 2 minutes".into(),
-        facts: Vec::new(),
+        facts: vec![("partition".into(), "gpu\u{1b}[31m".into()), ("node".into(), "n12".into())],
     };
     let mut runs = keys::state();
     keys::press(&mut runs, "2");

@@ -119,7 +119,7 @@ fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
         assert!(lab::said(&refused).contains(told), "{told}: {}", lab::said(&refused));
     }
     // And it is not launched, which is written down.
-    if wharf::adapters::local::Runtime::find().is_some() {
+    if wharf::adapters::local::SandboxProgram::find().is_some() {
         let launch = wrong.home.run(&["launch", &image, "--on", "local"]);
         assert_eq!(launch.status.code(), Some(3), "{}", lab::complained(&launch));
         assert!(lab::complained(&launch).contains("unsigned"), "{}", lab::complained(&launch));
@@ -132,7 +132,7 @@ fn a_stranger_a_missing_key_and_a_signature_of_another_image_are_told_apart() {
 #[test]
 fn an_enforcing_policy_holds_back_what_nobody_signed_and_the_audit_cannot_be_changed() {
     let open = need!("WHARF_LAB_OPEN");
-    if wharf::adapters::local::Runtime::find().is_none() {
+    if wharf::adapters::local::SandboxProgram::find().is_none() {
         return eprintln!("left out: neither bwrap nor unshare");
     }
     let policy = format!("enforce = true\n[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}");
@@ -253,7 +253,7 @@ fn another_policy_is_rehearsed_over_what_was_looked_at_and_launched() {
     let signing = Signing::new(&open, &format!("[policy.signature]\nkeys = [\"site.pub\"]\n{UNSCANNED}"));
     signing.sign("site", "prime256v1", false);
     assert_eq!(signing.verify().0, Some(0));
-    if wharf::adapters::local::Runtime::find().is_some() {
+    if wharf::adapters::local::SandboxProgram::find().is_some() {
         let launched = signing.home.run(&["launch", &signing.image(), "--on", "local", "--follow"]);
         assert_eq!(launched.status.code(), Some(0), "{}", lab::complained(&launched));
     }

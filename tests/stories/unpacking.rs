@@ -17,7 +17,7 @@ use crate::{
 
 /// Whether a daemonless launch is possible here.
 fn can_launch() -> bool {
-    let can = wharf::adapters::local::Runtime::find().is_some();
+    let can = wharf::adapters::local::SandboxProgram::find().is_some();
     if !can {
         eprintln!("left out: neither bwrap nor unshare");
     }

@@ -49,8 +49,16 @@ impl Launcher for Engine {
     }
 
     fn abilities(&self) -> &[Ability] {
-        use Ability::{Exec, Logs, Remove, Snapshot, Start, Terminal, Usage};
-        &[Logs, Exec, Terminal, Usage, Start, Snapshot, Remove]
+        use Ability::{Attach, Exec, Logs, Remove, Snapshot, Start, Terminal, Usage};
+        &[Logs, Exec, Terminal, Attach, Usage, Start, Snapshot, Remove]
+    }
+
+    fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
+        // Volumes are all that it lacks.
+        (
+            "an engine mounts folders of its host, and no volumes of a cloud",
+            "launch it with the folder among its mounts",
+        )
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {

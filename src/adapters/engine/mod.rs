@@ -68,6 +68,17 @@ pub struct Facts {
     pub remapped: bool,
     /// Which limits it can set: memory, processes, processor share.
     pub limits: (bool, bool, bool),
+    /// Bytes of memory of its host.
+    pub memory: Option<u64>,
+    /// Processors of its host.
+    pub processors: Option<u64>,
+}
+
+impl Facts {
+    /// Whether whoever may use the engine has root rights on its host.
+    pub fn is_privileged(&self) -> bool {
+        !self.rootless && !self.remapped
+    }
 }
 
 /// What an engine tells of its host (`GET /info`); it may leave out any of it.
@@ -82,6 +93,9 @@ struct Info {
     pids_limit: Option<bool>,
     cpu_cfs_quota: Option<bool>,
     server_version: Option<String>,
+    mem_total: Option<i64>,
+    #[serde(rename = "NCPU")]
+    processors: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +126,7 @@ fn facts_of(info: Info, version: Version) -> Facts {
     let limited =
         !(rootless && info.cgroup_version.as_deref().is_some_and(|version| version.trim_start_matches('v') == "1"));
     let can = |said: Option<bool>| limited && said.unwrap_or(true);
+    let count = |said: Option<i64>| said.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0);
     let said = info.server_version.or(version.version).unwrap_or_default();
     Facts {
         version: format!("{} {}", if podman { "Podman" } else { "Docker" }, clean::short(&said, 40)),
@@ -119,6 +134,8 @@ fn facts_of(info: Info, version: Version) -> Facts {
         rootless,
         remapped: has("userns"),
         limits: (can(info.memory_limit), can(info.pids_limit), can(info.cpu_cfs_quota)),
+        memory: count(info.mem_total),
+        processors: count(info.processors),
     }
 }
 

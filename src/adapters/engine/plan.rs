@@ -18,6 +18,7 @@ use crate::core::{
         form::{Answers, Field, FieldKind, Form},
         plan::{Plan, Request, Risk, label},
         questions::{self, choice},
+        room::Room,
     },
 };
 
@@ -26,17 +27,18 @@ const SERVICE_CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SET
 
 /// The questions, with careful defaults for this image on this engine.
 pub fn form(image: &Image, facts: &Facts) -> Form {
-    let mut fields = vec![
+    let basics = vec![
         questions::name("what the workload is called; empty names it after its image", ""),
         questions::command("instead of the image's own; empty runs what the image says"),
         questions::environment(),
-        Field::new(
-            "terminal",
-            "Terminal",
-            "give it a terminal, for shells and other interactive programs",
-            FieldKind::Flag,
-            "no",
-        ),
+    ];
+    let limits = [
+        (facts.limits.0, questions::memory("at most, like 512M or 2G; empty for no limit", "2G")),
+        (facts.limits.2, questions::processors(1024)),
+        (facts.limits.1, questions::processes()),
+    ];
+    let limits: Vec<Field> = limits.into_iter().filter_map(|(can, field)| can.then_some(field)).collect();
+    let network = vec![
         Field::new(
             "network",
             "Network",
@@ -52,6 +54,27 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
             "",
         ),
         questions::mounts(),
+    ];
+    let sections = vec![
+        questions::basics(basics),
+        questions::resources(limits),
+        questions::network("whom it can reach, and which of your files it sees", network),
+        questions::advanced(advanced(image)),
+    ];
+    let sections = sections.into_iter().filter(|section| !section.fields.is_empty()).collect();
+    Form { room: room(facts), privileged: facts.is_privileged(), ..Form::new(sections) }
+}
+
+/// What most people leave as it is.
+fn advanced(image: &Image) -> Vec<Field> {
+    vec![
+        Field::new(
+            "terminal",
+            "Terminal",
+            "give it a terminal, for shells and other interactive programs",
+            FieldKind::Flag,
+            "no",
+        ),
         Field::new(
             "user",
             "User",
@@ -69,17 +92,14 @@ pub fn form(image: &Image, facts: &Facts) -> Form {
         ),
         Field::new("readonly", "Read-only", "the image's files cannot be changed; /tmp can", FieldKind::Flag, "no"),
         Field::new("remove", "Remove after", "remove it when it ends, with its logs", FieldKind::Flag, "no"),
-    ];
-    if facts.limits.0 {
-        fields.push(questions::memory("at most, like 512M or 2G; empty for no limit", "2G"));
-    }
-    if facts.limits.2 {
-        fields.push(questions::processors(1024));
-    }
-    if facts.limits.1 {
-        fields.push(questions::processes());
-    }
-    Form { fields }
+    ]
+}
+
+/// What the engine's host has, as the engine says. Engines tell how much there is, and not how much of it is free.
+fn room(facts: &Facts) -> Vec<Room> {
+    let memory = facts.memory.map(|total| Room::bytes("memory", None, Some(total)));
+    let processors = facts.processors.map(|total| Room::count("processors", None, Some(total)));
+    memory.into_iter().chain(processors).collect()
 }
 
 /// Makes the plan. `answers` are checked against the form already.
@@ -99,7 +119,7 @@ pub fn plan(backend: &str, image: &Image, facts: &Facts, answers: Answers, key: 
             "POST /containers/{id}/start".to_owned(),
         ],
         risks: risks(image, facts, &answers),
-        privileged: !facts.rootless && !facts.remapped,
+        privileged: facts.is_privileged(),
         image: pinned,
         answers,
         request: Request::Json(request),
@@ -140,7 +160,7 @@ pub fn body(pinned: &Pinned, facts: &Facts, answers: &Answers, key: &str) -> Res
             .is("readonly")
             .then(|| HashMap::from([("/tmp".to_owned(), "rw,noexec,nosuid,size=256m".to_owned())])),
         auto_remove: answers.is("remove").then_some(true),
-        memory: facts.limits.0.then(|| answers.size("memory")).flatten().and_then(|bytes| i64::try_from(bytes).ok()),
+        memory: facts.limits.0.then(|| answers.bytes("memory")).flatten().and_then(|bytes| i64::try_from(bytes).ok()),
         nano_cpus: facts
             .limits
             .2

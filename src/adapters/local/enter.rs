@@ -12,6 +12,7 @@ use rustix::{
 };
 
 use super::{
+    Spec,
     confine::{self, Files, Last},
     keep, processes, sealed,
 };
@@ -51,16 +52,16 @@ pub fn enter(words: &[OsString]) -> Result<u8> {
     }
     sealed::hide(&what)?;
     sealed::ourselves(&what)?;
-    let spec = keep::read(folder)?;
+    let Spec { sandboxed, .. } = keep::read(folder)?;
     let running = keep::running(folder).ok_or_else(|| Error::unsupported(&what, "it is not running"))?;
     let argv = command.iter().map(|word| word.to_str().map(Foreign::new)).collect::<Option<Vec<_>>>();
     let argv = argv.ok_or_else(|| Error::usage(&what, "the command is not text"))?;
-    let mut environment = spec.inside.environment;
+    let mut environment = sandboxed.inside.environment;
     if files == Files::Terminal && !environment.iter().any(|pair| pair.raw().starts_with("TERM=")) {
         environment.push(Foreign::new("TERM=xterm-256color"));
     }
-    let network = spec.inside.network;
-    let last = Last { argv, environment, working_dir: spec.inside.working_dir, limits: running.limits, network };
+    let network = sandboxed.inside.network;
+    let last = Last { argv, environment, working_dir: sandboxed.inside.working_dir, limits: running.limits, network };
     let ready = confine::prepare(files, &what)?;
     join(running.pid, &what)?;
     let mut child = match confine::start(ready, &last, &what)? {

@@ -1,25 +1,18 @@
 //! The keeper of a local workload: starts it, keeps its log, writes down its exit code. Outlives Wharf.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    time::Duration,
-};
+use std::{fs::File, path::Path, process::Stdio, sync::mpsc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Runtime, Spec,
-    confine::{self, Last, Limits},
-    inside::Task,
+    Spec,
+    confine::{self, Limits},
     log::{Exit, Log},
-    plan, processes, sealed,
+    processes, run, sealed,
 };
 use crate::{
-    adapters::shared::{exec, private},
-    core::base::error::{During, Error, Result},
+    adapters::shared::private,
+    core::base::error::{During, Result},
 };
 
 /// How long the rest of a log is waited for when a workload has ended: somebody outside may hold its other end.
@@ -48,36 +41,22 @@ pub fn keep(folder: &Path) -> Result<()> {
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
     let exit = Exit::reserve(folder)?;
-    let code = run(folder, &spec, &ourselves).unwrap_or_else(|error| {
+    let code = until_its_end(folder, &spec, &ourselves).unwrap_or_else(|error| {
         Log::new(folder).put(format!("wharf: {error}\n").as_bytes());
         127
     });
     exit.write(folder, code)
 }
 
-fn run(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
+fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     let what = "start the sandbox";
-    let limits = limits(spec, what)?;
-    let task = Task {
-        inside: spec.inside.clone(),
-        last: Last {
-            argv: spec.inside.argv.clone(),
-            environment: spec.inside.environment.clone(),
-            working_dir: spec.inside.working_dir.clone(),
-            limits: limits.clone(),
-            network: spec.inside.network,
-        },
-    };
-    // What it is told is on no command line, where every user of the machine could read it, and in no environment.
-    let told = sealed::tell(&task, what)?;
-    let who = spec.who.clone().ok_or_else(|| Error::failed(what, "nobody was found to run as"))?;
-    let words = plan::argv(spec.runtime, &spec.inside, &who.into(), &sealed::path(ourselves), &sealed::number(&told));
+    let mut ready = run::ready(&spec.sandboxed, ourselves)?;
     let (output, input) = std::io::pipe().during(what)?;
-    let mut command = Command::new(program(spec.runtime)?);
-    command.args(words.iter().skip(1)).env_clear();
-    command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
-    let mut child = command.spawn().during(what)?;
-    drop(command);
+    ready.command.stdin(Stdio::null()).stdout(input.try_clone().during(what)?).stderr(input);
+    let mut child = ready.command.spawn().during(what)?;
+    let limits = ready.limits.clone();
+    // Our own end of the pipe would keep the log open.
+    drop(ready);
     let (done, ended) = mpsc::channel();
     let mut log = Log::new(folder);
     std::thread::spawn(move || {
@@ -96,30 +75,6 @@ fn run(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     let status = child.wait().during(what)?;
     let _ = ended.recv_timeout(REST);
     Ok(confine::code(status))
-}
-
-fn program(runtime: Runtime) -> Result<PathBuf> {
-    exec::on_path(runtime.word()).ok_or_else(|| {
-        Error::unsupported("start the sandbox", format!("{} is not on the path any more", runtime.word()))
-    })
-}
-
-/// The workload's limits in the kernel's terms, now.
-fn limits(spec: &Spec, what: &str) -> Result<Limits> {
-    let mut limits = Limits { memory: spec.memory, ..Limits::default() };
-    if spec.processes > 0 {
-        // The kernel counts all processes of a user: leave those that run already out.
-        limits.processes = spec.processes.saturating_add(processes::of_this_user());
-    }
-    if spec.processors > 0 {
-        let allowed = rustix::thread::sched_getaffinity(None).during(what)?;
-        let all: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
-        // Not always the same ones, so that several workloads do not crowd them.
-        let begin = std::process::id() as usize;
-        let count = all.len().min(usize::try_from(spec.processors).unwrap_or(usize::MAX));
-        limits.processors = (0..count).filter_map(|at| all.get((begin + at) % all.len()).copied()).collect();
-    }
-    Ok(limits)
 }
 
 /// The written-down workload of a folder.

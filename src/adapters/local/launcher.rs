@@ -14,11 +14,9 @@ use rustix::process::{Pid, Signal};
 use tokio::{fs, io::AsyncReadExt, sync::mpsc};
 
 use super::{
-    Kept, Local, Runtime, Spec,
-    below::Below,
-    keep, log,
+    Kept, Local, Spec, keep, log,
     node::{Node, Stands},
-    people, plan, processes, root,
+    plan, processes, room,
 };
 use crate::{
     adapters::shared::{exec, private},
@@ -29,14 +27,14 @@ use crate::{
             error::{During, Error, Kind, Result},
             text,
         },
-        image::model::{Health, Image, ImageKind, Platform},
+        image::model::{Health, Image},
         launch::{
             form::{Answers, Form},
             logs::Wanted,
-            plan::{Plan, Request, State, Workload, name_from},
+            plan::{Plan, Request, State, Workload},
             usage::{self, Usage},
         },
-        ports::{Ability, ByteStream, Extent, Launcher, Supply, Terminal},
+        ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
     },
 };
 
@@ -54,55 +52,40 @@ impl Launcher for Local {
         &[Logs, Exec, Terminal, Usage, Remove]
     }
 
-    fn accepts(&self, image: &Image) -> Result<()> {
-        let what = format!("launch {} on local", image.reference);
-        if self.runtime.is_none() {
-            return Err(Error::unsupported(what, "neither bwrap nor unshare is on the path").hint("install bubblewrap"));
-        }
-        if image.kind != ImageKind::Container || image.pinned.is_none() {
-            return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.word())));
-        }
-        match image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref()) {
-            Some(platform) if !platform.serves(&Platform::host()) => Err(Error::unsupported(
-                what,
-                format!("it is built for {platform}, this machine is {}", Platform::host()),
-            )),
-            _ => Ok(()),
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Attach => {
+                ("local workloads have no terminal of their own", "open a shell in it instead, or follow its logs")
+            }
+            Ability::Start => ("a local workload ends for good when it ends", "launch its image again"),
+            Ability::Snapshot => ("what a local workload wrote is kept in its folder only", "launch it on an engine"),
+            _ => {
+                ("a local workload mounts folders of this machine, and no volumes of a cloud", "launch it with a mount")
+            }
         }
     }
 
+    fn accepts(&self, image: &Image) -> Result<()> {
+        self.sandboxes.accepts(image)
+    }
+
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
-        Ok(plan::form(image))
+        Ok(Form { room: room::room(&self.workloads).await, ..Form::new(self.sandboxes.questions(image)) })
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
         let what = "plan on local";
-        let runtime = self.runtime()?;
-        let answers = plan::form(image).check(answers)?;
+        let answers = Form::new(self.sandboxes.questions(image)).check(answers)?;
         let pinned = image.pinned.clone().ok_or_else(|| Error::unsupported(what, "the image has no digest"))?;
         let key = format!(
             "{}-{:x}",
             text::now(),
             std::process::id() ^ (rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u32)
         );
-        let name = name_from(answers.get("name"));
-        let (asked, given) = (image.clone(), answers.clone());
-        // Looks at the host's paths, which may be on a file system that is slow.
-        let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
-            .await
-            .during(what)??;
-        let argv = plan::argv(runtime, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK");
-        let risks = plan::risks(image, &answers, &inside, runtime);
+        let (sandboxed, risks) = self.sandboxes.sandboxed(image, &answers).await?;
         let spec = Spec {
-            runtime,
-            argv,
-            name: inside.hostname.clone(),
-            inside,
-            user: image.config.user.clone(),
-            who: None,
-            memory: answers.size("memory").unwrap_or(0),
-            processors: answers.get("cpus").parse().unwrap_or(0),
-            processes: answers.get("processes").parse().unwrap_or(0),
+            name: sandboxed.inside.hostname.clone(),
+            sandboxed,
             reference: pinned.reference.to_string(),
             digest: pinned.digest.to_string(),
             key: key.clone(),
@@ -128,31 +111,12 @@ impl Launcher for Local {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
         }
         let mut spec: Spec = serde_json::from_value(plan.request.body(what)?.clone()).during(what)?;
-        let unpacked = root::provide(cx, &self.roots, supply, plan::points(&spec.inside)).await?;
         let staging = self.workloads.join(format!(".{}", plan.idempotency_key));
         private::folder(&staging)?;
         let made = async {
-            let root = if spec.inside.writable {
-                cx.progress.phase("copying the image");
-                root::private_copy(unpacked.clone(), staging.join("root")).await?;
-                spec.inside.root = folder.join("root");
-                staging.join("root")
-            } else {
-                spec.inside.root.clone_from(&unpacked);
-                unpacked
-            };
-            // Reads what the image decides: never in an asynchronous task.
-            let spec = tokio::task::spawn_blocking(move || {
-                let below = Below::new(&root)?;
-                let who = people::who(&spec.user, &below)?;
-                plan::settle(&mut spec.inside, &who, &below)?;
-                spec.argv = plan::argv(spec.runtime, &spec.inside, &who.clone().into(), "WHARF", "TASK");
-                spec.who = Some(who);
-                spec.node = Node::here();
-                Ok::<_, Error>(spec)
-            })
-            .await
-            .during(what)??;
+            let places = (staging.as_path(), folder.as_path());
+            spec.sandboxed = self.sandboxes.placed(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            spec.node = Node::here();
             private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
             // Appears whole, under its final name.
             fs::rename(&staging, &folder).await.during(what)
@@ -210,10 +174,7 @@ impl Launcher for Local {
         size: (u16, u16),
     ) -> Result<Terminal> {
         let what = format!("open a terminal in {id}");
-        let Some(command) = command else {
-            return Err(Error::unsupported(what, "local workloads have no terminal of their own")
-                .hint("open a shell in it instead, or follow its logs"));
-        };
+        let Some(command) = command else { return Err(self.lacks(Ability::Attach, id)) };
         let argv = self.enter(id, "terminal", command).await?;
         let pair = native_pty_system()
             .openpty(PtySize { rows: size.1, cols: size.0, pixel_width: 0, pixel_height: 0 })
@@ -283,7 +244,7 @@ impl Launcher for Local {
         Ok(Some(Usage {
             cpu_percent: before
                 .and_then(|(used, then)| usage::percent(used, nanoseconds, now.duration_since(then).as_nanos() as f64)),
-            processors: Some(kept.spec.processors).filter(|count| *count > 0),
+            processors: Some(kept.spec.sandboxed.processors).filter(|count| *count > 0),
             memory: Some(memory),
             // It is one of each process, not of them all.
             memory_limit: None,
@@ -328,23 +289,17 @@ impl Launcher for Local {
     }
 
     async fn health(&self, _cx: &Context) -> Result<Health> {
-        let runtime = self.runtime()?;
+        let program = self.sandboxes.program()?;
         Ok(Health {
             reachable: true,
             account: "you".into(),
             credentials: String::new(),
-            note: format!("{} on unpacked images", runtime.word()),
+            note: format!("{} on unpacked images", program.word()),
         })
     }
 }
 
 impl Local {
-    fn runtime(&self) -> Result<Runtime> {
-        self.runtime.ok_or_else(|| {
-            Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap")
-        })
-    }
-
     async fn all(&self) -> Result<Vec<Kept>> {
         let folder = self.workloads.clone();
         tokio::task::spawn_blocking(move || {

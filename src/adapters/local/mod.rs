@@ -17,7 +17,10 @@ mod people;
 mod plan;
 mod processes;
 mod program;
+mod room;
 mod root;
+mod run;
+mod runtime;
 mod seal;
 mod sealed;
 mod sockets;
@@ -27,23 +30,25 @@ use std::{ffi::OsString, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::runtime::Sandboxed;
+pub use self::runtime::Sandboxes;
 use super::{
     parts::{Parts, Surroundings},
     shared::exec,
 };
-use crate::core::{base::error::Result, config::Config, image::model::Foreign, launch::plan::Workload};
+use crate::core::{base::error::Result, config::Config, launch::plan::Workload};
 
 /// Which program makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Runtime {
+pub enum SandboxProgram {
     /// Bubblewrap.
     Bwrap,
     /// util-linux `unshare`.
     Unshare,
 }
 
-impl Runtime {
+impl SandboxProgram {
     /// The best one on the path.
     pub fn find() -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
@@ -70,6 +75,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
         ("__keep", [folder]) => Some(keep::keep(folder.as_ref()).map(|()| 0)),
+        (run::VERB, [folder]) => Some(run::run(folder.as_ref())),
         ("__inside", [number]) => Some(inside::enter(number.to_str().unwrap_or_default())),
         (enter::VERB, rest) => Some(enter::enter(rest)),
         _ => None,
@@ -78,7 +84,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
 
 /// The daemonless backend.
 pub struct Local {
-    runtime: Option<Runtime>,
+    sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
     samples: std::sync::Mutex<std::collections::HashMap<String, (u64, std::time::Instant)>>,
@@ -86,9 +92,9 @@ pub struct Local {
 
 impl Local {
     /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
-    pub fn new(cache: &std::path::Path, state: &std::path::Path, runtime: Option<Runtime>) -> Self {
+    pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
-            runtime,
+            sandboxes: Sandboxes::new(program),
             workloads: state.join("local"),
             roots: cache.join("roots"),
             samples: std::sync::Mutex::default(),
@@ -99,22 +105,9 @@ impl Local {
 /// What is written down for a workload, and all the keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Which program makes the sandbox.
-    pub runtime: Runtime,
-    /// How it is called, in words of the plan; the keeper calls it with what is known by then.
-    pub argv: Vec<String>,
-    /// What the inside looks like.
-    pub inside: inside::Inside,
-    /// User and group as the image names them.
-    pub user: Foreign,
-    /// Who that is, once the image is unpacked.
-    pub who: Option<people::Who>,
-    /// Bytes of memory a single process may use; 0 for no limit.
-    pub memory: u64,
-    /// Processors it may use; 0 for no limit.
-    pub processors: u64,
-    /// Processes it may add to those of its user; 0 for no limit.
-    pub processes: u64,
+    /// What runs.
+    #[serde(flatten)]
+    pub sandboxed: Sandboxed,
     /// How it is listed.
     pub name: String,
     /// As named by the person.
@@ -142,9 +135,10 @@ struct Kept {
 /// Whether a configuration may name it as the `type` of a source.
 pub const IS_SOURCE: bool = false;
 
-/// The daemonless backend.
+/// The daemonless backend, and what runs its sandboxes for others.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let runtime = Runtime::find();
-    parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));
+    let program = SandboxProgram::find();
+    parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, program)));
+    parts.runtimes.push(std::sync::Arc::new(Sandboxes::new(program)));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Runtime,
+    SandboxProgram,
     below::{Below, Point},
     calls,
     inside::{Inside, Text},
@@ -15,7 +15,7 @@ use crate::core::{
     base::error::{During, Error, Result},
     image::model::{Foreign, Image},
     launch::{
-        form::{Answers, Field, FieldKind, Form},
+        form::{Answers, Field, FieldKind, Section},
         plan::{Mount, Risk},
         questions::{self, choice},
     },
@@ -29,27 +29,35 @@ const NAMES: &str = "/etc/resolv.conf";
 const MOST_HOSTS: usize = 64 << 10;
 
 /// The questions.
-pub fn form(image: &Image) -> Form {
+pub fn questions(image: &Image) -> Vec<Section> {
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    Form {
-        fields: vec![
-            questions::name("what the workload is called", image.reference.title().split(':').next().unwrap_or("")),
-            questions::command("arguments for the image's program, or the whole command if it has none"),
-            questions::environment(),
-            Field::new(
-                "network",
-                "Network",
-                "none cannot talk to anyone; host shares this machine's network",
-                choice(&["none", "host"]),
-                "none",
-            ),
-            questions::mounts(),
-            Field::new("writable", "Writable", "give it its own copy of the image to change", FieldKind::Flag, "no"),
-            questions::memory("at most for each process, like 512M or 2G; empty for no limit", ""),
-            questions::processors(processors),
-            questions::processes(),
-        ],
-    }
+    let basics = vec![
+        questions::name("what the workload is called", image.reference.title().split(':').next().unwrap_or("")),
+        questions::command("arguments for the image's program, or the whole command if it has none"),
+        questions::environment(),
+    ];
+    let limits = vec![
+        questions::memory("at most for each process, like 512M or 2G; empty for no limit", ""),
+        questions::processors(processors),
+        questions::processes(),
+    ];
+    let network = vec![
+        Field::new(
+            "network",
+            "Network",
+            "none cannot talk to anyone; host shares this machine's network",
+            choice(&["none", "host"]),
+            "none",
+        ),
+        questions::mounts(),
+    ];
+    let writable = "give it its own copy of the image to change";
+    vec![
+        questions::basics(basics),
+        questions::resources(limits),
+        questions::network("whom it can reach, and which of your files it sees", network),
+        questions::advanced(vec![Field::new("writable", "Writable", writable, FieldKind::Flag, "no")]),
+    ]
 }
 
 /// The sandbox as data, from image and answers. Asks the host where the mounts really are.
@@ -186,15 +194,15 @@ impl From<Who> for Ids {
 
 /// How the sandbox program is called: it makes the namespaces and starts this program as process 1 in them, with the number of
 /// what that is told. Process 1 makes the rest.
-pub fn argv(runtime: Runtime, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
+pub fn argv(runtime: SandboxProgram, inside: &Inside, ids: &Ids, ourselves: &str, told: &str) -> Vec<String> {
     let (uid, gid) = (ids.uid.as_str(), ids.gid.as_str());
     let mut argv = match runtime {
-        Runtime::Unshare => {
+        SandboxProgram::Unshare => {
             let ids = ["unshare", "--user", "--map-user", uid, "--map-group", gid, "--keep-caps"];
             let kinds = ["--mount", "--pid", "--fork", "--ipc", "--uts", "--cgroup", "--kill-child"];
             [ids, kinds].concat()
         }
-        Runtime::Bwrap => {
+        SandboxProgram::Bwrap => {
             let kinds =
                 ["bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--as-pid-1"];
             // Its rights are over its own namespaces only, and process 1 gives them up.
@@ -203,8 +211,8 @@ pub fn argv(runtime: Runtime, inside: &Inside, ids: &Ids, ourselves: &str, told:
         }
     };
     match (runtime, inside.network) {
-        (Runtime::Unshare, false) => argv.push("--net"),
-        (Runtime::Bwrap, true) => argv.push("--share-net"),
+        (SandboxProgram::Unshare, false) => argv.push("--net"),
+        (SandboxProgram::Bwrap, true) => argv.push("--share-net"),
         _ => {}
     }
     argv.extend(["--", ourselves, "__inside", told]);
@@ -225,7 +233,7 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
 }
 
 /// What the launch may do, in words.
-pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: Runtime) -> Vec<Risk> {
+pub fn risks(image: &Image, answers: &Answers, inside: &Inside, runtime: SandboxProgram) -> Vec<Risk> {
     let user = match &image.config {
         config if config.hides_user() => "nobody knows whom".to_owned(),
         config if config.user.is_empty() => "root".to_owned(),

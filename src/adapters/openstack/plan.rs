@@ -18,6 +18,7 @@ use crate::core::{
         form::{Answers, Field, FieldKind, Form},
         plan::{Plan, Request, Risk, key, label},
         questions,
+        room::Room,
     },
 };
 
@@ -34,6 +35,8 @@ pub struct Facts {
     pub keys: KeyPairs,
     /// Availability zones.
     pub zones: Zones,
+    /// The project's quota, where the cloud tells it.
+    pub limits: Option<Limits>,
 }
 
 impl Facts {
@@ -154,61 +157,83 @@ pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
     let default_name = image.annotations.get("name").map_or("server", String::as_str);
     let default_name: String =
         default_name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    Ok(Form {
-        fields: vec![
-            questions::name("what the server is called", &default_name),
-            Field::new(
-                "flavor",
-                "Flavor",
-                "how large it is; only those that fit the image are shown",
-                choice(None, flavors),
-                default_flavor,
-            ),
-            Field::new(
-                "network",
-                "Network",
-                "none cannot talk to anyone, and nobody can sign in",
-                choice(Some(NONE), networks),
-                NONE,
-            ),
-            Field::new(
-                "key",
-                "Key pair",
-                "whose public key may sign in by ssh, if the image asks the cloud for it",
-                choice(Some(NONE), names(facts.keys.keypairs.iter().map(|key| key.keypair.name.as_str()).collect())),
-                NONE,
-            ),
-            Field::new(
-                "groups",
-                "Security",
-                "names of security groups, which say who may reach it",
-                FieldKind::Words,
-                "default",
-            ),
-            Field::new(
-                "volume",
-                "Volume",
-                "boot from a new volume of so many GiB; 0 boots from the server's own disk",
-                FieldKind::Number { least: 0, most: 100_000 },
-                "0",
-            ),
-            Field::new(
-                "data",
-                "User data",
-                "for cloud-init, in one line; no secrets here, they show in the plan",
-                FieldKind::Text,
-                "",
-            ),
-            Field::new(
-                "certificates",
-                "Certificates",
-                "ids of certificates that must have signed the image; the cloud checks it at boot, from its own disk only",
-                FieldKind::Words,
-                "",
-            ),
-            Field::new("zone", "Zone", "availability zone", choice(Some("any"), names(zones.collect())), "any"),
-        ],
-    })
+    let basics = vec![
+        questions::name("what the server is called", &default_name),
+        Field::new(
+            "key",
+            "Key pair",
+            "whose public key may sign in by ssh, if the image asks the cloud for it",
+            choice(Some(NONE), names(facts.keys.keypairs.iter().map(|key| key.keypair.name.as_str()).collect())),
+            NONE,
+        ),
+    ];
+    let resources = vec![
+        Field::new(
+            "flavor",
+            "Flavor",
+            "how large it is; only those that fit the image are shown",
+            choice(None, flavors),
+            default_flavor,
+        ),
+        Field::new(
+            "volume",
+            "Volume",
+            "boot from a new volume of so many GiB; 0 boots from the server's own disk",
+            FieldKind::Number { least: 0, most: 100_000 },
+            "0",
+        ),
+    ];
+    let network = vec![
+        Field::new(
+            "network",
+            "Network",
+            "none cannot talk to anyone, and nobody can sign in",
+            choice(Some(NONE), networks),
+            NONE,
+        ),
+        Field::new(
+            "groups",
+            "Security",
+            "names of security groups, which say who may reach it",
+            FieldKind::Words,
+            "default",
+        ),
+    ];
+    let advanced = vec![
+        Field::new(
+            "data",
+            "User data",
+            "for cloud-init, in one line; no secrets here, they show in the plan",
+            FieldKind::Text,
+            "",
+        ),
+        Field::new(
+            "certificates",
+            "Certificates",
+            "ids of certificates that must have signed the image; the cloud checks it at boot, from its own disk only",
+            FieldKind::Words,
+            "",
+        ),
+        Field::new("zone", "Zone", "availability zone", choice(Some("any"), names(zones.collect())), "any"),
+    ];
+    let sections = vec![
+        questions::basics(basics),
+        questions::resources(resources),
+        questions::network("whom it can reach, and who reaches it", network),
+        questions::advanced(advanced),
+    ];
+    Ok(Form { room: facts.limits.as_ref().map(room).unwrap_or_default(), ..Form::new(sections) })
+}
+
+/// What is left of the project's quota. Compute API, "Limits": -1 is no limit.
+fn room(limits: &Limits) -> Vec<Room> {
+    let most = |most: i64| u64::try_from(most).ok();
+    let bytes = |mebibytes: u64| mebibytes.saturating_mul(1 << 20);
+    vec![
+        Room::count("servers", Some(limits.instances.0), most(limits.instances.1)),
+        Room::count("processors", Some(limits.cores.0), most(limits.cores.1)),
+        Room::bytes("memory", Some(bytes(limits.memory.0)), most(limits.memory.1).map(bytes)),
+    ]
 }
 
 /// Makes the plan. `answers` are checked against the form already.

@@ -36,7 +36,7 @@ use crate::{
             plan::{Plan, State, Workload, label},
             usage::Usage,
         },
-        ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply, Terminal},
+        ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply},
     },
 };
 
@@ -170,8 +170,21 @@ impl Launcher for Images {
     }
 
     fn abilities(&self) -> &[Ability] {
-        use Ability::{Exec, Logs, Remove, Snapshot, Start, Terminal, Usage, Volumes};
-        &[Logs, Exec, Terminal, Usage, Start, Snapshot, Volumes, Remove]
+        use Ability::{Logs, Remove, Snapshot, Start, Usage, Volumes};
+        &[Logs, Usage, Start, Snapshot, Volumes, Remove]
+    }
+
+    fn instead(&self, ability: Ability) -> (&'static str, &'static str) {
+        match ability {
+            Ability::Attach => (
+                "a server's console is a picture, which no terminal shows",
+                "'wharf logs' follows the text of the console; the picture is in the cloud's dashboard",
+            ),
+            _ => (
+                "nobody but the server itself starts a program in it",
+                "sign in with ssh, if it has a network and your key",
+            ),
+        }
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
@@ -292,34 +305,6 @@ impl Launcher for Images {
         })))
     }
 
-    async fn terminal(
-        &self,
-        _cx: &Context,
-        id: &str,
-        command: Option<Vec<String>>,
-        _size: (u16, u16),
-    ) -> Result<Terminal> {
-        let what = format!("open a terminal in {id}");
-        if command.is_some() {
-            return Err(Error::unsupported(what, "nobody but the server itself starts a program in it")
-                .hint("sign in with ssh, if it has a network and your key"));
-        }
-        let console = self.act(&what, id, None, json!({"os-getVNCConsole": {"type": "novnc"}})).await;
-        let url = console.ok().and_then(|body| {
-            let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
-            answer.pointer("/console/url").and_then(serde_json::Value::as_str).map(|url| clean::short(url, 400))
-        });
-        Err(Error::unsupported(what, "a server's console is a picture, which no terminal shows").hint(match url {
-            Some(url) => format!("open it in a browser: {url}"),
-            None => "its log is the console's text: 'wharf logs' follows it".to_owned(),
-        }))
-    }
-
-    async fn exec(&self, _cx: &Context, id: &str, _command: Vec<String>) -> Result<(Vec<u8>, i64)> {
-        Err(Error::unsupported(format!("run a command in {id}"), "nobody but the server itself starts a program in it")
-            .hint("sign in with ssh, if it has a network and your key"))
-    }
-
     async fn usage(&self, _cx: &Context, id: &str) -> Result<Option<Usage>> {
         self.figures(id).await
     }
@@ -436,14 +421,16 @@ impl Images {
         let networks = self.cloud.part(what, Service::Network, "networks", "networks");
         let keys = self.cloud.json(what, Service::Compute, Request::get("os-keypairs"));
         let zones = self.cloud.json(what, Service::Compute, Request::get("os-availability-zone"));
-        let (flavors, networks, keys, zones) =
-            tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones));
+        let limits = self.limits(what);
+        let (flavors, networks, keys, zones, limits) =
+            tokio::join!(Box::pin(flavors), Box::pin(networks), Box::pin(keys), Box::pin(zones), Box::pin(limits));
         Ok(Arc::new(plan::Facts {
             flavors: flavors?.rows,
             // Each of these may be closed to a person who can still launch.
             networks: networks.map(|part| part.rows).unwrap_or_default(),
             keys: keys.unwrap_or_default(),
             zones: zones.unwrap_or_default(),
+            limits: limits.ok(),
         }))
     }
 }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    duration::{self, format_duration, parse_duration},
+    room::{Gate, Room},
+};
 use crate::core::base::error::{Error, Result};
 
 /// What sort of answer a field takes.
@@ -20,8 +24,10 @@ pub enum FieldKind {
     Choice(Vec<String>),
     /// A whole number within bounds.
     Number { least: u64, most: u64 },
-    /// A size like `512M` or `2G`; empty means no limit.
-    Size,
+    /// Bytes, like `512M` or `2G`; empty means no limit.
+    Bytes,
+    /// A time span within bounds, in seconds, as [`parse_duration`] reads it; empty means what the backend does by itself.
+    Duration { least: u64, most: u64 },
 }
 
 /// One question.
@@ -51,6 +57,11 @@ impl Field {
         Self { key, label, help, kind, default: default.into() }
     }
 
+    /// Whether one types the answer, instead of going through what can be chosen.
+    pub fn is_typed(&self) -> bool {
+        !matches!(self.kind, FieldKind::Flag | FieldKind::Choice(_))
+    }
+
     /// Why `answer` does not fit, if it does not.
     pub fn refuse(&self, answer: &str) -> Option<String> {
         match &self.kind {
@@ -65,18 +76,68 @@ impl Field {
                 Ok(number) if (*least..=*most).contains(&number) => None,
                 _ => Some(format!("a whole number from {least} to {most}")),
             },
-            FieldKind::Size => {
-                (!answer.is_empty() && parse_size(answer).is_none()).then(|| "a size like 512M or 2G".into())
+            FieldKind::Bytes => {
+                (!answer.is_empty() && parse_bytes(answer).is_none()).then(|| "a size like 512M or 2G".into())
             }
+            FieldKind::Duration { .. } if answer.is_empty() => None,
+            FieldKind::Duration { least, most } => match parse_duration(answer) {
+                Some(seconds) if (*least..=*most).contains(&seconds) => None,
+                Some(_) => Some(format!("a time from {} to {}", format_duration(*least), format_duration(*most))),
+                None => Some(duration::WRITTEN.into()),
+            },
         }
     }
 }
 
-/// A launcher's questions, in order.
+/// Questions that belong together, under a title.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// What they are about, in a word or two; no two sections of a form have the same.
+    pub title: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Whether only the title is shown at first: most people keep these answers.
+    pub folded: bool,
+    /// The questions, in order.
+    pub fields: Vec<Field>,
+}
+
+impl Section {
+    /// A section that shows its questions.
+    pub fn new(title: &'static str, help: &'static str, fields: Vec<Field>) -> Self {
+        Self { title, help, folded: false, fields }
+    }
+
+    /// The same, showing only its title at first.
+    #[must_use]
+    pub fn folded(self) -> Self {
+        Self { folded: true, ..self }
+    }
+
+    /// What is answered otherwise than by default, in words: `User 1000, Terminal yes`; empty where nothing is.
+    pub fn changes(&self, answers: &Answers) -> String {
+        let given = self.fields.iter().filter_map(|field| Some((field, answers.0.get(field.key)?)));
+        let changed = given.filter(|(field, answer)| **answer != field.default);
+        let words = changed.map(|(field, answer)| {
+            let answer = if answer.is_empty() { "–" } else { answer.as_str() };
+            format!("{} {answer}", field.label)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A launcher's questions, and what is good to know while one answers them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Form {
-    /// The questions.
-    pub fields: Vec<Field>,
+    /// The questions, the common ones first.
+    pub sections: Vec<Section>,
+    /// How much room there is for a launch, as far as the backend tells it without delay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub room: Vec<Room>,
+    /// Whether a launch has root rights on the host, or whoever may launch it has: it decides on the gate.
+    pub privileged: bool,
+    /// What stands between the image and a launch; the core fills it in, not a backend.
+    pub gate: Option<Gate>,
 }
 
 /// Answers by key. Keys that the form does not have are errors, not ignored.
@@ -95,8 +156,13 @@ impl Answers {
     }
 
     /// A size in bytes; `None` when empty.
-    pub fn size(&self, key: &str) -> Option<u64> {
-        parse_size(self.get(key))
+    pub fn bytes(&self, key: &str) -> Option<u64> {
+        parse_bytes(self.get(key))
+    }
+
+    /// A time span in seconds; `None` when empty.
+    pub fn duration(&self, key: &str) -> Option<u64> {
+        parse_duration(self.get(key))
     }
 
     /// An answer split into words.
@@ -106,14 +172,24 @@ impl Answers {
 }
 
 impl Form {
+    /// A form of these sections.
+    pub fn new(sections: Vec<Section>) -> Self {
+        Self { sections, ..Self::default() }
+    }
+
+    /// All questions, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.sections.iter().flat_map(|section| &section.fields)
+    }
+
     /// The form's own defaults.
     pub fn defaults(&self) -> Answers {
-        Answers(self.fields.iter().map(|field| (field.key.to_owned(), field.default.clone())).collect())
+        Answers(self.fields().map(|field| (field.key.to_owned(), field.default.clone())).collect())
     }
 
     /// The field with this key.
     pub fn field(&self, key: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.key == key)
+        self.fields().find(|field| field.key == key)
     }
 
     /// Fills in defaults and checks every answer; the first that does not fit is the error.
@@ -121,7 +197,7 @@ impl Form {
         let mut answers = self.defaults();
         for (key, value) in &given.0 {
             let Some(field) = self.field(key) else {
-                let known: Vec<_> = self.fields.iter().map(|field| field.key).collect();
+                let known: Vec<_> = self.fields().map(|field| field.key).collect();
                 return Err(Error::usage(format!("setting '{key}'"), "this backend does not ask for it")
                     .hint(format!("it asks for {}", known.join(", "))));
             };
@@ -135,7 +211,7 @@ impl Form {
 }
 
 /// Bytes of `512M`, `2G`, `2GiB`, `1024`; binary units.
-pub fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text.get(..digits)?.parse().ok()?;
@@ -199,30 +275,54 @@ mod tests {
     use super::*;
 
     fn form() -> Form {
-        Form {
-            fields: vec![
-                Field::new("memory", "Memory", "like 2G", FieldKind::Size, "1G"),
-                Field::new("network", "Network", "", FieldKind::Choice(vec!["none".into(), "bridge".into()]), "bridge"),
-                Field::new("tty", "Terminal", "", FieldKind::Flag, "no"),
-            ],
-        }
+        let walltime = FieldKind::Duration { least: 60, most: 2 * 24 * 3600 };
+        let choice = FieldKind::Choice(vec!["none".into(), "bridge".into()]);
+        Form::new(vec![
+            Section::new("Basics", "", vec![Field::new("memory", "Memory", "like 2G", FieldKind::Bytes, "1G")]),
+            Section::new(
+                "Rest",
+                "",
+                vec![
+                    Field::new("network", "Network", "", choice, "bridge"),
+                    Field::new("tty", "Terminal", "", FieldKind::Flag, "no"),
+                    Field::new("walltime", "Time", "", walltime, ""),
+                ],
+            )
+            .folded(),
+        ])
     }
 
     #[test]
     fn unknown_keys_and_bad_values_are_named() {
         let answer = |key: &str, value: &str| Answers([(key.to_owned(), value.to_owned())].into());
-        assert!(form().check(&answer("colour", "red")).unwrap_err().to_string().contains("memory, network, tty"));
+        assert!(
+            form().check(&answer("colour", "red")).unwrap_err().to_string().contains("memory, network, tty, walltime")
+        );
         assert!(form().check(&answer("memory", "lots")).unwrap_err().to_string().contains("512M"));
         assert!(form().check(&answer("network", "host")).is_err());
         assert_eq!(form().check(&answer("tty", "yes")).unwrap().get("memory"), "1G");
+        let why = |time: &str| form().check(&answer("walltime", time)).unwrap_err().to_string();
+        assert!(why("3d").contains("from 00:01:00 to 2-00:00:00"), "{}", why("3d"));
+        assert!(why("soon").contains("1-12:00:00"));
+        assert_eq!(form().check(&answer("walltime", "1-12")).unwrap().duration("walltime"), Some(36 * 3600));
+        assert_eq!(form().check(&answer("walltime", "")).unwrap().duration("walltime"), None);
+    }
+
+    #[test]
+    fn a_section_tells_what_is_answered_otherwise() {
+        let form = form();
+        let mut answers = form.defaults();
+        assert_eq!(form.sections[1].changes(&answers), "");
+        answers.0.insert("tty".to_owned(), "yes".to_owned());
+        assert_eq!(form.sections[1].changes(&answers), "Terminal yes");
     }
 
     #[test]
     fn sizes_are_binary() {
-        assert_eq!(parse_size("2G"), Some(2 << 30));
-        assert_eq!(parse_size("512 MiB"), Some(512 << 20));
-        assert_eq!(parse_size("12 parsec"), None);
-        assert_eq!(parse_size("99999999999999T"), None);
+        assert_eq!(parse_bytes("2G"), Some(2 << 30));
+        assert_eq!(parse_bytes("512 MiB"), Some(512 << 20));
+        assert_eq!(parse_bytes("12 parsec"), None);
+        assert_eq!(parse_bytes("99999999999999T"), None);
     }
 
     proptest::proptest! {

@@ -276,6 +276,12 @@ impl Workload {
         ports.chain(self.addresses.iter().cloned()).collect::<Vec<_>>().join(", ")
     }
 
+    /// What only backends of its kind tell, in a line: `partition gpu · node n12`. It is as the backend said it: whoever
+    /// shows it cleans it.
+    pub fn facts_words(&self) -> String {
+        self.facts.iter().map(|(label, value)| format!("{label} {value}")).collect::<Vec<_>>().join(" · ")
+    }
+
     /// The image as people say it.
     pub fn image_words(&self) -> String {
         self.image

@@ -1,7 +1,7 @@
 //! Questions that every backend asks in the same words, and what their answers risk.
 
 use super::{
-    form::{Answers, Field, FieldKind},
+    form::{Answers, Field, FieldKind, Section},
     plan::{Mount, Risk},
 };
 use crate::core::base::error::Result;
@@ -14,6 +14,26 @@ pub const PROCESSORS: &str = "2";
 /// A choice between words.
 pub fn choice(options: &[&str]) -> FieldKind {
     FieldKind::Choice(options.iter().map(ToString::to_string).collect())
+}
+
+/// What it is called and what it runs.
+pub fn basics(fields: Vec<Field>) -> Section {
+    Section::new("Basics", "what it is called and what it runs", fields)
+}
+
+/// How much it may use.
+pub fn resources(fields: Vec<Field>) -> Section {
+    Section::new("Resources", "how much it may use", fields)
+}
+
+/// Whom it can reach, and which of the host's files it sees.
+pub fn network(help: &'static str, fields: Vec<Field>) -> Section {
+    Section::new("Network", help, fields)
+}
+
+/// What most people leave as it is.
+pub fn advanced(fields: Vec<Field>) -> Section {
+    Section::new("Advanced", "what most people leave as it is", fields).folded()
 }
 
 /// What the workload is called.
@@ -40,7 +60,7 @@ pub fn mounts() -> Field {
 
 /// How much memory it may use.
 pub fn memory(help: &'static str, default: &str) -> Field {
-    Field::new("memory", "Memory", help, FieldKind::Size, default)
+    Field::new("memory", "Memory", help, FieldKind::Bytes, default)
 }
 
 /// How many processors.

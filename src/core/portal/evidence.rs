@@ -22,7 +22,10 @@ use crate::core::{
         model::{Image, Pinned, Platform},
         reference::ImageRef,
     },
-    launch::plan::{Plan, Risk},
+    launch::{
+        plan::{Plan, Risk},
+        room::{Gate, Passage},
+    },
     policy::{Facts, Judgement, Site, asks},
     ports::{Checker, KnownAttachments, Question, QuestionKind, Supply},
     transfer::copy::Options,
@@ -514,32 +517,50 @@ impl Portal {
 
     /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.
     pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
-        let records = self.evidence(image).await.unwrap_or_default();
-        let judgement = self.judge(image, &records, self.known(image).await, Some(privileged));
-        let line = |words: String| match judgement.verdict {
+        let gate = self.gate_of(image, &self.judged_by_what_is_there(image).await, privileged);
+        let (word, grounds) = (gate.verdict.word(), &gate.grounds);
+        let words = match &gate.passage {
+            // To say that it is held back would be wrong.
+            Passage::Checked(checks) => {
+                let checks = checks.join(" and ");
+                return vec![Risk::caution(format!(
+                    "policy: its {checks} will be checked when it is launched; then the policy decides"
+                ))];
+            }
+            Passage::Open => format!("policy: {word}: {grounds}"),
+            Passage::WithReason => format!("policy: {word}, and is held back unless you give a reason: {grounds}"),
+            Passage::Closed => format!("policy: {word}, and is held back: {grounds}"),
+        };
+        vec![match gate.verdict {
             Verdict::Allow => Risk::fine(words),
             Verdict::Deny => Risk::danger(words),
             Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
-        };
-        // What has not been looked at yet is looked at when it is launched: to say that it is held back would be wrong.
-        let ahead: Vec<&str> = Kind::JUDGED
+        }]
+    }
+
+    /// The evidence of an image that is there, and what the site knows of it.
+    pub(super) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
+        let (records, site) = tokio::join!(self.evidence(image), self.known(image));
+        (records.unwrap_or_default(), site)
+    }
+
+    /// What stands between an image and a launch of it, by that evidence; `privileged` of the launch.
+    pub(super) fn gate_of(&self, image: &Image, (records, site): &(Vec<Record>, Site), privileged: bool) -> Gate {
+        let judgement = self.judge(image, records, site.clone(), Some(privileged));
+        // What has not been looked at yet is looked at when it is launched.
+        let ahead: Vec<String> = Kind::JUDGED
             .iter()
             .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))
             .filter(|kind| !records.iter().any(|record| record.kind() == **kind))
-            .map(|kind| kind.word())
+            .map(|kind| kind.word().to_owned())
             .collect();
-        if !judgement.lets_pass() && judgement.verdict != Verdict::Deny && !ahead.is_empty() {
-            return vec![Risk::caution(format!(
-                "policy: its {} will be checked when it is launched; then the policy decides",
-                ahead.join(" and ")
-            ))];
-        }
         let may = self.config.policy.lets_override(judgement.verdict);
-        let held = match (judgement.lets_pass(), may) {
-            (true, _) => "",
-            (false, true) => ", and is held back unless you give a reason",
-            (false, false) => ", and is held back",
+        let passage = match (judgement.lets_pass(), may) {
+            (true, _) => Passage::Open,
+            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => Passage::Checked(ahead),
+            (false, true) => Passage::WithReason,
+            (false, false) => Passage::Closed,
         };
-        vec![line(format!("policy: {}{held}: {}", judgement.verdict.word(), judgement.grounds()))]
+        Gate { verdict: judgement.verdict, passage, grounds: judgement.grounds() }
     }
 }

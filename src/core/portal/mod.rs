@@ -53,7 +53,8 @@ use super::{
         plan::{Plan, Workload},
     },
     ports::{
-        Audit, Cache, Catalog, Checker, Extent, KnownAttachments, Launcher, Listing, Notifier, Signers, Supply, Vault,
+        Ability, Audit, Cache, Catalog, Checker, Extent, KnownAttachments, Launcher, Listing, Notifier, Signers,
+        Supply, Vault,
         store::{How, Spool, Store},
     },
     transfer::copy::{self, Options, Place},
@@ -212,6 +213,25 @@ impl Portal {
     pub fn backends_for(&self, image: &Image) -> Vec<&str> {
         let accepts = |launcher: &&Arc<dyn Launcher>| launcher.accepts(image).is_ok();
         self.launchers.iter().filter(accepts).map(|launcher| launcher.name()).collect()
+    }
+
+    /// What each backend cannot do with a workload, and why: backend, ability, reason with what to do instead.
+    pub fn lacking(&self) -> Vec<(String, Ability, String)> {
+        let all = self.launchers.iter().flat_map(|launcher| Ability::ALL.iter().map(move |one| (launcher, *one)));
+        let lacking = all.filter(|(launcher, ability)| !launcher.abilities().contains(ability));
+        let told = lacking.map(|(launcher, ability)| {
+            let (why, instead) = launcher.instead(ability);
+            let why = if instead.is_empty() { why.to_owned() } else { format!("{why}: {instead}") };
+            (launcher.name().to_owned(), ability, why)
+        });
+        told.collect()
+    }
+
+    /// That some backend here can do this with a workload, or why none can. Asks nobody.
+    pub fn some_can(&self, ability: Ability, id: &str) -> Result<()> {
+        let refused = self.launchers.iter().map(|launcher| launcher.must(ability, id)).collect::<Vec<_>>();
+        let first = refused.iter().find_map(|one| one.as_ref().err().cloned());
+        first.filter(|_| refused.iter().all(Result::is_err)).map_or(Ok(()), Err)
     }
 
     /// What was looked for at start and found or not.
@@ -416,7 +436,12 @@ impl Portal {
     pub async fn form(&self, cx: &Context, backend: &str, image: &Image) -> Result<Form> {
         let launcher = self.launcher(Some(backend), Some(image))?;
         launcher.accepts(image)?;
-        cx.run(&format!("ask {backend}"), launcher.form(cx, image)).await
+        let what = format!("ask {backend}");
+        // Neither waits for the other.
+        let (form, judged) = tokio::join!(cx.run(&what, launcher.form(cx, image)), self.judged_by_what_is_there(image));
+        let mut form = form?;
+        form.gate = Some(self.gate_of(image, &judged, form.privileged));
+        Ok(form)
     }
 
     /// What would be sent to a backend.

@@ -34,46 +34,59 @@ impl BlobSource for InMemory {
 /// A place whose manifests and blobs can be read, and perhaps written: registry, layout, engine.
 #[async_trait]
 pub trait Content: Send + Sync {
-    /// Its name for messages.
+    /// Its name for messages. The same in every call.
     fn place(&self) -> String;
 
-    /// The manifest or index that `at` names, its digest checked.
+    /// The manifest or index that `at` names. After: its bytes have the digest that `at` pins, if it pins one. Changes
+    /// nothing. Errors: `NotFound` where there is none, `Integrity` where the bytes are others, `NotAllowed` where one
+    /// may not read.
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest>;
 
-    /// A blob of the image `at`, from byte `from`. The caller checks the digest.
+    /// A blob of the image `at`, from byte `from`; the caller checks the digest. Changes nothing. Errors: `NotFound`,
+    /// also in the middle of the stream, and `Unavailable` for a broken connection: the caller may open it again where
+    /// it broke off.
     async fn blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, from: u64) -> Result<ByteStream>;
 
-    /// What is attached to `digest` (referrers API, its fallback tag, and the older tag scheme), and which of these places
-    /// could not be looked at.
+    /// What is attached to `digest` (referrers API, its fallback tag, and the older tag scheme), and which of these
+    /// places could not be looked at: that one failed is no error. Changes nothing.
     async fn attached(&self, _cx: &Context, _at: &ImageRef, _digest: &Digest) -> Result<Attachments> {
         Ok(Attachments::default())
     }
 
-    /// Whether a blob is there already.
+    /// Whether a blob is there already, by its digest. Changes nothing. Errors: only where nobody can tell; "no" is
+    /// none.
     async fn has_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor) -> Result<bool>;
 
-    /// Takes a blob over from another image of the same place without moving bytes; `false` where that cannot be.
+    /// Takes a blob over from another image of the same place without moving bytes; `false` where that cannot be, and
+    /// then nothing has changed. Repeated, a blob that is there stays.
     async fn mount(&self, _cx: &Context, _at: &ImageRef, _from: &ImageRef, _blob: &Descriptor) -> Result<bool> {
         Ok(false)
     }
 
-    /// Writes a blob; nothing is visible before all of it has arrived and its digest was right.
+    /// Writes a blob. After: it is there whole, and its digest was compared; on an error nothing of it is visible.
+    /// Repeated, one that is there is not written again. Errors: `Integrity` where the source gives other bytes,
+    /// `NotAllowed` where one may not write.
     async fn put_blob(&self, cx: &Context, at: &ImageRef, blob: &Descriptor, source: &dyn BlobSource) -> Result<()>;
 
-    /// Writes a manifest under `tag`, or by digest alone. Its blobs are there already.
+    /// Writes a manifest under `tag`, or by digest alone. Before: its blobs are there. After: the tag means it,
+    /// whatever it meant before. Repeated, it changes nothing. Errors: `NotAllowed` where one may not write, `Failed`
+    /// where the place misses a blob.
     async fn put_manifest(&self, cx: &Context, at: &ImageRef, tag: Option<&str>, manifest: &RawManifest) -> Result<()>;
 
-    /// Deletes a manifest by its digest; one that is gone is deleted already. `false` where the place lets none be deleted.
+    /// Deletes a manifest by its digest; `false` where the place lets none be deleted. Repeated, one that is gone is
+    /// deleted already. Errors: `NotAllowed` where it is not the person's to delete.
     async fn forget(&self, _cx: &Context, _at: &ImageRef) -> Result<bool> {
         Ok(false)
     }
 
-    /// Whether this person may write there, tried without leaving anything.
+    /// Whether this person may write there, tried without leaving anything. Repeated, it tries anew. Errors:
+    /// `NotAllowed` where they may not, `Unsupported` where that cannot be tried.
     async fn may_write(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
         Err(cannot(&at.to_string(), "try to write"))
     }
 
-    /// Called once after everything was put, for places that take an image as a whole.
+    /// Called once after everything was put, for places that take an image as a whole. After: the image is there under
+    /// its name. Repeated, it changes nothing. Errors: those of taking it; then nothing is there.
     async fn finish(&self, _cx: &Context, _at: &ImageRef) -> Result<()> {
         Ok(())
     }

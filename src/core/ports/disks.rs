@@ -16,23 +16,31 @@ use crate::core::{
 /// A place that keeps disk images whose bytes can be sent and fetched.
 #[async_trait]
 pub trait Disks: Send + Sync {
-    /// Sends a file; one that is there already is not sent again. Nothing half-made is left behind.
+    /// Sends a file. Before: its header was inspected. After: the image is there whole, and its digest is that of the
+    /// file. Repeated, one that is there already is not sent again. Nothing half-made is left behind by an error:
+    /// `Integrity` where the place keeps other bytes, `NotAllowed` where one may not, or the quota is used up.
     async fn upload(&self, cx: &Context, upload: &Upload) -> Result<(ImageRef, Outcome)>;
 
-    /// Lets the place fetch an image by itself; what is there already from there is not fetched again.
+    /// Lets the place fetch an image by itself, and waits until it is whole. Repeated, what is there already from there
+    /// is not fetched again. Errors: `Unsupported` where it fetches nothing, `Failed` with its own words where it gave
+    /// up.
     async fn import(&self, cx: &Context, import: &Import) -> Result<(ImageRef, Outcome)>;
 
-    /// Lets an image of one's own to others, under a name and with properties; let already is fine.
+    /// Makes one of the person's own images visible to others, under a name and with properties. Repeated, it changes
+    /// nothing. Errors: `NotAllowed` for an image of somebody else, `NotFound` for one that is gone.
     async fn publish(&self, _cx: &Context, reference: &ImageRef, _as: &Published) -> Result<()> {
         Err(cannot(&reference.to_string(), "publish"))
     }
 
-    /// Deletes an image by its id; one that is gone is deleted already.
+    /// Deletes an image by its id. Repeated, one that is gone is deleted already. Errors: `NotAllowed` for one that is
+    /// protected, in use or somebody else's.
     async fn forget(&self, _cx: &Context, reference: &ImageRef) -> Result<()> {
         Err(cannot(&reference.to_string(), "delete"))
     }
 
-    /// Fetches an image into a file, which appears whole and with the right hash, or not at all.
+    /// Fetches an image into the file `target`. After: the file is there whole and with the right hash; on an error it
+    /// is not there, and what has come may be gone on with. Repeated, it fetches anew. Errors: `Integrity` for other
+    /// bytes, `NotFound` for an image that is gone.
     async fn download(&self, cx: &Context, reference: &ImageRef, target: &Path) -> Result<Outcome>;
 }
 

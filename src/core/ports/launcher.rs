@@ -8,7 +8,13 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{cannot, catalog::Extent, content::Content};
 use crate::core::{
-    base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, secret::Credentials},
+    base::{
+        bytes::ByteStream,
+        context::Context,
+        digest::Digest,
+        error::{Error, Result},
+        secret::Credentials,
+    },
     evidence::attachments::Attachments,
     image::{
         model::{Health, Image, Pinned},
@@ -74,8 +80,10 @@ pub enum Ability {
     Logs,
     /// Runs a command in a workload: [`Launcher::exec`].
     Exec,
-    /// Opens a terminal in a workload: [`Launcher::terminal`].
+    /// Opens a terminal with a command in a workload: [`Launcher::terminal`] with a command.
     Terminal,
+    /// Connects to the terminal of a workload's own program: [`Launcher::terminal`] without a command.
+    Attach,
     /// Measures a workload: [`Launcher::usage`].
     Usage,
     /// Starts a stopped workload: [`Launcher::start`].
@@ -86,6 +94,36 @@ pub enum Ability {
     Volumes,
     /// Removes a workload: [`Launcher::remove`].
     Remove,
+}
+
+impl Ability {
+    /// Every ability.
+    pub const ALL: &'static [Self] = &[
+        Self::Logs,
+        Self::Exec,
+        Self::Terminal,
+        Self::Attach,
+        Self::Usage,
+        Self::Start,
+        Self::Snapshot,
+        Self::Volumes,
+        Self::Remove,
+    ];
+
+    /// What it does with a workload, as a verb with its object: `open a terminal in`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Logs => "show the output of",
+            Self::Exec => "run a command in",
+            Self::Terminal => "open a terminal in",
+            Self::Attach => "attach to",
+            Self::Usage => "measure",
+            Self::Start => "start",
+            Self::Snapshot => "take a snapshot of",
+            Self::Volumes => "attach or detach a volume of",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 /// Something that launches images: an engine, a cloud, a scheduler. `launch` takes only plans, and plans only pinned
@@ -109,10 +147,29 @@ pub trait Launcher: Send + Sync {
         &[]
     }
 
+    /// Why it lacks an ability, and what to do instead: two sentences, the second may be empty. Asked only for abilities
+    /// that it does not name.
+    fn instead(&self, _ability: Ability) -> (&'static str, &'static str) {
+        ("this kind of backend cannot do that", "")
+    }
+
+    /// That it has this ability, or the error that says why not and what to do instead. Asks nobody.
+    fn must(&self, ability: Ability, id: &str) -> Result<()> {
+        if self.abilities().contains(&ability) { Ok(()) } else { Err(self.lacks(ability, id)) }
+    }
+
+    /// The error for an ability that it lacks.
+    fn lacks(&self, ability: Ability, id: &str) -> Error {
+        let (why, instead) = self.instead(ability);
+        Error::unsupported(format!("{} {id} on {}", ability.words(), self.name()), why).hint(instead)
+    }
+
     /// Why it cannot launch this image, if it cannot. Asks nobody, so that lists can ask for every row.
     fn accepts(&self, image: &Image) -> Result<()>;
 
-    /// Its questions for this image. The defaults fit together and give nothing away: they can be launched as they are.
+    /// Its questions for this image, the room there is, and whether a launch has root rights. The defaults fit together and
+    /// give nothing away: they can be launched as they are. What it cannot learn in time is left out of the room, and is no
+    /// error. The gate is left empty.
     async fn form(&self, cx: &Context, image: &Image) -> Result<Form>;
 
     /// What would be sent, and what that may do. Sends nothing and makes nothing. Answers that the form does not have, or
@@ -137,7 +194,7 @@ pub trait Launcher: Send + Sync {
     /// keeps none refuses with [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported) before it reads
     /// anything. Bytes are as the program wrote them: whoever shows them cleans them.
     async fn logs(&self, _cx: &Context, id: &str, _wanted: Wanted) -> Result<ByteStream> {
-        Err(cannot(self.name(), &format!("show the output of {id} on")))
+        Err(self.lacks(Ability::Logs, id))
     }
 
     /// A terminal: attached to the workload, or to a new process in it where a command is given.
@@ -145,15 +202,15 @@ pub trait Launcher: Send + Sync {
         &self,
         _cx: &Context,
         id: &str,
-        _command: Option<Vec<String>>,
+        command: Option<Vec<String>>,
         _size: (u16, u16),
     ) -> Result<Terminal> {
-        Err(cannot(self.name(), &format!("open a terminal in {id} on")))
+        Err(self.lacks(if command.is_some() { Ability::Terminal } else { Ability::Attach }, id))
     }
 
     /// Runs a command in the workload without a terminal; gives its output and exit code.
     async fn exec(&self, _cx: &Context, id: &str, _command: Vec<String>) -> Result<(Vec<u8>, i64)> {
-        Err(cannot(self.name(), &format!("run a command in {id} on")))
+        Err(self.lacks(Ability::Exec, id))
     }
 
     /// What it uses right now; `None` where this backend does not tell, so that nobody asks again. What it does not
@@ -164,27 +221,27 @@ pub trait Launcher: Send + Sync {
     }
 
     /// Puts a volume of the same cloud into it, and comes back when it is there; there already is fine.
-    async fn attach(&self, _cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
-        Err(cannot(self.name(), &format!("attach {volume} to {id} on")))
+    async fn attach(&self, _cx: &Context, id: &str, _volume: &ImageRef) -> Result<()> {
+        Err(self.lacks(Ability::Volumes, id))
     }
 
     /// Takes a volume out of it, and comes back when it is free; not there is fine.
-    async fn detach(&self, _cx: &Context, id: &str, volume: &ImageRef) -> Result<()> {
-        Err(cannot(self.name(), &format!("detach {volume} from {id} on")))
+    async fn detach(&self, _cx: &Context, id: &str, _volume: &ImageRef) -> Result<()> {
+        Err(self.lacks(Ability::Volumes, id))
     }
 
     /// Starts it after it was stopped, or once more with `again`; one that runs is started already, unless `again`.
     async fn start(&self, _cx: &Context, id: &str, _again: bool) -> Result<()> {
-        Err(cannot(self.name(), &format!("start {id} on")))
+        Err(self.lacks(Ability::Start, id))
     }
 
     /// Makes an image of it as it is now, under `name`. Asked for again under the same name, it is the same image.
     async fn snapshot(&self, _cx: &Context, id: &str, _name: &str) -> Result<ImageRef> {
-        Err(cannot(self.name(), &format!("take a snapshot of {id} on")))
+        Err(self.lacks(Ability::Snapshot, id))
     }
 
     /// Removes it with what it wrote; one that is gone is removed already.
     async fn remove(&self, _cx: &Context, id: &str) -> Result<()> {
-        Err(cannot(self.name(), &format!("remove {id} on")))
+        Err(self.lacks(Ability::Remove, id))
     }
 }

@@ -10,6 +10,7 @@ pub mod disks;
 pub mod keep;
 pub mod launcher;
 pub mod notifier;
+pub mod runtime;
 pub mod sharer;
 pub mod signer;
 pub mod store;
@@ -23,6 +24,7 @@ pub use self::{
     keep::{Audit, Cache, CachedRows, Keeps, Vault},
     launcher::{Ability, KnownAttachments, Launcher, Supply, Terminal},
     notifier::Notifier,
+    runtime::{Description, Process, Runtime},
     sharer::Sharer,
     signer::{LookAtKey, MakeKey, NamedKeys, OpenSigner, Signer, Signers, Trusted, WriteKey},
     upkeep::Upkeep,

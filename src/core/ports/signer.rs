@@ -22,18 +22,21 @@ use crate::core::{
 /// Something that signs: its key never leaves it.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// Where the key is, in words.
+    /// Where the key is, in words. The same in every call.
     fn describe(&self) -> String;
-    /// SHA-256 of its public half, in hexadecimal.
+    /// SHA-256 of its public half, in hexadecimal. The same in every call.
     fn key_id(&self) -> String;
-    /// Its public half (PEM).
+    /// Its public half (PEM). The same in every call.
     fn public_pem(&self) -> String;
-    /// Whether this key made a signature.
+    /// Whether this key made a signature over a message. Asks nobody; what is no signature at all is `false`.
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool;
-    /// Signs a statement; ECDSA signatures are DER.
+    /// Signs a statement; ECDSA signatures are DER. Before: the key is open. After: [`verifies`](Self::verifies) holds
+    /// for it. Repeated, it signs again, and the bytes may differ. Errors: `NotAllowed` where a token refuses,
+    /// `Unavailable` where it is gone.
     async fn sign(&self, statement: &Statement) -> Result<Vec<u8>>;
     /// Signs the data of a disk image as clouds verify it; `None` for keys of a kind that they do not take. The
-    /// certificate is not the signer's to know.
+    /// certificate is not the signer's to know. Reads the whole file and changes nothing. Errors: those of reading it,
+    /// and those of [`sign`](Self::sign).
     async fn sign_data(&self, _file: &Path) -> Result<Option<DataSignature>> {
         Ok(None)
     }

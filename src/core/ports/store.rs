@@ -234,131 +234,153 @@ impl Steward {
 /// The shared store. Every write can be repeated safely.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Which store it is, in words.
+    /// Which store it is, in words, without a secret. Asks nobody.
     fn describe(&self) -> String;
 
-    /// Makes or brings up to date what is in it; needs the rights of whoever owns it. Gives what was done, in words.
+    /// Makes or brings up to date what is in it. Before: the caller has the rights of whoever owns it. Repeated,
+    /// functions and rights are made anew, and data stays. Gives what was done, in words. Errors: `NotAllowed` without
+    /// these rights; then nothing has changed.
     async fn set_up(&self) -> Result<String>;
 
     /// How it stands: answers within two seconds or says why not, also where it is not set up or of another version.
+    /// Changes nothing.
     async fn standing(&self) -> Result<Standing>;
 
     /// Stewards that were heard of in the last days, the latest first. Everybody who may ask for images may know.
+    /// Changes nothing.
     async fn stewards(&self) -> Result<Vec<Steward>>;
 
-    /// Says that this steward lives, with the id of the key it signs with and the version of its program.
+    /// Says that this steward lives, with the id of the key it signs with and the version of its program. Repeated,
+    /// only the time moves on. Errors: `NotAllowed` for who is no steward.
     async fn alive(&self, key: &str, version: &str) -> Result<()>;
 
-    /// Who I am there, and what I may do.
+    /// Who I am there, and what I may do. Changes nothing.
     async fn me(&self) -> Result<Me>;
 
     /// Asks for an image. What is asked for already is the same request with one wish more; tells whether it is new.
+    /// Repeated with the same wish, it changes nothing. Errors: `NotAllowed` for who may not ask.
     async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)>;
 
-    /// Lets something happen to a request, if who asks may and if it can follow.
+    /// Lets something happen to a request, and gives it as it is then. Before: who asks may, and it can follow on how
+    /// the request stands. Repeated, what happened already changes nothing or is refused as it cannot follow. Errors:
+    /// `NotFound`, `NotAllowed`, `Usage` for what cannot follow: nothing has changed then.
     async fn happen(&self, id: Id, event: &Event) -> Result<Request>;
 
-    /// Requests, in the order of `which`, from `skip` on, at most `limit`.
+    /// Requests, in the order of `which`, from `skip` on, at most `limit`; only those that I may see. Changes nothing.
     async fn requests(&self, which: Which, skip: i64, limit: i64) -> Result<Vec<Request>>;
 
-    /// The groups of the queue, the largest first.
+    /// The groups of the queue, the largest first. Changes nothing.
     async fn groups(&self) -> Result<Vec<Group>>;
 
-    /// One request; one that I may not see is not there.
+    /// One request. Changes nothing. Errors: `NotFound`, also for one that I may not see.
     async fn request(&self, id: Id) -> Result<Request>;
 
-    /// How many of its kind are before a request: for stewards or for those who decide, whoever asked for them.
+    /// How many of its kind are before a request: for stewards or for those who decide, whoever asked for them. Changes
+    /// nothing.
     async fn ahead(&self, id: Id) -> Result<i64>;
 
-    /// What happened to one request, the oldest first.
+    /// What happened to one request, the oldest first. Changes nothing. Errors: `NotFound`, also for one that I may not
+    /// see.
     async fn history(&self, id: Id) -> Result<Vec<Change>>;
 
-    /// How long others waited.
+    /// How long others waited, in seconds. Changes nothing.
     async fn pace(&self) -> Result<Pace>;
 
-    /// Takes a request that a steward has something to do for, for so long: the oldest of those people of whose requests the
-    /// fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken; with 0 only what was taken back is. One that cannot be read fails,
-    /// and the next one is taken.
+    /// Takes a request that a steward has something to do for, for so long: the oldest of those people of whose
+    /// requests the fewest are worked on. Of whom so many (`most`) are worked on, no other one is taken; with 0 only
+    /// what was taken back is. One that cannot be read fails, and the next one is taken. Repeated, another one is
+    /// taken: nobody else gets one before its lease is over. Errors: `NotAllowed` for who is no steward.
     async fn claim(&self, lease: Duration, most: i64) -> Result<Option<Request>>;
 
-    /// Requests by which this digest is admitted now, wherever.
+    /// Requests by which this digest is admitted now, wherever. Changes nothing.
     async fn admissions_of(&self, digest: &str) -> Result<Vec<Request>>;
 
-    /// What the site knows of an image that goes by these digests: how stewards judged it, and whether its admission was
-    /// taken back in a place (a reference without a version); where it was never admitted there, the last one of all. The worst
-    /// of it. Everybody may ask, and hears nothing of who uses it.
+    /// What the site knows of an image that goes by these digests: how stewards judged it, and whether its admission
+    /// was taken back in a place (a reference without a version); where it was never admitted there, the last one of
+    /// all. The worst of it. Everybody may ask, and hears nothing of who uses it. Changes nothing.
     async fn known(&self, digests: &[String], place: &str) -> Result<Site>;
 
-    /// The last admission at a destination, before another one is made.
+    /// The last admission at a destination, before another one is made; `None` before the first. Changes nothing.
     async fn admitted_at(&self, destination: &str) -> Result<Option<Admission>>;
 
-    /// The newest request by its number that stands admitted at a destination and was given this tag there.
+    /// The newest request by its number that stands admitted at a destination and was given this tag there; `None`
+    /// where there is none. Changes nothing.
     async fn newest_admitted(&self, destination: &str, tag: &str) -> Result<Option<Request>>;
 
-    /// Requests that are over, in the order in which they ended: those that ended after `since`, or then and have a higher
-    /// number than `last`.
+    /// Requests that are over, in the order in which they ended: those that ended after `since`, or then and have a
+    /// higher number than `last`; at most `limit`. Changes nothing.
     async fn ended(&self, since: i64, last: Id, limit: i64) -> Result<Vec<Request>>;
 
-    /// Approvals of classes that still count.
+    /// Approvals of classes that still count. Changes nothing.
     async fn classes(&self) -> Result<Vec<Class>>;
 
-    /// Approves a class. What waits and belongs to it is judged anew.
+    /// Approves a class. After: what waits and belongs to it is judged anew. Repeated, it is one approval more, whose
+    /// end counts by itself. Errors: `NotAllowed` for who does not decide.
     async fn approve_class(&self, base: &str, rule: &str, decision: &Decision) -> Result<Id>;
 
-    /// Ends an approval of a class.
+    /// Ends an approval of a class. After: it counts for nothing new. Errors: `NotFound` where there is none, or it is
+    /// over already, so also when repeated; `NotAllowed` for who does not decide.
     async fn end_class(&self, id: Id) -> Result<()>;
 
-    /// Writes down that this person used an image; twice is once.
+    /// Writes down that this person used an image. Repeated, twice is once.
     async fn used(&self, used: &Use) -> Result<()>;
 
-    /// Who used an image, also those who asked for it.
+    /// Who used an image, also those who asked for it. Changes nothing.
     async fn users_of(&self, digest: &str) -> Result<Vec<Use>>;
 
-    /// Images that were admitted or used and are due, in each repository where they are: first what is admitted; then of
-    /// those that each person uses one after the other, so that nobody's keep those of others waiting.
+    /// Images that were admitted or used and are due, in each repository where they are, at most `limit`: first what is
+    /// admitted; then of those that each person uses one after the other, so that nobody's keep those of others
+    /// waiting. Changes nothing.
     async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>>;
 
-    /// Keeps how an image was judged, and tells people, both or nothing. A notice that was told already is not told again.
+    /// Keeps how an image was judged, and tells people, both or nothing. Repeated, a notice that was told already is
+    /// not told again. Errors: `NotAllowed` for who is no steward.
     async fn watch(&self, watched: &Watched, notices: &[Notice]) -> Result<()>;
 
-    /// My notices, the newest first.
+    /// My notices, the newest first, from `skip` on, at most `limit`. Changes nothing.
     async fn notices(&self, skip: i64, limit: i64) -> Result<Vec<Notice>>;
 
-    /// How many of mine were not read.
+    /// How many of mine were not read. Changes nothing.
     async fn unread(&self) -> Result<i64>;
 
-    /// Marks some of mine as read.
+    /// Marks some of mine as read; those of others stay as they are. Repeated, it changes nothing.
     async fn seen(&self, notices: &[Id]) -> Result<()>;
 
-    /// Takes a notice that is to be delivered in some way, for so long.
+    /// Takes a notice that is to be delivered in some way, for so long; `None` where there is none. Repeated, another
+    /// one is taken: nobody else gets one before its lease is over.
     async fn due(&self, way: &str, lease: Duration) -> Result<Option<Due>>;
 
-    /// Keeps that a notice was delivered; or after what time it is tried again.
+    /// Keeps that a notice was delivered; or after what time it is tried again. Before: it was taken with
+    /// [`due`](Self::due). Repeated, it changes nothing.
     async fn delivered(&self, way: &str, notice: Id, again: Option<Duration>) -> Result<()>;
 
-    /// Keeps the address where I get mail.
+    /// Keeps the address where I get mail, in place of the one before. Repeated, it changes nothing.
     async fn introduce(&self, mail: &str) -> Result<()>;
 
-    /// Keeps ends of a chain of my audit, with their entries. What is kept already stays as it is.
+    /// Keeps ends of a chain of my audit, with their entries. Repeated, what is kept already stays as it is.
     async fn witness(&self, chain: &Chain, marks: &[Mark]) -> Result<()>;
 
-    /// The ends of chains that it was told of last, the newest first.
+    /// The ends of chains that it was told of last, the newest first, at most `limit`. Changes nothing. Errors:
+    /// `NotAllowed` for those of others, where I may not know them.
     async fn witnessed(&self, whose: &Whose, limit: i64) -> Result<Vec<Witnessed>>;
 
-    /// What was done about requests last, the newest first; for those who decide, and stewards.
+    /// What was done about requests last, the newest first, at most `limit`; for those who decide, and stewards.
+    /// Changes nothing. Errors: `NotAllowed` for others.
     async fn decided(&self, limit: i64) -> Result<Vec<Decided>>;
 
-    /// Whether [`Store::news`] waits without looking: then somebody may wait for it all the time.
+    /// Whether [`Store::news`] waits without looking: then somebody may wait for it all the time. Asks nobody.
     fn pushes(&self) -> bool {
         false
     }
 
-    /// Whether there is anything to read; a store that nobody has used yet is not made for a look.
+    /// Whether there is anything to read; a store that nobody has used yet is not made for a look. Asks nobody but this
+    /// machine.
     fn is_there(&self) -> bool {
         true
     }
 
-    /// Waits until something has changed, as far as the store tells; it may come back without reason.
+    /// Waits until something has changed, as far as the store tells; it may come back without reason. Changes nothing.
+    /// Errors: `Unavailable` where the connection broke: what changed meanwhile is not told.
     async fn news(&self) -> Result<()>;
 }
 

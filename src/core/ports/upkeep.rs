@@ -11,17 +11,21 @@ use serde::Serialize;
 /// A place whose images can be given more tags, and removed, by whoever they belong to.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// The digest that a reference with a tag or a digest means now; not found if it means nothing.
+    /// The digest that a reference with a tag or a digest means now. Changes nothing; repeated, it asks anew. Errors:
+    /// `NotFound` if it means nothing.
     async fn digest(&self, cx: &Context, reference: &ImageRef) -> Result<Digest>;
 
-    /// What removing these would do, one after the other. Changes nothing. It is an error where one may not be removed:
-    /// it is protected, in use or somebody else's.
+    /// What removing these would do, one after the other, in their order. Changes nothing. It is an error where one may
+    /// not be removed: it is protected, in use or somebody else's.
     async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>>;
 
-    /// Removes one thing that a [`Removal`] names: a tag alone, or what a digest or an id names; gone already is fine.
+    /// Removes one thing that a [`Removal`] names: a tag alone, or what a digest or an id names. Before: the person was
+    /// shown what goes along. Repeated, what is gone is removed already. Errors: `NotAllowed` where one may not,
+    /// `Unsupported` where the place removes nothing.
     async fn remove(&self, cx: &Context, reference: &ImageRef) -> Result<()>;
 
-    /// Lets a tag of the same place mean this image; whatever it meant before.
+    /// Lets a tag of the same place mean this image; whatever it meant before. Repeated, it changes nothing. Errors:
+    /// `NotFound` for an image that is gone, `NotAllowed` where one may not write.
     async fn tag(&self, cx: &Context, image: &ImageRef, tag: &ImageRef) -> Result<()>;
 }
 

@@ -51,6 +51,7 @@ actions! {
     OpenLink = "open-link", "open link", "Open a link that somebody sent you";
     Left = "left", "less", "Choose the previous value";
     Right = "right", "more", "Choose the next value";
+    Fold = "fold", "fold", "Fold or unfold this section of the form";
     Confirm = "confirm", "launch now", "Carry out the plan shown";
     Stop = "stop", "stop", "Stop this workload, or cancel this transfer";
     Start = "start", "start", "Start this stopped workload";

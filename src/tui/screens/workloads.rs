@@ -236,8 +236,11 @@ impl super::page::Page for Page {
         ]
     }
 
-    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
         let selected = self.rows.selected();
+        if let Some(why) = selected.and_then(|workload| model.lacks(&workload.backend, action)) {
+            return Some(why);
+        }
         let why = match action {
             Action::Open | Action::Remove | Action::Start | Action::Restart | Action::Snapshot
                 if selected.is_none() =>
@@ -247,11 +250,10 @@ impl super::page::Page for Page {
             Action::Start if selected.is_some_and(|workload| workload.state == State::Running) => {
                 "it runs already: R starts it anew"
             }
-            Action::Shell | Action::Attach | Action::Stop
-                if !selected.is_some_and(|workload| workload.state.is_live()) =>
-            {
+            Action::Shell | Action::Attach if !selected.is_some_and(|workload| workload.state.is_live()) => {
                 "it does not run"
             }
+            Action::Stop if !selected.is_some_and(|workload| workload.state.may_stop()) => "it does not run",
             _ => return None,
         };
         Some(why.to_owned())

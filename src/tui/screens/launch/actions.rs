@@ -3,14 +3,11 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect};
 
-use super::{Page, form_size};
+use super::{FormLine, Page, form_size};
 use crate::{
     core::{
         base::error::{Error, Kind, Result},
-        launch::{
-            form::{FieldKind, Form},
-            plan::Plan,
-        },
+        launch::{form::Form, plan::Plan},
     },
     tui::{
         kit::{
@@ -48,7 +45,7 @@ impl Page {
             Ok((backend, form)) if backend == self.backend_name() => {
                 // Answers that the new backend asks for too are kept.
                 self.answers.0.retain(|key, value| form.field(key).is_some_and(|field| field.refuse(value).is_none()));
-                self.form = Some(form);
+                self.take(form);
                 return self.replan();
             }
             Ok(_) => {}
@@ -91,12 +88,16 @@ impl Page {
 
     /// What a click or enter on a field does.
     fn edit(&mut self) -> Vec<Effect> {
-        match self.field().map(|field| (field.kind.clone(), self.answer(field))) {
-            Some((FieldKind::Text | FieldKind::Words | FieldKind::Size | FieldKind::Number { .. }, now)) => {
+        if let FormLine::Title(_) = self.line() {
+            self.fold();
+            return Vec::new();
+        }
+        match self.field().filter(|field| field.is_typed()).map(|field| self.answer(field)) {
+            Some(now) => {
                 self.editing = Some(Input::new(now));
                 Vec::new()
             }
-            _ => self.turned(true),
+            None => self.turned(true),
         }
     }
 
@@ -105,7 +106,7 @@ impl Page {
         if !self.turn(forward) {
             return Vec::new();
         }
-        if self.at.selected == 0 { vec![self.ask_form()] } else { self.replan() }
+        if self.line() == FormLine::Backend { vec![self.ask_form()] } else { self.replan() }
     }
 
     /// Carries out the plan that is shown.
@@ -135,12 +136,17 @@ impl page::Page for Page {
     }
 
     fn offered(&self) -> &'static [Action] {
-        &[Action::Confirm, Action::Open, Action::Right, Action::NextPane, Action::Back, Action::Help]
+        &[Action::Confirm, Action::Open, Action::Right, Action::Fold, Action::NextPane, Action::Back, Action::Help]
+    }
+
+    fn hides(&self, action: Action) -> bool {
+        action == Action::Fold && self.sections().len() < 2
     }
 
     fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
         match action {
             Action::Confirm if self.job.is_some() => Some("it is being launched".to_owned()),
+            Action::Fold if !self.may_fold() => Some("this line is in no section".to_owned()),
             Action::Confirm if self.plan.is_none() => Some("there is no plan yet".to_owned()),
             _ => None,
         }
@@ -173,6 +179,7 @@ impl page::Page for Page {
     fn act(&mut self, action: Action, model: &mut Model) -> Vec<Effect> {
         match action {
             Action::Open => return self.edit(),
+            Action::Fold => self.fold(),
             Action::NextPane => self.in_plan = !self.in_plan,
             Action::Left | Action::Right => return self.turned(action == Action::Right),
             Action::Confirm => return self.confirm(model),

@@ -1,29 +1,38 @@
 //! The launch screen: the form on one side, the plan and its risks on the other.
 
 mod actions;
+mod form_view;
+mod plan_view;
 
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect};
 
 use crate::{
     core::{
         base::error::Error,
         image::{model::Image, reference::ImageRef},
         launch::{
-            form::{Answers, Field, FieldKind, Form},
+            form::{Answers, Field, FieldKind, Form, Section},
             plan::Plan,
         },
     },
     tui::kit::{
         input::Input,
         list::{Drawn, Position},
-        theme::{Depth, Theme},
-        widgets::{below, failure, fit, put, row, select, weight, wrap},
+        theme::Theme,
+        widgets::below,
     },
 };
+
+/// One line of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormLine {
+    /// The choice of the backend.
+    Backend,
+    /// The title of a section, by its number.
+    Title(usize),
+    /// A question: the number of its section, and its own there.
+    Question(usize, usize),
+}
 
 /// Columns and rows of the form: beside the plan where there is room, else above it.
 pub fn form_size(page: &Page, area: Rect) -> (u16, u16) {
@@ -51,7 +60,7 @@ pub struct Page {
     pub plan: Option<Drawn<Plan>>,
     /// Why there is none.
     pub error: Option<Error>,
-    /// The selected line: 0 is the backend, then the fields.
+    /// The selected line of [`Page::lines`].
     pub at: Position,
     /// The field that is being edited.
     pub editing: Option<Input>,
@@ -67,6 +76,8 @@ pub struct Page {
     pub refusing: Vec<usize>,
     /// Which way the choice went last.
     pub forward: bool,
+    /// Titles of the last form's sections, and whether they were folded.
+    pub folded: Vec<(&'static str, bool)>,
 }
 
 impl Page {
@@ -93,14 +104,8 @@ impl Page {
             chosen: false,
             refusing: Vec::new(),
             forward: true,
+            folded: Vec::new(),
         }
-    }
-
-    /// The last line of the plan that can stand first, on a terminal of this size: no more than what is below is hidden.
-    pub fn plan_end(&self, size: (u16, u16)) -> u16 {
-        let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
-        let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
-        u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
     }
 
     /// Where the plan stands: beside the form, or below it.
@@ -117,14 +122,70 @@ impl Page {
         self.backends.get(self.backend).cloned().unwrap_or_default()
     }
 
-    /// Lines of the form.
+    /// The lines of the form as it is shown: the backend, then each section. A title stands where there are several, and a
+    /// folded section has nothing else.
+    pub fn lines(&self) -> Vec<FormLine> {
+        let sections = self.sections();
+        let mut lines = vec![FormLine::Backend];
+        for (number, section) in sections.iter().enumerate() {
+            lines.extend((sections.len() > 1).then_some(FormLine::Title(number)));
+            if sections.len() < 2 || !section.folded {
+                lines.extend((0..section.fields.len()).map(|at| FormLine::Question(number, at)));
+            }
+        }
+        lines
+    }
+
+    fn sections(&self) -> &[Section] {
+        self.form.as_ref().map_or(&[], |form| &form.sections)
+    }
+
+    /// The number of lines of the form.
     pub fn count(&self) -> usize {
-        1 + self.form.as_ref().map_or(0, |form| form.fields.len())
+        self.lines().len()
+    }
+
+    /// The selected line.
+    fn line(&self) -> FormLine {
+        self.lines().get(self.at.selected).copied().unwrap_or(FormLine::Backend)
+    }
+
+    /// The question of a line, if it is one.
+    fn question(&self, line: FormLine) -> Option<&Field> {
+        match line {
+            FormLine::Question(section, at) => self.sections().get(section)?.fields.get(at),
+            FormLine::Backend | FormLine::Title(_) => None,
+        }
     }
 
     /// The selected field.
     pub fn field(&self) -> Option<&Field> {
-        self.form.as_ref()?.fields.get(self.at.selected.checked_sub(1)?)
+        self.question(self.line())
+    }
+
+    /// Whether the selected line is in a section that can be folded.
+    pub fn may_fold(&self) -> bool {
+        self.sections().len() > 1 && self.line() != FormLine::Backend
+    }
+
+    /// Folds the section of the selected line, or unfolds it. Its title is selected then.
+    pub fn fold(&mut self) {
+        let (FormLine::Title(number) | FormLine::Question(number, _)) = self.line() else { return };
+        if let Some(section) = self.form.as_mut().and_then(|form| form.sections.get_mut(number)) {
+            section.folded = !section.folded;
+        }
+        let title = self.lines().iter().position(|line| *line == FormLine::Title(number));
+        self.at.selected = title.unwrap_or(self.at.selected);
+    }
+
+    /// Takes a backend's form: sections that the person folded or unfolded before stay so.
+    pub fn take(&mut self, mut form: Form) {
+        for section in &mut form.sections {
+            let known = self.folded.iter().find(|(title, _)| *title == section.title);
+            section.folded = known.map_or(section.folded, |(_, folded)| *folded);
+        }
+        self.form = Some(form);
+        self.at.selected = self.at.selected.min(self.count().saturating_sub(1));
     }
 
     /// What a field's answer is now.
@@ -143,7 +204,7 @@ impl Page {
 
     /// Chooses the next or previous value; `true` if something changed.
     pub fn turn(&mut self, forward: bool) -> bool {
-        if self.at.selected == 0 {
+        if self.line() == FormLine::Backend {
             if self.backends.len() < 2 {
                 return false;
             }
@@ -154,6 +215,7 @@ impl Page {
                 return false;
             }
             (self.backend, self.forward) = (next, forward);
+            self.folded = self.sections().iter().map(|section| (section.title, section.folded)).collect();
             self.form = None;
             self.plan = None;
             self.error = None;
@@ -186,106 +248,6 @@ impl Page {
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let (form_width, form_height) = form_size(self, area);
         self.form_view(frame, Rect::new(area.x, area.y, form_width, form_height), theme);
-        let plan_area = self.plan_area(area);
-        let rows = self.plan_rows(plan_area.width, theme);
-        // Where the plan became shorter or the terminal larger, its end stays at the bottom.
-        let end = rows.len().saturating_sub(usize::from(plan_area.height));
-        let top = usize::from(self.plan_top).min(end);
-        for (number, line) in rows.into_iter().skip(top).take(usize::from(plan_area.height)).enumerate() {
-            put(frame, row(plan_area, number as u16), line);
-        }
-    }
-
-    /// The plan as it stands in so many columns: what is too long runs on in the next row.
-    fn plan_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        let room = usize::from(columns).max(1);
-        let rows = |line: Line<'static>| {
-            if line.width() <= room {
-                return vec![line];
-            }
-            let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
-            wrap(&line.to_string(), room).into_iter().map(|part| Line::styled(part, style)).collect()
-        };
-        self.plan_lines(columns, theme).into_iter().flat_map(rows).collect()
-    }
-
-    fn form_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-        let label_width = 13;
-        let value_width = (area.width as usize).saturating_sub(label_width + 3);
-        let height = (area.height as usize).saturating_sub(2);
-        let top = self.at.window(self.count(), height);
-        for number in top..self.count().min(top + height) {
-            let (label, value, turns) = if number == 0 {
-                ("Backend", self.backend_name(), self.backends.len() > 1)
-            } else {
-                let Some(field) = self.form.as_ref().and_then(|form| form.fields.get(number - 1)) else { continue };
-                (
-                    field.label,
-                    self.answer(field),
-                    !matches!(field.kind, FieldKind::Text | FieldKind::Words | FieldKind::Size),
-                )
-            };
-            let selected = number == self.at.selected && !self.in_plan;
-            let editing = if selected { self.editing.as_ref() } else { None };
-            let shown = match editing {
-                Some(input) => input.window(value_width).0,
-                None if turns && selected => format!("‹ {value} ›"),
-                None if value.is_empty() => "–".into(),
-                None => value,
-            };
-            let line = Line::from(vec![
-                Span::styled(format!(" {} ", fit(label, label_width)), theme.style("dim")),
-                Span::styled(fit(&shown, value_width), theme.style("text")),
-            ]);
-            let place = row(area, (number - top) as u16);
-            put(frame, place, if editing.is_some() { line } else { select(line, selected, theme) });
-            if let Some(input) = editing {
-                let column = (label_width + 2 + input.window(value_width).1) as u16;
-                frame.set_cursor_position((place.x + column.min(place.width.saturating_sub(1)), place.y));
-            }
-        }
-        let help = if self.at.selected == 0 {
-            "where it runs: ← → choose another"
-        } else {
-            self.field().map_or("", |field| field.help)
-        };
-        let place = row(area, area.height.saturating_sub(1));
-        put(frame, place, Line::styled(fit(&format!(" {help}"), area.width as usize), theme.style("dim")));
-    }
-
-    fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        if let Some(error) = &self.error {
-            return failure(error, theme);
-        }
-        let Some(plan) = &self.plan else {
-            return vec![Line::styled(" making the plan…", theme.style("dim"))];
-        };
-        let mut lines = vec![Line::styled("What it may do", theme.style("title"))];
-        // What matters most comes first.
-        let mut risks = plan.risks.clone();
-        risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
-        let width = usize::from(columns).saturating_sub(4).max(10);
-        for risk in risks {
-            // What runs on stands under what it goes on from.
-            for (number, part) in wrap(&risk.text, width).into_iter().enumerate() {
-                let sign = if number == 0 { risk.weight.sign() } else { " " };
-                lines.push(Line::from(vec![
-                    Span::styled(format!(" {sign} "), theme.style(weight(risk.weight))),
-                    Span::styled(part, theme.style("text")),
-                ]));
-            }
-        }
-        lines.push(Line::raw(""));
-        lines.push(Line::styled("What will be sent", theme.style("title")));
-        lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));
-        lines.extend(
-            plan.steps
-                .iter()
-                .enumerate()
-                .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
-        );
-        let request = plan.request.shown();
-        lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
-        lines
+        self.plan_view(frame, self.plan_area(area), theme);
     }
 }

@@ -78,13 +78,17 @@ impl page::Page for Page {
         if action == Action::Back && self.output.searches() { "end search" } else { action.words() }
     }
 
-    fn disabled(&self, action: Action, _model: &Model) -> Option<String> {
+    fn disabled(&self, action: Action, model: &Model) -> Option<String> {
+        if let Some(why) = model.lacks(&self.workload.backend, action) {
+            return Some(why);
+        }
         let why = match action {
             Action::NextMatch | Action::PreviousMatch if !self.output.searches() => {
                 "nothing is looked for: / begins a search"
             }
             Action::Start if self.workload.state == State::Running => "it runs already: R starts it anew",
-            Action::Shell | Action::Attach | Action::Stop if !self.workload.state.is_live() => "it does not run",
+            Action::Shell | Action::Attach if !self.workload.state.is_live() => "it does not run",
+            Action::Stop if !self.workload.state.may_stop() => "it does not run",
             _ => return None,
         };
         Some(why.to_owned())

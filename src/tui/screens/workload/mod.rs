@@ -15,6 +15,7 @@ use crate::{
     core::{
         base::{
             badge::Tone,
+            clean,
             error::{Error, Result},
             text,
         },
@@ -100,7 +101,7 @@ impl Page {
 
     /// Lines above the output.
     fn head(&self) -> u16 {
-        4 + u16::from(!self.workload.reached().is_empty())
+        4 + u16::from(!self.workload.reached().is_empty()) + u16::from(!self.workload.facts.is_empty())
     }
 
     /// Lines of output that fit on a screen of so many lines of a list.
@@ -142,6 +143,11 @@ impl Page {
                     Span::styled(fit(&reached, width), theme.style("text")),
                 ]),
             );
+            at += 1;
+        }
+        if !workload.facts.is_empty() {
+            let words = fit(&format!(" {}", clean::line(&workload.facts_words())), usize::from(area.width));
+            put(frame, row(area, at), Line::styled(words, theme.style("text")));
             at += 1;
         }
         self.usage_line(frame, row(area, at), theme);

@@ -1,0 +1,195 @@
+//! Sandboxes as a runtime: an image is unpacked once, and every process of it gets namespaces of its own. This backend's own
+//! workloads are made of the same parts; they have a keeper besides.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{SandboxProgram, below::Below, inside::Inside, people, plan, root, run};
+use crate::{
+    adapters::shared::private,
+    core::{
+        base::{
+            context::Context,
+            error::{During, Error, Result},
+        },
+        image::model::{Foreign, Image, ImageKind, Platform},
+        launch::{
+            form::{Answers, Section},
+            plan::{Risk, name_from},
+        },
+        ports::{Description, Process, Runtime, Supply},
+    },
+};
+
+/// One process in a sandbox, as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sandboxed {
+    /// Which program makes the sandbox.
+    pub runtime: SandboxProgram,
+    /// How it is called, in words of the plan; it is called with what is known by then.
+    pub argv: Vec<String>,
+    /// What the inside looks like.
+    pub inside: Inside,
+    /// User and group as the image names them.
+    pub user: Foreign,
+    /// Who that is, once the image is unpacked.
+    pub who: Option<people::Who>,
+    /// Bytes of memory a single process may use; 0 for no limit.
+    pub memory: u64,
+    /// Processors it may use; 0 for no limit.
+    pub processors: u64,
+    /// Processes it may add to those of its user; 0 for no limit.
+    pub processes: u64,
+}
+
+/// Runs images in namespaces, with the program that makes them here.
+#[derive(Debug, Clone, Copy)]
+pub struct Sandboxes {
+    program: Option<SandboxProgram>,
+}
+
+impl Sandboxes {
+    /// With this program; without one, it accepts no image.
+    pub fn new(program: Option<SandboxProgram>) -> Self {
+        Self { program }
+    }
+
+    /// The program that makes the namespaces.
+    pub fn program(self) -> Result<SandboxProgram> {
+        self.program.ok_or_else(|| {
+            Error::unsupported("launch on local", "neither bwrap nor unshare is on the path").hint("install bubblewrap")
+        })
+    }
+
+    /// The process as data, and what it may do. Looks at the mounts where they really are.
+    pub async fn sandboxed(self, image: &Image, answers: &Answers) -> Result<(Sandboxed, Vec<Risk>)> {
+        let program = self.program()?;
+        let name = name_from(answers.get("name"));
+        let (asked, given) = (image.clone(), answers.clone());
+        // Looks at the host's paths, which may be on a file system that is slow.
+        let inside = tokio::task::spawn_blocking(move || plan::inside(&asked, &given, Path::new(plan::ROOT), &name))
+            .await
+            .during("plan on local")??;
+        let risks = plan::risks(image, answers, &inside, program);
+        let sandboxed = Sandboxed {
+            runtime: program,
+            argv: plan::argv(program, &inside, &plan::Ids::of(&image.config.user), "WHARF", "TASK"),
+            inside,
+            user: image.config.user.clone(),
+            who: None,
+            memory: answers.bytes("memory").unwrap_or(0),
+            processors: answers.get("cpus").parse().unwrap_or(0),
+            processes: answers.get("processes").parse().unwrap_or(0),
+        };
+        Ok((sandboxed, risks))
+    }
+
+    /// The same process with everything in its place: the image is unpacked below `images`; a copy that the process may
+    /// change is made in `staging`, which the process will find as `folder`.
+    pub async fn placed(
+        self,
+        cx: &Context,
+        supply: &Supply,
+        mut sandboxed: Sandboxed,
+        images: &Path,
+        (staging, folder): (&Path, &Path),
+    ) -> Result<Sandboxed> {
+        let what = "launch on local";
+        let unpacked = root::provide(cx, images, supply, plan::points(&sandboxed.inside)).await?;
+        let root = if sandboxed.inside.writable {
+            cx.progress.phase("copying the image");
+            let own = staging.join("root");
+            let before = own.clone();
+            // What an earlier try has left may be half of it.
+            tokio::task::spawn_blocking(move || if before.exists() { private::remove(&before) } else { Ok(()) })
+                .await
+                .during(what)?
+                .during(what)?;
+            root::private_copy(unpacked, own.clone()).await?;
+            sandboxed.inside.root = folder.join("root");
+            own
+        } else {
+            sandboxed.inside.root.clone_from(&unpacked);
+            unpacked
+        };
+        // Reads what the image decides: never in an asynchronous task.
+        tokio::task::spawn_blocking(move || {
+            let below = Below::new(&root)?;
+            let who = people::who(&sandboxed.user, &below)?;
+            plan::settle(&mut sandboxed.inside, &who, &below)?;
+            sandboxed.argv = plan::argv(sandboxed.runtime, &sandboxed.inside, &who.clone().into(), "WHARF", "TASK");
+            sandboxed.who = Some(who);
+            Ok(sandboxed)
+        })
+        .await
+        .during(what)?
+    }
+}
+
+#[async_trait]
+impl Runtime for Sandboxes {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        let what = format!("launch {} on local", image.reference);
+        self.program()?;
+        if image.kind != ImageKind::Container || image.pinned.is_none() {
+            return Err(Error::unsupported(what, format!("a {} image is not a root file system", image.kind.word())));
+        }
+        match image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref()) {
+            Some(platform) if !platform.serves(&Platform::host()) => Err(Error::unsupported(
+                what,
+                format!("it is built for {platform}, this machine is {}", Platform::host()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn questions(&self, image: &Image) -> Vec<Section> {
+        plan::questions(image)
+    }
+
+    async fn describe(&self, image: &Image, answers: &Answers) -> Result<Description> {
+        let (sandboxed, risks) = self.sandboxed(image, answers).await?;
+        let process = serde_json::to_value(&sandboxed).during("plan on local")?;
+        Ok(Description { process: Process(process), risks })
+    }
+
+    async fn prepare(
+        &self,
+        cx: &Context,
+        supply: &Supply,
+        process: &Process,
+        images: &Path,
+        folder: &Path,
+    ) -> Result<()> {
+        let what = format!("prepare {}", supply.image.reference);
+        let written = file(folder);
+        // It is written last: where it is, all of it is there.
+        if tokio::fs::try_exists(&written).await.during(&what)? {
+            return Ok(());
+        }
+        let sandboxed = serde_json::from_value(process.0.clone()).during(&what)?;
+        let placed = self.placed(cx, supply, sandboxed, images, (folder, folder)).await?;
+        let bytes = serde_json::to_vec_pretty(&placed).during(&what)?;
+        tokio::task::spawn_blocking(move || private::write(&written, &bytes)).await.during(&what)?
+    }
+
+    fn argv(&self, folder: &Path) -> Result<Vec<String>> {
+        let what = "run a sandbox";
+        let program = std::env::current_exe().during(what)?;
+        let words = [program.as_path(), Path::new(run::VERB), folder].map(|word| word.to_str().map(str::to_owned));
+        words.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
+            Error::unsupported(what, format!("the path {} is not text", folder.display())).hint("choose another folder")
+        })
+    }
+}
+
+/// Where the process of a prepared folder is written down.
+pub fn file(folder: &Path) -> PathBuf {
+    folder.join("process.json")
+}

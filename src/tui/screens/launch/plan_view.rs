@@ -1,0 +1,124 @@
+//! How the plan of a launch is drawn: whether the policy lets it pass, what it may do, the room there is, what will be sent.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::Page;
+use crate::{
+    core::{base::clean, launch::room::Room},
+    tui::kit::{
+        theme::{Depth, Theme},
+        widgets::{bar, cell, failure, put, row, tone, weight, wrap},
+    },
+};
+
+/// Columns of what is measured, and of the bars that show how much is used.
+const LABEL: usize = 13;
+const BAR: usize = 16;
+
+impl Page {
+    /// Draws the plan.
+    pub(super) fn plan_view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+        let rows = self.plan_rows(area.width, theme);
+        // Where the plan became shorter or the terminal larger, its end stays at the bottom.
+        let end = rows.len().saturating_sub(usize::from(area.height));
+        let top = usize::from(self.plan_top).min(end);
+        for (number, line) in rows.into_iter().skip(top).take(usize::from(area.height)).enumerate() {
+            put(frame, row(area, number as u16), line);
+        }
+    }
+
+    /// The last line of the plan that can stand first, on a terminal of this size: no more than what is below is hidden.
+    pub fn plan_end(&self, size: (u16, u16)) -> u16 {
+        let area = self.plan_area(Rect::new(0, 1, size.0, size.1.saturating_sub(2)));
+        let count = self.plan_rows(area.width, &Theme::load("default", None, Depth::None)).len();
+        u16::try_from(count).unwrap_or(u16::MAX).saturating_sub(area.height.max(1))
+    }
+
+    /// The plan as it stands in so many columns: what is too long runs on in the next row.
+    fn plan_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let room = usize::from(columns).max(1);
+        let rows = |line: Line<'static>| {
+            if line.width() <= room {
+                return vec![line];
+            }
+            let style = line.spans.last().map_or(line.style, |span| line.style.patch(span.style));
+            wrap(&line.to_string(), room).into_iter().map(|part| Line::styled(part, style)).collect()
+        };
+        self.plan_lines(columns, theme).into_iter().flat_map(rows).collect()
+    }
+
+    fn plan_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        if let Some(error) = &self.error {
+            return failure(error, theme);
+        }
+        let Some(plan) = &self.plan else {
+            return vec![Line::styled(" making the plan…", theme.style("dim"))];
+        };
+        let mut lines = self.gate_lines(theme);
+        lines.push(Line::styled("What it may do", theme.style("title")));
+        // What matters most comes first.
+        let mut risks = plan.risks.clone();
+        risks.sort_by_key(|risk| std::cmp::Reverse(risk.weight));
+        let width = usize::from(columns).saturating_sub(4).max(10);
+        for risk in risks {
+            // What runs on stands under what it goes on from.
+            for (number, part) in wrap(&risk.text, width).into_iter().enumerate() {
+                let sign = if number == 0 { risk.weight.sign() } else { " " };
+                lines.push(Line::from(vec![
+                    Span::styled(format!(" {sign} "), theme.style(weight(risk.weight))),
+                    Span::styled(part, theme.style("text")),
+                ]));
+            }
+        }
+        lines.extend(self.room_lines(columns, theme));
+        lines.push(Line::raw(""));
+        lines.push(Line::styled("What will be sent", theme.style("title")));
+        lines.push(Line::styled(format!(" {}", plan.image.digest), theme.style("dim")));
+        lines.extend(
+            plan.steps
+                .iter()
+                .enumerate()
+                .map(|(number, step)| Line::styled(format!(" {}. {step}", number + 1), theme.style("text"))),
+        );
+        let request = plan.request.shown();
+        lines.extend(request.lines().map(|line| Line::styled(format!(" {line}"), theme.style("dim"))));
+        lines
+    }
+
+    /// Whether the policy lets it pass; nothing where nobody has asked it.
+    fn gate_lines(&self, theme: &Theme) -> Vec<Line<'static>> {
+        let Some(gate) = self.form.as_ref().and_then(|form| form.gate.as_ref()) else { return Vec::new() };
+        let badge = gate.verdict.badge();
+        vec![Line::from(vec![
+            Span::styled(format!(" {} ", badge.sign), theme.style(tone(badge.tone))),
+            Span::styled(gate.words(), theme.style("text")),
+        ])]
+    }
+
+    /// How much room there is, as far as the backend tells it.
+    fn room_lines(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        let all = self.form.as_ref().map_or(&[][..], |form| &form.room);
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let bars = usize::from(columns) >= LABEL + BAR + 28 && all.iter().any(|room| room.share().is_some());
+        let line = |room: &Room| {
+            let mut spans =
+                vec![Span::styled(format!(" {} ", cell(&clean::line(&room.label), LABEL)), theme.style("dim"))];
+            if bars {
+                let shown = room.share().map_or_else(String::new, |(used, total)| bar(used, total, BAR));
+                spans.push(Span::styled(format!("{} ", cell(&shown, BAR)), theme.style("bar")));
+            }
+            let full = room.is_full();
+            let words = format!("{}{}", if full { "! " } else { "" }, clean::line(&room.words()));
+            spans.push(Span::styled(words, theme.style(if full { "bad" } else { "text" })));
+            Line::from(spans)
+        };
+        let title = [Line::raw(""), Line::styled("Room", theme.style("title"))];
+        title.into_iter().chain(all.iter().map(line)).collect()
+    }
+}
