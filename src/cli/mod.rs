@@ -1,4 +1,4 @@
-//! The command line: one file for every group of verbs, all on the same `Portal` as the screens.
+//! The command line: one file for each group of verbs, all on the same `Portal` as the screens.
 
 mod ask;
 mod audit;
@@ -40,7 +40,7 @@ use crate::{
 
 pub use output::report;
 
-/// Verbs that need no portal.
+/// Carries out a verb that needs no portal; `None` for the others.
 pub fn alone(verb: &Verb, json: bool) -> Option<Result<()>> {
     match verb {
         Verb::Completions { shell } => Some(shell::completions(*shell, json)),
@@ -49,7 +49,7 @@ pub fn alone(verb: &Verb, json: bool) -> Option<Result<()>> {
     }
 }
 
-/// What the reader of the command line said, as an error of ours: why first, then how it is written.
+/// An error of the command line's parser (clap) as an error of Wharf: the reason first, then the usage.
 pub fn misused(said: &str) -> Error {
     let (why, usage) = said.split_once("Usage:").unwrap_or((said, ""));
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

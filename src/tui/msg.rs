@@ -262,7 +262,7 @@ pub enum Effect {
     List(ListEffect),
     /// Reads about an image, and what is done with it.
     Image(ImageEffect),
-    /// Shares and offers.
+    /// What is read and done about shares and offers.
     Share(ShareEffect),
     /// Requests, notices, and the person's rights in the store.
     Request(RequestEffect),
@@ -343,7 +343,7 @@ pub enum ImageEffect {
     Import { job: u64, url: String, destination: String },
 }
 
-/// Shares and offers.
+/// What is read and done about shares and offers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShareEffect {
     /// Read the shares of an image.
@@ -452,7 +452,7 @@ impl Effect {
 pub enum Slot {
     /// The lists kept on disk.
     Cache,
-    /// Searching the rows.
+    /// Searching and sorting the rows.
     Search,
     /// The shares of an image.
     Shares,

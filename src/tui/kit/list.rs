@@ -162,7 +162,7 @@ impl<Id> Seen<Id> {
         Self { id: row.id(), called: row.called(), edition: row.edition() }
     }
 
-    /// The row's id.
+    /// The id of the row that was seen.
     pub fn id(&self) -> &Id {
         &self.id
     }
@@ -196,7 +196,7 @@ impl fmt::Display for Unseen {
     }
 }
 
-/// What is selected.
+/// What is selected, followed by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum On<Id> {
     /// Nothing yet; the first row will be as soon as there is one.
@@ -305,7 +305,7 @@ impl<T: Row> Rows<T> {
         };
     }
 
-    /// The selected row.
+    /// The selected row, if one is selected.
     pub fn selected(&self) -> Option<&T> {
         matches!(self.on, On::Row(..)).then(|| self.iter().nth(self.at.selected))?
     }
@@ -343,7 +343,7 @@ impl<T: Row> Rows<T> {
         &self.marked
     }
 
-    /// Removes all marks.
+    /// Removes the marks of all rows.
     pub fn unmark(&mut self) {
         self.marked.clear();
     }
@@ -422,7 +422,7 @@ impl<T: Row> Walk for Rows<T> {
     }
 }
 
-/// A borrowed list.
+/// A list that is borrowed from its owner.
 impl<T: Row> Walk for &mut Rows<T> {
     fn count(&self) -> usize {
         (**self).count()

@@ -64,17 +64,17 @@ pub enum Sure {
     Remove(Seen<WorkloadId>),
     /// Answer a question of the core, by its number.
     Question(u64),
-    /// Revoke a share.
+    /// Revoke a share, by its id.
     Revoke(Seen<String>),
     /// Create a transfer of a volume, which gives it away.
     Give(Target),
-    /// Withdraw a request.
+    /// Withdraw the person's own request.
     Withdraw(Seen<Id>),
     /// Approve requests on the conditions that were shown.
     Approve(Vec<Seen<Id>>, Ruling),
 }
 
-/// A popup.
+/// A popup: one of the kinds that can open over a screen.
 #[derive(Debug)]
 pub enum Popup {
     /// A list to choose one or several entries from.
@@ -177,7 +177,7 @@ impl Popups {
         }
     }
 
-    /// The top popup.
+    /// The top popup, if one is open.
     pub fn last(&self) -> Option<&Popup> {
         self.open.last()
     }

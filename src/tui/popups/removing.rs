@@ -94,7 +94,7 @@ impl Removing {
         self.told.as_ref().map(|(possible, _)| possible.as_slice())
     }
 
-    /// The popup's lines.
+    /// The popup's lines, each with what it says.
     pub fn lines(&self) -> Vec<(Role, String)> {
         let Some((possible, failed)) = &self.told else {
             return vec![(Role::Fact, "looking at what goes along…".to_owned())];

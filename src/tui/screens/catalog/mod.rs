@@ -33,7 +33,7 @@ use crate::{
 /// The list of one source, and how far it has been read.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// The source's name.
+    /// The name of the source.
     pub source: String,
     /// The source's rows; while it is being listed again, the old ones.
     pub rows: Arc<RowSet>,
@@ -63,7 +63,7 @@ const OLD: i64 = 300;
 pub struct Catalog {
     /// The list of each source.
     pub feeds: Vec<Feed>,
-    /// The typed filter.
+    /// The filter, as it was typed.
     pub input: Input,
     /// Whether keys are typed into the filter.
     pub typing: bool,

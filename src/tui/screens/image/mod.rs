@@ -43,7 +43,7 @@ pub enum Pane {
     Shares,
     /// Verdict, signatures and publisher.
     Trust,
-    /// Known vulnerabilities.
+    /// Known vulnerabilities, from the newest scan.
     Scan,
     /// The packages in the image.
     Software,
