@@ -59,7 +59,8 @@ pub fn misused(said: &str) -> Error {
     Error::usage("read the command line", words(why.trim_start_matches("error:"))).hint(hint)
 }
 
-/// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
+/// Carries out a verb and returns the exit code. If it fails for want of an account, a person at a terminal is asked to
+/// sign in, and the verb is carried out again.
 pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
     let done = signed_in(portal, verb, cli.json).await;

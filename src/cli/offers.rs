@@ -36,7 +36,7 @@ pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> 
     Ok(0)
 }
 
-/// Lists the offers that wait for an answer, or accepts or rejects one.
+/// Lists the offers that wait for an answer, or accepts, rejects or cancels one.
 pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
     let cx = Context::default();
     match &args.answer {
