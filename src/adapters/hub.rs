@@ -1,8 +1,7 @@
 //! Docker Hub's search. Hub does not list its repositories: it only answers searches.
 //!
 //! Uses the published API (`GET /v2/search/repositories/`). Images are read through the registry of Docker Hub, which
-//! the
-//! given source serves.
+//! the given source serves.
 
 use std::sync::Arc;
 

@@ -72,8 +72,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
 }
 
 /// The image that a link pins, for the given platform, else for the one that the sender looked at. Fails if the link
-/// has
-/// expired.
+/// has expired.
 async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<Platform>) -> Result<Image> {
     if link.is_expired(text::now()) {
         let until = link.until.map(text::timestamp).unwrap_or_default();

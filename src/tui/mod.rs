@@ -1,8 +1,7 @@
 //! The terminal front end. `run_loop` is its only loop.
 //!
 //! Messages change the state (`update`, a plain function), the state is drawn once for all messages that have arrived,
-//! and
-//! effects run beside the loop (`jobs`). While nothing happens, nothing is drawn and the program does not wake up.
+//! and effects run beside the loop (`jobs`). While nothing happens, nothing is drawn and the program does not wake up.
 
 pub mod ending;
 pub mod flows;
@@ -234,8 +233,7 @@ where
 }
 
 /// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
-/// have
-/// written to the screen.
+/// have written to the screen.
 fn gone_on<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
 where
     B::Error: std::fmt::Display,

@@ -1,7 +1,6 @@
 //! Keyless signatures: a short-lived certificate names the person or job that signed, and who vouched for the identity.
 //! They are verified offline with a trusted root: certificate chain, transparency log and timestamps. The policy's
-//! rules
-//! then say whose signatures count.
+//! rules then say whose signatures count.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;

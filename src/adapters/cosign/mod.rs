@@ -1,6 +1,5 @@
 //! cosign's signatures: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers API and by its
-//! fallback
-//! tag, and verified with the policy's keys. Only the image's own registry is contacted.
+//! fallback tag, and verified with the policy's keys. Only the image's own registry is contacted.
 
 pub mod keyless;
 pub mod payload;
@@ -113,8 +112,7 @@ impl Cosign {
     }
 
     /// Completes a valid signature with its statement. It counts only in the repository that it was made for, and while
-    /// its
-    /// conditions are met. What else it states is believed only of keys that may admit images.
+    /// its conditions are met. What else it states is believed only of keys that may admit images.
     fn bound(&self, mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
         if !found.state.is_good() {
             return found;
@@ -198,12 +196,10 @@ impl Cosign {
     }
 
     /// The result for a layer of an attached manifest about `digest`; `None` if the layer is no signature. An error
-    /// means that
-    /// the layer could not be read.
+    /// means that the layer could not be read.
     ///
     /// Everybody who may push can attach anything. So a signature of another image is ignored and not a failed one:
-    /// failed is
-    /// only a signature that claims this digest and a trusted key, and is not valid.
+    /// failed is only a signature that claims this digest and a trusted key, and is not valid.
     async fn of_layer(
         &self,
         cx: &Context,
@@ -263,8 +259,7 @@ impl Cosign {
 }
 
 /// The order in which signatures decide the badge: the best state first; of valid ones, the one with fewer conditions,
-/// then
-/// the one that states more.
+/// then the one that states more.
 ///
 /// A failed signature outweighs all but a valid one: everybody who may push could otherwise attach a bad signature to
 /// block an image.

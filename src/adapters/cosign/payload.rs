@@ -49,8 +49,7 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
 }
 
 /// The repository that a signature was made in, without tag and digest. cosign calls Docker Hub `index.docker.io`; here
-/// it
-/// is `docker.io`. A text that is no reference is returned unchanged.
+/// it is `docker.io`. A text that is no reference is returned unchanged.
 pub fn repository_of(reference: &str) -> String {
     let reference = reference.strip_prefix("index.").filter(|rest| rest.starts_with("docker.io/")).unwrap_or(reference);
     match reference.parse::<ImageRef>() {

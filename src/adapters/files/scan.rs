@@ -88,8 +88,7 @@ fn layout_row(name: String, path: &Path) -> Row {
 }
 
 /// The row of a disk image or SIF file, recognized by its header. Any file could be a raw disk, so that is recognized
-/// by
-/// its name's ending only.
+/// by its name's ending only.
 fn file_row(name: String, path: &Path) -> Option<Row> {
     let facts = disk_header::inspect(path).ok()?;
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();

@@ -47,8 +47,7 @@ impl Harbor {
     }
 
     /// The row of a repository with its tags, and with size and date of its newest artifact. A repository whose
-    /// artifacts
-    /// cannot be read still has a row.
+    /// artifacts cannot be read still has a row.
     async fn row(&self, cx: &Context, repository: Repository, with_tags: bool, allowance: &Allowance) -> Result<Row> {
         let mut row = Row {
             note: note(&repository),

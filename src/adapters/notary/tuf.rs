@@ -1,9 +1,8 @@
 //! The chain of Docker Content Trust (Notary version 1, TUF): root, timestamp, snapshot, targets, delegations.
 //!
 //! Plain functions without I/O: the files' bytes, the pinned keys, the versions seen and the time go in. Each file must
-//! be
-//! signed by as many keys of its role as the root requires, must not have expired, must not be older than one that was
-//! seen, and must have the length and hash that the file before it names.
+//! be signed by as many keys of its role as the root requires, must not have expired, must not be older than one that
+//! was seen, and must have the length and hash that the file before it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -206,8 +205,7 @@ impl WrittenKey {
     }
 
     /// The ids by which the key may be pinned: its own, and for a certificate that of its bare key, which `notary key
-    /// list`
-    /// shows.
+    /// list` shows.
     fn pin_ids(&self) -> Vec<String> {
         let bare = self.certificate().map(|certificate| {
             let kind = self.keytype.trim_end_matches("-x509");

@@ -102,8 +102,7 @@ impl Oci {
         let mut page = pages.next().await;
         if page.as_ref().is_err_and(|error| error.kind == Kind::Failed) {
             // docker-registry with `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID), and others
-            // refuse any page
-            // size: they are asked for pages of their own size.
+            // refuse any page size: they are asked for pages of their own size.
             pages = self.names(what, self.registry.place("v2/_catalog")?, client::listing(), &allowance);
             page = pages.next().await;
         }

@@ -170,8 +170,7 @@ impl Registry {
     }
 
     /// Sends a request that can be repeated: signs in when asked to, waits when told to, and retries after failures
-    /// that may
-    /// pass.
+    /// that may pass.
     pub async fn send<'a>(
         &'a self,
         what: &str,
@@ -406,8 +405,7 @@ pub async fn said(response: Response) -> String {
 }
 
 /// The words of an error answer: the list of errors (distribution specification, "Error Codes"), or a single message,
-/// as
-/// some proxies in front of registries send it.
+/// as some proxies in front of registries send it.
 fn words_of(bytes: &[u8]) -> String {
     let said: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let word = |of: &Value, names: &[&str]| {

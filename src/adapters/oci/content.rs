@@ -305,8 +305,7 @@ impl Oci {
     }
 
     /// Where an upload continues, which must be at this registry. A registry behind a proxy may name its own host with
-    /// another
-    /// scheme or port: then this registry's scheme and port are used.
+    /// another scheme or port: then this registry's scheme and port are used.
     fn location(&self, what: &str, response: &Response, current: &Place) -> Result<Option<Place>> {
         let Some(target) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
             return Ok(None);

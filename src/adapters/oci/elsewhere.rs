@@ -1,8 +1,7 @@
 //! Reading an image from where it is pulled, which may be another registry than its name says.
 //!
 //! A mirror is never the last place: if it lacks the image, sends wrong bytes or does not answer, the next place is
-//! asked
-//! after a short wait.
+//! asked after a short wait.
 
 use std::{
     collections::{HashMap, HashSet},

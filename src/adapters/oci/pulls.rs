@@ -1,6 +1,5 @@
 //! Where a name is pulled from (containers-registries.conf(5), "Remapping and mirroring registries"). This changes
-//! neither
-//! the image's name nor where it is pushed to.
+//! neither the image's name nor where it is pushed to.
 
 use super::registries::Entry;
 use crate::core::image::reference::{ImageRef, Name};

@@ -237,8 +237,7 @@ impl Oci {
     }
 
     /// The index under the fallback tag. It is read even if there is a referrers API: some registries got theirs later,
-    /// and
-    /// some proxies answer every request with an empty list.
+    /// and some proxies answer every request with an empty list.
     async fn by_fallback(&self, cx: &Context, name: &Name, digest: &Digest) -> Attachments {
         let mut all = Attachments::default();
         if let Err(error) = self.fallback(cx, name, digest, &mut all).await {

@@ -85,8 +85,7 @@ impl Realm {
     }
 
     /// The scopes to ask for: ours, and those that the registry names for this request if they ask for nothing more.
-    /// Registries
-    /// with tenants or behind another name grant only what they named.
+    /// Registries with tenants or behind another name grant only what they named.
     fn scopes(&self, ours: &[String]) -> Vec<String> {
         let mut wanted: Vec<String> = ours.to_vec();
         let actions: Vec<&str> = ours.iter().flat_map(|scope| actions_of(scope)).collect();

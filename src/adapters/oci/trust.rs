@@ -65,8 +65,7 @@ pub fn is_plain(host: &str) -> bool {
 }
 
 /// Like [`is_plain`], and true for a registry on this machine's own address that speaks only plain http, which engines
-/// use
-/// without asking. That is tried out only by a person's program, never by a steward.
+/// use without asking. That is tried out only by a person's program, never by a steward.
 fn is_plain_here(host: &str) -> bool {
     is_plain(host) || (Entry::of(&entries(), host).is_none() && tried::is_plain(host))
 }
@@ -113,8 +112,7 @@ mod tried {
     }
 
     /// Whether the registry answers TLS; tried once for each host. A server answers this greeting with an alert (RFC
-    /// 8446,
-    /// section 6).
+    /// 8446, section 6).
     pub(super) fn speaks_tls(host: &str) -> bool {
         let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
             host.to_owned()

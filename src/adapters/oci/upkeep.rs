@@ -1,8 +1,7 @@
 //! Tagging and removal (OCI distribution specification 1.1, "Content Management": deleting tags and manifests).
 //!
 //! A single tag is deleted as the specification says. Registries that delete by digest only (docker-registry before
-//! 3.0)
-//! would delete the image's other tags too: there, the tag is first moved to a placeholder, which is then deleted.
+//! 3.0) would delete the image's other tags too: there, the tag is first moved to a placeholder, which is then deleted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

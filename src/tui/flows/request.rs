@@ -56,8 +56,7 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
 }
 
 /// A list row whose tag was not known when the question was opened gets the tag of the selected row, if that is the
-/// same
-/// image and its tags have arrived meanwhile.
+/// same image and its tags have arrived meanwhile.
 fn tagged(state: &State, target: Target) -> Target {
     match (&target, state.catalog.target()) {
         (Target::Row { source, name, tag: None }, Some(Target::Row { source: now_at, name: now, tag: Some(tag) }))

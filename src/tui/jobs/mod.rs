@@ -1,6 +1,5 @@
 //! Carrying out effects. A newer read of the same kind replaces the older one; a write runs to its end unless the
-//! person
-//! cancels it.
+//! person cancels it.
 
 mod effects;
 mod images;

@@ -156,8 +156,7 @@ impl Jobs {
     }
 
     /// Sends [`Msg::News`] for each change of the store. With `always`, only if the store reports changes itself,
-    /// because
-    /// asking it again and again has a cost that only a shown screen is worth.
+    /// because asking it again and again has a cost that only a shown screen is worth.
     fn listen(&mut self, always: bool) {
         let portal = self.portal.clone();
         if always && !portal.requests.hears_changes() {

@@ -100,8 +100,7 @@ pub struct Theme {
 
 impl Theme {
     /// The theme of this name, from the user's folder, else a built-in one. One that cannot be read gives the default
-    /// theme
-    /// and a warning.
+    /// theme and a warning.
     pub fn load(name: &str, folder: Option<&Path>, depth: Depth) -> Self {
         let mut theme = Self { name: name.to_owned(), roles: BTreeMap::new(), depth, warnings: Vec::new() };
         let mistakes = theme.add(name, folder, 0);

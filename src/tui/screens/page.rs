@@ -14,14 +14,12 @@ use crate::tui::{
 ///
 /// A page knows its own state and the [`Model`] that it is given, but neither the stack of screens nor another screen.
 /// What it wants done it returns as data: an [`Effect`] is a read or write for the jobs, and [`Effect::Go`] is
-/// something
-/// outside of the page, like opening another screen, which `update` carries out. So each page can be tested alone, and
-/// does not need to know how other screens are opened.
+/// something outside of the page, like opening another screen, which `update` carries out. So each page can be tested
+/// alone, and does not need to know how other screens are opened.
 ///
 /// Only the topmost page is called, except for answers, which go to the topmost page of the kind that asked. Methods
 /// that take `&self` may be called any number of times between two messages; those that take `&mut self` are called
-/// once
-/// for something that happened. None may wait or read a clock: the time is in the model.
+/// once for something that happened. None may wait or read a clock: the time is in the model.
 pub trait Page {
     /// The scope of the key map for this screen, which is also the name of its section in key map files.
     fn scope(&self) -> &'static str;

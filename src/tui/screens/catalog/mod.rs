@@ -146,8 +146,7 @@ impl Catalog {
     }
 
     /// Asks all sources again if that was done more than five minutes ago. Called for each key, so that nothing is
-    /// asked
-    /// while the person is away, and the list is up to date when they return.
+    /// asked while the person is away, and the list is up to date when they return.
     pub fn refresh_old(&mut self, sources: &[SourceLine], now: i64) -> Vec<Effect> {
         match self.refreshed {
             Some(refreshed) if now - refreshed >= OLD => self.refresh(sources, now),
