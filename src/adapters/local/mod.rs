@@ -1,7 +1,7 @@
-//! Launching without any daemon: `bwrap`, else `unshare`, on an unpacked root file system.
+//! Launching without a daemon: `bwrap`, else `unshare`, on an unpacked root file system.
 //!
-//! A launch is a folder below the state folder: what to run, its log, its exit code. A small keeper
-//! process (`keep`) outlives Wharf, so a workload does too.
+//! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
+//! (`keep`) outlives Wharf, and so does the workload.
 
 mod below;
 mod calls;
@@ -33,21 +33,21 @@ use super::{
 };
 use crate::core::{base::error::Result, config::Config, image::model::Foreign, launch::plan::Workload};
 
-/// Which program makes the sandbox.
+/// The program that makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
-    /// Bubblewrap.
+    /// Bubblewrap's `bwrap`.
     Bwrap,
-    /// util-linux `unshare`.
+    /// `unshare` of util-linux.
     Unshare,
 }
 
 impl Runtime {
-    /// The best one on the path.
+    /// The best one in `PATH`; `None` if neither is there.
     pub fn find() -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
-        // One that is marked to run as root gives nobody rights over their own sandbox.
+        // A setuid `bwrap` gives ordinary users no rights over their own sandbox.
         let plain = |file: std::path::PathBuf| file.metadata().is_ok_and(|meta| meta.mode() & 0o4000 == 0);
         if exec::on_path("bwrap").is_some_and(plain) {
             Some(Self::Bwrap)
@@ -56,7 +56,7 @@ impl Runtime {
         }
     }
 
-    /// Its name.
+    /// The name of the program.
     pub fn word(self) -> &'static str {
         match self {
             Self::Bwrap => "bwrap",
@@ -65,7 +65,7 @@ impl Runtime {
     }
 }
 
-/// The inner calls of this backend, which come before everything else: they must stay small and quick. `None` is any other call.
+/// Carries out this backend's inner verbs, which must start quickly; `None` for all other command lines.
 pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
@@ -76,7 +76,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     }
 }
 
-/// The daemonless backend.
+/// The backend without a daemon.
 pub struct Local {
     runtime: Option<Runtime>,
     workloads: PathBuf,
@@ -85,7 +85,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
+    /// A backend that keeps unpacked images in `cache` and workloads in `state`.
     pub fn new(cache: &std::path::Path, state: &std::path::Path, runtime: Option<Runtime>) -> Self {
         Self {
             runtime,
@@ -96,41 +96,41 @@ impl Local {
     }
 }
 
-/// What is written down for a workload, and all the keeper needs.
+/// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Which program makes the sandbox.
+    /// The program that makes the sandbox.
     pub runtime: Runtime,
-    /// How it is called, in words of the plan; the keeper calls it with what is known by then.
+    /// Its command line as shown in the plan; the keeper adds what is known only then.
     pub argv: Vec<String>,
-    /// What the inside looks like.
+    /// What the sandbox looks like from the inside.
     pub inside: inside::Inside,
-    /// User and group as the image names them.
+    /// User and group as the image names them: `USER[:GROUP]`.
     pub user: Foreign,
-    /// Who that is, once the image is unpacked.
+    /// The numbers of the user, once the image is unpacked.
     pub who: Option<people::Who>,
-    /// Bytes of memory a single process may use; 0 for no limit.
+    /// Bytes of memory that each process may use; 0 for no limit.
     pub memory: u64,
-    /// Processors it may use; 0 for no limit.
+    /// Processors that it may use; 0 for no limit.
     pub processors: u64,
-    /// Processes it may add to those of its user; 0 for no limit.
+    /// Processes that it may have in addition to the user's others; 0 for no limit.
     pub processes: u64,
-    /// How it is listed.
+    /// The name in the list of workloads.
     pub name: String,
-    /// As named by the person.
+    /// The reference as the person named it.
     pub reference: String,
-    /// What was pinned.
+    /// The digest of the manifest that was launched.
     pub digest: String,
-    /// The launch's idempotency key.
+    /// The idempotency key of the launch.
     pub key: String,
-    /// Seconds since 1970.
+    /// When it was launched, in seconds since 1970.
     pub created: i64,
-    /// Where it runs.
+    /// The machine that it runs on.
     #[serde(default)]
     pub node: node::Node,
 }
 
-/// A sandbox that is listed.
+/// A workload that is kept in a folder.
 struct Kept {
     folder: PathBuf,
     spec: Spec,
@@ -139,10 +139,10 @@ struct Kept {
     stands: node::Stands,
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = false;
 
-/// The daemonless backend.
+/// Registers the backend.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let runtime = Runtime::find();
     parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));

@@ -168,7 +168,7 @@ pub struct Asking<'a> {
     pub reach: &'a Reach,
 }
 
-/// A new token.
+/// A token that was just issued.
 #[derive(Debug)]
 pub struct Fresh {
     /// The token to send with requests.

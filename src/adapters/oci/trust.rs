@@ -29,7 +29,7 @@ pub enum Manner {
     Tls,
     /// With TLS, without verifying the certificate, because a configuration says so.
     Unchecked,
-    /// With plain http.
+    /// With plain http, without encryption.
     Plain,
 }
 
