@@ -1,6 +1,6 @@
-//! What somebody attached to an image: reports of scans, lists of software, statements on vulnerabilities.
+//! The checker for reports that are attached to an image: scans, bills of materials, VEX statements.
 //!
-//! They are what the source says: nobody here has seen the packages. A report made here counts more.
+//! They are what the source says; a report that was made by a local scanner counts more.
 
 use std::sync::Arc;
 
@@ -29,20 +29,20 @@ use crate::core::{
     ports::{Checker, Supply},
 };
 
-/// No report is larger, nor are all of them together.
+/// Most bytes of a report, and of all reports together.
 const LIMIT: usize = 64 << 20;
 const LIMIT_OF_ALL: u64 = 256 << 20;
-/// How long what was attached counts before it is looked for again.
+/// How long what was found stays valid evidence, in seconds.
 const VALID: i64 = 3_600;
-/// What a record of this checker calls its tool.
+/// The tool name in this checker's records.
 const TOOL: &str = "attached";
 
-/// Looks for attached reports.
+/// The checker that looks for attached reports.
 pub struct Attachments {
     catalogues: Catalogues,
 }
 
-/// What was found: the newest scan, the longest list, all statements; each with its place.
+/// The newest scan, the longest bill of materials and the statements, each with its place.
 #[derive(Default)]
 struct Found {
     scan: Option<(Report, String)>,
@@ -79,7 +79,7 @@ impl Found {
     }
 }
 
-/// Whether a type may be that of a report, or of an artifact with one.
+/// Whether a media or artifact type may be that of a report.
 fn may_hold(kind: &str) -> bool {
     let words = [
         "sarif",
@@ -148,7 +148,7 @@ impl Checker for Attachments {
                 }
             }
         }
-        // That nothing is attached is known only where everything was read.
+        // That nothing is attached is known only if everything could be read.
         let nothing = found.scan.is_none() && found.software.is_none() && found.statements.is_none();
         if let Some(error) = unseen.into_iter().next().filter(|_| nothing) {
             return Err(error);
@@ -160,7 +160,7 @@ impl Checker for Attachments {
         let mut records = Vec::new();
         if let Some((report, place)) = found.scan {
             let tool = report.tool.clone();
-            // A scanner's own report lists what it has seen.
+            // A scanner's own report also lists the packages that it has seen.
             records.extend(report.packages.clone().outcome(&tool).map(|outcome| record(&tool, outcome, place.clone())));
             records.push(record(&tool, report.outcome(self.catalogues.get()), place));
         }
@@ -176,7 +176,7 @@ impl Checker for Attachments {
     }
 }
 
-/// The checker.
+/// Registers the checker. An unusable catalogue of exploited vulnerabilities becomes a finding.
 pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let lists = &config.policy.scan.exploited_lists;
     for path in lists {

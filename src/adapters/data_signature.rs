@@ -1,7 +1,7 @@
-//! Signatures over the data of disk images, as Glance keeps them in four properties (`img_signature*`). Until the data
-//! itself was read and hashed here they are a claim: the cloud checks them at upload only, and at boot only sometimes.
+//! Signatures over the data of disk images, which Glance keeps in four properties (`img_signature*`). Until the data
+//! has been read and hashed here they are only a claim: clouds verify them at upload, and only sometimes at boot.
 //!
-//! From OpenStack's "Image signature verification" (Glance and Nova documentation, library `cursive`).
+//! Follows OpenStack's "Image signature verification" (Glance and Nova documentation, library `cursive`).
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -45,22 +45,22 @@ use crate::core::{
     request::statement::Payload,
 };
 
-/// How long a claim counts, and how long what was checked over the data itself.
+/// How long a claim, and a signature that was verified over the data, stay valid evidence, in seconds.
 const CLAIM: i64 = 3_600;
 const CHECKED: i64 = 30 * 86_400;
 
-/// The checker of such signatures.
+/// The checker for signatures of disk images.
 pub struct Glance {
     authorities: Vec<PathBuf>,
     certificates: Vec<NamedCertificate>,
-    /// Keys of those who may admit images.
+    /// The keys that may admit images.
     keys: Keys,
 }
 
-/// State, signer, reason.
+/// The state of the signature, the signer, and the reason.
 type Found = (Signature, String, String);
 
-/// The hash that a property names.
+/// The hash that a property names; `None` if it is not supported.
 fn hash_of(name: &str) -> Option<&'static Algorithm> {
     match name {
         "SHA-224" => Some(&digest::SHA224),
@@ -71,7 +71,7 @@ fn hash_of(name: &str) -> Option<&'static Algorithm> {
     }
 }
 
-/// The way to verify an ECDSA key type with a hash.
+/// How to verify an ECDSA key type with a hash; `None` if it is not supported.
 fn curve_of(key_type: &str, hash: &str) -> Option<&'static dyn VerificationAlgorithm> {
     match (key_type, hash) {
         ("ECC_SECP384R1", "SHA-256") => Some(&signature::ECDSA_P384_SHA256_ASN1),
@@ -85,13 +85,13 @@ fn curve_of(key_type: &str, hash: &str) -> Option<&'static dyn VerificationAlgor
     }
 }
 
-/// Whether these properties are of a kind that can be verified here.
+/// Whether signatures with these properties can be verified here.
 fn is_understood(claim: &DataSignature) -> bool {
     hash_of(&claim.hash).is_some() && (claim.key_type == "RSA-PSS" || curve_of(&claim.key_type, &claim.hash).is_some())
 }
 
-/// Whether a key made the signature over data of this hash. Glance signs with the longest salt that fits, which the
-/// TLS library's own check refuses: so the salt's length is read from the signature.
+/// Whether the key has signed data with this hash. Glance uses the longest salt that fits, which the TLS library does
+/// not accept: so the length of the salt is taken from the signature.
 fn fits(claim: &DataSignature, spki: &[u8], hashed: &digest::Digest) -> bool {
     let Ok(bytes) = STANDARD.decode(claim.signature.trim()) else { return false };
     if let Some(curve) = curve_of(&claim.key_type, &claim.hash) {
@@ -121,7 +121,7 @@ fn read_all(path: &std::path::Path) -> Result<Vec<Read>> {
 }
 
 impl Glance {
-    /// The certificate that a claim names, if it is trusted; else what is to be said.
+    /// The certificate that a claim names, if it is trusted; else the result to record.
     fn certificate(&self, claim: &DataSignature, now: i64) -> std::result::Result<Read, Found> {
         let none = |state, reason: String| (state, String::new(), reason);
         if !is_understood(claim) {
@@ -158,7 +158,7 @@ impl Glance {
         }
     }
 
-    /// What a statement says that admits an image; nothing where there is none by a key of the policy over these bytes.
+    /// The evidence in a statement that admits the image; empty if no key of the policy has signed it.
     fn stated(&self, image: &Image) -> Vec<Record> {
         let (Some(statement), Some(pinned)) = (&image.statement, &image.pinned) else { return Vec::new() };
         let signature = STANDARD.decode(statement.signature.trim()).unwrap_or_default();
@@ -176,7 +176,7 @@ impl Glance {
             {
                 return record(Signature::TakenBack, &clean::short(&reason, 200));
             }
-            // A container's signature admits no disk, whoever made it.
+            // A container's signature admits no disk image, whoever made it.
             _ => return record(Signature::Untrusted, "its statement is none that admits a disk image"),
         };
         if digest != pinned.digest.as_str() {
@@ -205,7 +205,7 @@ impl Glance {
     }
 }
 
-/// The tool's name in records: of the properties alone, and of the data.
+/// The tool names in records: for the properties alone, and for the data.
 const TOOL: &str = "glance";
 const DATA_TOOL: &str = "glance-data";
 
@@ -230,7 +230,7 @@ impl Checker for Glance {
             return Ok(stated);
         }
         let Some(claim) = &image.signed else {
-            // Of disk images in clouds nobody else looks for a signature.
+            // No other checker looks for signatures of disk images in clouds.
             let is_cloud = matches!(image.reference, ImageRef::Glance { .. });
             let none = (Signature::NoneFound, String::new(), "it has no img_signature properties".to_owned());
             return Ok(self.record(image, none, TOOL, CLAIM).filter(|_| is_cloud).into_iter().collect());
@@ -278,7 +278,7 @@ impl Checker for Glance {
     }
 }
 
-/// The checker.
+/// Registers the checker. An unusable certificate becomes a finding.
 pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let rules = &config.policy.signature;
     for path in rules.authorities.iter().chain(rules.certificate.iter().map(|named| &named.file)) {

@@ -1,7 +1,7 @@
-//! Docker Hub's search. Hub has no catalog of repositories: it answers searches only.
+//! Docker Hub's search. Hub does not list its repositories: it only answers searches.
 //!
-//! From its published interface (`GET /v2/search/repositories/`). Images themselves are read
-//! from the registry behind it, which the given source serves.
+//! Uses the published API (`GET /v2/search/repositories/`). Images are read through the registry of Docker Hub, which
+//! the given source serves.
 
 use std::sync::Arc;
 
@@ -25,9 +25,9 @@ use crate::core::{
     ports::{Catalog, Extent, Listing, SignInServer},
 };
 
-/// Where Hub answers searches.
+/// The address at which Docker Hub answers searches.
 pub const ADDRESS: &str = "https://hub.docker.com/";
-/// Results of one search; more are found by a narrower one.
+/// Results of a search; narrower searches find others.
 const PAGE: u32 = 50;
 
 struct Hub {
@@ -51,11 +51,11 @@ struct Found {
     star_count: u64,
     pull_count: u64,
     is_official: bool,
-    /// `verified_publisher`, `open_source`, … where the newer interface gives it.
+    /// Who publishes the image, like `verified_publisher` or `open_source`; only the newer API says it.
     badge: Option<String>,
 }
 
-/// Hub's search in front of `registry`, which serves `docker.io`.
+/// Docker Hub's search as a source, whose images are read through `registry`.
 pub fn source(name: &str, address: &str, origin: &str, registry: Source, reach: Reach) -> Result<Source> {
     let server = Server::at(address, Tls::default(), reach, &format!("source '{name}'"))?;
     let content = registry.content.clone();
@@ -94,7 +94,7 @@ impl Catalog for Hub {
                 http::json(response, &what).await
             })
             .await?;
-        // One page is all that a search gives; more is found by more words.
+        // A search returns one page only.
         let rows = answer.results.into_iter().take(PAGE as usize).filter_map(row).collect();
         let _ = pages.send(rows).await;
         Ok(Extent::Whole)
@@ -149,10 +149,10 @@ fn row(found: Found) -> Option<Row> {
     Some(Row { name, publisher, note, ..Row::default() })
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// Docker Hub: as configured, or built in.
+/// Registers Docker Hub: as configured, else the built-in one.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let built_in = || {
         vec![SourceConfig {

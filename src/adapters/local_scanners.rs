@@ -1,10 +1,10 @@
-//! Scans by `trivy`, or by `grype` where only that is installed: known vulnerabilities of the packages in an image.
+//! Scans by `trivy`, or by `grype` if only that is installed: known vulnerabilities of the packages in an image.
 //!
-//! What they find must not depend on who asks, nor where: they work in an empty folder of their own, which is their home
-//! too, with settings of ours (`Scanner::arguments`) and an environment of the few variables that say where
-//! their database is and how the network is reached (`PASSED`). A `.trivyignore`, a `trivy.yaml`, `TRIVY_SEVERITY` and
-//! all that hides findings is not seen by them. The account for the registry is in a Docker configuration in that folder,
-//! which names this registry alone: a scanner that fetches its database elsewhere has nothing to send there.
+//! Results must not depend on the person or folder: scanners run in an empty folder, which is also their home, with
+//! Wharf's settings (`Scanner::arguments`) and an environment of the few variables that say where their database is and
+//! how to reach the network (`PASSED`). A `.trivyignore`, a `trivy.yaml`, `TRIVY_SEVERITY` and everything else that
+//! hides findings is not seen by them. The registry's account is in a Docker configuration in that folder, which names
+//! this registry only: so a scanner sends it to no other server.
 
 use std::{
     collections::BTreeSet,
@@ -40,15 +40,15 @@ use crate::core::{
     ports::{Checker, Supply, checker::Ready},
 };
 
-/// A scan fetches the image, and perhaps a database before that.
+/// How long a scan may take: it fetches the image, and perhaps its database.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The longest report that is read.
+/// Longest report that is read, in bytes.
 const LIMIT: usize = 256 << 20;
-/// How long a scan counts before another is made.
+/// How long a scan stays valid evidence, in seconds.
 const VALID: i64 = 86_400;
 
-/// Variables that a scanner is given as they are: where its database is, that it stays off the network, and how the
-/// network is reached. None of them hides a finding.
+/// The variables that are passed to a scanner: where its database is, whether it stays offline, and how to reach the
+/// network. None of them hides findings.
 const PASSED: &[&str] = &[
     "TRIVY_CACHE_DIR",
     "TRIVY_DB_REPOSITORY",
@@ -73,28 +73,28 @@ const PASSED: &[&str] = &[
     "SSL_CERT_FILE",
     "TMPDIR",
 ];
-/// Where a scanner finds programs that it calls itself.
+/// The `PATH` for programs that a scanner calls.
 const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Which scanner.
+/// The kind of scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Make {
     Trivy,
     Grype,
 }
 
-/// A scanner.
+/// A scanner that is installed on this machine.
 pub struct Scanner {
     make: Make,
     program: PathBuf,
-    /// Registries that a person configured with plain http.
+    /// The registries that are configured with plain http.
     plain: BTreeSet<String>,
     catalogues: Catalogues,
-    /// The trivy server that the policy names; empty without one.
+    /// The trivy server that the policy names; empty if it names none.
     server: String,
-    /// Where its folders are made.
+    /// The folder in which the scanner's working folders are created.
     cache_dir: PathBuf,
-    /// What it said of itself, and the stamp of its database then.
+    /// What trivy said about itself, and the time stamp of its database then.
     known: tokio::sync::Mutex<Option<(u128, About)>>,
 }
 
@@ -112,28 +112,28 @@ struct Database {
     updated_at: String,
 }
 
-/// What grype says of its database.
+/// grype's answer about its database.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Status {
     built: String,
 }
 
-/// A folder of the person's cache, where neither a variable of the scanner's own nor `XDG_CACHE_HOME` names another.
+/// A scanner's cache folder: as its own variable says, else below `XDG_CACHE_HOME` or the home folder.
 fn cache_of(variable: &str, name: &str) -> Option<PathBuf> {
     let named = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
     named(variable).or_else(|| cache().map(|cache| cache.join(name)))
 }
 
-/// When trivy's database was written, in milliseconds since 1970; `None` where it is not found.
+/// When trivy's database was written, in milliseconds since 1970; `None` if it is not found.
 fn stamp() -> Option<u128> {
     let cache = cache_of("TRIVY_CACHE_DIR", "trivy")?;
     let changed = std::fs::metadata(cache.join("db/trivy.db")).ok()?.modified().ok()?;
     Some(changed.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis())
 }
 
-/// The folder that a scanner works in: nobody else's, empty but for its settings, and gone with it.
+/// The folder that a scanner works in: empty but for its settings, and removed when dropped.
 struct Room(PathBuf);
 
 impl Room {
@@ -178,7 +178,8 @@ impl Make {
 }
 
 impl Scanner {
-    /// trivy's version and the date of its database; grype's report has both. Asked again when the database changes.
+    /// trivy's version and the date of its database, asked again when the database has changed. grype's reports have
+    /// both.
     async fn about(&self) -> About {
         if self.make == Make::Grype {
             return About::default();
@@ -209,7 +210,7 @@ impl Scanner {
         let said = exec::run_at(&argv, Some(&environment), Some(&room.0), b"", 1 << 20, patience).await?;
         match self.make {
             Make::Trivy => serde_json::from_slice(&said.stdout).during(what),
-            // Without a database it fails and says so.
+            // Without a database grype fails and says so.
             Make::Grype => {
                 let status: Status = serde_json::from_slice(&said.stdout).unwrap_or_default();
                 let database = Some(Database { updated_at: status.built }).filter(|one| !one.updated_at.is_empty());
@@ -218,7 +219,7 @@ impl Scanner {
         }
     }
 
-    /// Its whole command line: what it looks for and how it answers is said here, so that no setting of a person's does.
+    /// The whole command line, which sets everything that a person's configuration could change.
     fn arguments(&self, target: &str, plain: bool, room: &Room) -> Vec<String> {
         let (settings, ignored) = (room.path("settings.yaml"), room.path("ignored"));
         let words: &[&str] = match self.make {
@@ -258,7 +259,7 @@ impl Scanner {
         argv
     }
 
-    /// All that it finds in its environment.
+    /// The whole environment, as `NAME=value`.
     fn environment(&self, room: &Room) -> Vec<String> {
         let passed = PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         let mut environment: Vec<(String, String)> = passed.collect();
@@ -270,13 +271,13 @@ impl Scanner {
         set("PATH", SEARCHED.to_owned());
         set("HOME", home.clone());
         set("DOCKER_CONFIG", home);
-        // Its database is the person's, though its home is not.
+        // The database is in the person's cache, although the home folder is not theirs.
         for (variable, name) in [("TRIVY_CACHE_DIR", "trivy"), ("GRYPE_DB_CACHE_DIR", "grype/db")] {
             if let Some(cache) = cache_of(variable, name) {
                 set(variable, cache.display().to_string());
             }
         }
-        // Its token is for the server that the policy names, and is readable on the way to no other.
+        // The token is for the server that the policy names, and sent only where it cannot be read on the way.
         let private = self.server.starts_with("https://") || self.server.starts_with("http://127.0.0.1:");
         if let Some(token) = std::env::var("TRIVY_TOKEN").ok().filter(|_| private) {
             set("TRIVY_TOKEN", token);
@@ -284,7 +285,7 @@ impl Scanner {
         environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
-    /// Leaves the account where the scanner looks for one of this registry.
+    /// Writes the registry's account to the Docker configuration in the working folder.
     fn leave_account(&self, host: &str, supply: &Supply, room: &Room, what: &str) -> Result<()> {
         let Some(known) = &supply.credentials else { return Ok(()) };
         let pair = if known.identity_token { String::new() } else { known.secret.reveal().to_owned() };
@@ -293,7 +294,7 @@ impl Scanner {
         if known.identity_token {
             entry["identitytoken"] = known.secret.reveal().into();
         }
-        // Docker's own name for its hub.
+        // Docker's own name for Docker Hub.
         let key = if host == DOCKER_HUB { "https://index.docker.io/v1/" } else { host };
         let mut auths = serde_json::Map::new();
         auths.insert(key.to_owned(), entry);
@@ -335,7 +336,7 @@ impl Checker for Scanner {
     }
 
     async fn data(&self) -> Option<String> {
-        // Its own date, and that of the file: a database that was exchanged may keep the date.
+        // The database's own date and that of its file: a database that was replaced may have the same date.
         let about = self.about().await;
         let updated = about.database.map(|database| database.updated_at)?;
         Some(format!("{updated}/{}", stamp().unwrap_or(0)))
@@ -350,7 +351,7 @@ impl Checker for Scanner {
         let ImageRef::Oci(name) = &pinned.reference else { return Ok(Vec::new()) };
         let what = format!("scan {}", pinned.reference);
         let make = self.make.word();
-        // By the platform's own digest: what is scanned is what would be launched.
+        // By the digest of the platform's manifest: what is scanned is what would be launched.
         let target = format!("{}/{}@{}", name.host, name.repository, pinned.manifest);
         let plain = self.plain.contains(&name.host);
         let room = Room::new(&self.cache_dir, &what)?;
@@ -392,7 +393,7 @@ impl Checker for Scanner {
         };
         let software = match self.make {
             Make::Trivy => report.packages.clone().outcome(&tool),
-            // It lists only what it found something in.
+            // grype lists only packages with findings.
             Make::Grype => None,
         };
         let seen = match self.make {
@@ -406,7 +407,7 @@ impl Checker for Scanner {
     }
 }
 
-/// The scanner, where one is installed that nobody else may change.
+/// Registers the scanner that is installed, unless other users could change it.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut unfit = None;
     let mut fit = |program: &PathBuf| match exec::changed_by_others(program) {

@@ -1,6 +1,6 @@
-//! Scans that a server beside a registry has made: Quay's own, and Clair's (version 4), for sources that name one.
+//! Scans by a server beside a registry: Quay's own, and Clair (version 4), for sources that name one.
 //!
-//! They are what the source says: nobody here has seen the packages.
+//! They are what the source says; a report that was made by a local scanner counts more.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,17 +32,17 @@ use crate::core::{
     ports::{Checker, Supply},
 };
 
-/// No report is larger.
+/// Longest report that is read, in bytes.
 const LIMIT: usize = 256 << 20;
-/// How long what a server says counts, and how long a scan that is under way.
+/// How long a result, and a scan that is still running, stay valid evidence, in seconds.
 const VALID: i64 = 3_600;
 const SOON: i64 = 20;
-/// What records of this checker call their tool.
+/// The tool name in this checker's records.
 const TOOL: &str = "served";
-/// A source's word for the scanner of Quay itself.
+/// The word by which a source names Quay's own scanner.
 const QUAY: &str = "quay";
 
-/// Which server, where.
+/// The kind of scanner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scanner {
     Quay,
@@ -54,20 +54,20 @@ struct Server {
     http: Http,
 }
 
-/// Asks such servers.
+/// The checker that asks these servers.
 pub struct Served {
-    /// By the host of their registry.
+    /// The servers by the host of their registry.
     servers: BTreeMap<String, Server>,
     catalogues: Catalogues,
 }
 
-/// What a server says.
+/// The answer of a server.
 enum Answer {
-    /// It does not know the image.
+    /// The server does not know the image.
     Nothing,
-    /// How it stands.
+    /// The state of a scan that is not done.
     Stands(Scan),
-    /// What was found.
+    /// The report of a scan.
     Found(Report),
 }
 
@@ -146,7 +146,7 @@ impl Checker for Served {
             Answer::Nothing => Vec::new(),
             Answer::Stands(state) => vec![record(Outcome::stands(state), SOON)],
             Answer::Found(mut report) => {
-                // These servers match what they have indexed against what is known today.
+                // These servers compare what they have indexed with the vulnerabilities known today.
                 report.scanned = report.scanned.or(Some(now));
                 let software = report.packages.clone().outcome(tool);
                 let scan = record(report.outcome(self.catalogues.get()), VALID);
@@ -156,7 +156,7 @@ impl Checker for Served {
     }
 }
 
-/// The checker, where a source names a scanner; `quay.io` has one.
+/// Registers the checker for sources that name a scanner, and for `quay.io`.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     let public = SourceConfig { url: "https://quay.io".into(), scanner: QUAY.into(), ..SourceConfig::default() };

@@ -1,5 +1,5 @@
-//! Signatures in SIF files: verified by `apptainer` where it is installed, else by `gpg` with the hashes that are
-//! signed compared here; else they are only said to be there.
+//! The checker for signatures in SIF files. They are verified by `apptainer` if it is installed, else by `gpg`, with
+//! the signed hashes compared here; without both it is only said that there are signatures.
 
 use std::{
     collections::BTreeMap,
@@ -37,22 +37,22 @@ use crate::core::{
     ports::{Checker, Supply},
 };
 
-/// A large file takes a while to hash.
+/// Hashing a large file takes a while.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How long what was found counts.
+/// How long a result stays valid evidence, in seconds.
 const VALID: i64 = 86_400;
-/// What records of this checker call their tool.
+/// The tool name in this checker's records.
 const TOOL: &str = "sif";
 
-/// The checker of SIF files.
+/// The checker for SIF files.
 pub struct Sif {
     apptainer: Option<PathBuf>,
     gpg: Option<PathBuf>,
-    /// Fingerprints of keys that are trusted, in capital letters.
+    /// The fingerprints of the trusted keys, in capital letters.
     trusted: Vec<String>,
 }
 
-/// State, signer, reason.
+/// The state of the signature, the signer, and the reason.
 type Found = (Signature, String, String);
 
 /// What is signed (SIF integrity, version 1), as far as it is compared here.
@@ -69,14 +69,14 @@ struct SignedObject {
     object_digest: String,
 }
 
-/// What is between the lines of a clear-signed message.
+/// The text of a clear-signed message.
 fn message(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("-----BEGIN PGP SIGNED MESSAGE-----")?;
     let (body, _) = rest.split_once("-----BEGIN PGP SIGNATURE-----")?;
     body.split_once("\n\n").map(|(_, body)| body.trim())
 }
 
-/// What gpg's status lines say: the state, and the fingerprint of the key.
+/// The state and the key's fingerprint in gpg's status lines.
 fn judged(status: &str, trusted: &[String]) -> (Signature, String) {
     let line = |word: &str| {
         let mut lines = status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] "));
@@ -86,7 +86,7 @@ fn judged(status: &str, trusted: &[String]) -> (Signature, String) {
         return (Signature::Invalid, String::new());
     }
     let valid = line("VALIDSIG").unwrap_or_default();
-    // The primary key's fingerprint stands last.
+    // The fingerprint of the primary key comes last.
     let fingerprint = valid.split(' ').next_back().unwrap_or("").to_owned();
     if fingerprint.is_empty() {
         return (Signature::NoKey, line("NO_PUBKEY").unwrap_or_default());
@@ -99,7 +99,7 @@ fn judged(status: &str, trusted: &[String]) -> (Signature, String) {
 }
 
 impl Sif {
-    /// By gpg: the signature over the hashes, then the hashes over the objects.
+    /// Verifies with gpg: the signature over the hashes, then the hashes of the objects.
     async fn by_gpg(&self, gpg: &Path, path: &Path) -> Result<Found> {
         let what = format!("verify {}", path.display());
         let file = path.to_owned();
@@ -180,7 +180,7 @@ impl Sif {
     }
 }
 
-/// Why an object is not the one that was signed.
+/// Why an object is not the one that was signed; `None` if all are.
 fn misfit(path: &Path, members: &[format::Object], wanted_by_id: &BTreeMap<u32, String>) -> Result<Option<String>> {
     use std::io::{Read, Seek, SeekFrom};
     let what = format!("hash {}", path.display());
@@ -238,7 +238,7 @@ impl Checker for Sif {
     }
 }
 
-/// The checker.
+/// Registers the checker, with `apptainer` and `gpg` if they are installed.
 pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let apptainer = exec::on_path("apptainer").or_else(|| exec::on_path("singularity"));
     let trusted = config.policy.signature.pgp.iter().map(|key| key.replace(' ', "").to_ascii_uppercase()).collect();

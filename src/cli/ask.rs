@@ -1,4 +1,4 @@
-//! Asking the person at the terminal.
+//! Asking the person questions at the terminal.
 
 use std::{
     io::{BufRead, IsTerminal, Read, Write},
@@ -18,20 +18,20 @@ use crate::core::{
     ports::{Asker, Question, QuestionKind},
 };
 
-/// Asks on standard error and reads standard input; a secret is not shown.
+/// Asks on standard error and reads answers from standard input; a secret is not shown while it is typed.
 pub struct Terminal;
 
-/// Whoever can be asked: the terminal if there is one, else nobody.
+/// The terminal if there is one; else [`Nobody`], with which every question fails.
 pub fn asker() -> Arc<dyn Asker> {
     if is_there() { Arc::new(Terminal) } else { Arc::new(Nobody) }
 }
 
-/// Whether somebody sits at the other end.
+/// Whether a person can be asked: standard input and standard error are terminals.
 pub fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// A secret from a pipe: everything that comes, without the line's end.
+/// Reads a secret from standard input to its end, without line ends after it. `what` is the action, for the error.
 pub fn piped(what: &str) -> Result<Secret> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).during(what)?;

@@ -1,4 +1,5 @@
-//! `wharf audit`: what was done here, and whether the record of it is whole; for those who may, what was done at the site.
+//! `wharf audit`: what was done here and whether the record of it is complete; for approvers, what was done at the
+//! site.
 
 use super::output;
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     },
 };
 
-/// Lists the entries, the newest last, or says whether the chain is whole.
+/// Lists the entries, newest last; exports or verifies them if that was asked for.
 pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     if args.site {
         return site(portal, args.limit, json).await;
@@ -71,7 +72,7 @@ fn list(reading: &audit::Reading) -> Result<()> {
     output::table(&HEAD, &rows)
 }
 
-/// Whether the file is whole by itself, and by what the store has seen of it.
+/// Verifies the chain of hashes in the file, and compares it with what the store has seen of it.
 async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
     let reading = audit::read(written);
     reading.whole()?;
@@ -113,11 +114,12 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
         return Err(Error::new(Kind::Integrity, "verify the audit", faults.join("; "))
             .hint("who may read everybody's sees what the store has: wharf audit --site"));
     }
-    // A store that cannot be there (a file on a network's file system) is none; one that is away was not looked at.
+    // A store that cannot exist (a file on a network's file system) was not needed; one that does not answer was not
+    // asked.
     Ok(unasked.filter(|error| error.kind != Kind::Unsupported).map_or(0, |error| error.kind.exit_code()))
 }
 
-/// What was decided, admitted and done at the site, and how everybody's chains stand.
+/// Lists what was decided, admitted and done at the site, and whether each person's chain is complete.
 async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
     let (seen, decided) = portal.journal.of_site(limit).await?;
     let chains = witness::summaries(&seen.iter().rev().cloned().collect::<Vec<_>>());
@@ -168,7 +170,7 @@ fn decision(it: &Decided) -> (i64, Vec<String>) {
     )
 }
 
-/// An entry that the store was told of: when and by whom by the store's own knowledge.
+/// An entry that the store was told of, with the time and person that the store itself recorded.
 fn done(seen: &Witnessed) -> Option<(i64, Vec<String>)> {
     let entry = Entry { who: one_line(&seen.person), ..seen.entry()? };
     Some((seen.at, cells(&text::timestamp(seen.at), &entry)))

@@ -1,4 +1,4 @@
-//! `wharf copy`, `pull` and `push`.
+//! `wharf copy`, `wharf pull` and `wharf push`.
 
 use super::output;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The options of a copy.
+/// The options of a copy; a platform that cannot be parsed is a usage error.
 pub fn options(copy_options: &CopyOptions) -> Result<Options> {
     let platforms = copy_options.platform.iter().map(|platform| platform.parse()).collect::<Result<Vec<_>>>()?;
     Ok(Options {
@@ -22,12 +22,12 @@ pub fn options(copy_options: &CopyOptions) -> Result<Options> {
     })
 }
 
-/// A path as reference; what has a scheme already stays.
+/// A path as a `file:` reference; a text with a scheme stays as it is.
 pub fn file_reference(file: &str) -> String {
     if file.starts_with("file:") || file.contains("://") { file.to_owned() } else { format!("file:{file}") }
 }
 
-/// Copies an image to a file or folder.
+/// Copies an image to a file or folder; without a name for it, the image's own name is used.
 pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
     let reference = portal.named(&args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
@@ -36,7 +36,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
         None => reference.title().split(':').next().unwrap_or("image").to_owned(),
     };
     let mut to = file_reference(&file);
-    // A disk image is one file, without versions in it.
+    // A disk image is a single file, without tags in it.
     let is_disk = matches!(reference, ImageRef::Glance { .. });
     if !is_disk && to.parse::<ImageRef>()?.tag().is_none() {
         to = format!("{to}:{tag}");
@@ -44,7 +44,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
     copy(portal, &reference.to_string(), &to, &args.options, json).await
 }
 
-/// Copies an image between any two places.
+/// Copies an image between two places. A source on the web is fetched by the cloud that it is copied to.
 pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
     if is_on_the_web(from) {

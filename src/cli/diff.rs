@@ -1,4 +1,4 @@
-//! `wharf diff`: what is different between two images.
+//! `wharf diff`: the differences between two images.
 
 use super::output;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     core::{base::error::Result, portal::Portal},
 };
 
-/// Compares two images. A second one that begins with a colon is another tag of the first.
+/// Compares two images. A second reference that begins with a colon is another tag of the first image.
 pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
     let before = portal.named(&args.before).await?;
     let after = match args.after.strip_prefix(':') {

@@ -1,4 +1,4 @@
-//! `wharf doctor`: how everything is that Wharf leans on, a line each.
+//! `wharf doctor`: the state of everything that Wharf needs, one line each.
 
 use std::io::IsTerminal;
 
@@ -14,7 +14,7 @@ use crate::core::{
     },
 };
 
-/// Says what was found, what does not work, why, and what to do; fails where something is red.
+/// Says what was found, what does not work, why, and what to do. The exit code is not 0 if anything does not work.
 pub async fn run(portal: &Portal, json: bool) -> Result<u8> {
     let findings = portal.doctor().await;
     if json {
@@ -27,7 +27,7 @@ pub async fn run(portal: &Portal, json: bool) -> Result<u8> {
     Ok(if red { Kind::Failed.exit_code() } else { 0 })
 }
 
-/// Colours are for people: not for pipes, and not where somebody wants none (no-color.org).
+/// Colours are used only on a terminal, and not with `NO_COLOR` (no-color.org) or a `dumb` terminal.
 fn is_coloured() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -1,4 +1,4 @@
-//! `wharf images`.
+//! `wharf images`: the list of images.
 
 use std::{
     collections::HashMap,
@@ -52,13 +52,13 @@ struct Line<'a> {
     standing: Option<Standing>,
 }
 
-/// Rows that are looked at to say how they stand: so many, and so long; more and longer where the filter asks for it.
+/// How many rows are looked up for their badge, and for how long in all. More and longer if the filter asks for badges.
 const GLANCE: (usize, Duration) = (50, Duration::from_secs(3));
 const LOOK: (usize, Duration) = (1000, Duration::from_secs(60));
-/// Rows that are looked at side by side.
+/// How many rows are looked up at the same time.
 const LOOKS: usize = 16;
 
-/// Lists what fits, best match first. A source that fails is a remark; only if all fail is it an error.
+/// Lists the images that fit, the best match first. A source that fails is a remark; if all fail it is an error.
 pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     let mut words = args.query.join(" ");
     if let Some(kind) = &args.kind {
@@ -112,7 +112,7 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
         });
     }
     print(&lines, json)?;
-    // A list that is not complete is no success, though others are.
+    // An incomplete list is not a success, even if other sources are complete.
     let cut = failed.iter().find(|(name, _)| sets.iter().any(|(known, _)| known == name));
     match (cut, failed.first()) {
         (Some((_, error)), _) => Ok(error.kind.exit_code()),
@@ -154,12 +154,12 @@ fn print(lines: &[Line<'_>], json: bool) -> Result<()> {
     output::table(&head, &rows)
 }
 
-/// A badge in a column; what nobody looked at says nothing.
+/// A badge in a column; `–` if nothing is known.
 fn cell(standing: Option<Standing>, part: fn(Standing) -> Badge) -> String {
     standing.map(part).map_or_else(|| "–".to_owned(), |badge| format!("{} {}", badge.sign, badge.word))
 }
 
-/// How rows stand, by what is quick to find. A row that is not known in time stands for nothing.
+/// The badges of rows, from what can be found out quickly. Rows whose badge is not known in time have none.
 async fn standings(
     portal: &Portal,
     cx: &Context,
@@ -209,7 +209,7 @@ async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
 async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) -> (Sets, Vec<(String, Error)>) {
     let asked: Vec<_> = wanted
         .into_iter()
-        // A place that only searches has nothing to say without words.
+        // A source that can only be searched has nothing to list without words.
         .filter(|source| source.catalog.listing() != Listing::SearchOnly || !words.is_empty())
         .flat_map(|source| {
             let searched = match source.catalog.listing() {

@@ -1,4 +1,4 @@
-//! `wharf inbox`: what concerns this person.
+//! `wharf inbox`: the person's notices and offers.
 
 use super::output;
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     },
 };
 
-/// Notices that are shown.
+/// At most this many notices are listed.
 const SHOWN: i64 = 200;
 
-/// Lists notices, the newest first, and offers beside them.
+/// Lists the notices, newest first, and the offers that wait for an answer.
 pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
     let mut notices = portal.inbox.notices(SHOWN).await?;
     notices.retain(|notice| !args.unread || !notice.seen);

@@ -1,4 +1,4 @@
-//! `wharf key`: keys to sign with.
+//! `wharf key`: keys for signing.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Makes, brings, shows or forgets a key.
+/// Creates, imports, shows or forgets a key.
 pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     match &args.verb {
         KeyVerb::New { name, curve, passphrase } => {
@@ -31,7 +31,7 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
             if json {
                 output::json(&half)?;
             } else {
-                // Alone on standard output, so that it can be sent to a file.
+                // Nothing else is printed on standard output, so that it can be redirected to a file.
                 output::text(half.public.trim_end())?;
             }
         }
@@ -47,7 +47,7 @@ pub async fn run(portal: &Portal, args: &Key, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// What was made, and what comes next.
+/// Says which key was created or imported, and what to do next.
 fn said(half: &PublicHalf, made: Option<Curve>, locked: bool, json: bool) -> Result<()> {
     if json {
         return output::json(half);

@@ -1,4 +1,4 @@
-//! `wharf launch`.
+//! `wharf launch`: launches an image.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// Plans, and unless `--plan` was said, carries the plan out.
+/// Makes a plan and, without `--plan`, carries it out.
 pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let platform = args.platform.as_deref().map(str::parse::<Platform>).transpose()?;
     let cx = Context::default();
@@ -71,7 +71,8 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// What a link is pinned to: for the platform that was said, else the one that the sender looked at.
+/// The image that a link pins, for the given platform, else for the one that the sender looked at. Fails if the link
+/// has expired.
 async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<Platform>) -> Result<Image> {
     if link.is_expired(text::now()) {
         let until = link.until.map(text::timestamp).unwrap_or_default();
@@ -86,9 +87,9 @@ async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<
     Ok(opened.image)
 }
 
-/// A plan of the first backend that is there and can.
+/// The plan of the first backend that answers and takes the image.
 async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
-    // Says why, when none accepts the image at all.
+    // Fails with the reason if no backend takes the image.
     portal.launcher(None, Some(image))?;
     let mut gone = None;
     for backend in portal.backends_for(image) {

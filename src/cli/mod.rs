@@ -1,4 +1,4 @@
-//! The command line: one file for every group of verbs, all on the same `Portal` as the screens.
+//! The command line: one file for each group of verbs, all on the same `Portal` as the screens.
 
 mod ask;
 mod audit;
@@ -40,7 +40,7 @@ use crate::{
 
 pub use output::report;
 
-/// Verbs that need no portal.
+/// Carries out a verb that needs no portal; `None` for the others.
 pub fn alone(verb: &Verb, json: bool) -> Option<Result<()>> {
     match verb {
         Verb::Completions { shell } => Some(shell::completions(*shell, json)),
@@ -49,7 +49,7 @@ pub fn alone(verb: &Verb, json: bool) -> Option<Result<()>> {
     }
 }
 
-/// What the reader of the command line said, as an error of ours: why first, then how it is written.
+/// An error of the command line's parser (clap) as an error of Wharf: the reason first, then the usage.
 pub fn misused(said: &str) -> Error {
     let (why, usage) = said.split_once("Usage:").unwrap_or((said, ""));
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -59,7 +59,8 @@ pub fn misused(said: &str) -> Error {
     Error::usage("read the command line", words(why.trim_start_matches("error:"))).hint(hint)
 }
 
-/// Carries out a verb; gives the exit code. Somebody at a terminal is asked to sign in where that is what is missing.
+/// Carries out a verb and returns the exit code. If it fails for want of an account, a person at a terminal is asked to
+/// sign in, and the verb is carried out again.
 pub async fn run(portal: &Arc<Portal>, cli: &Cli) -> Result<u8> {
     let verb = cli.verb.as_ref().ok_or_else(|| Error::usage("wharf", "no verb"))?;
     let done = signed_in(portal, verb, cli.json).await;

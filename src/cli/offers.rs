@@ -1,4 +1,4 @@
-//! `wharf shares` and `offers`.
+//! `wharf shares` and `wharf offers`.
 
 use super::{ask, output};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Who may use an image.
+/// Lists the projects that an image is shared with.
 pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
     let found = portal.shares(&Context::default(), &portal.named(reference).await?).await?;
     if json {
@@ -36,7 +36,7 @@ pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> 
     Ok(0)
 }
 
-/// Lists offers, or answers one.
+/// Lists the offers that wait for an answer, or accepts, rejects or cancels one.
 pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
     let cx = Context::default();
     match &args.answer {
@@ -48,7 +48,7 @@ pub async fn run(portal: &Portal, args: &Offers, json: bool) -> Result<u8> {
     }
 }
 
-/// Takes a volume with the key that its giver handed over.
+/// Accepts a volume with the transfer key that its giver has sent.
 async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
     let key = if ask::is_there() {
         let question = Question { words: format!("key of {id}"), kind: QuestionKind::Secret };
@@ -66,7 +66,7 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
     Ok(0)
 }
 
-/// Gives a volume away; the key is printed once.
+/// Creates a transfer of a volume; its key is printed only this once.
 pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
     let given = portal.give(&Context::default(), reference).await?;
     if json {

@@ -15,66 +15,66 @@ use crate::core::base::{
     text,
 };
 
-/// Prints a value as JSON, with dates for moments.
+/// Prints a value as indented JSON; times in it become RFC 3339 dates.
 pub fn json(value: &impl Serialize) -> Result<()> {
     json_as_sent(&times::dated(serde_json::to_value(value).during("write JSON")?))
 }
 
-/// Prints a value as JSON in one line, of which more follow.
+/// Prints a value as JSON on one line, for output of many objects (JSON Lines).
 pub fn json_line(value: &impl Serialize) -> Result<()> {
     let value = times::dated(serde_json::to_value(value).during("write JSON")?);
     print(&clean::json(&value.to_string()))
 }
 
-/// Prints what somebody else gets, as they get it.
+/// Prints a value as JSON exactly as it is sent to a backend, without turning its times into dates.
 pub fn json_as_sent(value: &impl Serialize) -> Result<()> {
     let mut page = Page::default();
     page.json_as_sent(value)?;
     page.print()
 }
 
-/// What is printed in one piece: a reader that takes only its beginning, or keeps it on the way, has all of it.
+/// Text that is printed at once, so that a reader that closes early (`| head`) cannot cut it between lines.
 #[derive(Default)]
 pub struct Page(Vec<String>);
 
 impl Page {
-    /// Adds a line.
+    /// Adds a line of text, cleaned and folded at the terminal's width.
     pub fn line(&mut self, text: &str) {
         self.0.push(folded(&clean::line(text)));
     }
 
-    /// Adds what a backend is sent, as it is sent it.
+    /// Adds a request to a backend as it is sent.
     pub fn request(&mut self, request: &crate::core::launch::plan::Request) {
         self.0.push(request.shown());
     }
 
-    /// Adds what somebody else gets, as they get it.
+    /// Adds a value as JSON exactly as it is sent to a backend.
     pub fn json_as_sent(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string_pretty(value).during("write JSON")?;
         self.0.push(clean::json(&text).into_owned());
         Ok(())
     }
 
-    /// Prints it.
+    /// Prints all that was added, in one write.
     pub fn print(&self) -> Result<()> {
         put(format!("{}\n", self.0.join("\n")).as_bytes())
     }
 }
 
-/// Prints one line: whatever stands in it, it stays one.
+/// Prints a text as one line: line breaks in it are cleaned away.
 pub fn line(text: &str) -> Result<()> {
     print(&folded(&clean::line(text)))
 }
 
-/// Prints a text of several lines that [`quote::Text`](crate::core::base::quote::Text) made.
+/// Prints a text of several lines, which [`quote::Text`](crate::core::base::quote::Text) has made.
 pub fn text(text: &str) -> Result<()> {
     text.lines().try_for_each(line)
 }
 
-/// A line that is longer than the terminal, broken at spaces: what runs on is indented, and marked where it is quoted. A
-/// terminal would begin it in the first column, where only lines of ours begin.
+/// A line that is longer than the terminal, broken at spaces. Its further lines are indented, and marked if they are
+/// quoted: only Wharf's own lines may begin in the first column.
 fn folded(text: &str) -> String {
-    // Asked only of a terminal: where there is none, crossterm starts a program to find out, for every line.
+    // Only a terminal is asked for its width: without one, crossterm starts a program for every line to find it out.
     if !std::io::stdout().is_terminal() {
         return text.to_owned();
     }
@@ -94,18 +94,18 @@ fn fold(text: &str, columns: usize) -> String {
     format!("{indent}{mark}{}", parts.join(&format!("\n{next}")))
 }
 
-/// Prints what is ours as it is: JSON in a line, a picture of a link, a record that must keep its bytes.
+/// Prints a text unchanged: JSON on one line, a QR code, a record whose bytes must stay the same.
 pub fn exact(text: &str) -> Result<()> {
     print(text)
 }
 
-/// Prints what is ready to be printed.
+/// Prints a text that has been cleaned.
 fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     written(writeln!(out, "{text}"))
 }
 
-/// A reader that went away (`| head`) is a quiet end, as of a program that SIGPIPE ends.
+/// A reader that closes early (`| head`) ends the program quietly with code 141, as SIGPIPE would.
 fn written(result: std::io::Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(141),
@@ -113,12 +113,12 @@ fn written(result: std::io::Result<()>) -> Result<()> {
     }
 }
 
-/// Prints beside the results. Where nobody can read that, nothing is to be done about it.
+/// Prints to standard error. If that cannot be written, there is nowhere to say so.
 pub fn beside(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Prints rows in columns that are as wide as their widest cell.
+/// Prints a table whose columns are as wide as their widest cell; the cells are cleaned.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<()> {
     let columns = head.len();
     let rows: Vec<Vec<String>> =
@@ -154,32 +154,32 @@ pub fn report(error: &Error, json: bool) {
     }
 }
 
-/// An error as JSON.
+/// An error as a JSON object: kind, what, why, hint.
 fn object(error: &Error) -> serde_json::Value {
     serde_json::json!({"kind": error.kind.word(), "what": error.what, "why": error.why, "hint": error.hint})
 }
 
-/// What was done for each of several projects, or images: said as it comes, or all at the end as JSON.
+/// The results for several projects or images: each is printed when it is there, or all as JSON at the end.
 pub struct Results {
     json: bool,
-    /// What each of them is called in JSON.
+    /// The JSON key under which each result has its name.
     key: &'static str,
     all: Vec<serde_json::Value>,
     first: Option<Kind>,
 }
 
 impl Results {
-    /// None yet, of projects.
+    /// No results yet; their names are projects.
     pub fn new(json: bool) -> Self {
         Self::of(json, "project")
     }
 
-    /// None yet, of what is called so in JSON.
+    /// No results yet; their names are under this JSON key.
     pub fn of(json: bool, key: &'static str) -> Self {
         Self { json, key, all: Vec::new(), first: None }
     }
 
-    /// Adds that of one of them: an object, or why there is none.
+    /// Adds the result for one of them: a JSON object, or the error, which is printed at once without `--json`.
     pub fn add(&mut self, name: &str, result: Result<serde_json::Value>) {
         self.all.push(match result {
             Ok(object) => object,
@@ -193,7 +193,7 @@ impl Results {
         });
     }
 
-    /// Prints what is left to print; gives the exit code, that of the first failure.
+    /// Prints the results if they are JSON; returns the exit code, which is that of the first failure.
     pub fn finish(self) -> Result<u8> {
         if self.json {
             json(&self.all)?;
@@ -201,22 +201,22 @@ impl Results {
         Ok(self.taken().1)
     }
 
-    /// All of them as JSON, and the exit code.
+    /// All results as JSON, and the exit code.
     pub fn taken(self) -> (Vec<serde_json::Value>, u8) {
         (self.all, self.first.map_or(0, Kind::exit_code))
     }
 }
 
-/// What a program printed, on its way out: as it came, unless a person's terminal would obey it.
+/// Output of a program, printed as it is, but on a terminal without control sequences that the terminal would obey.
 pub struct Foreign(Option<clean::Output>);
 
 impl Foreign {
-    /// Cleans where standard output is a terminal and `raw` was not said.
+    /// Output is cleaned if standard output is a terminal and `raw` is false.
     pub fn new(raw: bool) -> Self {
         Self((!raw && std::io::stdout().is_terminal()).then(clean::Output::default))
     }
 
-    /// Prints the next bytes.
+    /// Prints the next bytes of the output.
     pub fn print(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.0 {
             Some(cleaner) => put(cleaner.pass(bytes).as_bytes()),
@@ -238,12 +238,12 @@ fn put(bytes: &[u8]) -> Result<()> {
     written(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// A remark beside the results: a source that failed while others answered.
+/// Prints a remark to standard error, like a source that failed while others answered.
 pub fn remark(text: &str) {
     beside(&format!("wharf: {}\n", clean::line(text)));
 }
 
-/// A context whose progress is drawn on standard error, if that is a terminal.
+/// A context that shows progress on standard error if that is a terminal, and that ctrl-c cancels.
 pub fn context() -> Context {
     let (progress, notes) = Progress::channel();
     if std::io::stderr().is_terminal() {
@@ -263,7 +263,7 @@ async fn draw(mut notes: watch::Receiver<Note>) {
     let started = std::time::Instant::now();
     let mut drawn = false;
     loop {
-        // At most ten lines a second, whatever moves.
+        // At most ten updates a second.
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         if notes.changed().await.is_err() {
             break;
@@ -278,7 +278,7 @@ async fn draw(mut notes: watch::Receiver<Note>) {
     }
 }
 
-/// A note in words: `copying layers 12.0 MiB of 1.00 GiB, 300 MiB/s`.
+/// Progress in words: `copying layers 12.0 MiB of 1.00 GiB, 300 MiB/s`.
 pub fn progress_words(note: &Note, seconds: f64) -> String {
     match note.total {
         Some(total) if total > 0 => format!(

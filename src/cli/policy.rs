@@ -1,4 +1,4 @@
-//! `wharf policy`: what is in force, and what another one would change.
+//! `wharf policy`: the policy in use, and what another one would change.
 
 use super::output;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Prints the policy in force, or rehearses another.
+/// Prints the policy in use, or rehearses another one.
 pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
     match &args.verb {
         PolicyVerb::Show { commented: true } => {

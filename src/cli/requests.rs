@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Requests that are listed; `--json` has as many.
+/// At most this many requests are listed, also with `--json`.
 const LISTED: i64 = 500;
 
-/// The exit code that tells how a request stands.
+/// The exit code for a request's stage.
 fn code(stage: Stage) -> u8 {
     match stage {
         Stage::Rejected => Kind::Denied.exit_code(),
@@ -29,7 +29,7 @@ fn code(stage: Stage) -> u8 {
     }
 }
 
-/// Asks for an image.
+/// Requests the admission of an image; with `--wait`, the exit code says how the request ended.
 pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
     let asking = Asking {
         reason: args.reason.clone(),
@@ -43,7 +43,7 @@ pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
         while submitted.request.stage.is_for_steward() {
             cx.progress.phase(submitted.request.standing(submitted.pace, text::now()));
             cx.unless_cancelled("wait for the steward", async {
-                // The store tells of changes; where it cannot, it is asked now and then.
+                // The store reports changes; where it cannot, it is asked every two seconds.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(2), portal.requests.changed()).await;
                 submitted.request = portal.requests.one(submitted.request.id).await?;
                 Ok(())
@@ -165,7 +165,7 @@ async fn list(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Everything that is known of a request, as text that can be read and copied: the same on the screen.
+/// Prints everything known about a request; the screens show the same text.
 pub async fn show(portal: &Portal, id: i64, json: bool) -> Result<u8> {
     if json {
         output::json(&portal.requests.followed(id).await?)?;
@@ -205,7 +205,7 @@ async fn classes(portal: &Portal, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Decides on several, one after another; the exit code is that of the first that failed.
+/// Decides on requests one after the other; the exit code is that of the first failure.
 async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Result<u8> {
     let mut first: Option<Error> = None;
     let mut all = Vec::new();
@@ -231,7 +231,7 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
     Ok(first.map_or(0, |error| error.kind.exit_code()))
 }
 
-/// Approves requests, or a class.
+/// Approves requests, or all requests of a class.
 pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> {
     let terms = Terms {
         until: args.until.as_deref().map(text::when).transpose()?,
@@ -251,7 +251,7 @@ pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> 
     Ok(0)
 }
 
-/// Rejects requests.
+/// Rejects requests, with the given reason.
 pub async fn reject(portal: &Portal, args: &Reject, json: bool) -> Result<u8> {
     let ruling = Ruling { approve: false, reason: args.reason.clone(), ..Ruling::default() };
     decide(portal, &args.ids, &ruling, json).await

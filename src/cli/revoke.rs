@@ -1,4 +1,4 @@
-//! `wharf revoke`: takes back a share, an admission, or the approval of a class.
+//! `wharf revoke`: revokes a share, an admission, or the approval of a class.
 
 use super::{ask, output};
 use crate::{
@@ -6,20 +6,20 @@ use crate::{
     core::{base::error::Result, portal::Portal},
 };
 
-/// What is taken back.
+/// What is revoked: the id of a share, or the number of a request or class.
 enum What<'a> {
     Share(&'a str),
     Admission(i64),
     Class(i64),
 }
 
-/// A number is that of a request: no share is called by one.
+/// `class:7` is a class; a number is a request, because no share has a number for an id; all else is a share.
 fn what(text: &str) -> What<'_> {
     let class = text.strip_prefix("class:").and_then(|number| number.parse().ok()).map(What::Class);
     class.or_else(|| text.parse().ok().map(What::Admission)).unwrap_or(What::Share(text))
 }
 
-/// Takes something back.
+/// Revokes a share, an admission or a class.
 pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
     let cx = output::context();
     let (value, line) = match what(&args.what) {

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Shares into projects, or prints a link.
+/// Shares an image with projects, plans that, makes a link, or gives a volume away.
 pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     let reference = portal.named(&args.reference).await?;
     if args.link {
@@ -24,7 +24,7 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     let receivers = args.to.iter().map(|project| Receiver::Project(project.clone())).chain(everybody);
     let options = copy::options(&args.options)?;
     let mut results = output::Results::new(json);
-    // One after the other: many at once would only wait for each other in the cloud.
+    // One after the other: several at once would only wait for each other in the cloud.
     for to in receivers {
         let name = to.to_string();
         let answer = if args.plan {
@@ -38,7 +38,7 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
     results.finish()
 }
 
-/// What was done, in one line.
+/// Prints what was done, in one line.
 fn said(shared: &Shared, json: bool) -> Result<()> {
     if json {
         return Ok(());
@@ -50,7 +50,7 @@ fn said(shared: &Shared, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// The result of one receiver, as JSON.
+/// The JSON object for one receiver: its project and what was done.
 pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
     let mut result = serde_json::json!({"project": project});
     if let (Some(result), Ok(serde_json::Value::Object(shared))) =
@@ -61,7 +61,7 @@ pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
     result
 }
 
-/// How it would be shared.
+/// Prints how the image would be shared with a receiver.
 async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
     let plan = portal.share_plan(&output::context(), reference, to).await?;
     if !json {

@@ -8,7 +8,7 @@ use crate::{
     core::base::error::{During, Result},
 };
 
-/// Prints completions.
+/// Prints the completion script of a shell.
 pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "wharf", &mut script);
@@ -19,7 +19,7 @@ pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {
     output::exact(script.trim_end())
 }
 
-/// Prints the manual page, with all verbs in it.
+/// Prints the manual page, which describes all verbs.
 pub fn man(json: bool) -> Result<()> {
     let command = Cli::command();
     let mut page = Vec::new();

@@ -1,4 +1,4 @@
-//! `wharf show`.
+//! `wharf show`: all about one image.
 
 use super::output;
 use crate::{
@@ -17,7 +17,7 @@ async fn image(portal: &Portal, args: &Show) -> Result<Image> {
     portal.image(&Context::default(), &reference, platform.as_ref()).await
 }
 
-/// Prints what the image page shows.
+/// Prints the same facts that the page of an image shows.
 pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
     let image = image(portal, args).await?;
     if json {
@@ -30,7 +30,7 @@ pub async fn show(portal: &Portal, args: &Show, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// The facts of an image as label and value, for text output.
+/// The facts of an image as labels and values, for text output. Empty values are left out.
 pub fn facts(image: &Image) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("reference", image.reference.to_string()),

@@ -1,4 +1,4 @@
-//! `wharf sign`.
+//! `wharf sign`: signs an image.
 
 use super::{ask, output};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     core::{base::error::Result, portal::Portal},
 };
 
-/// Signs an image with a key of a file or of hardware.
+/// Signs an image with a key from a file or on hardware.
 pub async fn run(portal: &Portal, args: &Sign, json: bool) -> Result<u8> {
     let reference = portal.named(&args.reference).await?;
     let signed = portal.sign(&output::context(), ask::asker(), &reference, &args.key).await?;

@@ -1,4 +1,4 @@
-//! `wharf sources`, `login`, `logout`.
+//! `wharf sources`, `login` and `logout`.
 
 use super::{ask, output};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Lists sources and backends with their state.
+/// Lists all sources and backends with their state.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let health = portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
     let address = |name: &str| {
@@ -58,7 +58,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Asks for account and password, tries them, and keeps them.
+/// Asks for account and password, tries them at the source, and keeps them. A password may come from standard input.
 pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     let what = format!("sign in to {}", args.source);
     let secret = args.password_stdin.then(|| ask::piped(&what)).transpose()?;
@@ -79,7 +79,7 @@ pub async fn login(portal: &Portal, args: &Login, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Forgets an account.
+/// Forgets the account and its secret that Wharf kept for a source.
 pub async fn logout(portal: &Portal, source: &str, json: bool) -> Result<u8> {
     let host = portal.accounts.sign_out(source).await?;
     if json {

@@ -1,4 +1,4 @@
-//! `wharf steward`: works on requests without a screen, until it is told to end.
+//! `wharf steward`: works on requests without a screen, until a signal ends it.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// Works, once or until it is ended by a signal; what was begun goes on with the next one.
+/// Works on requests, one round or until a signal; a later run continues what was begun. Also sets up the store.
 pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8> {
     if args.set_up {
         output::line(&portal.requests.set_up_store().await?)?;
         return Ok(0);
     }
-    // What is judged is nobody's to read, whoever writes it.
+    // Files written while judging an image are readable by this user only.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let tools = portal.steward_tools(ask::asker()).await?;
     if tools.signer.is_none() {
@@ -62,7 +62,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
     Ok(0)
 }
 
-/// A line for everything that happened, with its time: this is what a service's journal shows.
+/// Prints a line for everything that happened, with its time: a service's journal shows this.
 fn said(round: &Round, json: bool) {
     if json {
         let _ = output::json_line(round);

@@ -1,10 +1,11 @@
-//! Times in JSON: RFC 3339. Kept values hold seconds since 1970, for databases and signatures; people's programs get dates.
+//! Times in JSON output. Wharf keeps seconds since 1970, as databases and signatures do; JSON output has RFC 3339
+//! dates.
 
 use serde_json::Value;
 
 use crate::core::base::text;
 
-/// Names of our values that are moments. Foreign data is text: a number under such a name is ours.
+/// Names of Wharf's fields that are times. Data from outside holds no numbers under these names.
 const MOMENTS: &[&str] = &[
     "at",
     "changed",
@@ -21,7 +22,7 @@ const MOMENTS: &[&str] = &[
     "valid_until",
 ];
 
-/// The same value with dates.
+/// The value with the seconds in these fields replaced by dates.
 pub fn dated(mut value: Value) -> Value {
     date(&mut value);
     value
@@ -33,7 +34,7 @@ fn date(value: &mut Value) {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field.as_i64().filter(|_| MOMENTS.contains(&name.as_str())) {
-                    // No moment is that early: it is "never", or "not yet".
+                    // 0 means "never" or "not yet", and becomes null.
                     Some(0) => *field = Value::Null,
                     Some(seconds) => *field = Value::String(text::timestamp(seconds)),
                     None => date(field),

@@ -28,7 +28,8 @@ use crate::{
     },
 };
 
-/// Gives an image another tag.
+/// Sets another tag on an image. If the tag names another image, it is moved only with `--move` or when the person
+/// agrees.
 pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     let reference: ImageRef = args.reference.parse()?;
     let new = named(&reference, &args.new)?;
@@ -46,7 +47,7 @@ pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Says what would go.
+/// Prints what a removal would do, and returns it as JSON.
 fn told(removal: &Removal, json: bool) -> Result<serde_json::Value> {
     if !json {
         output::line(&removal.reference.to_string())?;
@@ -55,7 +56,7 @@ fn told(removal: &Removal, json: bool) -> Result<serde_json::Value> {
     Ok(serde_json::json!({"reference": removal.reference, "plan": removal}))
 }
 
-/// Says that it is gone.
+/// Prints that an image was removed, and returns that as JSON.
 fn removed(reference: &ImageRef, how: Removed, json: bool) -> Result<serde_json::Value> {
     if !json {
         output::line(&match how {
@@ -66,7 +67,7 @@ fn removed(reference: &ImageRef, how: Removed, json: bool) -> Result<serde_json:
     Ok(serde_json::json!({"reference": reference, "done": how}))
 }
 
-/// Asks whether it is to be done; whoever cannot be asked must have said so.
+/// Asks whether to do it. Where nobody can be asked, `--yes` must have been given; else it is a usage error.
 async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
     if yes {
         return Ok(true);
@@ -79,7 +80,7 @@ async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
     Ok(answer.reveal() == "yes")
 }
 
-/// Removes images, once it was said what goes.
+/// Removes images, after showing what would be removed and asking.
 pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
     let cx = output::context();
     let references: Vec<ImageRef> =
@@ -104,7 +105,7 @@ pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u
     finish(portal, &cx, ends, json, &meant, ("remove images", args.yes)).await
 }
 
-/// Clears out a repository by a rule, once it was said what goes and what stays.
+/// Removes images from a repository by a rule, after showing what would be removed and what stays, and asking.
 pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     let what = format!("clear out {}", args.repository);
     let repository: ImageRef = args.repository.parse()?;
@@ -131,7 +132,7 @@ pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
     finish(portal, &cx, ends, json, &meant, (&what, args.yes)).await
 }
 
-/// What goes and what stays, an image or a tag on each line.
+/// What would be removed and what stays, one image or tag per line.
 fn pruning_lines(pruning: &Pruning) -> Vec<String> {
     let tags: Vec<String> = pruning.goes.iter().map(|one| one.tags.join(", ")).collect();
     let shown = tags.iter().chain(pruning.kept.iter().map(|kept| &kept.tag));
@@ -153,7 +154,7 @@ fn pruning_lines(pruning: &Pruning) -> Vec<String> {
     lines
 }
 
-/// Asks, unless `yes` was said to `what`, and removes.
+/// Asks, unless `--yes` was given, and removes the images.
 async fn finish(
     portal: &Portal,
     cx: &Context,

@@ -1,4 +1,4 @@
-//! `wharf verify`: the evidence of an image, and what policy makes of it.
+//! `wharf verify`: the evidence of an image and the policy's verdict.
 
 use super::output;
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
     },
 };
 
-/// Findings that are listed; `--json` has the others.
+/// At most this many findings are listed; `--json` has the others too.
 const LISTED: usize = 20;
 
-/// Checks and judges an image; exits with the verdict.
+/// Checks and judges an image; the exit code says the verdict.
 pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
     let reference = portal.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;

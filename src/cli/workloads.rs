@@ -27,12 +27,12 @@ use crate::{
     },
 };
 
-/// Columns of the list.
+/// The columns of the list.
 const COLUMNS: [&str; 10] = ["ID", "NAME", "BACKEND", "STATE", "CPU", "MEMORY", "AGE", "IMAGE", "ADDRESS", "NOTE"];
-/// How long measuring may hold up the list.
+/// How long the list waits for measurements.
 const MEASURED: Duration = Duration::from_secs(1);
 
-/// A workload as JSON, with what it uses where that is told.
+/// A workload as JSON, with what it uses if that is known.
 #[derive(Serialize)]
 struct Told<'a> {
     #[serde(flatten)]
@@ -40,7 +40,7 @@ struct Told<'a> {
     usage: Option<&'a Usage>,
 }
 
-/// Lists what every backend runs or ran, and what it uses.
+/// Lists the workloads of all backends and what they use.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     let (all, failed) = portal.workloads(&Context::default()).await;
     for (name, error) in &failed {
@@ -54,7 +54,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         return Ok(code);
     }
     if all.is_empty() {
-        // Of what could not be asked nobody knows what runs there.
+        // What runs on a backend that did not answer is not known, so it is not said to be empty.
         let answered = portal.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
         let answered: Vec<&str> = answered.collect();
         match (failed.is_empty(), answered.is_empty()) {
@@ -65,7 +65,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
         return Ok(code);
     }
     let now = text::now();
-    // Columns of which nothing is known would only take room.
+    // Columns without any value are left out.
     let measured = !known.is_empty();
     let reached = all.iter().any(|one| !one.reached().is_empty());
     let shown = |column: &str| match column {
@@ -105,8 +105,8 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     Ok(code)
 }
 
-/// The exit code of a list that some backends did not answer. That one may not use a socket that is there is no failure
-/// where others answer: so it is on every login node.
+/// The exit code of a list when some backends did not answer. A socket that this user may not open is no failure if
+/// other backends answer: login nodes usually have such a socket.
 fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
     let nobody = failed.len() >= portal.backends().len();
     let matters = failed.iter().find(|(_, error)| nobody || error.kind != ErrorKind::NotAllowed);
@@ -131,7 +131,8 @@ async fn find(
     Ok((launcher, workload))
 }
 
-/// Prints output so far, and more as it comes with `follow`. As JSON it is one object, or one for each piece that comes.
+/// Prints the output so far; with `follow`, more as it arrives. As JSON it is one object, or one for each piece of
+/// output.
 pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Begun, Some(Ability::Logs)).await?;
     let since = args.since.as_deref().map(text::since).transpose()?;
@@ -149,7 +150,7 @@ pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     while let Some(bytes) = stream.try_next().await? {
         all.extend_from_slice(&bytes);
         if args.follow {
-            // A character that is not whole yet waits for its rest.
+            // An incomplete UTF-8 character at the end is kept until the rest of it arrives.
             let whole = all.utf8_chunks().last().map_or(0, |last| {
                 let partial = std::str::from_utf8(last.invalid()).is_err_and(|error| error.error_len().is_none());
                 all.len() - if partial { last.invalid().len() } else { 0 }
@@ -163,7 +164,7 @@ pub async fn logs(portal: &Portal, args: &Logs, json: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Prints output until the workload ends.
+/// Prints output until the workload ends; `raw`: not cleaned, even on a terminal.
 pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result<()> {
     copy_out(launcher.logs(&Context::default(), id, Wanted::following()).await?, raw).await
 }
@@ -176,13 +177,13 @@ async fn copy_out(mut stream: crate::core::ports::ByteStream, raw: bool) -> Resu
     Ok(())
 }
 
-/// Why what is typed and shown in a terminal is not printed as JSON.
+/// The error that a terminal cannot be shown as JSON.
 pub fn no_json() -> Error {
     Error::usage("attach your terminal", "a terminal has no JSON")
         .hint("leave --json out, or use 'wharf exec ID -- COMMAND'")
 }
 
-/// Runs a command in a workload and exits with its code.
+/// Runs a command in a workload and exits with the command's exit code.
 pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
     if args.terminal && json {
         return Err(no_json());
@@ -203,7 +204,7 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Connects this terminal to the workload. Ctrl-] leaves; the workload goes on.
+/// Connects this terminal to a terminal in the workload. Ctrl-] leaves it; the workload continues.
 pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) -> Result<u8> {
     const LEAVE: u8 = 0x1d;
     let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
@@ -239,7 +240,7 @@ pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) ->
         }
     }
     drop(restore);
-    // A read of the keyboard cannot be called back: leave without waiting for it.
+    // A read of the keyboard cannot be interrupted, so the process exits without waiting for it.
     let _ = std::io::stdout().write_all(b"\n");
     std::process::exit(0)
 }
@@ -252,21 +253,21 @@ impl Drop for Restore {
     }
 }
 
-/// Stops a workload.
+/// Stops a workload, which is given by its whole name or its id.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, None).await?;
     portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
-/// Starts a workload that was stopped, or one that runs anew.
+/// Starts a stopped workload, or with `again` restarts a running one.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
     portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
-/// Makes an image of a workload, then shares it. Every step can be repeated: after a crash, the same call goes on.
+/// Makes an image of a workload, then shares it. Each step can be repeated: the same call continues after a crash.
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
@@ -285,7 +286,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
     Ok(code)
 }
 
-/// Puts a volume into a server, or takes it out.
+/// Attaches a volume to a server, or detaches it.
 pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
     let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
     let volume = portal.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
@@ -300,7 +301,7 @@ pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -
     Ok(0)
 }
 
-/// Stops and removes a workload.
+/// Stops a workload if it runs, and removes it.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
     portal.remove(&Context::default(), launcher.name(), &workload.id).await?;

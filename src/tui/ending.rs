@@ -1,5 +1,5 @@
-//! The program ends when its terminal goes away or when it is told to, whatever it is doing: drawing into a line that
-//! stands still, leaving, or reading a keyboard that is gone for ever.
+//! Ends the program when its terminal goes away or a signal asks it to, even while the loop hangs: in writing to a
+//! terminal that no longer takes output, in leaving, or in reading keys from a terminal that is closed.
 
 use std::{
     fs::File,
@@ -16,10 +16,11 @@ use rustix::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long the loop may take to end by itself.
+/// How long the loop may take to end in its usual way, before the program is ended without it.
 const GRACE: Duration = Duration::from_millis(600);
 
-/// Watches from threads of its own: neither the loop nor its runtime can be in their way.
+/// Starts two threads that watch for signals and for the terminal's end. They do not depend on the loop or its runtime,
+/// so that neither can block them. Fails if there is no terminal or no thread can be started.
 pub fn watch() -> io::Result<()> {
     let terminal = terminal()?;
     thread::Builder::new().name("signals".into()).spawn(|| {
@@ -30,25 +31,26 @@ pub fn watch() -> io::Result<()> {
     })?;
     thread::Builder::new().name("terminal".into()).spawn(move || {
         wait_for_its_end(&terminal);
-        // What a terminal that goes away says to whom it leads, it says so to everybody.
+        // When a terminal closes, the kernel sends SIGHUP to the session's leader only; this sends it to this process
+        // too.
         let _ = kill_process(getpid(), Signal::HUP);
     })?;
     Ok(())
 }
 
-/// The terminal whose keys are read, as crossterm chooses it.
+/// The terminal that keys are read from, chosen as crossterm does: standard input, else `/dev/tty`.
 fn terminal() -> io::Result<OwnedFd> {
     let stdin = io::stdin();
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { File::open("/dev/tty").map(OwnedFd::from) }
 }
 
-/// Returns when the other side of a terminal is gone; keys do not wake it.
+/// Returns when the other side of a terminal is closed. Typed keys do not end the wait.
 fn wait_for_its_end(terminal: &OwnedFd) {
     let mut watched = [PollFd::new(terminal, PollFlags::empty())];
     while poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
 }
 
-/// The number of the signal that asks to end.
+/// Waits for SIGHUP, SIGTERM or SIGINT and returns its number.
 fn told() -> io::Result<i32> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
@@ -64,7 +66,7 @@ fn told() -> io::Result<i32> {
     })
 }
 
-/// Ends at once, restoring what can be restored; where even that hangs, without it.
+/// Restores the terminal and exits with 128 + the signal's number; kills the process if restoring takes over 200 ms.
 fn leave(number: i32) {
     thread::spawn(|| {
         thread::sleep(Duration::from_millis(200));

@@ -1,26 +1,26 @@
-//! The keys that matter right now, from the real key map; a key that cannot be used says why.
+//! The key hints of the bottom line, from the key map in use. A key that cannot be used now has the reason with it.
 
 use super::{kit::action::Action, state::State};
 
-/// One hint.
+/// A key of the bottom line and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
-    /// What it does.
+    /// The action that the key carries out.
     pub action: Action,
-    /// The key.
+    /// The key in words, like `ctrl-s`.
     pub key: String,
-    /// What it does, in a word or two.
+    /// What the action is called on this screen, in a word or two.
     pub words: &'static str,
-    /// Why it cannot be used now.
+    /// Why the action cannot be used now; `None` if it can.
     pub disabled: Option<String>,
 }
 
-/// Why an action cannot be used now.
+/// Why an action cannot be used on the shown screen now; `None` if it can.
 pub fn disabled(state: &State, action: Action) -> Option<String> {
     state.shown().disabled(action, &state.model)
 }
 
-/// The hints of the shown screen.
+/// The hints of the shown screen, the most useful first; while text is typed, those of the text field.
 pub fn of(state: &State) -> Vec<Hint> {
     let page = state.shown();
     if state.is_typing() || page.takes_all_keys() {

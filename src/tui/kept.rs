@@ -1,15 +1,15 @@
-//! The theme that was chosen on the screen, for the next time. Nothing is written into anybody's configuration.
+//! The theme that was chosen on the screen, kept in the state folder. The person's configuration is not changed.
 
 use std::{fs, io, path::Path};
 
 const FILE: &str = "theme";
 
-/// Keeps a choice beside what the configuration said when it was made.
+/// Saves the chosen theme together with the one that the configuration named at that time.
 pub fn keep(state_dir: &Path, configured: &str, chosen: &str) -> io::Result<()> {
     fs::write(state_dir.join(FILE), format!("{configured}\n{chosen}\n"))
 }
 
-/// The theme to begin with: the one that was chosen last, until the configuration or a flag names another.
+/// The theme to start with: the one chosen last on the screen, unless the configuration or a flag has changed since.
 pub fn theme(state_dir: &Path, configured: &str) -> String {
     let text = fs::read_to_string(state_dir.join(FILE)).unwrap_or_default();
     let mut lines = text.lines();

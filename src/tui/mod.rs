@@ -1,7 +1,7 @@
-//! The portal's screens. `run` is the only loop.
+//! The terminal front end. `run_loop` is its only loop.
 //!
-//! Messages change the state (`update`, pure), the state is drawn once for every drained batch, and
-//! effects run beside it (`jobs`). A program in which nothing happens draws nothing and never wakes.
+//! Messages change the state (`update`, a plain function), the state is drawn once for all messages that have arrived,
+//! and effects run beside the loop (`jobs`). While nothing happens, nothing is drawn and the program does not wake up.
 
 pub mod ending;
 pub mod flows;
@@ -58,10 +58,10 @@ use crate::core::{
     },
 };
 
-/// The shortest time between two frames: no eye sees more, and a slow line need not carry them.
+/// The shortest time between two frames: shorter ones cannot be seen, and a slow line need not carry them.
 const FRAME: Duration = Duration::from_millis(8);
 
-/// The state as the portal gives it at start.
+/// The state at start, with the portal's sources, backends, keys and themes.
 pub fn state_of(portal: &Portal) -> State {
     let sources = portal
         .sources()
@@ -96,13 +96,13 @@ pub fn state_of(portal: &Portal) -> State {
     state
 }
 
-/// What cannot be used of the files that the screens read, in words: keys and theme.
+/// What cannot be used of the key map and theme files, one sentence each.
 pub fn mistakes(config: &Config) -> Vec<String> {
     let theme = Theme::load(&config.theme, config.themes_dir.as_deref(), Depth::None);
     [Keymap::load(config.keymap.as_deref()).warnings, theme.warnings].concat()
 }
 
-/// Opens the portal on this terminal.
+/// Runs the screens on this terminal until the person leaves.
 pub async fn run(portal: Portal) -> Result<()> {
     let mut state = state_of(&portal);
     let guard = terminal::Guard::enter(state.mouse).during("use the terminal")?;
@@ -117,7 +117,7 @@ pub async fn run(portal: Portal) -> Result<()> {
     ended
 }
 
-/// The loop, over any terminal and any source of events: tests drive it with their own.
+/// The loop over any terminal and any stream of events, so that tests can give it their own.
 pub async fn run_loop<B: Backend>(
     screen: &mut Terminal<B>,
     mut events: impl Stream<Item = std::io::Result<Event>> + Unpin + Send + 'static,
@@ -130,7 +130,7 @@ where
     let depth = Depth::of_terminal();
     let folder = portal.config().themes_dir.clone();
     let mut theme = Theme::load(&state.theme, folder.as_deref(), depth);
-    // What the configuration knows of is told by the checks of the Sources screen.
+    // What is wrong in the configuration is also shown by the checks of the Sources screen.
     let known = portal.config().warnings.clone();
     let new = [state.keymap.warnings.clone(), theme.warnings.clone()].concat();
     let new: Vec<String> = new.into_iter().filter(|warning| !known.contains(warning)).collect();
@@ -146,7 +146,7 @@ where
         state.findings.push(Finding::new("configuration", doctor::State::Bad, warning, advice));
     }
     let mut jobs = Jobs::new(portal);
-    // One task reads the events: polled with any waker but its own, crossterm's stream never wakes again.
+    // One task of its own reads the events: polled from several tasks, crossterm's stream stops waking its reader.
     let (typed, mut keys) = tokio::sync::mpsc::channel(1024);
     let reader = tokio::spawn(async move {
         while let Some(Ok(event)) = events.next().await {
@@ -168,11 +168,11 @@ where
     let begin = state.begin();
     perform(begin, state, &mut jobs, &mut theme, folder.as_deref(), depth);
     let mut dirty = true;
-    // The kept rows are a few milliseconds away: the first frame waits that long for them, once.
+    // The first frame waits a few milliseconds for the rows kept on disk, so that it is not drawn empty.
     let mut drawn = Instant::now();
     let mut shown = false;
     while !state.quit {
-        // A frame is due at once after a quiet time, and no sooner than FRAME after the last one.
+        // After a quiet time a frame is drawn at once; otherwise FRAME after the last one at the earliest.
         let due = drawn + FRAME;
         let first = tokio::select! {
             biased;
@@ -189,7 +189,7 @@ where
             }
             event = keys.recv() => match event {
                 Some(event) => of_event(event),
-                // The terminal is gone.
+                // The terminal is closed.
                 None => Some(Msg::Ended),
             },
             msg = jobs.next() => Some(msg),
@@ -222,7 +222,7 @@ where
             screen.draw(|frame| view::view(state, frame, &theme)).during("draw")?;
             drawn = Instant::now();
             dirty = false;
-            // Only what this frame shows can be decided on from now on.
+            // Decisions are taken only on what this frame shows; see `kit::list`.
             let effects = update::update(state, Msg::Drawn);
             perform(effects, state, &mut jobs, &mut theme, folder.as_deref(), depth);
             shown = true;
@@ -233,7 +233,8 @@ where
     Ok(())
 }
 
-/// The program goes on after it was stopped: the terminal is taken again, and nothing on it is known any more.
+/// The program continues after it was stopped: enters the terminal again and draws everything, because the shell may
+/// have written to the screen.
 fn gone_on<B: Backend>(screen: &mut Terminal<B>, state: &mut State) -> Result<()>
 where
     B::Error: std::fmt::Display,
@@ -241,11 +242,11 @@ where
     terminal::take(state.mouse).during("use the terminal")?;
     let size = screen.size().during("use the terminal")?;
     update::update(state, Msg::Resize(size.width, size.height));
-    // To clear it would ask the terminal where its cursor is, and some do not say.
+    // `clear` would ask the terminal for its cursor's position, and some terminals do not answer.
     screen.resize(Rect::from((Position::ORIGIN, size))).during("draw")
 }
 
-/// Effects that need the terminal are done here, the others by the jobs.
+/// Carries out the effects that need the terminal, and gives the others to the jobs.
 fn perform(
     effects: Vec<Effect>,
     state: &mut State,

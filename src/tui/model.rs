@@ -1,5 +1,4 @@
-//! What the screens show and no screen owns: sources, jobs, and the line at the bottom. Below all screens, so that each may
-//! use it; plain data.
+//! The data that the screens share and none of them owns: sources, jobs, popups, the message of the bottom line.
 
 use std::collections::VecDeque;
 
@@ -25,64 +24,64 @@ use crate::core::{
 /// What is known of a source without asking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
-    /// Its name.
+    /// The source's name, as lists and commands show it.
     pub name: String,
-    /// Its adapter.
+    /// The name of the source's adapter, like `oci` or `openstack`.
     pub adapter: String,
-    /// Its address.
+    /// The source's address, with or without a scheme; for a folder its path.
     pub address: String,
-    /// Where it was found.
+    /// Where the source was found: in the configuration, or on this machine.
     pub origin: String,
-    /// How it can be listed.
+    /// Whether the source can be listed as a whole, searched, or both.
     pub listing: Listing,
-    /// Whether rows on the screen may be looked at without being asked to.
+    /// Whether details of the shown rows may be fetched without the person asking for them.
     pub cheap: bool,
-    /// Whether one signs in there.
+    /// Whether the source has accounts to sign in to.
     pub signs_in: bool,
-    /// Whether its images are shared by grant, and not by copy.
+    /// Whether its images are shared by a right on the same image, not by copying it.
     pub grants: bool,
 }
 
 impl SourceLine {
-    /// Host and port of its address.
+    /// The address without its scheme, as credentials are kept for it.
     pub fn host(&self) -> &str {
         let address = self.address.as_str();
         address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/')
     }
 }
 
-/// A write that runs or ran.
+/// A write that the person started: running or ended.
 #[derive(Debug)]
 pub struct Job {
-    /// Its number.
+    /// The job's number, which no other job has.
     pub id: u64,
-    /// What it is.
+    /// What the job does, like `stop NAME on BACKEND`.
     pub title: String,
-    /// How far it is.
+    /// How far it is: phase, bytes done and bytes in all.
     pub note: Note,
-    /// Seconds since 1970 when it began.
+    /// When it began, in seconds since 1970.
     pub started: i64,
-    /// How it ended.
+    /// A sentence about what was done, or the error; `None` while it runs.
     pub ended: Option<Result<String, Error>>,
 }
 
-/// One line at the bottom, until the next key.
+/// The message on the bottom line; the next key takes it away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The line.
+    /// The message in words.
     pub text: String,
-    /// What kind of line it is.
+    /// Whether something was done, is told or has failed.
     pub tone: Tone,
 }
 
-/// What kind of line a notice is.
+/// What kind of message a notice is; decides its sign and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// Something was done.
+    /// What the person asked for was done.
     Done,
-    /// Something to know; nothing happened.
+    /// Something to know; nothing was changed.
     Told,
-    /// Something failed.
+    /// What the person asked for has failed.
     Failed,
 }
 
@@ -96,66 +95,66 @@ impl Row for Job {
     }
 }
 
-/// All that is no screen's own.
+/// What all screens share.
 #[derive(Debug)]
 pub struct Model {
-    /// Seconds since 1970, set by the loop.
+    /// The time in seconds since 1970, set by the loop before each message.
     pub now: i64,
-    /// Columns and rows.
+    /// The terminal's size: columns, lines.
     pub size: (u16, u16),
-    /// Milliseconds since some moment, set by the loop.
+    /// Milliseconds since the loop began, set by the loop before each message.
     pub clock: u64,
-    /// Popups, the top one last.
+    /// The open popups, the top one last.
     pub popups: Popups,
-    /// What came by itself while the person was at something else: it waits until they open it.
+    /// Popups that were not asked for and arrived while the person did something else; a key opens them.
     pub waiting: VecDeque<Popup>,
-    /// Whether the last key began or went on with something that may ask: then the person waits for it.
+    /// Whether the last key started something that may ask a question, so that the question may open at once.
     pub expects: bool,
-    /// Jobs, newest first.
+    /// All jobs of this run, newest first; at most 200.
     pub jobs: Rows<Job>,
-    /// The line at the bottom.
+    /// The message on the bottom line.
     pub notice: Option<Notice>,
-    /// The line that was there before the last key.
+    /// The message that the last key took away; it can still be read in full.
     pub said: Option<Notice>,
-    /// Keys.
+    /// The keys in use.
     pub keymap: Keymap,
-    /// Name of the theme.
+    /// The name of the theme in use.
     pub theme: String,
-    /// Names of all themes.
+    /// The names of all themes, built-in and from the user's folder.
     pub themes: Vec<String>,
-    /// Whether the mouse is used.
+    /// Whether the terminal reports the mouse to Wharf.
     pub mouse: bool,
-    /// Sources.
+    /// All sources, in the order of the list.
     pub sources: Vec<SourceLine>,
-    /// Backends.
+    /// The names of all backends, the default first.
     pub backends: Vec<String>,
     /// What each backend cannot do with a workload, and why: backend, ability, reason with what to do instead.
     pub lacking: Vec<(String, Ability, String)>,
-    /// What was found at start.
+    /// What was found on this machine at start, like engines and clouds.
     pub findings: Vec<Finding>,
-    /// Jobs whose good end changes what a source lists, and that source.
+    /// Jobs that change what a source lists when they succeed: the job's number and the source's name.
     pub changing: Vec<(u64, String)>,
-    /// What is being measured.
+    /// The workloads on the screen whose use is being measured.
     pub measured: Vec<WorkloadId>,
-    /// The job that starts the shown workload again.
+    /// The number of the job that starts the shown workload again.
     pub restarting: Option<u64>,
-    /// How many notices were not read.
+    /// The number of unread notices in the inbox.
     pub unread: i64,
-    /// Offers of other projects that wait for an answer.
+    /// The number of offers from other projects that wait for an answer.
     pub offered: usize,
-    /// Whether images can be asked for here.
+    /// Whether the site takes requests: a place for admitted images is configured.
     pub requests: bool,
-    /// Whether this person decides on requests.
+    /// Whether the person may decide on requests.
     pub approver: bool,
-    /// Set when the program should end.
+    /// Set to end the program.
     pub quit: bool,
-    /// Set when it should give the terminal back and stop, until the shell lets it go on.
+    /// Set to give the terminal back and stop until the shell continues the program (`fg`).
     pub suspend: bool,
     next: u64,
 }
 
 impl Model {
-    /// The model before anything has happened.
+    /// The model at the program's start.
     pub fn new(sources: Vec<SourceLine>, backends: Vec<String>, keymap: Keymap) -> Self {
         Self {
             now: 0,
@@ -203,35 +202,35 @@ impl Model {
         found.map(|(_, _, why)| why.clone())
     }
 
-    /// A number that was not given out before.
+    /// A number for a job that no other has.
     pub fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    /// Takes a decision's objects out of what was seen, or says why nothing is done.
+    /// The rows to act on; if they were not seen, tells the person why nothing is done and returns `None`.
     pub fn seen<T>(&mut self, seen: Result<T, Unseen>) -> Option<T> {
         seen.map_err(|why| self.say(why.to_string())).ok()
     }
 
-    /// Says something at the bottom.
+    /// Shows a message on the bottom line.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), tone: Tone::Told });
     }
 
-    /// Says that something was done.
+    /// Shows on the bottom line that something was done.
     pub fn done(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), tone: Tone::Done });
     }
 
-    /// Says that something failed.
+    /// Shows an error on the bottom line; a cancellation shows nothing.
     pub fn fail(&mut self, error: &Error) {
         if error.kind != Kind::Cancelled {
             self.notice = Some(Notice { text: error.to_string(), tone: Tone::Failed });
         }
     }
 
-    /// Starts keeping a job.
+    /// Adds a job to the list and returns its number.
     pub fn job(&mut self, title: String) -> u64 {
         let id = self.number();
         let job = Job { id, title, note: Note::default(), started: self.now, ended: None };
@@ -242,28 +241,28 @@ impl Model {
         id
     }
 
-    /// Jobs that still run.
+    /// The number of jobs that still run.
     pub fn running(&self) -> usize {
         self.jobs.iter().filter(|job| job.ended.is_none()).count()
     }
 
-    /// Lines of a list that fit on the screen: a page for the page keys.
+    /// How many lines of a list fit on the screen, by which the page keys move.
     pub fn page(&self) -> usize {
         usize::from(self.size.1.saturating_sub(5 + u16::from(!self.waiting.is_empty()))).max(1)
     }
 
-    /// Opens a list to choose from.
+    /// Opens a popup with a list to choose from.
     pub fn pick(&mut self, pick: Pick) -> Vec<Effect> {
         self.popups.push(Popup::Pick(pick));
         Vec::new()
     }
 
-    /// A frame has shown the open popup.
+    /// Notes that a frame has shown the open popup.
     pub fn popup_drawn(&mut self) {
         self.popups.drawn(self.clock);
     }
 
-    /// Why a key is not for the open popup, if it is not.
+    /// Why the open popup does not take this key yet; `None` if it does.
     pub fn popup_refuses(&mut self, key: &crossterm::event::KeyEvent) -> Option<&'static str> {
         self.popups.refuses(key, self.clock)
     }

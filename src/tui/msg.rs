@@ -1,4 +1,5 @@
-//! What can happen (`Msg`) and what the loop is asked to do (`Effect`). Data only: both can be printed and replayed.
+//! What can happen (`Msg`) and what the loop is asked to do (`Effect`). Both are plain data that can be printed and
+//! replayed.
 
 use std::sync::Arc;
 
@@ -48,36 +49,36 @@ use crate::core::{
     },
 };
 
-/// The lists of all sources, as search takes them.
+/// The lists of all sources with their names, as the search takes them.
 pub type Sets = Arc<Vec<(String, Arc<RowSet>)>>;
-/// Rows in an order.
+/// Row ids in the order of the list.
 pub type Ids = Arc<Vec<RowId>>;
 
-/// An image on a screen: a row of a source, or a reference.
+/// An image on a screen: a row of a list, or a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A row of a list.
+    /// A row of a source's list, with a tag if one is known.
     Row { source: String, name: String, tag: Option<String> },
-    /// A reference.
+    /// A full reference, perhaps pinned.
     Reference(ImageRef),
 }
 
-/// A link that is wanted.
+/// A link that the person wants to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkWish {
-    /// The image.
+    /// The image that the link will name.
     pub target: Target,
-    /// One platform of it, where one was chosen.
+    /// The chosen platform, like `linux/arm64`; all platforms if `None`.
     pub platform: Option<String>,
-    /// When it ends, in seconds since 1970.
+    /// When the link ends, in seconds since 1970; never if `None`.
     pub until: Option<i64>,
 }
 
 impl Target {
-    /// What to call it before it is resolved.
+    /// The image's name in messages, before it has been resolved to a reference.
     pub fn words(&self) -> String {
         match self {
-            // What clouds call by an id is called by its name.
+            // Clouds have ids in place of tags: the name alone says more.
             Self::Row { name, tag: Some(tag), .. } if !is_id(tag) => format!("{name}:{tag}"),
             Self::Row { name, .. } => name.clone(),
             Self::Reference(reference) => reference.spoken(),
@@ -85,216 +86,216 @@ impl Target {
     }
 }
 
-/// Whether a tag is an id, alone or behind the path of its owner.
+/// Whether a tag is a cloud's id (a UUID), alone or after the path of its owner.
 fn is_id(tag: &str) -> bool {
     text::is_uuid(tag.rsplit('/').next().unwrap_or(tag))
 }
 
-/// Health of one source or backend: name, kind, answer.
+/// The health of a source or backend: its name, its adapter or `backend`, and its answer.
 pub type HealthLine = (String, &'static str, Result<Health>);
 
-/// What somebody says about a request.
+/// What a person says about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    /// A question of whoever decides.
+    /// A question that the approver asks the requester.
     Question(String),
-    /// Something to know, or an answer.
+    /// A remark, or the answer to an open question.
     More(String),
-    /// That they want it no more.
+    /// The requester withdraws the request.
     Withdrawn,
-    /// That they want a newer version.
+    /// The requester asks for the image that the tag names now.
     Newer,
 }
 
-/// Something happened.
+/// Something that happened: an event of the terminal, or an answer of a job.
 #[derive(Debug)]
 pub enum Msg {
-    /// A key was pressed.
+    /// A key was pressed, or released where the terminal reports that.
     Key(KeyEvent),
-    /// Text was pasted.
+    /// Text was pasted, not cleaned yet.
     Paste(String),
-    /// The mouse wheel turned: lines down (or up, negative).
+    /// The mouse wheel was turned by so many lines: down, or up if negative.
     Scroll(i16),
-    /// A line was clicked.
+    /// The mouse was clicked at a column and a line, both from 0.
     Click(u16, u16),
-    /// The terminal has another size.
+    /// The terminal has a new size: columns and lines.
     Resize(u16, u16),
-    /// A frame was drawn: what is on the screen now was seen.
+    /// A frame was drawn: what it showed counts as seen.
     Drawn,
-    /// The program is asked to end (SIGHUP, SIGTERM).
+    /// The program was asked to end (SIGHUP, SIGTERM, SIGINT), or the terminal has closed.
     Ended,
-    /// The lists kept on disk.
+    /// The lists that were kept on disk: first their beginnings, then whole.
     Cached(Result<Vec<CachedRows>>),
-    /// A growing list.
+    /// The rows of a source so far, while it is being listed.
     Rows(String, Arc<RowSet>),
-    /// A whole list, or why not.
+    /// The whole list of a source, or why it could not be listed.
     Listed(String, Result<Arc<RowSet>>),
-    /// The result of a search; the order too when it was made anew.
+    /// The result of search `number`; with the order of all rows if it was computed for this search.
     Found { number: u64, order: Option<Ids>, hits: Ids },
-    /// An image page.
+    /// The image that its page waits for, or why it could not be read.
     Image(Box<Result<Image>>),
-    /// Its tags.
+    /// The tags of the shown image, oldest first.
     Tags(Result<Vec<String>>),
-    /// One of its versions.
+    /// Details of one tag of the shown image: digest, size, time.
     Version(Version),
-    /// A backend's form.
+    /// The launch form of a backend, with the backend's name.
     Form(Result<(String, Form)>),
-    /// A plan.
+    /// The plan of a launch, to be confirmed.
     Plan(Box<Result<Plan>>),
-    /// What runs.
+    /// All workloads, and the backends that did not answer.
     Workloads(Vec<Workload>, Vec<(String, Error)>),
-    /// Output of a workload.
+    /// Output of the shown workload: raw bytes.
     Log(Bytes),
-    /// Its end.
+    /// The shown workload's output has ended, or following it failed.
     LogEnd(Result<()>),
-    /// What a workload uses.
+    /// What a workload uses; `None` if its backend measures nothing.
     Usage(WorkloadId, Result<Option<Usage>>),
-    /// Output of a terminal.
+    /// Output of the embedded terminal: raw bytes.
     Terminal(Bytes),
-    /// Its end.
+    /// The embedded terminal has ended, or could not be opened.
     TerminalEnd(Result<()>),
-    /// Health of sources and backends.
+    /// The health of all sources and backends.
     Health(Vec<HealthLine>),
-    /// How everything else is that Wharf leans on.
+    /// The checks of everything else that Wharf needs: keyring, policy, store, programs.
     Checks(Vec<Finding>),
-    /// A link, with its QR code.
+    /// A link and its QR code as text, or why it could not be made.
     Link(LinkWish, Result<(Link, String)>),
-    /// What a link points to.
+    /// The image that an opened link names, with what has changed since the link was made.
     Opened(Box<Result<Opened>>),
-    /// What the list can be narrowed by, and how many rows each choice leaves.
+    /// Facets by which the list can be narrowed, and how many rows each leaves.
     Facets(Vec<(String, usize)>),
-    /// What a look at one row told: source, name, and the version, unless it could not be had.
+    /// Details of a row: source, name, and the version; `None` if it could not be read.
     Looked(String, String, Option<Version>),
-    /// What a source found by words, beside what it lists.
+    /// Rows that a source found by the typed words, beside those that it lists.
     More(String, Result<Arc<RowSet>>),
-    /// Who may use the image of the page.
+    /// The shares of the shown image.
     Shares(Result<Vec<Share>>),
-    /// What other projects offer, and the sources that did not answer.
+    /// Offers of other projects, and the sources that did not answer.
     Offers(Vec<Offer>, Vec<(String, Error)>),
-    /// Projects of a source, for the share dialog.
+    /// The projects of a source that an image can be shared with.
     Projects(String, Result<Vec<Project>>),
-    /// How something would be shared with each.
+    /// How an image would be shared with each receiver, or why it cannot be.
     SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
-    /// What removing these would do.
+    /// What removing each image would do, or why it cannot be removed.
     Removals(Vec<Target>, Vec<Result<Removal>>),
-    /// Why an image has its badge.
+    /// The evidence and verdict of an image, to be shown in words.
     Explained(Box<Result<Verified>>),
-    /// What is different between two images.
+    /// The differences between two images.
     Compared(Box<Result<Diff>>),
-    /// How a digest stands that a row shows.
+    /// The badge of the digest that a row shows.
     Marked { source: String, name: String, subject: Subject, standing: Standing },
-    /// The evidence of the page's image, and what policy makes of it.
+    /// The evidence of the shown image, and the policy's verdict.
     Verified(Box<Result<Verified>>),
-    /// A volume is being given away; its key is shown this once.
+    /// A transfer of a volume was created; its key is shown only this once.
     Given(Given),
-    /// A source's list, with what looks have told.
+    /// A source's list, with what looking at its rows has told.
     Learnt(String, Arc<RowSet>),
-    /// Some requests, from a place on; and whose view they are.
+    /// The requests from position `skip` on, as `which` selects them.
     Requests { which: Which, skip: usize, result: Result<Vec<Request>> },
-    /// Who I am in the store, how long others waited, and the groups of the queue.
+    /// The person's rights in the store, how long requests take, and the groups of the queue.
     Queue(Result<(Me, Pace, Vec<Group>)>),
-    /// All about one request.
+    /// A request and all about it in words.
     RequestTold(Box<Result<(Request, String)>>),
-    /// Notices that concern this person.
+    /// The person's notices, newest first.
     Inbox(Result<Vec<Notice>>),
-    /// How many were not read.
+    /// The number of unread notices.
     Unread(i64),
     /// The store has changed.
     News,
-    /// The core asks the person something, under a number.
+    /// A question of the core, with the number that its answer goes to.
     Question(u64, Question),
-    /// Nobody waits for the answer to this question any more.
+    /// The task that asked this question has ended, and no longer needs an answer.
     Unasked(u64),
-    /// Who I am in the store.
+    /// The person's rights in the store.
     Me(Me),
-    /// Saved filters.
+    /// The saved filters: name and text.
     Filters(Vec<(String, String)>),
-    /// News of a job.
+    /// The progress of a job.
     JobNote(u64, Note),
-    /// A job ended, with a sentence, and the workload it made.
+    /// A job has ended: a sentence about it and the workload that it made, or the error.
     JobDone(u64, Result<(String, Option<Workload>)>),
 }
 
-/// Where a screen wants to go on, elsewhere than in itself.
+/// What a screen asks `update` to do outside of the screen itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Go {
     /// Leave the shown screen.
     Back,
-    /// Carry an action out, as if its key had been pressed.
+    /// Carry out an action as if its key had been pressed.
     Do(Action),
-    /// Take the keys that waited for the search.
+    /// Handle the keys that waited for the search.
     WaitingKeys,
-    /// Open the page of an image; with `launch`, the launch screen behind it.
+    /// Open the page of an image; with `launch`, the launch screen as soon as the image has arrived.
     Image { target: Target, launch: bool },
     /// Open the launch screen of an image.
     Launch(Box<Image>),
-    /// Open what a link points to.
+    /// Open the image of a `wharf:` link.
     Link(String),
-    /// Share an image; only one platform where one was chosen.
+    /// Share an image; the chosen platform only, if there is one.
     Share(Target, Option<String>),
-    /// Copy an image; only one platform where one was chosen.
+    /// Copy an image; the chosen platform only, if there is one.
     Copy(Target, Option<String>),
-    /// Ask for an image to be admitted.
+    /// Request the admission of an image.
     Ask(Target),
-    /// Give an image another tag.
+    /// Set another tag on an image.
     Tag(Target),
-    /// Remove images.
+    /// Ask to remove these images.
     Remove(Vec<Target>),
-    /// Take a volume that somebody gives.
+    /// Accept a volume, for which the person types what its giver has sent.
     Take,
-    /// Say something about a request.
+    /// Send a question, a remark, a withdrawal or a renewal for a request.
     Speak(Seen<Id>, Said),
     /// Open the page of a workload.
     Workload(Box<Workload>),
-    /// Open a terminal in a workload: a shell, or its own terminal.
+    /// Open a terminal in a workload: with `shell` a new shell, else the workload's own terminal.
     Console { workload: Box<Workload>, shell: bool },
-    /// Stop, start, restart, remove a workload, or make an image of it.
+    /// Stop, start, restart, remove or snapshot a workload.
     Change { action: Action, seen: Seen<WorkloadId>, workload: Box<Workload> },
 }
 
-/// Something to do outside of the state. Reads have a slot each: a newer one ends the older.
+/// Something to do outside of the state. A read has a slot, in which a newer read ends the older one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Go on elsewhere. `update` carries it out in its own queue: it never leaves `update`, and no job sees one.
+    /// Something that `update` carries out itself before it returns; jobs never see this.
     Go(Go),
-    /// What lists of sources need.
+    /// Reads for the list of images, and saving a filter.
     List(ListEffect),
-    /// What an image is asked for, and what is done with it.
+    /// Reads about an image, and what is done with it.
     Image(ImageEffect),
-    /// Who may use what, and what others offer.
+    /// What is read and done about shares and offers.
     Share(ShareEffect),
-    /// Requests, notices, and who one is in the store.
+    /// Requests, notices, and the person's rights in the store.
     Request(RequestEffect),
-    /// Launching, and what runs.
+    /// Launching, and what is done with workloads.
     Run(RunEffect),
-    /// Sign in to a source, as job.
+    /// Sign in to a source, as the job of this number.
     SignIn { job: u64, source: String },
-    /// Answer a question of the core, or not.
+    /// Answer a question of the core by its number; `None` cancels it.
     Answer(u64, Option<Secret>),
-    /// End what a screen was reading.
+    /// End the reads in these slots, because their screen was left.
     Leave(&'static [Slot]),
-    /// Ask sources and backends how they are.
+    /// Ask all sources and backends how they are.
     Health,
-    /// Copy text to the clipboard, through the terminal.
+    /// Copy text to the clipboard through the terminal.
     Copy(String),
-    /// Copy the reference of a row.
+    /// Copy the reference of an image to the clipboard.
     CopyReference(Target),
-    /// Cancel a job.
+    /// Cancel the job of this number.
     Cancel(Seen<u64>),
-    /// Turn the mouse on or off.
+    /// Turn the terminal's mouse reports on or off.
     Mouse(bool),
-    /// Use another theme.
+    /// Draw with the theme of this name, and keep it for the next start.
     Theme(String),
 }
 
-/// What lists of sources need.
+/// Reads for the list of images, and saving a filter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ListEffect {
-    /// Read the lists kept on disk, and the saved filters.
+    /// Read the lists kept on disk and the saved filters.
     LoadCache,
-    /// List a source, or search it.
+    /// List a source, or search it for `query`.
     List { source: String, query: Option<String> },
-    /// Search the rows.
+    /// Search and sort the rows; `from` are the earlier hits to search within, `order` the sorted rows if known.
     Search {
         number: u64,
         sets: SharedSets,
@@ -303,130 +304,131 @@ pub enum ListEffect {
         order: Option<SharedIds>,
         from: Option<SharedIds>,
     },
-    /// Count what the list can be narrowed by.
+    /// Count the facets by which the list can be narrowed.
     Facets(SharedSets),
-    /// Look at rows that are on the screen: source, name, tag.
+    /// Fetch details of rows on the screen: source, name, tag of each.
     Look(Vec<(String, String, String)>),
-    /// Keep a filter.
+    /// Save a filter: name and text.
     SaveFilter(String, String),
 }
 
-/// What an image is asked for, and what is done with it.
+/// Reads about an image, and what is done with it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ImageEffect {
-    /// Fetch an image page.
+    /// Fetch an image for its page, for one platform if that was chosen.
     Image { target: Target, platform: Option<String> },
-    /// Fetch its tags.
+    /// Fetch the tags of an image.
     Tags(ImageRef),
-    /// Fetch details of some tags.
+    /// Fetch details of these tags of an image.
     Versions(ImageRef, Vec<String>),
-    /// Open a link.
+    /// Fetch the image that a link names.
     OpenLink(Link),
-    /// Make a link, to one platform where one was chosen.
+    /// Make a link to an image.
     Link(LinkWish),
-    /// Look at the evidence of an image: what is quick to find, or everything anew.
+    /// Gather the evidence of an image: with `anew` all checks are run again, else those that are quick.
     Verify { image: Box<Image>, anew: bool },
-    /// Say why an image has its badge.
+    /// Gather the evidence of an image to explain its badge.
     Explain(Target),
-    /// Compare two images.
+    /// Compare two images, for one platform if that was chosen.
     Compare { before: ImageRef, after: ImageRef, platform: Option<String> },
-    /// Work out what removing these would do.
+    /// Find out what removing these images would do.
     Removals(Vec<Target>),
-    /// Remove what was told, as job.
+    /// Remove what was shown, as a job.
     RemoveImages { job: u64, removals: Vec<Removal> },
-    /// Give an image another tag, as job.
+    /// Set another tag on an image, as a job.
     Tag { job: u64, target: Target, new: String },
-    /// Copy to a reference, as job; only one platform where one was chosen.
+    /// Copy an image to a reference, as a job; one platform only, if one was chosen.
     CopyTo { job: u64, target: Target, platform: Option<String>, destination: String },
-    /// Let a cloud fetch an image from the web, as job.
+    /// Have a cloud fetch a disk image from a URL, as a job.
     Import { job: u64, url: String, destination: String },
 }
 
-/// Who may use what, and what others offer.
+/// What is read and done about shares and offers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ShareEffect {
-    /// Ask who may use an image.
+    /// Read the shares of an image.
     Shares(ImageRef),
-    /// Ask which projects of a source can be seen.
+    /// Read which projects of a source the person can see.
     Projects(String),
-    /// Plan a share with each of these.
+    /// Plan how the image would be shared with each receiver.
     SharePlans(Target, Vec<Receiver>),
-    /// Share, as job; only one platform where one was chosen.
+    /// Share an image, as a job; one platform only, if one was chosen.
     Share { job: u64, target: Target, platform: Option<String>, to: Receiver },
-    /// Take a share back, as job.
+    /// Revoke a share, as a job.
     Revoke { job: u64, share: Seen<String> },
-    /// Ask what other projects offer.
+    /// Read the offers of other projects.
     Offers,
-    /// Answer an offer, as job.
+    /// Accept or reject an offer, as a job.
     AnswerOffer { job: u64, offer: Seen<String>, accept: bool },
-    /// Give a volume away, as job.
+    /// Create a transfer of a volume, as a job: the receiver needs its key.
     Give { job: u64, target: Target },
-    /// Take a volume that was given, as job.
+    /// Accept a volume with its transfer key, as a job.
     Take { job: u64, offer: String, key: Secret },
 }
 
-/// Requests, notices, and who one is in the store.
+/// Requests, notices, and the person's rights in the store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RequestEffect {
-    /// Ask for an image to be admitted, as job.
+    /// Request the admission of an image, as a job.
     Request { job: u64, target: Target, asking: Asking },
-    /// List requests, from a place on; with how the queue stands where it is the first page.
+    /// Read `limit` requests from position `skip` on; the first page also reads how the queue stands.
     Requests { which: Which, skip: usize, limit: usize },
-    /// Tell all about a request.
+    /// Read all about a request, for a popup.
     RequestTold(Id),
-    /// Decide on requests, as job.
+    /// Approve or reject requests, as a job.
     Decide { job: u64, requests: Vec<Seen<Id>>, ruling: Ruling },
-    /// Approve a class, as job.
+    /// Approve the class of all requests that one rule blocks on one base image, as a job.
     ApproveClass { job: u64, base: String, rule: String, ruling: Ruling },
-    /// Take an admission back, as job, with a reason.
+    /// Revoke an admission for a reason, as a job.
     TakeBack { job: u64, request: Seen<Id>, reason: String },
-    /// Say something about a request, as job.
+    /// Send a question, a remark, a withdrawal or a renewal, as a job.
     Speak { job: u64, request: Seen<Id>, said: Said },
-    /// Read notices.
+    /// Read the person's notices.
     Inbox,
-    /// Mark notices as read.
+    /// Mark these notices as read.
     Seen(Vec<Id>),
-    /// Count what was not read.
+    /// Count the unread notices.
     Unread,
-    /// Ask the store who I am there.
+    /// Read the person's rights in the store.
     Me,
-    /// Hear of changes of the store, while a screen shows it; all the time where that costs nothing.
+    /// Report changes of the store while a screen shows it; with `always`, all the time if the store reports them
+    /// itself.
     Listen { always: bool },
 }
 
-/// Launching, and what runs.
+/// Launching, and what is done with workloads.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEffect {
-    /// Ask a backend for its form.
+    /// Ask a backend for the launch form of an image.
     Form { backend: String, image: Box<Image> },
-    /// Make a plan.
+    /// Make the plan of a launch from the form's answers.
     Plan { backend: String, image: Box<Image>, answers: Answers },
-    /// Carry out a plan, as job.
+    /// Carry out a plan, as a job.
     Launch { job: u64, plan: Box<Plan> },
-    /// List workloads; again every two seconds while the screen is open.
+    /// List the workloads of all backends, again every two seconds while the screen shows them.
     Workloads,
-    /// Follow a workload's output, with the time of each line if that is wanted.
+    /// Follow a workload's output; with `times`, each line begins with its time.
     Logs { backend: String, id: String, times: bool },
-    /// Measure these again and again, as long as they are looked at.
+    /// Measure these workloads repeatedly while they are on the screen.
     Usage(Vec<WorkloadId>),
-    /// Stop it, as job.
+    /// Stop a workload, as a job.
     Stop { job: u64, workload: Seen<WorkloadId> },
-    /// Start it, or with `again` once more, as job.
+    /// Start a stopped workload, or with `again` restart a running one, as a job.
     Start { job: u64, workload: Seen<WorkloadId>, again: bool },
-    /// Make an image of it and share that, as job.
+    /// Make an image of a workload and share it with these receivers, as a job.
     Snapshot { job: u64, workload: Seen<WorkloadId>, name: String, to: Vec<Receiver> },
-    /// Remove it, as job.
+    /// Remove a workload, as a job.
     Remove { job: u64, workload: Seen<WorkloadId> },
-    /// Open a terminal in it.
+    /// Open a terminal of this size in a workload, for a new command or for the workload's own one.
     Terminal { backend: String, id: String, command: Option<Vec<String>>, size: (u16, u16) },
-    /// Send keys to the terminal.
+    /// Send typed bytes to the open terminal.
     Type(Bytes),
-    /// Tell it its size.
+    /// Tell the open terminal its size: columns, lines.
     Resize(u16, u16),
 }
 
 impl Effect {
-    /// Whether it may ask the person something soon: then whoever pressed the last key waits for it.
+    /// Whether carrying this out may ask the person a question, for which they then wait.
     pub fn may_ask(&self) -> bool {
         matches!(
             self,
@@ -445,66 +447,66 @@ impl Effect {
     }
 }
 
-/// Which read an effect is. At most one of each runs.
+/// The kinds of reads. At most one read of each kind runs; a newer one replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Slot {
-    /// The cache.
+    /// The lists kept on disk.
     Cache,
-    /// A search.
+    /// Searching and sorting the rows.
     Search,
-    /// Shares of an image.
+    /// The shares of an image.
     Shares,
-    /// Offers.
+    /// The offers of all sources.
     Offers,
-    /// Requests.
+    /// A page of the requests.
     Requests,
-    /// One request.
+    /// All about one request.
     Request,
-    /// Notices.
+    /// The notices of the inbox.
     Inbox,
-    /// Counting notices.
+    /// Counting unread notices, or marking them as read.
     Unread,
-    /// Who I am.
+    /// The person's rights in the store.
     Me,
-    /// News of the store.
+    /// Listening for changes of the store.
     News,
-    /// Projects.
+    /// The projects of a source.
     Projects,
-    /// Plans of shares.
+    /// How an image would be shared with each receiver.
     SharePlans,
     /// What removing images would do.
     Removals,
-    /// Evidence.
+    /// The evidence of the shown image.
     Verify,
-    /// Counting facets.
+    /// Counting the list's facets.
     Facets,
-    /// Looking at rows.
+    /// Details of the shown rows.
     Look,
-    /// An image page.
+    /// The image of a page.
     Image,
-    /// Tags.
+    /// The tags of an image.
     Tags,
-    /// Versions.
+    /// Details of an image's tags.
     Versions,
-    /// A form.
+    /// The launch form of a backend.
     Form,
-    /// A plan.
+    /// The plan of a launch.
     Plan,
-    /// Workloads.
+    /// The workloads of all backends.
     Workloads,
-    /// Output.
+    /// Following a workload's output.
     Logs,
-    /// Usage.
+    /// Measuring the shown workloads.
     Usage,
-    /// A terminal.
+    /// The embedded terminal of a workload.
     Terminal,
-    /// Health.
+    /// The health of sources and backends.
     Health,
-    /// A link.
+    /// Making or opening a link.
     Link,
 }
 
-/// Sets that compare by identity: comparing a million rows would be no comparison.
+/// Row sets that are equal only if they are the same ones in memory: comparing a million rows would take too long.
 #[derive(Debug, Clone)]
 pub struct SharedSets(pub Sets);
 impl PartialEq for SharedSets {
@@ -513,7 +515,7 @@ impl PartialEq for SharedSets {
     }
 }
 
-/// Rows that compare by identity.
+/// Row ids that are equal only if they are the same ones in memory.
 #[derive(Debug, Clone)]
 pub struct SharedIds(pub Ids);
 impl PartialEq for SharedIds {

@@ -1,4 +1,4 @@
-//! What lists show rows for: what each is known by, what it is called, and what of it one decides on.
+//! How the rows of lists are identified and named, and which changes of them a decision must have seen ([`Row`]).
 
 use super::kit::list::{Row, Seen};
 use crate::core::{
@@ -32,7 +32,7 @@ impl Row for Offer {
         if self.outgoing { self.title.clone() } else { format!("{} from {}", self.title, self.from.words()) }
     }
     fn edition(&self) -> String {
-        // Whoever offers it may give it another name, or offer another image under it.
+        // The same offer may be given another name or another image by its giver.
         format!("{} {} {}", self.title, self.reference, self.from.id)
     }
 }
@@ -70,10 +70,10 @@ impl Row for Plan {
     }
 }
 
-/// Names that are listed one by one.
+/// Up to this many names are listed one by one.
 pub const NAMED: usize = 5;
 
-/// Requests by their names, as far as a line has room for them.
+/// The names of requests for a message: one in full, of several the first [`NAMED`].
 pub fn named(requests: &[Seen<Id>]) -> String {
     let [one] = requests else {
         let names: Vec<&str> =

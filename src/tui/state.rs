@@ -1,4 +1,4 @@
-//! The screens that are open, and the model that they share. Plain data: no handles, no tasks, no clocks.
+//! The open screens and the model that they share. Plain data: no handles, no tasks, no clocks.
 
 use std::ops::{Deref, DerefMut};
 
@@ -14,15 +14,15 @@ use super::{
 
 pub use super::screens::Screen;
 
-/// The whole state. What is in the model is reached through it as well: whoever has the state has all of it, while a page is
-/// handed the model alone.
+/// The whole state. It dereferences to the model, so that code with the state reaches both; a page is given the model
+/// alone.
 #[derive(Debug)]
 pub struct State {
-    /// Screens, the shown one last. The first is the catalog.
+    /// The open screens, the shown one last. The first is always the catalog.
     pub stack: Vec<Screen>,
-    /// The list of images.
+    /// The state of the list of images, which is never closed.
     pub catalog: Catalog,
-    /// What no screen owns.
+    /// The data that all screens share.
     pub model: Model,
 }
 
@@ -40,30 +40,30 @@ impl DerefMut for State {
 }
 
 impl State {
-    /// The state before anything has happened.
+    /// The state at the program's start, with only the list of images open.
     pub fn new(sources: Vec<SourceLine>, backends: Vec<String>, keymap: Keymap) -> Self {
         let catalog = Catalog::new(&sources);
         Self { stack: vec![Screen::Catalog], catalog, model: Model::new(sources, backends, keymap) }
     }
 
-    /// What to do at start.
+    /// The first effects: read the lists kept on disk and ask all sources.
     pub fn begin(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::List(ListEffect::LoadCache)];
         effects.extend(self.catalog.refresh(&self.model.sources, self.model.now));
         effects
     }
 
-    /// The shown screen.
+    /// The screen on top of the stack.
     pub fn screen(&self) -> &Screen {
         self.stack.last().unwrap_or(&Screen::Catalog)
     }
 
-    /// The page of the shown screen.
+    /// The page of the screen on top of the stack.
     pub fn shown(&self) -> &dyn Page {
         self.screen().page(&self.catalog)
     }
 
-    /// The page of the shown screen, and the model it is handed.
+    /// The page of the screen on top of the stack, and the model to give to it.
     pub fn shown_mut(&mut self) -> (&mut dyn Page, &mut Model) {
         match self.stack.last_mut() {
             Some(screen) => (screen.page_mut(&mut self.catalog), &mut self.model),
@@ -71,23 +71,23 @@ impl State {
         }
     }
 
-    /// The name of the key scope that is in force.
+    /// The scope of the key map that the shown screen uses.
     pub fn scope(&self) -> &'static str {
         self.shown().scope()
     }
 
-    /// Whether keys are text right now.
+    /// Whether keys are typed into a text field of the shown screen.
     pub fn is_typing(&self) -> bool {
         self.popups.is_empty() && self.shown().is_typing()
     }
 
-    /// What the shown screen lets one go through: a list, or a text that scrolls.
+    /// The list or text of the shown screen that the movement keys go through.
     pub fn list(&mut self) -> Option<Shown<'_>> {
         let (page, model) = self.shown_mut();
         page.list(model)
     }
 
-    /// A frame has shown what is on the screen: from now on it can be decided on.
+    /// A frame was drawn: what it showed can be decided on from now on.
     pub fn drawn(&mut self) {
         if !self.popups.is_empty() {
             return self.popup_drawn();
@@ -99,7 +99,7 @@ impl State {
         page.drawn();
     }
 
-    /// Opens something that came by itself; while the person types, or another popup is open, it waits.
+    /// Opens a popup that was not asked for. While the person types or another popup is open, it waits.
     pub fn come(&mut self, popup: Popup) {
         if self.popups.is_empty() && !self.is_typing() {
             self.popups.come(popup)
@@ -108,13 +108,13 @@ impl State {
         }
     }
 
-    /// Opens a question of the core, if the person waits for one; else it waits for them.
+    /// Opens a question of the core if the person waits for one; else the question waits until they open it.
     pub fn asked(&mut self, question: Popup) {
         if self.expects { self.come(question) } else { self.waiting.push_back(question) }
     }
 }
 
-/// Whether a key event is a press; terminals that report releases send both.
+/// Whether a key event is a press and not a release, which some terminals report too.
 pub fn is_press(key: &KeyEvent) -> bool {
     key.kind != crossterm::event::KeyEventKind::Release
 }

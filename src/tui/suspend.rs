@@ -1,4 +1,4 @@
-//! Stopping and going on, as the shell's job control asks: ctrl-z, SIGTSTP, `fg`.
+//! Stopping and continuing with the shell's job control: ctrl-z, SIGTSTP, `fg`.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use tokio::signal::unix::{self, SignalKind};
 
 use super::kit::terminal;
 
-/// Signals of job control, received by the loop.
+/// The signals of job control, which the loop waits for.
 pub struct JobControl {
     stop: unix::Signal,
     go_on: unix::Signal,
 }
 
-/// What the shell wants.
+/// What job control asks the program to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// That the program stops.
+    /// Stop: SIGTSTP was received.
     Stop,
-    /// That it goes on, after whatever has stopped it.
+    /// Continue after having been stopped in whatever way: SIGCONT was received.
     GoOn,
 }
 
 impl JobControl {
-    /// From now on this program stops in its own way.
+    /// Handles SIGTSTP and SIGCONT from now on, instead of being stopped by the kernel.
     pub fn new() -> std::io::Result<Self> {
         let kind = |signal: Signal| SignalKind::from_raw(signal.as_raw());
         Ok(Self { stop: unix::signal(kind(Signal::TSTP))?, go_on: unix::signal(kind(Signal::CONT))? })
     }
 
-    /// The next wish.
+    /// Waits for the next signal of job control.
     pub async fn wish(&mut self) -> Wish {
         tokio::select! {
             _ = self.stop.recv() => Wish::Stop,
@@ -37,14 +37,15 @@ impl JobControl {
         }
     }
 
-    /// Gives the terminal back and stops; returns when the program goes on. `false` where nobody could let it go on.
+    /// Restores the terminal and stops; returns when the program continues. `false` if nothing could continue it.
     pub async fn stop(&mut self) -> bool {
-        // The leader of a session has no shell above it: it would stand still for ever.
+        // A session leader has no shell above it: nothing would ever continue it.
         if getsid(None).is_ok_and(|session| session == getpgrp()) {
             return false;
         }
         terminal::restore();
-        // Whoever waits for this program in its own group, a script or sudo, stops too; our own share of it comes first.
+        // Parents in the same process group, like a script or sudo, are stopped too. The signal reaches this process
+        // first.
         if kill_current_process_group(Signal::TSTP).is_ok() {
             let _ = tokio::time::timeout(Duration::from_millis(200), self.stop.recv()).await;
         }

@@ -1,8 +1,8 @@
-//! What a line had no room for: the last message and what failed on this screen, in full.
+//! The last message and the errors of the shown screen in full, for which a line has no room.
 
 use super::{model::Tone, state::State};
 
-/// The text, if there is anything to tell.
+/// The text, or `None` if there is no message and no error.
 pub fn in_full(state: &State) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     if let Some(notice) = state.notice.as_ref().or(state.said.as_ref()) {

@@ -1,4 +1,4 @@
-//! One frame: header, screen, bottom line, popups. Draws state, changes nothing.
+//! Draws a frame: header, screen, bottom line, popup. The state is only read.
 
 use ratatui::{
     Frame,
@@ -22,7 +22,7 @@ use super::{
     state::State,
 };
 
-/// Draws everything. Any size is fine, down to nothing at all.
+/// Draws a frame of any size.
 pub fn view(state: &State, frame: &mut Frame<'_>, theme: &Theme) {
     let area = frame.area();
     if area.width == 0 || area.height == 0 {
@@ -71,7 +71,7 @@ fn header(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     );
 }
 
-/// What came by itself and waits for the person, with the key that opens it.
+/// The line that says what waits for the person, and which key opens it.
 fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     let key = state.keymap.key(state.scope(), Action::Attend).map_or_else(String::new, Key::words);
     let first = if state.is_typing() { "when you have done, " } else { "" };
@@ -89,7 +89,7 @@ fn waiting(state: &State, popup: &Popup, frame: &mut Frame<'_>, area: Rect, them
     put(frame, area, line);
 }
 
-/// The notice until the next key, else the keys that matter here.
+/// The bottom line: the message, until the next key takes it away, else the key hints.
 fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
     if let Some(notice) = &state.notice {
         let (sign, role) = match notice.tone {
@@ -99,7 +99,7 @@ fn bottom(state: &State, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         };
         let (words, width) = (format!(" {sign} {}", notice.text), area.width as usize);
         let key = state.keymap.key(state.scope(), Action::Attend).filter(|_| words.width() > width);
-        // What does not fit can be read in full; in a popup or a text field that key is a letter.
+        // A message that does not fit can be opened in full; while text is typed, that key would be a letter.
         let more = match key {
             Some(key) if state.popups.is_empty() && !state.is_typing() => format!(" {} shows it all ", key.words()),
             _ => String::new(),

@@ -1,6 +1,6 @@
-//! Signatures without a key of one's own: a certificate of minutes that names a person or a job, and who vouched for
-//! them. Checked offline with a trusted root: chain, transparency log, timestamps. Then the policy's rules say whose
-//! signature counts.
+//! Keyless signatures: a short-lived certificate names the person or job that signed, and who vouched for the identity.
+//! They are verified offline with a trusted root: certificate chain, transparency log and timestamps. The policy's
+//! rules then say whose signatures count.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -24,37 +24,37 @@ use crate::{
     },
 };
 
-/// Where a classic signature has its certificate, and what the log says of it.
+/// The annotations of a classic signature that hold its certificate, and the entry in the transparency log.
 pub const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const LOGGED: &str = "dev.sigstore.cosign/bundle";
 
-/// What a certificate's signature is worth.
+/// What verifying a keyless signature has shown; each with the reason or the signer in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It is good, and by somebody whom the policy names.
+    /// The signature is valid, and its identity is named in the policy.
     Trusted(String),
-    /// It is good, and by somebody else.
+    /// The signature is valid, but the policy does not name its identity.
     Stranger(String),
-    /// It is good, and the policy names nobody.
+    /// The signature is valid, but the policy names no identities.
     NoRule(String),
-    /// Its certificate leads to none that is trusted here.
+    /// The certificate chain does not lead to a trusted root.
     Unrooted(String),
-    /// It claims to be by somebody whom the policy names, and does not fit.
+    /// The certificate claims an identity that the policy names, but the signature is not valid.
     Wrong(String),
-    /// It does not fit, and claims nobody whom the policy names: anybody could have made it up.
+    /// The signature is not valid and claims no identity that the policy names: anybody could have put it there.
     Unclaimed(String),
-    /// Its form is not understood.
+    /// The signature has a form that is not supported.
     Unknown(String),
 }
 
-/// The checker of certificates.
+/// Verifies keyless signatures with one trusted root and the policy's identities.
 pub struct Keyless {
     verifier: Verifier,
     rules: Vec<Identity>,
     logged: bool,
 }
 
-/// What Rekor answered when a classic signature was made.
+/// The entry of the transparency log (Rekor) that a classic signature carries.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Logged {
@@ -73,7 +73,7 @@ struct Entry {
 }
 
 impl Keyless {
-    /// With the policy's root, else that of the public instance.
+    /// With the policy's trusted root, else that of the public Sigstore instance. Fails if the root cannot be read.
     pub fn new(rules: &SignatureRules) -> Result<Self> {
         let root = match &rules.trusted_root {
             Some(path) => {
@@ -89,7 +89,7 @@ impl Keyless {
 
     fn policy(&self) -> VerificationPolicy {
         let policy = VerificationPolicy::any_identity();
-        // A private instance may have timestamps alone, and no log.
+        // A private Sigstore instance may have timestamps only, and no transparency log.
         if self.logged { policy } else { policy.skip_tlog_unsafe().skip_sct() }
     }
 
@@ -110,7 +110,7 @@ impl Keyless {
         }
     }
 
-    /// Whether the certificate of a bundle names somebody whom the policy names, as it is, checked or not.
+    /// Whether the certificate of a bundle names an identity of the policy; the certificate need not be valid.
     fn claims(&self, bundle: &str) -> bool {
         let bundle: serde_json::Value = serde_json::from_str(bundle).unwrap_or_default();
         let material = bundle.get("verificationMaterial");
@@ -122,7 +122,7 @@ impl Keyless {
         self.rules.iter().any(|rule| names(rule.identity.trim_end_matches('*')) && names(&rule.issuer))
     }
 
-    /// Whether the policy names them.
+    /// Whether the policy names this identity and issuer.
     fn judged(&self, identity: &str, issuer: &str) -> Answer {
         let words = format!("{} vouched for by {}", clean::short(identity, 160), clean::short(issuer, 100));
         if self.rules.is_empty() {
@@ -134,7 +134,7 @@ impl Keyless {
         Answer::Stranger(words)
     }
 
-    /// What a bundle with a certificate says of an image.
+    /// Verifies a bundle with a certificate for an image's digest.
     pub fn bundle(&self, bundle: &[u8], digest: &Digest) -> Answer {
         let Ok(hash) = Sha256Hash::from_hex(digest.hex()) else {
             return Answer::Unknown("only SHA-256 digests are signed so".to_owned());
@@ -142,7 +142,7 @@ impl Keyless {
         self.checked(hash, &String::from_utf8_lossy(bundle))
     }
 
-    /// What a classic signature with a certificate says of its payload; `None` without one.
+    /// Verifies a classic signature with a certificate over its payload; `None` if it has no certificate.
     pub fn classic(
         &self,
         payload: &[u8],
@@ -161,7 +161,7 @@ impl Keyless {
     }
 }
 
-/// A classic signature written as the oldest form of a bundle, which has the same parts.
+/// A classic signature as a bundle of version 0.1, which has the same parts.
 fn as_bundle(payload: &[u8], signature: &str, certificate: &[u8], logged: &Logged) -> String {
     let entry = &logged.payload;
     let hash = text::unhex(Digest::of(payload).hex());
@@ -186,7 +186,7 @@ fn as_bundle(payload: &[u8], signature: &str, certificate: &[u8], logged: &Logge
     .to_string()
 }
 
-/// Whether it is another root's, or wrong.
+/// The answer for a signature that was refused: another root, or not valid.
 fn refused(fault: &Fault) -> Answer {
     use sigstore_verify::{CertificateError, TransparencyLogError};
     let words = clean::short(&fault.to_string(), 200);
@@ -248,7 +248,7 @@ mod tests {
         let mut changed: serde_json::Value = serde_json::from_str(ATTESTED).unwrap();
         changed["dsseEnvelope"]["signatures"][0]["sig"] = "MEUCIQ==".into();
         let changed = changed.to_string();
-        // Failed is what claims somebody who is trusted; anything else, anybody could have put there.
+        // Only what claims a trusted identity has failed; anything else could have been put there by anybody.
         for (bundle, of) in [(ATTESTED, Digest::of(b"other")), (&changed, digest.clone())] {
             assert!(matches!(named.bundle(bundle.as_bytes(), &of), Answer::Wrong(_)));
             for stranger in [&keyless, &with(rule("https://github.com/somebody/else"))] {

@@ -1,5 +1,5 @@
-//! Signatures as cosign writes them: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers interface
-//! and by its fallback tag; verified with the keys that the policy names. No network but the image's own registry.
+//! cosign's signatures: classic `.sig` tags and Sigstore bundles, found by tag, by the referrers API and by its
+//! fallback tag, and verified with the policy's keys. Only the image's own registry is contacted.
 
 pub mod keyless;
 pub mod payload;
@@ -44,18 +44,18 @@ use crate::core::{
     request::{Terms, statement::Payload},
 };
 
-/// No payload or bundle is larger.
+/// Largest payload or bundle that is read, in bytes.
 const LIMIT: usize = 2 << 20;
-/// How long a signature that was found counts, and how long its absence.
+/// How long a signature that was found, and the absence of one, stay valid evidence, in seconds.
 const FOUND: i64 = 3_600;
 const ABSENT: i64 = 3_600;
-/// How long it is remembered that something could not be read.
+/// How long a failed look stays on record, in seconds.
 const SOON: i64 = 60;
-/// The type of a bundle, and of its layer.
+/// Beginning of the media type of a Sigstore bundle and of its layer.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
-/// What cosign calls a classic signature that it attaches as an artifact.
+/// The artifact type of a classic signature that is attached as an artifact.
 const CLASSIC_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
-/// What holds signatures. The tags of attestations end otherwise.
+/// What attachments hold signatures. The tags of attestations have another ending (`.att`).
 const SIGNATURES: Wanted = Wanted {
     words: "signatures",
     tags: &[".sig"],
@@ -67,24 +67,24 @@ fn is_signature(media_type: &str) -> bool {
     media_type == PAYLOAD || media_type.starts_with(BUNDLE)
 }
 
-/// Checks signatures with the policy's keys.
+/// The checker for cosign's signatures.
 pub struct Cosign {
     keys: Vec<Key>,
-    /// Ids of those that may admit images.
+    /// The ids of the keys that may admit images.
     admitting: BTreeSet<String>,
     rules: SignatureRules,
-    /// Made when the first certificate is seen: roots take a while to read.
+    /// Created when the first certificate is seen, because reading roots takes a while.
     keyless: OnceLock<Result<Keyless>>,
 }
 
-/// What one signature says.
+/// The result of verifying one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     state: Signature,
     signer: String,
     reason: String,
     stated: Stated,
-    /// The id of the policy's key that made it.
+    /// The id of the policy's key that verified it.
     key: Option<String>,
 }
 
@@ -95,7 +95,7 @@ impl Found {
 }
 
 impl Cosign {
-    /// What signatures over a message say, once it is known that the message is of this image.
+    /// Verifies signatures over a message that is known to be about this image.
     fn judged(&self, message: &[u8], signatures: &[Vec<u8>], hint: &str, place: &str) -> Found {
         let fits = |key: &&Key| signatures.iter().any(|signature| key.verifies(message, signature));
         if let Some(key) = self.keys.iter().find(fits) {
@@ -111,8 +111,8 @@ impl Cosign {
         none(Signature::Untrusted, "it fits none of the policy's keys")
     }
 
-    /// A good signature with what it says: it counts in the repository that it was made in, and where its conditions are
-    /// met. What it says beside that is believed of keys that may admit images.
+    /// Completes a valid signature with its statement. It counts only in the repository that it was made for, and while
+    /// its conditions are met. What else it states is believed only of keys that may admit images.
     fn bound(&self, mut found: Found, payload: &[u8], at: &ImageRef) -> Found {
         if !found.state.is_good() {
             return found;
@@ -132,7 +132,7 @@ impl Cosign {
             found.state = Signature::Elsewhere;
             found.reason = format!("{why} ({})", found.reason);
         } else if !signed_in.is_empty() && !self.rules.is_of(&signed_in, &name) {
-            // An admission, too: taken to another place it would outlive its being taken back.
+            // This goes for admissions too: in another repository, an admission would survive its revocation.
             found.state = Signature::Elsewhere;
             found.reason = format!("it was made for {} ({})", clean::short(&signed_in, 80), found.reason);
         }
@@ -140,7 +140,7 @@ impl Cosign {
         found
     }
 
-    /// What a signature with a certificate says.
+    /// The result for a signature with a certificate.
     fn certified(&self, ask: impl FnOnce(&Keyless) -> Answer, place: &str) -> Found {
         let found = |state, signer: String, reason: String| {
             Found::new(state, signer, if reason.is_empty() { place.to_owned() } else { format!("{reason} ({place})") })
@@ -161,7 +161,7 @@ impl Cosign {
         }
     }
 
-    /// That an admission was taken back, where a key that may admit images says so of this digest here.
+    /// The revocation of this digest's admission in this repository, if a key that may admit images has signed one.
     fn taken_back(&self, bytes: &[u8], signatures: &[Vec<u8>], digest: &Digest, at: &ImageRef) -> Option<Found> {
         let Some(Payload::TakenBack { digest: of, place, stated, reason }) = Payload::read(bytes) else { return None };
         let here = at.name().map(Name::bare).unwrap_or_default();
@@ -183,7 +183,8 @@ impl Cosign {
         })
     }
 
-    /// A good signature of a bundle, whose statement may name the repositories that it was made for.
+    /// A valid signature from a bundle, which counts only in the repositories that its statement names, if it names
+    /// any.
     fn made_here(&self, mut found: Found, repositories: &[String], at: &ImageRef) -> Found {
         let name = at.name().map(Name::bare).unwrap_or_default();
         let here = repositories.is_empty() || repositories.iter().any(|one| self.rules.is_of(one, &name));
@@ -194,11 +195,11 @@ impl Cosign {
         found
     }
 
-    /// What a layer of an attached manifest says of `digest`; `None` if it is no signature. An error means that it could
-    /// not be read.
+    /// The result for a layer of an attached manifest about `digest`; `None` if the layer is no signature. An error
+    /// means that the layer could not be read.
     ///
-    /// Whoever may push may attach what they like. So a signature of another image is none of this one, and no failed one:
-    /// only what claims this digest and a trusted key, and does not fit, is that.
+    /// Everybody who may push can attach anything. So a signature of another image is ignored and not a failed one:
+    /// failed is only a signature that claims this digest and a trusted key, and is not valid.
     async fn of_layer(
         &self,
         cx: &Context,
@@ -257,11 +258,11 @@ impl Cosign {
     }
 }
 
-/// Which of several signatures tells how an image stands: the best; of two that count, the one that is bound to less,
-/// then the one that says more.
+/// The order in which signatures decide the badge: the best state first; of valid ones, the one with fewer conditions,
+/// then the one that states more.
 ///
-/// One that fails takes nothing from a good one beside it: whoever may push could attach one to deny an image to all.
-/// It outweighs everything else.
+/// A failed signature outweighs all but a valid one: everybody who may push could otherwise attach a bad signature to
+/// block an image.
 fn standing(found: &Found) -> (u8, bool, bool) {
     let bound = found.stated.terms.until.is_some() || found.stated.only.is_some();
     let weight = match found.state {
@@ -271,7 +272,7 @@ fn standing(found: &Found) -> (u8, bool, bool) {
     (weight, !bound, !found.stated.request.is_empty())
 }
 
-/// A good signature that was made for another tag does not count for this one.
+/// A valid signature that was made for another tag does not count for this one.
 fn for_tag(mut found: Found, miss: Option<&Miss>) -> Found {
     if let (true, Some(Miss::Tag(why))) = (found.state.is_good(), miss) {
         found.state = Signature::Expired;
@@ -280,7 +281,7 @@ fn for_tag(mut found: Found, miss: Option<&Miss>) -> Found {
     found
 }
 
-/// That something could not be looked at. Nobody knows what stands there: the image may be signed.
+/// The result if something could not be looked at: the image may be signed there, so its state is unknown.
 fn unseen(errors: &[Error]) -> Option<Found> {
     let words = attachments::unseen_words(errors);
     (!words.is_empty()).then(|| Found::new(Signature::Unreachable, "", words))
@@ -309,7 +310,7 @@ impl Checker for Cosign {
         let tag = pinned.reference.tag();
         let (mut all, mut blind): (Vec<Found>, Vec<Error>) = (Vec::new(), Vec::new());
         let clock = Clock::start(cx);
-        // The platform's own manifest first; then the index, whose signature covers what it lists.
+        // The platform's own manifest comes first, then the index, whose signature covers the manifests that it lists.
         let listed = image.platforms.iter().any(|entry| entry.digest == pinned.manifest);
         let index = (pinned.digest != pinned.manifest && listed).then_some(&pinned.digest);
         for digest in std::iter::once(&pinned.manifest).chain(index) {
@@ -340,9 +341,9 @@ impl Checker for Cosign {
 }
 
 impl Cosign {
-    /// What all signatures of an image say together: its record, and that of the scan that one of them states.
+    /// The records of all signatures together: the signature that decides, and the scan that one of them states.
     fn told(&self, pinned: &Pinned, mut all: Vec<Found>) -> Vec<Record> {
-        // What was taken back counts no more, unless it was admitted anew after that.
+        // A revoked admission does not count, unless the image was admitted again later.
         let taken_back = all.iter().filter(|one| one.state == Signature::TakenBack).map(|one| one.stated.at).max();
         let newest = all.iter().filter(|one| one.state.is_good() && one.stated.admits()).map(|one| one.stated.at).max();
         match (taken_back, newest) {
@@ -354,7 +355,7 @@ impl Cosign {
         let scan = good()
             .filter_map(|one| Some((one.key.clone()?, one.stated.scan.clone()?)))
             .max_by_key(|(_, scan)| scan.database.unwrap_or(scan.scanned).min(scan.scanned));
-        // What one of them has taken is taken, also where another has signed without a word.
+        // Findings that one valid signature has accepted are accepted, even if another one states nothing.
         let taking = |one: &&Found| !one.stated.terms.exceptions.is_empty() || !one.stated.terms.rules.is_empty();
         let words = |of: fn(&Terms) -> &Vec<String>| -> Vec<String> {
             let all: BTreeSet<String> = good().flat_map(|one| of(&one.stated.terms).iter().cloned()).collect();
@@ -382,7 +383,7 @@ impl Cosign {
         records
     }
 
-    /// The scan that a good signature states, as evidence: whoever may admit images has made it.
+    /// The scan that a valid signature states, as evidence made by a key that may admit images.
     fn stated(&self, pinned: &Pinned, key: String, scan: Attested) -> Record {
         let outcome = Outcome::Scan {
             state: scan.state,
@@ -398,7 +399,7 @@ impl Cosign {
     }
 }
 
-/// The checker, with the policy's keys. A key that cannot be read makes nothing trusted, and is a finding.
+/// Registers the checker with the policy's keys. A key that cannot be read becomes a finding, and verifies nothing.
 pub fn register(config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut keys = Vec::new();
     let admits = config.policy.signature.admitting();

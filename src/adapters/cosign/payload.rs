@@ -1,6 +1,6 @@
-//! What is signed: the simple signing payload of classic signatures, and the in-toto statement of bundles.
+//! What is signed: the simple signing payload of classic signatures, and the in-toto statement in bundles.
 //!
-//! A signature that fits its payload says nothing yet: the payload must be of this kind, and of this image.
+//! A valid signature alone means nothing: its payload must be of these kinds and name this image.
 
 use serde::Deserialize;
 
@@ -11,25 +11,25 @@ use crate::core::{
     request::statement::Payload,
 };
 
-/// The only predicates that say "this image is signed".
+/// The predicate types that mean "this image is signed".
 const PREDICATES: [&str; 2] = ["https://sigstore.dev/cosign/sign/v1", "cosign.sigstore.dev/attestation/v1"];
-/// Statements of the in-toto attestation framework.
+/// The statement types of the in-toto attestation framework.
 const STATEMENTS: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 
-/// Why something does not speak of an image as its signature.
+/// Why a payload is no signature of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Miss {
-    /// It is something else than a signature of an image.
+    /// It is not a signature of an image at all.
     Other(String),
-    /// It is a signature, of another image: here it is in the wrong place.
+    /// It is a signature of another image, attached to the wrong one.
     Wrong(String),
-    /// It is a signature of this image, which was made for another tag.
+    /// It is a signature of this image, made for another tag.
     Tag(String),
 }
 
-/// Why a classic payload does not speak of this image; `None` if it does.
+/// Why a classic payload is no signature of this image; `None` if it is one.
 ///
-/// `tag` is what was asked for: a payload that names another tag was made for something else.
+/// `tag` is the tag that was asked for: a payload that names another tag does not count for it.
 pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Option<Miss> {
     let Some(Payload::Image { repository, digest: signed, .. }) = Payload::read(payload) else {
         return Some(Miss::Other("it is no image signature".to_owned()));
@@ -37,7 +37,7 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
     if signed != digest.as_str() {
         return Some(Miss::Wrong(format!("it is over {}, another image", clean::short(&signed, 30))));
     }
-    // A digest names no tag, and a port's colon stands before the last slash.
+    // A reference with a digest names no tag, and the colon of a port comes before the last slash.
     let name = repository.split('@').next().unwrap_or("");
     let last = name.rsplit('/').next().unwrap_or("");
     match (last.split_once(':'), tag) {
@@ -48,18 +48,18 @@ pub fn classic_misses(payload: &[u8], digest: &Digest, tag: Option<&str>) -> Opt
     }
 }
 
-/// The repository that a signature says it was made in, without tag and digest, and as Wharf calls it: cosign calls
-/// Docker Hub `index.docker.io`. Empty where it says nothing that is a repository.
+/// The repository that a signature was made in, without tag and digest. cosign calls Docker Hub `index.docker.io`; here
+/// it is `docker.io`. A text that is no reference is returned unchanged.
 pub fn repository_of(reference: &str) -> String {
     let reference = reference.strip_prefix("index.").filter(|rest| rest.starts_with("docker.io/")).unwrap_or(reference);
     match reference.parse::<ImageRef>() {
         Ok(ImageRef::Oci(name)) => name.bare(),
-        // What cannot be understood is no repository of anybody's: it is compared as it is, and fits none.
+        // What cannot be parsed is compared as it is, and equals no repository.
         _ => reference.to_owned(),
     }
 }
 
-/// A Sigstore bundle (v0.1 to v0.3), as far as a key can verify it.
+/// A Sigstore bundle (versions 0.1 to 0.3), as far as it is needed to verify it with a key.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bundle {
@@ -110,24 +110,24 @@ struct StatementSubject {
 }
 
 impl Bundle {
-    /// Reads one.
+    /// Reads a bundle from JSON; `None` if it is none.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// The hint at the key that made it; empty where it was made with a certificate.
+    /// The bundle's hint at its key; empty if it was made with a certificate.
     pub fn hint(&self) -> &str {
         let key = self.verification_material.as_ref().and_then(|material| material.public_key.as_ref());
         key.and_then(|key| key.hint.as_deref()).unwrap_or_default()
     }
 
-    /// Whether it was made with a certificate, and not with a key.
+    /// Whether the bundle was made with a certificate, not with a key.
     pub fn is_keyless(&self) -> bool {
         let has = |material: &Material| material.certificate.is_some() || material.x509_certificate_chain.is_some();
         self.verification_material.as_ref().is_some_and(has)
     }
 
-    /// The message that was signed (DSSE's pre-authentication encoding), and its signatures.
+    /// The signed message in DSSE's pre-authentication encoding, and its signatures.
     pub fn signed(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         let envelope = self.dsse_envelope.as_ref()?;
         let payload = base64(&envelope.payload)?;
@@ -146,17 +146,17 @@ impl Bundle {
             .and_then(|payload| serde_json::from_slice::<Statement>(&payload).ok())
     }
 
-    /// The repositories in which its statement names this digest; none where it names the digest alone.
+    /// The repositories that the statement names for this digest; empty if it names the digest only.
     pub fn repositories(&self, digest: &Digest) -> Vec<String> {
         let subjects = self.statement().and_then(|statement| statement.subject).unwrap_or_default();
         let ours = subjects
             .into_iter()
             .filter(|one| one.digest.get(digest.algorithm()).is_some_and(|hex| hex == digest.hex()));
-        // A name without a registry (`_`, a file's) is no repository.
+        // A name without a slash (`_`, or a file's) is no repository.
         ours.filter_map(|one| one.name).filter(|name| name.contains('/')).map(|name| repository_of(&name)).collect()
     }
 
-    /// Why it does not speak of this image; `None` if it does.
+    /// Why the bundle is no signature of this image; `None` if it is one.
     pub fn misses(&self, digest: &Digest) -> Option<Miss> {
         let Some(statement) = self.statement() else {
             return Some(Miss::Other("its statement is not understood".to_owned()));
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b"), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), "r.example:5000/a/b:1"), None), None);
-        // A name with a digest names no tag.
+        // A reference with a digest names no tag.
         let by_digest = format!("r.example:5000/a/b@{}", digest());
         assert_eq!(misses(&payload(CLASSIC, &digest(), &by_digest), Some("1")), None);
         assert_eq!(misses(&payload(CLASSIC, &digest(), &format!("r.example/a/b:1@{}", digest())), Some("1")), None);
@@ -222,13 +222,13 @@ mod tests {
         };
         assert_eq!(bundle(PREDICATES[0], &digest()).misses(&digest()), None);
         assert!(bundle(PREDICATES[0], &Digest::of(b"other")).misses(&digest()).is_some());
-        // A bill of materials that is signed is no signature of the image.
+        // A signed bill of materials is no signature of the image.
         assert!(bundle("https://spdx.dev/Document", &digest()).misses(&digest()).is_some());
         let (message, signatures) = bundle(PREDICATES[0], &digest()).signed().unwrap();
         assert!(message.starts_with(b"DSSEv1 28 application/vnd.in-toto+json "));
         assert_eq!(signatures, [vec![0, 0, 0]]);
         assert!(Bundle::read(b"[]").is_none());
-        // What is null is absent, and the payload may be in lines and of the other alphabet.
+        // `null` counts as absent, and the payload's base64 may have line breaks or the URL-safe alphabet.
         let nulls = br#"{"verificationMaterial":{"publicKey":{"hint":null}},"dsseEnvelope":{"payload":"-_\n8","payloadType":"x",
             "signatures":[{"sig":"AA\nAA","keyid":null}]}}"#;
         let nulls = Bundle::read(nulls).unwrap();

@@ -1,4 +1,4 @@
-//! An engine's local images.
+//! Listing and describing the local images of an engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Catalog for Engine {
         let shared = shared(&images);
         for image in images {
             for (repository, tag) in image.names() {
-                // Where a repository alone does not say which image is meant, its digest does.
+                // If the repository alone does not tell which image is meant, its digest is added.
                 let repository = match image.digest_of(&repository).filter(|_| tag.is_none()) {
                     Some(digest) if shared.contains(&repository) => format!("{repository}@{digest}"),
                     _ => repository,
@@ -79,7 +79,7 @@ impl Catalog for Engine {
             let image = self.inspect(name, &what).await?;
             let asked = image.id.clone().unwrap_or_default();
             let history = docker.image_history(&asked).await.map_err(|error| self.words(&what, &error))?;
-            // Newest first from the engine; the page shows the order of building.
+            // Engines list the newest step first; the page shows them in the order of building.
             let steps: Vec<(String, u64)> = history
                 .iter()
                 .rev()
@@ -123,7 +123,7 @@ impl Catalog for Engine {
     }
 }
 
-/// What a list tells of one image; an engine may leave out any of it.
+/// An image in the engine's list; engines may leave out any field.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 #[derive(Default)]
@@ -136,7 +136,7 @@ struct Summary {
     labels: Option<BTreeMap<String, String>>,
 }
 
-/// Repositories of which more than one image is there, one of them without a tag.
+/// The repositories that several images share, one of which has no tag.
 fn shared(images: &[Summary]) -> BTreeSet<String> {
     let mut ids: BTreeMap<String, (BTreeSet<&str>, bool)> = BTreeMap::new();
     for image in images {
@@ -150,7 +150,7 @@ fn shared(images: &[Summary]) -> BTreeSet<String> {
 }
 
 impl Summary {
-    /// The digest by which it was pulled from a repository.
+    /// The digest by which the image was pulled from this repository.
     fn digest_of(&self, repository: &str) -> Option<Digest> {
         let all = self.repo_digests.iter().chain(&self.repo_tags).flatten();
         all.filter_map(|full| full.split_once('@'))
@@ -166,14 +166,14 @@ impl Summary {
 }
 
 impl Engine {
-    /// All local images; an answer that fills the memory is an error.
+    /// All local images.
     async fn summaries(&self, what: &str) -> Result<Vec<Summary>> {
-        // The first contact settles which version is spoken, and says in words where nothing answers.
+        // The first request agrees on the API version, and says in words why an engine does not answer.
         self.docker().await?;
         self.read("/images/json", what).await
     }
 
-    /// The local name inside a reference of this engine.
+    /// The local name in a reference of this engine; fails for another engine's.
     pub(super) fn local<'a>(&self, reference: &'a ImageRef) -> Result<&'a Name> {
         match reference {
             ImageRef::Engine(name) if name.host == self.name => Ok(name),
@@ -183,12 +183,13 @@ impl Engine {
 }
 
 impl Engine {
-    /// What the engine knows of a local image. One that was pulled by digest has no tag: its repository finds it.
+    /// What the engine knows about a local image. An image that was pulled by digest has no tag and is found by its
+    /// repository.
     pub(super) async fn inspect(&self, name: &Name, what: &str) -> Result<ImageInspect> {
         let docker = self.docker().await?;
         let inspected = docker.inspect_image(&spelled(name)).await.map_err(|error| self.words(what, &error));
         match inspected {
-            // One that was pulled by digest is known by its repository, and by that digest in it.
+            // An image that was pulled by digest is found by its repository and that digest.
             Err(error) if error.kind == Kind::NotFound && name.tag.is_none() => {
                 let images = self.summaries(what).await?;
                 let ours = |image: &&Summary| {
@@ -203,7 +204,7 @@ impl Engine {
     }
 }
 
-/// How the engine itself spells a local name. Images without a name are listed and asked for by id.
+/// The engine's own spelling of a local name. Images without a name are listed and found by id.
 pub(super) fn spelled(name: &Name) -> String {
     if let Some(digest) = &name.digest {
         return digest.to_string();
@@ -215,9 +216,9 @@ pub(super) fn spelled(name: &Name) -> String {
     }
 }
 
-/// `(repository, tag)` pairs of one local image; one that has only a digest keeps its repository.
+/// The names of a local image as `(repository, tag)`; a name with a digest only gives its repository.
 ///
-/// Podman names an image that was pulled by digest `repository@sha256:…` among its tags, too: that is no tag.
+/// Podman lists `repository@sha256:…` of an image that was pulled by digest among its tags, though it is no tag.
 fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
     let split = |full: &String| {
         let (repository, tag) = full.rsplit_once(':').filter(|_| !full.contains('@'))?;
@@ -232,7 +233,7 @@ fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
         .iter()
         .chain(tags)
         .filter_map(|full| full.split_once('@'))
-        // With a tag before the digest, it is the repository that names it.
+        // A name with tag and digest means its repository.
         .map(|(name, _)| match name.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') => repository,
             _ => name,
@@ -246,7 +247,7 @@ fn names(tags: &[String], digests: &[String]) -> Vec<(String, Option<String>)> {
 fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)>, what: &str) -> Result<Image> {
     let id: Digest = {
         let id = image.id.clone().unwrap_or_default();
-        // Podman gives the bare hex.
+        // Podman sends the id without the algorithm.
         if id.contains(':') { id } else { format!("sha256:{id}") }.parse().map_err(|error: Error| error.during(what))?
     };
     let platform = Platform {
@@ -317,7 +318,7 @@ fn describe(reference: &ImageRef, image: &ImageInspect, steps: Vec<(String, u64)
     })
 }
 
-/// How a registry reference is spelled for an engine's pull.
+/// The spelling of a registry's reference for an engine's pull.
 pub(super) fn pull_name(name: &Name) -> String {
     let host = if name.host == DOCKER_HUB { "docker.io" } else { &name.host };
     format!("{host}/{}", name.repository)
@@ -338,7 +339,7 @@ mod tests {
         let full = format!("r.example:5000/a/b@{digest}");
         let tagged = format!("r.example:5000/a/b:1.0@{digest}");
         let expected = vec![("r.example:5000/a/b".to_owned(), None)];
-        // Docker has no tags then; Podman has the same name among its tags.
+        // Docker then has no tags; Podman has the same name among its tags.
         for (tags, digests) in
             [(vec![], vec![full.as_str()]), (vec![full.as_str()], vec![full.as_str()]), (vec![tagged.as_str()], vec![])]
         {

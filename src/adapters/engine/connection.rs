@@ -1,4 +1,4 @@
-//! How one engine is spoken to: its address, its TLS, and the version of the interface that both sides know.
+//! The connection to one engine: its address, its TLS settings, and the API version that both sides support.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,31 +16,31 @@ use crate::{
     },
 };
 
-/// How long an engine may take to say which interface it has.
+/// How long an engine may take to tell its API version.
 const FIRST: Duration = Duration::from_secs(5);
-/// bollard's limit for one answer, in seconds; streams are bounded by whoever reads them.
+/// bollard's time limit for an answer, in seconds; streams have their readers' own limits.
 const ANSWER: u64 = 120;
-/// The oldest interface that is spoken: Docker 19.03, Podman 3.
+/// The oldest API version that is supported: Docker 19.03, Podman 3.
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
 
-/// Where an engine is, as `DOCKER_HOST` spells it.
+/// The address of an engine, as `DOCKER_HOST` spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
-    /// A socket of this machine.
+    /// The path of a socket on this machine.
     Socket(PathBuf),
-    /// `host:port`; over TLS or not.
+    /// `host:port`, with or without TLS.
     Host { host: String, secured: bool },
 }
 
 impl Address {
-    /// Reads an address. Over TLS is what says so, or what certificates are named for.
+    /// Parses a configured address. TLS is used if the scheme or configured certificates say so.
     pub(super) fn of(config: &SourceConfig) -> Result<Self> {
         let what = format!("connect to {}", config.name);
         let named = config.ca.is_some() || config.client_certificate.is_some() || config.unchecked;
         let host = |rest: &str, secured: bool| {
             let host = rest.trim_end_matches('/');
             let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            // The ports that engines have agreed on.
+            // The usual ports of engines.
             let port = if secured { 2376 } else { 2375 };
             let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
             Self::Host { host, secured }
@@ -63,7 +63,7 @@ impl Address {
     }
 }
 
-/// What is trusted there and what shows who one is: where an authority is named, it alone, as for every client of engines.
+/// The TLS settings of an engine. A configured authority replaces the system's, as in every client of engines.
 fn tls(config: &SourceConfig) -> http::Tls {
     http::Tls {
         authorities: config.ca.iter().cloned().collect(),
@@ -73,7 +73,7 @@ fn tls(config: &SourceConfig) -> http::Tls {
     }
 }
 
-/// What an engine says of its interface (`GET /version`, Docker Engine API).
+/// The API versions that an engine supports (`GET /version`, Docker Engine API).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Spoken {
@@ -87,7 +87,7 @@ fn version(text: Option<&str>) -> Option<ClientVersion> {
     Some(ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? })
 }
 
-/// The newest version that both know; an engine that does not say which it has is taken for an old one.
+/// The newest version that both sides support. An engine that names none is treated as the oldest one.
 fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
     let newest = version(spoken.api_version.as_deref()).unwrap_or(OLDEST);
     let oldest = version(spoken.min_api_version.as_deref());
@@ -103,7 +103,7 @@ fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
     Ok(agreed)
 }
 
-/// That an engine gave no answer, from what an error and its causes say.
+/// The error for an engine without an answer, from the texts of an error and its causes.
 pub(super) fn no_answer(config: &SourceConfig, what: &str, causes: &[String]) -> Error {
     let (name, address) = (&config.name, clean::short(&config.url, 200));
     let all = causes.join(": ").to_lowercase();
@@ -120,15 +120,15 @@ pub(super) fn no_answer(config: &SourceConfig, what: &str, causes: &[String]) ->
     }
 }
 
-/// How answers are read that bollard would refuse.
+/// The client for answers that bollard cannot read.
 enum Reader {
     Socket(reqwest::Client),
     Host(Box<http::Server>),
 }
 
-/// An engine that has answered.
+/// A connection to an engine that has told its API version.
 pub(super) struct Connection {
-    /// The library's view of it.
+    /// The client library's connection.
     pub docker: Docker,
     config: SourceConfig,
     reader: Reader,
@@ -136,7 +136,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Asks an engine what it speaks.
+    /// Connects to an engine and agrees on an API version.
     pub(super) async fn open(config: &SourceConfig) -> Result<Self> {
         let what = format!("connect to {}", config.name);
         let address = Address::of(config)?;
@@ -156,8 +156,8 @@ impl Connection {
         Ok(Self { docker, config: config.clone(), reader, version })
     }
 
-    /// Reads an answer ourselves. bollard refuses a whole list when one word in it is new to it
-    /// (Podman says `stopped`, `configured`, …); here every field is optional and every word a text.
+    /// Reads a JSON answer without bollard, which refuses a whole list for one unknown word (Podman says `stopped`,
+    /// `configured`, …); here every field is optional and every word is a text.
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str, what: &str) -> Result<T> {
         self.reader.read(&self.config, &format!("v{}{path}", self.version), what).await
     }

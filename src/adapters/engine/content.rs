@@ -1,4 +1,4 @@
-//! Bytes of an engine's images: out by `export`, in by `load`, both through a folder of ours.
+//! The bytes of an engine's images: read with `export` and written with `load`, both through a staging folder.
 
 use std::{
     path::PathBuf,
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// How long an exported image is kept for the next copy of it.
+/// How long an exported image is kept for further copies.
 const KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 #[async_trait]
@@ -40,7 +40,7 @@ impl Content for Engine {
     }
 
     async fn manifest(&self, cx: &Context, at: &ImageRef) -> Result<RawManifest> {
-        // A manifest of ours named by digest (a child being copied) or the image itself.
+        // Either a manifest that was made here, named by its digest, or the image itself.
         let contents = self.exported(cx, at).await?;
         let first = contents
             .images
@@ -91,7 +91,7 @@ impl Content for Engine {
         Ok(())
     }
 
-    /// Sends what was staged as one archive that both engines load.
+    /// Sends what was staged as one archive, which both Docker and Podman load.
     async fn finish(&self, cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("load {at}");
         let name = self.local(at)?;
@@ -145,14 +145,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The image as an archive in our folder, exported once per image id.
+    /// The image as an archive in the staging folder; exported once for each image id.
     async fn exported(&self, cx: &Context, at: &ImageRef) -> Result<Arc<Contents>> {
         let what = format!("export {at}");
         let name = self.local(at)?;
         let docker = self.docker().await?;
         let image = match self.inspect(name, &what).await {
             Ok(image) => image,
-            // A manifest digest of our own making is no name to the engine: fall back to the tag.
+            // The engine does not know the digest of a manifest that was made here: the tag is used instead.
             Err(_) if name.tag.is_some() => self.inspect(&Name { digest: None, ..name.clone() }, &what).await?,
             Err(error) => return Err(error),
         };
@@ -189,7 +189,7 @@ impl Engine {
     }
 }
 
-/// Removes exports and half-made files that nobody has touched for a day.
+/// Removes exports and unfinished files that have not been changed for a day.
 async fn forget_old(folder: &std::path::Path) {
     let Ok(mut entries) = fs::read_dir(folder).await else { return };
     while let Ok(Some(entry)) = entries.next_entry().await {
@@ -201,7 +201,7 @@ async fn forget_old(folder: &std::path::Path) {
     }
 }
 
-/// Of the manifests that were put, the image for this machine.
+/// The image for this machine among the manifests that were written.
 fn for_this_machine<'a>(manifests: &'a [RawManifest], what: &str) -> Result<&'a RawManifest> {
     let top = manifests.last().ok_or_else(|| Error::failed(what, "no manifest was written"))?;
     match top.said() {

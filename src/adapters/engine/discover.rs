@@ -1,4 +1,4 @@
-//! Engines that are there without a configuration: environment, contexts, well-known sockets.
+//! Finding engines without a configuration: environment variables, Docker contexts, usual sockets.
 
 use std::{
     ffi::OsString,
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::core::{base::clean, config::SourceConfig};
 
-/// What Docker keeps of a context (`contexts/meta/ID/meta.json`).
+/// A Docker context, as far as it is read (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Context {
@@ -32,12 +32,12 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Where Docker keeps its settings.
+/// The folder of Docker's settings.
 fn settings(home: &Path) -> PathBuf {
     variable("DOCKER_CONFIG").map_or_else(|| home.join(".docker"), PathBuf::from)
 }
 
-/// The same engine under every spelling of its address: a socket by the file that it is.
+/// The same text for all spellings of an engine's address; for a socket, its real path.
 fn same(url: &str) -> String {
     match url.split_once("://") {
         Some(("unix", path)) => {
@@ -48,7 +48,7 @@ fn same(url: &str) -> String {
     }
 }
 
-/// Engines that were found, each once.
+/// The engines that were found, each once.
 #[derive(Default)]
 struct Found(Vec<SourceConfig>);
 
@@ -77,7 +77,7 @@ impl Found {
     }
 }
 
-/// Certificates for one engine.
+/// The certificate files for an engine.
 #[derive(Default)]
 struct Files {
     authority: Option<PathBuf>,
@@ -86,13 +86,13 @@ struct Files {
 }
 
 impl Files {
-    /// Those of a folder under Docker's names; what is not there is not used.
+    /// The certificate files in a folder, by Docker's names for them; missing files are not used.
     fn of(folder: &Path) -> Self {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         Self { authority: there("ca.pem"), identity: there("cert.pem").zip(there("key.pem")), unchecked: false }
     }
 
-    /// What `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` say, as Docker's own client reads them.
+    /// The files that `DOCKER_TLS_VERIFY`, `DOCKER_TLS` and `DOCKER_CERT_PATH` name, as Docker's own client reads them.
     fn of_environment(home: &Path) -> Self {
         let (verify, tls) = (variable("DOCKER_TLS_VERIFY").is_some(), variable("DOCKER_TLS").is_some());
         if !verify && !tls {
@@ -103,7 +103,7 @@ impl Files {
     }
 }
 
-/// The address of an engine from the environment: over TLS where that is wanted, with or without certificates.
+/// An engine's address from the environment, with TLS if the variables ask for it, with or without certificates.
 fn over_tls(url: &str) -> String {
     match url.split_once("://") {
         Some(("tcp", host)) if variable("DOCKER_TLS_VERIFY").or(variable("DOCKER_TLS")).is_some() => {
@@ -113,7 +113,7 @@ fn over_tls(url: &str) -> String {
     }
 }
 
-/// Every engine found, each once, with where it was found.
+/// Every engine that was found, once, with the place where it was found.
 pub fn discover() -> Vec<SourceConfig> {
     let mut found = Found::default();
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
@@ -140,7 +140,7 @@ pub fn discover() -> Vec<SourceConfig> {
     for (folder, context) in contexts(&home) {
         let Some(endpoint) = context.endpoints.get("docker") else { continue };
         let Some(host) = endpoint.host.as_deref().filter(|host| !host.is_empty()) else { continue };
-        // The folder of a context is named by the hash of its name, here as there.
+        // The folder of a context is named by the hash of its name, for both its settings and its certificates.
         let files = Files::of(&settings(&home).join("contexts/tls").join(folder).join("docker"));
         let files = Files { unchecked: endpoint.unchecked == Some(true), ..files };
         found.add(&clean::short(&context.name, 40), clean::line(host).into_owned(), "a docker context", files);

@@ -1,4 +1,4 @@
-//! A container after its launch: started again, and made into an image.
+//! A container after its launch: starting it again, and making an image of it.
 
 use bollard::{
     models::ContainerConfig,
@@ -16,16 +16,16 @@ use crate::core::{
 
 /// Seconds that a program has to end before it is killed.
 const END_AFTER: i32 = 10;
-/// Making an image copies all that the container has written.
+/// How long making an image may take, which copies everything that the container has written.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// What an image that was made of a container says of it.
+/// The comment in an image that was made of a container.
 fn origin(id: &str) -> String {
     format!("snapshot of {id}")
 }
 
 impl Engine {
-    /// Starts a container; one that runs stays as it is, unless it is to be started anew.
+    /// Starts a container. A running one stays as it is, or is restarted with `again`.
     pub(super) async fn start_container(&self, cx: &Context, id: &str, again: bool) -> Result<()> {
         let what = format!("{} {id}", if again { "restart" } else { "start" });
         let patient = cx.clone().within(std::time::Duration::from_secs(40));
@@ -48,7 +48,7 @@ impl Engine {
         }
     }
 
-    /// Makes an image of a container. The same name of the same container is the same image.
+    /// Makes an image of a container. For the same container and name, it is the same image again.
     pub(super) async fn commit(&self, cx: &Context, id: &str, name: &str) -> Result<ImageRef> {
         let what = format!("make an image of {id}");
         let (repository, tag) = name.split_once(':').unwrap_or((name, "latest"));
@@ -56,7 +56,7 @@ impl Engine {
             plain if plain.contains('/') => plain,
             plain => format!("localhost/{plain}"),
         };
-        // Reading it back applies the grammar of references.
+        // Parsing the reference checks its grammar.
         let reference = format!("engine://{}/{repository}:{tag}", self.name);
         let reference: ImageRef = reference.parse().map_err(|error: Error| error.during(&what))?;
         let full = format!("{repository}:{tag}");

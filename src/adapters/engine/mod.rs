@@ -1,4 +1,4 @@
-//! Docker and Podman through their common interface (bollard): local images, and launching them.
+//! Docker and Podman through their common API (bollard): local images, and launching them.
 
 mod catalog;
 mod connection;
@@ -41,7 +41,7 @@ use crate::core::{
 use connection::Connection;
 use discover::discover;
 
-/// One engine at one socket.
+/// An engine: a source of images and a backend.
 pub struct Engine {
     name: String,
     address: String,
@@ -51,22 +51,22 @@ pub struct Engine {
     facts: OnceCell<Facts>,
     samples: Mutex<HashMap<String, usage::Sample>>,
     incoming: Mutex<HashMap<ImageRef, Vec<RawManifest>>>,
-    /// Exported images by id, scanned.
+    /// Images that were exported and scanned, by image id.
     exports: Mutex<HashMap<String, Arc<Contents>>>,
 }
 
-/// What an engine says of itself, as far as it decides how things are launched.
+/// The facts about an engine that decide how images are launched.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// `Docker 20.10.24` and the like.
+    /// The version as the engine names it, like `20.10.24`.
     pub version: String,
-    /// Podman rather than Docker.
+    /// Whether it is Podman; else Docker.
     pub podman: bool,
-    /// Runs as an ordinary user.
+    /// Whether it runs as an ordinary user.
     pub rootless: bool,
-    /// Root inside is nobody outside, although the engine runs as root.
+    /// Whether root in a container is no user outside, although the engine runs as root.
     pub remapped: bool,
-    /// Which limits it can set: memory, processes, processor share.
+    /// Whether it can set limits: memory, processes, processors.
     pub limits: (bool, bool, bool),
     /// Bytes of memory of its host.
     pub memory: Option<u64>,
@@ -81,12 +81,12 @@ impl Facts {
     }
 }
 
-/// What an engine tells of its host (`GET /info`); it may leave out any of it.
+/// What an engine says about itself (`GET /info`); it may leave out any field.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Info {
     security_options: Option<Vec<String>>,
-    /// Podman says here, and only here, that it runs as an ordinary user.
+    /// Only Podman has this field, which says that it runs as an ordinary user.
     rootless: Option<bool>,
     cgroup_version: Option<String>,
     memory_limit: Option<bool>,
@@ -122,7 +122,7 @@ fn facts_of(info: Info, version: Version) -> Facts {
             .any(|part| part.trim().strip_prefix("name=").unwrap_or(part.trim()) == word)
     };
     let rootless = info.rootless == Some(true) || has("rootless");
-    // Rootless engines on cgroup v1 accept limits and then fail to set them.
+    // Rootless engines on cgroup v1 accept limits but cannot set them.
     let limited =
         !(rootless && info.cgroup_version.as_deref().is_some_and(|version| version.trim_start_matches('v') == "1"));
     let can = |said: Option<bool>| limited && said.unwrap_or(true);
@@ -139,7 +139,7 @@ fn facts_of(info: Info, version: Version) -> Facts {
     }
 }
 
-/// The source and the launcher of one engine.
+/// The source and the launcher of an engine.
 pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
     let engine = Arc::new(Engine {
         name: config.name.clone(),
@@ -190,7 +190,7 @@ impl Engine {
         self.connection().await?.read(path, what).await
     }
 
-    /// An engine's error in our words.
+    /// An error of the client library as an error of Wharf.
     fn words(&self, what: &str, error: &EngineError) -> Error {
         match error {
             EngineError::DockerResponseServerError { status_code, message } => {
@@ -218,13 +218,13 @@ impl Engine {
     }
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// Engines from the configuration, the environment, contexts and sockets.
+/// Registers the engines of the configuration, the environment, Docker contexts and usual sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let wanted = parts.wanted(config, "engine", discover);
-    // Each that is there says by itself whether one may use it.
+    // Each engine reports its own health.
     if wanted.is_empty() {
         parts.note(
             "container engines",
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_engine_is_rootless_where_it_says_so_in_either_way() {
-        // Podman (compat API) has a field; Docker names it among its security options, with or without "name=".
+        // Podman has a field for it; Docker lists it among its security options, with or without "name=".
         for info in [
             r#"{"Rootless": true, "SecurityOptions": ["name=seccomp,profile=default"]}"#,
             r#"{"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}"#,

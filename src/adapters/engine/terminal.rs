@@ -1,4 +1,4 @@
-//! Terminals in containers: attach and exec. Attach sends no body (Podman would feed it to the program).
+//! Terminals in containers: attach and exec. Attach sends no body, which Podman would give to the program as input.
 
 use std::pin::Pin;
 
@@ -27,10 +27,10 @@ use crate::core::{
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// The most output kept of a command without a terminal.
+/// Most bytes of output that are kept of a command without a terminal.
 const OUTPUT_LIMIT: usize = 16 << 20;
 
-/// Attaches to a container that was given a terminal.
+/// Attaches to the terminal of a container, which must have been launched with one.
 pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16), what: &str) -> Result<Terminal> {
     let inspected = docker
         .inspect_container(id, None::<InspectContainerOptions>)
@@ -55,7 +55,7 @@ pub async fn attach(engine: &Engine, docker: Docker, id: &str, size: (u16, u16),
     Ok(join(attached.output, attached.input, resize, what))
 }
 
-/// Starts a command with a terminal of its own.
+/// Runs a command in a container with a terminal of its own.
 pub async fn exec(
     engine: &Engine,
     docker: Docker,
@@ -90,7 +90,7 @@ pub async fn exec(
     Ok(join(output, input, resize, what))
 }
 
-/// Runs a command without a terminal and waits for it.
+/// Runs a command in a container without a terminal, and waits for its end.
 pub async fn run(
     engine: &Engine,
     docker: Docker,

@@ -1,4 +1,4 @@
-//! More tags, and removal of local images. Nothing is forced: what a container uses stays.
+//! Tagging and removing local images. Nothing is forced: an image that a container uses stays.
 
 use async_trait::async_trait;
 use bollard::query_parameters::{RemoveImageOptions, TagImageOptionsBuilder};
@@ -16,7 +16,7 @@ use crate::core::{
     ports::{Catalog, Upkeep, upkeep::Removal},
 };
 
-/// What a list tells of one container, as far as it is needed here.
+/// A container in the engine's list, as far as it is needed here.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Container {
@@ -34,13 +34,13 @@ impl Container {
     }
 }
 
-/// An id with its algorithm; Podman gives the bare figures.
+/// An image id with its algorithm; Podman sends it without.
 fn id(said: &str) -> Result<Digest> {
     if said.contains(':') { said.parse() } else { format!("sha256:{said}").parse() }
 }
 
 impl Engine {
-    /// The id of a local image, and all its tags as the engine spells them.
+    /// The id of a local image, and all its tags in the engine's spelling.
     async fn known(&self, cx: &Context, name: &Name, what: &str) -> Result<(Digest, Vec<String>)> {
         let image = cx.run(what, self.inspect(name, what)).await?;
         let own = id(&image.id.unwrap_or_default()).map_err(|error| error.during(what))?;
@@ -49,7 +49,7 @@ impl Engine {
         Ok((own, tags.collect()))
     }
 
-    /// Containers that were made of an image, running or not.
+    /// The containers that were created from an image, running or not.
     async fn users(&self, cx: &Context, image: &Digest, what: &str) -> Result<Vec<String>> {
         let all: Vec<Container> = cx.run(what, self.read("/containers/json?all=true", what)).await?;
         let uses =
@@ -57,7 +57,7 @@ impl Engine {
         Ok(all.iter().filter(uses).map(Container::words).collect())
     }
 
-    /// What removing one would do; `before` were removed by then.
+    /// What removing an image would do; `before` are those that will have been removed by then.
     async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
         let what = format!("remove {reference}");
         let name = self.local(reference)?;
@@ -88,7 +88,7 @@ impl Engine {
             let (repository, tag) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
             removes.push(self.reference(repository, Some(tag)).map_err(|error| error.during(&what))?);
         }
-        // With its last name it goes by itself on one engine, and stays without a name on another.
+        // With its last name removed, the image goes by itself on one engine and stays without a name on the other.
         removes.push(ImageRef::Engine(Name { tag: None, digest: Some(own.clone()), ..name.clone() }));
         let title = match &named {
             Some(tag) => format!("the image, with its last name {}", clean::short(tag, 200)),

@@ -1,4 +1,4 @@
-//! What a container uses (`GET /containers/ID/stats`), reckoned as `docker stats` does.
+//! What a container uses (`GET /containers/ID/stats`), computed as `docker stats` does.
 
 use std::time::Instant;
 
@@ -17,14 +17,14 @@ use crate::core::{
     launch::usage::{self, Traffic, Usage},
 };
 
-/// Readings that are remembered at most.
+/// Most readings that are remembered.
 const REMEMBERED: usize = 1000;
 
-/// Processor time at a moment, to be compared with the next reading.
+/// The processor time used until a moment, to be compared with the next reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     used: u64,
-    /// Processor time of the whole machine, where it is told, and its number of processors.
+    /// The processor time of the whole machine and its number of processors, if the engine tells them.
     machine: Option<(u64, u64)>,
     at: Instant,
 }
@@ -34,13 +34,13 @@ impl Sample {
         let cpu = stats.cpu_stats.as_ref()?;
         let used = cpu.cpu_usage.as_ref()?.total_usage?;
         let machine = cpu.system_cpu_usage.zip(cpu.online_cpus).filter(|(time, count)| *time > 0 && *count > 0);
-        // An engine that has no figures of a container says 0 for each.
+        // An engine without figures for a container sends 0 for each.
         let told = used > 0 || machine.is_some();
         told.then_some(Self { used, machine: machine.map(|(time, count)| (time, u64::from(count))), at })
     }
 
-    /// The use since a reading before. Podman tells the clock for the machine's time: then, and where there is none,
-    /// ours is taken.
+    /// The use of processors since an earlier reading, in percent. Podman sends the clock instead of the machine's
+    /// processor time: then, and if that is missing, our own clock is used.
     fn since(&self, before: &Self) -> Option<f64> {
         let passed = self.at.duration_since(before.at).as_nanos() as f64;
         let by_machine = match (before.machine, self.machine) {
@@ -52,10 +52,10 @@ impl Sample {
     }
 }
 
-/// The figures of an answer, without the use of processors.
+/// The figures in an answer, except the use of processors.
 fn figures(stats: &ContainerStatsResponse) -> Usage {
     let memory = stats.memory_stats.as_ref();
-    // What the kernel would give back at once is not counted.
+    // Cache that the kernel could free at once is not counted.
     let cache = memory
         .and_then(|memory| memory.stats.as_ref())
         .and_then(|stats| stats.get("inactive_file").or(stats.get("total_inactive_file")))
@@ -66,7 +66,7 @@ fn figures(stats: &ContainerStatsResponse) -> Usage {
     Usage {
         cpu_percent: None,
         processors: None,
-        // No program takes no memory at all: that is how engines without the figure write it.
+        // No program uses no memory at all: 0 means that the engine has no figure.
         memory: memory.and_then(|memory| memory.usage).filter(|used| *used > 0).map(|used| used.saturating_sub(cache)),
         memory_limit: usage::limit(memory.and_then(|memory| memory.limit)),
         network,
@@ -75,7 +75,7 @@ fn figures(stats: &ContainerStatsResponse) -> Usage {
 }
 
 impl Engine {
-    /// What a container uses, at once; the use of processors since the reading before.
+    /// What a container uses now; the use of processors since the reading before.
     pub(super) async fn reading(&self, cx: &Context, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
@@ -134,10 +134,10 @@ mod tests {
         let begin = Instant::now();
         let at = |used, machine, seconds| Sample { used, machine, at: begin + Duration::from_secs(seconds) };
         let second = 1_000_000_000;
-        // As docker stats: a share of the machine's time, times its processors.
+        // As in docker stats: the share of the machine's time, times its processors.
         let (before, now) = (at(0, Some((0, 4)), 0), at(second, Some((8 * second, 4)), 2));
         assert_eq!(now.since(&before), Some(50.0));
-        // The clock instead of the machine's time, and nothing at all.
+        // With the clock in place of the machine's time, and without either.
         assert_eq!(at(second, Some((2 * second, 4)), 2).since(&before), Some(50.0));
         assert_eq!(at(second, None, 2).since(&before), Some(50.0));
     }

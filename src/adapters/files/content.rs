@@ -1,4 +1,4 @@
-//! Layouts as source and destination of copies. Blobs arrive in a partial file that a later try takes up.
+//! OCI layouts as source and destination of copies. A blob arrives in a partial file, which a later try continues.
 
 use std::{
     io::{Read, Write},
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// How often a broken download is taken up again where it stopped.
+/// How often a broken download is continued where it stopped.
 const RESUMES: u32 = 5;
 
 #[async_trait]
@@ -78,7 +78,7 @@ impl Content for Files {
             match self.fetch(cx, &partial, have, blob, source, &what).await {
                 Ok(()) => return fs::rename(&partial, &path).await.during(&what),
                 Err(error) if error.kind == Kind::Integrity => {
-                    // What is there is wrong: it must not be built upon.
+                    // The bytes so far are wrong: they must not be continued.
                     let _ = fs::remove_file(&partial).await;
                     return Err(error);
                 }
@@ -108,14 +108,14 @@ impl Content for Files {
             private::parent_of(&path)?;
             write_whole(&path, &manifest.bytes, &what)?;
             write_whole(&folder.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#, &what)?;
-            // A manifest without a tag is a child or an attachment, unless it is all there is.
+            // A manifest without a tag is a platform or an attachment and not listed, unless it is the only one.
             if tag.is_some() || last { add_to_index(&folder, tag.as_deref(), &manifest, &what) } else { Ok(()) }
         })
         .await
         .during("write a manifest")?
     }
 
-    /// Packs the staged folder where the destination is an archive; makes sure the image can be found.
+    /// Packs the folder if the destination is an archive, and checks that the image can be found in it.
     async fn finish(&self, _cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("write {at}");
         let (folder, archive) = self.target(at)?;
@@ -128,7 +128,7 @@ impl Content for Files {
 }
 
 impl Files {
-    /// The folder that is written to, and whether it becomes an archive at the end.
+    /// The folder that is written to, and whether it is packed into an archive at the end.
     fn target(&self, at: &ImageRef) -> Result<(PathBuf, bool)> {
         let (path, _) = self.path(at)?;
         let archive = path.extension().is_some_and(|ending| ending == "tar" || ending == "oci");
@@ -148,7 +148,7 @@ impl Files {
         source: &dyn BlobSource,
         what: &str,
     ) -> Result<()> {
-        // The source hashes from the start of this run; what an earlier run left must be hashed here.
+        // The source hashes the bytes of this run only; those of an earlier run are hashed here.
         let path = partial.to_owned();
         let hasher = blob.digest.hasher();
         let mut hasher = tokio::task::spawn_blocking(move || hash_file(hasher, &path, have)).await.during(what)??;

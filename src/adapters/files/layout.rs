@@ -1,4 +1,4 @@
-//! OCI image layouts, as folders or as archives (OCI image specification, "Image Layout").
+//! OCI image layouts, as folders or archives (OCI image specification, "Image Layout").
 
 use std::{
     io::Read,
@@ -20,15 +20,15 @@ use crate::{
     },
 };
 
-/// Images in one place.
+/// An opened image layout: the images that a folder or archive holds.
 pub enum Layout {
-    /// A folder with `index.json` and `blobs/`.
+    /// A folder with `index.json` and `blobs/`; the images by their names.
     Folder { path: PathBuf, images: Vec<(String, Digest)> },
-    /// A tar archive of such a folder, or one that `docker save` wrote.
+    /// A tar archive of such a folder, or one that `docker save` has written.
     Archive(Contents),
 }
 
-/// Whether `path` looks like one.
+/// Whether `path` looks like a layout: a folder with `index.json`, or a tar archive.
 pub fn is_layout(path: &Path) -> bool {
     if path.is_dir() {
         return path.join("index.json").is_file();
@@ -37,7 +37,7 @@ pub fn is_layout(path: &Path) -> bool {
 }
 
 impl Layout {
-    /// Opens a folder or an archive; one that is compressed is decompressed below `scratch`.
+    /// Opens a folder or archive. A compressed archive is first decompressed into the folder `scratch`.
     pub fn open(path: &Path, scratch: &Path) -> Result<Self> {
         let what = format!("read {}", path.display());
         if path.is_dir() {
@@ -51,13 +51,13 @@ impl Layout {
         Ok(Self::Archive(index.contents()?))
     }
 
-    /// The names under which images are found.
+    /// The tags of the images in the layout.
     pub fn tags(&self) -> Vec<String> {
         let names: Vec<&str> = match self {
             Self::Folder { images, .. } => images.iter().map(|(name, _)| name.as_str()).collect(),
             Self::Archive(contents) => contents.images.iter().map(|image| image.name.as_str()).collect(),
         };
-        // `docker save` writes whole names; what a person types is the tag.
+        // `docker save` writes full names; a person types the tag only.
         names
             .iter()
             .map(|name| name.rsplit_once(':').map_or(*name, |(_, tag)| tag).to_owned())
@@ -65,7 +65,7 @@ impl Layout {
             .collect()
     }
 
-    /// The digest that `tag` names; the only image needs no name.
+    /// The digest of the image with this tag. Without a tag, the layout must hold one image only.
     pub fn resolve(&self, tag: Option<&str>, what: &str) -> Result<Digest> {
         let all: Vec<(&str, &Digest)> = match self {
             Self::Folder { images, .. } => images.iter().map(|(name, digest)| (name.as_str(), digest)).collect(),
@@ -97,7 +97,7 @@ impl Layout {
         })
     }
 
-    /// A manifest by digest, checked.
+    /// The manifest with this digest; fails if its bytes do not have that digest.
     pub fn manifest(&self, digest: &Digest) -> Result<RawManifest> {
         let what = format!("read manifest {}", digest.short());
         match self {
@@ -121,7 +121,7 @@ impl Layout {
         }
     }
 
-    /// A blob from byte `from`.
+    /// The bytes of a blob, beginning at byte `from`.
     pub async fn blob(&self, digest: &Digest, from: u64) -> Result<ByteStream> {
         let what = format!("read blob {}", digest.short());
         match self {
@@ -137,7 +137,7 @@ impl Layout {
     }
 }
 
-/// Where a layout keeps a blob. A digest has been checked to be hexadecimal, so this stays inside.
+/// The path of a blob in a layout. A digest is hexadecimal, so the path cannot leave the folder.
 pub fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
     layout.join("blobs").join(digest.algorithm()).join(digest.hex())
 }

@@ -1,4 +1,4 @@
-//! Images in folders: OCI layouts (folder or archive), disk images, SIF files; and the starter catalog.
+//! Images in folders: OCI layouts (folders or archives), disk images, SIF files; and the starter catalog.
 
 mod content;
 mod layout;
@@ -38,19 +38,19 @@ use crate::core::{
     transfer::fetch,
 };
 
-/// One folder of images, or the owner of every `file:` reference.
+/// A folder of images, or the source of all `file:` references.
 pub struct Files {
     name: String,
     root: PathBuf,
-    /// Whether it owns files outside its folder too.
+    /// Whether it also reads and writes files outside of its folder.
     everything: bool,
-    /// Where compressed archives are decompressed.
+    /// The folder into which compressed archives are decompressed.
     scratch: PathBuf,
-    /// The archive that was opened last: looking through one takes as long as reading it.
+    /// The archive that was opened last, because opening one takes as long as reading all of it.
     opened: Mutex<Option<(Stamp, Arc<Layout>)>>,
 }
 
-/// By what a file is known to be the same as before.
+/// What tells whether a file is unchanged: path, device and inode, size, change time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
@@ -71,7 +71,7 @@ impl Stamp {
     }
 }
 
-/// The source for a folder.
+/// A source for a folder. With `everything` it also takes paths outside of the folder.
 pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around: &Surroundings) -> Source {
     let files = Arc::new(Files {
         name: name.to_owned(),
@@ -93,7 +93,7 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
     }
 }
 
-/// The starter catalog: a few kilobytes inside the program, laid out as a folder in the cache on first use.
+/// The starter catalog: a few kilobytes in the program, written to a folder in the cache on first use.
 pub fn starter(around: &Surroundings) -> Result<Source> {
     let folder = starter::lay_out(&around.cache_dir)?;
     Ok(source("starter", &folder, "built in", false, around))
@@ -235,17 +235,17 @@ fn disk(reference: &ImageRef, facts: disk_header::Facts) -> Image {
     }
 }
 
-/// The kinds of file a folder may show.
+/// Whether a file of this kind is listed as a disk image or SIF file.
 fn is_disk(kind: ImageKind) -> bool {
     kind != ImageKind::Container
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// The starter catalog and the folders of images.
+/// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    // A path is its own address: it needs no configured folder.
+    // A path is its own address: no folder needs to be configured for it.
     parts.opens("file", |_, around| Ok(source("file", Path::new("."), "named in a reference", true, around)));
     match starter(around) {
         Ok(source) if config.discover => parts.sources.push(source),

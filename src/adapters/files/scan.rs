@@ -1,4 +1,4 @@
-//! Looking through a folder of images, two levels deep.
+//! Searching a folder for images: the folder itself and two levels below it.
 
 use std::path::Path;
 
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// More entries than a person keeps in one folder.
+/// At most this many directory entries are looked at, more than a person keeps in one folder.
 const MOST_ENTRIES: usize = 20_000;
 const DEPTH: usize = 3;
 
-/// A row for everything in `root` that is an image.
+/// A row for each image in `root`. The extent says if the search ended early.
 pub fn rows(root: &Path) -> Result<(Vec<Row>, Extent)> {
     let mut rows = Vec::new();
     let mut seen = 0;
@@ -60,7 +60,7 @@ fn walk(root: &Path, folder: &Path, depth: usize, seen: &mut usize, rows: &mut V
 }
 
 fn layout_row(name: String, path: &Path) -> Row {
-    // One that is compressed would have to be decompressed whole for a row.
+    // A compressed archive would have to be decompressed completely just for its row.
     let compressed = archive::form(path) == Some(Form::Compressed);
     let opened = if compressed { None } else { Some(Layout::open(path, path)) };
     let sound = opened.as_ref().and_then(|opened| opened.as_ref().ok());
@@ -87,7 +87,8 @@ fn layout_row(name: String, path: &Path) -> Row {
     }
 }
 
-/// A disk or SIF by its header. A raw disk is taken for one only by its ending: any file could be raw.
+/// The row of a disk image or SIF file, recognized by its header. Any file could be a raw disk, so that is recognized
+/// by its name's ending only.
 fn file_row(name: String, path: &Path) -> Option<Row> {
     let facts = disk_header::inspect(path).ok()?;
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The starter catalog (`assets/starter`): something real to launch on a machine that has nothing.
+//! The starter catalog (`assets/starter`): an image to launch on a machine that has none.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };
 }
 
-/// Blobs first: whoever finds `index.json` finds all it names.
+/// The files in the order of writing: blobs first, so that everything that `index.json` names is there.
 const FILES: &[(&str, &[u8])] = layout![
     "blobs/sha256/083c391568e0332ca79f452421b5815a30f995669d0b2d28c704def482c81f4f",
     "blobs/sha256/0bc4f9fbf7156d589642eb1c29a1ad9734b2990fb1a9abc3bff0269ba1adafa3",
@@ -21,7 +21,7 @@ const FILES: &[(&str, &[u8])] = layout![
     "index.json",
 ];
 
-/// Writes the layout below `cache` where it is not there already; gives the folder that holds it.
+/// Writes the layout into the folder `cache` unless it is there already; returns the folder that holds it.
 pub fn lay_out(cache: &Path) -> Result<PathBuf> {
     let folder = cache.join("starter");
     for (path, bytes) in FILES {

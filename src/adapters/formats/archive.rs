@@ -1,7 +1,7 @@
-//! Shared: reading images out of tar archives (OCI layouts and `docker save` files) without unpacking them.
+//! Reading images from tar archives (OCI layouts and `docker save` files) without unpacking them.
 //!
-//! The archive is scanned once for the place of every file; blobs are then read from their offsets. One that is compressed
-//! as a whole is decompressed once, into a file without a name.
+//! The archive is scanned once for the position of every file; blobs are then read from their positions. An archive
+//! that is compressed as a whole is first decompressed into a temporary file without a name.
 
 use std::{
     collections::HashMap,
@@ -32,31 +32,31 @@ use crate::core::{
     },
 };
 
-/// More entries than any image archive has.
+/// Most entries of an archive that are read.
 const MOST_ENTRIES: usize = 200_000;
 
-/// Names of one image.
+/// Most names of an image that are read.
 const MOST_NAMES: usize = 200;
-/// Links that lead from one to another before a file.
+/// Most links that are followed from one to the next before a file.
 const MOST_LINKS: usize = 8;
 
-/// What an archive is as a whole.
+/// Whether an archive is compressed as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A tar archive.
+    /// A tar archive that is not compressed as a whole.
     Plain,
-    /// One that is compressed.
+    /// A tar archive compressed with gzip or zstd.
     Compressed,
 }
 
-/// Whether a file is an archive of images, by its first bytes and its name.
+/// Whether a file is an archive of images, by its first bytes and its name; `None` if it is not.
 pub fn form(path: &Path) -> Option<Form> {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     let mut head = Vec::new();
     disk_header::open(path).ok()?.take(64 << 10).read_to_end(&mut head).ok()?;
     let form = if compression(&head).is_some() { Form::Compressed } else { Form::Plain };
-    // Of a name that says it is an archive its reader says what is wrong with it.
+    // A file that is named like an archive is opened as one, so that its reader can say what is wrong with it.
     if ends(&[".tar", ".oci", ".tar.gz", ".tgz", ".tar.zst", ".tzst"]) {
         return Some(form);
     }
@@ -69,7 +69,7 @@ pub fn form(path: &Path) -> Option<Form> {
     (of_image || (hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))).then_some(form)
 }
 
-/// How bytes are compressed that begin so; the word that media types have for it.
+/// How bytes with this beginning are compressed, in the word that media types use; `None` if they are not.
 fn compression(head: &[u8]) -> Option<&'static str> {
     match head {
         [0x1f, 0x8b, ..] => Some("gzip"),
@@ -78,37 +78,37 @@ fn compression(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Where the files of an archive are.
+/// The positions of the files in an archive.
 #[derive(Debug)]
 pub struct Index {
-    /// Where its bytes are read.
+    /// The file that is read: the archive, or its decompressed copy.
     path: PathBuf,
-    /// As it is called.
+    /// The archive's own path, for messages.
     shown: String,
     entries: HashMap<String, (u64, u64)>,
-    /// Keeps a file without a name.
+    /// Keeps the decompressed copy, which has no name, from being deleted.
     kept: Option<Arc<File>>,
 }
 
-/// One image of an archive: a name, if it has one, and its manifest.
+/// An image in an archive: its name, if it has one, and its manifest.
 #[derive(Debug)]
 pub struct Named {
-    /// `repository:tag` or a tag, as the archive says.
+    /// `repository:tag` or a tag, as the archive has it; may be empty.
     pub name: String,
-    /// The manifest; made by us for `docker save` files, which have none.
+    /// The manifest. `docker save` files have none, so it is made from their lists.
     pub manifest: RawManifest,
 }
 
-/// The images of an archive and the place of their blobs.
+/// The images of an archive and the positions of their blobs.
 #[derive(Debug)]
 pub struct Contents {
-    /// Where its bytes are read, as long as this is there.
+    /// The file that is read, as long as this value exists.
     pub path: PathBuf,
     #[allow(dead_code, reason = "its end frees the file")]
     kept: Option<Arc<File>>,
-    /// Images in it.
+    /// The images in the archive.
     pub images: Vec<Named>,
-    /// Blobs: offset and length.
+    /// The blobs by digest: offset and length in bytes.
     pub blobs: HashMap<Digest, (u64, u64)>,
 }
 
@@ -121,12 +121,14 @@ struct Saved {
     layers: Vec<String>,
 }
 
-/// The annotation that carries a name in an OCI layout's index.
+/// The annotation that holds an image's name in the index of an OCI layout (image specification, "Pre-Defined
+/// Annotation Keys").
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Images named in the `index.json` of an OCI layout: tag and descriptor digest.
+/// The images in the `index.json` of an OCI layout: tag and digest of each. Fails if readers could understand it
+/// differently.
 pub fn layout_index(bytes: &[u8], what: &str) -> Result<Vec<(String, Digest)>> {
-    // The image that a name means must be the same to everybody who reads the layout.
+    // A name must mean the same image to every program that reads the layout.
     json::same_to_all(bytes, &["manifests", "digest", "annotations"])
         .map_err(|why| Error::failed(what, format!("its index.json: {}", clean::short(&why, 160))))?;
     let document: serde_json::Value = serde_json::from_slice(bytes).during(what)?;
@@ -148,12 +150,13 @@ pub fn layout_index(bytes: &[u8], what: &str) -> Result<Vec<(String, Digest)>> {
 }
 
 impl Index {
-    /// Scans a tar archive.
+    /// Scans a tar archive that is not compressed.
     pub fn scan(path: &Path) -> Result<Self> {
         Self::of(path, path.display().to_string(), None)
     }
 
-    /// Scans one that is compressed. It is decompressed into `folder`, into a file that has no name and ends with this.
+    /// Scans a compressed archive. It is decompressed into `folder`, into a file without a name that is deleted with
+    /// this value.
     pub fn scan_compressed(path: &Path, folder: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let what = format!("decompress {shown}");
@@ -177,14 +180,14 @@ impl Index {
         while let Some(item) = archive.next(&mut budget).during(&what)? {
             let name = plain(&String::from_utf8_lossy(&item.name));
             let target = String::from_utf8_lossy(&item.target).into_owned();
-            // The last of several entries of one name counts, as it would where they are unpacked.
+            // Of several entries with one name the last counts, as it would when unpacked.
             entries.remove(&name);
             links.remove(&name);
             match item.what {
                 What::File => {
                     entries.insert(name, archive.data());
                 }
-                // Docker before 25 saves a layer that occurs twice once, and a link for the second.
+                // Docker before 25 saves a layer that occurs twice only once, and a link in its second place.
                 What::Link => {
                     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
                     links.insert(name.clone(), plain(&format!("{folder}/{target}")));
@@ -227,7 +230,7 @@ impl Index {
         Ok(bytes)
     }
 
-    /// The digest of the stored bytes of a file, and how they are compressed; nothing where they are not.
+    /// The digest of a file's stored bytes and how they are compressed; `None` if they are not compressed.
     fn compressed(&self, (offset, length): (u64, u64), what: &str) -> Result<Option<(Digest, &'static str)>> {
         let mut file = disk_header::open(&self.path)?;
         let mut head = vec![0; length.min(4) as usize];
@@ -239,7 +242,7 @@ impl Index {
         Ok(Some((hasher.finish(), word)))
     }
 
-    /// The images in it, whichever of the two forms it has.
+    /// The images in the archive, which is an OCI layout or a `docker save` file.
     pub fn contents(&self) -> Result<Contents> {
         if self.place("index.json").is_some() { self.layout() } else { self.saved() }
     }
@@ -262,14 +265,14 @@ impl Index {
         Ok(Contents { path: self.path.clone(), kept: self.kept.clone(), images, blobs })
     }
 
-    /// `docker save` and others of its form: `manifest.json` names a configuration and layers. The configuration has the
-    /// digests of the layers without compression; a layer that is stored compressed has one of its own.
+    /// The images of a `docker save` file: `manifest.json` names a configuration and layers. The configuration has the
+    /// digests of the uncompressed layers; for a layer that is stored compressed, the digest is computed.
     fn saved(&self) -> Result<Contents> {
         let what = format!("read {}", self.shown);
         let saved: Vec<Saved> = serde_json::from_slice(&self.read("manifest.json", MANIFEST_LIMIT)?).during(&what)?;
         let mut contents =
             Contents { path: self.path.clone(), kept: self.kept.clone(), images: Vec::new(), blobs: HashMap::new() };
-        // Several images may share a layer.
+        // Images may share layers, which are hashed once.
         let mut hashed: HashMap<(u64, u64), Option<(Digest, &'static str)>> = HashMap::new();
         for image in saved {
             let config = self.read(&image.config, CONFIG_LIMIT)?;
@@ -313,7 +316,7 @@ impl Index {
     }
 }
 
-/// A name without the `.` and `..` in it, as it stands in the archive.
+/// A name in the archive without `.` and `..` in it.
 fn plain(name: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
@@ -328,7 +331,7 @@ fn plain(name: &str) -> String {
     parts.join("/")
 }
 
-/// A part of a file as a stream.
+/// A part of a file as a stream: `length` bytes from `offset`.
 pub async fn part(path: &Path, offset: u64, length: u64, what: String) -> Result<crate::core::ports::ByteStream> {
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncSeekExt};

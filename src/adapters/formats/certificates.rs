@@ -1,4 +1,4 @@
-//! X.509 certificates: whom they name, until when, their key, and the chain to one that is trusted.
+//! X.509 certificates: their subject, validity and key, and whether they lead to a trusted certificate.
 
 use std::time::Duration;
 
@@ -11,37 +11,37 @@ use x509_cert::{
 
 use super::keys::{Key, pem};
 
-/// A certificate that was read.
+/// A certificate.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// Its bytes.
+    /// The certificate's bytes (DER).
     pub der: Vec<u8>,
-    /// The common name of its subject; empty without one.
+    /// The common name of the subject; empty if it has none.
     pub name: String,
-    /// Its key as `SubjectPublicKeyInfo`.
+    /// The public key as `SubjectPublicKeyInfo` (DER).
     pub spki: Vec<u8>,
-    /// From when it is valid, seconds since 1970.
+    /// The beginning of its validity, in seconds since 1970.
     pub begins: i64,
-    /// Until when.
+    /// The end of its validity, in seconds since 1970.
     pub ends: i64,
 }
 
 /// Why a certificate is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {
-    /// It is not valid at that moment.
+    /// The certificate, or one above it, is not valid at that time.
     Expired,
-    /// It leads to none that is trusted.
+    /// The chain leads to no trusted certificate; with the reason.
     Unknown(String),
 }
 
 impl Read {
-    /// Reads DER.
+    /// Reads a certificate from DER.
     pub fn of_der(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
         let body = &certificate.tbs_certificate;
         let seconds = |time: &x509_cert::time::Time| i64::try_from(time.to_unix_duration().as_secs()).ok();
-        // RFC 4514 writes a name as text: `CN=…,O=…`.
+        // The subject as RFC 4514 writes it: `CN=…,O=…`.
         let subject = body.subject.to_string();
         let name = subject.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or("");
         Some(Self {
@@ -58,17 +58,17 @@ impl Read {
         all_of_pem(pem).into_iter().next()
     }
 
-    /// Its key, if it is of a kind that is understood.
+    /// The public key, if it is of a supported kind.
     pub fn key(&self) -> Option<Key> {
         Key::of_der(self.spki.clone())
     }
 
-    /// Whether it is valid at a moment.
+    /// Whether the certificate is valid at this time, in seconds since 1970.
     pub fn is_valid(&self, now: i64) -> bool {
         (self.begins..=self.ends).contains(&now)
     }
 
-    /// Whether it is one of `trusted`, or leads to one of them over some of `between`; and is valid.
+    /// Checks that the certificate is valid, and is one of `trusted` or leads to one of them through some of `between`.
     pub fn leads_to(&self, trusted: &[Self], between: &[Self], now: i64) -> Result<(), Distrust> {
         if !self.is_valid(now) {
             return Err(Distrust::Expired);
@@ -89,7 +89,7 @@ impl Read {
             &anchors,
             &between,
             moment,
-            // "If it says what it is for, that must be it": certificates that sign images seldom say anything.
+            // A stated purpose must be code signing; certificates that sign images often state none.
             KeyUsage::required_if_present(&CODE_SIGNING),
             None,
             None,
@@ -101,12 +101,12 @@ impl Read {
     }
 }
 
-/// `id-kp-codeSigning` (RFC 5280), as its bytes.
+/// `id-kp-codeSigning` (RFC 5280) in DER, without tag and length.
 const CODE_SIGNING: [u8; 8] = [0x2b, 6, 1, 5, 5, 7, 3, 3];
 
-/// All certificates of a PEM text.
+/// All certificates of a PEM text; those that cannot be read are left out.
 pub fn all_of_pem(pem: &str) -> Vec<Read> {
-    // Openssl writes it under three names.
+    // OpenSSL writes certificates under three labels.
     let is_one = |label: &str| matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE");
     let blocks = pem::read(pem).into_iter().filter(|block| is_one(&block.label));
     blocks.filter_map(|block| Read::of_der(&block.der)).collect()

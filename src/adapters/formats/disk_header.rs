@@ -1,7 +1,7 @@
-//! What the header of a disk image says, read within bounds before anything is done with the file.
+//! Reading the header of a disk image, within limits, before anything is done with the file.
 //!
-//! A qcow2 or vmdk header can name other files (backing file, external data file, extents): an image
-//! service that follows them reads files of its host (CVE-2024-32498, CVE-2026-24708). We only report them.
+//! The header of a qcow2 or vmdk file can name other files (backing file, external data file, extents): an image
+//! service that follows them reads files of its host (CVE-2024-32498, CVE-2026-24708). Here they are only reported.
 //! Formats: QEMU `docs/interop/qcow2.txt`; VMware Virtual Disk Format 1.1; the SIF specification 1.0.
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOCH};
@@ -15,34 +15,34 @@ use crate::core::{
     image::model::ImageKind,
 };
 
-/// How much of a file is read to know what it is.
+/// How many bytes of a file are read to recognize it.
 const HEAD: usize = 64 << 10;
-/// No honest disk is larger: 64 TiB.
+/// Larger virtual disks (64 TiB) are reported as suspicious.
 const SANE_SIZE: u64 = 64 << 40;
 
-/// What a header says.
+/// What the header says about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// VM disk or SIF.
+    /// Disk image of a machine, or SIF file.
     pub kind: ImageKind,
-    /// `qcow2`, `vmdk`, `raw`, `sif`.
+    /// The format: `qcow2`, `vmdk`, `raw` or `sif`.
     pub format: String,
-    /// Size of the disk a machine would see.
+    /// The size of the disk that a machine would see, in bytes.
     pub virtual_size: Option<u64>,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// Seconds since 1970.
+    /// When the file was changed, in seconds since 1970.
     pub modified: Option<i64>,
-    /// More facts in words.
+    /// More facts, by their labels.
     pub details: BTreeMap<String, String>,
-    /// What a careful person wants to know.
+    /// Warnings, like files that the header names.
     pub warnings: Vec<String>,
-    /// Whether it names other files.
+    /// Whether the header names other files, which must not be followed.
     pub refers: bool,
 }
 
-/// Opens a file for reading. Only a regular one: a pipe or a device is refused before it is opened, where a look at it
-/// would wait for ever, or do something.
+/// Opens a regular file for reading. A pipe or device is refused before it is opened: opening it might wait for ever,
+/// or change something.
 pub fn open(path: &Path) -> Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let what = format!("read {}", path.display());
@@ -53,13 +53,13 @@ pub fn open(path: &Path) -> Result<File> {
     if !std::fs::metadata(path).during(&what)?.is_file() {
         return Err(odd());
     }
-    // Whatever takes its place meanwhile is not waited for either.
+    // If a pipe replaces the file meanwhile, opening it does not wait either.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = File::options().read(true).custom_flags(flags).open(path).during(&what)?;
     if file.metadata().during(&what)?.is_file() { Ok(file) } else { Err(odd()) }
 }
 
-/// Reads the head of `path` and says what it is. Every file is something: without a signature it is `raw`.
+/// Reads the beginning of the file and recognizes its format; without a known signature it is `raw`.
 pub fn inspect(path: &Path) -> Result<Facts> {
     let what = format!("inspect {}", path.display());
     let file = open(path)?;
@@ -75,7 +75,7 @@ pub fn inspect(path: &Path) -> Result<Facts> {
     Ok(facts)
 }
 
-/// The same on bytes; `size` is the length of the whole file.
+/// Recognizes a format from a file's first bytes; `size` is the length of the whole file.
 pub fn read(head: &[u8], size: u64) -> Facts {
     let mut facts = Facts {
         kind: ImageKind::Vm,
@@ -163,7 +163,7 @@ fn qcow2(head: &[u8], facts: &mut Facts) {
 fn vmdk_sparse(head: &[u8], facts: &mut Facts) {
     facts.format = "vmdk".into();
     facts.virtual_size = little64(head, 12).and_then(|sectors| sectors.checked_mul(512));
-    // The embedded description, if the header has one: sector offset and length.
+    // The embedded description, if the header has one: its offset in sectors of 512 bytes, and its length.
     let start = little64(head, 28).and_then(|sector| usize::try_from(sector.checked_mul(512)?).ok());
     if let Some(description) = start.filter(|start| *start > 0).and_then(|start| head.get(start..)) {
         extents(description, facts);
@@ -176,7 +176,7 @@ fn vmdk_text(head: &[u8], facts: &mut Facts) {
     extents(head, facts);
 }
 
-/// `RW 4192256 FLAT "other-file" 0` lines name the files that hold the data.
+/// Lines like `RW 4192256 FLAT "other-file" 0` name the files that hold the data.
 fn extents(description: &[u8], facts: &mut Facts) {
     let mut sectors: u64 = 0;
     for line in String::from_utf8_lossy(&description[..description.len().min(20 << 10)]).lines().take(2000) {
@@ -200,7 +200,8 @@ fn extents(description: &[u8], facts: &mut Facts) {
     }
 }
 
-/// The global header: launch script (32 bytes), magic (10), version (3), architecture (3), id (16), then times and counts.
+/// The global header: launch script (32 bytes), magic (10), version (3), architecture (3), id (16), then times and
+/// counts.
 fn sif(head: &[u8], facts: &mut Facts) {
     facts.kind = ImageKind::Sif;
     facts.format = "sif".into();

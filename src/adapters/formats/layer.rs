@@ -1,8 +1,8 @@
-//! Shared: reading a tar archive of others (a layer, plain or compressed; a saved image), of which nothing is believed.
+//! Reading tar archives from outside (layers, plain or compressed, and saved images) without trusting anything in them.
 //!
-//! The `tar` crate reads a long name, a PAX record and a map of holes whole, however long they claim to be; it serves
-//! here for the fields of a header only. What is read of a header, and how, is as Go's `archive/tar` does it, which the
-//! other engines use: one layer means the same files everywhere.
+//! The `tar` crate reads long names, PAX records and maps of sparse files completely, however long they claim to be;
+//! here it is used for the fields of headers only. Headers are read as Go's `archive/tar` does it, which other engines
+//! use: so a layer means the same files everywhere.
 
 use std::{
     fs::File,
@@ -22,24 +22,24 @@ use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
 use crate::core::base::digest::{Digest, Hasher};
 
 const BLOCK: usize = 512;
-/// Entries of an image: more than any has.
+/// Most entries that an image may have.
 const MOST_ENTRIES: u64 = 2_000_000;
-/// Bytes of all names and link targets of an image.
+/// Most bytes that all names and link targets of an image may take.
 const MOST_NAMES: u64 = 256 << 20;
-/// Unpacked bytes of one image, holes included.
+/// Most bytes that an image may unpack to, holes included.
 const MOST_BYTES: u64 = 200 << 30;
-/// Bytes of a PAX record: extended attributes stand there, too.
+/// Longest PAX record in bytes; extended attributes are in them, too.
 const LONGEST_RECORD: u64 = 1 << 20;
-/// Bytes of a path or of a link's target: no program could name a longer one (PATH_MAX).
+/// Longest path or link target in bytes; programs cannot use longer ones (PATH_MAX).
 pub const LONGEST_NAME: u64 = 4096;
-/// Parts of a file between holes.
+/// Most parts that a sparse file may have.
 const MOST_PARTS: usize = 1 << 16;
-/// Bytes that an image may unpack to beyond [`EXPANSION`] times what was read of it: small images may be mostly zeros.
+/// Bytes that an image may unpack to besides [`EXPANSION`] times the bytes read: small images may be mostly zeros.
 const FREE_BYTES: u64 = 1 << 30;
-/// How much larger than its compressed bytes an image may be. Programs and libraries come to 2 to 10.
+/// How many times larger than its compressed bytes an image may be. Usual programs and libraries reach 2 to 10.
 const EXPANSION: u64 = 100;
 
-/// That an image is beyond every honest measure, or no honest one.
+/// The error that an image exceeds a limit which usual images stay far below; with the reason.
 #[derive(Debug)]
 pub struct TooMuch(&'static str);
 
@@ -59,7 +59,7 @@ fn wrong(what: &str) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }
 
-/// What one image may still have, over all of its layers.
+/// What is left of the limits of one image, over all of its layers.
 #[derive(Debug)]
 pub struct Budget {
     entries: u64,
@@ -68,7 +68,7 @@ pub struct Budget {
     free: u64,
     read: Arc<AtomicU64>,
     unpacked: Arc<AtomicU64>,
-    /// Ends the reading from elsewhere.
+    /// Set from another thread to end the reading.
     pub stop: Arc<AtomicBool>,
 }
 
@@ -108,7 +108,7 @@ impl Budget {
     }
 }
 
-/// Counts what is read of the compressed bytes.
+/// Counts the compressed bytes that are read.
 struct Compressed<R>(R, Arc<AtomicU64>);
 
 impl<R: Read> Read for Compressed<R> {
@@ -119,7 +119,7 @@ impl<R: Read> Read for Compressed<R> {
     }
 }
 
-/// Ends what becomes too large for what it is made of.
+/// Ends the reading when the output is too large for the input.
 struct Measured<R> {
     inner: R,
     free: u64,
@@ -139,7 +139,7 @@ impl<R: Read> Read for Measured<R> {
     }
 }
 
-/// All frames of a zstd stream, one after the other; those that are to be skipped are. `ruzstd` reads one.
+/// All frames of a zstd stream one after the other, without skippable frames. `ruzstd` reads a single frame.
 struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
@@ -147,7 +147,7 @@ struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    /// Begins the next frame; tells whether there is one.
+    /// Begins the next frame; `false` if there is none.
     fn begin(&mut self) -> io::Result<bool> {
         loop {
             if self.source.fill_buf()?.is_empty() {
@@ -188,11 +188,11 @@ impl<R: BufRead> Read for Frames<R> {
     }
 }
 
-/// Bytes without their compression, whichever of plain, gzip and zstd they have; no more than is honest.
+/// Decompressed bytes of a plain, gzip or zstd stream, up to the limits of the budget.
 pub struct Decompressed<'a>(Measured<Box<dyn Read + 'a>>);
 
 impl<'a> Decompressed<'a> {
-    /// Tells by the first bytes how they are compressed.
+    /// Detects the compression by the first bytes.
     pub fn new(bytes: impl Read + 'a, budget: &Budget) -> io::Result<Self> {
         let mut source = BufReader::with_capacity(256 << 10, Compressed(bytes, budget.read.clone()));
         let first = source.fill_buf()?;
@@ -214,44 +214,44 @@ impl Read for Decompressed<'_> {
     }
 }
 
-/// Parts of a file between its holes: offset and length.
+/// The parts of a sparse file that hold data: offset and length in bytes.
 pub type Parts = Vec<(u64, u64)>;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// A file; its data is read from the layer.
+    /// A regular file; its data follows in the layer.
     File,
-    /// A file with holes: its parts as offset and length, in order, and its length. The data are the parts alone.
+    /// A sparse file: its parts in order, and its length in bytes. The data that follows is that of the parts only.
     Sparse(Parts, u64),
     /// A folder.
     Folder,
     /// A symbolic link.
     Link,
-    /// Another name of a file.
+    /// A hard link: another name of a file in the archive.
     HardLink,
     /// A named pipe.
     Pipe,
-    /// A device, or something unknown.
+    /// A device, or an unknown kind.
     Other,
 }
 
 /// An entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its path, byte for byte.
+    /// The path, byte for byte.
     pub name: Vec<u8>,
-    /// What a link points to, byte for byte.
+    /// The target of a link, byte for byte; empty for other kinds.
     pub target: Vec<u8>,
-    /// What it is.
+    /// The kind of the entry.
     pub what: What,
-    /// Its permissions.
+    /// The permission bits.
     pub mode: u32,
-    /// When its content changed: seconds since 1970 and nanoseconds.
+    /// When the content was changed: seconds since 1970, and nanoseconds.
     pub modified: (i64, u32),
 }
 
-/// What PAX records say of the entry that follows.
+/// What PAX records say about the entry that follows them.
 #[derive(Default)]
 struct Said {
     path: Option<Vec<u8>>,
@@ -261,18 +261,18 @@ struct Said {
     holes: Holes,
 }
 
-/// What PAX records say of a file with holes (GNU tar, "Storing Sparse Files": forms 0.0, 0.1 and 1.0).
+/// What PAX records say about a sparse file (GNU tar, "Storing Sparse Files": formats 0.0, 0.1 and 1.0).
 #[derive(Default)]
 struct Holes {
     version: (Option<Vec<u8>>, Option<Vec<u8>>),
     name: Option<Vec<u8>>,
     length: Option<u64>,
-    /// Offsets and lengths of its parts, one after the other (0.0 and 0.1).
+    /// Offsets and lengths of the parts in turn (formats 0.0 and 0.1).
     map: Vec<u64>,
 }
 
 impl Holes {
-    /// Whether the map stands before the data; `None` if it is a file like others.
+    /// Whether the map comes before the data (format 1.0); `None` if the file is not sparse.
     fn in_data(&self) -> Option<bool> {
         let part = |text: &Option<Vec<u8>>| text.clone().unwrap_or_default();
         match (part(&self.version.0).as_slice(), part(&self.version.1).as_slice()) {
@@ -284,13 +284,13 @@ impl Holes {
     }
 }
 
-/// Where the bytes of an archive come from.
+/// A source of an archive's bytes.
 trait Source: Read {
-    /// Passes over some of them.
+    /// Skips so many bytes.
     fn skip(&mut self, count: u64) -> io::Result<()>;
 }
 
-/// Bytes that come once.
+/// A stream, whose bytes are read to skip them.
 struct Stream<R>(R);
 
 impl<R: Read> Read for Stream<R> {
@@ -308,7 +308,7 @@ impl<R: Read> Source for Stream<R> {
     }
 }
 
-/// Bytes of a file, in which what is not wanted is not read.
+/// A file, in which bytes can be skipped without reading them.
 struct InFile(BufReader<File>, u64);
 
 impl Read for InFile {
@@ -327,17 +327,17 @@ impl Source for InFile {
     }
 }
 
-/// A layer that is read from its beginning to its end; as a reader it gives the data of the entry that was read last.
+/// A layer that is read from beginning to end. Reading from it gives the data of the current entry.
 pub struct Layer<'a> {
     reader: Box<dyn Source + 'a>,
     position: u64,
-    /// Bytes of the present entry's data that were not read yet, and of what fills its last block.
+    /// The bytes that are left of the current entry's data, and those that fill its last block.
     rest: u64,
     filler: u64,
     expected: Option<(Digest, Arc<Mutex<Hasher>>)>,
 }
 
-/// Hashes what is read.
+/// Hashes all bytes that are read.
 struct Hashed<R>(R, Arc<Mutex<Hasher>>);
 
 impl<R: Read> Read for Hashed<R> {
@@ -349,12 +349,13 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 impl<'a> Layer<'a> {
-    /// Begins a layer: plain, gzip or zstd, told apart by its first bytes; in one piece or several.
+    /// Begins reading a layer; its compression (none, gzip or zstd, also in several pieces) is detected by the first
+    /// bytes.
     pub fn new(layer: impl Read + 'a, budget: &Budget) -> io::Result<Self> {
         Ok(Self::from(Stream(BufReader::with_capacity(64 << 10, Decompressed::new(layer, budget)?))))
     }
 
-    /// The same, of which it is known what its bytes without compression are (`diff_ids` of an image's configuration).
+    /// Like `new`, with the digest that the uncompressed bytes must have (`diff_ids` in an image's configuration).
     pub fn known(layer: impl Read + 'a, diff_id: &Digest, budget: &Budget) -> io::Result<Self> {
         let hasher = Arc::new(Mutex::new(Hasher::of(diff_id.algorithm())));
         let Self { reader, .. } = Self::new(layer, budget)?;
@@ -363,7 +364,7 @@ impl<'a> Layer<'a> {
         Ok(known)
     }
 
-    /// Reads to the end, behind that of the archive, and compares what was read with what is known of it.
+    /// Reads the rest of the layer, also after the archive's end, and compares the digest with the expected one.
     pub fn finish(mut self) -> io::Result<()> {
         let Some((expected, hasher)) = self.expected.take() else { return Ok(()) };
         io::copy(&mut self.reader, &mut io::sink())?;
@@ -375,7 +376,7 @@ impl<'a> Layer<'a> {
         Err(Error::new(ErrorKind::InvalidData, TooMuch("it unpacks to other bytes than its image says (diff_ids)")))
     }
 
-    /// Begins a plain archive in a file: data that nobody reads are passed over.
+    /// Begins reading an uncompressed archive in a file; data that is not needed is skipped.
     pub fn in_file(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self::from(InFile(BufReader::with_capacity(4 << 10, file), length)))
@@ -385,12 +386,12 @@ impl<'a> Layer<'a> {
         Self { reader: Box::new(reader), position: 0, rest: 0, filler: 0, expected: None }
     }
 
-    /// Where the data of the present entry are in the archive, and how many are left.
+    /// The position of the current entry's data in the archive, and how many bytes of it are left.
     pub fn data(&self) -> (u64, u64) {
         (self.position, self.rest)
     }
 
-    /// The next entry. What was not read of the one before is passed over.
+    /// The next entry; what was not read of the one before is skipped. `None` at the end.
     pub fn next(&mut self, budget: &mut Budget) -> io::Result<Option<Item>> {
         let (mut said, mut long_name, mut long_target) = (Said::default(), None, None);
         loop {
@@ -446,7 +447,7 @@ impl<'a> Layer<'a> {
         budget.name(&target)?;
         let kind = header.entry_type();
         let what = match kind {
-            // The oldest archives have no other mark of a folder.
+            // In the oldest archives only a slash at the end of its name marks a folder.
             EntryType::Regular if header.as_bytes()[156] == 0 && name.ends_with(b"/") => What::Folder,
             EntryType::Regular | EntryType::Continuous if in_data == Some(true) => {
                 let (parts, length, map) = self.map_in_data(size, said.holes.length)?;
@@ -477,9 +478,9 @@ impl<'a> Layer<'a> {
         Ok(Item { name, target, what, mode: mode(header), modified: modified(header, said) })
     }
 
-    /// The map that stands before the data of a file with holes, in blocks of its own: parts, length, bytes of the map.
+    /// Reads the map before a sparse file's data: the parts, the file's length, and the bytes that the map takes.
     ///
-    /// Decimal numbers, each on a line: how many parts, then the offset and length of each.
+    /// The map has decimal numbers, one per line: the number of parts, then offset and length of each.
     fn map_in_data(&mut self, size: u64, length: Option<u64>) -> io::Result<(Parts, u64, u64)> {
         let broken = || wrong("the map of a file with holes is wrong");
         let (mut numbers, mut text, mut read) = (Vec::new(), Vec::new(), 0_u64);
@@ -519,7 +520,7 @@ impl<'a> Layer<'a> {
         Ok((parts_of(&numbers, length, data)?, length, read))
     }
 
-    /// The map of a file with holes, whose last parts stand in blocks of their own.
+    /// Reads the map of a sparse file in GNU's old format, which may continue in blocks of its own.
     fn sparse(&mut self, header: &Header, size: u64) -> io::Result<What> {
         let gnu = header.as_gnu().ok_or_else(|| wrong("a file with holes has no map"))?;
         let length = gnu.real_size()?;
@@ -546,7 +547,7 @@ impl<'a> Layer<'a> {
             self.position += BLOCK as u64;
             let before = block.sparse().iter().filter(|part| !part.is_empty()).count();
             if before == 0 {
-                // Otherwise empty blocks could follow one another without end.
+                // Otherwise empty blocks could follow without end.
                 return Err(wrong("the map of a file with holes is wrong"));
             }
             add(block.sparse())?;
@@ -563,7 +564,7 @@ impl<'a> Layer<'a> {
         self.filler = size.next_multiple_of(BLOCK as u64) - size;
     }
 
-    /// Passes over what is left of the present entry.
+    /// Skips what is left of the current entry.
     fn pass(&mut self) -> io::Result<()> {
         let left = self.rest + self.filler;
         self.reader.skip(left)?;
@@ -572,7 +573,7 @@ impl<'a> Layer<'a> {
         Ok(())
     }
 
-    /// One block; none at the end of the layer.
+    /// Reads the next block; `None` at the end of the layer.
     fn block(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
         let mut block = [0; BLOCK];
         let mut filled = 0;
@@ -589,7 +590,7 @@ impl<'a> Layer<'a> {
         Ok(Some(block))
     }
 
-    /// All of a record's data; it is not begun where it claims to be longer than `most`.
+    /// Reads the data of a name or record. Fails without reading if its length is more than `most` bytes.
     fn whole(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
         if size > most {
             return Err(too_much("a name or a record in it is longer than any honest one"));
@@ -622,7 +623,7 @@ fn until_zero(mut name: Vec<u8>) -> Vec<u8> {
     name
 }
 
-/// Reads PAX records: `LENGTH KEY=VALUE\n`, where the length counts all of it and a value may have any bytes.
+/// The decimal number in a PAX record.
 fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
@@ -635,13 +636,13 @@ fn mode(header: &Header) -> u32 {
     header.mode().unwrap_or(0o644)
 }
 
-/// When an entry's content changed: PAX records say it to the nanosecond, headers to the second.
+/// When an entry's content was changed: PAX records tell nanoseconds, headers only seconds.
 fn modified(header: &Header, said: &Said) -> (i64, u32) {
     let in_header = || (header.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(0), 0);
     said.modified.unwrap_or_else(in_header)
 }
 
-/// A time of a PAX record: decimal seconds, with a fraction or without, before 1970 too.
+/// The time in a PAX record: decimal seconds since 1970 with or without a fraction, perhaps negative.
 fn time(text: &[u8]) -> Option<(i64, u32)> {
     let text = std::str::from_utf8(text).ok()?;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -658,7 +659,7 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
     })
 }
 
-/// Parts of a file with holes from offsets and lengths, held against its length and the bytes that are there.
+/// The parts of a sparse file from offsets and lengths, checked against its length and the amount of data.
 fn parts_of(numbers: &[u64], length: u64, data: u64) -> io::Result<Parts> {
     let broken = || wrong("the map of a file with holes is wrong");
     let (mut parts, mut end, mut sum) = (Vec::new(), 0_u64, 0_u64);
@@ -751,7 +752,7 @@ mod tests {
     #[test]
     fn what_claims_to_be_long_is_refused_before_it_is_read() {
         for kind in [b'L', b'K', b'x', b'g'] {
-            // 8 GiB are claimed, and zeros would come for ever.
+            // The header claims 8 GiB, and zeros would follow without end.
             let claimed = header(kind, b"././@LongLink", 8 << 30);
             let endless = claimed.chain(io::repeat(b'a'));
             assert!(is_too_much(&items(endless)), "{}", kind as char);
@@ -813,7 +814,7 @@ mod tests {
         ] {
             assert!(items(&*[sparse(&parts, false, size, real), vec![0; 512]].concat()).is_err());
         }
-        // Blocks of a map that never end, with parts and without.
+        // Blocks of a map that never ends, with and without parts.
         let mut block = vec![0; 512];
         for at in 0..21 {
             block[24 * at..][..24].copy_from_slice(&part(0, 0));
@@ -867,7 +868,7 @@ mod tests {
 
     #[test]
     fn what_unpacks_to_far_more_than_its_size_is_refused() {
-        // Zeros in several members and frames: each is small.
+        // Zeros in several gzip members and zstd frames, each of them small.
         let zeros = vec![0; 8 << 20];
         let claimed = header(b'0', b"zeros", 32 << 20);
         for (begin, more) in [(gzip(&claimed), gzip(&zeros)), (zstd(&claimed), zstd(&zeros))] {

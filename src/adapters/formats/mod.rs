@@ -1,4 +1,4 @@
-//! File formats that several adapters read and write; nothing here leaves the process.
+//! File formats that several adapters read and write. Nothing here contacts a server or starts a program.
 
 pub mod archive;
 pub mod certificates;

@@ -1,4 +1,4 @@
-//! The Singularity Image Format (SIF, specification 1.0): its objects, within bounds.
+//! Reading the objects of SIF files (Singularity Image Format, specification 1.0), within limits.
 
 use std::{
     io::{Read, Seek, SeekFrom},
@@ -11,53 +11,53 @@ use crate::core::base::{
     error::{During, Result},
 };
 
-/// Descriptors that are read; real images have about ten.
+/// Most descriptors that are read; usual images have about ten.
 const MOST: usize = 256;
-/// Bytes of one descriptor.
+/// Size of a descriptor in bytes.
 const DESCRIPTOR: usize = 585;
-/// Bytes of the global header.
+/// Size of the global header in bytes.
 const HEADER: usize = 128;
-/// No definition, label or signature is larger.
+/// Largest definition, label or signature that is read, in bytes.
 const TEXT: u64 = 1 << 20;
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The recipe it was built from.
+    /// The definition file that the image was built from.
     Definition,
     /// A file system.
     Partition,
     /// A signature over other objects.
     Signature,
-    /// Labels, variables and others.
+    /// Labels, environment variables and others.
     Other,
 }
 
-/// One object.
+/// An object in a SIF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// What it is.
+    /// The object's kind.
     pub kind: Kind,
-    /// Its number.
+    /// The object's number in the file.
     pub id: u32,
-    /// The group it belongs to, or a signature is for.
+    /// The group that the object belongs to, or that a signature is for.
     pub group: u32,
-    /// What a signature is linked to: a group, or an object.
+    /// What a signature is linked to: the number of an object, or of a group marked by [`GROUP`].
     pub linked: u32,
-    /// Where its bytes begin.
+    /// The offset of the object's bytes in the file.
     pub offset: u64,
-    /// How many there are.
+    /// The object's size in bytes.
     pub size: u64,
 }
 
-/// Marks a link to a group.
+/// The bits that mark a link to a group.
 pub const GROUP: u32 = 0xf000_0000;
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes.get(at..at + N).and_then(|part| part.try_into().ok()).unwrap_or([0; N])
 }
 
-/// The objects of a file, whose first bytes say that it is one; a descriptor that reaches beyond the file is left out.
+/// The objects of a SIF file. Descriptors that point outside of the file are left out.
 pub fn objects(path: &Path) -> Result<Vec<Object>> {
     let what = format!("read {}", path.display());
     let mut file = disk_header::open(path)?;
@@ -97,7 +97,7 @@ fn object(raw: &[u8], length: u64) -> Option<Object> {
     (used && offset.checked_add(size)? <= length).then_some(object)
 }
 
-/// A small object as bytes.
+/// The bytes of a small object; fails if it is too large.
 pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
     let what = format!("read {}", path.display());
     let mut file = disk_header::open(path)?;
@@ -107,7 +107,7 @@ pub fn small(path: &Path, object: &Object) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What it was made from, as its recipe says: `docker alpine:3.19`. A conversion inherits no badge of it.
+/// What the image was built from, as its definition says: `docker alpine:3.19`. The image does not inherit its badge.
 pub fn lineage(path: &Path) -> Option<String> {
     let objects = objects(path).ok()?;
     let recipe = small(path, objects.iter().find(|object| object.kind == Kind::Definition)?).ok()?;

@@ -1,10 +1,10 @@
-//! What Harbor answers (API v2.0, `swagger.yaml` of goharbor/harbor), as far as it is read.
+//! Harbor's answers (API v2.0, `swagger.yaml` of goharbor/harbor), as far as Wharf reads them.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// `GET /projects`.
+/// An entry of `GET /projects`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Project {
@@ -15,12 +15,12 @@ pub struct Project {
     pub cve_allowlist: AllowList,
 }
 
-/// Vulnerabilities that a project, or all of Harbor, lets pass.
+/// The vulnerabilities that a project, or the whole of Harbor, ignores.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AllowList {
     pub items: Option<Vec<Allowed>>,
-    /// Seconds since 1970; none is for ever.
+    /// When the list ends, in seconds since 1970; never if absent.
     pub expires_at: Option<i64>,
 }
 
@@ -30,7 +30,7 @@ pub struct Allowed {
     pub cve_id: String,
 }
 
-/// `GET /projects/NAME/repositories`.
+/// An entry of `GET /projects/NAME/repositories`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Repository {
@@ -41,7 +41,7 @@ pub struct Repository {
     pub update_time: String,
 }
 
-/// `GET …/artifacts`.
+/// An entry of `GET …/artifacts`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Artifact {
@@ -49,7 +49,7 @@ pub struct Artifact {
     pub size: u64,
     pub push_time: String,
     pub tags: Option<Vec<Tag>>,
-    /// By the type of report.
+    /// The scans of the artifact, by the media type of the report.
     pub scan_overview: Option<BTreeMap<String, Overview>>,
     pub accessories: Option<Vec<Accessory>>,
 }
@@ -59,11 +59,11 @@ pub struct Artifact {
 pub struct Tag {
     pub name: String,
     pub push_time: String,
-    /// Whether a rule of its project keeps it as it is.
+    /// Whether a rule of the project protects the tag from being changed.
     pub immutable: bool,
 }
 
-/// How a scan stands: `Pending`, `Scheduled`, `Running`, `Success`, `Error`, `Stopped`.
+/// The state of a scan: `Pending`, `Scheduled`, `Running`, `Success`, `Error` or `Stopped`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Overview {
@@ -84,11 +84,11 @@ pub struct Scanner {
 #[serde(default)]
 pub struct Summary {
     pub total: u64,
-    /// Counts by severity, their names capitalised.
+    /// The number of findings by severity, like `Critical`.
     pub summary: BTreeMap<String, u64>,
 }
 
-/// Something that hangs on an artifact: `signature.cosign`, `signature.notation`, `sbom.harbor`.
+/// Something attached to an artifact: `signature.cosign`, `signature.notation`, `sbom.harbor`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Accessory {
@@ -96,21 +96,21 @@ pub struct Accessory {
     pub digest: String,
 }
 
-/// `GET /systeminfo`.
+/// The answer of `GET /systeminfo`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SystemInfo {
     pub harbor_version: String,
 }
 
-/// `GET /users/current`.
+/// The answer of `GET /users/current`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct User {
     pub username: String,
 }
 
-/// `GET /quotas`.
+/// An entry of `GET /quotas`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Quota {
@@ -125,7 +125,7 @@ pub struct QuotaOf {
     pub name: String,
 }
 
-/// Bytes; -1 is no limit.
+/// An amount of storage in bytes; -1 means no limit.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Resources {

@@ -1,4 +1,4 @@
-//! Asking Harbor: its addresses, pages and passwords.
+//! Requests to Harbor: addresses, pages and accounts.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use crate::{
     },
 };
 
-/// Entries of a page; Harbor gives no more.
+/// Entries of a page, the most that Harbor gives.
 const PAGE: usize = 100;
-/// No report is larger.
+/// Largest report that is read, in bytes.
 const REPORT: usize = 256 << 20;
 
-/// No refusal that is read is longer.
+/// Longest error answer that is read, in bytes.
 const REFUSAL: usize = 64 << 10;
 
-/// What a refusal says (`errors` of swagger.yaml).
+/// The message in an error answer (`errors` in swagger.yaml).
 fn said(bytes: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Said {
@@ -41,26 +41,26 @@ fn said(bytes: &[u8]) -> String {
     said.and_then(|said| said.errors.into_iter().next()).map(|one| one.message).unwrap_or_default()
 }
 
-/// One Harbor.
+/// A connection to one Harbor.
 pub struct Api {
     host: String,
     server: Server,
-    /// Knows how to sign in to its registry, which is how to sign in here.
+    /// The registry in the same Harbor: its account is used for the API too.
     registry: Arc<dyn Catalog>,
 }
 
-/// `a/b` as one part of a path: encoded twice, as Harbor wants it.
+/// A repository name as one part of a path: encoded twice, as Harbor requires it.
 pub fn twice(name: &str) -> String {
     name.replace('%', "%2525").replace('/', "%252F")
 }
 
-/// Project and the rest of a repository's name.
+/// The project and the rest of a repository's name; `None` without a slash.
 pub fn split(repository: &str) -> Option<(&str, &str)> {
     repository.split_once('/')
 }
 
 impl Api {
-    /// The one of a source.
+    /// A connection to the Harbor of a configured source.
     pub fn new(source: &SourceConfig, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
         let what = format!("source '{}'", source.name);
         let root = format!("{}/api/v2.0", source.url.trim_end_matches('/'));
@@ -68,7 +68,7 @@ impl Api {
         Ok(Self { host: server.origin().place(), server, registry })
     }
 
-    /// Its host, as references name it.
+    /// The host as references name it, with the port if it has one.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -84,7 +84,7 @@ impl Api {
 
     async fn answer(&self, what: &str, method: Method, place: &Place) -> Result<Response> {
         let request = self.request(method, place).await?;
-        // Without it, a list of findings comes in a form of long ago.
+        // Without this header, Harbor lists findings in an outdated form.
         let request =
             request.header("X-Accept-Vulnerabilities", "application/vnd.security.vulnerability.report; version=1.1");
         let response = request.send(what).await?;
@@ -97,36 +97,36 @@ impl Api {
         Err(http::refused(what, status, &said).sign_in_at(wants_sign_in))
     }
 
-    /// One answer.
+    /// Reads a JSON answer.
     pub async fn get<T: DeserializeOwned>(&self, cx: &Context, what: &str, path: &str) -> Result<T> {
         let place = self.server.place(path)?;
         cx.run(what, async { http::json(self.answer(what, Method::GET, &place).await?, what).await }).await
     }
 
-    /// The bytes of a report.
+    /// Reads the bytes of a report.
     pub async fn report(&self, cx: &Context, what: &str, path: &str) -> Result<Vec<u8>> {
         let place = self.server.place(path)?;
         let read = async { http::body(self.answer(what, Method::GET, &place).await?, REPORT, what).await };
         cx.run(what, read).await.map(|bytes| bytes.to_vec())
     }
 
-    /// Changes something.
+    /// Sends a request that changes something, and ignores its answer.
     pub async fn send(&self, cx: &Context, what: &str, method: Method, path: &str) -> Result<()> {
         let place = self.server.place(path)?;
         cx.run(what, self.answer(what, method, &place)).await.map(|_| ())
     }
 
-    /// Asks for something to be done; asked for already is fine.
+    /// Starts something, like a scan; it is no error if the same is already under way.
     pub async fn post(&self, cx: &Context, what: &str, path: &str) -> Result<()> {
         let place = self.server.place(path)?;
         match cx.run(what, self.answer(what, Method::POST, &place)).await {
-            // Harbor answers so while the same is under way.
+            // Harbor answers 409 while the same is under way.
             Err(error) if error.kind == Kind::Failed && error.why.contains("409") => Ok(()),
             other => other.map(|_| ()),
         }
     }
 
-    /// The entries of a list, page by page, by their count, as far as `allowance` goes.
+    /// Reads all entries of a list, page by page, as far as `allowance` permits.
     pub async fn all<T: DeserializeOwned>(
         &self,
         cx: &Context,

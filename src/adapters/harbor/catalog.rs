@@ -1,4 +1,4 @@
-//! Listing a Harbor: every project that this person sees, its repositories, and their artifacts with tags.
+//! Listing a Harbor: the projects that the account sees, their repositories, and the artifacts with their tags.
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -28,13 +28,13 @@ use crate::{
     },
 };
 
-/// Projects and repositories asked for at a time.
+/// How many projects and repositories are read at the same time.
 const AT_ONCE: usize = 16;
-/// Beyond this many repositories, tags are read when a person looks at one.
+/// With more repositories than this, tags are read only when a person opens an image.
 const TAGS_OF_AT_MOST: usize = 5_000;
-/// Bytes of all versions in one list of repositories.
+/// Most bytes that the versions in a list of repositories may take.
 const MOST_OF_VERSIONS: usize = 256 << 20;
-/// Quotas that are told of.
+/// At most this many quotas are shown.
 const QUOTAS: usize = 4;
 
 impl Harbor {
@@ -46,7 +46,8 @@ impl Harbor {
         self.api.all(cx, &what, &format!("projects/{}/repositories", twice(&project.name)), allowance).await
     }
 
-    /// A repository with its tags, its newest size and date. One whose artifacts cannot be read is still a row.
+    /// The row of a repository with its tags, and with size and date of its newest artifact. A repository whose
+    /// artifacts cannot be read still has a row.
     async fn row(&self, cx: &Context, repository: Repository, with_tags: bool, allowance: &Allowance) -> Result<Row> {
         let mut row = Row {
             note: note(&repository),
@@ -91,7 +92,7 @@ fn note(repository: &Repository) -> String {
     if words.is_empty() { pulls } else { format!("{pulls} · {words}") }
 }
 
-/// How full a project is.
+/// How much of a project's quota is used, in words.
 fn filled(quota: &Quota) -> String {
     let name = clean::short(&quota.r#ref.name, 40);
     let used = text::size(quota.used.storage.max(0).unsigned_abs());
@@ -104,7 +105,7 @@ fn filled(quota: &Quota) -> String {
 #[async_trait]
 impl Catalog for Harbor {
     async fn list(&self, cx: &Context, _query: Option<&str>, pages: mpsc::Sender<Vec<Row>>) -> Result<Extent> {
-        // One for all projects together: none of them makes the list longer than the memory.
+        // All projects share one allowance, so that together they cannot fill the memory.
         let allowance = Allowance::default();
         let projects: Part<Project> = self.api.all(cx, &format!("list {}", self.name), "projects", &allowance).await?;
         let asked: Vec<_> = projects.rows.iter().map(|project| self.repositories(cx, project, &allowance)).collect();
@@ -161,7 +162,7 @@ impl Catalog for Harbor {
         let about: SystemInfo = self.api.get(cx, &what, "systeminfo").await?;
         let host = self.api.host().to_owned();
         let account = self.registry.catalog.credentials(&ImageRef::oci(&host, "library/any", None)).await;
-        // Who is not signed in is nobody, which is no failure; a robot is no user.
+        // Without an account nobody is signed in, which is no failure. Robot accounts have no user.
         let user: User = match self.api.get(cx, &what, "users/current").await {
             Ok(user) => user,
             Err(error) if account.is_none() && error.kind == Kind::NotAllowed => User::default(),

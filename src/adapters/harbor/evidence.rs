@@ -1,4 +1,4 @@
-//! What a Harbor says of an image: its scan with the findings, its tick for signatures, what its project lets pass.
+//! Harbor's evidence about an image: its scan with findings, its signature mark, and what its project ignores.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,22 +30,22 @@ use crate::{
     },
 };
 
-/// How long what a Harbor says counts, and how long a scan that is under way.
+/// How long Harbor's evidence is valid, and how long a scan that is still running, in seconds.
 const VALID: i64 = 3_600;
 const SOON: i64 = 20;
-/// How long a scan that was asked for is waited for, and how often it is looked at.
+/// How long a scan that was started is waited for, and the time between two looks at it.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(1);
-/// What records of this checker call their tool.
+/// The tool name in this checker's records.
 const TOOL: &str = "harbor";
 
-/// Asks the Harbors that images are in.
+/// The checker that asks the Harbor that an image is in.
 pub struct HarborEvidence {
     pub(super) servers: BTreeMap<String, Arc<Api>>,
     pub(super) catalogues: Catalogues,
 }
 
-/// Where an artifact is.
+/// An artifact in a Harbor.
 struct Place<'a> {
     api: &'a Api,
     project: &'a str,
@@ -70,7 +70,7 @@ impl HarborEvidence {
         }
     }
 
-    /// The scan: the findings where it is done, else how it stands.
+    /// The outcome of a scan and the scanner's name: the findings if it is done, else its state.
     async fn scan(&self, cx: &Context, place: &Place<'_>, overview: &Overview) -> Result<(Outcome, String)> {
         let scanner = &overview.scanner;
         let tool = format!("{} {}", clean::short(&scanner.name, 40), clean::short(&scanner.version, 20));
@@ -87,7 +87,7 @@ impl HarborEvidence {
     }
 }
 
-/// What a project lets pass, as statements: they inform.
+/// The vulnerabilities that a project ignores, as statements, which inform but remove no finding.
 fn allowed(project: &Project, now: i64) -> Option<Outcome> {
     let AllowList { items, expires_at } = &project.cve_allowlist;
     if expires_at.is_some_and(|end| end > 0 && end <= now) {
@@ -163,11 +163,11 @@ impl Checker for HarborEvidence {
             .filter_map(|one| one.r#type.strip_prefix("signature.").map(|kind| clean::short(kind, 20)))
             .collect();
         if !signatures.is_empty() {
-            // A tick of a server that passes any signature is no proof of who signed.
+            // A mark from a server that accepts any signature does not prove who signed.
             let signer = format!("says it is signed ({})", signatures.join(", "));
             records.push(record("", Outcome::Signature { state: Signature::Untrusted, signer }));
         }
-        // A project that cannot be read tells nothing.
+        // A project that cannot be read adds no statements.
         if let Ok(project) =
             place.api.get::<Project>(cx, &place.what, &format!("projects/{}", twice(place.project))).await
         {

@@ -1,6 +1,6 @@
-//! Harbor: its projects, repositories and artifacts by its own interface (API v2.0), the bytes by the registry in it.
+//! Harbor: projects, repositories and artifacts through its own API (v2.0), bytes through the registry in it.
 //!
-//! What it says of signatures and scans is what the source says: our own checks count more.
+//! What Harbor says about signatures and scans is recorded as said by the source; Wharf's own checks count more.
 
 mod answers;
 mod api;
@@ -21,7 +21,7 @@ use crate::core::{
     portal::Source,
 };
 
-/// A Harbor as source: its lists in front of its registry.
+/// A Harbor as source: its API for lists, and its registry for all else.
 pub struct Harbor {
     name: String,
     api: Arc<Api>,
@@ -45,10 +45,10 @@ fn source(config: &SourceConfig, registry: Source, api: Arc<Api>) -> Source {
     }
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// Configured ones, and what they say of their images.
+/// Registers the configured Harbors, and the checker for images in them.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     for written in parts.wanted(config, "harbor", Vec::new) {

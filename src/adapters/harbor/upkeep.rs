@@ -1,4 +1,4 @@
-//! More tags, and removal by Harbor's own interface: it knows what is immutable and what hangs on an artifact.
+//! Tagging and removal through Harbor's own API, which knows immutable tags and attachments.
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -20,7 +20,7 @@ use crate::core::{
     ports::{Upkeep, cannot, upkeep::Removal},
 };
 
-/// Where an artifact is.
+/// The API path of an artifact, given by tag or digest; `None` if the name has no project.
 fn path(name: &Name, selector: &str) -> Option<String> {
     let (project, repository) = split(&name.repository)?;
     Some(format!("projects/{project}/repositories/{}/artifacts/{selector}", twice(repository)))
@@ -104,7 +104,7 @@ impl Upkeep for Harbor {
         };
         match self.api.send(cx, &what, Method::DELETE, &path).await {
             Err(error) if error.kind == Kind::NotFound => Ok(()),
-            // 412: an immutable tag, or an image that others list (Harbor's PRECONDITION).
+            // Harbor answers 412 (PRECONDITION) for an immutable tag, or an image that an index lists.
             Err(error) if error.kind == Kind::Failed && error.why.contains("412") => Err(error
                 .hint("an immutable tag, or one platform of another image, is not removed: see its project's rules")),
             other => other,

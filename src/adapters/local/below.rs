@@ -1,4 +1,4 @@
-//! Paths below a root that an image made: the kernel resolves them inside of it (openat2, `RESOLVE_IN_ROOT`), wherever the
+//! Paths below the root of an image: the kernel resolves them inside of it (openat2, `RESOLVE_IN_ROOT`), wherever the
 //! image's links point to.
 
 use std::{
@@ -21,28 +21,28 @@ use crate::core::base::{
 /// Largest list of users or groups that is read, in bytes.
 const MOST: u64 = 1 << 20;
 
-/// The root of an unpacked image.
+/// The root folder of an unpacked image.
 pub struct Below {
     fd: OwnedFd,
     path: PathBuf,
 }
 
-/// A place that a sandbox needs in the image.
+/// A place in the image that a sandbox needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
-    /// Absolute, as the image sees it.
+    /// The absolute path as seen inside.
     pub path: PathBuf,
-    /// A folder, else a file.
+    /// Whether it is a folder; else it is a file.
     pub folder: bool,
 }
 
-/// Whether a path lies where a sandbox has its own empty folders.
+/// Whether a path is in `/tmp` or `/run`, where each sandbox has its own empty folders.
 pub fn is_own(path: &Path) -> bool {
     ["/tmp", "/run"].iter().any(|own| path.starts_with(own))
 }
 
 impl Below {
-    /// Opens the root.
+    /// Opens the root folder.
     pub fn new(root: &Path) -> Result<Self> {
         let what = format!("open {}", root.display());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -51,10 +51,10 @@ impl Below {
         Ok(Self { fd, path })
     }
 
-    /// A small regular file as text; `None` if it is not there. Anything else is an error, and nothing is waited for.
+    /// A small regular file as text; `None` if it is missing. Anything else is an error, and nothing is waited for.
     pub fn read(&self, at: &str) -> Result<Option<String>> {
         let what = format!("read the image's {at}");
-        // Looked at before it is opened for reading: opening a pipe or a device can do something by itself.
+        // Its type is checked before it is opened for reading: opening a pipe or device could change something.
         let seen = match self.open(Path::new(at), OFlags::PATH) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             other => other.during(&what)?,
@@ -76,8 +76,8 @@ impl Below {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// Where a mount or a working folder ends up: the path without links; `None` where the image lacks it. What lies in
-    /// the sandbox's own `/tmp` and `/run` is there in any case: it is made when it starts.
+    /// The path of a mount or working folder with all links resolved; `None` if the image lacks it. Places in the
+    /// sandbox's own `/tmp` and `/run` are always there, because they are created when it starts.
     pub fn find(&self, point: &Point) -> Result<Option<PathBuf>> {
         let at = point.path.as_path();
         let what = format!("use {} of the image", clean::short(&at.display().to_string(), 200));
@@ -100,7 +100,7 @@ impl Below {
                 Ok(Some(path))
             }
             Err(Errno::NOENT) => match at.parent() {
-                // A folder of the image may be a link to one that the sandbox has for itself.
+                // A folder of the image may be a link to one of the sandbox's own folders.
                 Some(parent) => {
                     let above = self.find(&Point { path: parent.to_owned(), folder: true })?;
                     let path = above.map(|above| above.join(at.file_name().unwrap_or_default()));
@@ -113,7 +113,7 @@ impl Below {
         }
     }
 
-    /// The same, made with all above it where the image lacks it.
+    /// Like `find`, but creates the place and the folders above it if the image lacks them.
     pub fn make(&self, point: &Point) -> Result<PathBuf> {
         if let Some(path) = self.find(point)? {
             return Ok(path);
@@ -136,7 +136,7 @@ impl Below {
         }
     }
 
-    /// The open file at a path, for mounting over it: the kernel may not have followed any link on the way.
+    /// Opens a path to mount over it; fails if there is a link on the way.
     pub fn point(&self, at: &Path, what: &str) -> Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
         rustix::fs::openat2(&self.fd, relative(at), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
@@ -155,7 +155,7 @@ impl Below {
     }
 }
 
-/// The path by which an open file is found again.
+/// The path below `/proc/self/fd` of an open file.
 pub fn link(fd: impl AsFd) -> PathBuf {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()).into()
 }

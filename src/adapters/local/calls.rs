@@ -1,33 +1,35 @@
-//! System calls that no program in a sandbox may make: those that reach what namespaces do not divide (the kernel's
-//! keyrings, other terminals' input) and those that give new ground to attack the kernel from.
+//! System calls that programs in a sandbox may not make: those that reach what namespaces do not separate (the kernel's
+//! keyrings, input of other terminals), and those that offer more ways to attack the kernel.
 //!
-//! Everything else passes. The filter is a program of the classic Berkeley packet filter (seccomp(2)), made of tables.
+//! All other calls are allowed. The filter is a program of the classic Berkeley packet filter (seccomp(2)), made from
+//! tables.
 
 use seccompiler::sock_filter;
 
 use crate::core::base::error::{During, Result};
 
-/// One way of a processor to call its kernel: what differs between them.
+/// The numbers of system calls in one of a processor's calling conventions.
 struct Calls {
-    /// `AUDIT_ARCH_*` of `linux/audit.h`.
+    /// `AUDIT_ARCH_*` from `linux/audit.h`.
     architecture: u32,
-    /// `clone`, whose flags are looked at.
+    /// `clone`, whose flags are checked.
     clone: u32,
-    /// `ioctl`, whose request is looked at.
+    /// `ioctl`, whose request is checked.
     ioctl: u32,
-    /// `socket`, whose family is looked at.
+    /// `socket`, whose address family is checked.
     socket: u32,
-    /// Refused by number.
+    /// Calls that are refused by their number.
     refused: &'static [u32],
 }
 
-/// Refused everywhere under the same numbers: `open_tree` to `fspick`, `clone3`'s neighbours that mount, `io_uring_*`.
+/// Calls with the same numbers everywhere: `open_tree` to `fspick`, other calls that mount, `io_uring_*`.
 const NEW: [u32; 11] = [425, 426, 427, 428, 429, 430, 431, 432, 433, 442, 467];
-/// Its flags are in memory, where a filter cannot look: programs go on with `clone`.
+/// The flags of `clone3` are in memory, where a filter cannot look; programs use `clone` if it is missing.
 const CLONE3: u32 = 435;
 
-// In this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open, userfaultfd,
-// kexec_load, kexec_file_load, init_module, finit_module, delete_module, open_by_handle_at, syslog (and the old umount).
+// In this order: add_key, request_key, keyctl, mount, umount2, pivot_root, setns, unshare, bpf, perf_event_open,
+// userfaultfd, kexec_load, kexec_file_load, init_module, finit_module, delete_module, open_by_handle_at, syslog (and
+// the old umount).
 #[cfg(target_arch = "x86_64")]
 const OURS: &[Calls] = &[
     Calls {
@@ -65,12 +67,12 @@ const OURS: &[Calls] = &[
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const OURS: &[Calls] = &[];
 
-/// The family of sockets between machines and what they run on: no namespace divides it (vsock(7)).
+/// The address family of sockets between virtual machines and their host, which no namespace separates (vsock(7)).
 const AF_VSOCK: u32 = 40;
 const CLONE_NEWUSER: u32 = 0x1000_0000;
-/// Requests that type into a terminal or move its selection.
+/// The ioctl requests that type into a terminal or change its selection.
 const TYPING: [u32; 2] = [0x5412, 0x541C];
-/// The bit of x86's third way to call, whose numbers would pass all tables.
+/// The bit of x86's x32 calls, whose numbers would pass all tables.
 const X32: u32 = 0x4000_0000;
 
 // `struct seccomp_data`: number, architecture, instruction pointer, six arguments.
@@ -91,15 +93,15 @@ const fn step(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
 const fn load(at: u32) -> sock_filter {
     step(0x20, at, 0, 0)
 }
-/// Ends with a verdict.
+/// Ends the filter with a verdict.
 const fn end(verdict: u32) -> sock_filter {
     step(0x06, verdict, 0, 0)
 }
-/// Goes on with the next step where equal, else leaves `skip` out.
+/// Continues if the word is equal, else skips `skip` steps.
 const fn equal(value: u32, skip: u8) -> sock_filter {
     step(0x15, value, 0, skip)
 }
-/// Goes on with the next step where a bit is set, else leaves `skip` out.
+/// Continues if a bit is set, else skips `skip` steps.
 const fn has(bits: u32, skip: u8) -> sock_filter {
     step(0x45, bits, 0, skip)
 }
@@ -125,7 +127,7 @@ fn filter() -> Vec<sock_filter> {
         own.extend([equal(calls.ioctl, 5), load(SECOND)]);
         own.extend(TYPING.iter().flat_map(|request| [equal(*request, 1), end(EPERM)]));
         own.push(end(ALLOW));
-        // Over the whole table, which is longer than a short jump, where it is another architecture.
+        // For another architecture the whole table is skipped, which is too long for a short jump.
         all.extend([step(0x15, calls.architecture, 1, 0), step(0x05, own.len() as u32, 0, 0)]);
         all.extend(own);
     }
@@ -133,7 +135,7 @@ fn filter() -> Vec<sock_filter> {
     all
 }
 
-/// From here on this process and all it starts are refused these calls. For good.
+/// Refuses these calls to this process and everything that it starts, for good.
 pub fn refuse(what: &str) -> Result<()> {
     if known() { seccompiler::apply_filter(&filter()).during(what) } else { Ok(()) }
 }

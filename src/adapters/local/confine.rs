@@ -1,8 +1,8 @@
-//! What every program of a sandbox goes through last, started with it or entered later: hidden, without rights, without
-//! anything left open, within limits. One way for both, so that neither can be had without the other.
+//! The last step before a program starts in a sandbox, at its launch or entering it later: hidden, without rights or
+//! open files, within limits. Both ways use it, so that none of this can be missing in one of them.
 //!
-//! The process that starts the program confines itself, and the program inherits that: the image's root has nothing
-//! by which a program of ours could be started there.
+//! The process that starts the program confines itself, and the program inherits that: in the image's root there is
+//! nothing with which another program of Wharf could be started.
 
 use std::{
     fs::File,
@@ -25,59 +25,59 @@ use crate::core::{
     image::model::Foreign,
 };
 
-/// Limits as the kernel takes them; 0 or nothing for none.
+/// Limits in the kernel's terms; 0 or empty for no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of memory for each process.
+    /// Most bytes of memory for each process.
     pub memory: u64,
-    /// Processes of this user, those outside included.
+    /// Most processes of this user, including those outside of the sandbox.
     pub processes: u64,
-    /// Numbers of the processors it may run on.
+    /// The numbers of the processors that it may run on.
     pub processors: Vec<usize>,
 }
 
-/// What a program's standard files are.
+/// What to do with a program's standard files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Files {
-    /// As they are, without any terminal.
+    /// They stay as they are, and there is no terminal.
     Kept,
-    /// Errors go where the output goes.
+    /// Errors are written to the output.
     Together,
-    /// A terminal that was made for it, and is its own.
+    /// They are a terminal that was made for this program.
     Terminal,
 }
 
-/// A program to start.
+/// The program to start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     /// The program and its arguments.
     pub argv: Vec<Foreign>,
-    /// `NAME=value`.
+    /// The environment, as `NAME=value`.
     pub environment: Vec<Foreign>,
-    /// Where it starts.
+    /// The working folder inside.
     pub working_dir: Foreign,
-    /// Its limits.
+    /// The limits of each process.
     pub limits: Limits,
-    /// Whether it shares this machine's network.
+    /// Whether the program shares this machine's network.
     pub network: bool,
 }
 
-/// What a shell would make of an end.
+/// The exit code that a shell would report: 128 + the signal's number after a signal.
 pub fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// This process on its way to becoming confined: what it can only do where it can still look at itself.
+/// This process before it is confined, holding a file that it could not open afterwards.
 pub struct Ready {
     status: File,
 }
 
-/// Leaves the terminal, closes all but the standard files, and opens what tells its own rights later on.
+/// Leaves the terminal, closes all but the standard files, and opens the file that tells this process's rights later.
 pub fn prepare(files: Files, what: &str) -> Result<Ready> {
     match files {
         Files::Terminal => {}
-        // Without a session of its own, the terminal that Wharf was started in would be at hand under /dev/tty.
+        // Without a session of its own, the program could open the terminal of Wharf as /dev/tty.
         Files::Kept => leave_terminal(what)?,
         Files::Together => {
             leave_terminal(what)?;
@@ -88,25 +88,25 @@ pub fn prepare(files: Files, what: &str) -> Result<Ready> {
     Ok(Ready { status: File::open("/proc/self/status").during(what)? })
 }
 
-/// A program that could not be started in its sandbox.
+/// The error that a program could not be started, with the exit code for it.
 pub struct NotStarted {
     code: u8,
     error: Error,
 }
 
 impl NotStarted {
-    /// Says why on standard error, and gives the exit code.
+    /// Prints the error to standard error and returns the exit code.
     pub fn said(&self) -> u8 {
         let _ = writeln!(std::io::stderr(), "wharf: {}", self.error);
         self.code
     }
 }
 
-/// Confines this process for good and starts the program as its child, in the sandbox where this process stands.
+/// Confines this process for good and starts the program as its child, in the sandbox that this process is in.
 pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotStarted>> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let folder = Path::new(if last.working_dir.is_empty() { "/" } else { last.working_dir.raw() });
-    // In the image it was made before; in /tmp, /run and mounts it is made here.
+    // In the image it has been created before; in /tmp, /run and mounts it is created here.
     let _ = std::fs::create_dir_all(folder);
     std::env::set_current_dir(folder).during(format!("start in {}", last.working_dir))?;
     let (first, arguments) = last
@@ -120,36 +120,36 @@ pub fn start(ready: Ready, last: &Last, what: &str) -> Result<Result<Child, NotS
     let mut command = Command::new(first.raw());
     command.args(arguments.iter().map(Foreign::raw)).env_clear();
     command.envs(last.environment.iter().filter_map(|pair| pair.raw().split_once('=')));
-    // The group that it has already: a child of which anything is to be set is made by a plain fork, which needs no
-    // memory of this process that its limit may not leave.
+    // Setting the group that it already has makes the library use a plain fork, which needs no memory that the limit
+    // may not allow.
     command.gid(rustix::process::getgid().as_raw());
     give_up_rights(ready, what)?;
     if last.network {
         sockets::divide(what)?;
     }
     calls::refuse(what)?;
-    // Last: this process may already use more than the program may.
+    // This comes last, because this process may already use more than the program is allowed.
     limit(&last.limits, what)?;
     Ok(command.spawn().map_err(|error| NotStarted {
-        // As shells and engines have it.
+        // The codes that shells and engines use.
         code: if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 },
         error: Error::failed(start, error),
     }))
 }
 
-/// Leaves the terminal of whoever started this, if there is one: a new session has none.
+/// Leaves the controlling terminal, if there is one: a new session has none.
 ///
-/// Numbers of processes that this namespace does not see are 0 (pid_namespaces(7)), as a session's leader outside a container
-/// is: nix gives them as they are.
+/// Process numbers that are not visible in this namespace are 0 (pid_namespaces(7)), as that of a session leader
+/// outside of a container; nix returns them unchanged.
 fn leave_terminal(what: &str) -> Result<()> {
     if rustix::process::setsid().is_ok() {
         return Ok(());
     }
     if nix::unistd::getsid(None).during(what)? == nix::unistd::getpid() {
-        // It leads a session already; Wharf never starts one with a terminal here.
+        // It leads a session already, and Wharf never starts it with a terminal here.
         return Ok(());
     }
-    // The leader of a group may not (setsid(2)): it joins the group of a child that was started for that.
+    // A group leader cannot start a session (setsid(2)): it joins the group of a child that was started for this.
     let mut other = Command::new("/proc/self/exe")
         .arg("--version")
         .env_clear()
@@ -165,7 +165,7 @@ fn leave_terminal(what: &str) -> Result<()> {
     left.map(|_| ()).during(what)
 }
 
-/// Closes all but the standard files.
+/// Closes all files except the standard files.
 pub fn close_others(what: &str) -> Result<()> {
     let numbers: Vec<i32> = std::fs::read_dir("/proc/self/fd")
         .during(what)?
@@ -174,19 +174,19 @@ pub fn close_others(what: &str) -> Result<()> {
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
-        // The one through which they were listed is closed already.
+        // The folder that was used to list them is closed already.
         let _ = nix::unistd::close(number);
     }
     Ok(())
 }
 
-/// No capabilities, not even to be gained by a program that is marked for it; and a look whether that is so.
+/// Drops all capabilities, also those that a marked program could gain; then checks that none are left.
 fn give_up_rights(mut ready: Ready, what: &str) -> Result<()> {
     use rustix::thread;
     thread::set_no_new_privs(true).during(what)?;
     let _ = thread::clear_ambient_capability_set();
     for capability in CapabilitySet::all().iter() {
-        // Newer kernels know more than this program, older ones less.
+        // Kernels know more or fewer capabilities than this program.
         let _ = thread::remove_capability_from_bounding_set(capability);
     }
     let none = CapabilitySets {
@@ -205,7 +205,8 @@ fn give_up_rights(mut ready: Ready, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process has rights or can gain some, by its `/proc/PID/status` (proc(5)). What is not said counts as had.
+/// Whether a process has capabilities or can gain some, by its `/proc/PID/status` (proc(5)). Missing lines count as
+/// yes.
 fn has_rights(status: &str) -> bool {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let none = |name: &str| field(name).is_some_and(|value| value.chars().all(|c| c == '0'));
@@ -222,7 +223,7 @@ fn limit(limits: &Limits, what: &str) -> Result<()> {
     }
     let _ = at_most(Resource::Core, 0);
     if limits.processes > 0 {
-        // One that is lower already stays.
+        // A limit that is lower already stays.
         let _ = at_most(Resource::Nproc, limits.processes);
     }
     if limits.memory > 0 {

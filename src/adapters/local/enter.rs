@@ -1,8 +1,8 @@
 //! Entering a running sandbox: `wharf __enter FOLDER pipe|terminal -- COMMAND...`.
 //!
-//! This process goes into the namespaces of the sandbox's process 1, all at once, and starts the command there by the same
-//! last step that the workload's own program took. It never is among the sandbox's processes itself, so that none of them
-//! can trace or signal it.
+//! This process joins the namespaces of the sandbox's process 1 all at once, and starts the command with the same last
+//! step as the workload's own program. It is never one of the sandbox's processes itself, so that they cannot trace or
+//! signal it.
 
 use std::{ffi::OsString, path::Path};
 
@@ -24,7 +24,7 @@ use crate::core::{
     image::model::Foreign,
 };
 
-/// The inner verb.
+/// The inner verb of the command line.
 pub const VERB: &str = "__enter";
 
 const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
@@ -37,7 +37,7 @@ const NAMESPACES: [(&str, ThreadNameSpaceType); 7] = [
     ("cgroup", ThreadNameSpaceType::CONTROL_GROUP),
 ];
 
-/// Runs the command and gives its exit code.
+/// Runs the command and returns its exit code.
 pub fn enter(words: &[OsString]) -> Result<u8> {
     let [folder, files, dashes, command @ ..] = words else { return Err(usage()) };
     let folder = Path::new(folder);
@@ -68,19 +68,19 @@ pub fn enter(words: &[OsString]) -> Result<u8> {
         Ok(child) => child,
         Err(not) => return Ok(not.said()),
     };
-    // A terminal's interrupt is for the program, which has the terminal; this process only waits.
+    // The terminal's interrupt is for the program, which has the terminal; this process only waits.
     let status = child.wait().during(what)?;
     Ok(u8::try_from(confine::code(status)).unwrap_or(1))
 }
 
-/// Joins all namespaces of the sandbox that `pid` keeps, in one step: the kernel asks for the rights over each before it changes
-/// any. Only a sandbox whose program has started is complete.
+/// Joins all namespaces of the sandbox of `pid` in one step, for which the kernel checks the rights to each before it
+/// changes any. Fails while the program has not been started yet.
 fn join(pid: u32, what: &str) -> Result<()> {
     let starting = || Error::unsupported(what, "it is still starting, or ending").hint("try again in a moment");
     let first = processes::first(pid).ok_or_else(starting)?;
     let number = i32::try_from(first).ok().and_then(Pid::from_raw).ok_or_else(starting)?;
     let handle = rustix::process::pidfd_open(number, PidfdFlags::empty()).during(what)?;
-    // The handle is of what is looked at from here on, if it still is the same after it was opened.
+    // The handle means the process that is checked from here on, if that is the same as before it was opened.
     if processes::first(pid) != Some(first) || processes::program(pid).is_none() {
         return Err(starting());
     }

@@ -1,7 +1,7 @@
-//! Process 1 of a sandbox: this program, from sealed memory and hidden, until all in it has ended.
+//! Process 1 of a sandbox: this program, run from sealed memory and hidden, until everything in the sandbox has ended.
 //!
-//! Runs as `wharf __inside NUMBER`, already in new user, mount, pid, ipc and uts namespaces that `bwrap` or `unshare` made. The
-//! mounts are made here, the same for both. Any failure ends it before the program starts.
+//! Runs as `wharf __inside NUMBER` in the new user, mount, pid, ipc and uts namespaces that `bwrap` or `unshare` have
+//! made. The mounts are made here, in the same way for both. Any failure ends it before the program starts.
 
 use std::path::PathBuf;
 
@@ -18,49 +18,49 @@ use crate::core::{
     launch::plan::Mount,
 };
 
-/// A small file that is written for a sandbox.
+/// A small file that is written for one sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
-    /// Where it stands.
+    /// The path inside.
     pub at: PathBuf,
-    /// What it says.
+    /// The content of the file.
     pub text: String,
 }
 
-/// What the inside looks like.
+/// What a sandbox looks like from the inside.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inside {
     /// The root file system on the host.
     pub root: PathBuf,
-    /// Whether the program may change it.
+    /// Whether the program may write to the root file system.
     pub writable: bool,
-    /// Folders and files of the host.
+    /// The mounted folders and files of the host.
     pub mounts: Vec<Mount>,
-    /// Files that an engine writes for a program, which no image has.
+    /// Files that engines write for every program and images do not have, like `/etc/hosts`.
     #[serde(default)]
     pub texts: Vec<Text>,
     /// The program and its arguments.
     pub argv: Vec<Foreign>,
-    /// `NAME=value`.
+    /// The environment, as `NAME=value`.
     pub environment: Vec<Foreign>,
-    /// Where it starts.
+    /// The working folder inside.
     pub working_dir: Foreign,
-    /// Host name inside.
+    /// The host name inside.
     pub hostname: String,
     /// Whether it shares this machine's network.
     pub network: bool,
 }
 
-/// What process 1 is told.
+/// What process 1 is told to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// What it looks like.
+    /// What the sandbox looks like from the inside.
     pub inside: Inside,
     /// The program to run.
     pub last: Last,
 }
 
-/// Sets everything up, runs the program and gives its exit code.
+/// Sets up the sandbox, runs the program and returns its exit code.
 pub fn enter(word: &str) -> Result<u8> {
     let what = "set up the sandbox";
     sealed::hide(what)?;
@@ -75,10 +75,10 @@ pub fn enter(word: &str) -> Result<u8> {
     }
 }
 
-/// Collects whatever ends until the program itself does; all others end with this process.
+/// Collects ended processes until the program itself has ended; all others end with this process.
 ///
-/// The program is not process 1, because the kernel gives that one no signal it has no handler for: it could not be
-/// asked to stop.
+/// The program is not process 1 itself, because the kernel gives process 1 no signals without a handler: it could not
+/// be asked to stop.
 fn reap(program: u32, what: &str) -> Result<u8> {
     loop {
         let ended = rustix::process::wait(WaitOptions::empty()).during(what)?;

@@ -1,4 +1,4 @@
-//! The keeper of a local workload: starts it, keeps its log, writes down its exit code. Outlives Wharf.
+//! The keeper of a local workload: starts it, keeps its log, and notes its exit code. It outlives Wharf.
 
 use std::{fs::File, path::Path, process::Stdio, sync::mpsc, time::Duration};
 
@@ -15,29 +15,29 @@ use crate::{
     core::base::error::{During, Result},
 };
 
-/// How long the rest of a log is waited for when a workload has ended: somebody outside may hold its other end.
+/// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);
 
-/// What runs, as the keeper wrote it down.
+/// A running workload, as the keeper has noted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
-    /// The sandbox program.
+    /// The process number of the sandbox program.
     pub pid: u32,
-    /// When it started, in clock ticks since boot: with the number, an identity.
+    /// When it started, in clock ticks since boot. Together with the number this identifies the process.
     pub started: u64,
-    /// The limits of all that runs in it.
+    /// The limits of everything that runs in the sandbox.
     pub limits: Limits,
 }
 
-/// Runs the workload of `folder` to its end. Called as `wharf __keep FOLDER`.
+/// Runs the workload in `folder` until it ends. Called as `wharf __keep FOLDER`.
 pub fn keep(folder: &Path) -> Result<()> {
     let what = format!("keep {}", folder.display());
-    // What the session had open, a lock or a pipe, would be held for as long as the workload runs.
+    // Locks and pipes of the session would otherwise be held while the workload runs.
     confine::close_others(&what)?;
-    // From sealed memory: all of ours that runs in the sandbox is started from here, and an update of this program
-    // changes nothing under it.
+    // Everything of Wharf in the sandbox is started from this copy in sealed memory, so that updating the program
+    // changes nothing in it.
     let ourselves = sealed::bequeath(sealed::ourselves(&what)?, &what)?;
-    // A session of its own: the terminal's end is not the workload's.
+    // In a session of its own, the workload does not end with the terminal.
     let _ = rustix::process::setsid();
     let spec = read(folder)?;
     let exit = Exit::reserve(folder)?;
@@ -67,7 +67,7 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     let running = Running { pid: child.id(), started, limits };
     let written = serde_json::to_string(&running).during(what).and_then(|text| write(folder, "running", &text));
     if let Err(error) = written {
-        // Nobody could find it again.
+        // The workload could not be found again, so it is ended.
         let _ = child.kill();
         let _ = child.wait();
         return Err(error);
@@ -77,21 +77,21 @@ fn until_its_end(folder: &Path, spec: &Spec, ourselves: &File) -> Result<i32> {
     Ok(confine::code(status))
 }
 
-/// The written-down workload of a folder.
+/// The description of the workload in a folder.
 pub fn read(folder: &Path) -> Result<Spec> {
     let what = format!("read {}", folder.display());
     let bytes = std::fs::read(folder.join("spec.json")).during(&what)?;
     serde_json::from_slice(&bytes).during(what)
 }
 
-/// What runs of a folder's workload, if it still does.
+/// The running workload of a folder; `None` if it has ended.
 pub fn running(folder: &Path) -> Option<Running> {
     let running: Running = serde_json::from_slice(&std::fs::read(folder.join("running")).ok()?).ok()?;
-    // A number alone may be another process by now.
+    // The number alone could belong to another process by now.
     (processes::started(running.pid) == Some(running.started)).then_some(running)
 }
 
-/// Writes a small file whole or not at all.
+/// Writes a small file, completely or not at all.
 pub fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
     private::write(&folder.join(name), text.as_bytes())
 }

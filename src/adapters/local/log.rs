@@ -1,5 +1,5 @@
-//! The log of a workload: numbered parts of bounded size, of which the first and the newest are kept, and its exit code,
-//! for which room is made before anything else is written.
+//! The log of a workload, in numbered parts of limited size of which the newest are kept, and its exit code, for which
+//! space is reserved before anything else is written.
 
 use std::{
     fs::File,
@@ -14,14 +14,14 @@ use crate::{
     core::base::error::{During, Result},
 };
 
-/// Bytes of one part. At most two parts are kept, and the rest of what a program prints is dropped, oldest first.
+/// Size of a part in bytes. At most two parts are kept; older output is dropped.
 pub const PART: u64 = 32 << 20;
-/// How long a full disk is waited for before output is dropped without another try.
+/// How long output is dropped after the disk was full, before writing is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// The exit code and blanks: as long as any exit code will be.
+/// Blanks in the place of the exit code: as many bytes as any exit code needs.
 const BLANK: &[u8; 16] = b"               \n";
 
-/// The parts that are there, by number, oldest first.
+/// The existing parts with their numbers, oldest first.
 pub fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut parts: Vec<(u64, PathBuf)> = entries
@@ -31,12 +31,12 @@ pub fn parts(folder: &Path) -> Vec<(u64, PathBuf)> {
     parts
 }
 
-/// Said where parts are missing.
+/// The line that is printed in place of dropped output.
 pub fn dropped() -> String {
     format!("\n[wharf: older output was dropped: a log keeps the last {} to {} MiB]\n", PART >> 20, PART >> 19)
 }
 
-/// Writes what a program prints.
+/// Writes the output of a program.
 pub struct Log {
     folder: PathBuf,
     number: u64,
@@ -47,14 +47,14 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts one.
+    /// A new log in a folder.
     pub fn new(folder: &Path) -> Self {
         let mut log = Self { folder: folder.to_owned(), number: 0, file: None, size: 0, lost: 0, tried: None };
         log.file = log.open();
         log
     }
 
-    /// Takes everything until the other side ends; a disk that is full costs output, never the program's life.
+    /// Writes everything until the output ends. If the disk is full, output is lost but the program continues.
     pub fn take(&mut self, mut from: impl Read) {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -67,7 +67,7 @@ impl Log {
         }
     }
 
-    /// Adds bytes, or counts them as lost.
+    /// Writes bytes, or counts them as lost.
     pub fn put(&mut self, bytes: &[u8]) {
         if self.lost > 0 {
             if self.tried.is_some_and(|tried| tried.elapsed() < AGAIN) {
@@ -99,7 +99,7 @@ impl Log {
         written
     }
 
-    /// Begins the next part, and drops the one before the last.
+    /// Begins the next part, and removes the one before the last.
     fn turn(&mut self) {
         if let Some(old) = self.number.checked_sub(1) {
             let _ = std::fs::remove_file(self.part(old));
@@ -125,11 +125,11 @@ impl Log {
     }
 }
 
-/// Room for an exit code, on the disk before the program starts.
+/// The reserved place of an exit code, on the disk before the program starts.
 pub struct Exit(File);
 
 impl Exit {
-    /// Makes room.
+    /// Reserves the place.
     pub fn reserve(folder: &Path) -> Result<Self> {
         let what = format!("make room for the exit code in {}", folder.display());
         let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;
@@ -138,8 +138,8 @@ impl Exit {
         Ok(Self(file))
     }
 
-    /// Writes it down. Where even its own room cannot be written, as on file systems that never write in place, the log
-    /// makes way for it.
+    /// Writes the exit code. If that fails even in the reserved place, as on file systems that never write in place,
+    /// the log is removed to make room.
     pub fn write(&self, folder: &Path, code: i32) -> Result<()> {
         let what = format!("write the exit code in {}", folder.display());
         let text = format!("{code:<15}\n");
@@ -157,7 +157,7 @@ impl Exit {
     }
 }
 
-/// The exit code that was written, if it ended.
+/// The exit code, if the workload has ended.
 pub fn exit_code(folder: &Path) -> Option<i64> {
     std::fs::read_to_string(folder.join("exit")).ok()?.trim().parse().ok()
 }

@@ -1,7 +1,7 @@
-//! Launching without any daemon: `bwrap`, else `unshare`, on an unpacked root file system.
+//! Launching without a daemon: `bwrap`, else `unshare`, on an unpacked root file system.
 //!
-//! A launch is a folder below the state folder: what to run, its log, its exit code. A small keeper
-//! process (`keep`) outlives Wharf, so a workload does too.
+//! A launch is a folder in the state folder with what to run, its log and its exit code. A small keeper process
+//! (`keep`) outlives Wharf, and so does the workload.
 
 mod below;
 mod calls;
@@ -38,21 +38,21 @@ use super::{
 };
 use crate::core::{base::error::Result, config::Config, launch::plan::Workload};
 
-/// Which program makes the sandbox.
+/// The program that makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxProgram {
-    /// Bubblewrap.
+    /// Bubblewrap's `bwrap`.
     Bwrap,
-    /// util-linux `unshare`.
+    /// `unshare` of util-linux.
     Unshare,
 }
 
 impl SandboxProgram {
-    /// The best one on the path.
+    /// The best one in `PATH`; `None` if neither is there.
     pub fn find() -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
-        // One that is marked to run as root gives nobody rights over their own sandbox.
+        // A setuid `bwrap` gives ordinary users no rights over their own sandbox.
         let plain = |file: std::path::PathBuf| file.metadata().is_ok_and(|meta| meta.mode() & 0o4000 == 0);
         if exec::on_path("bwrap").is_some_and(plain) {
             Some(Self::Bwrap)
@@ -61,7 +61,7 @@ impl SandboxProgram {
         }
     }
 
-    /// Its name.
+    /// The name of the program.
     pub fn word(self) -> &'static str {
         match self {
             Self::Bwrap => "bwrap",
@@ -70,7 +70,7 @@ impl SandboxProgram {
     }
 }
 
-/// The inner calls of this backend, which come before everything else: they must stay small and quick. `None` is any other call.
+/// Carries out this backend's inner verbs, which must start quickly; `None` for all other command lines.
 pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     let [_, verb, rest @ ..] = words else { return None };
     match (verb.to_str()?, rest) {
@@ -82,7 +82,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
     }
 }
 
-/// The daemonless backend.
+/// The backend without a daemon.
 pub struct Local {
     sandboxes: Sandboxes,
     workloads: PathBuf,
@@ -91,7 +91,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
+    /// A backend that keeps unpacked images in `cache` and workloads in `state`.
     pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
             sandboxes: Sandboxes::new(program),
@@ -102,28 +102,28 @@ impl Local {
     }
 }
 
-/// What is written down for a workload, and all the keeper needs.
+/// The description of a workload, with everything that its keeper needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// What runs.
     #[serde(flatten)]
     pub sandboxed: Sandboxed,
-    /// How it is listed.
+    /// The name in the list of workloads.
     pub name: String,
-    /// As named by the person.
+    /// The reference as the person named it.
     pub reference: String,
-    /// What was pinned.
+    /// The digest of the manifest that was launched.
     pub digest: String,
-    /// The launch's idempotency key.
+    /// The idempotency key of the launch.
     pub key: String,
-    /// Seconds since 1970.
+    /// When it was launched, in seconds since 1970.
     pub created: i64,
-    /// Where it runs.
+    /// The machine that it runs on.
     #[serde(default)]
     pub node: node::Node,
 }
 
-/// A sandbox that is listed.
+/// A workload that is kept in a folder.
 struct Kept {
     folder: PathBuf,
     spec: Spec,
@@ -132,7 +132,7 @@ struct Kept {
     stands: node::Stands,
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = false;
 
 /// The daemonless backend, and what runs its sandboxes for others.

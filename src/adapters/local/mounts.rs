@@ -1,4 +1,4 @@
-//! The mounts of a sandbox, made by its process 1 in a mount namespace of its own. (mount(2), mount_namespaces(7).)
+//! The mounts of a sandbox, made by its process 1 in a mount namespace of its own (mount(2), mount_namespaces(7)).
 
 use std::{
     collections::BTreeMap,
@@ -22,13 +22,13 @@ use crate::core::{
 
 const WHAT: &str = "set up the sandbox";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-/// What the kernel lets its own root change through `/proc`; whoever launches may be that root.
+/// The parts of `/proc` in which root may change the kernel; the person who launches may be root.
 const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
-/// What a program need not know of the kernel and of the person.
+/// The parts of `/proc` that tell about the kernel and the person's keys.
 const HIDDEN: [&str; 5] = ["kcore", "keys", "key-users", "timer_list", "sched_debug"];
 const CAREFUL: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Makes all of them and changes the root.
+/// Makes all mounts and changes the root.
 pub fn set_up(inside: &Inside) -> Result<()> {
     let root = inside.root.canonicalize().during(WHAT)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).during(WHAT)?;
@@ -52,7 +52,7 @@ pub fn set_up(inside: &Inside) -> Result<()> {
             bind(&below, Path::new("/dev/null"), &Path::new("/proc").join(name))?;
         }
     }
-    // After the empty folders, so that a mount in /tmp is not under one.
+    // After the empty folders, which would otherwise cover a mount in /tmp.
     for Mount { host, inside: at, writes } in &inside.mounts {
         make(&below, at, host.is_dir())?;
         bind(&below, host, at)?;
@@ -89,7 +89,7 @@ fn devices(root: &Path, below: &Below) -> Result<()> {
     mount(below, "/dev/shm", "tmpfs", CAREFUL, "mode=1777,size=256m")
 }
 
-/// A small file of this sandbox alone: it is kept by its mount, and has no other name.
+/// Mounts a small file with this text; it exists only as long as the mount.
 fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -> Result<()> {
     let file = root.join("dev/.written");
     std::fs::write(&file, text).during(WHAT)?;
@@ -99,7 +99,7 @@ fn written(root: &Path, below: &Below, Text { at, text }: &Text, writes: bool) -
     std::fs::remove_file(file).during(WHAT)
 }
 
-/// Makes the place of a mount in one of the sandbox's own folders; in the image it is there already.
+/// Creates the place of a mount in the sandbox's own folders; in the image it exists already.
 fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
     if !below::is_own(at) && !at.starts_with("/dev") {
         return Ok(());
@@ -116,7 +116,7 @@ fn make(below: &Below, at: &Path, folder: bool) -> Result<()> {
             rustix::fs::openat(&parent, *name, flags, Mode::from_raw_mode(0o644)).map(drop)
         };
         match made {
-            // An earlier mount may be read-only and have it.
+            // An earlier mount may contain it and be read-only.
             Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
             Err(error) => return Err(Error::failed(WHAT, format!("{}: {error}", so_far.display()))),
         }
@@ -137,11 +137,11 @@ fn mount(below: &Below, at: &str, kind: &str, flags: MountFlags, data: &str) -> 
         .map_err(|error| Error::failed(WHAT, format!("mount {at}: {error}")))
 }
 
-/// Takes devices and marked programs, and the right to write where it was not given, from a mount and from each below it:
-/// the kernel changes one mount at a time. What a mount forbids already stays forbidden, as the kernel wants it to.
+/// Forbids devices, setuid programs and, if not allowed, writing in a mount and each mount below it: the kernel changes
+/// one mount at a time. What is forbidden already must stay forbidden.
 fn protect(path: &Path, writes: bool) -> Result<()> {
     let list = std::fs::read_to_string("/proc/self/mountinfo").during(WHAT)?;
-    // Of several at one place, the last one is on top.
+    // Of several mounts at one place, the last is on top.
     let all: BTreeMap<_, _> = mounts(&list).into_iter().filter(|(at, _)| at.starts_with(path)).collect();
     for (at, has) in all {
         let mut flags = has | CAREFUL | MountFlags::BIND;
@@ -149,9 +149,9 @@ fn protect(path: &Path, writes: bool) -> Result<()> {
             flags |= MountFlags::RDONLY;
         }
         match rustix::mount::mount_remount(&at, flags, "") {
-            // Under another mount, or where this user cannot look: a program inside, the same user, cannot either.
+            // The mount is covered by another, or this user cannot reach it: then neither can a program inside.
             Ok(()) | Err(rustix::io::Errno::NOENT | rustix::io::Errno::ACCESS) => {}
-            // Under another mount, which has been or will be seen to itself.
+            // The mount is covered by another, which is handled separately.
             Err(rustix::io::Errno::INVAL) if at != path => {}
             Err(error) => return Err(Error::failed(WHAT, format!("protect {}: {error}", at.display()))),
         }
@@ -159,7 +159,7 @@ fn protect(path: &Path, writes: bool) -> Result<()> {
     Ok(())
 }
 
-/// Places and restricting flags of the mounts in a `/proc/self/mountinfo` (proc(5)), in its order.
+/// The places and restricting flags of the mounts in a `/proc/self/mountinfo` (proc(5)), in its order.
 fn mounts(list: &str) -> Vec<(PathBuf, MountFlags)> {
     list.lines()
         .filter_map(|line| {
@@ -180,7 +180,7 @@ fn mounts(list: &str) -> Vec<(PathBuf, MountFlags)> {
         .collect()
 }
 
-/// A path in which blanks and backslashes stand as octal numbers.
+/// A path in which blanks and backslashes are written as octal numbers.
 fn plain(path: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     let mut bytes = Vec::with_capacity(path.len());

@@ -1,34 +1,34 @@
-//! Where a workload runs: its processes mean something on one node, in one boot of it, and among one set of processes only.
-//! A home folder is often on many nodes.
+//! Where a workload runs. Its processes exist on one machine, during one boot of it, and in one process namespace; but
+//! a home folder is often on many machines.
 
 use serde::{Deserialize, Serialize};
 
 /// A set of processes that see each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    /// Host name.
+    /// The host name.
     pub host: String,
-    /// The machine's own number (machine-id(5)); empty where there is none.
+    /// The machine's id (machine-id(5)); empty if it has none.
     pub machine: String,
-    /// This boot's number (`/proc/sys/kernel/random/boot_id`).
+    /// The id of the boot (`/proc/sys/kernel/random/boot_id`).
     pub boot: String,
-    /// The process namespace, as the kernel names it: a container on the same machine has its own.
+    /// The process namespace; a container on the same machine has its own.
     pub processes: String,
 }
 
-/// How another node stands to this one.
+/// How another node relates to this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stands {
-    /// The same processes: what does not run here does not run.
+    /// The same processes: what is not found here has ended.
     Here,
-    /// The same machine before it was started anew: nothing of it runs.
+    /// The same machine before its last boot: nothing of it runs any more.
     Before,
-    /// Somewhere else: from here nothing can be said or done.
+    /// Another machine or namespace: from here nothing can be found out or done.
     Elsewhere,
 }
 
 impl Node {
-    /// This one.
+    /// The node that this process is on.
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         Self {
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// How `other` stands to this one.
+    /// How `other` relates to this node.
     pub fn sees(&self, other: &Self) -> Stands {
         if self.boot == other.boot {
             return if self.processes == other.processes && !self.boot.is_empty() {
@@ -50,7 +50,7 @@ impl Node {
                 Stands::Elsewhere
             };
         }
-        // Nodes of a cluster may share a name or a number, when they were made from one image; hardly both.
+        // Machines made from one image may share a host name or an id, but hardly both.
         let same = self.host == other.host && self.machine == other.machine && !self.machine.is_empty();
         if same && self.processes == other.processes { Stands::Before } else { Stands::Elsewhere }
     }

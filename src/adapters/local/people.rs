@@ -1,4 +1,5 @@
-//! Who a program is inside: the image's user as a number, with the home that the image gives it (passwd(5), group(5)).
+//! The user that a program runs as: the image's user as a number, and the home folder in the image (passwd(5),
+//! group(5)).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +12,15 @@ use crate::core::{
 /// A user of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// Number of the user inside.
+    /// The number of the user inside.
     pub uid: u32,
-    /// Number of the group inside.
+    /// The number of the group inside.
     pub gid: u32,
-    /// Home inside.
+    /// The home folder inside; empty if the image does not name it.
     pub home: String,
 }
 
-/// Resolves `USER[:GROUP]` as the image says it; empty is root. Names that the image does not list are errors.
+/// Resolves `USER[:GROUP]` in the image; empty is root. Fails for names that the image does not list.
 pub fn who(user: &Foreign, root: &Below) -> Result<Who> {
     let what = format!("run as {user}");
     let (name, group) = match user.raw().split_once(':') {
@@ -30,7 +31,7 @@ pub fn who(user: &Foreign, root: &Below) -> Result<Who> {
     let number = name.parse::<u32>().ok();
     let passwd = match (root.read("etc/passwd"), number) {
         (Ok(text), _) => text.unwrap_or_default(),
-        // A number needs no list; only its home is not known then.
+        // A number needs no list; only its home folder is unknown then.
         (Err(_), Some(_)) => String::new(),
         (Err(error), None) => return Err(error.during(what)),
     };

@@ -1,8 +1,8 @@
-//! Processes by `/proc`: who is whose child, what they use. (proc(5).)
+//! Reading processes from `/proc`: parents, children, and what they use (proc(5)).
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt};
 
-/// One process, as far as needed.
+/// The fields of a process that are needed.
 #[derive(Debug, Clone, Copy)]
 struct Stat {
     parent: u32,
@@ -13,7 +13,7 @@ struct Stat {
 
 fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in brackets and may hold anything: fields are counted behind the last one.
+    // The name is in brackets and may contain anything, so fields are counted after the last bracket.
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
@@ -25,12 +25,12 @@ fn stat(pid: u32) -> Option<Stat> {
     })
 }
 
-/// When a process started, in clock ticks since boot: with the number, an identity.
+/// When a process started, in clock ticks since boot. Together with the number this identifies the process.
 pub fn started(pid: u32) -> Option<u64> {
     stat(pid).map(|stat| stat.started)
 }
 
-/// All descendants of `pid`, itself first, parents before children.
+/// `pid` and all its descendants, parents before children.
 pub fn family(pid: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -49,7 +49,7 @@ pub fn family(pid: u32) -> Vec<u32> {
     all
 }
 
-/// The number of a process among those of the innermost set that it belongs to, where that is not this one.
+/// A process's number in its own namespace; `None` if that is ours.
 fn number_inside(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let numbers: Vec<u32> = status
@@ -61,23 +61,24 @@ fn number_inside(pid: u32) -> Option<u32> {
     numbers.last().copied().filter(|_| numbers.len() > 1)
 }
 
-/// The child of `pid` that has this number inside.
+/// The child of `pid` that has this number in its own namespace.
 fn child(pid: u32, number: u32) -> Option<u32> {
     let all = family(pid);
     all.into_iter().find(|one| stat(*one).is_some_and(|stat| stat.parent == pid) && number_inside(*one) == Some(number))
 }
 
-/// Process 1 of the sandbox that `pid` made.
+/// Process 1 of the sandbox that `pid` has made.
 pub fn first(pid: u32) -> Option<u32> {
     child(pid, 1)
 }
 
-/// The program in the sandbox that `pid` made: the first process that its process 1 started. Process 1 does not hear polite signals.
+/// The program in the sandbox that `pid` has made, which is the first child of its process 1. Process 1 itself ignores
+/// SIGTERM.
 pub fn program(pid: u32) -> Option<u32> {
     child(first(pid)?, 2)
 }
 
-/// Processes and threads of this user.
+/// The number of processes and threads of this user.
 pub fn of_this_user() -> u64 {
     let own = rustix::process::getuid().as_raw();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -88,7 +89,7 @@ pub fn of_this_user() -> u64 {
         .sum()
 }
 
-/// Processor time in nanoseconds, memory in bytes, and number of processes of a family.
+/// What a process and its descendants use: processor time in nanoseconds, memory in bytes, and the number of processes.
 pub fn usage(pid: u32) -> (u64, u64, u64) {
     let family = family(pid);
     let page = rustix::param::page_size() as u64;

@@ -1,7 +1,7 @@
-//! Whether what is to be started is a program for the kernel.
+//! Checking that what will be started is a program for the kernel.
 //!
-//! The C library hands a file that the kernel refuses to `/bin/sh` (execvp(3)). Engines do not: such an image would run here
-//! and nowhere else.
+//! The C library gives a file that the kernel refuses to `/bin/sh` (execvp(3)). Engines do not, so such an image would
+//! run here but nowhere else.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,10 +17,10 @@ use crate::core::{
     image::model::Foreign,
 };
 
-/// How much of a file tells whether it is text, as shells look at it.
+/// How many bytes are read to tell whether a file is text; shells do the same.
 const FIRST: usize = 128;
 
-/// Refuses a text that names no interpreter. All else the kernel may know, or says itself that it does not.
+/// Fails if the program is a text file that names no interpreter. In all other cases the kernel decides.
 pub fn check(program: &str, environment: &[Foreign], what: &str) -> Result<()> {
     let Some(mut file) = found(program, environment) else { return Ok(()) };
     let mut first = [0; FIRST];
@@ -33,7 +33,7 @@ pub fn check(program: &str, environment: &[Foreign], what: &str) -> Result<()> {
         .hint("begin it with a line like #!/bin/sh, or start it with a shell: no engine runs it as it is"))
 }
 
-/// The file that is started, if it may be: a path, or the first of that name on the path.
+/// The file that would be started: a path, or the first of that name in `PATH`.
 fn found(program: &str, environment: &[Foreign]) -> Option<File> {
     if program.contains('/') {
         return open(Path::new(program));
@@ -44,7 +44,7 @@ fn found(program: &str, environment: &[Foreign]) -> Option<File> {
 
 fn open(path: &Path) -> Option<File> {
     let starts = |meta: std::fs::Metadata| meta.is_file() && meta.permissions().mode() & 0o111 != 0;
-    // Looked at before it is opened: opening a pipe or a device can do something by itself.
+    // Its type is checked before it is opened: opening a pipe or device could change something.
     if !path.metadata().is_ok_and(starts) {
         return None;
     }
@@ -68,7 +68,7 @@ mod tests {
             by_path.is_err()
         };
         assert!(refused(b"echo it\n", 0o755) && refused(b"", 0o755));
-        // What may not be started the kernel refuses in its own words.
+        // What may not be executed is refused by the kernel in its own words.
         assert!(!refused(b"echo it\n", 0o644) && !refused(b"#!/bin/sh\n", 0o755) && !refused(b"\x7fELF\0", 0o755));
         assert!(check("/nothing", &[], "start").is_ok());
     }

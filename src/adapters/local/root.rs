@@ -1,7 +1,8 @@
 //! Unpacked root file systems, kept by the digest of their manifest.
 //!
-//! `roots/HEX/root` is the tree and `roots/HEX/done` its seal. Until it is sealed a tree is in a folder of a random name,
-//! whose lock its maker holds: two that unpack the same image, also on two nodes with one home, never touch each other's.
+//! `roots/HEX/root` is the tree and `roots/HEX/done` its seal. A tree that is not sealed yet is in a folder with a
+//! random name, which its maker has locked: so processes that unpack the same image, also on two machines with one
+//! home, do not collide.
 
 use std::{
     io::{Read, Seek, Write},
@@ -40,17 +41,18 @@ use crate::{
     },
 };
 
-/// Folders that every root has.
+/// The folders that every root gets.
 const ALWAYS: [&str; 4] = ["proc", "dev", "tmp", "run"];
-/// How old a half-made tree of another node is when its maker is taken for dead: locks may not reach that far.
+/// The age at which an unfinished tree from another machine counts as abandoned, because locks may not reach across
+/// machines.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-/// How long a tree that was changed is kept aside: a workload may still run in it.
+/// How long a tree that was changed is kept aside, because a workload may still run in it.
 const ASIDE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long the end of an unpacking that was cancelled is waited for.
+/// How long to wait for the end of an unpacking that was cancelled.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// The root of the pinned image with these places in it: unpacked once, and only given out again if nothing in it was
-/// changed since. Layers are hashed as they are unpacked; a wrong one leaves nothing behind.
+/// The root of the pinned image with these places in it. It is unpacked once, and used again only if nothing in it has
+/// changed. Layers are hashed while they are unpacked; after a wrong one nothing is kept.
 pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Point>) -> Result<PathBuf> {
     let what = format!("unpack {}", supply.image.reference);
     let image = supply.image.manifest.clone();
@@ -88,9 +90,9 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Po
     Ok(home.join("root"))
 }
 
-/// Each layer with the digest that the configuration has for its bytes without compression. A configuration that names
-/// none, or by a builder's mistake that of the bytes as they are stored, is taken as it is: the manifest has named those,
-/// and they were compared.
+/// Each layer with the digest that the configuration states for its uncompressed bytes. A configuration that states
+/// none, or by a builder's mistake the digest of the stored bytes, is accepted: the manifest has stated those, and they
+/// were verified.
 fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Result<Vec<(Descriptor, Option<Digest>)>> {
     if !ids.is_empty() && ids.len() != layers.len() {
         let why = format!("it has {} layers, and its configuration names {}", layers.len(), ids.len());
@@ -101,7 +103,7 @@ fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Resul
     Ok(pairs.map(|(layer, id)| (layer.clone(), id.filter(|id| *id != layer.digest))).collect())
 }
 
-/// How a kept tree stands. One that is sound gets those places that it lacks, and a new seal.
+/// The standing of a kept tree. If it is sound but lacks some of the places, they are created and it is sealed again.
 fn kept(roots: &Path, image: &Digest, points: &[Point]) -> Result<Standing> {
     let home = roots.join(image.hex());
     let standing = seal::check(&home, image);
@@ -109,11 +111,11 @@ fn kept(roots: &Path, image: &Digest, points: &[Point]) -> Result<Standing> {
         return Ok(standing);
     }
     let _lock = lock(roots)?;
-    // Somebody else may have been here meanwhile.
+    // Another process may have changed it meanwhile.
     let standing = seal::check(&home, image);
     if standing == Standing::Sound {
         let root = Below::new(&home.join("root"))?;
-        // Those that cannot be made leave the others, which the seal must hold.
+        // If one cannot be created, those that were must still be sealed.
         let made = points.iter().try_for_each(|point| root.make(point).map(drop));
         seal::write(&home, image)?;
         made?;
@@ -131,7 +133,7 @@ fn complete(home: &Path, points: &[Point]) -> Result<bool> {
     Ok(true)
 }
 
-/// The lock under which kept trees are put into their places.
+/// The lock under which finished trees are moved into place.
 fn lock(roots: &Path) -> Result<std::fs::File> {
     let path = roots.join(".lock");
     let what = format!("lock {}", path.display());
@@ -140,21 +142,21 @@ fn lock(roots: &Path) -> Result<std::fs::File> {
     Ok(file)
 }
 
-/// A tree that is being unpacked; gone when it is dropped, once nothing writes to it any more.
+/// A tree that is being unpacked. It is removed when dropped, once no thread writes to it any more.
 struct Working {
-    /// Held by every thread that writes below.
+    /// Shared with every thread that writes into the tree.
     inner: Arc<Inner>,
 }
 
 struct Inner {
     scratch: std::sync::Mutex<Scratch>,
-    /// Tells other processes that somebody still works here.
+    /// Tells other processes that this tree is in use.
     lock: std::fs::File,
 }
 
 impl Working {
     fn begin(roots: &Path, image: &Digest, what: &str) -> Result<Self> {
-        // Whoever sweeps tells by the lock whether somebody works here: there is none before it is held and says where.
+        // The lock tells whether a tree is in use: the folder gets the name that is cleaned up only after it is locked.
         let begun = private::beside(&roots.join(image.hex()), "begun");
         let partial = begun.with_extension("partial");
         let mut scratch = Scratch::make(begun)?;
@@ -181,7 +183,7 @@ impl Working {
         let mut root = Root::new(&self.path().join("root"))?;
         for (number, layer) in layers.iter().enumerate() {
             cx.progress.phase(format!("unpacking layer {} of {}", number + 1, layers.len()));
-            // Seen by whoever sweeps on another node.
+            // Tells cleaning processes on other machines that this tree is in use.
             let _ = self.inner.lock.set_modified(SystemTime::now());
             root = self.layer(cx, place, layer, root, what).await?;
         }
@@ -194,7 +196,7 @@ impl Working {
         Ok(())
     }
 
-    /// Unpacks one layer in a thread of its own. When this is dropped the thread gets no more bytes, and ends.
+    /// Unpacks a layer in a thread of its own, which ends when this is dropped.
     async fn layer(
         &self,
         cx: &Context,
@@ -212,18 +214,19 @@ impl Working {
             let mut root = root;
             let mut reader = Chunks { receiver, chunk: Bytes::new() };
             let result = root.apply(&mut reader, diff_id.as_ref(), &task).and_then(|()| {
-                // Read on to the end: the digest is known only there, and padding may follow the archive.
+                // The layer is read to its end, because padding may follow the archive and the digest is known only
+                // then.
                 std::io::copy(&mut reader, &mut std::io::sink()).map(|_| ()).during(task)
             });
             drop(inner);
             (root, result)
         });
-        // The stream's own error says more than what is made of it below.
+        // The stream's own error says more than the one that it causes here.
         let failed = loop {
             match stream.try_next().await {
                 Ok(Some(chunk)) => {
                     if sender.send(chunk).await.is_err() {
-                        // The layer is refused already: nobody fetches the rest.
+                        // The layer was refused: the rest is not fetched.
                         break None;
                     }
                 }
@@ -240,7 +243,7 @@ impl Working {
         }
     }
 
-    /// Seals the tree and puts it into its place, unless somebody else was faster with the same bytes.
+    /// Seals the tree and moves it into place, unless another process has done so with the same bytes.
     fn publish(&self, roots: &Path, image: &Digest, points: &[Point]) -> Result<()> {
         let what = "keep an unpacked image";
         let path = self.path();
@@ -262,7 +265,7 @@ impl Working {
 
 impl Drop for Working {
     fn drop(&mut self) {
-        // A thread that still writes would put new files into what is being removed.
+        // A thread that still writes would put new files into the folder that is being removed.
         let end = std::time::Instant::now() + ENDING;
         while Arc::strong_count(&self.inner) > 1 && std::time::Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
@@ -281,7 +284,7 @@ impl Drop for Stop {
     }
 }
 
-/// Bytes as they come from elsewhere. Their end is that of the sender.
+/// A reader of the bytes that a channel sends; it ends when the sender is dropped.
 struct Chunks {
     receiver: tokio::sync::mpsc::Receiver<Bytes>,
     chunk: Bytes,
@@ -301,12 +304,12 @@ impl Read for Chunks {
     }
 }
 
-/// Which node and which run of it this is.
+/// The id of this machine's current boot.
 fn boot() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// Removes half-made trees whose makers are gone, and changed ones that were set aside long ago.
+/// Removes abandoned unfinished trees, and changed trees that were set aside long ago.
 fn sweep(roots: &Path) {
     let Ok(entries) = std::fs::read_dir(roots) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -325,7 +328,7 @@ fn sweep(roots: &Path) {
     }
 }
 
-/// Whether nobody works in a half-made tree any more.
+/// Whether an unfinished tree is no longer in use.
 fn abandoned(path: &Path) -> bool {
     let Ok(mut lock) = private::open(&path.join("lock"), |options| options.read(true).write(true)) else {
         return older(path, ABANDONED);
@@ -336,7 +339,7 @@ fn abandoned(path: &Path) -> bool {
     }
     let mut maker = String::new();
     let read = lock.rewind().and_then(|()| (&lock).take(64).read_to_string(&mut maker));
-    // On this node a lock that is free means that its holder is gone; for another node it may mean nothing.
+    // A free lock means that its holder is gone only on this machine; for other machines the age decides.
     (read.is_ok() && !maker.is_empty() && maker == boot()) || older(&path.join("lock"), ABANDONED)
 }
 
@@ -345,7 +348,7 @@ fn older(path: &Path, than: Duration) -> bool {
     changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > than))
 }
 
-/// A private copy of a root for a workload that wants to write.
+/// A copy of a root for a workload that may write to it.
 pub async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
     let what = format!("copy the image into {}", target.display());
     let arguments = [root.display().to_string(), target.display().to_string()];

@@ -1,12 +1,13 @@
-//! Whether an unpacked image is still what was unpacked.
+//! Detecting whether an unpacked image was changed.
 //!
-//! A seal is written last, beside the tree and out of reach of whatever runs in it. It holds a digest over what the kernel
-//! tells of every file: name, type, permissions, owner, size, inode, and when content and state changed. The last (ctime)
-//! nobody can set: whatever writes to a file, replaces or renames it, or changes its rights, changes it. So a seal that
-//! fits says that nothing in the tree was changed since, in the time of reading names instead of gigabytes.
+//! A seal is written last, beside the tree, where programs that run in the tree cannot reach it. It contains a digest
+//! over what the kernel tells about every file: name, type, permissions, owner, size, inode, and when content and state
+//! were changed. The last of these (ctime) cannot be set by programs: writing, replacing, renaming or changing
+//! permissions all change it. So a valid seal means that nothing was changed since, and checking it reads names instead
+//! of gigabytes.
 //!
-//! It does not hold against whoever may set the machine's clock or write to the disk below the file system (root), nor
-//! against this person's own programs outside of a sandbox, who could write another seal.
+//! It gives no protection against users who can set the machine's clock or write to the disk directly (root), nor
+//! against the person's own programs outside of a sandbox, which could write another seal.
 
 use std::{
     ffi::OsStr,
@@ -30,39 +31,39 @@ use crate::{
     },
 };
 
-/// The form of a seal.
+/// The version of the seal's format.
 const FORM: u32 = 1;
-/// A seal is a few words.
+/// Largest seal that is read, in bytes.
 const LONGEST: u64 = 4096;
 
-/// What is written beside an unpacked tree.
+/// The content of the file beside an unpacked tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Seal {
     form: u32,
-    /// Which image was unpacked.
+    /// The digest of the manifest that was unpacked.
     image: Digest,
-    /// What the kernel told of its files.
+    /// The digest over what the kernel tells about its files.
     tree: Digest,
 }
 
-/// How a kept image stands.
+/// The standing of a kept image.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing in it was changed.
+    /// Nothing was changed.
     Sound,
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is not as it was unpacked, or was never whole; why.
+    /// It was changed or never completed; with the reason.
     Changed(String),
 }
 
-/// Seals the tree below `folder` (in `root`) as that of `image`.
+/// Seals the tree in `folder/root` as that of `image`.
 pub fn write(folder: &Path, image: &Digest) -> Result<()> {
     let seal = Seal { form: FORM, image: image.clone(), tree: tree(&folder.join("root"))? };
     private::write(&folder.join("done"), &serde_json::to_vec(&seal).during("seal an unpacked image")?)
 }
 
-/// Compares the tree below `folder` with its seal.
+/// Compares the tree in `folder/root` with its seal.
 pub fn check(folder: &Path, image: &Digest) -> Standing {
     match folder.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Standing::Missing,
@@ -87,7 +88,7 @@ fn fits(folder: &Path, image: &Digest) -> Result<bool> {
     Ok(seal.form == FORM && seal.image == *image && seal.tree == tree(&folder.join("root"))?)
 }
 
-/// A digest over what the kernel tells of all files of a tree.
+/// The digest over what the kernel tells about all files of a tree.
 fn tree(root: &Path) -> Result<Digest> {
     let what = "look through an unpacked image";
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -115,7 +116,7 @@ fn inner(hasher: &mut Hasher, folder: &OwnedFd, device: u64) -> Result<()> {
             inner(hasher, &fd, device)?;
         }
     }
-    // Where a folder ends, so that two trees never read the same.
+    // Marks the end of a folder, so that different trees never give the same bytes.
     hasher.update(b"/\0");
     Ok(())
 }
@@ -151,7 +152,7 @@ mod tests {
         let changes: [fn(&Path); 9] = [
             |root| std::fs::write(root.join("a/file"), "other").unwrap(),
             |root| {
-                // The same length, and its old time put back.
+                // The same length, and the old time set again.
                 let old = root.join("a/file").metadata().unwrap().modified().unwrap();
                 std::fs::write(root.join("a/file"), "DATA").unwrap();
                 std::fs::File::options().write(true).open(root.join("a/file")).unwrap().set_modified(old).unwrap();
@@ -173,7 +174,7 @@ mod tests {
             write(folder.path(), &image).unwrap();
             assert_eq!(check(folder.path(), &image), Standing::Sound);
             assert!(matches!(check(folder.path(), &Digest::of(b"another")), Standing::Changed(_)));
-            // Clocks of file systems tick every few milliseconds.
+            // The clocks of file systems advance every few milliseconds.
             std::thread::sleep(std::time::Duration::from_millis(20));
             assert_eq!(check(folder.path(), &image), Standing::Sound, "reading changes nothing");
             change(&folder.path().join("root"));

@@ -1,7 +1,8 @@
-//! This program, and what it is told, in sealed memory: nobody can change either, and neither has a place in a file system.
+//! This program and its instructions in sealed memory, which nobody can change and which has no place in a file system.
 //!
-//! A process of ours that a sandbox's programs can see must not run from a file of the person: through `/proc/PID/exe` they
-//! would reach that file with the person's own rights (CVE-2019-5736). The kernel keeps a sealed memory file as it is (memfd_create(2)).
+//! A process of Wharf that programs in a sandbox can see must not run from a file: through `/proc/PID/exe` they would
+//! reach that file with the person's own rights (CVE-2019-5736). The kernel prevents changes to a sealed memory file
+//! (memfd_create(2)).
 
 use std::{
     ffi::OsString,
@@ -23,22 +24,23 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::core::base::error::{During, Error, Result};
 
-/// No task of a sandbox is larger: what an image says is bounded by the size of its configuration.
+/// Largest task of a sandbox in bytes; what an image says is limited by the size of its configuration.
 const MOST: u64 = 64 << 20;
 
 const ALL: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
-/// Hides this process from others of the same user: no tracing, no look at its memory, environment, files or program.
+/// Hides this process from others of the same user: they cannot trace it or read its memory, environment, files or
+/// program.
 pub fn hide(what: &str) -> Result<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).during(what)
 }
 
-/// This program from sealed memory. Where it does not run from there yet, it starts itself anew from there and never
-/// returns; of the environment it takes only the path along.
+/// This program in sealed memory. If it does not run from there yet, it starts itself again from there and does not
+/// return; of the environment it keeps only the path.
 pub fn ourselves(what: &str) -> Result<File> {
     let own = File::open("/proc/self/exe").during(what)?;
     if rustix::fs::fcntl_get_seals(&own).is_ok_and(|seals| seals.contains(ALL)) {
-        // Else it would be listed under the number of its file.
+        // Otherwise it would be listed under the number of its file.
         let _ = rustix::thread::set_name(c"wharf");
         return Ok(own);
     }
@@ -53,13 +55,13 @@ pub fn ourselves(what: &str) -> Result<File> {
         .hint("this machine may forbid programs in memory: launch on another backend"))
 }
 
-/// A value for a process that inherits it, sealed.
+/// A value in sealed memory, for a process that inherits the file.
 pub fn tell(value: &impl Serialize, what: &str) -> Result<File> {
     let bytes = serde_json::to_vec(value).during(what)?;
     bequeath(memory(&*bytes, MemfdFlags::NOEXEC_SEAL, what)?, what)
 }
 
-/// What another process of ours left under the number `word` of an open file.
+/// The value that another process of Wharf has left in the open file with the number `word`.
 pub fn told<T: DeserializeOwned>(word: &str, what: &str) -> Result<T> {
     let number: u32 = word.parse().during(what)?;
     let mut bytes = Vec::new();
@@ -75,12 +77,12 @@ pub fn bequeath(file: File, what: &str) -> Result<File> {
     Ok(file)
 }
 
-/// The path under which whoever inherits an open file finds it.
+/// The path at which a program that inherits an open file finds it.
 pub fn path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
-/// The number under which whoever inherits an open file finds it.
+/// The number under which a program that inherits an open file finds it.
 pub fn number(file: &File) -> String {
     file.as_fd().as_raw_fd().to_string()
 }
@@ -88,7 +90,7 @@ pub fn number(file: &File) -> String {
 fn memory(mut from: impl Read, kind: MemfdFlags, what: &str) -> Result<File> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let fd = match rustix::fs::memfd_create("wharf", flags | kind) {
-        // A kernel before 6.3 does not tell programs from other memory.
+        // Kernels before 6.3 do not distinguish programs from other memory.
         Err(Errno::INVAL) => rustix::fs::memfd_create("wharf", flags),
         other => other,
     };

@@ -1,5 +1,6 @@
-//! Abstract sockets, which have a name and no file: all processes of one network see them, those of a desktop's message bus
-//! and X server included, which obey whoever has the person's number. Landlock divides them from Linux 6.12 on. (landlock(7).)
+//! Abstract sockets have a name but no file: all processes of a network see them, including those of the desktop's
+//! message bus and X server, which obey every process of the person. From Linux 6.12 on, Landlock separates them
+//! (landlock(7)).
 
 use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, Scope};
 
@@ -9,13 +10,13 @@ fn rules(level: CompatLevel) -> Result<Ruleset, RulesetError> {
     Ruleset::default().set_compatibility(level).scope(Scope::AbstractUnixSocket)
 }
 
-/// Whether this kernel can divide them.
+/// Whether this kernel can separate them.
 pub fn can_be_divided() -> bool {
     rules(CompatLevel::HardRequirement).is_ok()
 }
 
-/// From here on this process and all it starts reach only abstract sockets that were made among themselves, where the
-/// kernel can do that. For good.
+/// Limits this process and everything that it starts to abstract sockets made among themselves, for good. Does nothing
+/// on a kernel that cannot.
 pub fn divide(what: &str) -> Result<()> {
     if !can_be_divided() {
         return Ok(());
@@ -44,7 +45,7 @@ mod tests {
         let name = |kind: &str| SocketAddr::from_abstract_name(format!("wharf-{kind}-{}", std::process::id())).unwrap();
         let _theirs = UnixListener::bind_addr(&name("theirs")).unwrap();
         assert!(UnixStream::connect_addr(&name("theirs")).is_ok());
-        // It binds the thread that asks for it, and what that starts.
+        // It applies to the calling thread and what that starts.
         std::thread::spawn(move || {
             divide("test").unwrap();
             let error = UnixStream::connect_addr(&name("theirs")).unwrap_err();

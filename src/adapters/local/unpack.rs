@@ -1,9 +1,9 @@
-//! Applying image layers to a folder (OCI image specification, "Applying Changesets").
+//! Unpacking image layers into a folder (OCI image specification, "Applying Changesets").
 //!
-//! Layers are hostile input: `..`, absolute paths and symbolic links that point outside must not
-//! reach the host. Every parent is opened by the kernel inside the root (`openat2` with
-//! `RESOLVE_IN_ROOT`), and the last part of a path is never followed. How much one image may be, and how
-//! it is read, is [`crate::adapters::formats::layer`]'s. Names are bytes: not all of them are UTF-8.
+//! Layers are untrusted input: `..`, absolute paths and symbolic links that point outside must not reach the host. The
+//! kernel opens every parent folder inside the root (`openat2` with `RESOLVE_IN_ROOT`), and a link in the last part of
+//! a path is never followed. The limits of an image and the reading of layers are in
+//! [`crate::adapters::formats::layer`]. Names are bytes: not all of them are UTF-8.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -34,28 +34,29 @@ use crate::{
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Folders inside one another: more than any image has, and few enough to be removed with few open files.
+/// Most folders inside each other: more than usual images have, and few enough to be removed with few open files.
 const DEEPEST: usize = 200;
-/// Permissions that are kept. Who runs the image owns all of its files: another user's bits (setuid, setgid) mean nothing.
+/// The permission bits that are kept. All files belong to the user who runs the image, so setuid and setgid mean
+/// nothing.
 const PERMISSIONS: RawMode = 0o1777;
 
-/// A root file system being built.
+/// A root file system that is being unpacked.
 pub struct Root {
     fd: OwnedFd,
     budget: Budget,
-    /// How deep each folder is, by its inode: links in an image may lead deeper than a name tells.
+    /// The depth of each folder by its inode: links in an image may lead deeper than a name tells.
     depths: HashMap<u64, usize>,
-    /// Devices that were left out: only the machine's root makes them.
+    /// The number of devices that were left out, which only root can create.
     pub left_out: u64,
 }
 
-/// What the present layer has made itself: its opaque folders hide only what lower layers have.
+/// What the current layer has created: its opaque folders hide only files of lower layers.
 #[derive(Default)]
 struct Own {
     hash: RandomState,
-    /// Folder (inode) and name.
+    /// Hashes of folder (inode) and name.
     placed: HashSet<u64>,
-    /// Folders in which nothing of a lower layer is left.
+    /// The inodes of folders from which everything of lower layers was removed.
     emptied: HashSet<u64>,
 }
 
@@ -66,20 +67,20 @@ impl Own {
 }
 
 impl Root {
-    /// Starts in an empty folder.
+    /// Begins in an empty folder.
     pub fn new(folder: &Path) -> Result<Self> {
         let what = format!("unpack into {}", folder.display());
         let fd = rustix::fs::openat(CWD, folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).during(&what)?;
         Ok(Self { fd, budget: Budget::default(), depths: HashMap::new(), left_out: 0 })
     }
 
-    /// What ends the unpacking from another thread, at the next entry.
+    /// Set from another thread, this ends the unpacking at the next entry.
     pub fn stop(&self) -> Arc<AtomicBool> {
         self.budget.stop.clone()
     }
 
-    /// Applies one layer: plain, gzip or zstd, told apart by its first bytes.
-    /// With `diff_id`, its bytes without compression are compared with it.
+    /// Unpacks a layer: plain, gzip or zstd, detected by its first bytes. With `diff_id`, the digest of its
+    /// uncompressed bytes is verified.
     pub fn apply(&mut self, layer: impl Read, diff_id: Option<&Digest>, what: &str) -> Result<()> {
         let layer = match diff_id {
             Some(known) => Layer::known(layer, known, &self.budget),
@@ -119,7 +120,7 @@ impl Root {
             }
         }
         layer.finish().map_err(|error| unreadable(what, &error))?;
-        // Whatever is put into a folder changes its time: those come last.
+        // Adding files changes a folder's time, so those times are set last.
         for (parent, name, modified) in folders {
             if let Ok(parent) = self.open(&parent) {
                 set_time(&parent, &name, modified);
@@ -131,7 +132,7 @@ impl Root {
         Ok(())
     }
 
-    /// Makes folders below the root: mount points that the image lacks. Links in the image stay inside it.
+    /// Creates folders below the root as mount points. Links in the image stay inside it.
     pub fn mount_points(&mut self, folders: &[&Path], what: &str) -> Result<()> {
         for folder in folders {
             if let Some(folder) = inside(folder, what)? {
@@ -141,7 +142,7 @@ impl Root {
         Ok(())
     }
 
-    /// Puts an entry into its folder; gives that folder's inode.
+    /// Creates an entry in its folder; returns the folder's inode.
     fn place(&mut self, data: &mut Layer<'_>, item: &Item, parent: &Path, name: &OsStr, what: &str) -> Result<u64> {
         let folder = self.make(parent, what)?;
         let number = rustix::fs::fstat(&folder).during(what)?.st_ino;
@@ -154,7 +155,7 @@ impl Root {
             What::HardLink => self.hard_link(&folder, name, Path::new(target), parent, what)?,
             What::Link => {
                 remove(&folder, name).during(what)?;
-                // Its text is kept as it is: it is read by programs inside the root only.
+                // The target is kept unchanged: only programs inside the root follow it.
                 rustix::fs::symlinkat(target, &folder, name).during(what)?;
                 set_time(&folder, name, item.modified);
             }
@@ -172,7 +173,7 @@ impl Root {
                 remove(&folder, name).during(what)?;
                 let mode = Mode::from_raw_mode(item.mode & PERMISSIONS);
                 rustix::fs::mknodat(&folder, name, FileType::Fifo, mode, 0).during(what)?;
-                // Not all of it may have been let through by the umask.
+                // The umask may have removed permissions.
                 rustix::fs::chmodat(&folder, name, mode, AtFlags::empty()).during(what)?;
                 set_time(&folder, name, item.modified);
             }
@@ -189,7 +190,7 @@ impl Root {
         let from_parent = path.parent().unwrap_or(Path::new(""));
         let from = self.open(from_parent).during(what)?;
         let from_name = path.file_name().unwrap_or_default();
-        // Remove only what is another file: a link to itself would vanish.
+        // A hard link to itself must not be removed first.
         if name != from_name || from_parent != parent {
             remove(folder, name).during(what)?;
             rustix::fs::linkat(&from, from_name, folder, name, AtFlags::empty())
@@ -205,7 +206,7 @@ impl Root {
         rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
     }
 
-    /// The same, making what is missing.
+    /// Like `open`, but creates missing folders.
     fn make(&mut self, folder: &Path, what: &str) -> Result<OwnedFd> {
         match self.open(folder) {
             Ok(fd) => return Ok(fd),
@@ -234,7 +235,7 @@ impl Root {
         self.open(folder).map_err(|error| Error::failed(what, format!("{}: {error}", shown(folder))))
     }
 
-    /// Keeps how deep a new folder is.
+    /// Notes the depth of a new folder; fails if it is too deep.
     fn deeper(&mut self, parent: &OwnedFd, number: u64, name: &OsStr, what: &str) -> Result<()> {
         let depth = self.depths.get(&number).copied().unwrap_or(0) + 1;
         if depth > DEEPEST {
@@ -246,7 +247,7 @@ impl Root {
     }
 }
 
-/// Sets when something changed, as the layer has it. A time that the file system cannot hold is left as it is.
+/// Sets the time of an entry as the layer has it. A time that the file system does not support is left out.
 fn set_time(folder: &OwnedFd, name: &OsStr, (seconds, nanoseconds): (i64, u32)) {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
     let times = Timestamps { last_access: time, last_modification: time };
@@ -255,7 +256,7 @@ fn set_time(folder: &OwnedFd, name: &OsStr, (seconds, nanoseconds): (i64, u32)) 
     }
 }
 
-/// Writes the data of a file; holes stay holes.
+/// Writes a file's data; holes stay holes.
 fn fill(file: &mut File, data: &mut Layer<'_>, what: &What) -> std::io::Result<()> {
     let What::Sparse(parts, length) = what else { return std::io::copy(data, file).map(|_| ()) };
     for (offset, count) in parts {
@@ -266,7 +267,7 @@ fn fill(file: &mut File, data: &mut Layer<'_>, what: &What) -> std::io::Result<(
 }
 
 fn unreadable(what: &str, error: &std::io::Error) -> Error {
-    // A broken digest or connection below arrives here wrapped as an input error.
+    // A wrong digest or a broken connection arrives here as an input error.
     let why = format!("the layer cannot be unpacked: {error}");
     if error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()).is_some() {
         return Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
@@ -278,7 +279,7 @@ fn shown(path: &Path) -> String {
     crate::core::base::clean::short(&path.display().to_string(), 200)
 }
 
-/// The path below the root, or an error if it tries to leave it. `None` for the root itself.
+/// The path below the root; `None` for the root itself. Fails if the path leaves the root.
 fn inside(path: &Path, what: &str) -> Result<Option<PathBuf>> {
     let refused =
         |why: String| Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
@@ -312,11 +313,12 @@ fn make_dir(folder: &OwnedFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
         }
         other => other?,
     }
-    // Without all rights its owner could not fill or remove it.
+    // Without all permissions its owner could not fill or remove it.
     rustix::fs::chmodat(folder, name, mode | Mode::RWXU, AtFlags::empty())
 }
 
-/// Removes what lower layers left in `folder`; tells whether it is empty then. Each folder is gone through once for a layer.
+/// Removes files of lower layers from `folder`; returns whether it is empty then. Each folder is searched once for a
+/// layer.
 fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
     let number = rustix::fs::fstat(folder)?.st_ino;
     if !own.emptied.insert(number) {
@@ -327,7 +329,7 @@ fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
         let placed = own.placed.contains(&own.key(number, &name));
         let there = rustix::fs::statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(there.st_mode) == FileType::Directory {
-            // It may hold what this layer has placed deeper.
+            // The folder may contain what this layer has created in it.
             if empty(&open_dir(folder, &name)?, own)? && !placed {
                 rustix::fs::unlinkat(folder, &name, AtFlags::REMOVEDIR)?;
             } else {
@@ -342,7 +344,7 @@ fn empty(folder: &OwnedFd, own: &mut Own) -> Result<bool, Errno> {
     Ok(!left)
 }
 
-/// Removes what lower layers have under a name, and nothing that this layer has placed there or deeper.
+/// Removes what lower layers have under a name, but nothing that this layer has created there or deeper.
 fn hide(folder: &OwnedFd, name: &OsStr, own: &mut Own) -> Result<(), Errno> {
     let placed = own.placed.contains(&own.key(rustix::fs::fstat(folder)?.st_ino, name));
     let there = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -367,7 +369,7 @@ fn open_dir(folder: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(folder, name, flags, Mode::empty())
 }
 
-/// Removes a file, a link or a whole folder; what is not there is removed already.
+/// Removes a file, a link or a whole folder; it is no error if it does not exist.
 fn remove(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
     let folder = folder.as_fd();
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
@@ -383,7 +385,7 @@ fn remove(folder: impl AsFd, name: &OsStr) -> Result<(), Errno> {
     }
 }
 
-/// The names in a folder, in no order.
+/// The names in a folder, in no particular order.
 pub(super) fn names(folder: impl AsFd) -> Result<Vec<OsString>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -407,7 +409,7 @@ mod tests {
     }
     use Made::{Dir, File as Plain, Hard, Link};
 
-    /// A tar with any names, also those that the tar crate itself refuses to write.
+    /// A tar archive with any names, even those that the tar crate refuses to write.
     fn layer(items: &[Made<'_>]) -> Vec<u8> {
         let mut builder = tar::Builder::new(Vec::new());
         for item in items {
@@ -459,7 +461,7 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         let target = outside.path().display().to_string();
         let (folder, result) = unpack(&[layer(&[Link("out", &target), Plain("out/evil", "evil")])]);
-        // The link's target is looked up inside the root, where it is made.
+        // The link's target is resolved inside the root, where it is created.
         assert!(!outside.path().join("evil").exists());
         assert!(result.is_ok() || read(&folder, "out/evil").is_none());
         let (_, climbing) = unpack(&[layer(&[Link("up", "../../../../../../.."), Plain("up/tmp/wharf-evil", "evil")])]);

@@ -1,4 +1,4 @@
-//! The files of a Notary server: `GET /v2/GUN/_trust/tuf/ROLE.json`.
+//! Reading files from a Notary server: `GET /v2/GUN/_trust/tuf/ROLE.json`.
 
 use reqwest::StatusCode;
 
@@ -10,27 +10,27 @@ use crate::{
     },
 };
 
-/// No file is larger.
+/// Largest file that is read, in bytes.
 const LIMIT: usize = 8 << 20;
 
-/// One server.
+/// A connection to one Notary server.
 pub struct Server {
     http: Http,
 }
 
 impl Server {
-    /// The one that a source names.
+    /// The Notary server that a source names.
     pub fn new(source: &SourceConfig, reach: Reach) -> Result<Self> {
         let what = format!("notary of source '{}'", source.name);
         Ok(Self { http: Http::at(&source.notary, Tls::beside(source, &source.notary), reach, &what)? })
     }
 
-    /// Its address.
+    /// The server's address, without a slash at its end.
     pub fn address(&self) -> &str {
         self.http.base().as_str().trim_end_matches('/')
     }
 
-    /// The file of a role; `None` where there is none.
+    /// The file of a role for a repository (GUN); `None` if the server has none.
     pub async fn file(&self, cx: &Context, gun: &str, role: &str) -> Result<Option<Vec<u8>>> {
         let what = format!("read {role} of {gun} at {}", self.address());
         let place = self.http.place(&format!("v2/{gun}/_trust/tuf/{role}.json"))?;

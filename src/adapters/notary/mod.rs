@@ -1,6 +1,6 @@
-//! Docker Content Trust: what a Notary server (version 1) says a tag means, read-only and off unless a source names one.
+//! Docker Content Trust: what a Notary server (version 1) says that a tag means. Off unless a source names a server.
 //!
-//! Trust begins with root keys that the policy pins. A root that is pinned nowhere is shown and trusted by nobody.
+//! Trust begins with the root keys that the policy pins. A root without a pinned key is shown, but not trusted.
 
 mod files;
 pub mod tuf;
@@ -36,24 +36,24 @@ use crate::core::{
     ports::{Checker, Supply},
 };
 
-/// How long what was found counts, and how long its absence.
+/// How long a signature that was found, and the absence of one, stay valid evidence, in seconds.
 const FOUND: i64 = 86_400;
 const ABSENT: i64 = 3_600;
-/// Roots before the newest that are looked at for one that is pinned.
+/// At most this many older roots are read to find one with a pinned key.
 const OLDER: u64 = 16;
-/// Roles that names are handed over to.
+/// At most this many delegated roles are read.
 const DELEGATIONS: usize = 16;
 
-/// Checks what Notary servers say.
+/// The checker for Notary servers.
 pub struct Notary {
-    /// Servers by the host of their registry.
+    /// The Notary servers by the host of their registry.
     servers: BTreeMap<String, Server>,
     roots: Vec<NotaryRoots>,
-    /// Where versions that were seen are remembered.
+    /// The folder that remembers the versions of the files that were seen, to detect a rollback.
     seen: PathBuf,
 }
 
-/// What came out: state, signer, reason, until when it counts.
+/// The result of a check; `until` is when it ends, in seconds since 1970.
 struct Found {
     state: Signature,
     signer: String,
@@ -71,7 +71,7 @@ impl Notary {
         self.seen.join(format!("{}.json", Digest::of(gun.as_bytes()).hex()))
     }
 
-    /// Everything that the chain holds, checked; the newest root was `root`.
+    /// Reads and verifies all files of a repository, beginning with the newest `root`.
     async fn chain(
         &self,
         cx: &Context,
@@ -104,12 +104,12 @@ impl Notary {
             let Some(bytes) = server.file(cx, watch.gun, &name).await? else { return Ok(Err(missing(&name))) };
             all.push(checked!(chain.delegated(&bytes, &name, &own, &snapshot, watch)));
         }
-        // Docker looks into `targets/releases` first, then into the owner's own, then into the others.
+        // Docker searches `targets/releases` first, then the owner's own targets, then the other delegations.
         all.insert(all.iter().take_while(|targets| targets.role == "targets/releases").count(), own);
         Ok(Ok((chain, pin, all)))
     }
 
-    /// Roots before the newest, the newest first, where that is pinned by nobody.
+    /// The roots before the newest one, newest first, if the newest has no pinned key.
     async fn older(&self, cx: &Context, server: &Server, root: &[u8], watch: &Watch<'_>) -> Result<Vec<Vec<u8>>> {
         let mut older = Vec::new();
         let unpinned = matches!(tuf::trusted(root, &[], watch), Err(Fault::Untrusted(_)));
@@ -175,7 +175,7 @@ impl Notary {
     }
 }
 
-/// Keeps the versions, so that an older file is seen as one. What cannot be kept is told in the log.
+/// Saves the versions that were seen, so that an older file is recognized later. A failure is only logged.
 fn remember(path: &std::path::Path, versions: &Versions) {
     let bytes = serde_json::to_vec(versions).unwrap_or_default();
     let written = private::folder(path.parent().unwrap_or(path)).and_then(|()| private::write(path, &bytes));
@@ -218,7 +218,7 @@ impl Checker for Notary {
     }
 }
 
-/// The checker, where a source names a server.
+/// Registers the checker if a source names a Notary server.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
     for source in config.sources.iter().filter(|source| !source.notary.is_empty()) {

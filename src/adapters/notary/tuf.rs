@@ -1,8 +1,8 @@
-//! The chain of Docker Content Trust (Notary v1, TUF): root, timestamp, snapshot, targets, delegations.
+//! The chain of Docker Content Trust (Notary version 1, TUF): root, timestamp, snapshot, targets, delegations.
 //!
-//! Read-only and pure: bytes, pinned keys, versions seen and the moment go in. Every file must be signed by as many keys
-//! of its role as the root asks for, be of age, be no older than one that was seen, and be the one that the file before
-//! it names by length and hash.
+//! Plain functions without I/O: the files' bytes, the pinned keys, the versions seen and the time go in. Each file must
+//! be signed by as many keys of its role as the root requires, must not have expired, must not be older than one that
+//! was seen, and must have the length and hash that the file before it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +15,17 @@ use crate::{
     core::base::{clean, digest::Digest, text},
 };
 
-/// Signatures of one file that are looked at.
+/// At most this many signatures of a file are looked at.
 const MOST_SIGNATURES: usize = 64;
 
-/// Why a chain does not hold.
+/// Why a chain is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It was changed, rolled back, or is not signed as it must be.
+    /// A file was changed, rolled back, or does not have the required signatures.
     Wrong(String),
-    /// It is past its date.
+    /// A file has expired.
     Expired(String),
-    /// It is whole, and nobody here trusts its root.
+    /// The chain is valid, but its root has no pinned key.
     Untrusted(String),
 }
 
@@ -53,7 +53,7 @@ struct SignatureOf {
     sig: String,
 }
 
-/// What every file has.
+/// The fields that every file has.
 #[derive(Deserialize)]
 struct Common {
     #[serde(rename = "_type")]
@@ -89,13 +89,13 @@ struct RootBody {
     roles: BTreeMap<String, Role>,
 }
 
-/// Which bytes a file is, as another one names them.
+/// Length and hashes of a file, as another file names them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Meta {
-    /// Hashes in base64, by algorithm.
+    /// The hashes in base64, by the name of their algorithm.
     #[serde(default)]
     hashes: BTreeMap<String, String>,
-    /// How many bytes.
+    /// The length in bytes.
     #[serde(default)]
     length: u64,
 }
@@ -131,55 +131,55 @@ struct DelegatedRole {
     paths: Vec<String>,
 }
 
-/// Versions of the files that were seen last, by role: an older one is a rollback.
+/// The newest version seen of each role's file: an older one is a rollback.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versions(pub BTreeMap<String, u64>);
 
-/// What is checked with.
+/// What a chain is verified against.
 pub struct Watch<'a> {
     /// The name that the root's certificate must have: `host/repository`.
     pub gun: &'a str,
-    /// Ids of root keys that are trusted for it.
+    /// The ids of the root keys that the policy pins for this name.
     pub pins: &'a [String],
-    /// What was seen before.
+    /// The versions that were seen before.
     pub seen: &'a Versions,
-    /// Seconds since 1970.
+    /// The time against which expiry is checked, in seconds since 1970.
     pub now: i64,
 }
 
-/// A root that is signed by itself.
+/// A root file that its own keys have signed.
 pub struct Root {
     body: RootBody,
     version: u64,
-    /// Seconds since 1970.
+    /// When it expires, in seconds since 1970.
     expires: i64,
-    /// Keys of the root role that signed it, by the ids that may be pinned.
+    /// The keys of the root role that have signed it, by the ids that may be pinned.
     signers: BTreeSet<String>,
 }
 
-/// The chain as far as it was checked.
+/// The chain as far as it has been verified.
 pub struct Chain {
     root: Root,
-    /// Versions of everything that was read.
+    /// The version of every file that was read.
     pub versions: Versions,
-    /// When the first of its files ends, seconds since 1970.
+    /// When the first of the files expires, in seconds since 1970.
     pub expires: i64,
 }
 
-/// The files that a snapshot names.
+/// The hashes of all files, as a snapshot names them.
 pub struct Snapshot(BTreeMap<String, Meta>);
 
-/// What a role signed: names and the bytes they mean.
+/// The tags that a role has signed, with the bytes that they mean.
 pub struct Targets {
-    /// `targets`, `targets/releases`.
+    /// The role's name: `targets`, `targets/releases` or another delegation.
     pub role: String,
-    /// The key that signed it.
+    /// The id of the key that has signed it.
     pub key: String,
     names: BTreeMap<String, Meta>,
     delegations: Delegations,
 }
 
-/// The id of a key as Notary makes it: SHA-256 of its canonical JSON.
+/// A key's id as Notary computes it: SHA-256 of its canonical JSON.
 fn key_id(kind: &str, public: &str) -> String {
     let body = format!(r#"{{"keytype":"{kind}","keyval":{{"private":null,"public":"{public}"}}}}"#);
     Digest::of(body.as_bytes()).hex().to_owned()
@@ -204,8 +204,8 @@ impl WrittenKey {
         }
     }
 
-    /// Ids that a person may pin it by: its own, and of a certificate that of its bare key, which is what
-    /// `notary key list` shows.
+    /// The ids by which the key may be pinned: its own, and for a certificate that of its bare key, which `notary key
+    /// list` shows.
     fn pin_ids(&self) -> Vec<String> {
         let bare = self.certificate().map(|certificate| {
             let kind = self.keytype.trim_end_matches("-x509");
@@ -215,7 +215,7 @@ impl WrittenKey {
     }
 }
 
-/// Who signed the raw bytes `signed`: ids of keys of a role. A key counts once, whatever it is called.
+/// The ids of a role's keys that have signed the file's `signed` bytes. A key counts once, even under several ids.
 fn signers(envelope: &Envelope<'_>, keys: &BTreeMap<String, WrittenKey>, role: &Role) -> BTreeSet<String> {
     let message = envelope.signed.get().as_bytes();
     let mut found = BTreeSet::new();
@@ -223,7 +223,7 @@ fn signers(envelope: &Envelope<'_>, keys: &BTreeMap<String, WrittenKey>, role: &
         let Some(written) = keys.get(&signature.keyid).filter(|_| role.keyids.contains(&signature.keyid)) else {
             continue;
         };
-        // An id that is not the key's own would let one key stand for many.
+        // If ids were not computed from the keys, one key could count as several.
         if written.id() != signature.keyid {
             continue;
         }
@@ -239,7 +239,7 @@ fn parsed<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).or_else(|_| wrong(format!("the {what} file cannot be read")))
 }
 
-/// Type, date and version, which every file has.
+/// Checks the type of a file and returns its version and expiry time.
 fn common(envelope: &Envelope<'_>, role: &str) -> Result<(u64, i64)> {
     let common: Common = parsed(envelope.signed.get().as_bytes(), role)?;
     let wanted = role.split('/').next().unwrap_or(role);
@@ -252,7 +252,7 @@ fn common(envelope: &Envelope<'_>, role: &str) -> Result<(u64, i64)> {
 }
 
 impl Root {
-    /// Reads a root, which must be signed by as many of its own keys as it asks for.
+    /// Reads a root, which must be signed by as many of its own keys as it requires.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let envelope: Envelope<'_> = parsed(bytes, "root")?;
         let body: RootBody = parsed(envelope.signed.get().as_bytes(), "root")?;
@@ -266,7 +266,7 @@ impl Root {
         Ok(Self { body, version, expires, signers })
     }
 
-    /// Its version.
+    /// The version number, which grows with every new root.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -275,7 +275,7 @@ impl Root {
         watch.pins.iter().find(|pin| self.signers.contains(*pin)).map(String::as_str)
     }
 
-    /// Whether this root's own keys signed the next one: so keys are changed.
+    /// Whether this root's keys have signed the next root, which is how root keys are changed.
     fn hands_over_to(&self, next: &[u8]) -> bool {
         let (Ok(envelope), Some(role)) = (parsed::<Envelope<'_>>(next, "root"), self.body.roles.get("root")) else {
             return false;
@@ -283,7 +283,7 @@ impl Root {
         role.threshold > 0 && signers(&envelope, &self.body.keys, role).len() >= role.threshold
     }
 
-    /// Whether a certificate of the root keys is for this name and of age.
+    /// Checks that the certificates of the root keys are for this name and have not expired.
     fn names(&self, watch: &Watch<'_>) -> Result<()> {
         let role = self.body.roles.get("root").cloned().unwrap_or_default();
         for written in role.keyids.iter().filter_map(|id| self.body.keys.get(id)) {
@@ -300,10 +300,10 @@ impl Root {
     }
 }
 
-/// A root that is trusted: a pinned key signed it, or one before it (`older`, the newest first) from which every step
-/// was signed by the keys of the step before.
+/// A trusted root: a pinned key has signed it, or an older root (`older`, newest first) from which each next root was
+/// signed by the keys of the one before it.
 ///
-/// `bytes` are those of `root`.
+/// `bytes` is the file of the newest root. Returns the chain and the pinned key's id.
 pub fn trusted(bytes: &[u8], older: &[Vec<u8>], watch: &Watch<'_>) -> Result<(Chain, String)> {
     let root = Root::read(bytes)?;
     if watch.seen.0.get("root").is_some_and(|seen| *seen > root.version) {
@@ -339,14 +339,14 @@ pub fn trusted(bytes: &[u8], older: &[Vec<u8>], watch: &Watch<'_>) -> Result<(Ch
 }
 
 impl Meta {
-    /// Whether these are the bytes.
+    /// Whether the bytes have this length and hash.
     fn fits(&self, bytes: &[u8]) -> bool {
         let hash = self.hashes.get("sha256").and_then(|text| STANDARD.decode(text).ok());
         let digest = Digest::of(bytes);
         self.length == bytes.len() as u64 && hash.is_some_and(|hash| text::hex(&hash) == digest.hex())
     }
 
-    /// Whether it names a manifest of this digest and length.
+    /// Whether this means a manifest with that digest and length.
     fn is(&self, digest: &Digest, length: u64) -> bool {
         let hash = self.hashes.get(digest.algorithm()).and_then(|text| STANDARD.decode(text).ok());
         self.length == length && hash.is_some_and(|hash| text::hex(&hash) == digest.hex())
@@ -354,7 +354,7 @@ impl Meta {
 }
 
 impl Chain {
-    /// Checks a file of a role: its signatures, its date, its version. Gives the key that signed it.
+    /// Verifies a role's file: signatures, expiry, version. Returns the id of the key that has signed it.
     fn file(
         &mut self,
         bytes: &[u8],
@@ -388,7 +388,7 @@ impl Chain {
         }
     }
 
-    /// The timestamp: gives what it says of the snapshot.
+    /// Verifies the timestamp; returns what it says about the snapshot.
     pub fn timestamp(&mut self, bytes: &[u8], watch: &Watch<'_>) -> Result<Meta> {
         let (keys, role) = self.role("timestamp")?;
         self.file(bytes, "timestamp", &keys, &role, watch)?;
@@ -397,7 +397,7 @@ impl Chain {
         body.meta.get("snapshot").cloned().map_or_else(|| wrong("the timestamp names no snapshot"), Ok)
     }
 
-    /// The snapshot, which must be the one that the timestamp names and must name this root.
+    /// Verifies the snapshot, which must be the one that the timestamp names, and must name this root.
     pub fn snapshot(&mut self, bytes: &[u8], meta: &Meta, root: &[u8], watch: &Watch<'_>) -> Result<Snapshot> {
         if !meta.fits(bytes) {
             return wrong("the snapshot is not the one that the timestamp names");
@@ -412,13 +412,13 @@ impl Chain {
         Ok(Snapshot(body.meta))
     }
 
-    /// What the owner of the repository signed.
+    /// Verifies the tags that the owner of the repository has signed.
     pub fn targets(&mut self, bytes: &[u8], snapshot: &Snapshot, watch: &Watch<'_>) -> Result<Targets> {
         let (keys, role) = self.role("targets")?;
         self.signed_targets(bytes, "targets", &keys, &role, snapshot, watch)
     }
 
-    /// What somebody signed to whom the owner handed it over.
+    /// Verifies the tags of a role to which the owner has delegated signing.
     pub fn delegated(
         &mut self,
         bytes: &[u8],
@@ -432,7 +432,7 @@ impl Chain {
         };
         let (role, paths) = (delegated.role.clone(), delegated.paths.clone());
         let mut targets = self.signed_targets(bytes, name, &from.delegations.keys, &role, snapshot, watch)?;
-        // It may sign only names that begin like this.
+        // A delegated role may sign only names with the delegated prefixes.
         targets.names.retain(|target, _| paths.iter().any(|path| target.starts_with(path.as_str())));
         Ok(targets)
     }
@@ -457,29 +457,30 @@ impl Chain {
 }
 
 impl Snapshot {
-    /// Whether it names a file of this role.
+    /// Whether the snapshot names a file of this role.
     pub fn has(&self, role: &str) -> bool {
         self.0.contains_key(role)
     }
 }
 
 impl Targets {
-    /// Roles that the owner hands names over to.
+    /// The roles to which this one delegates names.
     pub fn hands_over_to(&self) -> Vec<String> {
         self.delegations.roles.iter().map(|role| role.name.clone()).filter(|name| is_role(name)).collect()
     }
 
-    /// How many names are signed.
+    /// The number of signed names.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether none is.
+    /// Whether no name is signed.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// What it says of a tag, or without one of any: `None` if nothing, `Some(false)` if the tag means other bytes.
+    /// What it says about a tag, or about any tag if `None`: `None` if nothing, `Some(false)` if the tag means other
+    /// bytes.
     pub fn says(&self, tag: Option<&str>, digest: &Digest, length: u64) -> Option<bool> {
         match tag {
             Some(tag) => self.names.get(tag).map(|meta| meta.is(digest, length)),
@@ -488,7 +489,8 @@ impl Targets {
     }
 }
 
-/// `targets/…` of letters, figures and the like: it becomes part of an address.
+/// Whether this is a valid name of a delegation, which becomes part of an address: `targets/…` with safe characters
+/// only.
 fn is_role(name: &str) -> bool {
     name.strip_prefix("targets/").is_some_and(|rest| {
         !rest.is_empty() && rest.len() < 128 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b))

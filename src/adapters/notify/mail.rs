@@ -1,4 +1,4 @@
-//! Letters about what concerns somebody: by SMTP, or by the machine's own `sendmail`.
+//! Notices by mail, sent by SMTP or with the machine's own `sendmail`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::core::{
     request::notice::APPROVERS,
 };
 
-/// How long a server may take.
+/// How long the mail server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 enum Transport {
@@ -29,7 +29,7 @@ enum Transport {
     Sendmail,
 }
 
-/// Sends letters.
+/// Sends notices by mail.
 pub struct Mail {
     transport: Transport,
     from: Mailbox,
@@ -38,7 +38,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// What the configuration wants; `None` where it wants no letters.
+    /// The mail that the configuration wants; `None` if it wants none.
     pub fn of(config: &Config) -> Result<Option<Self>> {
         let rules = config.notify.clone();
         if rules.mail.is_empty() {
@@ -73,7 +73,7 @@ impl Mail {
         Ok(Some(Self { transport, from, rules, suppliers: config.suppliers.clone() }))
     }
 
-    /// Where the receiver of a notice gets letters: where the site says, where they said, or by their name.
+    /// The address for a notice's receiver: named by the site, given by the person, or made from their name.
     fn address(&self, due: &Due) -> Option<String> {
         let to = due.notice.to.as_str();
         if to == APPROVERS {
@@ -85,7 +85,7 @@ impl Mail {
     }
 }
 
-/// The machine's own program, which is not on everybody's path.
+/// The machine's `sendmail`, which often is not in the search path of users.
 fn sendmail_program() -> Option<PathBuf> {
     let places = ["/usr/sbin/sendmail", "/usr/lib/sendmail"].map(PathBuf::from);
     exec::on_path("sendmail").or_else(|| places.into_iter().find(|place| place.is_file()))
@@ -95,7 +95,7 @@ fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// What may be tried again, and what may not: a refused address stays refused.
+/// A refused address is an error that is not tried again; everything else may be.
 fn of_smtp(error: &SmtpError, what: &str) -> Error {
     let words = clean::short(&error.to_string(), 300);
     if error.is_permanent() {
@@ -136,7 +136,7 @@ impl Notifier for Mail {
         let Some(address) = self.address(due) else { return Ok(false) };
         let to: Mailbox = address.parse().map_err(|error| Error::usage(&what, format!("'{address}': {error}")))?;
         let (subject, body) = due.notice.letter();
-        // The same notice is the same letter: a server that is given it twice can tell.
+        // A notice has the same Message-ID each time, so that a server that gets it twice can notice.
         let id = format!("<wharf-notice-{}-{}@{}>", due.notice.id, due.notice.at, host());
         let letter = Message::builder()
             .from(self.from.clone())
@@ -153,7 +153,7 @@ impl Notifier for Mail {
     }
 }
 
-/// Gives a letter to the machine's own program, as `sendmail(8)` has it; one that hangs is ended.
+/// Sends a mail with the machine's `sendmail` (sendmail(8)), which is killed if it takes too long.
 async fn sendmail(letter: &Message, what: &str) -> Result<()> {
     let envelope = letter.envelope();
     let from = envelope.from().map_or("<>", AsRef::as_ref);

@@ -1,4 +1,4 @@
-//! Ways to tell people something outside of Wharf.
+//! Delivering notices outside of Wharf: by mail, and by webhook.
 
 pub mod mail;
 pub mod webhook;

@@ -1,5 +1,5 @@
-//! Notices as JSON to an address of the site's, signed with a secret that both know (HMAC-SHA-256), as GitHub signs its
-//! own: `X-Wharf-Signature-256: sha256=HEX` over the body, and a number that tells a repeated one.
+//! Notices as JSON, sent to an address of the site. They are signed with a shared secret (HMAC-SHA-256) as GitHub signs
+//! its webhooks: `X-Wharf-Signature-256: sha256=HEX` over the body. A number tells repeated deliveries.
 
 use std::path::Path;
 
@@ -19,16 +19,16 @@ use crate::core::{
     ports::{Notifier, store::Due},
 };
 
-/// Sends them.
+/// Sends notices to the site's webhook.
 pub struct Webhook {
     server: Server,
     place: Place,
-    /// Why it cannot be read is told when a notice is sent: the site's file is everybody's, the secret is the steward's.
+    /// The secret; if it cannot be read, that is told when a notice is sent, because only the steward may read it.
     key: Result<hmac::Key>,
 }
 
 impl Webhook {
-    /// What the configuration wants; `None` where it wants none.
+    /// The webhook that the configuration wants; `None` if it wants none.
     pub fn of(config: &Config) -> Result<Option<Self>> {
         let what = "read [notify]";
         let address = config.notify.webhook.clone();
@@ -54,7 +54,7 @@ impl Webhook {
                 .hint(hint))
             }
         };
-        // Its path may be what only the two ends know: it is in no message.
+        // The path may be known to both ends only, so it is not repeated in messages.
         let address = url::Url::parse(&address)
             .map_err(|error| Error::usage(what, format!("webhook: {error}")).hint("write https://host/path"))?;
         let server =
@@ -82,7 +82,7 @@ impl Notifier for Webhook {
         "webhook"
     }
 
-    /// What is sent there cannot be tried without sending it; the secret can.
+    /// The webhook cannot be tried without a delivery, but whether its secret can be read is checked.
     async fn ready(&self, _cx: &Context) -> Result<String> {
         self.key.as_ref().map_err(Clone::clone)?;
         Ok(format!("{}, its secret is there", self.server.origin()))

@@ -1,4 +1,4 @@
-//! Listing and describing what a registry holds.
+//! Listing the repositories and tags of a registry, and describing its images.
 
 use std::collections::HashSet;
 
@@ -30,14 +30,14 @@ use crate::{
     },
 };
 
-/// Repositories asked for their tags at a time.
+/// How many repositories' tags are read at the same time.
 const TAG_LISTS: usize = 16;
-/// Beyond this many repositories, tags are read when a person looks at one.
+/// With more repositories than this, tags are read only when a person opens an image.
 const TAGS_OF_AT_MOST: usize = 5_000;
-/// Bytes of all versions in one list of repositories.
+/// Most bytes that the tags in a list of repositories may take.
 const MOST_OF_TAGS: usize = 96 << 20;
 
-/// A page of `GET /v2/_catalog` or `GET /v2/NAME/tags/list`: either has one of the lists.
+/// A page of `GET /v2/_catalog` or `GET /v2/NAME/tags/list`, which have one of the two lists.
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
@@ -46,7 +46,7 @@ struct Page {
     tags: Option<Vec<Option<String>>>,
 }
 
-/// Repositories asked for in one page.
+/// The page size that is asked for.
 const PAGE: usize = 1000;
 
 /// A list that is read page by page.
@@ -57,12 +57,12 @@ struct Pages<'a> {
     allowance: &'a Allowance,
     next: Option<Place>,
     seen: HashSet<Place>,
-    /// Why it ended early, where it did.
+    /// Why the list ended early, if it did.
     cut: Option<String>,
 }
 
 impl Pages<'_> {
-    /// The names of the next page.
+    /// The names of the next page; `None` after the last one.
     async fn next(&mut self) -> Result<Option<Vec<String>>> {
         let Some(place) = self.next.take() else { return Ok(None) };
         let make = || self.registry.request(Method::GET, &place);
@@ -79,7 +79,7 @@ impl Pages<'_> {
             }
             self.next = Some(after).filter(|_| self.cut.is_none());
         } else {
-            // The last page counts, too: other lists share the allowance.
+            // The last page counts too, because other lists share the allowance.
             let _ = self.allowance.spend(names.len(), bytes);
         }
         Ok(Some(names))
@@ -101,8 +101,8 @@ impl Oci {
         let mut pages = self.names(what, first, client::listing(), &allowance);
         let mut page = pages.next().await;
         if page.as_ref().is_err_and(|error| error.kind == Kind::Failed) {
-            // docker-registry with a `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID), others any
-            // number: its own size.
+            // docker-registry with `catalog.maxentries` refuses larger pages (PAGINATION_NUMBER_INVALID), and others
+            // refuse any page size: they are asked for pages of their own size.
             pages = self.names(what, self.registry.place("v2/_catalog")?, client::listing(), &allowance);
             page = pages.next().await;
         }
@@ -110,7 +110,8 @@ impl Oci {
         while let Some(names) = page.map_err(|error| self.no_listing(what, error))? {
             let names: Vec<String> = names.into_iter().filter(|name| reference::is_repository(name)).collect();
             let _ = out.send(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()).await;
-            // "Less than n" ends a list. A whole page without a link is of a registry that knows `last` alone.
+            // A page with fewer than n names is the last. Some registries send full pages without a link and know
+            // `last` only.
             let last = names.last().filter(|_| names.len() >= PAGE && pages.next.is_none() && pages.cut.is_none());
             if let Some(last) = last.filter(|last| all.last().is_none_or(|before| before < *last)) {
                 let first = self.registry.place(&format!("v2/_catalog?n={PAGE}"))?;
@@ -124,7 +125,7 @@ impl Oci {
         Ok(Part { rows: all, cut: pages.cut })
     }
 
-    /// Many registries serve images and keep their list to themselves.
+    /// The error of a registry that does not list its repositories, with what to do about it.
     fn no_listing(&self, what: &str, error: Error) -> Error {
         match error.kind {
             Kind::NotFound | Kind::Unsupported => {
@@ -149,12 +150,12 @@ impl Oci {
         }
         let cut = pages.cut;
         tags.sort_by(|a, b| natural(a).cmp(&natural(b)));
-        // One that changes meanwhile may name a tag on two pages.
+        // If the list changes while it is read, a tag may be on two pages.
         tags.dedup();
         Ok(Part { rows: tags, cut })
     }
 
-    /// A repository with its tags. One whose tags cannot be read is still a row.
+    /// The row of a repository with its tags. A repository whose tags cannot be read still has a row.
     async fn row(&self, cx: &Context, name: String, allowance: &Allowance) -> Result<Row> {
         if let Some(why) = allowance.ended() {
             return Ok(Row { note: format!("versions were not read: {why}"), name, ..Row::default() });
@@ -205,7 +206,7 @@ impl Catalog for Oci {
         match reference {
             ImageRef::Oci(name) => {
                 let what = format!("list versions of {reference}");
-                // Those that could be pulled.
+                // The tags that can be pulled.
                 let (place, there) = self.place_of(&what, name)?;
                 place.tags_of(&there.repository, &Allowance::default()).await?.whole(&what)
             }
@@ -223,7 +224,7 @@ impl Catalog for Oci {
     }
 
     fn looks_are_cheap(&self) -> bool {
-        // Docker Hub counts every manifest that is read.
+        // Docker Hub counts every manifest that is read against the account's limit.
         self.registry.host != reference::DOCKER_HUB
     }
 
@@ -234,7 +235,7 @@ impl Catalog for Oci {
         let account = self.registry.account("").await;
         success(&what, response).await?;
         if self.registry.host == reference::DOCKER_HUB && self.registry.limits().is_none() {
-            // Docker's own way to ask how many pulls are left: a HEAD of this image counts as none.
+            // Docker Hub tells the remaining pulls in the answer to a HEAD of this image, which is not counted.
             let probe = Name {
                 host: self.registry.host.clone(),
                 repository: "ratelimitpreview/test".into(),
@@ -262,14 +263,14 @@ impl Catalog for Oci {
     }
 }
 
-/// Tags that hold signatures, attestations and referrers, not versions.
+/// Whether a tag holds a signature, an attestation or a referrers list, and is no version.
 pub fn is_attachment(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-").or(tag.strip_prefix("sha512-")) else { return false };
     let (hex, ending) = rest.split_once('.').unwrap_or((rest, ""));
     hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) && matches!(ending, "" | "sig" | "att" | "sbom")
 }
 
-/// Splits digits from the rest so that `1.9` comes before `1.10`.
+/// The digits and other parts of a tag, for sorting `1.9` before `1.10`.
 fn natural(tag: &str) -> Vec<(u64, &str)> {
     let mut parts = Vec::new();
     let mut rest = tag;
@@ -285,7 +286,7 @@ fn natural(tag: &str) -> Vec<(u64, &str)> {
 }
 
 impl Oci {
-    /// The name inside a reference of this registry.
+    /// The name in a reference of this registry; fails for another registry's.
     pub(super) fn name<'a>(&self, at: &'a ImageRef) -> Result<&'a Name> {
         match at {
             ImageRef::Oci(name) if name.host == self.registry.host => Ok(name),
@@ -293,7 +294,7 @@ impl Oci {
         }
     }
 
-    /// The blob as a stream, whatever host it is redirected to.
+    /// The body of a response as a stream of bytes.
     pub(super) fn stream(response: Response, what: String) -> crate::core::ports::ByteStream {
         Box::pin(http::stream(response, what).into_stream())
     }

@@ -1,23 +1,23 @@
-//! `WWW-Authenticate`, as registries use it (RFC 9110 section 11.6.1; Docker's token specification).
+//! `WWW-Authenticate` as registries use it (RFC 9110, section 11.6.1; Docker's token specification).
 
 use std::collections::BTreeMap;
 
-/// One challenge.
+/// A challenge of a server: what it asks a client to sign in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// Scheme, lower case: `basic` or `bearer`.
+    /// The scheme in lower case: `basic` or `bearer`.
     pub scheme: String,
-    /// Parameters, names lower case.
+    /// The parameters, with names in lower case.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Challenge {
-    /// A parameter, or empty.
+    /// The value of a parameter; empty if it is absent.
     pub fn get(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// A name counts once (RFC 9110, section 11.2), but a registry may write a `scope` for each resource.
+    /// The first of several values counts (RFC 9110, section 11.2), but registries repeat `scope` for each resource.
     fn add(&mut self, name: String, value: String) {
         match self.parameters.get_mut(&name) {
             Some(scopes) if name == "scope" => scopes.extend([" ", &value]),
@@ -27,7 +27,7 @@ impl Challenge {
     }
 }
 
-/// Reads all challenges of one header value. What cannot be read is left out.
+/// Reads all challenges of a header value; parts that cannot be read are left out.
 pub fn parse(header: &str) -> Vec<Challenge> {
     let mut found: Vec<Challenge> = Vec::new();
     let mut rest = header.trim_start_matches([' ', ',']);

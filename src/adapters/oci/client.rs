@@ -1,4 +1,4 @@
-//! One registry's HTTP: authentication, retries, rate limits. OCI Distribution Specification 1.1.
+//! HTTP to one registry: authentication, retries, rate limits (OCI Distribution Specification 1.1).
 
 use std::{
     collections::HashMap,
@@ -32,37 +32,37 @@ use crate::{
     },
 };
 
-/// How many times a read is tried.
+/// How many times a request is tried in all.
 const TRIES: u32 = 3;
-/// The longest we wait because a server says so.
+/// The longest wait that a server's `Retry-After` is granted.
 const MOST_WAIT: Duration = Duration::from_secs(10);
 
 /// A connection to one registry.
 pub struct Registry {
-    /// Host with port, as references name it.
+    /// The host as references name it, with the port if it has one.
     pub host: String,
-    /// What Podman's files say of registries: read once, and not for each request.
+    /// The registries' entries in Podman's configuration files, read once.
     pub entries: Vec<registries::Entry>,
-    /// Where it is. All that is secret goes there only, but for what its token server gets.
+    /// The server. Secrets are sent only there, except those for its token server.
     pub server: Server,
     tls: Tls,
     reach: Reach,
-    /// The token server that the configuration names for it.
+    /// The token server that the configuration names, if it names one.
     token_server: Option<Origin>,
     vault: Arc<dyn Vault>,
     basic: Mutex<bool>,
-    /// Whether a request without a token is known to be let in (open or basic).
+    /// Whether the registry is known to answer without a token: it is open, or uses basic authentication.
     settled: AtomicBool,
     tokens: Mutex<HashMap<String, (Secret, Instant)>>,
-    /// Refresh tokens that took the place of the one in a file, by their token server.
+    /// Refresh tokens that have replaced the one in a credentials file, by their token server.
     refreshed: Mutex<HashMap<Origin, Secret>>,
     limits: Mutex<Option<String>>,
     account: Mutex<Arc<tokio::sync::OnceCell<Option<Credentials>>>>,
-    /// The vault's generation that everything above was learnt under.
+    /// The vault's generation when all of this was learnt; see [`crate::core::ports::Vault::generation`].
     generation: AtomicU64,
 }
 
-/// What a request needs the right for; several make a scope set.
+/// The token scopes that a request needs.
 pub type Scopes = Vec<String>;
 
 /// The scope to read a repository.
@@ -70,12 +70,12 @@ pub fn pull(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull")]
 }
 
-/// The scope to write a repository.
+/// The scope to write to a repository.
 pub fn push(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push")]
 }
 
-/// The scope to give an upload back: registries take that for deleting.
+/// The scope to cancel an upload, for which registries want the right to delete.
 pub fn give_back(repository: &str) -> Scopes {
     vec![format!("repository:{repository}:pull,push,delete")]
 }
@@ -86,7 +86,7 @@ pub fn listing() -> Scopes {
 }
 
 impl Registry {
-    /// A registry at `base` (`http` only because a person wrote it so).
+    /// A registry at `base`, which is `http` only if a person has written it so.
     pub fn new(host: String, base: Url, tls: Tls, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         Ok(Self {
             host,
@@ -106,7 +106,7 @@ impl Registry {
         })
     }
 
-    /// A registry that nobody configured.
+    /// A registry that is not configured, by its host.
     pub fn at(what: &str, host: &str, manner: Manner, reach: Reach, vault: Arc<dyn Vault>) -> Result<Self> {
         let address = match (host, manner) {
             (DOCKER_HUB, _) => "https://registry-1.docker.io/".to_owned(),
@@ -118,7 +118,7 @@ impl Registry {
         Self::new(host.to_owned(), base, tls, reach, vault)
     }
 
-    /// Another registry that this one's images are pulled from, within the same reach.
+    /// Another registry that images of this one are pulled from; fails if it is out of the same reach.
     pub fn beside(&self, what: &str, host: &str, insecure: bool) -> Result<Self> {
         let manner = trust::manner(host, insecure, self.reach.is_anywhere());
         let other = Self::at(what, host, manner, self.reach.clone(), self.vault.clone())?;
@@ -126,29 +126,29 @@ impl Registry {
         Ok(other)
     }
 
-    /// The same, whose token server is named by the configuration.
+    /// The same registry with a token server that the configuration names.
     #[must_use]
     pub fn with_token_server(mut self, named: Option<Origin>) -> Self {
         self.token_server = named;
         self
     }
 
-    /// An address below the root: `v2/…`.
+    /// An address on this registry: `v2/…`.
     pub fn place(&self, path: &str) -> Result<Place> {
         self.server.place(path)
     }
 
-    /// A request that has not been sent.
+    /// A new request, not sent yet.
     pub fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
         self.server.request(method, place)
     }
 
-    /// The requests left, if the registry said so.
+    /// The remaining pulls, if the registry has told them.
     pub fn limits(&self) -> Option<String> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The credentials in use here, looked up once for the registry as a whole.
+    /// The account for a repository; without a repository, that for the registry, which is looked up once.
     pub async fn account(&self, repository: &str) -> Option<Credentials> {
         if !repository.is_empty() {
             return credentials::find(&self.vault, &self.host, repository).await;
@@ -157,7 +157,7 @@ impl Registry {
         known.get_or_init(|| credentials::find(&self.vault, &self.host, "")).await.clone()
     }
 
-    /// Somebody signed in or out since: what was learnt with the old credentials is worth nothing.
+    /// Forgets everything that was learnt with an account if a person has signed in or out since.
     fn forget_if_changed(&self) {
         let now = self.vault.generation();
         if self.generation.swap(now, Ordering::AcqRel) != now {
@@ -169,7 +169,8 @@ impl Registry {
         }
     }
 
-    /// Sends a request that can be sent again: signs in when asked, waits when told, retries what a retry may heal.
+    /// Sends a request that can be repeated: signs in when asked to, waits when told to, and retries after failures
+    /// that may pass.
     pub async fn send<'a>(
         &'a self,
         what: &str,
@@ -201,7 +202,7 @@ impl Registry {
         }
     }
 
-    /// Sends a request whose body can be made only once per call of `make`; signs in first if the registry is known to want it.
+    /// Sends a request; if the answer is 401, signs in and sends it once more. `make` is called for each time.
     pub async fn send_signed<'a>(
         &'a self,
         what: &str,
@@ -222,7 +223,7 @@ impl Registry {
         self.note_limits(&second);
         let by_token = challenges(&second).iter().any(|challenge| challenge.scheme == "bearer");
         if second.status() == StatusCode::UNAUTHORIZED && by_token {
-            // The token server knows this account: it has no right to this, and signing in again changes nothing.
+            // The token server knows the account, but it lacks the right: signing in again would change nothing.
             if let Some(account) = self.account(repository_of(scopes)).await {
                 second.extensions_mut().insert(KnownAccount(account.username));
             }
@@ -230,13 +231,13 @@ impl Registry {
         Ok(second)
     }
 
-    /// Whatever a site has blocked for its engines is not asked here either.
+    /// Fails if the site's configuration for engines blocks this registry or repository.
     fn may_be_asked(&self, what: &str, repository: &str) -> Result<()> {
         let name = if repository.is_empty() { self.host.clone() } else { format!("{}/{repository}", self.host) };
         trust::check(&self.entries, &name, what)
     }
 
-    /// Makes sure a token for `scopes` is at hand before a body is streamed that cannot be sent twice.
+    /// Gets a token for `scopes` before a body is sent that cannot be sent twice.
     pub async fn prepare(&self, what: &str, scopes: &Scopes) -> Result<()> {
         self.may_be_asked(what, repository_of(scopes))?;
         self.forget_if_changed();
@@ -255,7 +256,7 @@ impl Registry {
         self.server.get(&self.place("v2/")?)?.send(what).await
     }
 
-    /// The token server that a sign-in goes to, where it is at another host.
+    /// The token server that signing in would send the account to, if it is on another host than the registry.
     pub async fn sign_in_server(&self, what: &str) -> Result<Option<SignInServer>> {
         let response = self.ping(what).await?;
         let Some(realm) = challenges(&response).iter().find_map(Realm::of) else { return Ok(None) };
@@ -269,7 +270,7 @@ impl Registry {
         }))
     }
 
-    /// The token server that the person wrote down, or was shown when they signed in.
+    /// The token server that the configuration names, or that the person agreed to when signing in.
     async fn agreed(&self) -> Option<Origin> {
         if self.token_server.is_some() {
             return self.token_server.clone();
@@ -289,7 +290,7 @@ impl Registry {
             return request.bearer(&token);
         }
         if *self.basic.lock().unwrap_or_else(PoisonError::into_inner) {
-            // An identity token is for the token server, "and never with a resource provider" (token scopes).
+            // An identity token is for the token server only, "and never with a resource provider" (token scopes).
             if let Some(account) = self.account(repository_of(scopes)).await.filter(|account| !account.identity_token) {
                 return request.basic(&account);
             }
@@ -297,13 +298,13 @@ impl Registry {
         request
     }
 
-    /// Answers a 401. `false` when there is nothing to sign in with, or it did not help before.
+    /// Answers a 401. `false` if there is no account, or if signing in did not help before.
     async fn sign_in(&self, what: &str, scopes: &Scopes, response: &Response) -> Result<bool> {
         let challenges = challenges(response);
         let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
         if let Some(realm) = challenges.iter().find_map(Realm::of) {
             match self.fetch_token(what, scopes, &realm).await {
-                // The registry itself takes the account, too.
+                // The registry also takes the account itself (basic authentication).
                 Err(error) if basic && error.kind == Kind::NotAllowed => {}
                 other => return other.map(|()| true),
             }
@@ -361,7 +362,7 @@ impl Registry {
     }
 }
 
-/// All challenges of an answer, whatever number of lines they are on.
+/// All challenges of a response, from one or several header lines.
 fn challenges(response: &Response) -> Vec<challenge::Challenge> {
     let headers = response.headers().get_all(header::WWW_AUTHENTICATE);
     headers.iter().filter_map(|value| value.to_str().ok()).flat_map(challenge::parse).collect()
@@ -379,7 +380,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     wait_of(response.headers().get(header::RETRY_AFTER)?.to_str().ok()?, text::now())
 }
 
-/// Seconds, or the time of day that they end at (RFC 9110, section 10.2.3).
+/// The wait that `Retry-After` asks for: seconds, or a date (RFC 9110, section 10.2.3). `now` in seconds since 1970.
 fn wait_of(said: &str, now: i64) -> Option<Duration> {
     let said = said.trim();
     match said.parse() {
@@ -395,7 +396,7 @@ fn pause(tries: u32) -> Duration {
     Duration::from_millis(200 << tries.min(6))
 }
 
-/// What a refusal says: the registry's own error list, or the beginning of the page.
+/// What an error answer says: the registry's list of errors, or the beginning of the text.
 pub async fn said(response: Response) -> String {
     match http::body(response, 64 << 10, "read the refusal").await {
         Ok(bytes) => words_of(&bytes),
@@ -403,8 +404,8 @@ pub async fn said(response: Response) -> String {
     }
 }
 
-/// The words of a refusal: the list of the specification ("Error Codes"), or one message as some servers in front of a
-/// registry have it.
+/// The words of an error answer: the list of errors (distribution specification, "Error Codes"), or a single message,
+/// as some proxies in front of registries send it.
 fn words_of(bytes: &[u8]) -> String {
     let said: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let word = |of: &Value, names: &[&str]| {
@@ -415,7 +416,7 @@ fn words_of(bytes: &[u8]) -> String {
     let words: Vec<String> = listed
         .iter()
         .filter_map(|one| {
-            // One detail says more than a message that is the same for all.
+            // A single detail says more than a general message.
             let detail = one.get("detail").and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
             match (word(one, &["message", "code"]), detail) {
                 (Some(message), Some(detail)) if detail != message => Some(format!("{message}: {detail}")),
@@ -427,11 +428,11 @@ fn words_of(bytes: &[u8]) -> String {
     if words.is_empty() { word(&said, &["message", "error", "detail"]).unwrap_or_default() } else { words.join("; ") }
 }
 
-/// Whose token an answer refuses.
+/// The account whose token was refused, noted in a response.
 #[derive(Clone)]
 struct KnownAccount(String);
 
-/// Turns any answer but success into an error.
+/// Turns every answer but success into an error.
 pub async fn success(what: &str, response: Response) -> Result<Response> {
     let status = response.status();
     if status.is_success() {
@@ -446,7 +447,7 @@ pub async fn success(what: &str, response: Response) -> Result<Response> {
     }
     let wait = retry_after(&response);
     let host = super::host_and_port(response.url()).filter(|_| status == StatusCode::UNAUTHORIZED);
-    // Docker Hub answers under another name than people sign in to.
+    // Docker Hub answers under another host name than people sign in to.
     let host = host.map(|host| credentials::host_of(&host).to_owned());
     let said = said(response).await;
     let missing = host.as_deref().and_then(credentials::why_missing);
@@ -488,7 +489,7 @@ mod tests {
         let wait = |said: &str| wait_of(said, 1_445_412_480).map(|wait| wait.as_secs());
         assert_eq!(wait("7"), Some(7));
         assert_eq!(wait(" 0 "), Some(0));
-        // 1,445,412,480 is 07:28:00 of that day.
+        // 1445412480 is 2015-10-21T07:28:00Z.
         assert_eq!(wait("Wed, 21 Oct 2015 07:28:09 GMT"), Some(9));
         assert_eq!(wait("Wed, 21 Oct 2015 07:00:00 GMT"), Some(0));
         for odd in ["", "-1", "soon", "1.5"] {

@@ -1,4 +1,4 @@
-//! Reading and writing manifests and blobs of a registry.
+//! Reading and writing the manifests and blobs of a registry.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use reqwest::{Body, Method, Response, StatusCode, header};
 
-/// How often a broken upload is taken up again where it stopped.
+/// How often a broken upload is continued where it stopped.
 const RESUMES: u32 = 5;
 
 #[async_trait]
@@ -64,7 +64,8 @@ impl Content for Oci {
                 .await?;
             match response.status() {
                 StatusCode::NOT_FOUND => Ok(false),
-                // A repository that does not exist yet may be a 401 or 403 to read; writing will tell.
+                // A repository that does not exist may answer 401 or 403 to a read; writing will show if it may be
+                // created.
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
                 _ => success(&what, response).await.map(|_| true),
             }
@@ -78,12 +79,12 @@ impl Content for Oci {
         let url = self
             .registry
             .place(&format!("v2/{}/blobs/uploads/?mount={}&from={}", to.repository, blob.digest, from.repository))?;
-        // Reading there and writing here: a token server wants both scopes in one token.
+        // Token servers want the scopes for reading and for writing in one token.
         let mut scopes = client::push(&to.repository);
         scopes.extend(client::pull(&from.repository));
         cx.run(&what, async {
             let make = || Ok(self.registry.request(Method::POST, &url)?.header("Content-Length", "0"));
-            // A short cut: whoever refuses it, or the token it needs, still takes the bytes.
+            // Mounting only saves time: if it or its token is refused, the bytes are copied.
             let response = match self.registry.send(&what, &scopes, make).await {
                 Err(error) if matches!(error.kind, Kind::Cancelled | Kind::Unavailable) => return Err(error),
                 Err(_) => return Ok(false),
@@ -91,7 +92,7 @@ impl Content for Oci {
             };
             match response.status() {
                 StatusCode::CREATED => Ok(true),
-                // It opened an upload instead. Give that back, the copy will stream.
+                // The registry has begun an upload instead. It is cancelled; the copy makes its own.
                 StatusCode::ACCEPTED => {
                     if let Ok(Some(upload)) = self.location(&what, &response, &url) {
                         self.give_back(&what, &to.repository, &upload).await;
@@ -104,7 +105,7 @@ impl Content for Oci {
         .await
     }
 
-    /// An upload is opened and given back: nothing is written, and no repository is made.
+    /// Begins an upload and cancels it: nothing is written, and no repository is created.
     async fn may_write(&self, cx: &Context, at: &ImageRef) -> Result<()> {
         let name = self.name(at)?;
         let what = format!("write {at}");
@@ -132,7 +133,7 @@ impl Content for Oci {
                     upload = next;
                     break;
                 }
-                // 416: it has another number of bytes than we think.
+                // 416: the registry has received another number of bytes than were sent.
                 Err(error) if attempt == RESUMES || error.kind != Kind::Unavailable && !error.why.contains("416") => {
                     self.give_back(&what, &name.repository, &upload).await;
                     return Err(error);
@@ -141,7 +142,7 @@ impl Content for Oci {
                     tracing::warn!(%error, attempt, "an upload broke; taking it up again");
                     tokio::time::sleep(Duration::from_millis(300 << attempt)).await;
                     (upload, sent) = match self.upload_state(cx, &what, &scopes, &upload).await {
-                        // docker-registry before 3.0 knows no way back into an upload that stopped in the middle.
+                        // docker-registry before 3.0 cannot continue an upload that broke off.
                         Err(error) if matches!(error.kind, Kind::NotFound | Kind::Failed) => {
                             (self.begin_upload(cx, &what, &scopes, &start).await?, 0)
                         }
@@ -152,7 +153,7 @@ impl Content for Oci {
         }
         let upload = upload.with("digest", blob.digest.as_str());
         let make = || Ok(self.registry.request(Method::PUT, &upload)?.header("Content-Length", "0"));
-        // The registry hashes the whole blob before it answers: give large ones time.
+        // The registry hashes the whole blob before it answers, so large blobs get more time.
         let patience = cx.deadline.max(Duration::from_secs(60 + blob.size / (20 << 20)));
         let response = cx.clone().within(patience).run(&what, self.registry.send(&what, &scopes, make)).await?;
         success(&what, response).await.map(|_| ())
@@ -175,7 +176,7 @@ impl Content for Oci {
         let knows_referrers = response.headers().contains_key("oci-subject");
         let response = success(&what, response).await?;
         if let Some(kept) = digest_of(&response).filter(|kept| kept.algorithm() == manifest.digest.algorithm()) {
-            // A registry that writes a manifest anew keeps another image than the one that was judged.
+            // A registry that rewrites a manifest would keep another image than the one that was judged.
             manifest.digest.matches(&kept, &what)?;
         }
         if let (false, Some(subject)) = (knows_referrers, manifest.said().subject()) {
@@ -186,7 +187,7 @@ impl Content for Oci {
 }
 
 impl Oci {
-    /// The manifest that this registry has under a name.
+    /// The manifest that this registry itself has under a name, without asking mirrors.
     pub(super) async fn manifest_here(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
         let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
         let accept = ALL_TYPES.join(", ");
@@ -209,7 +210,7 @@ impl Oci {
         .await
     }
 
-    /// A blob that this registry has in the repository of a name, from a byte on.
+    /// A blob from this registry itself, beginning at byte `from`, without asking mirrors.
     pub(super) async fn blob_here(
         &self,
         cx: &Context,
@@ -254,7 +255,7 @@ impl Oci {
         cx.run(what, self.registry.send(what, &client::push(&name.repository), make)).await
     }
 
-    /// Streams the rest of a blob into an open upload; gives the address to close it at.
+    /// Sends the rest of a blob into an open upload; returns the address that completes the upload.
     async fn patch(
         &self,
         what: &str,
@@ -268,7 +269,7 @@ impl Oci {
             return Ok(upload.clone());
         }
         self.registry.prepare(what, scopes).await?;
-        // reqwest hides a body's own error: keep it where we can see it.
+        // reqwest hides errors of the body: they are kept here, where they can be read afterwards.
         let slot: Arc<Mutex<Option<Error>>> = Arc::default();
         let stream = {
             let slot = slot.clone();
@@ -303,8 +304,8 @@ impl Oci {
         Ok(self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone()))
     }
 
-    /// Where an answer says that an upload goes on: at this registry, or it is an error. One that knows its own host under
-    /// another scheme or port only (behind a proxy that it was not told of) is asked under ours.
+    /// Where an upload continues, which must be at this registry. A registry behind a proxy may name its own host with
+    /// another scheme or port: then this registry's scheme and port are used.
     fn location(&self, what: &str, response: &Response, current: &Place) -> Result<Option<Place>> {
         let Some(target) = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else {
             return Ok(None);
@@ -320,7 +321,7 @@ impl Oci {
         }
     }
 
-    /// Opens an upload; gives its address.
+    /// Begins an upload and returns its address.
     async fn begin_upload(&self, cx: &Context, what: &str, scopes: &client::Scopes, start: &Place) -> Result<Place> {
         let make = || Ok(self.registry.request(Method::POST, start)?.header("Content-Length", "0"));
         let response = cx.run(what, self.registry.send(what, scopes, make)).await?;
@@ -328,13 +329,13 @@ impl Oci {
         self.location(what, &response, start)?.ok_or_else(|| Error::failed(what, "the registry gave no upload address"))
     }
 
-    /// Gives an upload back that nothing came of. Where this account may not, the registry forgets it by itself some day.
+    /// Cancels an upload. If the account may not, the registry removes it some day.
     async fn give_back(&self, what: &str, repository: &str, upload: &Place) {
         let scopes = client::give_back(repository);
         let _ = self.registry.send(what, &scopes, || self.registry.request(Method::DELETE, upload)).await;
     }
 
-    /// Where an upload stands: its address and the number of bytes the registry has.
+    /// Asks how far an upload is: its address, and the number of bytes that the registry has.
     async fn upload_state(
         &self,
         cx: &Context,
@@ -346,7 +347,7 @@ impl Oci {
             cx.run(what, self.registry.send(what, scopes, || self.registry.request(Method::GET, upload))).await?;
         let response = success(what, response).await?;
         let range = response.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        // "0-1023" means 1024 bytes; an upload without bytes is "0-0" too, so start that one anew.
+        // "0-1023" means 1024 bytes. An upload without bytes also says "0-0", so that one is sent from the start.
         let last: u64 = range.rsplit('-').next().and_then(|last| last.parse().ok()).unwrap_or(0);
         let next = self.location(what, &response, upload)?.unwrap_or_else(|| upload.clone());
         Ok((next, if last == 0 { 0 } else { last + 1 }))
@@ -376,7 +377,7 @@ impl Oci {
         }
     }
 
-    /// Adds a manifest to the fallback index of its subject (distribution specification, "Referrers Tag Schema").
+    /// Adds a manifest to its subject's fallback index (distribution specification, "Referrers Tag Schema").
     async fn add_referrer(
         &self,
         cx: &Context,
@@ -420,12 +421,12 @@ impl Oci {
     }
 }
 
-/// The digest that a registry says its answer has, where it is of a kind that is known.
+/// The digest in the response's header, if it is of a known kind.
 fn digest_of(response: &Response) -> Option<Digest> {
     response.headers().get("docker-content-digest")?.to_str().ok()?.trim().parse().ok()
 }
 
-/// The byte that an answer begins at, of one that was asked for from a byte on (RFC 9110, section 14.4).
+/// The byte at which a response to a range request begins (RFC 9110, section 14.4).
 fn start_of(response: &Response, asked: u64) -> u64 {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return 0;
@@ -435,7 +436,7 @@ fn start_of(response: &Response, asked: u64) -> u64 {
     first.unwrap_or(asked)
 }
 
-/// Drops the first bytes of an answer whose server ignored `Range`.
+/// Drops the first bytes of a response whose server ignored `Range`.
 fn skip(stream: ByteStream, bytes: u64) -> ByteStream {
     let mut left = bytes;
     Box::pin(stream.filter_map(move |chunk| {

@@ -1,7 +1,7 @@
-//! Credentials as Docker and Podman keep them, plus Wharf's own vault.
+//! Credentials as Docker and Podman keep them, and those in Wharf's own vault.
 //!
-//! Order: the vault (`wharf login`), `REGISTRY_AUTH_FILE`, Podman's files, Docker's file with its helpers
-//! (docker-credential-helpers protocol). Read by hand because a helper must have a deadline.
+//! The order: the vault (`wharf login`), `REGISTRY_AUTH_FILE`, Podman's files, Docker's file with its helpers
+//! (docker-credential-helpers protocol). Wharf reads them itself, because helpers need a deadline.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What such a file holds. What is null is absent, and an entry that cannot be read takes none of the others with it.
+/// The content of a credentials file. `null` counts as absent, and an unreadable entry does not affect the others.
 #[derive(Debug, Default)]
 struct AuthFile {
     auths: BTreeMap<String, AuthEntry>,
@@ -75,7 +75,7 @@ impl AuthFile {
     }
 }
 
-/// How long a helper may take.
+/// How long a credential helper may take.
 const HELPER: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -85,13 +85,13 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// Files that may hold credentials, in the order in which they are asked.
+/// The files that may hold credentials, in the order in which they are read.
 pub fn files() -> Vec<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let mut files = Vec::new();
     files.extend(variable("REGISTRY_AUTH_FILE"));
-    // Where nobody has made a folder for the session, as for root, Podman has one of its own (containers-auth.json(5)).
+    // Without a session folder, as for root, Podman uses one of its own (containers-auth.json(5)).
     let user = rustix::process::getuid().as_raw();
     let session = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("containers"));
     files.push(session.unwrap_or_else(|| PathBuf::from(format!("/run/containers/{user}"))).join("auth.json"));
@@ -100,7 +100,7 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Hosts that those files name, for discovery.
+/// The hosts that these files name, for finding registries.
 pub fn known_hosts() -> Vec<(String, PathBuf)> {
     let mut hosts: Vec<(String, PathBuf)> = Vec::new();
     for path in files() {
@@ -119,7 +119,7 @@ fn read(path: &PathBuf) -> Option<AuthFile> {
     AuthFile::read(&std::fs::read(path).ok()?).ok()
 }
 
-/// Files that are there and cannot be read, and why.
+/// The files that exist but cannot be read, with the reasons.
 pub fn broken() -> Vec<(PathBuf, String)> {
     let why = |path: PathBuf| match std::fs::read(&path) {
         Ok(bytes) => AuthFile::read(&bytes).err().map(|why| (path, why)),
@@ -129,7 +129,7 @@ pub fn broken() -> Vec<(PathBuf, String)> {
     files().into_iter().filter_map(why).collect()
 }
 
-/// Why a sign-in may be missing that somebody has made: a file that cannot be read, a helper that gave no answer.
+/// Why credentials may be missing although a person has signed in: an unreadable file, a helper without an answer.
 pub fn why_missing(host: &str) -> Option<String> {
     let files = broken().into_iter().map(|(path, why)| format!("{} cannot be read: {why}", path.display()));
     let helpers =
@@ -138,9 +138,9 @@ pub fn why_missing(host: &str) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// What helpers have said in this run: each is asked once for a registry.
+/// The answers of helpers in this run: each is asked once for each registry.
 static HELPED: Mutex<BTreeMap<(String, String), Helped>> = Mutex::new(BTreeMap::new());
-/// Helpers that ask a person, or a server far away, are not asked side by side.
+/// Helpers may ask the person or a server far away, so only one is asked at a time.
 static ASKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 struct Helped {
@@ -153,16 +153,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The host a key of such a file stands for; Docker writes its own hub as a URL.
+/// The host that a key in such a file means. Docker writes Docker Hub as a URL.
 pub fn host_of(key: &str) -> &str {
     let bare = key.trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or(bare);
     if host == "index.docker.io" || host == "registry-1.docker.io" { DOCKER_HUB } else { host }
 }
 
-/// The credentials for `repository` on `host`, if anybody has some.
+/// The credentials for a repository on a host, if any are found.
 pub async fn find(vault: &Arc<dyn Vault>, host: &str, repository: &str) -> Option<Credentials> {
-    // Secret stores may block on a bus: keep them off the runtime's threads.
+    // Secret stores may block, so they are read outside of the runtime's threads.
     let (store, place) = (vault.clone(), host.to_owned());
     let kept = tokio::task::spawn_blocking(move || store.get(&place).ok().flatten()).await.ok().flatten();
     if let Some((username, secret)) = kept {
@@ -188,7 +188,7 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
             }
         }
     }
-    // Podman narrows keys by path: the longest that fits wins.
+    // Podman's keys may have a path: the longest one that fits is used.
     let whole = format!("{host}/{repository}");
     let fits = |key: &str| {
         let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
@@ -199,7 +199,7 @@ async fn from_file(file: &AuthFile, path: &std::path::Path, host: &str, reposito
                 || whole == bare
                 || whole.starts_with(&format!("{bare}/")))
     };
-    // Whatever scheme a key is written with: by its path alone.
+    // Keys are compared without their scheme, by the length of their path.
     let path = |key: &str| {
         let bare = key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
         let whole_host = bare.ends_with("/v1") || bare.ends_with("/v2") || !bare.contains('/');
@@ -245,9 +245,9 @@ async fn ask_helper_once(helper: &str, key: &str, host: &str) -> Option<Credenti
     found
 }
 
-/// What a helper has for a registry; an error, in words, where it could not be asked or did not answer.
+/// Asks a helper for a registry's credentials; the error says in words why it did not answer.
 async fn ask_helper(helper: &str, key: &str) -> Result<Option<Credentials>, String> {
-    // A helper's name comes from a file: it is a name, not a path.
+    // The helper's name comes from a file: it must be a name, not a path.
     if !helper.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
         return Err("its name is not one of a program".to_owned());
     }
@@ -255,7 +255,7 @@ async fn ask_helper(helper: &str, key: &str) -> Result<Option<Credentials>, Stri
     let asked = exec::run(&[&program, "get"], key.as_bytes(), 64 << 10, HELPER).await;
     let output = asked.map_err(|error| clean::short(&error.why, 200))?;
     if output.code != 0 {
-        // "credentials not found in native keychain" and the like: that there are none is an answer.
+        // "credentials not found in native keychain" and similar mean that there are none, which is an answer.
         let said = String::from_utf8_lossy(&output.stdout);
         let none = said.contains("not found");
         return if none { Ok(None) } else { Err(format!("it failed with {}", output.code)) };
@@ -277,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_path_that_fits_wins() {
-        // "ada:one", "bob:two"
+        // Base64 of "ada:one" and "bob:two".
         let file =
             file(r#"{"auths":{"r.example":{"auth":"YWRhOm9uZQ=="},"r.example/physics":{"auth":"Ym9iOnR3bw=="}}}"#);
         let find = async |repository: &str| {
@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_scheme_or_a_version_in_a_key_makes_it_no_longer() {
-        // "ada:one", "bob:two"
+        // Base64 of "ada:one" and "bob:two".
         let file = file(
             r#"{"auths":{"https://r.example/v1/":{"auth":"YWRhOm9uZQ=="},"r.example/a":{"auth":"Ym9iOnR3bw=="}}}"#,
         );

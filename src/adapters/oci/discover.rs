@@ -1,4 +1,4 @@
-//! Registries that are there without a Wharf configuration: those Docker and Podman know.
+//! Finding registries that Docker and Podman know, without a Wharf configuration.
 
 use super::{
     credentials,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::core::{config::SourceConfig, image::reference::DOCKER_HUB};
 
-/// One source for every registry in Docker's and Podman's own files, but for Docker Hub, which has its own adapter.
+/// A source for each registry in Docker's and Podman's files, except Docker Hub, which has an adapter of its own.
 pub fn discover() -> Vec<SourceConfig> {
     let mut found: Vec<SourceConfig> = Vec::new();
     let entries = registries::entries();

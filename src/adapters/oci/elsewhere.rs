@@ -1,7 +1,7 @@
-//! Reading an image where it is pulled from, which may be at other registries than its name says.
+//! Reading an image from where it is pulled, which may be another registry than its name says.
 //!
-//! A mirror never has the last word: what it has not, what it gives wrongly, and a mirror that does not answer, cost a
-//! short wait, and the next place is asked.
+//! A mirror is never the last place: if it lacks the image, sends wrong bytes or does not answer, the next place is
+//! asked after a short wait.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,20 +30,20 @@ use crate::core::{
     ports::ByteStream,
 };
 
-/// How long a mirror may take for an answer.
+/// How long a mirror may take to answer.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a mirror that failed is not asked again.
 const REST: Duration = Duration::from_secs(120);
-/// Blobs up to this size are read from a mirror as a whole, and checked before anybody has any of them.
+/// Blobs of up to this many bytes are read from a mirror completely and verified before they are used.
 const CHECKED: u64 = 8 << 20;
 
-/// Other registries that images are pulled from.
+/// The other registries that images are pulled from.
 #[derive(Default)]
 pub struct Elsewhere {
     opened: Mutex<HashMap<(String, bool), Arc<Oci>>>,
-    /// Mirrors that failed, until when they are left alone.
+    /// Mirrors that failed, and until when they are not asked.
     resting: Mutex<HashMap<String, Instant>>,
-    /// Repositories, and mirrors that gave what a tag of them means.
+    /// Repositories with the mirrors that have given one of their tags.
     serving: Mutex<HashSet<(String, String)>>,
 }
 
@@ -68,7 +68,7 @@ impl Elsewhere {
     }
 }
 
-/// What mirrors answered that had nothing, for the error of the place itself.
+/// What mirrors without the image have answered, to be added to the error of the last place.
 #[derive(Default)]
 struct Tried(Vec<String>);
 
@@ -87,7 +87,7 @@ impl Tried {
 }
 
 impl Oci {
-    /// The registry that has what is pulled, for reading it there.
+    /// The registry at which something is pulled.
     fn at(&self, what: &str, pull: &Pull) -> Result<Arc<Self>> {
         let key = (pull.name.host.clone(), pull.insecure);
         let mut opened = self.elsewhere.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +109,7 @@ impl Oci {
         Arc::default()
     }
 
-    /// The place that a name is pulled from when no mirror has it.
+    /// The place that a name is pulled from if no mirror has it.
     pub(super) fn place_of(&self, what: &str, name: &Name) -> Result<(Arc<Self>, Name)> {
         let asked = trust::check(&self.registry.entries, &name.bare(), what);
         let pull = pulls::of(&self.registry.entries, name).place.ok_or_else(|| {
@@ -119,11 +119,11 @@ impl Oci {
         Ok((self.at(what, &pull)?, pull.name))
     }
 
-    /// The mirrors of a name that are worth asking.
+    /// The mirrors of a name, without those that failed recently.
     fn mirrors_of(&self, what: &str, name: &Name) -> Vec<(Arc<Self>, Name)> {
         let mut all = pulls::of(&self.registry.entries, name).mirrors;
         if let Some(digest) = &name.digest {
-            // Whoever gave what a tag means also gives what is in it, even if it is not for digests.
+            // A mirror that gave a tag's image also gives its parts, even if it is not set up for digests.
             let tagged = Name { digest: None, ..name.clone() };
             for pull in pulls::of(&self.registry.entries, &tagged).mirrors {
                 let pull = Pull { name: Name { digest: Some(digest.clone()), ..pull.name }, ..pull };
@@ -144,7 +144,7 @@ impl Oci {
             .collect()
     }
 
-    /// Takes down that a mirror had nothing; an error only where the person has cancelled.
+    /// Notes that a mirror does not have something; fails only if the person has cancelled.
     fn passed(&self, mirror: &Name, error: Error, tried: &mut Tried) -> Result<()> {
         if error.kind == Kind::Cancelled {
             return Err(error);
@@ -157,7 +157,7 @@ impl Oci {
         Ok(())
     }
 
-    /// The manifest that a name means, from wherever it is pulled.
+    /// The manifest that a name means, from a mirror or from its own place.
     pub(super) async fn pulled_manifest(&self, cx: &Context, name: &Name, what: &str) -> Result<RawManifest> {
         let mut tried = Tried::default();
         for (mirror, there) in self.mirrors_of(what, name) {
@@ -176,7 +176,7 @@ impl Oci {
         place.manifest_here(cx, &there, what).await.map_err(|error| tried.told(error))
     }
 
-    /// A blob from wherever its image is pulled. Of a large one from a mirror it is found at its end whether it was right.
+    /// A blob from a mirror or from the image's own place. A large blob from a mirror is verified only at its end.
     pub(super) async fn pulled_blob(
         &self,
         cx: &Context,
@@ -185,7 +185,7 @@ impl Oci {
         from: u64,
         what: &str,
     ) -> Result<ByteStream> {
-        // Blobs are named by digests, whatever names the image.
+        // Blobs are named by digest, however the image is named.
         let mut tried = Tried::default();
         for (mirror, there) in self.mirrors_of(what, name) {
             let short = cx.clone().within(cx.deadline.min(PATIENCE));
@@ -203,7 +203,7 @@ impl Oci {
         place.blob_here(cx, &there, blob, from, what).await.map_err(|error| tried.told(error))
     }
 
-    /// A mirror's answer; if it breaks, or is not what was asked for, that mirror is not asked again for a while.
+    /// A mirror's stream; if it breaks or its bytes are wrong, the mirror is not asked for a while.
     fn watched(&self, stream: ByteStream, host: String, blob: &Descriptor, from: u64) -> ByteStream {
         let elsewhere = self.elsewhere.clone();
         let (digest, size) = (blob.digest.clone(), blob.size.saturating_sub(from));
@@ -228,7 +228,7 @@ impl Oci {
         }))
     }
 
-    /// What is attached to a digest: at the place of its name, and where that cannot be looked at, at its mirrors.
+    /// What is attached to a digest: at its own place, and if that cannot be read, at its mirrors.
     pub(super) async fn pulled_attachments(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Attachments> {
         let what = format!("look for what is attached to {}", digest.short());
         let mut found = match self.place_of(&what, name) {
@@ -236,7 +236,7 @@ impl Oci {
             Err(error) => Attachments { unseen: vec![error], ..Attachments::default() },
         };
         let named = Name { tag: None, digest: Some(digest.clone()), ..name.clone() };
-        // That nothing is there is not believed of a mirror: it may be behind.
+        // A mirror may be behind, so it is not believed that nothing is attached.
         if found.found.is_empty() && !found.unseen.is_empty() {
             for (mirror, there) in self.mirrors_of(&what, &named) {
                 let short = cx.clone().within(cx.deadline.min(PATIENCE));
@@ -244,7 +244,7 @@ impl Oci {
                 found.extend(Attachments { unseen: Vec::new(), ..others });
             }
         }
-        // Whatever place they were found at, they belong to the name.
+        // Wherever attachments were found, they belong to the image's own name.
         for one in &mut found.found {
             if let ImageRef::Oci(at) = &mut one.at {
                 (at.host, at.repository) = (name.host.clone(), name.repository.clone());
@@ -254,7 +254,7 @@ impl Oci {
     }
 }
 
-/// A small blob as a whole, its size and digest checked.
+/// Reads a small blob completely and verifies its size and digest.
 async fn whole(cx: &Context, mut stream: ByteStream, blob: &Descriptor, what: &str) -> Result<ByteStream> {
     let bytes = cx
         .run(what, async {

@@ -1,7 +1,7 @@
-//! Any registry that speaks the OCI Distribution Specification.
+//! Registries that follow the OCI Distribution Specification.
 //!
-//! Our own client on `reqwest` and `oci-spec`: `oci-client` 0.18 cannot list or mount on registries
-//! with a token server, because it caches one scope where those calls need a set of them.
+//! Wharf's own client on `reqwest` and `oci-spec`: `oci-client` 0.18 cannot list or mount on registries with a token
+//! server, because it caches one scope where these requests need several.
 
 mod catalog;
 pub mod challenge;
@@ -36,7 +36,7 @@ use crate::core::{
 pub use self::registries::short_names;
 use self::{discover::discover, elsewhere::Elsewhere};
 
-/// A registry as source: catalog and content over one connection.
+/// A registry as source: its catalog and its content, over one connection.
 pub struct Oci {
     registry: Arc<Registry>,
     name: String,
@@ -48,7 +48,7 @@ pub struct Oci {
 pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
     let what = format!("source '{}'", config.name);
     let hint = "write https://host[:port] (or http:// for a test registry)";
-    // What is written may hold a password, which must not be seen: it is not repeated.
+    // The address may contain a password, so it is not repeated in messages.
     let address = |text: &str| {
         let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         Url::parse(&text).map_err(|error| Error::usage(&what, format!("its url: {error}")).hint(hint))
@@ -63,14 +63,15 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
     Ok(finished(&config.name, &config.origin, Arc::new(registry), config.repositories.clone()))
 }
 
-/// A source for a reference to a registry that nobody configured: always https, unless Docker's or Podman's own files say otherwise.
+/// A source for a reference to a registry that is not configured: https, unless Docker's or Podman's files say
+/// otherwise.
 pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
     let ImageRef::Oci(name) = reference else {
         return Err(unopened(reference));
     };
     let what = format!("open {reference}");
     let host = name.host.as_str();
-    // An entry may be for this repository alone.
+    // An entry may apply to this repository only.
     let place = pulls::of(&registries::entries(), name).place;
     let insecure = place.is_some_and(|place| place.insecure && place.name.host == host);
     let manner = trust::manner(host, insecure, around.reach.is_anywhere());
@@ -94,16 +95,16 @@ fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec
     }
 }
 
-/// `host[:port]` of an address, as references name it.
+/// Host and port of an address, as references name them: `host[:port]`.
 fn host_and_port(url: &Url) -> Option<String> {
     let host = url.host_str().filter(|host| !host.is_empty())?;
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// Registries from the configuration and from Docker's and Podman's own files.
+/// Registers the registries of the configuration and of Docker's and Podman's files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     parts.opens("oci", open);
     for (file, why) in credentials::broken().into_iter().chain(registries::broken()) {
@@ -111,7 +112,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         parts.note("registry settings", State::Bad, found, "mend that file: what it says is not in force here");
     }
     let wanted = parts.wanted(config, "oci", discover);
-    // Each that is there says by itself how it is.
+    // Each registry reports its own health.
     if wanted.is_empty() {
         parts.note(
             "registries",

@@ -1,5 +1,5 @@
-//! Where a name is pulled from (containers-registries.conf(5), "Remapping and mirroring registries"). What an image is
-//! called, and where it is pushed to, does not change by it.
+//! Where a name is pulled from (containers-registries.conf(5), "Remapping and mirroring registries"). This changes
+//! neither the image's name nor where it is pushed to.
 
 use super::registries::Entry;
 use crate::core::image::reference::{ImageRef, Name};
@@ -7,22 +7,22 @@ use crate::core::image::reference::{ImageRef, Name};
 /// A place that a name is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
-    /// What it is called there.
+    /// The image's name at this place.
     pub name: Name,
-    /// Whether it is on plain http, or shows a certificate that nobody knows.
+    /// Whether the place uses plain http or a certificate that cannot be verified.
     pub insecure: bool,
 }
 
-/// Where a name is pulled from: mirrors in their order, then the place itself.
+/// The places that a name is pulled from: the mirrors in their order, then its own place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulls {
-    /// They may have it.
+    /// The mirrors, which may have the image.
     pub mirrors: Vec<Pull>,
-    /// It is the last that is asked; `None` where the name cannot be written so there.
+    /// The last place to ask; `None` if the configuration leads to an invalid name.
     pub place: Option<Pull>,
 }
 
-/// The places for a name.
+/// The places for a name, by the entries of Podman's configuration.
 pub fn of(entries: &[Entry], name: &Name) -> Pulls {
     let whole = name.to_string();
     let Some((entry, fit)) = Entry::of(entries, &whole).and_then(|entry| Some((entry, entry.fit(&whole)?))) else {

@@ -1,9 +1,9 @@
-//! What is attached to a digest in a registry: the tags that cosign uses, the referrers interface page by page, and its
-//! fallback tag (OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema").
+//! What is attached to a digest in a registry: cosign's tags, the pages of the referrers API, and its fallback tag
+//! (OCI distribution specification 1.1, "Listing Referrers" and "Referrers Tag Schema").
 //!
-//! Each place either was looked at, or is told as one that was not. Registries are asked as the specification says, and
-//! some of their answers are not in it: `null` for an empty list, web pages of proxies, 400 for an interface that is not
-//! there.
+//! Each of these places was either read, or is reported as not read. Some registries' answers are not in the
+//! specification:
+//! `null` for an empty list, web pages of proxies, and 400 where there is no referrers API.
 
 use futures_util::future::{join, join_all};
 use reqwest::{Method, Response, StatusCode, header};
@@ -31,23 +31,23 @@ use crate::{
     },
 };
 
-/// How the tags end that cosign keeps with an image: signatures, attestations, lists of software.
+/// The endings of cosign's tags: signatures, attestations, bills of materials.
 const TAGS: [&str; 3] = [".sig", ".att", ".sbom"];
-/// The kinds of signatures: of a list that is too long, these are asked for apart.
+/// The types of signatures: if a list is too long, these are asked for separately.
 const SIGNATURES: [&str; 2] =
     ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/vnd.dev.cosign.artifact.sig.v1+json"];
-/// Pages and entries of a list that does not end.
+/// At most this many pages and entries of a list are read.
 const MOST_PAGES: usize = 64;
 const MOST_LISTED: usize = 5_000;
 
-/// What an answer says that should be a list of attachments.
+/// What an answer is that should be a list of attachments.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// A list: what can be read of it, as digest and kind, and how many entries cannot.
+    /// A list: the digest and type of each readable entry, and the number of unreadable ones.
     List { listed: Vec<(Digest, String)>, unread: usize },
-    /// It is something else than an index: nobody keeps such a list there.
+    /// Something else than an index: there is no such list.
     None,
-    /// It should be an index and cannot be read.
+    /// It says that it is an index, but cannot be read; with the reason.
     Broken(String),
 }
 
@@ -62,7 +62,7 @@ fn is_web_page(kind: &str) -> bool {
     kind.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
-/// Reads an answer of this content type.
+/// Reads an answer with this content type.
 fn read(kind: &str, bytes: &[u8]) -> Answer {
     let says_index = kind.to_ascii_lowercase().starts_with(OCI_INDEX);
     let other = |why: String| if says_index { Answer::Broken(why) } else { Answer::None };
@@ -75,7 +75,7 @@ fn read(kind: &str, bytes: &[u8]) -> Answer {
     match own.as_deref() {
         Some(OCI_INDEX) => {}
         Some(own) => return other(format!("it is a '{}'", crate::core::base::clean::short(own, 80))),
-        // Without a list, only its type tells an empty index from any other JSON.
+        // Without `manifests`, only the type distinguishes an empty index from other JSON.
         None if index.manifests.is_none() && !says_index => return Answer::None,
         None => {}
     }
@@ -85,7 +85,7 @@ fn read(kind: &str, bytes: &[u8]) -> Answer {
     Answer::List { unread: count - listed.len(), listed }
 }
 
-/// Digest and kind of an entry; type and size are not needed to fetch what it names.
+/// The digest and type of an entry; its media type and size are not needed to fetch it.
 fn entry(value: &Value) -> Option<(Digest, String)> {
     #[derive(Deserialize)]
     struct Bare {
@@ -102,12 +102,12 @@ fn content_type(response: &Response) -> String {
 }
 
 impl Oci {
-    /// Everything that is attached to a digest of a repository.
+    /// Everything that is attached to a digest of a repository. Fails only if the person has cancelled.
     pub(super) async fn attachments(&self, cx: &Context, name: &Name, digest: &Digest) -> Result<Attachments> {
         let tags = TAGS.iter().filter_map(|ending| digest.attached_tag(ending));
         let tags = join_all(tags.map(|tag| self.by_tag(cx, name, tag)));
         let lists = join(Box::pin(self.by_interface(cx, name, digest)), Box::pin(self.by_fallback(cx, name, digest)));
-        // Signatures by tag come first: of these there is one for each digest, whatever else is attached.
+        // Signatures by tag come first: there is only one for each digest, however much else is attached.
         let (tags, (listed, fallback)) = join(tags, lists).await;
         let mut all = Attachments::default();
         tags.into_iter().chain([listed, fallback]).for_each(|one| all.extend(one));
@@ -134,7 +134,7 @@ impl Oci {
         all
     }
 
-    /// Whether a tag is there. That it is not is believed of the registry, not of a proxy's page.
+    /// Whether a tag exists. That it does not is believed only of the registry, not of a proxy's web page.
     async fn tag_is_there(&self, cx: &Context, name: &Name, tag: &str) -> Result<bool> {
         let what = self.place(name, &format!("the tag {tag}"));
         let url = self.registry.place(&format!("v2/{}/manifests/{tag}", name.repository))?;
@@ -165,17 +165,17 @@ impl Oci {
         .await
     }
 
-    /// What the referrers interface lists; nothing where a registry has none.
+    /// The list of the referrers API; empty if the registry has none.
     async fn by_interface(&self, cx: &Context, name: &Name, digest: &Digest) -> Attachments {
         let what = self.place(name, "the referrers interface");
         let mut all = Attachments::default();
-        // What the pages before a broken one list counts.
+        // Pages that were read before a broken one count.
         let pages = Box::pin(self.pages(&what, name, digest, None, &mut all));
         if let Err(error) = cx.run(&what, pages).await {
             all.unseen.push(error);
         }
-        // Of a list that nobody reads to its end, signatures must not stand behind it. A registry that does not filter
-        // (no `OCI-Filters-Applied`) gives the same list once more: only what is of that kind is taken from it.
+        // Signatures must not be missed at the end of a list that is too long. A registry that does not filter (no
+        // `OCI-Filters-Applied`) sends the same list again, of which only entries of that type are taken.
         if all.unseen.iter().any(|error| matches!(error.kind, Kind::Failed | Kind::Integrity)) {
             for kind in SIGNATURES {
                 let mut some = Attachments::default();
@@ -190,7 +190,7 @@ impl Oci {
         all
     }
 
-    /// Reads a list page by page; of one `kind`, where it is asked for and the registry can tell it.
+    /// Reads a list page by page; only one `kind` of entries, if that is asked for.
     async fn pages(
         &self,
         what: &str,
@@ -236,8 +236,8 @@ impl Oci {
         Err(too_many(what, all.found.len()))
     }
 
-    /// What the index under the fallback tag lists. It is read also where there is an interface: some registries were
-    /// given theirs later, and some proxies answer an empty list for everything.
+    /// The index under the fallback tag. It is read even if there is a referrers API: some registries got theirs later,
+    /// and some proxies answer every request with an empty list.
     async fn by_fallback(&self, cx: &Context, name: &Name, digest: &Digest) -> Attachments {
         let mut all = Attachments::default();
         if let Err(error) = self.fallback(cx, name, digest, &mut all).await {
@@ -284,7 +284,7 @@ fn too_many(what: &str, count: usize) -> Error {
         .hint("tell whoever runs the repository")
 }
 
-/// Takes in what a list names, as many as anybody reads.
+/// Adds the entries of a list, up to the limit.
 fn take(all: &mut Attachments, name: &Name, listed: Vec<(Digest, String)>, unread: usize, what: &str) {
     let count = listed.len();
     let room = MOST_LISTED.saturating_sub(all.found.len());
@@ -303,7 +303,7 @@ fn take(all: &mut Attachments, name: &Name, listed: Vec<(Digest, String)>, unrea
     }
 }
 
-/// For fuzzing: any answer is read as a list, or as none.
+/// For fuzzing: reads any answer and returns the number of its entries.
 pub fn foreign(kind: &str, bytes: &[u8]) -> usize {
     match read(kind, bytes) {
         Answer::List { listed, .. } => listed.len(),
@@ -330,7 +330,7 @@ mod tests {
             (OCI_INDEX, format!(r#"{{{own},"manifests":null}}"#)),
             (OCI_INDEX, format!("{{{own}}}")),
             (OCI_INDEX, "{}".to_owned()),
-            // The content type must be the index's; some do not say it.
+            // The content type must be that of an index, but some registries do not send it.
             ("application/json", format!(r#"{{{own},"manifests":null}}"#)),
             ("", format!("{{{own}}}")),
             ("text/plain", r#"{"manifests":[]}"#.to_owned()),
@@ -354,7 +354,7 @@ mod tests {
         for text in ["", "<html>", r#"{"manifests":["#, r#"{"manifests":"x"}"#, "[]", r#"{"mediaType":"x"}"#] {
             assert!(matches!(read(OCI_INDEX, text.as_bytes()), Answer::Broken(_)), "{text}");
         }
-        // Two lists in one answer.
+        // The key `manifests` twice in one answer.
         let twice = r#"{"manifests":[],"manifests":[]}"#;
         assert!(matches!(read("application/json", twice.as_bytes()), Answer::Broken(_)));
     }

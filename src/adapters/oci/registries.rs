@@ -1,4 +1,4 @@
-//! Podman's settings of registries, as containers-registries.conf(5) has them: which files count, and what they say.
+//! Podman's settings of registries (containers-registries.conf(5)): which files are read, and what they say.
 
 use std::{
     collections::BTreeMap,
@@ -37,41 +37,41 @@ struct WrittenMirror {
     pull_from_mirror: String,
 }
 
-/// One entry, and where it stands.
+/// A `[[registry]]` entry, and the file that it is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What references begin with that it is for: `host[:port][/path]`, or `*.domain`.
+    /// The beginning of the names that it is for: `host[:port][/path]`, or `*.domain`.
     pub prefix: String,
-    /// What stands there instead; empty where a reference is taken as it is.
+    /// What replaces the prefix for pulling; empty if nothing does.
     pub location: String,
-    /// Whether it is on plain http, or shows a certificate that nobody knows.
+    /// Whether the registry uses plain http or a certificate that cannot be verified.
     pub insecure: bool,
-    /// Whether it must not be used.
+    /// Whether pulling from it is forbidden.
     pub blocked: bool,
-    /// Where it is looked for before, in their order.
+    /// The mirrors that are asked before it, in their order.
     pub mirrors: Vec<Mirror>,
-    /// The file.
+    /// The file that holds the entry.
     pub file: PathBuf,
 }
 
-/// A place that may have the same images.
+/// A mirror of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mirror {
-    /// What stands there instead of the entry's prefix.
+    /// What replaces the entry's prefix.
     pub location: String,
-    /// Whether it is on plain http, or shows a certificate that nobody knows.
+    /// Whether the mirror uses plain http or a certificate that cannot be verified.
     pub insecure: bool,
-    /// Whether it is asked for images that are named by a tag.
+    /// Whether it is asked for images that are named by tag.
     pub tags: bool,
-    /// Whether it is asked for images that are named by a digest.
+    /// Whether it is asked for images that are named by digest.
     pub digests: bool,
 }
 
 impl Entry {
-    /// How many bytes of `host/repository[:tag][@digest]` it is for; `None` if that is of another.
+    /// How many bytes of `host/repository[:tag][@digest]` the prefix covers; `None` if it does not fit.
     pub fn fit(&self, name: &str) -> Option<usize> {
         let end = match self.prefix.strip_prefix('*') {
-            // `*.example.com` is every host below, and what is in it.
+            // `*.example.com` fits every host below that domain, with all its repositories.
             Some(domain) => {
                 let host = name.split('/').next().unwrap_or_default();
                 let host = host.split([':', '@']).next().unwrap_or_default();
@@ -84,7 +84,7 @@ impl Entry {
         (rest.is_empty() || rest.starts_with(['/', ':', '@'])).then_some(end)
     }
 
-    /// The entry for a name: the one with the longest prefix.
+    /// The entry with the longest prefix that fits the name.
     pub fn of<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
         all.iter().filter(|entry| entry.fit(name).is_some()).max_by_key(|entry| entry.prefix.len())
     }
@@ -98,7 +98,7 @@ fn below(named: &str, home: &str) -> PathBuf {
     variable(named).unwrap_or_else(|| variable("HOME").unwrap_or_default().join(home)).join("containers")
 }
 
-/// The drop-ins of these folders in the order of their names; of one name, that of the first folder.
+/// The `.conf` files of these folders, sorted by name; of equal names that in the first folder.
 fn drop_ins(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = BTreeMap::new();
     for folder in folders {
@@ -110,7 +110,7 @@ fn drop_ins(folders: &[PathBuf]) -> Vec<PathBuf> {
     found.into_values().collect()
 }
 
-/// The files that count, each later one before those that come first.
+/// The files in order; later ones override earlier ones.
 fn files() -> Vec<PathBuf> {
     let own = below("XDG_CONFIG_HOME", ".config");
     let (etc, vendor) = (PathBuf::from("/etc/containers"), PathBuf::from("/usr/share/containers"));
@@ -137,7 +137,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Where Podman writes down which registry a person chose for a short name.
+/// The file in which Podman notes which registry a person chose for a short name.
 fn chosen_file() -> PathBuf {
     if rustix::process::getuid().is_root() {
         "/var/cache/containers/short-name-aliases.conf".into()
@@ -175,7 +175,7 @@ fn entry(written: &Registry, file: &Path) -> Option<Entry> {
     (!prefix.is_empty()).then_some(Entry { prefix, location, insecure, blocked, mirrors, file })
 }
 
-/// All entries: of one prefix that of the file that counts most.
+/// All entries; if files have the same prefix, that of the last file is used.
 pub fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();
     for file in files() {
@@ -187,7 +187,7 @@ pub fn entries() -> Vec<Entry> {
     all
 }
 
-/// What short names mean here.
+/// What short names mean on this machine.
 pub fn short_names() -> ShortNames {
     let mut names = ShortNames::default();
     for file in files() {
@@ -201,12 +201,12 @@ pub fn short_names() -> ShortNames {
         names.aliases.extend(written.aliases);
     }
     names.aliases.extend(read(&chosen_file()).unwrap_or_default().aliases);
-    // An empty one takes back what another file says.
+    // An empty alias removes that of another file.
     names.aliases.retain(|_, name| !name.is_empty());
     names
 }
 
-/// Files that are there and cannot be read, and why.
+/// The files that exist but cannot be read, with the reasons.
 pub fn broken() -> Vec<(PathBuf, String)> {
     files().into_iter().filter_map(|file| read(&file).err().map(|why| (file, why))).collect()
 }

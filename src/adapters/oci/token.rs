@@ -1,7 +1,7 @@
-//! Tokens of a registry's token server (distribution specification, "Token Authentication" and "Oauth2 Token
+//! Tokens from a registry's token server (distribution specification, "Token Authentication" and "Oauth2 Token
 //! Authentication"; RFC 6749 and RFC 6750).
 //!
-//! What a token server answers is a secret as a whole: no message repeats any of it.
+//! Everything that a token server answers is treated as secret: no message repeats any of it.
 
 use std::time::Duration;
 
@@ -19,34 +19,34 @@ use crate::{
     },
 };
 
-/// The longest answer of a token server.
+/// Longest answer of a token server that is read, in bytes.
 const ANSWER: usize = 1 << 20;
-/// What a token lasts at least, and where its server does not say.
+/// Shortest lifetime of a token, in seconds, also used if the server names none.
 const LEAST: u64 = 60;
-/// What it is kept at most.
+/// Longest lifetime of a token, in seconds.
 const MOST: u64 = 86_400;
-/// How we call ourselves (RFC 6749, appendix A.1).
+/// Wharf's client id (RFC 6749, appendix A.1).
 const CLIENT: &str = "wharf";
 
-/// Where a registry's tokens come from.
+/// The token server that a registry names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Realm {
     url: Url,
-    /// Scheme, host and port.
+    /// Scheme, host and port of the token server.
     pub origin: Origin,
     service: Option<String>,
     scopes: Vec<String>,
 }
 
 impl Realm {
-    /// What a challenge names; `None` where it is none of tokens, or names no server that could be asked.
+    /// The token server in a challenge; `None` if the challenge is not for tokens or has no usable address.
     pub fn of(challenge: &Challenge) -> Option<Self> {
         if challenge.scheme != "bearer" {
             return None;
         }
         let mut url = Url::parse(challenge.get("realm")).ok()?;
         let origin = Origin::of(&url)?;
-        // An account inside an address is none of ours.
+        // An account inside the address is not used.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
@@ -55,7 +55,7 @@ impl Realm {
         Some(Self { url, origin, service, scopes })
     }
 
-    /// Whether it may be asked at all by a client of `registry`: never in the clear where the registry is encrypted.
+    /// Fails if a client of `registry` must not ask this server: unencrypted, although the registry is encrypted.
     pub fn check(&self, registry: &Origin, what: &str) -> Result<()> {
         if registry.is_secure() && !self.origin.is_secure() {
             return Err(Error::new(
@@ -68,8 +68,8 @@ impl Realm {
         Ok(())
     }
 
-    /// Whether an account for `registry` may be sent there without anybody being asked: to its own host and to names
-    /// that the same people registered; encrypted, unless the registry itself is not and it is the same host.
+    /// Whether an account for `registry` may be sent there without asking the person: the server is on the same host or
+    /// domain, and encrypted unless the registry itself is unencrypted on the same host.
     pub fn is_known_to(&self, registry: &Origin) -> bool {
         let same_host = self.origin.host() == registry.host();
         if !self.origin.is_secure() {
@@ -78,13 +78,14 @@ impl Realm {
         same_host || self.origin.is_family_of(registry)
     }
 
-    /// The same where the person was shown `agreed`, or wrote it down.
+    /// Like `is_known_to`, but also true for an encrypted server that the person has agreed to or configured
+    /// (`agreed`).
     pub fn may_know(&self, registry: &Origin, agreed: Option<&Origin>) -> bool {
         self.is_known_to(registry) || (self.origin.is_secure() && agreed == Some(&self.origin))
     }
 
-    /// What is asked for: ours, and what the registry says that this request needs, as far as it means what ours do.
-    /// A registry behind another name, or one with tenants, grants only what it named.
+    /// The scopes to ask for: ours, and those that the registry names for this request if they ask for nothing more.
+    /// Registries with tenants or behind another name grant only what they named.
     fn scopes(&self, ours: &[String]) -> Vec<String> {
         let mut wanted: Vec<String> = ours.to_vec();
         let actions: Vec<&str> = ours.iter().flat_map(|scope| actions_of(scope)).collect();
@@ -99,11 +100,11 @@ impl Realm {
         wanted
     }
 
-    /// Asks for a token that is good for `scopes`, as `account` or as nobody.
+    /// Asks for a token for the scopes `ours`, with an account or anonymously.
     pub async fn token(&self, asking: &Asking<'_>, account: Option<&Credentials>, ours: &[String]) -> Result<Fresh> {
         let what = format!("{}: token server {}", asking.what, self.origin);
         let tls = Tls {
-            // A client certificate is for the registry that it was given for.
+            // A client certificate is sent only to the registry that it was configured for.
             identity: asking.tls.identity.clone().filter(|_| self.origin == *asking.registry),
             ..asking.tls.clone()
         };
@@ -136,7 +137,7 @@ impl Realm {
         };
         let response = request.send(&what).await?;
         let status = response.status();
-        // Whatever it says is read and thrown away: it may repeat what was sent.
+        // The answer is read but not repeated in messages, because it may contain what was sent.
         let bytes = http::body(response, ANSWER, &what).await?;
         if !status.is_success() {
             return Err(refused(&what, status, &bytes, account));
@@ -144,41 +145,41 @@ impl Realm {
         Answer::read(&bytes, &what)?.fresh(&what, text::now())
     }
 
-    /// The path of the realm with what its own query says.
+    /// Adds the query of the realm's own address.
     fn queried(&self, place: http::Place) -> http::Place {
         self.url.query_pairs().fold(place, |place, (key, value)| place.with(&key, &value))
     }
 }
 
-/// The actions of one scope; the name before them may hold a colon.
+/// The actions of a scope; the name before them may contain a colon.
 fn actions_of(scope: &str) -> impl Iterator<Item = &str> {
     scope.rsplit_once(':').map_or("", |(_, actions)| actions).split(',').filter(|action| !action.is_empty())
 }
 
-/// For whom a token is asked.
+/// What a token is asked for.
 pub struct Asking<'a> {
-    /// What is being done.
+    /// What is being done, for error messages.
     pub what: &'a str,
-    /// The registry.
+    /// The registry's scheme, host and port.
     pub registry: &'a Origin,
-    /// Its trust.
+    /// The TLS settings of the registry.
     pub tls: &'a Tls,
-    /// Where we may be sent.
+    /// The addresses that may be contacted.
     pub reach: &'a Reach,
 }
 
-/// A token, and how long it is used.
+/// A token that was just issued.
 #[derive(Debug)]
 pub struct Fresh {
-    /// The token.
+    /// The token to send with requests.
     pub token: Secret,
-    /// How long it is used: a little less than it lasts.
+    /// How long the token is used: nine tenths of its lifetime.
     pub lasts: Duration,
-    /// The refresh token that takes the place of the one that was sent (RFC 6749, section 6).
+    /// The refresh token that replaces the one that was sent (RFC 6749, section 6).
     pub refresh: Option<Secret>,
 }
 
-/// An answer; what is null is absent, and what is not understood is left out.
+/// A token server's answer; `null` counts as absent, and fields that cannot be read are left out.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answer {
@@ -214,7 +215,7 @@ impl Answer {
             _ => None,
         };
         let lasts = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0).map_or(LEAST, |s| s as u64);
-        // Counted from when it was issued; a clock that differs from ours must not make every token an old one.
+        // The lifetime counts from when the token was issued; clocks that differ must not make every token expired.
         let issued = self.issued_at.as_str().and_then(text::parse_timestamp).unwrap_or(now);
         let age = u64::try_from(now.saturating_sub(issued)).unwrap_or(0);
         let left = lasts.saturating_sub(age).clamp(LEAST, MOST);
@@ -222,7 +223,7 @@ impl Answer {
     }
 }
 
-/// The error for a refusal. Of the answer only a code that the specifications know is named.
+/// The error for a refusal. Only error codes of the specifications are repeated from the answer.
 fn refused(what: &str, status: StatusCode, bytes: &[u8], account: Option<&Credentials>) -> Error {
     const CODES: &[&str] = &[
         // RFC 6749, section 5.2.
@@ -288,7 +289,7 @@ mod tests {
         assert!(!elsewhere.may_know(&https, None));
         assert!(elsewhere.may_know(&https, Some(&origin("https://auth.other.net"))));
         assert!(!elsewhere.may_know(&https, Some(&origin("https://auth.other.net:8443"))));
-        // In the clear only where all of it is, on one host.
+        // Unencrypted only if everything is on one host.
         let plain = origin("http://10.0.0.1:5000");
         assert!(realm("http://10.0.0.1:5001/t", "").is_known_to(&plain));
         let other = realm("http://10.0.0.2:5001/t", "");
@@ -318,7 +319,7 @@ mod tests {
         assert_eq!(asked(""), ours);
         assert_eq!(asked("repository:a/b:pull"), ours);
         assert_eq!(asked("repository:tenant/a/b:pull"), ["repository:a/b:pull", "repository:tenant/a/b:pull"]);
-        // A name may hold a port; several scopes stand in one challenge.
+        // A repository name may contain a port, and a challenge several scopes.
         assert_eq!(
             asked("repository:host:5000/a/b:pull,push,delete registry:catalog:*"),
             ["repository:a/b:pull", "repository:host:5000/a/b:pull"]

@@ -1,4 +1,4 @@
-//! How registries are spoken to: which are on plain http, and which a site has blocked (containers-registries.conf(5);
+//! How registries are contacted: which use plain http, and which are blocked (containers-registries.conf(5);
 //! `daemon.json`).
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::registries::{Entry, entries};
 use crate::core::base::error::{Error, Kind, Result};
 
-/// An error where what is named `host/repository` (or `host`) is blocked by one of these entries.
+/// Fails if one of these entries blocks `host/repository` (or `host`).
 pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
     match blocked(all, name) {
         None => Ok(()),
@@ -17,24 +17,24 @@ pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
     }
 }
 
-/// The file that blocks what is named `host/repository` (or `host`), if one of these entries does.
+/// The file of the entry that blocks `host/repository` (or `host`), if one does.
 pub fn blocked<'a>(all: &'a [Entry], name: &str) -> Option<&'a Path> {
     Entry::of(all, name).filter(|entry| entry.blocked).map(|entry| entry.file.as_path())
 }
 
-/// How a registry is spoken to.
+/// How a registry is contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// With TLS.
+    /// With TLS and a verified certificate.
     Tls,
-    /// With TLS, whatever certificate it shows: somebody wrote that down.
+    /// With TLS, without verifying the certificate, because a configuration says so.
     Unchecked,
-    /// In plain http.
+    /// With plain http, without encryption.
     Plain,
 }
 
-/// How to speak to a registry: with TLS, but where Docker's or Podman's files say otherwise, or an entry does that is
-/// `insecure`. `here` is whether this machine's own addresses may be tried out.
+/// How to contact a registry: with TLS, unless Docker's or Podman's files or an `insecure` entry say otherwise. `here`:
+/// whether this machine's own addresses may be tried.
 pub fn manner(host: &str, insecure: bool, here: bool) -> Manner {
     if insecure || is_plain(host) {
         // "Unencrypted HTTP as well as TLS connections with untrusted certificates are allowed."
@@ -43,7 +43,7 @@ pub fn manner(host: &str, insecure: bool, here: bool) -> Manner {
     if here && is_plain_here(host) { Manner::Plain } else { Manner::Tls }
 }
 
-/// Whether a person wrote down, for Docker or Podman, that this registry is on plain http.
+/// Whether Docker's or Podman's configuration says that this registry uses plain http.
 pub fn is_plain(host: &str) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "kebab-case")]
@@ -64,13 +64,13 @@ pub fn is_plain(host: &str) -> bool {
     }
 }
 
-/// The same, or it is at this machine's own address and speaks nothing else, as engines take it without a word. That is
-/// tried out: a person's program may, a steward's goes nowhere that a request names.
+/// Like [`is_plain`], and true for a registry on this machine's own address that speaks only plain http, which engines
+/// use without asking. That is tried out only by a person's program, never by a steward.
 fn is_plain_here(host: &str) -> bool {
     is_plain(host) || (Entry::of(&entries(), host).is_none() && tried::is_plain(host))
 }
 
-/// What is tried out: whether a registry speaks TLS or plain http.
+/// Trying out whether a registry speaks TLS or plain http.
 mod tried {
     use std::{
         collections::BTreeMap,
@@ -80,7 +80,7 @@ mod tried {
         time::Duration,
     };
 
-    /// Nothing on the way takes time.
+    /// Short, because the registry is on this machine or nearby.
     const PATIENCE: Duration = Duration::from_millis(700);
 
     fn address(host: &str) -> Option<SocketAddr> {
@@ -95,23 +95,24 @@ mod tried {
         ip.is_loopback().then(|| SocketAddr::new(ip, port))
     }
 
-    /// What was found in this run.
+    /// The results of this run, by host.
     static PLAIN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
     static TLS: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
 
-    /// Whether it is there and answers in plain http. It is tried once.
+    /// Whether the registry is there and answers plain http; tried once for each host.
     pub(super) fn is_plain(host: &str) -> bool {
         let Some(address) = address(host) else { return false };
         let mut tried = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
         *tried.entry(host.to_owned()).or_insert_with(|| {
             let request = format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            // A server that wants TLS says so in plain http, too.
+            // A server that requires TLS also answers plain http, with an error.
             let head = ask(address, request.as_bytes());
             head.is_ok_and(|head| head.starts_with(b"HTTP/1.") && !head[8..].starts_with(b" 400"))
         })
     }
 
-    /// Whether it answers in TLS. It is tried once: a server complains of this greeting with an alert (RFC 8446, section 6).
+    /// Whether the registry answers TLS; tried once for each host. A server answers this greeting with an alert (RFC
+    /// 8446, section 6).
     pub(super) fn speaks_tls(host: &str) -> bool {
         let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
             host.to_owned()
@@ -121,13 +122,13 @@ mod tried {
         let mut tried = TLS.lock().unwrap_or_else(PoisonError::into_inner);
         *tried.entry(host.to_owned()).or_insert_with(|| {
             let address = with_port.to_socket_addrs().ok().and_then(|mut all| all.next());
-            // The empty lines are for a server of plain http, which then answers at once.
+            // The empty lines make a server of plain http answer at once.
             let head = address.map(|address| ask(address, b"\x16\x03\x01\x00\x04\x00\x00\x00\x00\r\n\r\n"));
             head.is_some_and(|head| head.is_ok_and(|head| matches!(head.first(), Some(0x15 | 0x16))))
         })
     }
 
-    /// The beginning of what is answered to these bytes.
+    /// The first bytes of the answer to these bytes.
     fn ask(address: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;

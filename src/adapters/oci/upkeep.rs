@@ -1,7 +1,7 @@
-//! More tags, and removal (OCI distribution specification 1.1, "Content Management": deleting tags and manifests).
+//! Tagging and removal (OCI distribution specification 1.1, "Content Management": deleting tags and manifests).
 //!
-//! A tag alone is removed as the specification says. Registries that delete by digest only (docker-registry before 3.0)
-//! would take its other tags along: there, the tag is first moved to a placeholder, and that is deleted.
+//! A single tag is deleted as the specification says. Registries that delete by digest only (docker-registry before
+//! 3.0) would delete the image's other tags too: there, the tag is first moved to a placeholder, which is then deleted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -38,22 +38,22 @@ use crate::{
     },
 };
 
-/// Tags that are looked at at a time.
+/// How many tags are looked at at the same time.
 const AT_ONCE: usize = 16;
-/// Tags of a repository that are looked at, and what all indexes among them may list.
+/// Most tags of a repository that are looked at, and most manifests that its indexes may list in all.
 const MOST_TAGS: usize = 20_000;
 const MOST_LISTED: usize = 500_000;
-/// What the placeholder of a tag calls itself, and the type of what it holds (image specification, "empty descriptor").
+/// The artifact type of the placeholder, and the media type of its content (image specification, "empty descriptor").
 const PLACEHOLDER: &str = "application/vnd.wharf.removed.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// What the tags of a repository mean.
 struct Look {
-    /// Tags in the repository's order.
+    /// The tags with their digests, in the repository's order.
     tags: Vec<(String, Digest)>,
-    /// Tags of indexes, by the digests that these list.
+    /// The tags of the indexes that list a digest, by that digest.
     inside: HashMap<Digest, Vec<String>>,
-    /// Digests that are indexes.
+    /// The digests that are indexes.
     indexes: BTreeSet<Digest>,
 }
 
@@ -65,14 +65,15 @@ impl Look {
 
 /// How a request to delete ended.
 enum Deleted {
-    /// It is gone.
+    /// It was deleted, or did not exist.
     Gone,
-    /// The registry does not do that.
+    /// The registry does not delete this; with its error.
     Refused(Error),
 }
 
 impl Oci {
-    /// The digest behind a tag or digest, and whether that is an index, without reading it where the registry says it.
+    /// The digest of a tag or digest and whether it is an index. The manifest is read only if the registry's headers do
+    /// not tell.
     async fn head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
         let what = format!("look at {}", ImageRef::Oci(name.clone()));
         let url = self.registry.place(&format!("v2/{}/manifests/{}", name.repository, name.selector()))?;
@@ -91,7 +92,7 @@ impl Oci {
             .await;
         match said {
             Ok(Some(said)) => Ok(said),
-            // It says neither, or knows no such question.
+            // The headers do not tell, or the registry does not answer HEAD.
             Ok(None) => self.read_head(cx, name).await,
             Err(error) if error.kind == Kind::Failed => self.read_head(cx, name).await,
             Err(error) => Err(error),
@@ -99,12 +100,12 @@ impl Oci {
     }
 
     async fn read_head(&self, cx: &Context, name: &Name) -> Result<(Digest, bool)> {
-        // A mirror may be behind: only the place itself says what a tag means.
+        // A mirror may be behind: only the registry itself says what a tag means.
         let manifest = self.manifest_here(cx, name, &format!("look at {}", ImageRef::Oci(name.clone()))).await?;
         Ok((manifest.digest.clone(), document::is_index(&manifest.media_type)))
     }
 
-    /// What all tags of a repository mean, and what the indexes among them list.
+    /// What all tags of a repository mean, and what its indexes list.
     async fn look(&self, cx: &Context, name: &Name) -> Result<Look> {
         let what = format!("look at the tags of {}", name.bare());
         let tags = cx.unless_cancelled(&what, self.tags_of(&name.repository, &Allowance::default())).await?;
@@ -132,7 +133,7 @@ impl Oci {
                     }
                     look.tags.push((tag, digest));
                 }
-                // A tag that means nothing any more.
+                // The tag was deleted meanwhile.
                 Err(error) if error.kind == Kind::NotFound => {}
                 Err(error) => return Err(error.during(&what)),
             }
@@ -156,7 +157,7 @@ impl Oci {
         Ok(look)
     }
 
-    /// Everything that an index lists.
+    /// The digests of everything that an index lists.
     async fn digests_in(&self, cx: &Context, name: &Name, index: Digest) -> Result<(Digest, Vec<Digest>)> {
         let at = ImageRef::Oci(Name { tag: None, digest: Some(index.clone()), ..name.clone() });
         let top = self.manifest(cx, &at).await?;
@@ -166,7 +167,7 @@ impl Oci {
         Ok((index, digests))
     }
 
-    /// What removing one of several of a repository would do; `before` and `after` are the others of them.
+    /// What removing one of several images of a repository would do; `before` and `after` are the others in the order.
     async fn removal_of(
         &self,
         cx: &Context,
@@ -184,7 +185,7 @@ impl Oci {
         };
         let digest = match means(name) {
             Some((_, digest)) => digest.clone(),
-            // Of attachments, and of what was pushed meanwhile.
+            // An attachment, or something that was pushed meanwhile.
             None => self.head(cx, name).await?.0,
         };
         let gone = |one: &str, names: &[&Name]| {
@@ -200,7 +201,7 @@ impl Oci {
         Ok(Removal::of_tag(&reference, tag, digest, &kept))
     }
 
-    /// What removing a digest would do, with these tags and what is attached to it.
+    /// What removing a digest would do, with these tags of it and what is attached to it.
     async fn whole(
         &self,
         cx: &Context,
@@ -237,7 +238,7 @@ impl Oci {
         Ok(removal)
     }
 
-    /// The digests of what is attached, and of the tag that lists it where there is no other list.
+    /// The digests of the attachments, and of the fallback index if that lists them.
     async fn digests_of(&self, cx: &Context, name: &Name, digest: &Digest, all: &Attachments) -> Result<Vec<Digest>> {
         let fallback = Name { tag: Some(digest.referrers_tag()), digest: None, ..name.clone() };
         let names = all.found.iter().filter_map(|one| one.at.name()).chain([&fallback]);
@@ -256,7 +257,7 @@ impl Oci {
         Ok(digests)
     }
 
-    /// Deletes what a tag or a digest names; gone already is fine.
+    /// Deletes a tag or digest; `false` if the registry refuses. It is no error if it does not exist.
     pub(super) async fn delete(&self, cx: &Context, name: &Name, selector: &str, what: &str) -> Result<bool> {
         match self.deleted(cx, name, selector, what).await? {
             Deleted::Gone => Ok(true),
@@ -281,7 +282,7 @@ impl Oci {
         .await
     }
 
-    /// Takes a tag away from an image that has others.
+    /// Removes a tag from an image that has other tags.
     async fn untag(&self, cx: &Context, name: &Name, tag: &str, what: &str) -> Result<()> {
         if let Deleted::Gone = self.deleted(cx, name, tag, what).await? {
             return Ok(());
@@ -300,7 +301,7 @@ impl Oci {
         if !self.has_blob(cx, &at, &empty).await? {
             self.put_blob(cx, &at, &empty, &InMemory(blob)).await?;
         }
-        // A registry that lets nothing be deleted must not be left with a tag that means nothing: tried without it.
+        // Tried without the tag first: a registry that deletes nothing must not be left with a tag on a placeholder.
         for under in [None, Some(tag)] {
             let placeholder = placeholder(&empty, tag, what)?;
             self.put_manifest(cx, &at, under, &placeholder).await?;
@@ -312,7 +313,7 @@ impl Oci {
     }
 }
 
-/// A manifest that nothing else in the repository can be.
+/// A manifest with a digest that no other manifest in the repository has.
 fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest> {
     let part = json!({"mediaType": empty.media_type, "digest": empty.digest, "size": empty.size});
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
@@ -323,13 +324,13 @@ fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest>
     RawManifest::new(Some(OCI_MANIFEST), manifest.to_string().into(), what)
 }
 
-/// The registry deletes nothing.
+/// The error that the registry deletes nothing.
 fn nothing(what: &str) -> Error {
     Error::unsupported(what, "this registry lets nothing be deleted through its interface")
         .hint("ask whoever runs it to allow that, or use its own pages")
 }
 
-/// What is attached, counted by kind.
+/// The attachments in words, counted by their types.
 fn kinds(all: &Attachments) -> String {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for one in &all.found {

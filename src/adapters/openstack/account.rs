@@ -1,4 +1,4 @@
-//! One account at one identity service: the sign-in that all regions of a cloud share.
+//! An account at an identity service; all regions of a cloud share its sign-in.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -28,39 +28,40 @@ use crate::{
     },
 };
 
-/// Before a long transfer the sign-in must last at least this long, or it is renewed.
+/// How long a sign-in must last before a long transfer; otherwise it is renewed first.
 const LONG: Duration = Duration::from_secs(30 * 60);
 
-/// Keys that name an account.
+/// The settings that name an account.
 const ACCOUNT: [&str; 4] = ["username", "user_id", "application_credential_name", "application_credential_id"];
 
-/// What the last sign-in came to, where it failed.
+/// Failed sign-ins.
 #[derive(Default)]
 struct Failed {
-    /// When, and why: whoever waited for it hears the same, without another try.
+    /// The last failure and its time: others who waited for it get the same error, without another try.
     last: Option<(Instant, Error)>,
-    /// Which proof was refused. It is not shown again: clouds lock accounts after a few wrong secrets.
+    /// The credentials that were refused. They are not sent again, because clouds lock accounts after a few wrong
+    /// secrets.
     refused: Option<(u64, Error)>,
 }
 
-/// A proof that one of several identity services of a cloud has refused: regions may have one each, and one list of
-/// people behind them all.
+/// Credentials that an identity service of a cloud has refused. Regions may have a service each, but usually share the
+/// accounts behind them.
 pub type Refusal = Mutex<Option<(u64, Error)>>;
 
-/// An account.
+/// An account, its credentials and its current session.
 pub struct Account {
-    /// The name of the source that stands for it: kept secrets and messages bear it.
+    /// The name of the source that stands for it, used for kept secrets and in messages.
     pub name: String,
-    /// As the files have them.
+    /// The settings in the files.
     written: Settings,
-    /// With the profile below them that is to be fetched.
+    /// The settings with the fetched profile.
     whole: OnceCell<Settings>,
     vault: Arc<dyn Vault>,
     reach: Reach,
     session: RwLock<Option<Arc<Session>>>,
-    /// Held while somebody signs in, so that many calls at once sign in once.
+    /// Held during a sign-in, so that many requests at once sign in only once.
     signing: Mutex<Failed>,
-    /// Shared with the other identity services of its cloud.
+    /// Shared with the other identity services of the cloud.
     refused: Arc<Refusal>,
 }
 
@@ -71,23 +72,23 @@ impl Account {
         Self { name, written: settings, whole, vault, reach, session, signing, refused }
     }
 
-    /// What is known of it by now.
+    /// The settings as far as they are known now.
     pub fn settings(&self) -> &Settings {
         self.whole.get().unwrap_or(&self.written)
     }
 
-    /// All that is to be known of it: a profile that stands at an address is fetched first.
+    /// The complete settings; a profile at an address is fetched first.
     async fn whole(&self) -> Result<&Settings> {
         let Some(remote) = &self.written.remote else { return Ok(&self.written) };
         self.whole.get_or_try_init(|| profile::under(&self.name, &self.written, remote, &self.reach)).await
     }
 
-    /// The place of its secrets in the vault.
+    /// The name under which the vault keeps its secrets.
     pub fn place(&self) -> String {
         place(&self.name)
     }
 
-    /// Where the credentials come from and what they are, in words.
+    /// The kind of credentials and where they come from, in words.
     pub fn credentials(&self) -> String {
         let way = methods::way(self.settings());
         let words = clean::short(&methods::words(&way), 80);
@@ -98,7 +99,7 @@ impl Account {
         }
     }
 
-    /// The account, as far as the file tells without asking.
+    /// The account and project as the files name them, in words.
     pub fn words(&self) -> String {
         let first = |keys: &[&str]| self.settings().first_auth(keys).map(|text| clean::short(text, 80));
         let user = first(&ACCOUNT);
@@ -110,7 +111,7 @@ impl Account {
         }
     }
 
-    /// The account that is signed in: as the file has it, else as the cloud says.
+    /// The account that is signed in: as the files name it, else as the cloud does. Signs in if necessary.
     pub async fn signed_in_as(&self) -> Result<String> {
         let session = self.session().await?;
         Ok(match (self.settings().first_auth(&ACCOUNT), &session.project) {
@@ -120,7 +121,7 @@ impl Account {
         })
     }
 
-    /// The session: signed in once, and anew when it is over. Tokens stay in memory.
+    /// The current session; signs in if there is none or it has ended. Tokens are kept in memory only.
     pub async fn session(&self) -> Result<Arc<Session>> {
         if let Some(session) = self.now().await {
             return Ok(session);
@@ -136,18 +137,18 @@ impl Account {
         }
     }
 
-    /// The session that holds now.
+    /// The session, if it has not ended.
     async fn now(&self) -> Option<Arc<Session>> {
         self.session.read().await.clone().filter(|session| session.expires > text::now())
     }
 
-    /// Signs in anew; `asker` answers what neither file nor vault knows, a one-time passcode for example.
+    /// Signs in; `asker` asks for what neither files nor vault have, like a one-time passcode.
     pub async fn sign_in(&self, asker: Option<Arc<dyn Asker>>) -> Result<Arc<Session>> {
         let mut failed = self.signing.lock().await;
         self.enter(asker, &mut failed).await
     }
 
-    /// Signs in anew after a request was refused with this token; where somebody else has done so already, that counts.
+    /// Signs in again after this token was refused, unless another request has done so already.
     pub async fn again(&self, refused: &Secret) -> Result<()> {
         let mut failed = self.signing.lock().await;
         match self.now().await {
@@ -156,7 +157,7 @@ impl Account {
         }
     }
 
-    /// Makes the sign-in last at least half an hour, where the cloud allows it: a long transfer must not outlive it.
+    /// Renews the sign-in if it lasts less than half an hour, so that a long transfer does not outlast it.
     pub async fn renewed(&self) -> Result<()> {
         self.renewed_for(LONG).await
     }
@@ -169,7 +170,7 @@ impl Account {
         }
         match self.sign_in(None).await {
             Ok(_) => Ok(()),
-            // One who must be asked again is asked when it is over; until then the old one serves.
+            // A person who must be asked is asked when the session ends; until then it is used.
             Err(error) if left > 60 => {
                 tracing::warn!(%error, left, "the sign-in could not be renewed");
                 Ok(())
@@ -206,7 +207,7 @@ impl Account {
                 Error::unsupported(what, format!("Wharf cannot sign in by '{name}'")).hint(methods::advice(&name))
             );
         }
-        // Whoever cannot be reached is asked no question.
+        // The identity service must answer before the person is asked anything.
         let keystone = Keystone::find(&self.name, known, &self.reach).await?;
         let settings = self.completed(&way, &answers).await?;
         let proof = proof(&settings, &way);
@@ -229,8 +230,8 @@ impl Account {
         Ok(session)
     }
 
-    /// Shows the proof, one identity service of the cloud after the other: what one of them refused, the next is not
-    /// shown unless somebody signs in there by hand.
+    /// Sends the credentials, to one identity service of the cloud after the other: what one has refused is not sent to
+    /// the next, unless the person signs in there themselves.
     async fn shown(
         &self,
         keystone: &Keystone<'_>,
@@ -249,7 +250,7 @@ impl Account {
                 .sign_in_at(Some(self.place())));
         }
         let session = keystone.sign_in(settings, way, answers).await;
-        // A person who signs in may take their time, and keeps nobody waiting.
+        // A person who signs in may take their time, and others must not wait for it.
         let mut refused = match held.take() {
             Some(held) => held,
             None => self.refused.lock().await,
@@ -265,13 +266,13 @@ impl Account {
         session
     }
 
-    /// Whether its way to sign in takes an account and a secret that a person could keep, and the file lacks the secret.
+    /// Whether signing in takes an account and a secret that could be kept, and the files lack the secret.
     pub fn wants_secret(&self) -> bool {
         let wanted = methods::secrets(self.settings(), &methods::way(self.settings()));
         wanted.into_iter().any(|key| key != "passcode" && self.settings().auth(key).is_none())
     }
 
-    /// The settings with what the file leaves open: the account and the secrets that were kept or are asked for.
+    /// The settings with the account and the secrets that the files lack, from the vault or the person.
     async fn completed(&self, way: &Way, answers: &Answers) -> Result<Settings> {
         let mut settings = self.settings().clone();
         if methods::wants_user(&settings, way) {
@@ -288,12 +289,12 @@ impl Account {
     }
 }
 
-/// The place in the vault of the secrets of an account.
+/// The name under which the vault keeps the secrets of an account.
 pub fn place(name: &str) -> String {
     format!("openstack:{name}")
 }
 
-/// A number for what is shown as proof, so that it need not be kept to be known again.
+/// A hash of the credentials, so that they can be recognized without keeping them.
 fn proof(settings: &Settings, way: &Way) -> u64 {
     let mut hasher = DefaultHasher::new();
     for key in methods::secrets(settings, way) {
@@ -310,7 +311,7 @@ mod tests {
     use super::*;
     use crate::core::base::secret::Secret;
 
-    /// A vault that holds nothing.
+    /// A vault without secrets.
     struct Empty;
 
     impl Vault for Empty {
@@ -328,7 +329,7 @@ mod tests {
         }
     }
 
-    /// Against the lab's Keystone, where it is up.
+    /// Runs against the lab's Keystone if that is running.
     #[tokio::test]
     async fn a_sign_in_that_would_end_too_soon_is_renewed_and_one_that_lasts_is_kept() {
         let Some(file) = std::env::var("WHARF_LAB_CLOUDS").ok().filter(|file| !file.is_empty()) else {

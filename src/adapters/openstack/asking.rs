@@ -1,4 +1,4 @@
-//! Questions at a sign-in: answered from the vault, else by the person.
+//! Answering what a sign-in needs: from the vault, else by asking the person.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::core::{
     ports::{Asker, Question, QuestionKind, Vault},
 };
 
-/// Answers what the file leaves open: from the vault, else by asking the person where somebody is there.
+/// Answers what the files leave open, from the vault or by asking the person if there is one.
 #[derive(Clone)]
 pub struct Answers {
-    /// The cloud's name.
+    /// The name of the cloud.
     pub cloud: String,
-    /// Where a kept secret is.
+    /// The vault with the kept secrets.
     pub vault: Arc<dyn Vault>,
-    /// Whom to ask, if somebody is there.
+    /// Asks the person; `None` if nobody can be asked.
     pub asker: Option<Arc<dyn Asker>>,
 }
 
 impl Answers {
-    /// A secret that the entry lacks.
+    /// A secret that the files lack: `key` is its name in `clouds.yaml`.
     pub async fn secret(&self, key: &str) -> Result<Secret> {
-        // A passcode is good for one time only: keeping one would be keeping nothing.
+        // A passcode is valid only once, so it is not kept.
         if key != "passcode" {
             if let Some((_, secret)) = self.kept().await {
                 return Ok(secret);
@@ -35,7 +35,7 @@ impl Answers {
         self.ask(key, QuestionKind::Secret).await
     }
 
-    /// The account of a sign-in that names none.
+    /// The account, if the files name none.
     pub async fn account(&self) -> Result<String> {
         match self.kept().await {
             Some((account, _)) if !account.is_empty() => Ok(account),
@@ -43,7 +43,7 @@ impl Answers {
         }
     }
 
-    /// Whether somebody is there who can be asked; else how they sign in.
+    /// The asker; fails with the advice how to sign in if nobody can be asked.
     pub fn somebody(&self) -> Result<&Arc<dyn Asker>> {
         self.asker.as_ref().ok_or_else(|| {
             let what = format!("sign in to {}", self.cloud);
@@ -53,20 +53,20 @@ impl Answers {
         })
     }
 
-    /// Asks the person for a yes.
+    /// Asks for a yes; anything else cancels the sign-in.
     pub async fn agreed(&self, words: String) -> Result<()> {
         let answer = self.somebody()?.ask(Question { words, kind: QuestionKind::Confirm }).await?;
         if answer.reveal() == "yes" { Ok(()) } else { Err(Error::cancelled(format!("sign in to {}", self.cloud))) }
     }
 
-    /// Asks the person to open an address in a browser and to type a code there; they say when they have.
+    /// Asks the person to open an address in a browser and type a code there, and waits for their yes.
     pub async fn opened(&self, address: &str, code: &str) -> Result<()> {
         self.agreed(format!("Open {address} in any browser and type the code {code}. Have you")).await
     }
 
     async fn kept(&self) -> Option<(String, Secret)> {
         let (vault, place) = (self.vault.clone(), account::place(&self.cloud));
-        // Secret stores may block on a bus.
+        // Secret stores may block.
         let kept = tokio::task::spawn_blocking(move || vault.get(&place)).await;
         kept.ok().and_then(Result::ok).flatten()
     }
@@ -86,7 +86,7 @@ impl Answers {
     }
 }
 
-/// What people call a key.
+/// A setting's name in words.
 fn word_of(key: &str) -> String {
     match key {
         "passcode" => "one-time passcode".to_owned(),

@@ -1,4 +1,4 @@
-//! Volumes in servers (Compute API v2.1, "Servers with volume attachments").
+//! Attaching volumes to servers (Compute API v2.1, "Servers with volume attachments").
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use crate::core::{
     image::reference::ImageRef,
 };
 
-/// How often a volume that is on its way is looked at, and how many times.
+/// The time between two looks at a volume whose status changes, and the number of looks.
 const LOOK: Duration = Duration::from_millis(500);
 const LOOKS: usize = 120;
 
 impl Images {
-    /// A volume of this cloud, and whether it is in the server already.
+    /// A volume of this cloud, and whether it is attached to the server.
     async fn volume_in(&self, what: &str, server: &str, volume: &ImageRef) -> Result<(Block, bool)> {
         let name = match volume {
             ImageRef::Volume { cloud, volume } if *cloud == self.cloud.name => volume,
@@ -43,7 +43,7 @@ impl Images {
         Ok((found, inside))
     }
 
-    /// Puts a volume into a server, and waits until it is there.
+    /// Attaches a volume to a server, and waits until it is attached. It is no error if it is already.
     pub async fn put_in(&self, cx: &Context, server: &str, volume: &ImageRef) -> Result<()> {
         let what = format!("attach {volume} to {server}");
         let (found, inside) = self.volume_in(&what, server, volume).await?;
@@ -60,7 +60,7 @@ impl Images {
         self.until_volume(cx, &what, &found.id, "in-use", gave_up).await
     }
 
-    /// Takes a volume out of a server, and waits until it is free.
+    /// Detaches a volume from a server, and waits until it is free. It is no error if it is not attached.
     pub async fn take_out(&self, cx: &Context, server: &str, volume: &ImageRef) -> Result<()> {
         let what = format!("detach {volume} from {server}");
         let (found, inside) = self.volume_in(&what, server, volume).await?;
@@ -89,7 +89,7 @@ impl Images {
             if status == wanted {
                 return Ok(());
             }
-            // It begins where it ends if that fails: only what has left its state can have come back to it.
+            // A failure returns to the status before: only after it has left that status can it have returned to it.
             if left && gave_up(&status) {
                 return Err(Error::failed(what, "the cloud gave up on it").hint("try again, or ask whoever runs it"));
             }
@@ -101,7 +101,7 @@ impl Images {
     }
 }
 
-/// Whether a volume may go into one more server.
+/// Fails if the volume cannot be attached to another server.
 fn may_go(volume: &Block, what: &str) -> Result<()> {
     match volume.status.as_str() {
         "available" => Ok(()),

@@ -1,4 +1,4 @@
-//! Listing and describing a cloud's images.
+//! Listing and describing the images of a cloud.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// The first page is small, so that something is on the screen; the others are as large as Glance makes them.
+/// The first page is small so that rows appear soon; the others are as large as Glance allows.
 const FIRST: usize = 50;
 const PAGE: usize = 1000;
-/// From which end of the list a cursor comes.
+/// The end of the list that a cursor starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Newest,
@@ -41,12 +41,12 @@ enum End {
 }
 
 impl Images {
-    /// One page of images: the one that `asked` names.
+    /// The page of images for this query.
     async fn page(&self, what: &str, asked: &str) -> Result<Page<GlanceImage>> {
         self.cloud.page(what, Service::Image, "images", "images", asked).await
     }
 
-    /// All images of a filter, a small page first, then from both ends until they meet.
+    /// All images that fit a filter: first a small page, then from both ends until the cursors meet.
     async fn all(&self, what: &str, filter: &str, names: &Naming, pages: &mpsc::Sender<Vec<Row>>) -> Result<Extent> {
         let first = self.page(what, &asked(End::Newest, FIRST, filter)).await?;
         let (full, last) = (first.rows.len() + first.odd >= FIRST, first.rows.last().map(|image| image.id.clone()));
@@ -57,7 +57,7 @@ impl Images {
             return Ok(names.extent());
         }
         let down = match (first.next, last) {
-            // Glance repeats the limit in it; the further pages are larger.
+            // Glance's link repeats the small limit; the following pages are larger.
             (_, Some(last)) => pages::after(&asked(End::Newest, PAGE, filter), &last),
             (Some(next), None) => next,
             (None, None) => asked(End::Newest, PAGE, filter),
@@ -67,7 +67,7 @@ impl Images {
             return down.await;
         }
         let mut up = Box::pin(self.walk(what, asked(End::Oldest, PAGE, filter), End::Oldest, filter, names, pages));
-        // Whoever first sees what the other has sent already ends both; one that fails leaves the rest to the other.
+        // The first cursor that meets what the other has sent ends both. If one fails, the other reads the rest.
         tokio::select! {
             done = &mut down => match done { Ok(extent) => Ok(extent), Err(error) => up.await.map_err(|_| error) },
             done = &mut up => match done { Ok(extent) => Ok(extent), Err(error) => down.await.map_err(|_| error) },
@@ -93,19 +93,19 @@ impl Images {
             let _ = pages.send(names.named(&fresh, false)).await;
             asking = match (page.next, last) {
                 _ if met => return Ok(names.extent()),
-                // Of several keys to sort by, the next page that Glance names has the last one only.
+                // Glance's link to the next page has only the last of several sort keys.
                 (_, Some(last)) => pages::after(&asked(end, PAGE, filter), &last),
                 (Some(next), None) if next != asking => next,
                 _ => return Ok(names.extent()),
             };
-            // Whoever ends first ends both cursors: each may take half.
+            // The first cursor that ends stops both, so each may use half of the allowance.
             if let Some(why) = allowance.spend((fresh.len() + page.odd) * 2, page.bytes * 2) {
                 return Ok(Extent::Cut(why));
             }
         }
     }
 
-    /// Images that other projects show to everybody who asks, by the words in their names.
+    /// Community images of other projects whose names contain the words.
     async fn community(
         &self,
         cx: &Context,
@@ -115,10 +115,10 @@ impl Images {
         pages: &mpsc::Sender<Vec<Row>>,
     ) -> Result<Extent> {
         let (sender, mut found) = mpsc::channel::<Vec<Row>>(16);
-        // One's own are in the list already.
+        // The project's own images are in the list already.
         let own = format!("owner={}", self.cloud.project().await?.0);
         let list = async {
-            // The channel ends with the list.
+            // The sender is dropped at the end of the list, which closes the channel.
             let sender = sender;
             self.all(what, "&visibility=community", names, &sender).await
         };
@@ -133,8 +133,8 @@ impl Images {
         tokio::join!(cx.unless_cancelled(what, list), forward).0
     }
 
-    /// Images that were offered to this project and not answered. Administrators are shown everybody's offers, and
-    /// everybody their own shared images: only a membership of this project counts.
+    /// Images that were offered to this project and not answered yet. Administrators see all offers, and everybody sees
+    /// their own shared images: only those with this project as member count.
     pub async fn offered(&self, what: &str) -> Result<Vec<GlanceImage>> {
         let filter = "&visibility=shared&member_status=pending";
         let (project, _) = self.cloud.project().await?;
@@ -149,21 +149,21 @@ impl Images {
         Ok(stream::iter(asked).buffered(8).filter_map(std::future::ready).collect().await)
     }
 
-    /// The images of a name; `more` narrows the request.
+    /// The images with this name; `more` is added to the query.
     pub async fn named(&self, what: &str, name: &str, more: &str) -> Result<Vec<GlanceImage>> {
-        // Glance takes what stands before a colon for an operator.
+        // Glance takes a text before a colon as an operator.
         let exact = if name.contains(':') { format!("eq:{name}") } else { name.to_owned() };
         Ok(self.page(what, &format!("{more}&name={}", query(&exact))).await?.rows)
     }
 
-    /// The image that a reference means: by id, else the one of that name.
+    /// The image that a reference means, by its id, else by its name. Fails if several have that name.
     pub async fn find(&self, what: &str, wanted: &str) -> Result<GlanceImage> {
         if text::is_uuid(wanted) {
             return self.cloud.json(what, Service::Image, Request::get(&format!("images/{wanted}"))).await;
         }
         let mut found = self.named(what, wanted, "limit=3&visibility=all").await?;
         if found.is_empty() {
-            // What its owner has hidden is in no list, and still there for who names it.
+            // Hidden images are in no list, but can be named.
             found = self.named(what, wanted, "limit=3&visibility=all&os_hidden=true").await.unwrap_or_default();
         }
         match found.as_slice() {
@@ -179,24 +179,24 @@ impl Images {
     }
 }
 
-/// The query of a page from one end of the list.
+/// The query for a page from one end of the list.
 fn asked(end: End, limit: usize, filter: &str) -> String {
     let direction = if end == End::Newest { "desc" } else { "asc" };
-    // The id decides between images of one second, so that the two cursors see one order.
+    // Sorted by id too, so that both cursors see the same order of images of one second.
     format!("limit={limit}&sort_key=created_at&sort_dir={direction}&sort_key=id&sort_dir={direction}{filter}")
 }
 
-/// Ids and names of the images that were sent to the list.
+/// The ids and names of the images that were sent to the list.
 #[derive(Default)]
 struct Naming(std::sync::Mutex<(HashSet<String>, Names)>, std::sync::atomic::AtomicUsize);
 
 impl Naming {
-    /// Counts rows that could not be read.
+    /// Adds to the number of rows that could not be read.
     fn odd(&self, count: usize) {
         self.1.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// Whether all rows that were sent are all there are.
+    /// Whether the list is complete: it is not if rows could not be read.
     fn extent(&self) -> Extent {
         pages::odd_words(self.1.load(std::sync::atomic::Ordering::Relaxed)).map_or(Extent::Whole, Extent::Cut)
     }
@@ -205,7 +205,7 @@ impl Naming {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0.contains(id)
     }
 
-    /// The rows of images that were not named before.
+    /// The rows of those images that were not sent before.
     fn named(&self, images: &[GlanceImage], pending: bool) -> Vec<Row> {
         let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (ids, names) = &mut *known;
@@ -222,7 +222,7 @@ impl Naming {
 
 #[async_trait]
 impl Catalog for Images {
-    /// Community images are found by words: clouds may have thousands, and none of them is for this project.
+    /// Community images are only searched for: clouds may have thousands, and few are of interest to this project.
     fn listing(&self) -> Listing {
         Listing::WholeAndMore
     }
@@ -233,7 +233,7 @@ impl Catalog for Images {
         if let Some(query) = query {
             return Box::pin(self.community(cx, &what, &query.to_lowercase(), &naming, &pages)).await;
         }
-        // What was offered and not accepted is in no list but its own. All three are asked at the same time.
+        // Offers that were not accepted are only in a list of their own. All three lists are read at the same time.
         let offered = async {
             let offered = cx.run(&what, self.offered(&what)).await?;
             let _ = pages.send(naming.named(&offered, true)).await;
@@ -253,7 +253,7 @@ impl Catalog for Images {
         if let Some(block) = tag.and_then(|tag| self.block_reference(tag)) {
             return Ok(block);
         }
-        // A row's tag is the image's id: that is what names it exactly.
+        // A row's tag is the id of its image, which names it exactly.
         Ok(ImageRef::Glance { cloud: self.cloud.name.clone(), image: tag.unwrap_or(name).to_owned() })
     }
 
@@ -296,7 +296,7 @@ impl Catalog for Images {
         let (id, project) = cx.run(&what, self.cloud.project()).await?;
         cx.run(&what, self.page(&what, "limit=1")).await?;
         let (until, region) = (self.cloud.signed_in_until().await, self.cloud.region_words().await);
-        // A list without volumes looks as if there were none: whoever wonders finds the reason here.
+        // Without this remark, a list without volumes would look as if there were none.
         let volumes: Result<serde_json::Value> =
             cx.run(&what, self.cloud.json(&what, Service::Volume, Request::get("volumes?limit=1"))).await;
         let volumes = volumes.err().filter(|error| error.kind != Kind::Unsupported);
@@ -305,7 +305,7 @@ impl Catalog for Images {
             reachable: true,
             account: self.cloud.account().signed_in_as().await?,
             credentials: self.cloud.account().credentials(),
-            // Others need the id to share something with this project.
+            // Others need the project's id to share something with it.
             note: [Some(format!("project {project} {id}")).filter(|_| !id.is_empty()), region, until, volumes]
                 .into_iter()
                 .flatten()

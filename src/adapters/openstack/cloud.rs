@@ -1,4 +1,4 @@
-//! One region of a cloud as one user in one project: endpoints, one way to send a request.
+//! A region of a cloud, used by one account in one project: its services, and sending requests to them.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -30,51 +30,51 @@ use crate::{
     },
 };
 
-/// Entries of a page: what the services give at most, as they come.
+/// Entries of a page; services give no more.
 const PAGE: usize = 1000;
-/// The longest answer.
+/// Longest answer that is read, in bytes.
 const LONGEST: usize = 32 << 20;
-/// The longest a single answer may take; the caller's own deadline is shorter.
+/// Longest time for one answer; the caller's deadline may be shorter.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// A cloud, in one of its regions.
+/// A region of a cloud.
 pub struct Cloud {
-    /// Its name as a source.
+    /// The name of the source.
     pub name: String,
-    /// Its name in `clouds.yaml`, where that is free among clouds and not its own.
+    /// The name in `clouds.yaml`, if it differs and no other cloud has it.
     pub also: Option<String>,
     written: Settings,
     account: Arc<Account>,
-    /// Each service with its own origin: a token goes to what the catalogue names, and nowhere else.
+    /// The services, each with its own origin: a token is sent only to those that the catalogue names.
     servers: [OnceCell<Server>; 5],
     reach: Reach,
     visitor: Visitor,
 }
 
 impl Cloud {
-    /// A cloud that is asked when it is first needed.
+    /// A cloud that is contacted when it is first needed.
     pub fn new(name: String, also: Option<String>, settings: Settings, account: Arc<Account>, reach: Reach) -> Self {
         let visitor = Visitor::new(tls_of(&settings), reach.clone());
         Self { name, also, written: settings, account, servers: Default::default(), reach, visitor }
     }
 
-    /// What is said of it: all, once it was signed in to.
+    /// The settings, complete once the account has signed in.
     fn settings(&self) -> &Settings {
-        // A profile that is fetched is not shared between regions.
+        // A fetched profile belongs to a single region.
         if self.written.remote.is_some() { self.account.settings() } else { &self.written }
     }
 
-    /// Who signs in to it.
+    /// The account that signs in.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The address of its identity service, as the file says.
+    /// The address of the identity service in the files; empty if they name none.
     pub fn address(&self) -> String {
         self.settings().auth("auth_url").unwrap_or("").to_owned()
     }
 
-    /// The same with the region, where one is named.
+    /// The address with the region, in words; the profile's address if there is one.
     pub fn place_in_words(&self) -> String {
         let address = match &self.written.remote {
             Some(remote) => format!("{} (its profile)", remote.url),
@@ -87,7 +87,7 @@ impl Cloud {
         }
     }
 
-    /// Where it is, by what everybody calls it; `None` where the file names no address.
+    /// The address and region of the cloud, which are the same for everybody; `None` if the files name no address.
     pub fn place_of_cloud(&self) -> Option<CloudPlace> {
         let url = Url::parse(&self.address()).ok()?;
         Origin::of(&url)?;
@@ -95,17 +95,17 @@ impl Cloud {
         Some(CloudPlace { address: url.to_string(), region })
     }
 
-    /// Whether people mean this one by a name.
+    /// Whether this is a name of the cloud.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.also.as_deref() == Some(name)
     }
 
-    /// The session: signed in once for all regions, and anew when it is over.
+    /// The current session, shared by all regions; signs in if necessary.
     async fn session(&self) -> Result<Arc<Session>> {
         self.account.session().await
     }
 
-    /// A service at the address that the catalogue, or the file, names for it. Asked for once.
+    /// A service at the address that the catalogue or the files name. Looked up once.
     pub async fn server(&self, service: Service) -> Result<&Server> {
         let what = format!("find the {} service of {}", service.word(), self.name);
         self.servers[service as usize]
@@ -121,7 +121,7 @@ impl Cloud {
             .await
     }
 
-    /// The address of a service: the one that the file names, else the catalogue's.
+    /// The address of a service: the one in the files, else that in the catalogue.
     fn named(&self, what: &str, service: Service, session: &Session) -> Result<Url> {
         let id = session.project.as_ref().map_or("", |project| project.id.as_str());
         let own = |suffix: &str| {
@@ -162,7 +162,7 @@ impl Cloud {
         })
     }
 
-    /// Which region is in use and which are not, where the cloud has several and the file names none.
+    /// The region in use and the others, in words, if the cloud has several and the files name none.
     pub async fn region_words(&self) -> Option<String> {
         let session = self.session().await.ok()?;
         let all = endpoints::regions(&session.endpoints, Service::Image);
@@ -178,7 +178,7 @@ impl Cloud {
         }
     }
 
-    /// A token that came encrypted goes nowhere unencrypted, but to this machine itself.
+    /// Fails if a token that arrived encrypted would be sent unencrypted, except to this machine itself.
     fn may_have_token(&self, what: &str, server: &Server) -> Result<()> {
         let identity = Url::parse(&self.address()).ok().as_ref().and_then(Origin::of);
         let (to, encrypted) = (server.origin(), identity.as_ref().is_some_and(Origin::is_secure));
@@ -192,36 +192,36 @@ impl Cloud {
         Ok(())
     }
 
-    /// Reads what is no service of the cloud, with nothing of ours.
+    /// Reads from servers that are not part of the cloud, without credentials.
     pub fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
-    /// The project in which this session works: id and name.
+    /// The id and the name of the project; empty if the session has none.
     pub async fn project(&self) -> Result<(String, String)> {
         let session = self.session().await?;
         Ok(session.project.as_ref().map_or_else(Default::default, |project| (project.id.clone(), project.name.clone())))
     }
 
-    /// The token in force, for requests whose bodies are streams.
+    /// The current token, for requests with a stream as body.
     pub async fn token(&self) -> Result<Secret> {
         Ok(self.session().await?.token.clone())
     }
 
-    /// How long this sign-in lasts, in words.
+    /// How long the sign-in still lasts, in words.
     pub async fn signed_in_until(&self) -> Option<String> {
         let left = self.session().await.ok()?.expires.saturating_sub(text::now());
         Some(if left > 0 { format!("signed in for {}", text::age(0, left)) } else { "sign-in is over".to_owned() })
     }
 
-    /// Sends a request and gives the body of a good answer; every other answer is an error in words.
+    /// Sends a request and returns the body of a successful answer; every other answer is an error.
     pub async fn send(&self, what: &str, service: Service, request: Request<'_>) -> Result<Bytes> {
         let mut status = 0;
         let mut said = Bytes::new();
         let mut token = self.token().await?;
         for again in [false, true] {
             if again {
-                // It was over before its time: a new one, once.
+                // The token ended early: the request is sent once more with a new one.
                 self.account.again(&token).await?;
                 token = self.token().await?;
             }
@@ -239,10 +239,10 @@ impl Cloud {
         Err(self.refusal(what, service, status, &said))
     }
 
-    /// An answer that is a refusal, in words.
+    /// The error for a refusal.
     pub fn refusal(&self, what: &str, service: Service, status: u16, body: &[u8]) -> Error {
         let error = words::of_refusal(what, &self.name, service, status, body);
-        // One signs in once for all regions.
+        // A sign-in is for all regions.
         if error.sign_in.is_some() { error.sign_in_at(Some(self.account.place())) } else { error }
     }
 
@@ -273,19 +273,19 @@ impl Cloud {
         Ok((status, shared::body(answer, LONGEST, what).await?))
     }
 
-    /// A whole list, page by page: `path` has no query yet, `key` holds the rows. One that breaks off is an error; a row
-    /// that cannot be read has no id that anybody could mean.
+    /// Reads a whole list, page by page: `path` has no query, `key` is the field with the rows. Fails if a page cannot
+    /// be read. A row that cannot be read has no usable id and is left out.
     pub async fn all<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Vec<T>> {
         self.read_pages(what, service, path, key).await?.0.whole(what)
     }
 
-    /// The same, as far as it can be read: a later page that fails keeps what came.
+    /// Reads a list like `all`, but if a later page fails, the rows before it are returned.
     pub async fn part<T: Listed>(&self, what: &str, service: Service, path: &str, key: &str) -> Result<Part<T>> {
         let (Part { rows, cut }, odd) = self.read_pages(what, service, path, key).await?;
         Ok(Part { rows, cut: cut.or(pages::odd_words(odd)) })
     }
 
-    /// What can be read of a list, and how many of its rows cannot.
+    /// The rows of a list that can be read, and the number of those that cannot.
     async fn read_pages<T: Listed>(
         &self,
         what: &str,
@@ -310,7 +310,7 @@ impl Cloud {
             asked = match (page.next, last) {
                 (Some(_), _) if !is_news && count > 0 => break Some("its pages lead in a circle".to_owned()),
                 (Some(next), _) if next != asked => next,
-                // Services that know no pages answer the same again.
+                // Services without pages answer the same again.
                 (None, Some(last)) if is_news => pages::after(&first, &last),
                 _ => break None,
             };
@@ -321,7 +321,7 @@ impl Cloud {
         Ok((Part { rows, cut }, odd))
     }
 
-    /// One page of a list.
+    /// Reads a page of a list.
     pub async fn page<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,
@@ -337,7 +337,7 @@ impl Cloud {
         })
     }
 
-    /// The same, read as JSON.
+    /// Sends a request and reads the answer as JSON.
     pub async fn json<T: serde::de::DeserializeOwned>(
         &self,
         what: &str,

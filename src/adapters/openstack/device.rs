@@ -1,5 +1,5 @@
-//! Signing in with a browser anywhere: the person opens an address and types a code (RFC 8628, "Device Authorization
-//! Grant"). Nothing listens on this machine, so it works over ssh as well.
+//! Signing in with a browser on any machine: the person opens an address and types a code (RFC 8628, "Device
+//! Authorization Grant"). Nothing listens on this machine, so it also works over ssh.
 
 use std::time::{Duration, Instant};
 
@@ -10,17 +10,18 @@ use crate::core::base::{
     secret::Secret,
 };
 
-/// Between two questions whether it is done, where the provider names no time (RFC 8628, 3.2), and the shortest one.
+/// Seconds between two questions whether the person has agreed, if the provider names none (RFC 8628, 3.2); and the
+/// fewest.
 const PAUSE: u64 = 5;
 const SHORTEST: u64 = 1;
-/// How much slower, where the provider asks for that (RFC 8628, 3.5).
+/// Seconds that are added to the pause if the provider asks for it (RFC 8628, 3.5).
 const SLOWER: u64 = 5;
-/// A person has so long, whatever the provider says.
+/// Most seconds that the person has, whatever the provider says.
 const LONGEST: u64 = 1800;
-/// A provider answers within this.
+/// How long the provider may take for an answer.
 const ANSWER: Duration = Duration::from_secs(25);
 
-/// The provider's token, once the person has agreed in a browser.
+/// The provider's token, after the person has agreed in a browser.
 pub async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Secret> {
     openid::check(keystone, settings)?;
     let what = &keystone.what;
@@ -34,7 +35,7 @@ pub async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answe
     let (Some(device), Some(user), Some(address)) = (
         whole("device_code"),
         whole("user_code"),
-        // Some providers were made before the name was settled.
+        // Some providers still use the name from drafts of the specification.
         whole("verification_uri").or(whole("verification_url")),
     ) else {
         return Err(begun.refusal(keystone));

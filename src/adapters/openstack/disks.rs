@@ -1,4 +1,4 @@
-//! Bytes of a cloud's images (Image API v2, "Image data"): up and down as a stream, hashed on the way.
+//! The data of a cloud's images (Image API v2, "Image data"): uploads and downloads as streams, hashed on the way.
 
 use std::{
     path::Path,
@@ -43,11 +43,11 @@ use crate::{
     },
 };
 
-/// Bytes read or written at a time.
+/// Bytes that are read or written at a time.
 const PIECE: usize = 1 << 20;
-/// How often a transfer is begun whose connection breaks.
+/// How often a transfer is tried if its connection breaks.
 const TRIES: usize = 4;
-/// Between looks at an image that changes its state, and between tries.
+/// The pause between looks at an image whose status changes, and between tries.
 pub const PAUSE: Duration = Duration::from_millis(500);
 
 fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
@@ -56,14 +56,14 @@ fn hash(file: &Path, mut hasher: Hasher, what: &str) -> Result<Digest> {
 }
 
 impl Images {
-    /// A request for bytes: its deadlines are for every step, not for the whole.
+    /// A request for data, which has time limits for each step but not for the whole.
     pub async fn bytes_request(&self, method: Method, path: &str) -> Result<shared::Request<'_>> {
         let server = self.cloud.server(Service::Image).await?;
         let token = self.cloud.token().await?;
         Ok(server.request(method, &server.place(path)?)?.secret_header(TOKEN, token.reveal()))
     }
 
-    /// An image of this name that is this file already: sending it again would make a second one.
+    /// An active image of this project with this name and the same data, so that it need not be sent again.
     async fn sent_already(&self, what: &str, upload: &Upload) -> Result<Option<GlanceImage>> {
         let known = self.named(what, &upload.name, "limit=20&status=active").await?;
         let (project, _) = self.cloud.project().await?;
@@ -76,7 +76,7 @@ impl Images {
         Ok((Some(digest) == image.digest()).then_some(image))
     }
 
-    /// Sends the bytes of a file once; what was sent is hashed along.
+    /// Sends the data of a file once; returns the digest of what was sent.
     async fn send_once(&self, cx: &Context, what: &str, id: &str, upload: &Upload) -> Result<Digest> {
         let file = fs::File::from_std(disk_header::open(&upload.file)?);
         let hasher = Arc::new(Mutex::new(Hasher::of("sha512")));
@@ -98,10 +98,10 @@ impl Images {
         Ok(hasher.finish())
     }
 
-    /// Makes an image and sends the bytes of a file; gives its id and the digest of what was sent.
+    /// Creates an image and sends the data of a file; returns the image's id and the digest of what was sent.
     ///
-    /// Glance cannot go back into a broken upload, and notices late that it broke: each try makes an image of its own,
-    /// and nothing half-made is left behind.
+    /// Glance cannot continue a broken upload, and notices late that it broke: each try creates a new image, and the
+    /// unfinished one is removed.
     async fn send_bytes(&self, cx: &Context, what: &str, upload: &Upload) -> Result<(String, Digest)> {
         let body = json!({"name": upload.name, "disk_format": upload.format, "container_format": "bare", "visibility": "private"});
         for again in 1.. {
@@ -115,7 +115,7 @@ impl Images {
             };
             let may_try = again < TRIES && error.kind == Kind::Unavailable;
             if may_try && self.find(what, &made.id).await.is_ok_and(|image| image.status == "active") {
-                // All of it had arrived; only the answer was lost.
+                // Everything had arrived; only the answer was lost.
                 let (file, task) = (upload.file.clone(), what.to_owned());
                 let digest = tokio::task::spawn_blocking(move || hash(&file, Hasher::of("sha512"), &task));
                 return Ok((made.id, digest.await.during(what)??));
@@ -160,7 +160,7 @@ impl Disks for Images {
         let (id, ours) = self.send_bytes(cx, &what, upload).await?;
         let now = self.find(&what, &id).await?;
         match now.digest() {
-            // A cloud that hashes otherwise than we did is asked nothing more: its own record is what counts later.
+            // A cloud with another kind of hash is not asked further: its own record is used later.
             Some(digest) if digest.algorithm() == ours.algorithm() && digest != ours => {
                 self.drop_half(&what, &id).await;
                 Err(Error::new(Kind::Integrity, what, "the cloud has other bytes than were sent").hint("try again"))
@@ -188,7 +188,7 @@ impl Disks for Images {
         let mut set = |path: &str, old: Option<&str>, new: &str| {
             if old != Some(new) {
                 let path = format!("/{}", path.replace('~', "~0").replace('/', "~1"));
-                // "add" also replaces (RFC 6902); names and visibility are always there.
+                // "add" also replaces (RFC 6902); name and visibility always exist.
                 changes.push(json!({"op": "add", "path": path, "value": new}));
             }
         };
@@ -196,7 +196,7 @@ impl Disks for Images {
             set(name, image.properties.get(name).and_then(serde_json::Value::as_str), value);
         }
         set("name", image.name.as_deref(), &published.name);
-        // Last: nobody sees it before everything stands.
+        // Last, so that nobody sees the image before everything is set.
         set("visibility", Some(image.visibility.as_str()), &published.visibility);
         if changes.is_empty() {
             return Ok(());
@@ -249,7 +249,7 @@ impl Disks for Images {
 }
 
 impl Images {
-    /// Fetches the bytes; after a broken connection it goes on where it was.
+    /// Downloads the data; after a broken connection it continues where it was.
     async fn receive(&self, cx: &Context, what: &str, image: &GlanceImage, partial: &Path) -> Result<Digest> {
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(private::mode_of(partial));
@@ -289,7 +289,7 @@ impl Images {
         let answer = request.send(what).await?;
         let answer = self.good(what, answer).await?;
         if *arrived > 0 && answer.status() != reqwest::StatusCode::PARTIAL_CONTENT {
-            // It gives the whole only: all is taken anew.
+            // The server sends only the whole data, so it begins again.
             file.set_len(0).await.during(what)?;
             file.rewind().await.during(what)?;
             (*hasher, *arrived) = (image.hasher(), 0);

@@ -1,4 +1,4 @@
-//! Where the services of a cloud are, as the catalogue of a sign-in says (Identity API v3, "Service catalog").
+//! The addresses of a cloud's services, from the catalogue of a sign-in (Identity API v3, "Service catalog").
 
 use serde_json::Value;
 use url::Url;
@@ -6,20 +6,20 @@ use url::Url;
 use super::service::Service;
 use crate::core::base::clean;
 
-/// One address of one service.
+/// An address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The type of its service.
+    /// The type of the service, like `image`.
     pub kind: String,
-    /// `public`, `internal` or `admin`; some clouds leave it out.
+    /// The interface: `public`, `internal` or `admin`; some clouds leave it out.
     pub interface: Option<String>,
-    /// Its region.
+    /// The region's id; `None` means all regions.
     pub region: Option<String>,
-    /// The address.
+    /// The address as the catalogue names it.
     pub url: Url,
 }
 
-/// All that can be used of a catalogue: an odd service or address costs only itself.
+/// The usable endpoints of a catalogue; entries that cannot be read are left out.
 pub fn read(catalog: &Value, project: &str) -> Vec<Endpoint> {
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
@@ -40,7 +40,7 @@ pub fn read(catalog: &Value, project: &str) -> Vec<Endpoint> {
     found
 }
 
-/// An address, in which old clouds leave a gap for the project.
+/// Parses an address, in which old clouds have a placeholder for the project's id.
 pub fn address(text: &str, project: &str) -> Option<Url> {
     let mut whole = text.trim().to_owned();
     for gap in ["%(project_id)s", "$(project_id)s", "%(tenant_id)s", "$(tenant_id)s", "{project_id}"] {
@@ -49,13 +49,13 @@ pub fn address(text: &str, project: &str) -> Option<Url> {
     Url::parse(&whole).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// `publicURL` is `public`: version 2 had other words.
+/// The interface in today's words: `publicURL` of version 2 is `public`.
 fn plain(interface: &str) -> String {
     interface.strip_suffix("URL").unwrap_or(interface).to_ascii_lowercase()
 }
 
-/// The address of a service: in the region that is named, else in that of the images, so that no two regions are mixed;
-/// the interfaces in their order. One without a region is in every one.
+/// The address of a service: in the given region, else in the region of the image service, so that regions are not
+/// mixed; by the order of the interfaces. An endpoint without a region is in all regions.
 pub fn choose<'a>(
     all: &'a [Endpoint],
     service: Service,
@@ -79,13 +79,13 @@ pub fn choose<'a>(
     })
 }
 
-/// The region that is used where none is named.
+/// The region that is used if none is named.
 pub fn home(all: &[Endpoint]) -> Option<&str> {
     let images = all.iter().filter(|endpoint| Service::Image.kinds().contains(&endpoint.kind.as_str()));
     images.chain(all).find_map(|endpoint| endpoint.region.as_deref())
 }
 
-/// The regions in which a service is, cleaned.
+/// The regions that have a service, cleaned.
 pub fn regions(all: &[Endpoint], service: Service) -> Vec<String> {
     let here = all.iter().filter(|endpoint| service.kinds().contains(&endpoint.kind.as_str()));
     let mut names: Vec<String> =

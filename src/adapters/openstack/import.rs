@@ -1,4 +1,4 @@
-//! Images that a cloud fetches from the web by itself (Image API v2, "Interoperable image import").
+//! Images that the cloud itself fetches from the web (Image API v2, "Interoperable image import").
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ use crate::{
     },
 };
 
-/// What is read of an image to know what it is.
+/// How many first bytes of an image are read to recognize its format.
 const HEAD: usize = 64 << 10;
-/// The property that says where an image was fetched from, so that it is not fetched twice.
+/// The property with the URL that an image was fetched from, so that it is not fetched twice.
 const ORIGIN: &str = "wharf_imported_from";
 
 impl Images {
-    /// Has the cloud fetch an image (Image API v2, "Interoperable image import", `web-download`); `true` if it is new.
+    /// Has the cloud fetch an image (`web-download`); `true` if it was not there before.
     pub async fn fetched_by_cloud(&self, cx: &Context, what: &str, import: &Import) -> Result<(GlanceImage, bool)> {
         let methods: serde_json::Value = self.cloud.json(what, Service::Image, Request::get("info/import")).await?;
         let offered = methods.pointer("/import-methods/value").and_then(serde_json::Value::as_array);
@@ -78,7 +78,7 @@ impl Images {
                 _ => tokio::time::sleep(PAUSE).await,
             }
         };
-        // What the cloud has is what counts, not what the server showed to us.
+        // The data in the cloud is checked, which may differ from what the web server sent here.
         let request = self.bytes_request(Method::GET, &format!("images/{id}/file")).await?;
         let answer = request.send(what).await?;
         let head = begin_of(what, self.good(what, answer).await?).await?;
@@ -92,7 +92,7 @@ impl Images {
         Ok(image)
     }
 
-    /// What the tasks of an image say about a failed import.
+    /// Why an import has failed, from the tasks of the image.
     async fn why_not_fetched(&self, what: &str, id: &str) -> String {
         let path = format!("images/{id}/tasks");
         let tasks: Result<serde_json::Value> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
@@ -103,7 +103,7 @@ impl Images {
         if said.is_empty() { "the cloud could not fetch it, and does not say why".to_owned() } else { said }
     }
 
-    /// What the image behind a URL is: by its header; by its name where only the cloud reaches it.
+    /// The format of the image at a URL: from its header, or from its name if only the cloud can reach the URL.
     async fn format_on_the_web(&self, what: &str, url: &str) -> Result<String> {
         let address = url::Url::parse(url).during(what)?;
         let mut headers = http::HeaderMap::new();

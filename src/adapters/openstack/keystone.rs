@@ -1,4 +1,4 @@
-//! Signing in: what is sent to the identity service, and what it answers (Identity API v3).
+//! Signing in: the requests to the identity service, and its answers (Identity API v3).
 
 use std::time::Duration;
 
@@ -25,66 +25,66 @@ use crate::{
     },
 };
 
-/// The header that a token is in.
+/// The header with the token of a request.
 pub const TOKEN: &str = "X-Auth-Token";
-/// The header that a token is made in, and asked about in.
+/// The header with a token that was created or is asked about.
 const SUBJECT: &str = "X-Subject-Token";
-/// The header that holds what was proven already, where more is wanted ("Multi-Factor Authentication").
+/// The header with a receipt of what was proven, if the cloud wants more ("Multi-Factor Authentication").
 const RECEIPT: &str = "Openstack-Auth-Receipt";
-/// How long the service may take to say what it is: whoever waits hears within ten seconds why nothing comes.
+/// How long the service may take to tell its versions.
 const LOOK: Duration = Duration::from_secs(8);
-/// How long it may take to check a secret, which is slow by design.
+/// How long checking a secret may take, which is slow by design.
 const CHECK: Duration = Duration::from_secs(25);
-/// The longest answer: a catalogue of many regions.
+/// Longest answer that is read, in bytes: a catalogue of many regions.
 const LONGEST: usize = 8 << 20;
 
-/// The project that a sign-in is of.
+/// The project that a session is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     pub id: String,
     pub name: String,
 }
 
-/// A sign-in that worked.
+/// A successful sign-in.
 pub struct Session {
-    /// For every request.
+    /// The token to send with every request.
     pub token: Secret,
     /// When it ends, in seconds since 1970.
     pub expires: i64,
-    /// Whose it is, in words.
+    /// The user in words, with the domain.
     pub user: String,
-    /// Its project, where it is of one.
+    /// The project; `None` if the session is for none.
     pub project: Option<Project>,
-    /// Where the services are.
+    /// The addresses of the services.
     pub endpoints: Vec<Endpoint>,
-    /// Where the identity service is.
+    /// The address of the identity service.
     pub identity: Url,
 }
 
-/// What `clouds.yaml` says of TLS; openstackclient's own names for it.
+/// The TLS settings in `clouds.yaml`, by openstackclient's names for them.
 pub fn tls_of(settings: &Settings) -> Tls {
     let path = |key: &str| settings.option(key).map(at_home);
     Tls {
         authorities: path("cacert").into_iter().collect(),
-        // A certificate without a key of its own holds both.
+        // A certificate without a key file contains the key.
         identity: path("cert").map(|cert| (cert.clone(), path("key").unwrap_or(cert))),
         unchecked: settings.flag("verify") == Some(false) || settings.flag("insecure") == Some(true),
         only_these: false,
     }
 }
 
-/// The identity service of one cloud.
+/// The identity service of a cloud.
 pub struct Keystone<'a> {
     pub cloud: &'a str,
     pub settings: &'a Settings,
     pub reach: &'a Reach,
-    /// What is being done, for people.
+    /// What is being done, for error messages.
     pub what: String,
     server: Server,
 }
 
 impl<'a> Keystone<'a> {
-    /// Looks for version 3 at the address that the file names; without a secret.
+    /// Finds version 3 of the service at the address that the files name. No secret is sent.
     pub async fn find(cloud: &'a str, settings: &'a Settings, reach: &'a Reach) -> Result<Self> {
         let what = format!("sign in to {cloud}");
         if let Some(why) = &settings.broken {
@@ -109,17 +109,17 @@ impl<'a> Keystone<'a> {
         Ok(Self { cloud, settings, reach, what, server })
     }
 
-    /// Signs in. `settings` hold all secrets by now.
+    /// Signs in; `settings` are complete with all secrets.
     pub async fn sign_in(&self, settings: &Settings, way: &Way, answers: &Answers) -> Result<Session> {
         match way {
             Way::Methods(methods) => {
                 let own = settings.auth("token").filter(|_| methods.as_slice() == [Method::Token]);
                 match own {
-                    // A token without anything to sign in to is used as it is.
+                    // A token without a scope to sign in to is used as it is.
                     Some(token) if methods::scope(settings).is_none() => self.known(token).await,
                     Some(token) => match self.prove(settings, methods, answers).await {
                         Err(error) if error.kind == Kind::NotAllowed => {
-                            // Some clouds exchange no token for another: it may be of that project already.
+                            // Some clouds do not exchange tokens: it may be for that project already.
                             let known = self.known(token).await.ok().filter(|session| is_of(session, settings));
                             known.ok_or(error)
                         }
@@ -150,7 +150,7 @@ impl<'a> Keystone<'a> {
         }
     }
 
-    /// The session of the project that is wanted, for the token of one of none.
+    /// A session for the wanted project, from one without a project.
     async fn scoped(&self, first: Session, settings: &Settings, answers: &Answers) -> Result<Session> {
         if methods::scope(settings).is_none() {
             return Ok(first);
@@ -159,14 +159,14 @@ impl<'a> Keystone<'a> {
         self.prove(&settings, &[Method::Token], answers).await
     }
 
-    /// The page at which a browser signs in, which brings it to `back` at the end.
+    /// The page to open in a browser, which at the end leads it to `back`.
     pub fn page_of_sign_in(&self, settings: &Settings, back: &str) -> Result<Url> {
         let mut page = self.server.place(&format!("auth/{}/websso", federation(settings)))?.url().clone();
         page.set_query(Some(&format!("origin={back}")));
         Ok(page)
     }
 
-    /// Shows the proofs that a way takes; a cloud may then want one more of the same person.
+    /// Sends the proofs of a sign-in; the cloud may then ask for another one.
     async fn prove(&self, settings: &Settings, methods: &[Method], answers: &Answers) -> Result<Session> {
         let place = self.server.place("auth/tokens")?;
         let request = |body: Value| {
@@ -193,7 +193,7 @@ impl<'a> Keystone<'a> {
         self.session(status, &headers, &body).await
     }
 
-    /// What a token is of, by the token itself.
+    /// The session of a token, from the cloud's own information about it.
     pub async fn known(&self, token: &str) -> Result<Session> {
         let request = self.server.get(&self.server.place("auth/tokens")?)?;
         let (status, _, body) = self.send(request.secret_header(TOKEN, token).secret_header(SUBJECT, token)).await?;
@@ -220,7 +220,7 @@ impl<'a> Keystone<'a> {
         }
     }
 
-    /// What an answer says of a token; what is odd in it costs only itself.
+    /// Reads the cloud's information about a token; parts that cannot be read are left out.
     async fn read(&self, token: Secret, body: &[u8]) -> Result<Session> {
         let answer: Value = shared::parse(body, &self.what)?;
         let said = answer.get("token").cloned().unwrap_or_default();
@@ -239,14 +239,14 @@ impl<'a> Keystone<'a> {
             user: user_in_words(&said),
             endpoints: endpoints::read(&catalog, id),
             token,
-            // Without a word of it, it is taken as good for an hour; a refusal renews it anyway.
+            // Without a time it counts as valid for an hour; a refusal renews it anyway.
             expires: expires.unwrap_or_else(|| text::now() + 3600),
             project,
             identity: self.server.base().clone(),
         })
     }
 
-    /// One more thing that the service tells; nothing where it does not.
+    /// Reads another piece of information; null if the service does not tell it.
     async fn ask(&self, path: &str, key: &str, token: &Secret) -> Value {
         let asked = async {
             let request = self.server.get(&self.server.place(path)?)?.secret_header(TOKEN, token.reveal());
@@ -257,7 +257,7 @@ impl<'a> Keystone<'a> {
         asked.await.unwrap_or_default()
     }
 
-    /// Names of the projects that this account may sign in to, for somebody who named none.
+    /// The names of the projects that the account may use, at most ten, for a person who has named none.
     pub async fn projects(&self, session: &Session) -> Vec<String> {
         let list = self.ask("auth/projects", "projects", &session.token).await;
         let names = list.as_array().into_iter().flatten().filter_map(|project| project.get("name")?.as_str());
@@ -274,7 +274,7 @@ fn federation(settings: &Settings) -> String {
     )
 }
 
-/// Whose a token is, with the domain where that is not everybody's.
+/// The user of a token, with the domain unless that is the default.
 fn user_in_words(token: &Value) -> String {
     let text = |at: &str| token.pointer(at).and_then(Value::as_str).filter(|text| !text.is_empty());
     let name =
@@ -285,7 +285,7 @@ fn user_in_words(token: &Value) -> String {
     }
 }
 
-/// Whether a session is of the project that is wanted.
+/// Whether a session is for the project that the settings name.
 fn is_of(session: &Session, settings: &Settings) -> bool {
     session.project.as_ref().is_some_and(|project| match settings.auth("project_id") {
         Some(id) => project.id == id,
@@ -293,7 +293,7 @@ fn is_of(session: &Session, settings: &Settings) -> bool {
     })
 }
 
-/// The methods that the cloud wants beside those that were shown (`required_auth_methods`, of which one rule is enough).
+/// The further methods that the cloud requires (`required_auth_methods`, of which one rule is enough).
 fn wanted(body: &[u8], shown: &[Method]) -> Vec<Method> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let rules = answer.get("required_auth_methods").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -325,8 +325,8 @@ async fn within<T>(most: Duration, what: &str, work: impl Future<Output = Result
         .map_err(|_| context::timed_out(what, most).hint("check auth_url, the network and the proxy, then try again"))?
 }
 
-/// What the identity service says of itself. One that sends us to another server is an error: whatever was sent next
-/// would go there, the password.
+/// Reads what the identity service says about itself. Being redirected to another server is an error, because the
+/// password would be sent there next.
 async fn visit(server: &Server, what: &str) -> Result<Value> {
     let answer = server.get(&server.place("")?)?.send(what).await.map_err(words::in_clouds_yaml)?;
     if Origin::of(answer.url()).as_ref() != Some(server.origin()) {
@@ -336,12 +336,13 @@ async fn visit(server: &Server, what: &str) -> Result<Value> {
     if answer.status().is_server_error() {
         return Err(shared::refused(what, answer.status(), ""));
     }
-    // Whatever else it is, the sign-in itself will tell.
+    // If it is something else, signing in will show it.
     let page = shared::body(answer, 1 << 20, what).await?;
     Ok(serde_json::from_slice(&page).unwrap_or_default())
 }
 
-/// The root of version 3: where the service says, at the address that it was asked at, else below that address.
+/// The root of version 3: the address that the service names if it is at the same server, else below the configured
+/// one.
 fn root_of(server: &Server, page: &Value, what: &str) -> Result<Url> {
     let versions = versions(page);
     if !versions.is_empty() && !versions.iter().any(|(id, _)| id.starts_with("v3")) {
@@ -367,7 +368,7 @@ fn root_of(server: &Server, page: &Value, what: &str) -> Result<Url> {
     Ok(root)
 }
 
-/// The versions that an identity service says it speaks, each with its own link (API-SIG, "Version discovery").
+/// The versions that the service supports, each with its link (API-SIG, "Version discovery").
 fn versions(page: &Value) -> Vec<(String, Option<String>)> {
     let list = page.pointer("/versions/values").or(page.get("versions")).and_then(Value::as_array);
     let all = list.into_iter().flatten().chain(page.get("version"));

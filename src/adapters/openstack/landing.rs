@@ -1,5 +1,5 @@
-//! Where a browser brings the token of its sign-in: a page of this machine that takes one form from its own person, and
-//! nothing else.
+//! The page on this machine to which a browser brings the token of its sign-in. It takes one form, from a program of
+//! this user only.
 
 use std::{
     io::ErrorKind,
@@ -23,29 +23,29 @@ use crate::core::base::{
     secret::Secret,
 };
 
-/// A browser sends its form within this.
+/// How long a browser may take to send its form.
 const VISIT: Duration = Duration::from_secs(10);
-/// So many are heard at once; the others are sent away.
+/// Most connections at the same time; others are closed.
 const MOST: usize = 16;
 
-/// An open page.
+/// The open page.
 pub struct Landing {
     listeners: Vec<TcpListener>,
     form: Form,
     visits: JoinSet<std::result::Result<Secret, Option<String>>>,
-    /// Why the last token that came was not taken.
+    /// Why the last token was not accepted.
     pub refused: Option<String>,
 }
 
 impl Landing {
-    /// Opens the page at a port of this machine alone, for a form of the pages at `from`.
+    /// Opens the page at a port of this machine, for a form from pages at the origin `from`.
     pub async fn open(what: &str, port: u16, from: String) -> Result<Self> {
         let mut listeners = Vec::new();
-        // "localhost" means both, and whoever held one of them would be brought the token.
+        // "localhost" means both addresses: another program on one of them would be sent the token.
         for host in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
             match TcpListener::bind(SocketAddr::new(host, port)).await {
                 Ok(listener) => listeners.push(listener),
-                // Not every machine has the newer one.
+                // Not every machine has IPv6.
                 Err(error) if host.is_ipv6() && error.kind() != ErrorKind::AddrInUse => {}
                 Err(error) => return Err(held(what, port, &error)),
             }
@@ -53,7 +53,7 @@ impl Landing {
         Ok(Self { listeners, form: Form { port, from }, visits: JoinSet::new(), refused: None })
     }
 
-    /// The next token that is brought. Whatever else comes is answered and forgotten.
+    /// The next token. All other requests are answered and ignored.
     pub async fn next(&mut self) -> Secret {
         loop {
             tokio::select! {
@@ -62,7 +62,7 @@ impl Landing {
                         self.visits.spawn(visit(stream, peer, own, self.form.clone()));
                     }
                     Some(_) => {}
-                    // The machine is short of something: not at once again.
+                    // The machine lacks some resource: the next try waits a little.
                     None => tokio::time::sleep(Duration::from_millis(100)).await,
                 },
                 Some(done) = self.visits.join_next() => match done {
@@ -96,7 +96,7 @@ fn held(what: &str, port: u16, error: &std::io::Error) -> Error {
     }
 }
 
-/// The next visitor at any of the addresses.
+/// The next connection to any of the addresses.
 async fn accepted(listeners: &[TcpListener]) -> Option<(TcpStream, SocketAddr, SocketAddr)> {
     let all = listeners.iter().map(|listener| Box::pin(listener.accept()));
     let (first, _, _) = futures_util::future::select_all(all).await;
@@ -105,7 +105,7 @@ async fn accepted(listeners: &[TcpListener]) -> Option<(TcpStream, SocketAddr, S
     Some((stream, peer, own))
 }
 
-/// One visit: the token that it brings, or why one was refused.
+/// Handles a connection: returns the token that it brings, or why one was refused.
 async fn visit(
     mut stream: TcpStream,
     peer: SocketAddr,
@@ -129,7 +129,7 @@ async fn heard(
     own: SocketAddr,
     form: &Form,
 ) -> std::result::Result<Secret, Refusal> {
-    // Somebody else of this machine could else sign this person in as themselves.
+    // Otherwise another user of this machine could sign this person in with their own account.
     let is_own = tokio::task::spawn_blocking(move || peer::is_own(peer, own)).await.unwrap_or(false);
     if !is_own {
         let told = "a program of another user of this machine has sent something".to_owned();

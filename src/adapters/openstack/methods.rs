@@ -1,11 +1,11 @@
-//! How one signs in to a cloud, and the request that does it (Identity API v3, "Password authentication" and the
-//! following; openid.net for the grants). Pure: what is sent is made here, and sent elsewhere.
+//! The ways to sign in to a cloud, and their requests (Identity API v3, "Password authentication" and the following;
+//! OpenID Connect for the grants). Plain functions: requests are built here and sent elsewhere.
 
 use serde_json::{Map, Value, json};
 
 use super::settings::Settings;
 
-/// One proof of who somebody is, to the cloud itself.
+/// A proof of identity that the cloud itself checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Password,
@@ -14,35 +14,35 @@ pub enum Method {
     Application,
 }
 
-/// What an identity provider beside the cloud takes for its own token (RFC 6749).
+/// A grant for which an identity provider outside of the cloud gives a token (RFC 6749).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     Password,
     ClientCredentials,
     Code,
-    /// Somebody has its token already.
+    /// The settings contain the provider's token.
     AccessToken,
-    /// A person agrees in a browser, anywhere (RFC 8628).
+    /// The person agrees in a browser on any machine (RFC 8628).
     Device,
 }
 
 /// A way to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// By the cloud itself.
+    /// By the cloud itself, with these proofs.
     Methods(Vec<Method>),
     /// By an identity provider (OpenID Connect).
     OpenId(Grant),
-    /// By the cloud's own pages in a browser, which comes back to this machine.
+    /// By the cloud's pages in a browser on this machine.
     Browser,
-    /// By none that Wharf knows: its name.
+    /// By a way that is not supported; with its name.
     Unknown(String),
 }
 
 const TOKEN_INSTEAD: &str = "make an application credential in the cloud's dashboard and use its clouds.yaml, or put the \
      output of 'openstack token issue' there: auth_type: v3token and token";
 
-/// The way that an entry names, or that its keys tell.
+/// The way that an entry names, or that its settings imply.
 pub fn way(settings: &Settings) -> Way {
     let named = settings.option("auth_type").unwrap_or("").to_ascii_lowercase();
     if let Some(grant) = grant(&named) {
@@ -76,11 +76,11 @@ fn grant(name: &str) -> Option<Grant> {
 
 fn method(name: &str) -> Option<Method> {
     match name.to_ascii_lowercase().as_str() {
-        // Version 2 is gone from clouds; what was written for it still names user, password and project.
+        // Version 2 is gone, but its entries name user, password and project too.
         "password" | "v3password" | "v2password" => Some(Method::Password),
         "token" | "v3token" | "v2token" => Some(Method::Token),
         "totp" | "v3totp" => Some(Method::Totp),
-        // OAuth 2.0 of Keystone is an application credential under another name.
+        // Keystone's OAuth 2.0 client credentials are application credentials.
         "application_credential" | "applicationcredential" | "v3applicationcredential" | "v3oauth2clientcredential" => {
             Some(Method::Application)
         }
@@ -88,7 +88,7 @@ fn method(name: &str) -> Option<Method> {
     }
 }
 
-/// The way that the keys tell, where none is named.
+/// The way that the settings imply if they name none.
 fn told(settings: &Settings) -> Way {
     let has = |keys: &[&str]| settings.first_auth(keys).is_some();
     if has(&["application_credential_id", "application_credential_name"]) {
@@ -114,7 +114,7 @@ fn told(settings: &Settings) -> Way {
     Way::Methods(vec![Method::Password])
 }
 
-/// What a way does, in words.
+/// A way in words.
 pub fn words(way: &Way) -> String {
     let proof = |method: &Method| match method {
         Method::Password => "a password",
@@ -134,7 +134,7 @@ pub fn words(way: &Way) -> String {
     }
 }
 
-/// What to do about a way that is not known here.
+/// What to do about a way that is not supported.
 pub fn advice(name: &str) -> String {
     match name {
         "admin_token" | "token_endpoint" | "none" | "http_basic" | "noauth" => {
@@ -144,7 +144,7 @@ pub fn advice(name: &str) -> String {
     }
 }
 
-/// The secrets that a way takes, of which the entry may lack some.
+/// The names of the secrets that a way needs; the entry may lack some.
 pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
     let of = |method: &Method| match method {
         Method::Password => "password",
@@ -169,7 +169,7 @@ pub fn secrets(settings: &Settings, way: &Way) -> Vec<&'static str> {
     }
 }
 
-/// Whether a way wants the name of a user that the entry lacks.
+/// Whether a way needs a user name that the entry lacks.
 pub fn wants_user(settings: &Settings, way: &Way) -> bool {
     let by_user = match way {
         Way::Methods(methods) => methods.iter().any(|method| matches!(method, Method::Password | Method::Totp)),
@@ -196,7 +196,7 @@ pub fn body(settings: &Settings, methods: &[Method]) -> Value {
     }
     identity.insert("methods".to_owned(), json!(names));
     let mut auth = json!({"identity": identity});
-    // An application credential is of its project, and Keystone refuses one that asks for any.
+    // An application credential belongs to its project, and Keystone refuses any scope with it.
     if !methods.contains(&Method::Application) {
         if let (Some(scope), Some(auth)) = (scope(settings), auth.as_object_mut()) {
             auth.insert("scope".to_owned(), scope);
@@ -210,7 +210,7 @@ fn with(mut user: Map<String, Value>, key: &str, secret: &str) -> Map<String, Va
     user
 }
 
-/// The user: by id, else by name in a domain.
+/// The user in a request: by id, else by name and domain.
 fn user(settings: &Settings) -> Map<String, Value> {
     let mut user = Map::new();
     if let Some(id) = settings.auth("user_id") {
@@ -241,7 +241,7 @@ fn application(settings: &Settings) -> Value {
     }
 }
 
-/// What one signs in to: a domain, a project, a trust or the whole system. `None` leaves it to the cloud.
+/// The scope of the session: a domain, project, trust or the whole system. `None` leaves it to the cloud.
 pub fn scope(settings: &Settings) -> Option<Value> {
     let auth = |key: &str| settings.auth(key);
     if let Some(id) = auth("project_id") {
@@ -263,7 +263,7 @@ pub fn scope(settings: &Settings) -> Option<Value> {
     auth("system_scope").map(|_| json!({"system": {"all": true}}))
 }
 
-/// What is sent to the identity provider for its token, beside the client's own name and secret.
+/// The form that is sent to the identity provider for its token, without the client's name and secret.
 pub fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
     let text = |key: &str| settings.auth(key).unwrap_or("").to_owned();
     let scope = settings.auth("openid_scope").unwrap_or("openid profile").to_owned();

@@ -1,7 +1,7 @@
-//! OpenStack clouds: VM images (Glance), who may use them, and servers (Nova).
+//! OpenStack clouds: disk images (Glance), sharing them, and servers (Nova).
 //!
-//! Files and variables are read as openstackclient reads them (`settings`), and the sign-in is ours (`keystone`): the
-//! library for it read numbers into ids, knew no merge keys, and gave up on a catalogue for one odd service in it.
+//! Files and variables are read as openstackclient reads them (`settings`), and signing in is done here (`keystone`):
+//! the library for it read numbers into ids, knew no merge keys, and gave up on a catalogue for one odd service in it.
 
 mod account;
 mod answers;
@@ -51,12 +51,12 @@ use crate::core::{
     portal::{Source, doctor::State},
 };
 
-/// What a cloud shows as a source.
+/// A region of a cloud as source and backend.
 pub struct Images {
     cloud: Arc<Cloud>,
-    /// Held while an image is made of a volume: many who want it at once get one.
+    /// Held while an image is made of a volume, so that many who want it at once get the same one.
     making: tokio::sync::Mutex<()>,
-    /// What the form of a server offered last.
+    /// What the form of a server offered last, and when.
     offered_now: tokio::sync::Mutex<Option<(std::time::Instant, Arc<plan::Facts>)>>,
     readings: usage::Readings,
 }
@@ -72,20 +72,21 @@ impl Images {
     }
 }
 
-/// A cloud that is to be shown: under which name, what is said of it, and how it is called in its file.
+/// A cloud to be shown: its name as a source, where it was found, and its entry.
 struct Wanted {
     name: String,
     origin: String,
     entry: Entry,
 }
 
-/// Whether a configuration may name it as the `type` of a source.
+/// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = true;
 
-/// Clouds from the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all that are found.
+/// Registers clouds of the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all others
+/// found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let (known, mut troubles) = settings::all();
-    // Those that cost one cloud are told with it.
+    // Faults that concern one cloud are reported with it.
     let told = |cloud: &String| known.iter().any(|entry| entry.cloud == *cloud && entry.settings.broken.is_some());
     troubles.retain(|trouble| !trouble.cloud.as_ref().is_some_and(told));
     if !troubles.is_empty() {
@@ -128,14 +129,14 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     Ok(())
 }
 
-/// An account, and who signs in with it by now.
+/// An account, and the regions that sign in with it.
 struct Made<'a> {
     entry: &'a Entry,
     regions: Vec<Option<&'a str>>,
     account: Arc<Account>,
 }
 
-/// Who signs in to each: regions of one entry share their account wherever they sign in alike, under the name of the first.
+/// The account of each cloud: regions of one entry that sign in alike share an account, under the name of the first.
 fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
     let mut made: Vec<Made<'_>> = Vec::new();
     let mut refused: Vec<(&str, Arc<Refusal>)> = Vec::new();
@@ -144,7 +145,7 @@ fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
     order.sort_by_key(|(_, cloud)| cloud.entry.is_further);
     for (at, Wanted { name, entry, .. }) in order {
         let region = entry.settings.region();
-        // Two names that the configuration gives to one region are two sign-ins, each with a secret of its own.
+        // If the configuration gives two names to one region, these are two sign-ins with secrets of their own.
         let fits = |known: &&mut Made<'_>| {
             let same = known.entry.cloud == entry.cloud && !known.regions.contains(&region);
             same && known.entry.settings.signs_in_as(&entry.settings)
@@ -166,11 +167,11 @@ fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
     found.into_iter().map(|(_, account)| account).collect()
 }
 
-/// Those that the configuration names, then all others, each under a name of its own.
+/// The clouds that the configuration names, then all others, each with a unique name.
 fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<Wanted>> {
     let written: Vec<&SourceConfig> = config.sources.iter().filter(|source| source.adapter == "openstack").collect();
     let mut wanted = Vec::new();
-    // Each written name stands for one entry: another of that name is another cloud.
+    // Each name stands for one entry: another entry with that name is another cloud.
     let mut named: Vec<usize> = Vec::new();
     for source in &written {
         let called =

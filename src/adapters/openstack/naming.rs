@@ -1,9 +1,9 @@
-//! Names under which clouds are shown: each has one that can be written in a reference and that nothing else has.
+//! The names under which clouds are shown: usable in a reference, and unique.
 
 use crate::core::base::clean;
 
-/// One name for each cloud, in their order. Those whose own name can stay keep it, the names that people gave first:
-/// of a further region, which is marked, the name is made.
+/// A name for each cloud, in order. Own names are kept where possible, first those that people gave; those of further
+/// regions (marked `true`) were generated.
 pub fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
     let mut used: Vec<String> = taken.to_vec();
     let mut names: Vec<Option<String>> = vec![None; clouds.len()];
@@ -25,7 +25,7 @@ pub fn of(clouds: &[(&str, bool)], taken: &[String]) -> Vec<String> {
     names.into_iter().flatten().collect()
 }
 
-/// The name without what ends one in a reference.
+/// The name without characters that would end it in a reference.
 fn writable(name: &str) -> String {
     let plain: String = clean::short(name, 60)
         .chars()

@@ -1,4 +1,5 @@
-//! The token of an identity provider beside the cloud (OpenID Connect Core; RFC 6749, sections 4.1, 4.3 and 4.4).
+//! Getting a token from an identity provider outside of the cloud (OpenID Connect Core; RFC 6749, sections 4.1, 4.3,
+//! 4.4).
 
 use reqwest::Method as Verb;
 use serde_json::Value;
@@ -19,10 +20,10 @@ use crate::{
     },
 };
 
-/// The longest answer.
+/// Longest answer that is read, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// What an entry must name to sign in by an identity provider.
+/// Fails if the entry lacks a setting that signing in with an identity provider needs.
 pub fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
     match ["identity_provider", "protocol"].into_iter().find(|key| settings.auth(key).is_none()) {
         Some(key) => {
@@ -32,7 +33,7 @@ pub fn check(keystone: &Keystone<'_>, settings: &Settings) -> Result<()> {
     }
 }
 
-/// The provider's token: asked for at the address that the file names, or that the provider's own page names.
+/// The provider's token, asked for at the address that the files or the provider's discovery document name.
 pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -> Result<Secret> {
     check(keystone, settings)?;
     if grant == Grant::AccessToken {
@@ -43,7 +44,7 @@ pub async fn token(keystone: &Keystone<'_>, settings: &Settings, grant: Grant) -
     answer.token(keystone, settings)
 }
 
-/// What a provider answered to a form.
+/// The provider's answer to a form.
 pub struct Answer {
     status: reqwest::StatusCode,
     said: Value,
@@ -51,24 +52,24 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A text of it.
+    /// A text field of the answer.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.said.get(key).and_then(Value::as_str)
     }
 
-    /// A number of it.
+    /// A number field of the answer.
     pub fn number(&self, key: &str) -> Option<u64> {
         self.said.get(key).and_then(Value::as_u64)
     }
 
-    /// The token in it, or why there is none.
+    /// The token in the answer, or the error.
     pub fn token(&self, keystone: &Keystone<'_>, settings: &Settings) -> Result<Secret> {
         let kind = settings.auth("access_token_type").unwrap_or("access_token");
         let token = self.text(kind).filter(|_| self.status.is_success());
         token.map(Secret::new).ok_or_else(|| self.refusal(keystone))
     }
 
-    /// Why the provider gave nothing.
+    /// The error for an answer without a token.
     pub fn refusal(&self, keystone: &Keystone<'_>) -> Error {
         if self.status.is_server_error() {
             return shared::refused(&keystone.what, self.status, "");
@@ -81,7 +82,7 @@ impl Answer {
     }
 }
 
-/// Sends a form to the provider, with the client's own name and secret.
+/// Sends a form to the provider, with the client's name and secret.
 pub async fn ask(
     keystone: &Keystone<'_>,
     settings: &Settings,
@@ -112,12 +113,12 @@ pub async fn ask(
 }
 
 fn server(keystone: &Keystone<'_>, url: Url) -> Result<Server> {
-    // The client certificate is for the cloud alone.
+    // The client certificate is for the cloud only.
     let tls = Tls { identity: None, ..tls_of(keystone.settings) };
     Server::new(url, tls, keystone.reach.clone()).map_err(|error| error.during(&keystone.what))
 }
 
-/// Where the provider answers: as the entry names it by one key, else as the provider's own page does by another.
+/// An address of the provider: the entry's setting `own`, else the field `theirs` in the discovery document.
 pub async fn endpoint(keystone: &Keystone<'_>, settings: &Settings, own: &str, theirs: &str) -> Result<Url> {
     let what = &keystone.what;
     let parse = |key: &str, text: &str| {
@@ -139,7 +140,7 @@ pub async fn endpoint(keystone: &Keystone<'_>, settings: &Settings, own: &str, t
     let said: Value = shared::parse(&shared::body(answer, LONGEST, what).await?, what)?;
     let named = said.get(theirs).and_then(Value::as_str).unwrap_or("");
     let url = parse(&format!("{theirs} of the identity provider"), named)?;
-    // The page says where the password goes: only as safely as the page itself came, and nowhere out of reach.
+    // The password is sent to this address: it must be as safe as the document's own, and within reach.
     let to = server(keystone, url.clone())?;
     if to.origin() != visited.origin() {
         if !to.origin().is_secure() {

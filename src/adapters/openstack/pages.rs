@@ -1,24 +1,25 @@
-//! Pages of a cloud's lists: their rows one by one, and where the next page is.
+//! The pages of a cloud's lists: reading their rows, and finding the next page.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::service::query;
 
-/// A page as it came.
+/// A page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// Its rows.
+    /// The rows that could be read.
     pub rows: Vec<T>,
-    /// Rows of it that could not be read.
+    /// The number of rows that could not be read.
     pub odd: usize,
-    /// The query of the next page, where the answer names one.
+    /// The query of the next page, if the answer names one.
     pub next: Option<String>,
-    /// Its length.
+    /// The length of the answer in bytes.
     pub bytes: usize,
 }
 
-/// Reads a page: `key` holds its rows. One that is not as it should be costs only itself. `None` where there is no list.
+/// Reads a page whose rows are in the field `key`. Rows that cannot be read are counted. `None` if there is no such
+/// list.
 pub fn read<T: DeserializeOwned>(mut answer: Value, key: &str, bytes: usize) -> Option<Page<T>> {
     let next = next(&answer, key);
     let list = match answer.get_mut(key).map(Value::take) {
@@ -27,15 +28,15 @@ pub fn read<T: DeserializeOwned>(mut answer: Value, key: &str, bytes: usize) -> 
         _ => return None,
     };
     let count = list.len();
-    // What has no id can be neither named nor asked for.
+    // A row without an id can be neither named nor read.
     let is_row = |row: &Value| row.get("id").and_then(Value::as_str).is_some_and(|id| !id.is_empty());
     let rows = list.into_iter().filter(is_row).filter_map(|row| serde_json::from_value(row).ok());
     let rows: Vec<T> = rows.collect();
     Some(Page { odd: count - rows.len(), rows, next, bytes })
 }
 
-/// The query of the next page: Glance names it as `next`, Nova, Cinder and Neutron in a list `KEY_links`, Keystone in
-/// `links`. Only the query is taken: behind a proxy, services know neither their own host nor their own path.
+/// The query of the next page: Glance names it in `next`, Nova, Cinder and Neutron in `KEY_links`, Keystone in `links`.
+/// Only the query is used, because services behind a proxy do not know their own host and path.
 fn next(answer: &Value, key: &str) -> Option<String> {
     let relation = |link: &&Value| link.get("rel").and_then(Value::as_str) == Some("next");
     let links = answer.get(format!("{key}_links")).and_then(Value::as_array).into_iter().flatten();
@@ -45,13 +46,13 @@ fn next(answer: &Value, key: &str) -> Option<String> {
     (!query.is_empty()).then(|| query.split('#').next().unwrap_or(query).to_owned())
 }
 
-/// The query behind the last row of a page that names no next one: a short page need not be the last one.
+/// The query for the page after the last row, if the answer names none: a short page need not be the last.
 pub fn after(first: &str, last: &str) -> String {
     let separator = if first.is_empty() { "" } else { "&" };
     format!("{first}{separator}marker={}", query(last))
 }
 
-/// How many rows could not be read, in words.
+/// The number of rows that could not be read, in words; `None` if it is 0.
 pub fn odd_words(odd: usize) -> Option<String> {
     match odd {
         0 => None,

@@ -1,19 +1,19 @@
-//! Whose program is at the other end of a connection of this machine: its table of connections says (proc(5),
+//! Which user's program is at the other end of a local connection, from the kernel's table of connections (proc(5),
 //! `/proc/net/tcp`).
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The state of a connection that both ends hold open.
+/// The state of an established connection.
 const OPEN: &str = "01";
 
-/// Whether the program at `peer` that is connected to `own` runs as this user. Where the table cannot be read it does not.
+/// Whether the program at `peer`, connected to `own`, runs as this user; `false` if the table cannot be read.
 pub fn is_own(peer: SocketAddr, own: SocketAddr) -> bool {
     let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     let table = std::fs::read_to_string(table).unwrap_or_default();
     owner(&table, peer, own) == Some(rustix::process::geteuid().as_raw())
 }
 
-/// The user who holds the connection from `peer` to `own`. One that its program has left already is nobody's.
+/// The user id of the connection from `peer` to `own`; `None` if its program has closed it.
 fn owner(table: &str, peer: SocketAddr, own: SocketAddr) -> Option<u32> {
     let (from, to) = (written(peer), written(own));
     table.lines().find_map(|line| {
@@ -24,7 +24,7 @@ fn owner(table: &str, peer: SocketAddr, own: SocketAddr) -> Option<u32> {
     })
 }
 
-/// An address as the table has it: words of the machine's own byte order, and the port.
+/// An address as in the table: words in the machine's byte order, and the port.
 fn written(address: SocketAddr) -> String {
     let word = |bytes: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*bytes));
     let host = match address.ip() {

@@ -1,4 +1,4 @@
-//! Fetches the profile that an entry names by an address: once, when the cloud is first asked.
+//! Fetching the profile whose address an entry names: once, when the cloud is first contacted.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::{
     },
 };
 
-/// It comes within this.
+/// How long the answer may take.
 const ANSWER: Duration = Duration::from_secs(8);
-/// The longest one.
+/// Longest profile that is read, in bytes.
 const LONGEST: usize = 256 << 10;
 
-/// The settings of an entry with its profile below them.
+/// The settings of an entry combined with its profile, over which they take precedence.
 pub async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Reach) -> Result<Settings> {
     let what = format!("read the profile of {cloud}");
     let fetched = tokio::time::timeout(ANSWER, fetched(&what, settings, remote)).await;
@@ -43,8 +43,8 @@ pub async fn under(cloud: &str, settings: &Settings, remote: &Remote, reach: &Re
 }
 
 async fn fetched(what: &str, settings: &Settings, remote: &Remote) -> Result<String> {
-    // The client certificate is for the cloud alone. What the profile says decides where the password goes: it is that
-    // server's own word or none.
+    // The client certificate is for the cloud only. The profile decides where the password is sent, so it must come
+    // from that server itself, without redirects.
     let tls = Tls { identity: None, ..tls_of(settings) };
     let mut root = remote.url.clone();
     root.set_path("/");

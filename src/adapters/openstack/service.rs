@@ -1,25 +1,25 @@
-//! The services of a cloud, and a request to one of them.
+//! The services of a cloud, and requests to them.
 
 use reqwest::Method;
 use url::Url;
 
-/// The services that are asked.
+/// The services that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Keystone.
+    /// Keystone, the identity service.
     Identity,
-    /// Glance.
+    /// Glance, the image service.
     Image,
-    /// Nova.
+    /// Nova, the compute service.
     Compute,
-    /// Cinder.
+    /// Cinder, the block storage service.
     Volume,
-    /// Neutron.
+    /// Neutron, the network service.
     Network,
 }
 
 impl Service {
-    /// The types under which catalogues name it, the proper one first (service-types.openstack.org).
+    /// The service types under which catalogues name it, the official one first (service-types.openstack.org).
     pub fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Identity => &["identity"],
@@ -30,8 +30,8 @@ impl Service {
         }
     }
 
-    /// The root of the version that is spoken here, below the address that a catalogue names: that may be the service
-    /// itself, this version or an older one. Ends with a slash.
+    /// The root of the API version that is used here, with a slash at its end. The catalogue's address may be the
+    /// service's own, or that of this or an older version.
     pub fn root(self, named: &Url, project: &str) -> Url {
         let version = match self {
             Self::Identity | Self::Volume => "v3",
@@ -42,7 +42,7 @@ impl Service {
         let is_version = |part: &&str| part.starts_with('v') && part[1..].starts_with(|c: char| c.is_ascii_digit());
         let parts: Vec<&str> = named.path().split('/').filter(|part| !part.is_empty()).collect();
         let before: Vec<&str> = parts.iter().take_while(|part| !is_version(part)).copied().collect();
-        // Compute's own v2.1 may be named v2, with the project behind it; block storage wants its project.
+        // Nova's v2.1 may be named v2, with the project's id; Cinder needs the project's id.
         let mut path = [before, vec![version]].concat();
         if self == Self::Volume && !project.is_empty() {
             path.push(project);
@@ -53,7 +53,7 @@ impl Service {
         root
     }
 
-    /// What people call it.
+    /// The service in a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -64,7 +64,7 @@ impl Service {
         }
     }
 
-    /// Its name in the header that chooses a microversion.
+    /// The service's name in the header that selects a microversion.
     pub fn header(self) -> &'static str {
         if self == Self::Volume { "volume" } else { self.word() }
     }
@@ -72,45 +72,45 @@ impl Service {
 
 /// A request below the root of a service.
 pub struct Request<'a> {
-    /// How.
+    /// The HTTP method.
     pub method: Method,
-    /// Path and query, without a slash before it.
+    /// Path and query, without a slash at the beginning.
     pub path: &'a str,
     /// The microversion to ask for.
     pub version: Option<&'a str>,
-    /// What is sent along.
+    /// The body to send.
     pub body: Body,
 }
 
-/// What is sent along.
+/// The body of a request.
 pub enum Body {
-    /// Nothing.
+    /// No body.
     None,
-    /// JSON.
+    /// A JSON body.
     Json(serde_json::Value),
-    /// A patch of an image's properties, which has a type of its own.
+    /// A JSON patch of an image, which has its own media type.
     ImagePatch(serde_json::Value),
 }
 
 impl<'a> Request<'a> {
-    /// Reads.
+    /// A GET request.
     pub fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, version: None, body: Body::None }
     }
 
-    /// Writes.
+    /// A request that changes something.
     pub fn new(method: Method, path: &'a str, body: Body) -> Self {
         Self { method, path, version: None, body }
     }
 
-    /// The same, at a microversion.
+    /// The request with a microversion.
     #[must_use]
     pub fn at(self, version: &'a str) -> Self {
         Self { version: Some(version), ..self }
     }
 }
 
-/// A text as the value of a query.
+/// A text as the value in a query, percent-encoded.
 pub fn query(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

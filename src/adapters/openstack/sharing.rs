@@ -1,4 +1,4 @@
-//! Sharing a cloud's images by membership (Image API v2, "Sharing"): the owner adds projects, each project answers.
+//! Sharing a cloud's images by membership (Image API v2, "Sharing"): the owner adds projects, and each of them answers.
 
 use async_trait::async_trait;
 use reqwest::Method;
@@ -40,12 +40,12 @@ struct KeystoneProject {
 }
 
 impl Images {
-    /// The reference of an image of this cloud.
+    /// The reference of an image in this cloud.
     pub fn image_ref(&self, id: &str) -> ImageRef {
         ImageRef::Glance { cloud: self.cloud.name.clone(), image: id.to_owned() }
     }
 
-    /// An image of this cloud that can be shared with whom it is not shared yet.
+    /// An image of this cloud that can be shared and is not shared with this receiver yet.
     async fn shareable(&self, what: &str, reference: &ImageRef, to: &Receiver) -> Result<GlanceImage> {
         let ImageRef::Glance { image, .. } = reference else {
             return Err(Error::usage(what, "it is not an image of a cloud"));
@@ -66,7 +66,7 @@ impl Images {
         Ok(found)
     }
 
-    /// Makes everybody see an image, or takes that back.
+    /// Sets the visibility of an image.
     async fn set_visibility(&self, what: &str, image: &GlanceImage, visibility: &str) -> Result<()> {
         if image.visibility == visibility {
             return Ok(());
@@ -77,7 +77,7 @@ impl Images {
         self.cloud.send(what, Service::Image, request).await.map(|_| ())
     }
 
-    /// The grant that everybody has.
+    /// The share of an image that everybody can see.
     fn share_of_everybody(&self, image: &str, visibility: &str) -> Share {
         Share {
             id: format!("{}/{image}/{visibility}", self.cloud.name),
@@ -88,7 +88,7 @@ impl Images {
         }
     }
 
-    /// Adds a project to an image; one that is there already stays as it is.
+    /// Adds a project to an image's members; a project that is a member already stays as it is.
     async fn add_member(&self, what: &str, image: &GlanceImage, project: Project) -> Result<Share> {
         if image.owner.as_deref() == Some(&project.id) {
             return Err(Error::usage(what, "it belongs to that project"));
@@ -99,7 +99,7 @@ impl Images {
         let made: Result<Member> = self.cloud.json(what, Service::Image, Request::new(Method::POST, &path, body)).await;
         let member = match made {
             Ok(member) => member,
-            // It is a member already: how it stands is what was asked for. (409 is the only plain failure here.)
+            // It is a member already (409 is the only plain failure here), and its status is what was asked for.
             Err(error) if error.kind == Kind::Failed => {
                 let path = format!("images/{}/members/{}", image.id, project.id);
                 let known: Result<Member> = self.cloud.json(what, Service::Image, Request::get(&path)).await;
@@ -110,7 +110,7 @@ impl Images {
         Ok(self.share_of(&image.id, &member, &[project]))
     }
 
-    /// The steps that share an image which stands at `visibility`; `image` is its id, or what it will be called.
+    /// The steps that share an image of this visibility; `image` is its id, or the name it will have.
     async fn steps(
         &self,
         cx: &Context,
@@ -137,7 +137,7 @@ impl Images {
         })
     }
 
-    /// The project that a name or an id means.
+    /// The project with this name or id; fails if several have that name.
     async fn project_named(&self, cx: &Context, what: &str, wanted: &str) -> Result<Project> {
         let known = self.projects(cx).await.unwrap_or_default();
         let fits: Vec<&Project> =
@@ -167,12 +167,12 @@ impl Images {
     }
 }
 
-/// Keystone's ids: 32 hexadecimal figures.
+/// Whether a text is an id of Keystone: 32 hexadecimal digits.
 fn is_project_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The parts of `CLOUD/IMAGE[/PROJECT]`.
+/// The image and the project in `CLOUD/IMAGE[/PROJECT]`.
 fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
     let mut parts = id.split('/').skip(1);
     match (parts.next(), parts.next(), parts.next()) {
@@ -181,7 +181,7 @@ fn parts<'a>(id: &'a str, what: &str) -> Result<(&'a str, Option<&'a str>)> {
     }
 }
 
-/// The cloud's id in `CLOUD/transfer/ID`.
+/// The transfer's id in `CLOUD/transfer/ID`.
 fn transfer_of<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
     match offer.split('/').collect::<Vec<_>>().as_slice() {
         [_, "transfer", id] if text::is_uuid(id) => Ok(id),
@@ -193,7 +193,7 @@ fn transfer_of<'a>(offer: &'a str, what: &str) -> Result<&'a str> {
 impl Sharer for Images {
     async fn projects(&self, _cx: &Context) -> Result<Vec<Project>> {
         let what = format!("list projects of {}", self.cloud.name);
-        // Ordinary members may only see the projects they are in; administrators see all.
+        // Ordinary users may see their own projects only; administrators see all.
         let all: Result<Projects> = self.cloud.json(&what, Service::Identity, Request::get("projects")).await;
         let seen = match all {
             Ok(all) => all,
@@ -239,7 +239,7 @@ impl Sharer for Images {
 
     async fn share(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<Share> {
         let what = format!("share {reference} to '{to}'");
-        // Whoever cannot be named is found out before anything is made for them.
+        // The receiver must be known before anything is created for it.
         let project = match to {
             Receiver::Project(wanted) => Some(self.project_named(cx, &what, wanted).await?),
             _ => None,

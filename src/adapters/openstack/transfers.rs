@@ -1,5 +1,5 @@
-//! Volumes that go from one project to another (Block Storage API v3, "Volume transfers"): whoever has the key takes it,
-//! and no list shows the key.
+//! Transfers of volumes between projects (Block Storage API v3, "Volume transfers"): everybody with the key can accept
+//! one, and no list shows the key.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -20,12 +20,12 @@ use crate::core::{
     sharing::offer::{Given, Offer, Project},
 };
 
-/// From it on snapshots go along with a volume.
+/// The microversion from which snapshots go along with a volume.
 const WITH_SNAPSHOTS: &str = "3.55";
-/// From it on encrypted volumes can be given.
+/// The microversion from which encrypted volumes can be transferred.
 const WITH_KEYS: &str = "3.70";
 
-/// A transfer. The key is in the answer to its making and nowhere else.
+/// A transfer. Only the answer to its creation has the key.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Transfer {
@@ -36,7 +36,7 @@ struct Transfer {
     auth_key: Option<Key>,
 }
 
-/// A key that cannot be printed by accident.
+/// A key that is not printed by accident.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
 struct Key(Secret);
@@ -65,7 +65,7 @@ struct Transfers {
 }
 
 impl Images {
-    /// Offers a volume to whoever has the key. The volume is lost to this project when it is accepted.
+    /// Creates a transfer of a volume. When it is accepted, this project loses the volume.
     pub async fn give_volume(&self, what: &str, reference: &ImageRef) -> Result<Given> {
         let ImageRef::Volume { volume, .. } = reference else {
             return Err(
@@ -89,7 +89,7 @@ impl Images {
             .hint("stop the server that uses it and detach it first"));
         }
         let body = Body::Json(json!({"transfer": {"volume_id": found.id, "name": found.title()}}));
-        // The key of an encrypted volume goes along only where the cloud knows how.
+        // The key of an encrypted volume goes along only from that microversion on.
         let version = if found.encrypted { WITH_KEYS } else { WITH_SNAPSHOTS };
         let request = Request::new(Method::POST, "volume-transfers", body).at(version);
         let made: TransferAnswer = self.cloud.json(what, Service::Volume, request).await?;
@@ -102,13 +102,13 @@ impl Images {
         })
     }
 
-    /// Volumes that this project gives away and nobody has taken yet.
+    /// The transfers of this project that have not been accepted yet.
     pub async fn given(&self, what: &str, project: &Project) -> Result<Vec<Offer>> {
         let request = Request::get("volume-transfers/detail").at(WITH_SNAPSHOTS);
         let answer: Result<Transfers> = self.cloud.json(what, Service::Volume, request).await;
         let found = match answer {
             Ok(found) => found.transfers,
-            // No block storage, or one that is too old: nothing is given.
+            // Without block storage, or with an old version of it, there are no transfers.
             Err(error) if matches!(error.kind, Kind::Unsupported | Kind::NotFound) => Vec::new(),
             Err(error) => return Err(error),
         };
@@ -126,7 +126,7 @@ impl Images {
         Ok(found.into_iter().map(offer).collect())
     }
 
-    /// Takes a volume that was given, with the key that the giver handed over.
+    /// Accepts a transfer of a volume with the key that its giver has sent.
     pub async fn take_volume(&self, what: &str, transfer: &str, key: &Secret) -> Result<ImageRef> {
         let path = format!("volume-transfers/{transfer}/accept");
         let body = Body::Json(json!({"accept": {"auth_key": key.reveal()}}));
@@ -145,7 +145,7 @@ impl Images {
         }
     }
 
-    /// Takes a gift back; taken back already is fine.
+    /// Cancels a transfer; it is no error if it does not exist.
     pub async fn cancel_transfer(&self, what: &str, transfer: &str) -> Result<()> {
         let path = format!("volume-transfers/{transfer}");
         let request = Request::new(Method::DELETE, &path, Body::None).at(WITH_SNAPSHOTS);

@@ -1,4 +1,4 @@
-//! Removal of a project's images, volumes, snapshots and backups (Image API v2, Block Storage API v3).
+//! Removing images, volumes, snapshots and backups of a project (Image API v2, Block Storage API v3).
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ use crate::core::{
     sharing::offer::Standing,
 };
 
-/// How long a volume may take to go: drivers overwrite it.
+/// How long removing a volume may take, because some drivers overwrite it.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Servers and snapshots that are named.
+/// At most this many servers or snapshots are named.
 const NAMED: usize = 20;
 
-/// Anything that has a name and an id.
+/// Anything with an id and a name.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Named {
@@ -43,7 +43,7 @@ fn words(all: &[Named]) -> String {
     all.iter().map(|one| answers::title(one.name.as_deref(), &one.id)).collect::<Vec<_>>().join(", ")
 }
 
-/// Snapshots of volumes that the image of a server stands on.
+/// The snapshots of volumes that an image of a server is based on.
 fn stands_on(image: &GlanceImage) -> Vec<String> {
     #[derive(Deserialize)]
     struct Mapped {
@@ -93,7 +93,7 @@ impl Images {
                 Err(error) => return Err(error),
             }
         }
-        // Who has no servers there has none that run it.
+        // Without a compute service there are no servers that use it.
         let servers = match self.some(what, Service::Compute, "servers", &format!("image={}", image.id)).await {
             Err(error) if matches!(error.kind, Kind::Unsupported | Kind::NotAllowed | Kind::NotFound) => Vec::new(),
             other => other?,
@@ -154,7 +154,7 @@ impl Images {
         ImageRef::Volume { cloud: self.cloud.name.clone(), volume: volume.to_owned() }
     }
 
-    /// Removes something of block storage, and waits until it is gone.
+    /// Removes a volume, snapshot or backup, and waits until it is gone.
     async fn remove_block(&self, cx: &Context, what: &str, volume: &str) -> Result<()> {
         let (list, id) = volume.split_once('/').unwrap_or(("volumes", volume));
         let path = format!("{list}/{id}");

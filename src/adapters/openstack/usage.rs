@@ -1,4 +1,4 @@
-//! What a server uses: clouds tell everybody what it was given, and most tell only administrators what it takes.
+//! What a server uses. Clouds tell every user what it was given, but most tell only administrators what it uses.
 
 use std::{
     collections::HashMap,
@@ -17,20 +17,20 @@ use crate::core::{
     launch::usage::{self, Usage},
 };
 
-/// From it on a server tells what its flavor was when it was made.
+/// The microversion from which a server tells the flavor that it was created with.
 const GIVEN: &str = "2.47";
-/// From it on figures have the same names on every hypervisor.
+/// The microversion from which figures have the same names on every hypervisor.
 const DIAGNOSTICS: &str = "2.48";
-/// Servers that are remembered at most.
+/// Most servers that are remembered.
 const REMEMBERED: usize = 1000;
 
-/// What is known of servers from earlier readings.
+/// What is known about servers from earlier readings.
 #[derive(Debug, Default)]
 pub struct Readings(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// The cloud does not let this person have figures.
+    /// Whether the cloud refuses figures to this person.
     closed: bool,
     given: HashMap<String, Given>,
     used: HashMap<String, (u64, Instant)>,
@@ -43,7 +43,7 @@ impl Readings {
 }
 
 impl Images {
-    /// What a server was given and, where the cloud tells, what it takes. A cloud that refuses is asked once.
+    /// What a server was given and, if the cloud tells it, what it uses. A cloud that refuses is not asked again.
     pub async fn figures(&self, id: &str) -> Result<Option<Usage>> {
         let what = format!("measure {id}");
         let path = servers::path(&what, id)?;
@@ -70,7 +70,7 @@ impl Images {
             match self.cloud.json::<DiagnosticsAnswer>(&what, Service::Compute, request).await {
                 Ok(answer) => self.taken(id, &answer.diagnostics(), &mut told),
                 Err(error) if error.kind == Kind::NotAllowed => self.readings.with(|kept| kept.closed = true),
-                // A server that is shut off, or a hypervisor that has no such figures.
+                // The server is shut off, or its hypervisor has no figures.
                 Err(error) => tracing::info!(%error, "the cloud has no figures"),
             }
         }

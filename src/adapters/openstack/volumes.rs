@@ -1,4 +1,4 @@
-//! Volumes, their snapshots and backups (Block Storage API v3): as rows of the list, and made into images.
+//! Volumes, their snapshots and backups (Block Storage API v3): listing them, and making images of volumes.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// What a project keeps on block storage. `size` is in GiB.
+/// A volume, snapshot or backup; `size` is in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Block {
@@ -56,15 +56,15 @@ pub struct Block {
     multiattach: bool,
     #[serde(deserialize_with = "answers::lenient")]
     attachments: Vec<Attachment>,
-    /// Of a snapshot or a backup.
+    /// Set for snapshots and backups: the volume that they were made of.
     #[serde(deserialize_with = "answers::lenient")]
     volume_id: Option<String>,
-    /// Of a volume that was made from one.
+    /// Set for a volume that was made of a snapshot or volume.
     #[serde(deserialize_with = "answers::lenient")]
     snapshot_id: Option<String>,
     #[serde(deserialize_with = "answers::lenient")]
     source_volid: Option<String>,
-    /// Of a backup that later ones build on.
+    /// Set for a backup on which later ones are based.
     #[serde(deserialize_with = "answers::lenient")]
     has_dependent_backups: bool,
     #[serde(deserialize_with = "answers::lenient")]
@@ -77,18 +77,18 @@ impl Listed for Block {
     }
 }
 
-/// Where a volume is in use.
+/// An attachment of a volume to a server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Attachment {
     server_id: String,
 }
 
-/// The lists, which differ in their names only.
+/// The three lists of block storage, which have the same form.
 const LISTS: [(&str, ImageKind); 3] =
     [("volumes", ImageKind::Volume), ("snapshots", ImageKind::Snapshot), ("backups", ImageKind::Backup)];
 
-/// Cinder's times are in UTC and do not say so.
+/// A time of Cinder in seconds since 1970; its times are in UTC without saying so.
 pub fn time(text: Option<&str>) -> Option<i64> {
     let text = text?;
     let whole = if text.ends_with('Z') || text.contains('+') { text.to_owned() } else { format!("{text}Z") };
@@ -100,17 +100,17 @@ impl Block {
         answers::title(self.name.as_deref(), &self.id)
     }
 
-    /// Ids of servers that use it.
+    /// The ids of the servers that it is attached to, cleaned.
     pub fn servers(&self) -> Vec<String> {
         self.attachments.iter().map(|one| clean::short(&one.server_id, 80)).collect()
     }
 
-    /// Whether it may be in several servers at once.
+    /// Whether it can be attached to several servers at the same time.
     pub fn goes_into_many(&self) -> bool {
         self.multiattach
     }
 
-    /// Whether others build on it.
+    /// Whether other backups are based on it.
     pub fn has_dependents(&self) -> bool {
         self.has_dependent_backups
     }
@@ -188,8 +188,8 @@ impl Block {
 }
 
 impl Images {
-    /// The project's volumes, snapshots and backups, and why some are missing. A cloud that has no such service, or does
-    /// not let this project see it, has none.
+    /// Lists the project's volumes, snapshots and backups; returns why some are missing. A cloud without block storage,
+    /// or without access to it for this project, has none.
     pub async fn blocks(&self, what: &str, pages: &mpsc::Sender<Vec<Row>>) -> Option<String> {
         let asked = LISTS.map(|(list, kind)| async move {
             let path = format!("{list}/detail");
@@ -210,7 +210,7 @@ impl Images {
         futures_util::future::join_all(asked).await.into_iter().flatten().next()
     }
 
-    /// The reference behind a row's tag, if the row is of block storage.
+    /// The reference for the tag of a row of block storage; `None` for other rows.
     pub fn block_reference(&self, tag: &str) -> Option<ImageRef> {
         let (list, id) = tag.split_once('/')?;
         let volume = if list == "volumes" { id.to_owned() } else { tag.to_owned() };
@@ -220,7 +220,7 @@ impl Images {
             .then(|| ImageRef::Volume { cloud: self.cloud.name.clone(), volume })
     }
 
-    /// What a reference to block storage means: by id, or a volume by its name.
+    /// Describes what a reference to block storage means: by id, or a volume by its name.
     pub async fn block(&self, what: &str, reference: &ImageRef) -> Result<Image> {
         let ImageRef::Volume { volume, .. } = reference else {
             return Err(Error::usage(what, "it is not on block storage"));
@@ -263,7 +263,7 @@ impl Images {
         }
     }
 
-    /// A volume that an image can be made of, and what that image is called.
+    /// A volume that an image can be made of, and the name of that image.
     async fn volume_to_copy(&self, what: &str, reference: &ImageRef) -> Result<(Block, String)> {
         let ImageRef::Volume { volume, .. } = reference else { return Err(Error::usage(what, "it is no volume")) };
         if volume.contains('/') {
@@ -283,7 +283,7 @@ impl Images {
         Ok((found, name))
     }
 
-    /// The steps that make an image of a volume, what it will be called, and what that costs.
+    /// The steps that make an image of a volume, its name in quotes, and the cost.
     pub async fn plan_of_image(&self, what: &str, reference: &ImageRef) -> Result<(Vec<String>, String, String)> {
         let (found, name) = self.volume_to_copy(what, reference).await?;
         let step = format!("POST /v3/volumes/{}/action: os-volume_upload_image, as '{name}'", found.id);
@@ -291,10 +291,10 @@ impl Images {
         Ok((vec![step, "wait until the image is whole".to_owned()], format!("'{name}'"), cost))
     }
 
-    /// Makes an image of a volume. Asked for again it is the same image, also while it is being made.
+    /// Makes an image of a volume. For the same volume it is the same image again, even while it is being made.
     pub async fn image_of_volume(&self, cx: &Context, what: &str, reference: &ImageRef) -> Result<ImageRef> {
         let id = {
-            // Twenty projects at once need one image.
+            // Many projects at the same time need only one image.
             let _one = self.making.lock().await;
             let ImageRef::Volume { volume, .. } = reference else { return Err(Error::usage(what, "it is no volume")) };
             let known = self.made_of(what, volume).await?;

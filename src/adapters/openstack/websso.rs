@@ -1,5 +1,5 @@
-//! Signing in with a browser that comes back to this machine (`v3websso`: the plugin keystoneauth-websso; Keystone, "Web
-//! Single Sign-On"): the person opens a page of the cloud, and the cloud's last page brings a token here.
+//! Signing in with a browser on this machine (`v3websso`: the plugin keystoneauth-websso; Keystone, "Web Single
+//! Sign-On"): the person opens a page of the cloud, and the cloud's last page brings a token here.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::core::base::{
     error::{Error, Kind, Result},
 };
 
-/// The port that clouds know where an entry names none.
+/// The port that clouds expect if an entry names none.
 const PORT: u16 = 9990;
-/// A person has so long.
+/// How long the person may take.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// A sign-in to no project yet, by a token that the cloud itself has confirmed and the person knows as theirs.
+/// A session without a project, from a token that the cloud has confirmed and the person has recognized as theirs.
 pub async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Answers) -> Result<Session> {
     openid::check(keystone, settings)?;
     answers.somebody()?;
     let what = &keystone.what;
     let port = port(what, settings)?;
     let address = keystone.page_of_sign_in(settings, &Form { port, from: String::new() }.address())?;
-    // Before the address is told: nobody else can be brought the token.
+    // Opened before the address is shown, so that no other program can take the port and the token.
     let mut landing = Landing::open(what, port, address.origin().ascii_serialization()).await?;
     let words = format!(
         "Open {} in a browser on this machine and sign in (where you came here by ssh, first 'ssh -L {port}:127.0.0.1:{port}' \
@@ -40,7 +40,7 @@ pub async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Ans
         brought.map_err(|_| late(what, landing.refused.take()))
     };
     let (session, ()) = tokio::try_join!(brought, answers.agreed(words))?;
-    // A page in the same browser could have brought a token of somebody else's.
+    // Another page in the same browser could have brought another person's token.
     let who = clean::short(&session.user, 200);
     answers.agreed(format!("The browser has signed in to {} as {who}. Is that you", keystone.cloud)).await.map_err(
         |error| match error.kind {
@@ -54,7 +54,7 @@ pub async fn session(keystone: &Keystone<'_>, settings: &Settings, answers: &Ans
     Ok(session)
 }
 
-/// The session of the first token that the cloud knows: anything else that is brought ends nothing.
+/// The session of the first token that the cloud accepts; other tokens are ignored.
 async fn brought(keystone: &Keystone<'_>, landing: &mut Landing) -> Session {
     loop {
         let token = landing.next().await;

@@ -1,4 +1,4 @@
-//! What went wrong in a cloud, in words: which cloud, which service, why, and what to do.
+//! Errors of a cloud in words: which cloud, which service, why, and what to do.
 
 use super::{account, service::Service};
 use crate::core::base::{
@@ -6,13 +6,13 @@ use crate::core::base::{
     error::{Error, Kind},
 };
 
-/// A sign-in that the cloud refused.
+/// The error for a sign-in that the cloud has refused.
 pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> Error {
     let said = said(body);
     let lower = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let sign_in = Some(account::place(cloud));
-    // Keystone's general words say nothing that ours do not.
+    // Keystone's general message adds nothing.
     let plain = said.is_empty() || says(&["requires authentication"]);
     let because = |words: &str| if plain { words.to_owned() } else { format!("{words} ({said})") };
     match status {
@@ -52,7 +52,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
     }
 }
 
-/// The same error with advice for `clouds.yaml`, where such a setting stands for a cloud.
+/// The error with advice for `clouds.yaml`, where these settings of a cloud are.
 pub fn in_clouds_yaml(error: Error) -> Error {
     if error.hint.contains("'ca'") {
         error.hint("if it is your site's own authority, name its PEM file as cacert in clouds.yaml")
@@ -64,7 +64,7 @@ pub fn in_clouds_yaml(error: Error) -> Error {
     }
 }
 
-/// An answer that is a refusal.
+/// The error for a refusal of a service.
 pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: &[u8]) -> Error {
     let said = said(body);
     let because = |words: String| if said.is_empty() { words } else { format!("{words} ({said})") };
@@ -99,14 +99,14 @@ pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: 
     }
 }
 
-/// What a refusal says: Nova and Cinder wrap `{"name": {"message"}}`, Keystone `{"error"}`, Glance answers a page.
+/// The message in a refusal: Nova and Cinder send `{"name": {"message"}}`, Keystone `{"error"}`, Glance an HTML page.
 fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..body.len().min(16 << 10)).unwrap_or(body));
     if let Ok(serde_json::Value::Object(outer)) = serde_json::from_str(&text) {
         let message = outer.values().find_map(|inner| inner.get("message").and_then(serde_json::Value::as_str));
         return clean::short(message.unwrap_or(""), 200);
     }
-    // The page's own words stand behind its last heading.
+    // The page's own text comes after its last heading.
     let page = text.rsplit("</h1>").next().unwrap_or("");
     let mut plain = String::new();
     let mut inside = false;

@@ -1,8 +1,8 @@
-//! What is attached to an image in its registry, read whole within bounds: manifests of the kinds that somebody wants,
-//! and their layers.
+//! Reading what is attached to an image in its registry, within limits: manifests of the wanted kinds, and their
+//! layers.
 //!
-//! Whoever may push to a repository may attach anything. So what is of another kind is left aside without being fetched,
-//! what cannot be a manifest counts as nothing, and a bound that is hit is told: it never looks as if nothing were there.
+//! Everybody who may push to a repository can attach anything. So attachments of other kinds are not fetched, what
+//! cannot be a manifest is ignored, and a limit that is reached is reported: it never looks as if nothing were there.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -29,16 +29,17 @@ use crate::core::{
     transfer::fetch,
 };
 
-/// Attachments of the wanted kind that are read of one digest; those whose kind nobody says; layers of one, and of all.
+/// The most attachments that are read for a digest: of the wanted kinds, of unknown kinds; and layers of one and of
+/// all.
 const MOST_WANTED: usize = 128;
 const MOST_UNSAID: usize = 64;
 const MOST_LAYERS: usize = 128;
 const MOST_LAYERS_OF_ALL: usize = 512;
-/// All of it takes no longer than so many answers may.
+/// All reads together may take this many times the deadline of one answer.
 const PATIENCE: u32 = 3;
-/// Attachments that are read at a time.
+/// How many attachments are read at the same time.
 const AT_ONCE: usize = 8;
-/// Kinds that say nothing of what an artifact is (image specification 1.1, "Guidelines for Artifact Usage").
+/// Types that do not tell what an artifact is (image specification 1.1, "Guidelines for Artifact Usage").
 const UNSAID: [&str; 5] = [
     "",
     "application/vnd.oci.empty.v1+json",
@@ -47,34 +48,34 @@ const UNSAID: [&str; 5] = [
     "application/vnd.unknown.artifact.v1",
 ];
 
-/// What somebody looks for among attachments.
+/// What is wanted of an image's attachments.
 pub struct Wanted {
-    /// How it is called, where there is too much of it.
+    /// Its name in messages, like `signatures`.
     pub words: &'static str,
-    /// How the tags end that hold it.
+    /// The endings of the tags that hold it.
     pub tags: &'static [&'static str],
-    /// Whether a kind of artifact may hold it.
+    /// Whether an artifact of this type may hold it.
     pub kind: fn(&str) -> bool,
-    /// Whether a layer of this type may be it.
+    /// Whether a layer of this media type may be it.
     pub layer: fn(&str) -> bool,
 }
 
 /// An attached manifest.
 pub struct Attached {
-    /// Where it is.
+    /// The reference of the attached manifest.
     pub at: ImageRef,
-    /// Its layers that may be what is wanted.
+    /// The layers that may be what is wanted.
     pub layers: Vec<Layer>,
-    /// Those that cannot be read.
+    /// The number of layers that cannot be read.
     unread: usize,
 }
 
 /// What was found, and what could not be looked at.
 #[derive(Default)]
 pub struct Looked {
-    /// Manifests with such layers: those found by a tag first.
+    /// The manifests with wanted layers; those that were found by a tag come first.
     pub attached: Vec<Attached>,
-    /// Places and artifacts that could not be read, and why.
+    /// Places and attachments that could not be read, with the reasons.
     pub unseen: Vec<Error>,
 }
 
@@ -84,27 +85,27 @@ struct Layers {
     layers: Option<Vec<Value>>,
 }
 
-/// A layer of one.
+/// A layer of an attached manifest.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
-    /// Its type, as written.
+    /// The media type, as the manifest has it.
     #[serde(default)]
     pub media_type: String,
     digest: String,
     #[serde(default)]
     size: u64,
-    /// Its annotations, as written.
+    /// The annotations, as the manifest has them.
     #[serde(default, deserialize_with = "or_none")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A map that may be null.
+/// Reads a map that may be `null`.
 fn or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Those attachments that may hold what is wanted, in the order in which they are read: by tag, of its kind, of no kind.
+/// The attachments that may hold what is wanted, in the order of reading: by tag, of its type, of unknown type.
 fn candidates<'a>(found: &'a [Attachment], wanted: &Wanted, unseen: &mut Vec<Error>) -> Vec<&'a Attachment> {
     let tagged =
         |one: &&Attachment| one.tag.as_ref().is_some_and(|tag| wanted.tags.iter().any(|ending| tag.ends_with(ending)));
@@ -122,13 +123,13 @@ fn candidates<'a>(found: &'a [Attachment], wanted: &Wanted, unseen: &mut Vec<Err
     all
 }
 
-/// What is wanted of everything that is attached to `digest`.
+/// Everything of the wanted kind that is attached to `digest`.
 pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted) -> Result<Looked> {
     let content = supply.bytes()?;
     let all = supply.attached(cx, digest).await?;
     let mut looked = Looked { attached: Vec::new(), unseen: all.unseen.clone() };
     let candidates = candidates(&all.found, wanted, &mut looked.unseen);
-    // Collected first: a stream over a borrowing closure is not general enough to be spawned.
+    // Collected first, because a stream over a closure with borrows cannot be spawned.
     let reads: Vec<_> = candidates.into_iter().map(|one| read(cx, &*content, one, wanted)).collect();
     let mut reads = stream::iter(reads).buffered(AT_ONCE);
     let clock = Clock::start(cx);
@@ -163,20 +164,20 @@ pub async fn of(cx: &Context, supply: &Supply, digest: &Digest, wanted: &Wanted)
     Ok(looked)
 }
 
-/// How long somebody looks at what is attached to one image: a slow registry holds nobody up for longer.
+/// The time limit for reading all attachments of an image, so that a slow registry cannot take longer.
 pub struct Clock {
     end: Instant,
     patience: Duration,
 }
 
 impl Clock {
-    /// One that starts now.
+    /// A time limit that begins now.
     pub fn start(cx: &Context) -> Self {
         let patience = cx.deadline * PATIENCE;
         Self { end: Instant::now() + patience, patience }
     }
 
-    /// What somebody does, unless it takes too long; an error of its own says so.
+    /// Does some work; fails if the time limit is reached.
     pub async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         timeout_at(self.end, work).await.unwrap_or_else(|_| Err(self.too_late()))
     }
@@ -186,11 +187,12 @@ impl Clock {
     }
 }
 
-/// One attachment; `None` where it holds nothing that is wanted, or is there no more.
+/// Reads an attachment; `None` if it holds nothing wanted, or does not exist any more.
 async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wanted) -> Result<Option<Attached>> {
     let manifest = match content.manifest(cx, &one.at).await {
         Ok(manifest) => manifest,
-        // A list may name what was deleted since; and what no two programs read alike, nobody can have signed with.
+        // A list may name what was deleted since. And a manifest that programs would read differently cannot have been
+        // signed.
         Err(error) if one.tag.is_none() && matches!(error.kind, Kind::NotFound | Kind::Failed) => {
             tracing::info!(%error, "an attachment is left out");
             return Ok(None);
@@ -210,12 +212,12 @@ async fn read(cx: &Context, content: &dyn Content, one: &Attachment, wanted: &Wa
 }
 
 impl Layer {
-    /// How many bytes it says it has.
+    /// The size that the manifest states, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Its bytes, of at most `limit`, their digest compared.
+    /// Reads the layer's bytes and verifies its digest; fails if there are more than `limit`.
     pub async fn read(&self, cx: &Context, content: &dyn Content, at: &ImageRef, limit: usize) -> Result<Vec<u8>> {
         let blob = Descriptor {
             media_type: clean::short(&self.media_type, 200),

@@ -1,4 +1,4 @@
-//! Shared child processes: argument lists only, never a shell; killed on drop; output and time bounded.
+//! Running programs: with argument lists and never a shell, with limits for output and time; killed when dropped.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::core::base::{
     error::{During, Error, Kind, Result},
 };
 
-/// What a finished process said.
+/// The result of a program that has ended.
 #[derive(Debug)]
 pub struct Output {
-    /// Exit code; -1 when ended by a signal.
+    /// The exit code; -1 if a signal ended the program.
     pub code: i32,
     /// Standard output, cut at the limit.
     pub stdout: Vec<u8>,
@@ -24,12 +24,12 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs `argv` with `input` on standard input, in our own environment.
+/// Runs `argv` with `input` on standard input, in Wharf's own environment.
 pub async fn run(argv: &[&str], input: &[u8], limit: usize, deadline: Duration) -> Result<Output> {
     run_in(argv, None, input, limit, deadline).await
 }
 
-/// The same, in the environment `NAME=value` where one is given.
+/// Like [`run`], with the environment `NAME=value` if one is given.
 pub async fn run_in(
     argv: &[&str],
     environment: Option<&[String]>,
@@ -40,7 +40,7 @@ pub async fn run_in(
     run_at(argv, environment, None, input, limit, deadline).await
 }
 
-/// The same, in the working folder where one is given.
+/// Like [`run_in`], in the working folder if one is given.
 pub async fn run_at(
     argv: &[&str],
     environment: Option<&[String]>,
@@ -72,7 +72,7 @@ pub async fn run_at(
         })?;
     let work = async {
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that does not read its input is no failure.
+            // It is no failure if the program does not read its input.
             let _ = stdin.write_all(input).await;
         }
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -91,20 +91,19 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
         let _ = (&mut pipe).take(limit as u64).read_to_end(&mut bytes).await;
-        // Drain the rest, so that the child does not stall on a full pipe.
+        // The rest is read too, so that the program does not wait at a full pipe.
         let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
     }
     bytes
 }
 
-/// The program's place on the path, if it is there and can be run.
+/// The path of a program in `PATH`, if it is there and executable.
 pub fn on_path(program: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_executable(file))
 }
 
-/// Why somebody else than root or this person could change what a program does, where that is so: whoever may write to
-/// it, or to a folder on the way to it.
+/// Why other users could change what a program does, if they could: they may write to it, or to a folder above it.
 pub fn changed_by_others(program: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let real = match program.canonicalize() {
@@ -120,8 +119,8 @@ pub fn changed_by_others(program: &Path) -> Option<String> {
         if meta.uid() != 0 && meta.uid() != own {
             return Some(format!("{} belongs to somebody else", place.display()));
         }
-        // In a folder like /tmp everybody may write, and nobody may exchange what is another's. A group of one's own, as
-        // many systems make it, has the number of its person.
+        // In a sticky folder like /tmp everybody may write, but not replace files of others. A person's own group,
+        // which many systems create, has the same number as the person.
         let sticky = at > 0 && meta.mode() & 0o1000 != 0;
         let private = meta.gid() == 0 || (meta.gid() == group && group == own);
         let open = meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && !private);
@@ -161,7 +160,7 @@ mod tests {
         assert!(changed_by_others(&program).unwrap().contains("bin"));
         mode(&inner, 0o1777);
         assert_eq!(changed_by_others(&program), None, "as /tmp is");
-        // A link is as good as what it leads to.
+        // A link is as safe as its target.
         mode(&inner, 0o777);
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&program, &link).unwrap();

@@ -1,4 +1,4 @@
-//! What several adapters do alike: HTTP, programs, private files, what is attached to an image.
+//! What several adapters use: HTTP, running programs, private files, attachments of images.
 
 pub mod attachments;
 pub mod exec;

@@ -1,7 +1,7 @@
-//! Shared: folders and files that are one person's alone, whatever the umask.
+//! Folders and files that only this user may use, whatever the umask is.
 //!
-//! Two folders are closed at every start ([`home`]): nobody else may look into them, and nobody else may put another
-//! folder into their place. Whatever is below is behind them; files there are for their owner only all the same.
+//! Two folders are closed at every start ([`home`]): other users may not look into them, and cannot replace them. What
+//! is below is protected by them; nevertheless its files have owner-only permissions too.
 
 use std::{
     fs::{DirBuilder, File, Metadata, OpenOptions, Permissions},
@@ -19,35 +19,36 @@ use rustix::{
 
 use crate::core::base::error::{During, Error, Kind, Result};
 
-/// How long somebody waits for a lock that others hold for moments only.
+/// How long to wait for a lock that is usually held for moments only.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a lock that is held is tried again.
+/// The time between two attempts to take a lock.
 const AGAIN: Duration = Duration::from_millis(20);
 
 fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A number that was never there, as 16 hexadecimal digits: for names that no other process and no other node has.
+/// A random number as 16 hexadecimal digits, for names that no other process or machine uses.
 pub fn random() -> String {
-    // Seeded by the system. A random number of the cryptography's own would cost every start 30 ms: it tests itself first.
+    // Seeded by the system. The cryptography library's random numbers would cost 30 ms at every start for its self
+    // test.
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
-/// Makes a folder of this person's where it is missing, closes it to everybody else, and refuses it where somebody else
-/// owns it or could exchange it: owns a folder above it, or may write to one (unless that is sticky, like `/tmp`).
+/// Creates this user's folder if it is missing and closes it to other users. Fails if another user owns it or could
+/// replace it: by owning a folder above it, or by writing to one (unless that is sticky, like `/tmp`).
 pub fn home(path: &Path) -> Result<()> {
     let what = format!("use {}", path.display());
     let path = std::path::absolute(path).during(&what)?;
     if made(&path, &what).is_err() && !path.exists() {
-        // An account without a home can look at things all the same: what cannot be made keeps nothing that others could
-        // read. Whoever writes there says so.
+        // An account without a home folder can still look at things: nothing is kept that others could read. Whatever
+        // writes there reports its own failure.
         let there: Vec<&Path> = path.ancestors().skip(1).filter(|above| above.exists()).collect();
         tracing::warn!(path = %path.display(), "a folder of one's own cannot be made: nothing is kept");
         return there.into_iter().try_for_each(|above| passable(above, &what));
     }
     let real = path.canonicalize().during(&what)?;
-    // A link above counts as much as what it points to.
+    // The real folders count as well as the links to them.
     for above in path.ancestors().skip(1).chain(real.ancestors().skip(1)) {
         passable(above, &what)?;
     }
@@ -58,7 +59,7 @@ pub fn home(path: &Path) -> Result<()> {
     close(&real, &what)
 }
 
-/// Makes a folder below a [`home`], with those above it that are missing, closed to everybody else.
+/// Creates a folder below a [`home`], and missing ones above it, closed to other users.
 pub fn folder(path: &Path) -> Result<()> {
     let what = format!("make {}", path.display());
     made(path, &what)?;
@@ -81,30 +82,30 @@ fn close(path: &Path, what: &str) -> Result<()> {
         return Ok(());
     }
     std::fs::set_permissions(path, Permissions::from_mode(0o700)).during(what)?;
-    // Some file systems take any mode and keep none.
+    // Some file systems accept every mode and store none.
     if path.symlink_metadata().during(what)?.mode() & 0o077 == 0 {
         return Ok(());
     }
     Err(refused(what, "others could use it, and its file system does not let that be changed"))
 }
 
-/// Whether a folder is this person's and closed to everybody else.
+/// Whether this user owns a folder and others have no access to it.
 pub fn is_closed(folder: &Path) -> bool {
     folder.metadata().is_ok_and(|meta| meta.uid() == me() && meta.mode() & 0o077 == 0)
 }
 
-/// Refuses a folder in which somebody else could put another one into the place of what is below.
+/// Fails if another user could replace what is below this folder.
 fn passable(folder: &Path, what: &str) -> Result<()> {
     let link = folder.symlink_metadata().during(what)?;
     if !mine_or_roots(&link) {
         return Err(refused(what, format!("{} belongs to user {}", folder.display(), link.uid())));
     }
     if link.file_type().is_symlink() {
-        // What it points to is one of the real folders above.
+        // The target of the link is checked as one of the real folders.
         return Ok(());
     }
     let mode = link.mode();
-    // A group of one's own has the number of its user, by the custom of those systems that make them.
+    // By custom, a user's own group has the same number as the user.
     let own_group = link.gid() == 0 || (link.gid() == me() && link.gid() == rustix::process::getegid().as_raw());
     let by_others = mode & 0o002 != 0 || (mode & 0o020 != 0 && !own_group);
     if by_others && mode & 0o1000 == 0 {
@@ -122,8 +123,8 @@ fn refused(what: &str, why: impl Into<String>) -> Error {
         .hint("choose folders that only you can write to (WHARF_CACHE_DIR and WHARF_STATE_DIR, or cache_dir and state_dir), or take that right away")
 }
 
-/// Makes the folder that a file goes into, wherever somebody wants it: in one that is closed to others it is closed, too;
-/// elsewhere the umask says who may use it.
+/// Creates the folder for a file, wherever it is wanted. In a folder that is closed to others it is closed too;
+/// elsewhere the umask decides.
 pub fn parent_of(file: &Path) -> Result<()> {
     let Some(parent) = file.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) else {
         return Ok(());
@@ -135,16 +136,16 @@ pub fn parent_of(file: &Path) -> Result<()> {
     }
 }
 
-/// The permissions of a new file, by the folder that it goes into; as in [`parent_of`].
+/// The permissions of a new file, which depend on its folder as in [`parent_of`].
 pub fn mode_of(file: &Path) -> u32 {
     if file.parent().is_some_and(is_closed) { 0o600 } else { 0o666 }
 }
 
-/// Opens a file for this person only; one that is there is closed to others. `how` says what it is opened for.
+/// Opens a file for this user only; an existing file is closed to others. `how` sets what it is opened for.
 pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions) -> Result<File> {
     let what = format!("open {}", path.display());
     let mut options = OpenOptions::new();
-    // Neither a link nor a pipe is waited for.
+    // Links are refused, and opening a pipe does not wait.
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = how(options.mode(0o600).custom_flags(flags.bits().cast_signed())).open(path).during(&what)?;
     let meta = file.metadata().during(&what)?;
@@ -161,14 +162,14 @@ pub fn open(path: &Path, how: impl FnOnce(&mut OpenOptions) -> &mut OpenOptions)
     Ok(file)
 }
 
-/// A name beside `path` that nobody else uses, for what becomes `path` when it is whole.
+/// An unused name beside `path`, for a file that becomes `path` when it is complete.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}.{ending}", random()));
     path.with_file_name(name)
 }
 
-/// Writes a file that only its owner reads: whole or not at all, and on the disk when this comes back.
+/// Writes a file that only its owner may read: completely or not at all, and on the disk when this returns.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let what = format!("write {}", path.display());
     let partial = beside(path, "partial");
@@ -182,8 +183,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     written
 }
 
-/// Takes the lock of a file, which is held until the file is closed; nobody waits longer than `patience`. On a file
-/// system without locks nothing is held: what is done under a lock must not be wrong without it, only costlier.
+/// Locks a file until it is closed, waiting for at most `patience`. On a file system without locks nothing is locked:
+/// work under a lock must be correct without it, only slower.
 pub fn lock(file: &File, patience: Duration, what: &str) -> Result<()> {
     let end = Instant::now() + patience;
     loop {
@@ -200,29 +201,29 @@ pub fn lock(file: &File, patience: Duration, what: &str) -> Result<()> {
     }
 }
 
-/// A folder that is removed, with all in it, when this is dropped, unless it was kept.
+/// A folder that is removed with all its content when this is dropped, unless it was kept.
 pub struct Scratch(Option<PathBuf>);
 
 impl Scratch {
-    /// Makes a folder that is not there yet.
+    /// Creates a folder that does not exist yet.
     pub fn make(path: PathBuf) -> Result<Self> {
         DirBuilder::new().mode(0o700).create(&path).during(format!("make {}", path.display()))?;
         Ok(Self(Some(path)))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Gives it another name; it is removed under that one.
+    /// Renames the folder; it is still removed when this is dropped.
     pub fn rename(&mut self, name: PathBuf) -> std::io::Result<()> {
         std::fs::rename(self.path(), &name)?;
         self.0 = Some(name);
         Ok(())
     }
 
-    /// Gives it its name, under which it stays.
+    /// Renames the folder and keeps it.
     pub fn keep_as(&mut self, name: &Path) -> std::io::Result<()> {
         std::fs::rename(self.path(), name)?;
         self.0 = None;
@@ -230,7 +231,7 @@ impl Scratch {
     }
 }
 
-/// Removes a folder with all below it, also where a program has closed folders in it to their owner.
+/// Removes a folder with all its content, even if a program has taken the owner's permissions away in it.
 pub fn remove(folder: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -241,7 +242,7 @@ pub fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Lets the owner into a folder and all folders below it. Links are not followed.
+/// Gives the owner access to a folder and all folders below it. Links are not followed.
 fn opened(folder: &Path) -> std::io::Result<()> {
     let mut left = vec![folder.to_owned()];
     while let Some(folder) = left.pop() {

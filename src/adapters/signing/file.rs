@@ -1,5 +1,5 @@
-//! A private key as text (PEM: PKCS#8, or SEC 1 for elliptic curves), in a file or in the secret store; perhaps behind
-//! a passphrase.
+//! A private key as PEM (PKCS#8, or SEC 1 for elliptic curves), in a file or in the secret store, perhaps encrypted
+//! with a passphrase.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// What is said of a key that is locked as nobody should lock one any more.
+/// The error and the remedy for a key that is encrypted in an outdated way.
 const OLD: &str = "its passphrase is of an old form that is not read here";
 const ANEW: &str = "write it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW asks for its passphrase";
 
@@ -42,14 +42,14 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
-/// A key whose private half is in this program's memory while it signs.
+/// A decrypted private key in this process's memory.
 pub struct OpenKey {
     pair: Pair,
     public: Key,
     kept: String,
 }
 
-/// The key in a file that only its owner may read.
+/// Opens the key in a file, which only its owner may read. `asker` asks for the passphrase, if it has one.
 pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     let what = format!("read the key {}", path.display());
     let meta = std::fs::metadata(path).during(&what)?;
@@ -60,7 +60,7 @@ pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     opened(&what, &pem, &format!("the key in {}", path.display()), asker).await
 }
 
-/// The key in a PEM text; where it is behind a passphrase, that is asked for.
+/// Opens the key in a PEM text. `asker` asks for the passphrase, if it has one; `kept` says where it is kept.
 pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> Result<OpenKey> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
@@ -74,7 +74,7 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     }
     let question = Question { words: format!("passphrase of {kept}"), kind: QuestionKind::Secret };
     let passphrase = asker.ask(question).await?;
-    // Such a passphrase is made to take its time.
+    // Decrypting such a key takes time by design.
     let der = tokio::task::spawn_blocking(move || locked::unlock(&kind, &der, &passphrase)).await.during(what)?;
     let der = der.map_err(|shut| match shut {
         Shut::Passphrase => {
@@ -86,7 +86,7 @@ pub async fn opened(what: &str, pem: &Secret, kept: &str, asker: &dyn Asker) -> 
     Ok(OpenKey { pair, public: Key::of_der(public).ok_or_else(unfit)?, kept: kept.to_owned() })
 }
 
-/// The public half of a key in a PEM text; `None` behind a passphrase. An error where it is no key.
+/// The public half of a key in a PEM text; `None` if it is encrypted. Fails if it is no key.
 pub fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
     let unfit = || {
         Error::usage(what, "it is no private key that is understood")
@@ -99,7 +99,7 @@ pub fn public_of(what: &str, pem: &Secret) -> Result<Option<Key>> {
     read(&kind, &der).and_then(|(_, public)| Key::of_der(public)).ok_or_else(unfit).map(Some)
 }
 
-/// A new key as PEM (PKCS#8), behind a passphrase if one is given.
+/// Creates a key as PEM (PKCS#8), encrypted if a passphrase is given.
 pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     let what = "make a key";
     let failed = || Error::failed(what, "the library makes none");
@@ -118,7 +118,7 @@ pub fn make(curve: Curve, passphrase: Option<&Secret>) -> Result<NewKey> {
     Ok(NewKey { private: Secret::new(private), public: public.pem(), id: public.id })
 }
 
-/// The kind of the first private key in a PEM text, and its bytes.
+/// The label and bytes of the first private key in a PEM text.
 fn body(what: &str, text: &str) -> Result<Option<(String, Vec<u8>)>> {
     let found = pem::read(text).into_iter().find(|block| block.label.ends_with("PRIVATE KEY"));
     match found {
@@ -130,7 +130,7 @@ fn body(what: &str, text: &str) -> Result<Option<(String, Vec<u8>)>> {
     }
 }
 
-/// The pair, and its public half as `SubjectPublicKeyInfo`.
+/// The key pair, and its public half as `SubjectPublicKeyInfo`.
 fn read(kind: &str, der: &[u8]) -> Option<(Pair, Vec<u8>)> {
     for algorithm in [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING] {
         let pair = match kind {
@@ -175,7 +175,7 @@ impl Signer for OpenKey {
     async fn sign_data(&self, file: &Path) -> Result<Option<DataSignature>> {
         let what = format!("sign the data of {}", file.display());
         let Pair::Ecdsa(pair) = &self.pair else { return Ok(None) };
-        // Of the curves that are signed with here, clouds know P-384 only.
+        // Of the curves supported here, OpenStack clouds verify P-384 only.
         if pair.algorithm() != &ECDSA_P384_SHA384_ASN1_SIGNING {
             return Ok(None);
         }

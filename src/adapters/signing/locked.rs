@@ -1,5 +1,5 @@
-//! Private keys behind a passphrase: PKCS#8 as openssl encrypts it (PBES2), and cosign's own form (scrypt and NaCl's
-//! secretbox). What is inside is PKCS#8.
+//! Private keys that are encrypted with a passphrase: PKCS#8 as OpenSSL does it (PBES2), and cosign's own format
+//! (scrypt and NaCl's secretbox). The decrypted key is PKCS#8.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crypto_secretbox::{KeyInit, Nonce, XSalsa20Poly1305, aead::Aead};
@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use crate::core::base::secret::Secret;
 
-/// What PEM calls PKCS#8 behind a passphrase (RFC 7468).
+/// The PEM label of encrypted PKCS#8 (RFC 7468).
 pub const KIND: &str = "ENCRYPTED PRIVATE KEY";
-/// Costs above this would be a trap, not a protection: cosign writes 2^15 to 2^16.
+/// Highest accepted cost of scrypt: more would only waste time. cosign uses 2^15 to 2^16.
 const MOST_COST: u64 = 1 << 20;
 
 #[derive(Deserialize)]
@@ -44,33 +44,33 @@ struct Cipher {
     nonce: String,
 }
 
-/// Whether a PEM's kind says that it is locked.
+/// Whether a PEM label says that the key is encrypted.
 pub fn is_locked(kind: &str) -> bool {
     kind.starts_with("ENCRYPTED ")
 }
 
-/// Locks PKCS#8 with a passphrase: PBES2 with scrypt and AES-256 (RFC 8018, RFC 7914), which openssl reads.
+/// Encrypts PKCS#8 with a passphrase: PBES2 with scrypt and AES-256 (RFC 8018, RFC 7914), which OpenSSL reads.
 pub fn lock(der: &[u8], passphrase: &Secret) -> Option<Vec<u8>> {
     let (mut salt, mut iv) = ([0; 16], [0; 16]);
     aws_lc_rs::rand::fill(&mut salt).ok()?;
     aws_lc_rs::rand::fill(&mut iv).ok()?;
-    // The highest cost (16 MiB) that openssl opens without being told to.
+    // The highest cost (16 MiB) that OpenSSL accepts by default.
     let cost = scrypt::Params::new(14, 8, 1).ok()?;
     let scheme = Scheme::generate_scrypt_aes256cbc(cost, &salt, iv).ok()?;
     let key = PrivateKeyInfoRef::try_from(der).ok()?;
     Some(key.encrypt_with_params(scheme, passphrase.reveal()).ok()?.as_bytes().to_vec())
 }
 
-/// Why a locked key does not open.
+/// Why an encrypted key cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shut {
-    /// The passphrase is another one.
+    /// The passphrase is wrong.
     Passphrase,
-    /// It is locked in a way that is not understood here: an old cipher, a hash that nobody should use.
+    /// The encryption is not supported: an outdated cipher or hash.
     Form,
 }
 
-/// Opens it.
+/// Decrypts a key with this PEM label; returns PKCS#8.
 pub fn unlock(kind: &str, der: &[u8], passphrase: &Secret) -> Result<Vec<u8>, Shut> {
     if kind == KIND {
         let sealed = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| Shut::Form)?;

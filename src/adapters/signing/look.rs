@@ -1,4 +1,4 @@
-//! What can be seen of a key without opening it: nobody is asked for a passphrase or a PIN, and nothing is signed.
+//! What can be told about a key without opening it: no passphrase or PIN is asked for, and nothing is signed.
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// No key is longer.
+/// Largest key file that is read, in bytes.
 const LONGEST: u64 = 64 << 10;
 
-/// What the policy names: its keys, and the keys of its certificates, as far as they can be read.
+/// The keys that the policy names, also those in its certificates, as far as they can be read.
 pub fn named(rules: &SignatureRules) -> Vec<Named> {
     let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok());
     let keys = keys.map(|key| Named { id: key.id, certificate: false });
@@ -35,7 +35,7 @@ pub fn named(rules: &SignatureRules) -> Vec<Named> {
     keys.chain(certificates.map(|key| Named { id: key.id, certificate: true })).collect()
 }
 
-/// Looks at what `--key` names.
+/// Looks at the key that `--key` names.
 pub fn look(key: String, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Looked>> {
     Box::pin(async move {
         let what = format!("look at {key}");
@@ -60,7 +60,7 @@ fn look_at(key: &str, vault: &dyn Vault) -> Result<Looked> {
     let pem = text(path, &what)?;
     let place = format!("the key in {}", path.display());
     let found = looked(place, file::public_of(&what, &pem)?);
-    // Behind a passphrase, its public half may be beside it.
+    // The public half of an encrypted key may be in a file beside it.
     match (found.locked, Key::load(&path.with_added_extension("pub"))) {
         (true, Ok(public)) => Ok(Looked { id: Some(public.id.clone()), curve: public.sort(), ..found }),
         _ => Ok(found),
@@ -72,7 +72,7 @@ fn looked(place: String, public: Option<Key>) -> Looked {
     Looked { place, locked: public.is_none(), curve, id: public.map(|key| key.id) }
 }
 
-/// The text of a key file that only its owner may read.
+/// The text of a key file; fails if other users may read it.
 fn text(path: &Path, what: &str) -> Result<Secret> {
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     let meta = std::fs::metadata(path).map_err(|error| missing(what, &error, path, &folder))?;

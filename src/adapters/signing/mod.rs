@@ -1,4 +1,4 @@
-//! Keys that sign: in a file, in the secret store, or in hardware behind PKCS#11, which the key never leaves.
+//! Keys that sign: in a file, in the secret store, or in hardware with PKCS#11, which the key never leaves.
 
 mod file;
 mod locked;
@@ -20,13 +20,13 @@ use crate::core::{
     ports::{Asker, Signer, Trusted, Vault},
 };
 
-/// Which of these public keys made a signature.
+/// A function that tells which of these public keys has made a signature.
 pub fn trusted(files: &[std::path::PathBuf]) -> Trusted {
     let keys = Keys::new(files);
     Box::new(move |message, signature| keys.signer(message, signature).map(|key| key.id.clone()))
 }
 
-/// Opens what `--key` names: `pkcs11:…` (RFC 7512), `keyring:NAME`, else a file.
+/// Opens the key that `--key` names: `pkcs11:…` (RFC 7512), `keyring:NAME`, else a file.
 pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFuture<'static, Result<Arc<dyn Signer>>> {
     Box::pin(async move {
         if key.starts_with("pkcs11:") {

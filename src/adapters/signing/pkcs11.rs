@@ -1,4 +1,4 @@
-//! A key in hardware (a YubiKey, a site's HSM, SoftHSM) through PKCS#11; named by a URI as RFC 7512 writes them.
+//! A key in hardware (a YubiKey, a site's HSM, SoftHSM) through PKCS#11, named by a URI (RFC 7512).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Before the point of a key on P-256 and P-384 stands this (RFC 5480).
+/// The DER before the point of a key on P-256 and on P-384 (RFC 5480).
 const P256: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -35,7 +35,7 @@ const P384: &[u8] = &[
     0x22, 0x03, 0x62, 0x00,
 ];
 
-/// What a URI says.
+/// The parts of a PKCS#11 URI.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Uri {
     token: Option<String>,
@@ -43,12 +43,12 @@ struct Uri {
     module: Option<String>,
 }
 
-/// A key of a token that is signed in to.
+/// A key of a token with an open session.
 struct HardwareKey {
     session: Arc<Mutex<Session>>,
     private: ObjectHandle,
     public: Key,
-    /// Whether it is on an elliptic curve; else it is RSA.
+    /// Whether the key is on an elliptic curve; else it is an RSA key.
     curve: bool,
     name: String,
 }
@@ -58,14 +58,14 @@ fn read(uri: &str) -> Option<Uri> {
     let mut read = Uri::default();
     for part in body.split([';', '?', '&']).filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=')?;
-        // A plus is a plus here: only percent signs stand for something else.
+        // A plus sign means itself in these URIs: only percent signs are escapes.
         let value = value.replace('+', "%2B");
         let value = url::form_urlencoded::parse(format!("v={value}").as_bytes()).next()?.1.into_owned();
         match name {
             "token" => read.token = Some(value),
             "object" => read.object = Some(value),
             "module-path" => read.module = Some(value),
-            // A secret in an argument is seen by everybody on the machine.
+            // A PIN in an argument is visible to all users of the machine.
             "pin-value" => return None,
             _ => {}
         }
@@ -73,7 +73,7 @@ fn read(uri: &str) -> Option<Uri> {
     Some(read)
 }
 
-/// Opens the key; its PIN is asked for.
+/// Opens the key; `asker` asks for its PIN.
 pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
     let what = format!("open {}", clean::short(uri, 100));
     let (read, module) = named(&what, uri)?;
@@ -85,7 +85,7 @@ pub async fn open(uri: &str, asker: &dyn Asker) -> Result<Arc<dyn Signer>> {
     Ok(Arc::new(key))
 }
 
-/// What can be seen of a key without its PIN: tokens show public halves to everybody, unless they were told not to.
+/// What can be told about a key without its PIN: most tokens show public keys to everybody.
 pub fn look(uri: &str) -> Result<Looked> {
     let what = format!("look at {}", clean::short(uri, 100));
     let (read, module) = named(&what, uri)?;
@@ -100,7 +100,7 @@ pub fn look(uri: &str) -> Result<Looked> {
     })
 }
 
-/// What a URI says, and the module that it or the environment names.
+/// The parts of a URI, and the module that it or `PKCS11_MODULE` names.
 fn named(what: &str, uri: &str) -> Result<(Uri, String)> {
     let read = read(uri).ok_or_else(|| {
         Error::usage(what, "not a PKCS#11 URI, or one with a PIN in it")
@@ -121,7 +121,7 @@ fn failed(what: &str, error: &cryptoki::error::Error) -> Error {
     Error::failed(what, said).hint("check the module and that the token is there: pkcs11-tool --list-slots")
 }
 
-/// A session with the token, in which nobody is signed in yet.
+/// A session with the token, not signed in yet.
 fn session(what: &str, module: &str, uri: &Uri) -> Result<Session> {
     let failed = |error: cryptoki::error::Error| failed(what, &error);
     let library = Pkcs11::new(module).map_err(failed)?;
@@ -150,7 +150,7 @@ fn find(what: &str, session: &Session, uri: &Uri, class: ObjectClass, id: Option
     })
 }
 
-/// The public half, and whether it is on an elliptic curve.
+/// The public key, and whether it is on an elliptic curve.
 fn public_half(what: &str, session: &Session, uri: &Uri, id: Option<Vec<u8>>) -> Result<(Key, bool)> {
     let public = find(what, session, uri, ObjectClass::PUBLIC_KEY, id)?;
     let wanted = [AttributeType::EcPoint, AttributeType::Modulus, AttributeType::PublicExponent];
@@ -181,7 +181,7 @@ fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareK
     let secret = AuthPin::new(pin.reveal().to_owned().into());
     session.login(UserType::User, Some(&secret)).map_err(failed)?;
     let private = find(what, &session, uri, ObjectClass::PRIVATE_KEY, None)?;
-    // Two keys may have the same label: halves that belong together have the same id.
+    // Keys may have the same label; the two halves of a key have the same id.
     let id =
         session.get_attributes(private, &[AttributeType::Id]).map_err(failed)?.into_iter().find_map(|one| match one {
             Attribute::Id(id) if !id.is_empty() => Some(id),
@@ -192,7 +192,7 @@ fn unlock(what: &str, module: &str, uri: &Uri, pin: &Secret) -> Result<HardwareK
     Ok(HardwareKey { session: Arc::new(Mutex::new(session)), private, public, curve, name: clean::short(&name, 100) })
 }
 
-/// A point, wrapped in an octet string as PKCS#11 has it or bare, as `SubjectPublicKeyInfo`.
+/// The `SubjectPublicKeyInfo` of a point, which PKCS#11 wraps in an octet string; some modules do not.
 fn curve_key(point: &[u8]) -> Option<Vec<u8>> {
     let bare = match point {
         [0x04, length, rest @ ..] if usize::from(*length) == rest.len() => rest,
@@ -206,7 +206,7 @@ fn curve_key(point: &[u8]) -> Option<Vec<u8>> {
     Some([prefix, bare].concat())
 }
 
-/// Modulus and exponent as `SubjectPublicKeyInfo` (RFC 8017, RFC 5280).
+/// The `SubjectPublicKeyInfo` of a modulus and exponent (RFC 8017, RFC 5280).
 fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     fn wrapped(tag: u8, body: &[u8]) -> Vec<u8> {
         let length = body.len();
@@ -222,7 +222,7 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let number = |bytes: &[u8]| {
         let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
         let bare = bytes.get(start..).unwrap_or_default();
-        // A first bit that is set would make it negative.
+        // A first bit that is set would make the number negative.
         let body = if bare.first().is_none_or(|byte| byte & 0x80 != 0) { [&[0], bare].concat() } else { bare.to_vec() };
         wrapped(0x02, &body)
     };
@@ -232,7 +232,7 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     wrapped(0x30, &[algorithm.as_slice(), &bits].concat())
 }
 
-/// The two numbers of a raw ECDSA signature as DER.
+/// A raw ECDSA signature (two numbers) as DER.
 fn der_of(raw: &[u8]) -> Vec<u8> {
     let number = |bytes: &[u8]| {
         let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len().saturating_sub(1));

@@ -1,5 +1,5 @@
-//! A new key's files: the private half for its owner alone, the public half beside it for everybody. Both are there whole,
-//! or neither is.
+//! Writing a new key: the private half for its owner only, the public half beside it for everybody. Either both files
+//! are written completely, or none.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -13,14 +13,14 @@ use crate::core::{
     ports::signer::NewKey,
 };
 
-/// Writes a key to `path` and its public half to `path.pub`; gives the latter. What is there is never replaced.
+/// Writes a key to `path` and its public half to `path.pub`, whose path is returned. Existing files are never replaced.
 pub fn write(path: &Path, key: &NewKey) -> Result<PathBuf> {
     let half = path.with_added_extension("pub");
     let mut private = Fresh::new(path, 0o600)?;
     let mut public = Fresh::new(&half, 0o644)?;
     private.fill(key.private.reveal().as_bytes())?;
     public.fill(key.public.as_bytes())?;
-    // After a loss of power, the names are there too.
+    // The new names must survive a loss of power, too.
     if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
         let _ = folder.sync_all();
     }
@@ -29,7 +29,7 @@ pub fn write(path: &Path, key: &NewKey) -> Result<PathBuf> {
     Ok(half)
 }
 
-/// A file that this call has made; it is removed again unless it was done.
+/// A file that was created here; it is removed when dropped unless it is done.
 struct Fresh {
     file: File,
     path: PathBuf,
@@ -38,7 +38,7 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// Nobody else may open it at any time, and no link leads elsewhere: it must not have been there.
+    /// Other users must not be able to open it at any time, nor a link lead elsewhere: it must not exist yet.
     fn new(path: &Path, mode: u32) -> Result<Self> {
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = opened.map_err(|error| failed(path, &error))?;
@@ -47,7 +47,7 @@ impl Fresh {
 
     fn fill(&mut self, bytes: &[u8]) -> Result<()> {
         let filled = self.file.write_all(bytes);
-        // Whatever the umask leaves of it.
+        // Permissions are set whatever the umask has left of them.
         let allowed = filled.and_then(|()| self.file.set_permissions(Permissions::from_mode(self.mode)));
         allowed.and_then(|()| self.file.sync_all()).map_err(|error| failed(&self.path, &error))
     }
@@ -98,7 +98,7 @@ mod tests {
         let other = make(Curve::P256, None).unwrap();
         assert_eq!(write(&path, &other).unwrap_err().kind, Kind::Usage);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), key.private.reveal());
-        // A public half that is there keeps the private half from being made; and a link is not followed.
+        // If the public half exists, the private half is not written; and links are not followed.
         let second = folder.path().join("second.key");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), folder.path().join("second.key.pub")).unwrap();
         assert_eq!(write(&second, &key).unwrap_err().kind, Kind::Usage);

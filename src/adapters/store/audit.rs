@@ -1,6 +1,7 @@
-//! The audit in a file: appended under a lock, so that several programs write one chain.
+//! The audit in a file. Entries are appended under a lock, so that several processes write one chain.
 //!
-//! What could not be written whole is taken away again; what was torn all the same (a lost power) keeps a line of its own.
+//! An entry that could not be written completely is removed; one that was cut off (by a loss of power) keeps its own
+//! line.
 
 use std::{
     fs::{self, File},
@@ -18,14 +19,14 @@ use crate::{
     },
 };
 
-/// The last bytes of the file, in which its last line is: an entry is far shorter. Where it is not, more are read.
+/// How many bytes at the end of the file are read to find its last line; more, if that line is longer.
 const TAIL: u64 = 64 << 10;
 
-/// The audit in `path`.
+/// The audit file at this path.
 pub struct AuditFile(PathBuf);
 
 impl AuditFile {
-    /// The audit in a file that is made when it is first written to.
+    /// An audit in a file that is created with its first entry.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
@@ -35,7 +36,7 @@ impl AuditFile {
     }
 }
 
-/// The length of a file, its last whole line, and whether its end is torn.
+/// The length of a file, its last complete line, and whether its end is cut off.
 fn end(file: &mut File) -> std::io::Result<(u64, Option<Line>, bool)> {
     let length = file.seek(SeekFrom::End(0))?;
     let mut wanted = TAIL;
@@ -79,7 +80,7 @@ impl Audit for AuditFile {
         };
         let mut bytes = Vec::new();
         private::open(&self.0, |options| options.read(true))?.read_to_end(&mut bytes).during(what)?;
-        // A line may be torn in the middle of a character.
+        // A line may be cut off in the middle of a character.
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -101,7 +102,7 @@ impl Audit for AuditFile {
     }
 }
 
-/// Where a folder is: the same on all machines that have it from one file server, and different on others.
+/// Where a folder is, as `MACHINE:PATH`. On a file server it is the same on all machines, and named by the server.
 fn place(folder: &Path) -> String {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let server = is_network(&path).then(|| server(&path)).flatten();
@@ -153,7 +154,7 @@ mod tests {
             let file = AuditFile::new(folder.path().join("audit.jsonl"));
             file.append(Entry::new("ada", "launch", "one")).unwrap();
             let mut raw = File::options().append(true).open(&file.0).unwrap();
-            // In the middle of a character, too.
+            // Cut off in the middle of a character, too.
             raw.write_all(&torn.as_bytes()[..torn.len() - usize::from(!torn.is_ascii())]).unwrap();
             for subject in ["two", "three"] {
                 file.append(Entry::new("ada", "launch", subject)).unwrap();

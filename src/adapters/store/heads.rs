@@ -1,8 +1,8 @@
-//! The first rows of every list, each in a small file of its own: the first frame is made of them, before the database
-//! with all rows is even opened.
+//! The first rows of every list, each in a small file: the first frame is drawn from them, before the database with all
+//! rows is opened.
 //!
-//! A file holds the source's name, when its list was fetched, how many rows that had, and the rows. It appears whole or
-//! not at all, and one that cannot be read is as good as none.
+//! A file holds the source's name, when its list was fetched, how many rows that had, and the first rows. It is written
+//! completely or not at all; a file that cannot be read is ignored.
 
 use std::{
     fs, io,
@@ -19,21 +19,21 @@ use crate::{
     },
 };
 
-/// Rows in a head: more than any screen shows at once.
+/// How many rows are kept: more than a screen shows at once.
 const ROWS: usize = 300;
-/// More sources than a person has.
+/// Most files that are read: more sources than a person has.
 const MOST: usize = 1000;
 
-/// A folder of heads.
+/// A folder with the first rows of lists.
 pub struct Heads(PathBuf);
 
 impl Heads {
-    /// The heads in `folder`.
+    /// The first rows of lists in `folder`.
     pub fn new(folder: PathBuf) -> Self {
         Self(folder)
     }
 
-    /// All of them, by the names of their sources.
+    /// The first rows of all lists, sorted by the names of their sources.
     pub fn read(&self) -> Vec<CachedRows> {
         let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
         let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_none()).take(MOST);
@@ -42,13 +42,13 @@ impl Heads {
         heads
     }
 
-    /// Keeps the first rows of a list.
+    /// Keeps the first rows of a source's list; `fetched` in seconds since 1970.
     pub fn write(&self, source: &str, rows: &RowSet, fetched: i64) -> Result<()> {
         private::folder(&self.0)?;
         private::write(&self.path(source), &bytes(source, rows, fetched))
     }
 
-    /// Forgets all of them.
+    /// Deletes the first rows of all lists.
     pub fn forget(&self) {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -73,7 +73,7 @@ fn bytes(source: &str, rows: &RowSet, fetched: i64) -> Vec<u8> {
     out
 }
 
-/// Reads what `bytes` wrote; anything else is nothing.
+/// Reads what `bytes` has written; `None` for anything else.
 fn parse(bytes: &[u8]) -> Option<CachedRows> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (source, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
@@ -115,7 +115,7 @@ mod tests {
         let good = bytes("lab", &rows, 1);
         assert!(parse(&good).is_some());
         for cut in 0..good.len() {
-            // Cut anywhere it is nothing, or at least no lie about its source; it never panics.
+            // Cut anywhere, it is unreadable or still names the right source; it never panics.
             assert!(parse(&good[..cut]).is_none_or(|head| head.source == "lab"));
         }
         assert!(parse(&[0xff; 64]).is_none());

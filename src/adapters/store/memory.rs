@@ -1,4 +1,4 @@
-//! A cache that forgets: used when the real one cannot be opened, so that the program still starts.
+//! A cache in memory, used if the file cannot be opened, so that the program still starts.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use crate::core::{
     ports::{Cache, CachedRows},
 };
 
-/// Lists and filters for as long as the program runs.
+/// Lists, filters and evidence, kept while the program runs.
 #[derive(Default)]
 pub struct Memory {
     rows: Mutex<BTreeMap<String, CachedRows>>,

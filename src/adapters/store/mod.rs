@@ -1,4 +1,4 @@
-//! What Wharf remembers between runs.
+//! What Wharf keeps between runs: cache, audit, requests.
 
 pub mod audit;
 pub mod heads;

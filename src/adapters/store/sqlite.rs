@@ -1,8 +1,8 @@
-//! The cache in one SQLite file. A list is one packed value, so 100,000 rows load in one read.
+//! The cache in a SQLite file. A list is one packed value, so that 100,000 rows load in one read.
 //!
-//! The file can be lost at any time: it is versioned, written in transactions, and set aside when it
-//! is damaged or from a newer Wharf. On network file systems it uses the rollback journal, because
-//! SQLite's write-ahead log needs shared memory.
+//! The file may be lost at any time: it has a version, is written in transactions, and is moved aside if it is damaged
+//! or comes from a newer Wharf. On network file systems it uses the rollback journal, because SQLite's write-ahead log
+//! needs shared memory.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,15 +31,15 @@ use crate::{
     },
 };
 
-/// The layout of the file; kept in SQLite's own `user_version`.
+/// The version of the layout, kept in SQLite's `user_version`.
 const VERSION: i64 = 4;
-/// The one before it: only evidence was laid out differently.
+/// The version before it, in which only evidence was laid out differently.
 const BEFORE: i64 = 3;
 const SCHEMA: &str = "
     CREATE TABLE list (source TEXT PRIMARY KEY, fetched INTEGER NOT NULL, rows BLOB NOT NULL) STRICT;
     CREATE TABLE filter (name TEXT PRIMARY KEY, filter TEXT NOT NULL) STRICT;
 ";
-/// Evidence can be gathered again: where its layout changes, it begins anew.
+/// Evidence can be gathered again, so it is dropped when its layout changes.
 const EVIDENCE: &str = "
     DROP TABLE IF EXISTS evidence;
     CREATE TABLE evidence (digest TEXT NOT NULL, manifest TEXT NOT NULL, kind TEXT NOT NULL, made TEXT NOT NULL,
@@ -48,7 +48,7 @@ const EVIDENCE: &str = "
     CREATE INDEX evidence_manifest ON evidence (manifest);
 ";
 
-/// A cache file, opened when it is first asked.
+/// A cache file, opened when it is first needed.
 pub struct Sqlite {
     path: PathBuf,
     pool: OnceCell<SqlitePool>,
@@ -56,7 +56,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// The cache in `path`.
+    /// The cache in `path`; the first rows of lists are in files beside it.
     pub fn new(path: PathBuf) -> Self {
         let heads = Heads::new(path.with_file_name("heads"));
         Self { path, pool: OnceCell::new(), heads }
@@ -68,7 +68,7 @@ impl Sqlite {
                 match open(&self.path).await {
                     Ok(pool) => Ok(pool),
                     Err(error) => {
-                        // A cache is never worth more than starting: set it aside, look at it later.
+                        // Starting is more important than a cache: a damaged file is moved aside for later inspection.
                         let aside = self.path.with_extension("damaged");
                         tracing::warn!(%error, aside = %aside.display(), "the cache cannot be used; starting a new one");
                         std::fs::rename(&self.path, aside).during("set the cache aside")?;
@@ -90,7 +90,7 @@ impl Sqlite {
         let mut all = Vec::new();
         for row in rows {
             let packed: &[u8] = row.try_get("rows").during(what)?;
-            // One damaged list is fetched anew; the others are shown.
+            // A damaged list will be fetched again; the others are shown.
             match RowSet::from_bytes(packed) {
                 Ok(rows) => all.push(CachedRows {
                     source: row.try_get("source").during(what)?,
@@ -110,19 +110,19 @@ async fn open(path: &Path) -> Result<SqlitePool> {
     if let Some(parent) = path.parent() {
         private::folder(parent)?;
     }
-    // Its journals get the permissions that it has.
+    // The journals get the same permissions as the file.
     private::open(path, |options| options.create(true).truncate(false).write(true))?;
     let journal =
         if is_network(path.parent().unwrap_or(path)) { SqliteJournalMode::Truncate } else { SqliteJournalMode::Wal };
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        // Lists are large values: small pages would mean thousands of reads for one.
+        // Lists are large values, which would take thousands of reads with small pages.
         .page_size(65_536)
         .journal_mode(journal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
-    // One connection: a second would only wait for the first.
+    // One connection, because a second would only wait for the first.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .idle_timeout(None)
@@ -196,7 +196,7 @@ impl Cache for Sqlite {
         query.execute(&mut *transaction).await.during(what)?;
         transaction.commit().await.during(what)?;
         self.heads.write(source, rows, fetched)?;
-        // Emptied now, the log need not be read by the next start.
+        // The log is emptied now, so that the next start need not read it.
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_optional(self.pool().await?).await;
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Cache for Sqlite {
             let rows = sqlx::query(query).bind(digest.to_string()).fetch_all(self.pool().await?).await.during(what)?;
             for row in rows {
                 let text: String = row.try_get("record").during(what)?;
-                // Evidence that cannot be read is none.
+                // Evidence that cannot be read is ignored.
                 found.extend(serde_json::from_str::<Record>(&text).ok().filter(|record| !found.contains(record)));
             }
         }
@@ -228,8 +228,8 @@ impl Cache for Sqlite {
         let what = "keep evidence";
         let query =
             "INSERT OR REPLACE INTO evidence (digest, manifest, kind, made, place, record) VALUES (?, ?, ?, ?, ?, ?)";
-        // By check and by whom: another version of a tool replaces what the older found. What is of one place only is kept
-        // beside what was found in others.
+        // Stored by check and author: a newer version of a tool replaces what an older one found. Evidence about one
+        // place only is kept beside that of other places.
         let by = record.by.words().0;
         let place = if record.is_of_bytes() { "" } else { record.subject.name.as_str() };
         let query = sqlx::query(query)

@@ -1,4 +1,4 @@
-//! Secrets in a file that only its owner can read, for those who agreed to it.
+//! Secrets in a file that only its owner may read, for people who agreed to it.
 
 use std::{
     collections::BTreeMap,
@@ -18,18 +18,18 @@ use crate::{
     },
 };
 
-/// A 0600 file in a 0700 folder.
+/// A file with mode 0600 in a folder with mode 0700.
 pub struct File {
     path: PathBuf,
 }
 
 impl File {
-    /// Whether the file was made before: the person agreed to it then.
+    /// Whether the file exists: then the person has agreed to it before.
     pub fn is_there(state_dir: &Path) -> bool {
         state_dir.join("secrets/secrets.json").is_file()
     }
 
-    /// Makes the folder if it is missing and refuses one that others can look into.
+    /// Creates the folder if it is missing; fails if other users may look into it.
     pub fn open(state_dir: &Path) -> Result<Self> {
         let folder = state_dir.join("secrets");
         let what = format!("use {}", folder.display());
@@ -53,7 +53,7 @@ impl File {
         serde_json::from_slice(&std::fs::read(&self.path).during(&what)?).during(what)
     }
 
-    /// Reads all, changes it and writes it back, while nobody else does: two sign-ins at once lose nothing.
+    /// Changes the secrets under a lock, so that two sign-ins at the same time lose nothing.
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<()> {
         let what = format!("write {}", self.path.display());
         let lock = self.path.with_extension("lock");
@@ -69,7 +69,7 @@ impl File {
     }
 }
 
-/// Refuses what others may read or what belongs to somebody else.
+/// Fails if other users may read the file or own it.
 fn closed(path: &Path) -> Result<()> {
     let what = format!("use {}", path.display());
     let meta = path.symlink_metadata().during(&what)?;

@@ -1,7 +1,8 @@
-//! Where secrets are kept: Secret Service, else a file if somebody agreed to one, else the kernel's keyring, else nowhere.
+//! Where secrets are kept: Secret Service, else a file if the person agreed to it, else the kernel's keyring, else
+//! memory.
 //!
-//! Each store is probed by writing, reading and deleting before it is believed: on a login node the
-//! first two are often there in name only.
+//! Each store is tried by writing, reading and deleting before it is used: on login nodes the first two often exist but
+//! do not work.
 
 mod file;
 mod stores;
@@ -21,10 +22,10 @@ use crate::core::{
     ports::{Keeps, Vault},
 };
 
-/// How long a bus may take to answer.
+/// How long the desktop's bus may take to answer.
 const BUS_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The first store that works.
+/// The vault that uses the first store that works.
 pub struct Keeper {
     state_dir: PathBuf,
     file_agreed: bool,
@@ -40,9 +41,9 @@ struct Chosen {
 
 #[derive(Clone)]
 enum Store {
-    /// Outlives the program.
+    /// Keeps secrets after the program's end.
     Lasting(Arc<dyn Vault>),
-    /// Does not.
+    /// Keeps secrets until the program's end.
     Memory(Arc<Memory>),
 }
 
@@ -56,9 +57,9 @@ impl Store {
 }
 
 impl Keeper {
-    /// A keeper that looks for its store when it is first needed: nobody waits for a bus at start.
+    /// A keeper that looks for its store when it is first needed, so that starting does not wait for a bus.
     ///
-    /// A secret file that is there already was agreed to when it was made.
+    /// A secret file that exists was agreed to when it was created.
     pub fn new(state_dir: &Path, file_agreed: bool) -> Self {
         Self {
             state_dir: state_dir.to_owned(),
@@ -87,7 +88,8 @@ fn choose(state_dir: &Path, file_agreed: bool) -> Chosen {
         Ok(store) => return Chosen { store: Store::Lasting(store.into()), refused },
         Err(why) => refused.push(format!("Secret Service: {why}")),
     }
-    // Before the keyring, which forgets: whoever agreed to a file wants what they keep to last, and finds it there again.
+    // The file comes before the kernel's keyring, which forgets: people who agreed to the file want their secrets to
+    // last.
     if file_agreed {
         match file::File::open(state_dir) {
             Ok(store) => return Chosen { store: Store::Lasting(Arc::new(store)), refused },
@@ -116,7 +118,7 @@ impl Vault for Keeper {
         self.chosen().store.vault().keeps()
     }
 
-    /// What was kept until the end of the program only moves into the file.
+    /// Moves the secrets that were kept in memory into the file.
     fn agree(&self) -> Result<()> {
         let before = self.chosen();
         let Store::Memory(memory) = before.store else { return Ok(()) };
@@ -150,7 +152,7 @@ impl Vault for Keeper {
     }
 }
 
-/// No store that lasts: what is typed is kept until the program ends, and asked for again the next time.
+/// Secrets in memory: they are asked for again at the next start.
 #[derive(Default)]
 struct Memory(Mutex<BTreeMap<String, (String, Secret)>>);
 
@@ -184,7 +186,7 @@ impl Vault for Memory {
     }
 }
 
-/// Account and secret as one text, for stores that keep one.
+/// Account and secret as one text, for stores that keep one text.
 fn join(account: &str, secret: &Secret) -> String {
     serde_json::json!([account, secret.reveal()]).to_string()
 }

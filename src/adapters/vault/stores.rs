@@ -1,7 +1,7 @@
-//! Secret Service and the kernel's keyring, through the keyring crates' stores.
+//! Secret Service and the kernel's keyring, through stores of the keyring crates.
 //!
-//! The `keyring` facade knows Secret Service only and fails without it; its authors tell
-//! applications to take `keyring-core` and the stores, which is what stands here.
+//! The `keyring` facade supports Secret Service only and fails without it. Its authors recommend `keyring-core` with
+//! the stores to applications, which is what is used here.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ struct Ring {
 
 /// The desktop's Secret Service, if its bus answers within `patience`.
 pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
-    // Without a bus address the library would start one.
+    // Without a bus address the library would start a bus.
     if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(std::path::PathBuf::from);
         if !runtime.is_some_and(|folder| folder.join("bus").exists()) {
@@ -35,7 +35,7 @@ pub fn secret_service(patience: Duration) -> Result<Box<dyn Vault>, String> {
         }
     }
     let (sender, receiver) = std::sync::mpsc::channel();
-    // A thread that may hang on a dead bus is left behind; it ends with the program.
+    // A thread that hangs on a dead bus is left running; it ends with the program.
     std::thread::spawn(move || {
         let made = zbus_secret_service_keyring_store::Store::new().map(|store| Ring {
             store,
@@ -58,8 +58,8 @@ pub fn kernel() -> Result<Box<dyn Vault>, String> {
     })?))
 }
 
-/// Believes a store only after it kept something, gave it back and forgot it, each from a thread of its own:
-/// without a session keyring the kernel makes one for the asking thread alone, where no other finds anything.
+/// Tries a store: it must keep a secret, return it and forget it, each in a thread of its own. Without a session
+/// keyring the kernel would make one for each thread, in which other threads find nothing.
 fn probed(ring: Ring) -> Result<Ring, String> {
     let secret = Secret::new("probe");
     let kept = aside(|| ring.set(PROBE, "probe", &secret));
@@ -72,7 +72,7 @@ fn probed(ring: Ring) -> Result<Ring, String> {
     }
 }
 
-/// Runs `work` on a fresh thread.
+/// Runs `work` on a new thread.
 fn aside<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     let failed = || Error::failed("probe a secret store", "its code made a mistake");
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|_| Err(failed())))

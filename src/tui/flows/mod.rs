@@ -1,4 +1,4 @@
-//! What takes several steps across screens: sharing, copying, asking for an image, keeping images in order.
+//! Flows of several steps over more than one screen: sharing, copying, requesting an image, tags and removal.
 
 pub mod copy;
 pub mod open;

@@ -1,4 +1,4 @@
-//! Opening screens: what is put on the stack, and what it reads first.
+//! Opening screens: what is put on the stack, and what is read for it first.
 
 use crate::core::{
     image::{link::Link, model::Image},
@@ -10,9 +10,9 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Opens a screen, and reads what it shows.
+/// Puts a screen on the stack and returns the effect that reads what it shows.
 pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
-    // Going where one is already must not pile up screens.
+    // A screen that is opened from itself replaces itself, so that screens do not pile up.
     let same = std::mem::discriminant(state.screen()) == std::mem::discriminant(&screen);
     if same {
         state.stack.pop();
@@ -21,13 +21,13 @@ pub fn open(state: &mut State, screen: Screen, effect: Effect) -> Vec<Effect> {
     vec![effect]
 }
 
-/// Opens the page of an image, and the launch screen behind it if that is what was wanted.
+/// Opens the page of an image; with `launch_next`, its launch screen opens as soon as the image has arrived.
 pub fn open_image(state: &mut State, target: Target, launch_next: bool) -> Vec<Effect> {
     state.stack.push(Screen::Image(Box::new(image::Page { launch_next, ..image::Page::new(target.clone()) })));
     vec![Effect::Image(ImageEffect::Image { target, platform: None })]
 }
 
-/// Opens the launch screen of an image.
+/// Opens the launch screen of an image and asks the first backend for its form.
 pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
     let page = launch::Page::new(image, state.backends.clone());
     let asks = page.ask_form();
@@ -35,7 +35,7 @@ pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
     vec![asks]
 }
 
-/// Opens what a link points to.
+/// Opens the image that a `wharf:` link names; a link that cannot be read is told as an error.
 pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
     match text.parse::<Link>() {
         Ok(link) => {
@@ -61,7 +61,7 @@ pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
     }
 }
 
-/// Opens the page of a workload and starts watching it.
+/// Opens the page of a workload, and begins to follow its state and its output.
 pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
     let logs =
         Effect::Run(RunEffect::Logs { backend: workload.backend.clone(), id: workload.id.clone(), times: false });
@@ -70,7 +70,7 @@ pub fn workload(state: &mut State, workload: Workload) -> Vec<Effect> {
     vec![Effect::Run(RunEffect::Workloads), logs]
 }
 
-/// Opens a terminal in a workload: a shell, or its own terminal.
+/// Opens a terminal in a workload: with `shell` a new `/bin/sh`, else the workload's own terminal.
 pub fn console(state: &mut State, workload: Workload, shell: bool) -> Vec<Effect> {
     let command = shell.then(|| vec!["/bin/sh".to_owned()]);
     let (backend, id, size) = (workload.backend.clone(), workload.id.clone(), state.size);

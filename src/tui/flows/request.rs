@@ -1,4 +1,4 @@
-//! Commands about requests and notices.
+//! What the screens do about requests and notices.
 
 use super::open;
 use crate::core::{
@@ -15,10 +15,10 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Why somebody approves who says nothing more.
+/// The reason that is recorded for an approval when the approver types none.
 const APPROVED: &str = "approved";
 
-/// Asks why an image is wanted.
+/// Asks the person why the image is wanted; the answer goes to [`wanted`].
 pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
     let title = format!("Ask for {}", target.words());
     let about = vec![
@@ -28,7 +28,7 @@ pub fn ask(state: &mut State, target: Target) -> Vec<Effect> {
     ask_with(state, title, about, Ask::Reason(target))
 }
 
-/// A reason was given: the image is asked for.
+/// The reason was typed: makes the request. Words before the reason may be `until:30d` and `private`.
 pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     let mut asking = Asking::default();
     let mut rest = reason;
@@ -55,7 +55,8 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     vec![Effect::Request(RequestEffect::Request { job, target, asking })]
 }
 
-/// A row whose tags have arrived while its reason was typed is meant with them.
+/// A list row whose tag was not known when the question was opened gets the tag of the selected row, if that is the
+/// same image and its tags have arrived meanwhile.
 fn tagged(state: &State, target: Target) -> Target {
     match (&target, state.catalog.target()) {
         (Target::Row { source, name, tag: None }, Some(Target::Row { source: now_at, name: now, tag: Some(tag) }))
@@ -67,7 +68,7 @@ fn tagged(state: &State, target: Target) -> Target {
     }
 }
 
-/// Opens the list of requests.
+/// Opens the list of requests and listens for changes of the store.
 pub fn open_list(state: &mut State, which: Which) -> Vec<Effect> {
     let page = requests::Page::new(which);
     let effect = page.again();
@@ -76,7 +77,7 @@ pub fn open_list(state: &mut State, which: Which) -> Vec<Effect> {
     effects
 }
 
-/// Opens the inbox.
+/// Opens the inbox: reads notices and offers, and listens for changes of the store.
 pub fn inbox(state: &mut State) -> Vec<Effect> {
     let mut effects = open::open(state, Screen::Inbox(Box::default()), Effect::Request(RequestEffect::Inbox));
     effects.extend([
@@ -87,7 +88,7 @@ pub fn inbox(state: &mut State) -> Vec<Effect> {
     effects
 }
 
-/// The store has changed: what is shown of it is read again.
+/// The store has changed: reads the unread count and the shown list again.
 pub fn news(state: &mut State) -> Vec<Effect> {
     let mut effects = vec![Effect::Request(RequestEffect::Unread)];
     match state.screen() {
@@ -107,7 +108,7 @@ fn decide(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Eff
     vec![Effect::Request(RequestEffect::Decide { job, requests, ruling })]
 }
 
-/// Says something about a request.
+/// Sends a question, an answer, a withdrawal or a renewal for a request, as a job.
 pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
     let words = match said {
         Said::Question(_) => "ask back about",
@@ -119,13 +120,14 @@ pub fn speak(state: &mut State, request: Seen<Id>, said: Said) -> Vec<Effect> {
     vec![Effect::Request(RequestEffect::Speak { job, request, said })]
 }
 
-/// A reason was given: an admission is taken back.
+/// The reason was typed: revokes the admission, as a job.
 pub fn taken_back(state: &mut State, request: Seen<Id>, reason: String) -> Vec<Effect> {
     let job = state.job(format!("take back the admission of {}", request.called()));
     vec![Effect::Request(RequestEffect::TakeBack { job, request, reason })]
 }
 
-/// Conditions and a reason were typed: `until:90d only except:CVE-1 the reason`.
+/// Conditions and a reason were typed, like `until:90d only except:CVE-1 the reason`: asks to confirm what was
+/// understood.
 pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) -> Vec<Effect> {
     let mut terms = Terms::default();
     let mut reason = Vec::new();
@@ -149,7 +151,7 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
         }
     }
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason.join(" ") };
-    // What was understood is shown: a word that was meant as a condition and is not one stands in the reason.
+    // The question repeats what was understood: a mistyped condition shows up in it as part of the reason.
     let words = terms.words();
     let terms_told = if words.is_empty() { "without any condition".to_owned() } else { words };
     let question = format!("Approve {}, {terms_told}? The reason: {reason}", named(&requests));
@@ -158,23 +160,23 @@ pub fn on_conditions(state: &mut State, requests: Vec<Seen<Id>>, typed: &str) ->
     Vec::new()
 }
 
-/// What was understood is right: the requests are approved.
+/// The conditions were confirmed: approves the requests.
 pub fn agreed(state: &mut State, requests: Vec<Seen<Id>>, ruling: Ruling) -> Vec<Effect> {
     decide(state, requests, ruling)
 }
 
-/// A reason was given, or none: the requests are approved as they are.
+/// The reason was typed, or left empty: approves the requests without conditions.
 pub fn approved(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
     let reason = if reason.is_empty() { APPROVED.to_owned() } else { reason };
     decide(state, requests, Ruling { approve: true, reason, ..Ruling::default() })
 }
 
-/// A reason was given: the requests are rejected.
+/// The reason was typed: rejects the requests.
 pub fn refused(state: &mut State, requests: Vec<Seen<Id>>, reason: String) -> Vec<Effect> {
     decide(state, requests, Ruling { approve: false, reason, ..Ruling::default() })
 }
 
-/// An end and a reason were typed: the class is approved.
+/// An end and a reason were typed, like `90d the reason`: approves the class.
 pub fn class(state: &mut State, base: String, rule: String, typed: &str) -> Vec<Effect> {
     let (when, reason) = typed.split_once(' ').unwrap_or((typed, APPROVED));
     match text::when(when) {

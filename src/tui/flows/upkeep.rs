@@ -1,4 +1,4 @@
-//! Tags and removal on the screen: what goes is worked out and shown, then asked for.
+//! Tagging and removing images on the screens: what a removal would do is found out and shown before it is asked for.
 
 use crate::core::{
     base::{error::Result, text},
@@ -11,7 +11,7 @@ use crate::tui::{
     state::State,
 };
 
-/// Asks for another tag of an image.
+/// Asks for a new tag of an image; images of clouds and files are told to have none.
 pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
     if let Target::Reference(reference @ (ImageRef::Glance { .. } | ImageRef::Volume { .. } | ImageRef::File { .. })) =
         &target
@@ -23,14 +23,14 @@ pub fn tag(state: &mut State, target: Target) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A tag was typed.
+/// The new tag was typed: sets it, as a job.
 pub fn tagged(state: &mut State, target: Target, new: String) -> Vec<Effect> {
     let job = state.job(format!("tag {} as {new}", target.words()));
     changes(state, job, &target);
     vec![Effect::Image(ImageEffect::Tag { job, target, new })]
 }
 
-/// Works out what removing these would do.
+/// Opens the popup of a removal and finds out what removing these images would do.
 pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
     if targets.is_empty() {
         return Vec::new();
@@ -39,7 +39,7 @@ pub fn remove(state: &mut State, targets: Vec<Target>) -> Vec<Effect> {
     vec![Effect::Image(ImageEffect::Removals(targets))]
 }
 
-/// It was worked out, for the popup that waits for it.
+/// Hands what a removal would do to the popup that was opened for exactly these images.
 pub fn told(state: &mut State, targets: &[Target], answers: Vec<Result<Removal>>) {
     let waiting = state.popups.news().rev().find_map(|popup| match popup {
         Popup::Removing(removing) if removing.targets == targets && removing.told.is_none() => Some(removing),
@@ -50,7 +50,7 @@ pub fn told(state: &mut State, targets: &[Target], answers: Vec<Result<Removal>>
     }
 }
 
-/// It was agreed to.
+/// The person agreed: removes the images, as one job.
 pub fn agreed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
     let words = match removals.as_slice() {
         [one] => format!("remove {}", one.reference.title()),
@@ -64,7 +64,7 @@ pub fn agreed(state: &mut State, removals: Vec<Removal>) -> Vec<Effect> {
     vec![Effect::Image(ImageEffect::RemoveImages { job, removals })]
 }
 
-/// The list of the source that an image is in is read again after a job.
+/// Notes that this job changes what the source of the image lists, so that the list is read again when it has ended.
 fn changes(state: &mut State, job: u64, target: &Target) {
     let of = |reference: &ImageRef| {
         let named = match reference {

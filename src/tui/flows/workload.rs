@@ -1,4 +1,4 @@
-//! What changes a workload, asked for on its own page or in the list.
+//! Stopping, starting, restarting, removing and snapshotting a workload, from its page or from the list.
 
 use super::share;
 use crate::core::launch::plan::Workload;
@@ -10,10 +10,10 @@ use crate::tui::{
     state::State,
 };
 
-/// How long engines wait for a program to end before they kill it.
+/// How long engines wait for a program to end before they kill it, as shown in messages.
 const END: &str = "10 s";
 
-/// Stops, starts or removes a workload that was seen, or makes an image of it.
+/// Stops, starts, restarts, removes or snapshots a workload that the last frame showed. Removing is confirmed first.
 pub fn change(state: &mut State, action: Action, seen: Seen<WorkloadId>, now: &Workload) -> Vec<Effect> {
     match action {
         Action::Stop => {

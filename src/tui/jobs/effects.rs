@@ -1,4 +1,4 @@
-//! What each effect does, over the same portal that the command line awaits: each subject has a file of its own.
+//! Carrying out effects through the portal, as the command line does. Each subject has a file of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
     tui::msg::{Effect, Msg, Slot, Target},
 };
 
-/// How long rows or workloads stand still before they are looked at.
+/// How long the shown rows or workloads must stay the same before details of them are fetched.
 pub(super) const GLANCE: Duration = Duration::from_millis(150);
-/// Looks at a time.
+/// How many rows are looked up at the same time.
 pub(super) const LOOKS: usize = 6;
 
 impl Jobs {
-    /// Carries out an effect that needs no terminal.
+    /// Starts an effect and returns at once. Effects that only the loop can carry out are ignored.
     pub fn start(&mut self, effect: Effect) {
         let portal = self.portal.clone();
         match effect {
@@ -33,14 +33,14 @@ impl Jobs {
             Effect::Request(effect) => self.start_requests(effect),
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().within(Duration::from_secs(8));
-                // Each is shown when it is there.
+                // Each answer is shown as soon as it arrives.
                 let health = async { post.send(Msg::Health(portal.health(&cx).await)).await };
                 let checks = async { post.send(Msg::Checks(portal.checks().await)).await };
                 tokio::join!(health, checks);
             }),
             Effect::Leave(slots) => {
                 for slot in slots {
-                    // A store that tells by itself is heard as long as the program runs.
+                    // A store that reports changes itself is listened to as long as the program runs.
                     if *slot != Slot::News || !portal.requests.hears_changes() {
                         self.end(*slot);
                     }
@@ -61,15 +61,15 @@ impl Jobs {
                     cancel.cancel();
                 }
             }
-            // `update` has gone on there already.
+            // `update` has carried it out already.
             Effect::Go(_) => {}
-            // These need the terminal; the loop does them.
+            // These need the terminal: the loop in `tui` carries them out.
             Effect::Copy(_) | Effect::CopyReference(_) | Effect::Mouse(_) | Effect::Theme(_) => {}
         }
     }
 }
 
-/// The reference that a target stands for.
+/// The reference of a target. A row is resolved by its source's adapter.
 pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
     match target {
         Target::Reference(reference) => Ok(reference.clone()),
@@ -77,7 +77,7 @@ pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
     }
 }
 
-/// Everything, or one platform alone.
+/// Copy options for one platform, or for all of them with `None`.
 pub(super) fn of_platform(platform: Option<String>) -> Result<Options> {
     let platforms = platform.map(|platform| Ok::<_, Error>(vec![platform.parse()?])).transpose()?;
     Ok(Options { platforms, ..Options::default() })

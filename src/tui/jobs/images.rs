@@ -1,4 +1,4 @@
-//! What effects about images do.
+//! Carrying out effects about images.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Jobs {
-    /// Carries out an effect about images.
+    /// Starts an effect about images.
     pub(super) fn start_images(&mut self, effect: ImageEffect) {
         let portal = self.portal.clone();
         match effect {

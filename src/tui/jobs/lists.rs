@@ -1,4 +1,4 @@
-//! What effects about lists, rows and filters do.
+//! Carrying out effects about lists, rows and filters.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -17,18 +17,19 @@ use crate::{
     tui::msg::{ListEffect, Msg, Slot},
 };
 
-/// How long the first frame has the machine to itself.
+/// How long the first frame is waited for before the whole lists are read.
 const FIRST_FRAME: Duration = Duration::from_millis(10);
-/// Rows that are searched at once, without a thread of their own.
+/// Up to this many rows are searched on the current thread, without one of their own.
 const FEW_ROWS: usize = 2000;
 
 impl Jobs {
-    /// Carries out an effect about lists, rows and filters.
+    /// Starts an effect about lists, rows and filters.
     pub(super) fn start_lists(&mut self, effect: ListEffect) {
         let portal = self.portal.clone();
         match effect {
             ListEffect::LoadCache => self.read(Slot::Cache, move |post| async move {
-                // A screenful first. The rest is read when that is drawn: it would only get in its way.
+                // The first screenful comes first. The rest waits until that is drawn, because reading it would slow
+                // the frame down.
                 post.send(Msg::Cached(portal.kept_heads().await)).await;
                 tokio::time::sleep(FIRST_FRAME).await;
                 post.send(Msg::Cached(portal.kept_lists().await)).await;
@@ -54,7 +55,7 @@ impl Jobs {
                     if rows <= FEW_ROWS {
                         return post.send(work()).await;
                     }
-                    // Keys wait for the answer: there must be one.
+                    // Keys wait for the search's result, so there must be one even if the search failed.
                     let nothing = |_| Msg::Found { number, order: None, hits: Arc::default() };
                     post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
                 })
@@ -64,7 +65,7 @@ impl Jobs {
                 post.send(Msg::Facets(counted.unwrap_or_default())).await;
             }),
             ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {
-                // Whoever scrolls on is not there to read.
+                // Rows that are only scrolled past are not looked up.
                 tokio::time::sleep(GLANCE).await;
                 let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
                 let (portal, post, cx) = (&portal, &post, &Context::default());
@@ -73,11 +74,11 @@ impl Jobs {
                     post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
                     image.map(|image| (source.clone(), name.clone(), image))
                 });
-                // As they come: the marks go from the first row to the last.
+                // Results are kept in the order of the rows, so that badges appear from top to bottom.
                 let looks: Vec<_> = looks.collect();
                 let images: Vec<(String, String, Image)> =
                     stream::iter(looks).buffered(LOOKS).filter_map(std::future::ready).collect().await;
-                // What they are comes before whether they can be trusted: that takes longer.
+                // Kind and size of all rows come before their badges, which take longer.
                 let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
                     |(source, name, image)| async move {
                         if let Ok((subject, standing)) = portal.mark(cx, image).await {

@@ -1,4 +1,5 @@
-//! Carrying out effects: reads, of which the newest wins, and writes, which are always finished or cancelled by a person.
+//! Carrying out effects. A newer read of the same kind replaces the older one; a write runs to its end unless the
+//! person cancels it.
 
 mod effects;
 mod images;
@@ -29,10 +30,10 @@ use crate::core::{
 pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 
-/// Progress is shown at most this often.
+/// The shortest time between two progress messages of a job.
 const NOTES: Duration = Duration::from_millis(100);
 
-/// Everything that runs beside the loop.
+/// The reads and writes that run beside the loop, and the channel that their messages come through.
 pub struct Jobs {
     portal: Arc<Portal>,
     out: mpsc::Sender<Delivery>,
@@ -47,7 +48,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Nothing runs yet.
+    /// Jobs over a portal; nothing runs yet.
     pub fn new(portal: Arc<Portal>) -> Self {
         let (out, arriving) = mpsc::channel(256);
         Self {
@@ -68,7 +69,8 @@ impl Jobs {
         Prompter::new(Post { out: self.out.clone(), read: None }, self.questions.clone())
     }
 
-    /// The next message that is not late.
+    /// The next message, dropping those of reads that a newer one has replaced. Waits for ever if no job can send any
+    /// more.
     pub async fn next(&mut self) -> Msg {
         loop {
             let Some(delivery) = self.arriving.recv().await else { return std::future::pending().await };
@@ -78,7 +80,7 @@ impl Jobs {
         }
     }
 
-    /// The next message if one is there already.
+    /// The next message if one has arrived already.
     pub fn ready(&mut self) -> Option<Msg> {
         loop {
             let delivery = self.arriving.try_recv().ok()?;
@@ -88,7 +90,8 @@ impl Jobs {
         }
     }
 
-    /// Late answers are dropped here and nowhere else.
+    /// The message, unless its read was replaced or ended meanwhile. This is the only place where late answers are
+    /// dropped.
     fn timely(&self, delivery: Delivery) -> Option<Msg> {
         match delivery.read {
             Some((slot, number)) if self.reads.get(&slot).map(|(newest, _)| *newest) != Some(number) => None,
@@ -96,12 +99,12 @@ impl Jobs {
         }
     }
 
-    /// The reference that a target stands for.
+    /// The reference of a target. A row is resolved by its source's adapter; fails if the source is not known.
     pub fn resolve(&self, target: &Target) -> Result<ImageRef> {
         effects::resolve(&self.portal, target)
     }
 
-    /// Keeps a theme for the next time.
+    /// Saves the chosen theme in the state folder, for the next start.
     pub fn keep_theme(&self, name: &str) -> std::io::Result<()> {
         let config = self.portal.config();
         if config.state_dir.as_os_str().is_empty() {
@@ -128,7 +131,7 @@ impl Jobs {
         }
     }
 
-    /// Lists have a slot for each source, and one for what it finds by words beside its list.
+    /// Lists a source, or searches it for `query`. Each source has one read for its list and one for its search.
     fn list(&mut self, source: String, query: Option<String>) {
         let portal = self.portal.clone();
         let post = Post { out: self.out.clone(), read: None };
@@ -150,7 +153,7 @@ impl Jobs {
             let (listed, ()) = tokio::join!(work, forward);
             let listed = match listed.unwrap_or_else(|_| Err(crashed(&format!("list {name}")))) {
                 Ok(Listed { rows, missing: None }) => Ok(rows),
-                // What came is shown, and that it is not all.
+                // A list that came in part is shown, and then why the rest is missing.
                 Ok(Listed { rows, missing: Some(error) }) => {
                     let came = if more { Msg::More(name.clone(), Ok(rows)) } else { Msg::Rows(name.clone(), rows) };
                     post.send(came).await;
@@ -225,13 +228,13 @@ impl Jobs {
         self.sizes = Some(sizes);
     }
 
-    /// Asks all writes to stop, at the end.
+    /// Asks all writes to stop, when the program ends.
     pub fn cancel_all(&self) {
         self.writes.values().for_each(CancellationToken::cancel);
     }
 }
 
-/// Adds what went wrong beside a task to what is told of its end.
+/// Adds what the journal could not write to the message of a task's end.
 fn with_troubles<T>(done: Result<(String, T)>, troubles: &[String]) -> Result<(String, T)> {
     if troubles.is_empty() {
         return done;

@@ -1,16 +1,16 @@
-//! The way of a job's messages to the loop.
+//! Sending the messages of jobs to the loop.
 
 use tokio::sync::mpsc;
 
 use crate::tui::msg::{Msg, Slot};
 
-/// A message, and the read it came from: an older read of the same slot is dropped.
+/// A message and the read that it came from; the loop drops it if a newer read of the same slot has begun.
 pub struct Delivery {
     pub(super) msg: Msg,
     pub(super) read: Option<(Slot, u64)>,
 }
 
-/// Where a job puts its messages.
+/// What a job sends its messages through.
 #[derive(Clone)]
 pub struct Post {
     pub(super) out: mpsc::Sender<Delivery>,
@@ -18,12 +18,12 @@ pub struct Post {
 }
 
 impl Post {
-    /// Sends a message that may be lost where the loop is gone or far behind; waits for nothing.
+    /// Sends a message without waiting; it is lost if the loop has ended or its queue is full.
     pub fn try_send(&self, msg: Msg) {
         let _ = self.out.try_send(Delivery { msg, read: self.read });
     }
 
-    /// Sends a message to the loop.
+    /// Sends a message, waiting while the loop's queue is full. A loop that has ended is no error.
     pub async fn send(&self, msg: Msg) {
         let _ = self.out.send(Delivery { msg, read: self.read }).await;
     }

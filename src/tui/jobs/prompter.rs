@@ -1,4 +1,4 @@
-//! Questions of the core on the screen: each waits under a number until the person answers, or does not.
+//! Asks questions of the core on the screen. Each waits under a number until the person answers or closes it.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use crate::core::{
 };
 use crate::tui::msg::Msg;
 
-/// The questions that wait.
+/// The questions that wait for an answer.
 #[derive(Clone, Default)]
 pub struct Questions {
     waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Secret>>>>,
@@ -29,7 +29,7 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Hands an answer to whoever asked; without one, the question was cancelled.
+    /// Sends an answer to the task that asked; `None` cancels the question.
     pub fn answer(&self, id: u64, answer: Option<Secret>) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let (Some(waiting), Some(answer)) = (waiting, answer) {
@@ -38,20 +38,20 @@ impl Questions {
     }
 }
 
-/// Asks by popup.
+/// Asks questions by sending them to the loop, which opens a popup for each.
 pub struct Prompter {
     post: Post,
     questions: Questions,
 }
 
 impl Prompter {
-    /// Sends its questions through `post`.
+    /// A prompter that sends its questions through `post`.
     pub fn new(post: Post, questions: Questions) -> Self {
         Self { post, questions }
     }
 }
 
-/// A question that waits; when its job ends without an answer, nobody is asked any more.
+/// A question that waits. When its job ends without an answer, dropping this closes the question's popup.
 struct Open<'a> {
     id: u64,
     prompter: &'a Prompter,

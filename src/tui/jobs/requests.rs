@@ -1,4 +1,4 @@
-//! What effects about requests and notices do.
+//! Carrying out effects about requests and notices.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,21 +20,21 @@ use crate::{
     },
 };
 
-/// Notices that are shown.
+/// At most this many notices are read into the inbox.
 const NOTICES: i64 = 500;
-/// How long the store may take to be asked.
+/// How long a question to the store may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long to wait after it could not be heard.
+/// How long to wait before listening to the store again after that failed.
 const AWAY: Duration = Duration::from_secs(10);
-/// Changes that come together are read once.
+/// How long to wait after a change of the store, so that several at once are read together.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// A place in a list, as stores count.
+/// A position or count in the type that stores use.
 fn number(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
 }
 
-/// That a request still is what was on the screen when somebody decided on it.
+/// Fails if a request has changed since it was on the screen when the person decided on it.
 async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
     let now = portal.requests.one(*one.id()).await?;
     if now.edition() == one.edition() {
@@ -45,7 +45,7 @@ async fn as_shown(portal: &Portal, one: &Seen<Id>) -> Result<()> {
 }
 
 impl Jobs {
-    /// Carries out an effect about requests and notices.
+    /// Starts an effect about requests and notices.
     pub(super) fn start_requests(&mut self, effect: RequestEffect) {
         let portal = self.portal.clone();
         let cx = || Context::default().within(PATIENCE);
@@ -126,7 +126,8 @@ impl Jobs {
         }
     }
 
-    /// Decides on requests one by one: those that have changed since they were shown are left alone.
+    /// Decides on requests one after the other, as one job. Those that have changed since they were shown are left as
+    /// they are.
     fn decide(&mut self, job: u64, requests: Vec<Seen<Id>>, ruling: Ruling) {
         let portal = self.portal.clone();
         let asker = Arc::new(self.asker());
@@ -154,7 +155,8 @@ impl Jobs {
         });
     }
 
-    /// Hears of changes of the store while a screen shows it, or all the time where that costs nothing.
+    /// Sends [`Msg::News`] for each change of the store. With `always`, only if the store reports changes itself,
+    /// because asking it again and again has a cost that only a shown screen is worth.
     fn listen(&mut self, always: bool) {
         let portal = self.portal.clone();
         if always && !portal.requests.hears_changes() {

@@ -1,4 +1,4 @@
-//! What effects about launches and what runs do.
+//! Carrying out effects about launches and workloads.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::{
     tui::msg::{Msg, RunEffect, Slot},
 };
 
-/// How often a shown workload is looked at again.
+/// The time between two looks at a shown workload.
 const WATCH: Duration = Duration::from_secs(2);
-/// How often several shown workloads are measured again, and how soon for the first time.
+/// The time between two measurements of several shown workloads, and that before the second one.
 const MEASURE: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(1);
 
 impl Jobs {
-    /// Carries out an effect about launches and what runs.
+    /// Starts an effect about launches and workloads.
     pub(super) fn start_running(&mut self, effect: RunEffect) {
         let portal = self.portal.clone();
         match effect {
@@ -80,7 +80,8 @@ impl Jobs {
                 let (image, shares) = portal.snapshot(&cx, backend, id, &name, &to).await?;
                 let (done, failed): (Vec<_>, Vec<_>) = shares.into_iter().partition(Result::is_ok);
                 match failed.into_iter().find_map(Result::err) {
-                    // The image is there: the same again tries the rest.
+                    // The snapshot exists although sharing failed: the same command again shares it with those that are
+                    // left.
                     Some(error) => Err(error.during(format!("{image} is made, and shared with {}", done.len()))),
                     None if to.is_empty() => Ok((format!("{name} is {image}"), None)),
                     None => Ok((format!("{name} is {image}, shared with {}", done.len()), None)),
@@ -95,10 +96,10 @@ impl Jobs {
     }
 }
 
-/// Measures workloads until none of them tells anything. A first pair of readings comes soon: the use of processors is
-/// that between two.
+/// Measures workloads repeatedly until none of them gives readings. The second reading follows soon after the first,
+/// because the use of processors is computed between two readings.
 async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
-    // Whoever scrolls on is not there to read.
+    // Workloads that are only scrolled past are not measured.
     tokio::time::sleep(GLANCE).await;
     let alone = of.len() == 1;
     let mut pause = SOON;

@@ -1,4 +1,4 @@
-//! What effects about shares and offers do.
+//! Carrying out effects about shares and offers.
 
 use futures_util::{StreamExt, stream};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Jobs {
-    /// Carries out an effect about shares and offers.
+    /// Starts an effect about shares and offers.
     pub(super) fn start_sharing(&mut self, effect: ShareEffect) {
         let portal = self.portal.clone();
         match effect {
@@ -48,7 +48,7 @@ impl Jobs {
                 self.write(job, move |cx| async move {
                     let given = portal.give(&cx, &resolve(&portal, &target)?).await?;
                     let words = format!("{} waits for whoever has its key", given.title);
-                    // Once, to the screen: it is written down nowhere.
+                    // The key is shown once on the screen and is stored nowhere.
                     post.send(Msg::Given(given)).await;
                     Ok((words, None))
                 });

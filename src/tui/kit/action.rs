@@ -1,18 +1,18 @@
-//! The one list of what a key can do. Keys are data (`keymap`), actions are these.
+//! The list of all actions. Which key carries out which action is data of the key map (`keymap`).
 
 macro_rules! actions {
     ($($variant:ident = $name:literal, $words:literal, $help:literal;)+) => {
-        /// Something a key or the palette can ask for.
+        /// Something that a key or the command palette can do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $($variant,)+ }
         impl Action {
-            /// All of them, in the order of the help page.
+            /// All actions, in the order of the help page.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-            /// The name in key map files.
+            /// The name in key map files, like `page-down`.
             pub fn name(self) -> &'static str { match self { $(Self::$variant => $name,)+ } }
-            /// A word or two, for the hint line.
+            /// A word or two, for the hints of the bottom line.
             pub fn words(self) -> &'static str { match self { $(Self::$variant => $words,)+ } }
-            /// A sentence, for help and palette.
+            /// A sentence, for the help page and the command palette.
             pub fn help(self) -> &'static str { match self { $(Self::$variant => $help,)+ } }
         }
     };
@@ -96,7 +96,7 @@ actions! {
 }
 
 impl Action {
-    /// The action of this name.
+    /// The action of this name in key map files.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }

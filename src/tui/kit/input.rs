@@ -1,30 +1,30 @@
-//! One line of typed text, edited as in a shell.
+//! A line of text that is typed and edited with the keys of a shell.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::core::base::{clean, text};
 
-/// Characters of a text at most: as many as a terminal takes in a line of its own.
+/// Most characters in a line; the same as Linux terminals take in one line.
 pub const LONGEST: usize = 4096;
 
-/// Text with a cursor, counted in characters.
+/// A text and a cursor in it, whose position is counted in characters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Input {
-    /// What was typed.
+    /// The text typed so far.
     pub text: String,
-    /// Characters before the cursor.
+    /// How many characters stand before the cursor.
     pub cursor: usize,
 }
 
 impl Input {
-    /// Text with the cursor at its end.
+    /// A text with the cursor at its end.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { cursor: text.chars().count(), text }
     }
 
-    /// Takes a key; `false` if it is none that edits text.
+    /// Edits the text as the key says; `false` if the key does not edit text.
     pub fn key(&mut self, key: &KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -47,7 +47,7 @@ impl Input {
                 'd' => self.cut_on(self.after(char::is_alphanumeric)),
                 _ => return false,
             },
-            // Control with alt is how some keyboards type signs.
+            // Some keyboards type characters with control and alt together (AltGr).
             KeyCode::Char(c) => self.insert(c),
             KeyCode::Backspace if alt || control => self.cut_back(self.before(char::is_alphanumeric)),
             KeyCode::Backspace => self.cut_back(self.cursor.saturating_sub(1)),
@@ -64,7 +64,7 @@ impl Input {
         true
     }
 
-    /// Inserts pasted text as one clean line, or says why not: what is pasted by mistake must not stop the screen.
+    /// Inserts pasted text, cleaned and on one line. Fails with the reason if it is too long.
     pub fn paste(&mut self, text: &str) -> Result<(), String> {
         fits(text)?;
         let line = clean::line(text.trim()).into_owned();
@@ -78,10 +78,10 @@ impl Input {
         Ok(())
     }
 
-    /// The part of the text that is shown in so many columns, and the column of the cursor in it.
+    /// The part of the text that fits into `columns`, and the cursor's column in it.
     pub fn window(&self, columns: usize) -> (String, usize) {
         let before = self.text.get(..self.byte(self.cursor)).unwrap_or_default();
-        // The cursor itself needs a column.
+        // The cursor itself takes a column, too.
         let mut hidden = 0;
         let mut width = before.width();
         for c in before.chars() {
@@ -106,7 +106,7 @@ impl Input {
         self.text.chars().count()
     }
 
-    /// Where the word before the cursor begins.
+    /// The position where the word before the cursor begins.
     fn before(&self, in_word: impl Fn(char) -> bool) -> usize {
         let before: Vec<char> = self.text.chars().take(self.cursor).collect();
         let gap = before.iter().rev().take_while(|c| !in_word(**c)).count();
@@ -114,20 +114,20 @@ impl Input {
         before.len() - gap - word
     }
 
-    /// Where the word after the cursor ends.
+    /// The position where the word after the cursor ends.
     fn after(&self, in_word: impl Fn(char) -> bool) -> usize {
         let after: Vec<char> = self.text.chars().skip(self.cursor).collect();
         let gap = after.iter().take_while(|c| !in_word(**c)).count();
         self.cursor + gap + after.iter().skip(gap).take_while(|c| in_word(**c)).count()
     }
 
-    /// Removes what stands between a place before the cursor and the cursor.
+    /// Removes the characters from a position up to the cursor.
     fn cut_back(&mut self, from: usize) {
         self.text.replace_range(self.byte(from)..self.byte(self.cursor), "");
         self.cursor = from;
     }
 
-    /// Removes what stands between the cursor and a place after it.
+    /// Removes the characters from the cursor up to a position.
     fn cut_on(&mut self, to: usize) {
         self.text.replace_range(self.byte(self.cursor)..self.byte(to), "");
     }
@@ -137,9 +137,9 @@ impl Input {
     }
 }
 
-/// Whether a pasted text may be one of these; else why not.
+/// Whether a pasted text is short enough for a line; else the reason.
 pub fn fits(text: &str) -> Result<(), String> {
-    // No character takes more than four bytes: what is far too long is not counted first.
+    // A character takes at most four bytes: a far too long text is refused without counting its characters.
     if text.len() <= LONGEST {
         Ok(())
     } else {
@@ -151,12 +151,12 @@ fn too_long(count: usize) -> String {
     format!("not pasted: {} characters, and a line takes {}", text::count(count as u64), text::count(LONGEST as u64))
 }
 
-/// Whether a key leaves what is being typed: ctrl-c does, as in a shell.
+/// Whether a key leaves the text field: esc, or ctrl-c as in a shell.
 pub fn leaves(key: &KeyEvent) -> bool {
     key.code == KeyCode::Esc || (key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL))
 }
 
-/// Whether a key can be no part of a text.
+/// Whether a key cannot be part of a text: a function key, or one with control or alt.
 pub fn is_command(key: &KeyEvent) -> bool {
     matches!(key.code, KeyCode::F(_)) || key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }
@@ -165,7 +165,7 @@ pub fn is_command(key: &KeyEvent) -> bool {
 mod tests {
     use super::*;
 
-    /// The text after keys, the cursor as `|`.
+    /// The text after typing keys, with the cursor shown as `|`.
     fn after(text: &str, keys: &str) -> String {
         let mut input = Input::new(text);
         for key in keys.split(' ') {

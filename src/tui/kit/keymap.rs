@@ -1,4 +1,4 @@
-//! Keys to actions, by scope. The built-in map is a file; the user's file is a patch on it.
+//! Which key carries out which action, by scope. The built-in key map is a file; the user's file changes parts of it.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -7,10 +7,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::action::Action;
 use crate::core::base::mistakes;
 
-/// The built-in keys.
+/// The built-in key map (TOML).
 pub const BUILT_IN: &str = include_str!("../../../assets/keymap.toml");
 
-/// Where keys mean something; a scope falls back on `list` and `global`.
+/// The scopes of keys: one for each screen. Keys that a scope does not name are looked up in `list`, then in `global`.
 pub const SCOPES: [&str; 12] = [
     "global",
     "list",
@@ -28,20 +28,20 @@ pub const SCOPES: [&str; 12] = [
 
 type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
-/// The keys in force.
+/// The keys in use: the built-in ones with the user's changes.
 #[derive(Debug, Clone, Default)]
 pub struct Keymap {
     scopes: BTreeMap<String, Vec<(Key, Action)>>,
-    /// What could not be used in the user's file, in words.
+    /// What could not be used of the user's file, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// A key with its modifiers. Shift is part of a character, not a modifier.
+/// A key with control and alt. Shift is part of the character, except for shift-tab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(KeyCode, KeyModifiers);
 
 impl Key {
-    /// The key of an event.
+    /// The key of a terminal event.
     pub fn of(event: &KeyEvent) -> Self {
         let modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
         match event.code {
@@ -50,7 +50,7 @@ impl Key {
         }
     }
 
-    /// Reads `ctrl-c`, `enter`, `G`, `f9`.
+    /// Reads a key's name like `ctrl-c`, `enter`, `G`, `f9`; `None` if there is no such key.
     pub fn parse(text: &str) -> Option<Self> {
         let (modifiers, name) = match text.split_once('-') {
             Some(("ctrl", name)) => (KeyModifiers::CONTROL, name),
@@ -82,7 +82,7 @@ impl Key {
         Some(Self(code, modifiers))
     }
 
-    /// The key in words, as short as a hint needs.
+    /// The key's name as short as a hint needs, like `ctrl-c` or `↑`.
     pub fn words(self) -> String {
         let name = match self.0 {
             KeyCode::Char(' ') => "space".into(),
@@ -108,7 +108,7 @@ impl Key {
 }
 
 impl Keymap {
-    /// The built-in keys, changed by the user's file where that can be read.
+    /// The built-in keys with the changes of the user's file. What cannot be read of it becomes a warning.
     pub fn load(user: Option<&Path>) -> Self {
         let mut map = Self::default();
         map.apply(BUILT_IN, "the built-in keys");
@@ -133,7 +133,7 @@ impl Keymap {
                 self.warnings.push(format!("{name}: [{scope}] is no scope of keys"));
                 continue;
             }
-            // Old keys of all named actions go first, so that two actions may swap keys.
+            // First all keys of the named actions are removed, so that two actions may exchange their keys.
             let entries = self.scopes.entry(scope.clone()).or_default();
             entries.retain(|(_, action)| !actions.contains_key(action.name()));
             for (action, keys) in actions {
@@ -157,21 +157,21 @@ impl Keymap {
         }
     }
 
-    /// What a key does in a scope.
+    /// The action of a key in a scope, looking in `list` and `global` where the scope does not name the key.
     pub fn action(&self, scope: &str, key: Key) -> Option<Action> {
         [scope, "list", "global"].iter().find_map(|scope| {
             self.scopes.get(*scope)?.iter().find(|(known, _)| *known == key).map(|(_, action)| *action)
         })
     }
 
-    /// The first key of an action in a scope, for hints; letters before arrows.
+    /// The first key of an action in a scope, for hints. The built-in map names letters before arrows.
     pub fn key(&self, scope: &str, action: Action) -> Option<Key> {
         [scope, "list", "global"]
             .iter()
             .find_map(|scope| self.scopes.get(*scope)?.iter().find(|(_, known)| *known == action).map(|(key, _)| *key))
     }
 
-    /// All keys of a scope with their actions, in the order of the action list.
+    /// The actions of a scope with all their keys, in the order of [`Action::ALL`].
     pub fn of_scope(&self, scope: &str) -> Vec<(Action, Vec<Key>)> {
         let entries = self.scopes.get(scope).map(Vec::as_slice).unwrap_or_default();
         let keys = |action: Action| {

@@ -1,40 +1,42 @@
-//! Where one stands in a list, and what of it was seen.
+//! The selection in a list, and what the last frame showed of it.
 //!
-//! Lists change while one looks at them. One stands on a row by its id, never by its place, and what cannot be undone
-//! is done only to what the last drawn frame showed to be meant: see [`Rows`] and [`Seen`].
+//! Lists change while they are shown. The selection follows a row's id, not its position, and what cannot be undone is
+//! done only to rows that the last drawn frame showed as chosen: see [`Rows`] and [`Seen`].
 
 use std::{collections::BTreeSet, fmt};
 
 use super::action::Action;
 
-/// Selected line and first visible line, of texts and of lists that nobody else changes.
+/// Selected and first visible line of a text, or of a list that only this program changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {
-    /// The selected line.
+    /// Index of the selected line, from 0.
     pub selected: usize,
-    /// The first line on the screen; moved by `window`.
+    /// Index of the first visible line, from 0; `settle` updates it.
     pub top: usize,
 }
 
-/// Something that can be gone through line by line.
+/// A list or text through which the movement keys go line by line.
 pub trait Walk {
-    /// How many lines there are.
+    /// The number of lines.
     fn count(&self) -> usize;
-    /// The line one stands on.
+    /// The index of the selected line; `None` if nothing is selected.
     fn place(&self) -> Option<usize>;
-    /// The first line on the screen.
+    /// The index of the first visible line.
     fn top(&self) -> usize;
-    /// Moves by an action; `false` if it is no movement.
+    /// Moves the selection as the action says, by `page` lines for the page keys; `false` if the action is no movement.
     fn go(&mut self, action: Action, page: usize) -> bool;
-    /// Stands on a line.
+    /// Selects a line by its index.
     fn stand(&mut self, place: usize);
-    /// Keeps the selection inside and in sight of `height` lines; without them, inside.
+    /// Moves the selection into the list, and the first visible line so that the selection shows on `height` lines.
+    /// With
+    /// `None`, only the selection is moved into the list.
     fn settle(&mut self, height: Option<usize>);
-    /// A frame has shown it.
+    /// The list has been drawn: what is selected and marked now has been seen.
     fn drawn(&mut self) {}
 }
 
-/// A position in a text or a list of so many lines.
+/// A [`Position`] in a text or list of so many lines.
 pub struct Lines<'a>(pub &'a mut Position, pub usize);
 
 impl Walk for Lines<'_> {
@@ -61,31 +63,31 @@ impl Walk for Lines<'_> {
     }
 }
 
-/// What a screen lets one go through.
+/// The list or text of a screen that the movement keys and clicks work on.
 pub struct Shown<'a> {
-    /// The list or text.
+    /// The list or text with its selection.
     pub list: Box<dyn Walk + 'a>,
-    /// Lines of the terminal above the first.
+    /// How many lines of the terminal are above the first row.
     pub above: u16,
-    /// Lines of the terminal that each takes.
+    /// How many lines of the terminal each row takes.
     pub each: u16,
-    /// Whether one of them is chosen; a text only scrolls.
+    /// Whether a row is selected; `false` for a text that only scrolls.
     pub chosen: bool,
 }
 
 impl<'a> Shown<'a> {
-    /// A list of one line each, with so many lines of the terminal above it.
+    /// A list whose rows take one line each, with `above` lines of the terminal above the first.
     pub fn of(list: impl Walk + 'a, above: u16) -> Self {
         Self { list: Box::new(list), above, each: 1, chosen: true }
     }
 
-    /// Keeps what is chosen inside and in sight; a page has two lines above it.
+    /// Keeps the selection inside the list and visible. `page` counts the lines below the screen's first two.
     pub fn settle(mut self, page: usize) {
         let height = page.saturating_sub(usize::from(self.above.saturating_sub(2))) / usize::from(self.each);
         self.list.settle(self.chosen.then_some(height));
     }
 
-    /// The one that stands on a line of the terminal.
+    /// The index of the row on a line of the terminal; `None` if no row is there, or in a text.
     pub fn at_line(&self, line: u16) -> Option<usize> {
         let line = line.checked_sub(self.above).filter(|_| self.chosen)?;
         Some(self.list.top() + usize::from(line / self.each)).filter(|at| *at < self.list.count())
@@ -93,7 +95,7 @@ impl<'a> Shown<'a> {
 }
 
 impl Position {
-    /// Moves by an action; `false` if it is no movement.
+    /// Moves the selection in a list of `count` lines, by `page` lines for the page keys; `false` if it is no movement.
     pub fn go(&mut self, action: Action, count: usize, page: usize) -> bool {
         let last = count.saturating_sub(1);
         self.selected = match action {
@@ -108,12 +110,12 @@ impl Position {
         true
     }
 
-    /// Keeps the selection inside a list that became shorter.
+    /// Moves the selection to the last line if the list has become shorter.
     pub fn clamp(&mut self, count: usize) {
         self.selected = self.selected.min(count.saturating_sub(1));
     }
 
-    /// The first visible line for `height` lines, so that the selection is seen. Pure: a view may call it.
+    /// The first visible line of `height` lines so that the selection shows. Changes nothing, so a view may call it.
     pub fn window(&self, count: usize, height: usize) -> usize {
         let top = self.top.min(count.saturating_sub(height));
         if self.selected < top {
@@ -125,29 +127,29 @@ impl Position {
         }
     }
 
-    /// The same, remembered.
+    /// Moves the selection into the list and stores the first visible line.
     pub fn settle(&mut self, count: usize, height: usize) {
         self.clamp(count);
         self.top = self.window(count, height);
     }
 }
 
-/// Something that others may change, remove or put elsewhere while it is on the screen.
+/// A row that others may change, remove or move while it is on the screen.
 pub trait Row {
-    /// What it is known by, wherever it stands.
+    /// What identifies the row, wherever it is in the list.
     type Id: Clone + Ord + fmt::Debug;
-    /// Its id.
+    /// The row's id, the same as long as it is the same thing.
     fn id(&self) -> Self::Id;
-    /// What questions and answers call it.
+    /// The row's name in questions and messages.
     fn called(&self) -> String;
-    /// What one decides on, as far as that can change under the same id: another edition was not seen.
+    /// What a decision depends on and can change under the same id. A row with another edition counts as not seen.
     fn edition(&self) -> String {
         String::new()
     }
 }
 
-/// Something that the last drawn frame showed to be meant. Only [`Rows`] and [`Drawn`] make one, and what cannot be
-/// undone takes nothing else: nobody decides on what they have not seen.
+/// A row that the last drawn frame showed as chosen. Only [`Rows`] and [`Drawn`] make it, and actions that cannot be
+/// undone take only this: a person decides only on what was on the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen<Id> {
     id: Id,
@@ -160,28 +162,28 @@ impl<Id> Seen<Id> {
         Self { id: row.id(), called: row.called(), edition: row.edition() }
     }
 
-    /// What it is known by.
+    /// The id of the row that was seen.
     pub fn id(&self) -> &Id {
         &self.id
     }
 
-    /// What it was called on the screen.
+    /// The row's name as it was shown.
     pub fn called(&self) -> &str {
         &self.called
     }
 
-    /// The edition that was shown.
+    /// The row's edition as it was shown; see [`Row::edition`].
     pub fn edition(&self) -> &str {
         &self.edition
     }
 }
 
-/// Why a key did nothing.
+/// Why nothing was done to the selected rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unseen {
-    /// Nothing is selected.
+    /// No row is selected.
     Nothing,
-    /// What is selected was not on the screen when the key was pressed.
+    /// The selected row was not on the screen, or was another edition there, when the key was pressed.
     Changed,
 }
 
@@ -194,31 +196,32 @@ impl fmt::Display for Unseen {
     }
 }
 
-/// Which row one stands on.
+/// What is selected, followed by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum On<Id> {
-    /// The first one there will be.
+    /// Nothing yet; the first row will be as soon as there is one.
     First,
-    /// This one.
+    /// The row with this id; its name is kept for the case that it goes.
     Row(Id, String),
-    /// None: what was selected or marked is not there any more.
+    /// Nothing: the selected or marked row with this name has gone.
     Gone(String),
 }
 
-/// Rows as a frame showed them: each by its id, in the edition that it had.
+/// The rows of a frame, each by its id and edition.
 type Faces<T> = Vec<(<T as Row>::Id, String)>;
 
-/// Rows that others change while somebody looks at them.
+/// Rows that others may change while they are on the screen.
 ///
-/// The selection and the marks follow the ids. Where the selected one is gone, nothing is selected until a movement key
-/// chooses again; so too where all that was marked is gone.
+/// The selection and the marks follow the ids. When the selected row or all marked rows are gone, nothing is selected
+/// until a movement key selects a row again.
 #[derive(Debug)]
 pub struct Rows<T: Row> {
     all: Option<Vec<T>>,
     at: Position,
     on: On<T::Id>,
     marked: BTreeSet<T::Id>,
-    /// What the last drawn frame showed: all, selected, and chosen (marked, else selected).
+    /// What the last drawn frame showed: the ids of all rows, the selected row, and the chosen ones (marked, else
+    /// selected).
     frame: (Vec<T::Id>, Faces<T>, Faces<T>),
 }
 
@@ -244,36 +247,36 @@ impl<T: Row> Default for Rows<T> {
 }
 
 impl<T: Row> Rows<T> {
-    /// Rows that are known already.
+    /// A list of these rows, the first one selected.
     pub fn of(all: Vec<T>) -> Self {
         let mut rows = Self::default();
         rows.set(all);
         rows
     }
 
-    /// All of them, once they are known.
+    /// All rows; `None` until they have arrived.
     pub fn all(&self) -> Option<&[T]> {
         self.all.as_deref()
     }
 
-    /// All of them, as far as they are known.
+    /// All rows; none until they have arrived.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.all.as_deref().unwrap_or_default().iter()
     }
 
-    /// Takes news in.
+    /// Replaces the rows by newer ones. The selection and the marks follow their ids.
     pub fn set(&mut self, all: Vec<T>) {
         self.all = Some(all);
         self.follow();
     }
 
-    /// Changes them where they are.
+    /// Changes the rows in place. The selection and the marks follow their ids.
     pub fn change(&mut self, change: impl FnOnce(&mut Vec<T>)) {
         change(self.all.get_or_insert_default());
         self.follow();
     }
 
-    /// The selection goes where its row went.
+    /// Moves the selection to where its row is now, and drops the marks of rows that are gone.
     fn follow(&mut self) {
         let all = self.all.as_deref().unwrap_or_default();
         match &self.on {
@@ -302,12 +305,12 @@ impl<T: Row> Rows<T> {
         };
     }
 
-    /// The selected one.
+    /// The selected row, if one is selected.
     pub fn selected(&self) -> Option<&T> {
         matches!(self.on, On::Row(..)).then(|| self.iter().nth(self.at.selected))?
     }
 
-    /// What was selected and is gone, by its name.
+    /// The name of the row that was selected or marked and is gone.
     pub fn gone(&self) -> Option<&str> {
         match &self.on {
             On::Gone(called) => Some(called),
@@ -315,12 +318,12 @@ impl<T: Row> Rows<T> {
         }
     }
 
-    /// The first visible line of `height` ones.
+    /// The index of the first visible row on a screen of `height` lines.
     pub fn window(&self, height: usize) -> usize {
         self.at.window(self.iter().len(), height)
     }
 
-    /// Marks or unmarks the selected one, and goes on to the next.
+    /// Marks the selected row, or removes its mark, and selects the next one.
     pub fn mark(&mut self) {
         let Some(id) = self.selected().map(Row::id) else { return };
         if !self.marked.remove(&id) {
@@ -329,23 +332,23 @@ impl<T: Row> Rows<T> {
         self.go(Action::Down, 1);
     }
 
-    /// Marks all of a kind.
+    /// Marks all rows that fit.
     pub fn mark_all(&mut self, fits: impl Fn(&T) -> bool) {
         let ids: Vec<T::Id> = self.iter().filter(|row| fits(row)).map(Row::id).collect();
         self.marked.extend(ids);
     }
 
-    /// Those that are marked.
+    /// The ids of the marked rows.
     pub fn marked(&self) -> &BTreeSet<T::Id> {
         &self.marked
     }
 
-    /// Takes all marks away.
+    /// Removes the marks of all rows.
     pub fn unmark(&mut self) {
         self.marked.clear();
     }
 
-    /// Those that are marked, else the selected one.
+    /// The marked rows, or the selected one if none is marked.
     pub fn chosen(&self) -> Vec<&T> {
         if self.marked.is_empty() {
             return self.selected().into_iter().collect();
@@ -353,18 +356,18 @@ impl<T: Row> Rows<T> {
         self.iter().filter(|row| self.marked.contains(&row.id())).collect()
     }
 
-    /// Those that are marked, else the selected one, if the last frame showed it so.
+    /// The marked rows, or the selected one if none is marked; fails if the last frame showed them otherwise.
     pub fn seen(&self) -> Result<Vec<Seen<T::Id>>, Unseen> {
         Self::compared(&self.chosen(), &self.frame.2)
     }
 
-    /// The selected one, if the last frame showed it so.
+    /// The selected row; fails if the last frame showed it otherwise.
     pub fn seen_one(&self) -> Result<Seen<T::Id>, Unseen> {
         let one: Vec<&T> = self.selected().into_iter().collect();
         Self::compared(&one, &self.frame.1)?.pop().ok_or(Unseen::Nothing)
     }
 
-    /// All of them, if the last frame was of the same ones.
+    /// All rows; fails if the last frame showed other ones.
     pub fn seen_all(&self) -> Result<&[T], Unseen> {
         let same = self.iter().map(Row::id).eq(self.frame.0.iter().cloned());
         if same { Ok(self.all.as_deref().unwrap_or_default()) } else { Err(Unseen::Changed) }
@@ -400,7 +403,7 @@ impl<T: Row> Walk for Rows<T> {
         if !to.go(action, count, page) {
             return false;
         }
-        // From a row that is gone, one goes to what stands in its place now.
+        // When the selected row is gone, the first movement selects the row that is in its place now.
         if self.place().is_some() || matches!(action, Action::First | Action::Last) {
             self.at = to;
         }
@@ -419,7 +422,7 @@ impl<T: Row> Walk for Rows<T> {
     }
 }
 
-/// A list that is lent out.
+/// A list that is borrowed from its owner.
 impl<T: Row> Walk for &mut Rows<T> {
     fn count(&self) -> usize {
         (**self).count()
@@ -444,7 +447,7 @@ impl<T: Row> Walk for &mut Rows<T> {
     }
 }
 
-/// One thing that a whole screen is about, and whether a frame has shown it.
+/// The one thing that a whole screen is about, and whether a frame has shown it.
 #[derive(Debug)]
 pub struct Drawn<T: Row> {
     value: T,
@@ -452,23 +455,23 @@ pub struct Drawn<T: Row> {
 }
 
 impl<T: Row> Drawn<T> {
-    /// Something that no frame has shown yet.
+    /// A value that no frame has shown yet.
     pub fn new(value: T) -> Self {
         Self { value, drawn: false }
     }
 
-    /// Takes news of it in.
+    /// Replaces the value by a newer one. With another id or edition it counts as not shown.
     pub fn set(&mut self, value: T) {
         self.drawn &= (value.id(), value.edition()) == (self.value.id(), self.value.edition());
         self.value = value;
     }
 
-    /// A frame has shown it.
+    /// Notes that a frame has shown the value.
     pub fn drawn(&mut self) {
         self.drawn = true;
     }
 
-    /// It, if the last frame showed it.
+    /// The value as seen; fails if no frame has shown it yet.
     pub fn seen(&self) -> Result<Seen<T::Id>, Unseen> {
         if self.drawn { Ok(Seen::of(&self.value)) } else { Err(Unseen::Changed) }
     }
@@ -540,7 +543,7 @@ mod tests {
         assert_eq!(rows.gone(), Some("thing 2"));
         rows.drawn();
         assert_eq!(ids(rows.seen()), Err(Unseen::Nothing));
-        // It comes back: nobody has chosen it again.
+        // The row comes back, but the person has not selected it again.
         rows.set(things(&[2, 9, 3]));
         assert!(rows.selected().is_none());
         rows.set(things(&[9, 3]));
@@ -562,7 +565,7 @@ mod tests {
         rows.drawn();
         assert_eq!(ids(rows.seen()), Ok(vec![2]));
         assert_eq!(rows.seen_one().map(|one| *one.id()), Ok(3));
-        // What is decided on is another edition now.
+        // The row is another edition now.
         rows.set(vec![Thing(2, "with a finding"), Thing(3, "")]);
         assert_eq!(ids(rows.seen()), Err(Unseen::Changed));
         rows.drawn();
@@ -583,7 +586,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever comes between the frame and the key, what is decided on was selected in that frame.
+        /// Whatever happens between the frame and the key, what is decided on was selected in that frame.
         #[test]
         fn nothing_that_was_not_shown_is_ever_decided_on(steps in proptest::collection::vec((0..6_u8, proptest::collection::vec(0..9_u8, 0..6)), 0..40)) {
             let mut rows = Rows::of(things(&[1, 2, 3]));

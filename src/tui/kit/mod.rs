@@ -1,4 +1,4 @@
-//! What every screen is made of: the terminal, themes, keys, lists, lines of text. It knows no screen.
+//! What every screen is made of: the terminal, themes, keys, lists, text fields. It knows no screen.
 
 pub mod action;
 pub mod input;

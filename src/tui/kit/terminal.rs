@@ -1,4 +1,4 @@
-//! Entering and leaving the terminal, so that it is restored whatever happens.
+//! Entering and leaving the terminal, which is restored however the program ends.
 
 use std::io::{Write, stdout};
 
@@ -9,14 +9,14 @@ use crossterm::{
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
 
-/// tmux and most terminals take about this much.
+/// Most bytes of base64 text that tmux and most terminals accept for the clipboard.
 const CLIPBOARD_LIMIT: usize = 74_000;
 
-/// The terminal in raw mode on its other screen; restored when dropped.
+/// The terminal in raw mode on its alternate screen; restored when this is dropped.
 pub struct Guard;
 
 impl Guard {
-    /// Enters. The panic hook restores the terminal before anything is printed.
+    /// Enters raw mode and the alternate screen. A panic restores the terminal before its message is printed.
     pub fn enter(mouse: bool) -> std::io::Result<Self> {
         let guard = Self;
         take(mouse)?;
@@ -35,7 +35,7 @@ impl Drop for Guard {
     }
 }
 
-/// Takes raw mode and the other screen; safe to do twice.
+/// Enters raw mode and the alternate screen; may be called again. `mouse`: whether the terminal reports the mouse.
 pub fn take(mouse: bool) -> std::io::Result<()> {
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
@@ -43,19 +43,20 @@ pub fn take(mouse: bool) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Leaves the other screen and raw mode; safe to do twice.
+/// Leaves the alternate screen and raw mode; may be called again.
 pub fn restore() {
     let _ =
         execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
     let _ = disable_raw_mode();
 }
 
-/// Turns mouse reports on or off.
+/// Turns the terminal's mouse reports on or off.
 pub fn set_mouse(on: bool) {
     let _ = if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) };
 }
 
-/// Puts text on the clipboard with OSC 52, which works over ssh. `false` if it is too long for that.
+/// Copies text to the clipboard with OSC 52, which works over ssh. `false` if the text is too long or cannot be
+/// written.
 pub fn copy(text: &str) -> bool {
     let sequence = clipboard_sequence(
         text,
@@ -67,7 +68,7 @@ pub fn copy(text: &str) -> bool {
     out.write_all(sequence.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
-/// The sequence itself: plain, wrapped for tmux (which otherwise keeps it from the terminal outside), or for screen.
+/// The OSC 52 sequence: plain, or wrapped for tmux or screen, which would otherwise not pass it on. `None` if too long.
 pub fn clipboard_sequence(text: &str, tmux: bool, screen: bool) -> Option<String> {
     let encoded = STANDARD.encode(text);
     if encoded.len() > CLIPBOARD_LIMIT {
@@ -75,7 +76,8 @@ pub fn clipboard_sequence(text: &str, tmux: bool, screen: bool) -> Option<String
     }
     let plain = format!("\x1b]52;c;{encoded}\x07");
     Some(if tmux {
-        // Both: tmux itself takes the first (set-clipboard on), the terminal outside the second (allow-passthrough on).
+        // Sent twice: tmux takes the first itself (set-clipboard on), the outer terminal the second (allow-passthrough
+        // on).
         format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
     } else if screen {
         format!("\x1bP{plain}\x1b\\")

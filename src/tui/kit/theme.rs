@@ -1,7 +1,7 @@
-//! Colours by role. A theme is a table of roles; `list.selected` falls back on `selected`.
+//! Colours by role. A theme is a table from roles to styles; a role like `list.selected` falls back on `selected`.
 //!
-//! The signs and words of a screen never depend on these: with `NO_COLOR` only bold, underline and
-//! reverse are left, and everything can still be read.
+//! The signs and words of a screen do not depend on a theme: with `NO_COLOR` only bold, underline and reverse are
+//! left, and everything can still be read.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,7 +13,7 @@ use crate::core::base::{
     mistakes::{self, Mistake},
 };
 
-/// The built-in themes.
+/// The built-in themes: their names and their files (TOML).
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("default", include_str!("../../../themes/default.toml")),
     ("light", include_str!("../../../themes/light.toml")),
@@ -23,7 +23,7 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("mono", include_str!("../../../themes/mono.toml")),
 ];
 
-/// Every role and what it colours.
+/// Every role, and what it colours.
 pub const ROLES: &[(&str, &str)] = &[
     ("text", "everything without another role"),
     ("dim", "what matters less: columns of detail, hints"),
@@ -59,19 +59,19 @@ struct Paint {
     reverse: bool,
 }
 
-/// How many colours the terminal has.
+/// How many colours the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// None wanted (`NO_COLOR`).
+    /// No colours: `NO_COLOR` is set, or the terminal is `dumb`.
     None,
-    /// The sixteen of the terminal's own palette.
+    /// The 16 colours of the terminal's own palette.
     Sixteen,
-    /// All.
+    /// All colours of a theme, as RGB.
     True,
 }
 
 impl Depth {
-    /// By the environment: `NO_COLOR`, `COLORTERM`, `TERM`.
+    /// The colours that the environment names: `NO_COLOR`, `COLORTERM`, `TERM`.
     pub fn of_terminal() -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         if !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb" {
@@ -87,19 +87,20 @@ impl Depth {
     }
 }
 
-/// The theme in force.
+/// The theme in use.
 #[derive(Debug, Clone)]
 pub struct Theme {
-    /// Its name.
+    /// The theme's name; `default` if the wanted one could not be used.
     pub name: String,
     roles: BTreeMap<String, Style>,
     depth: Depth,
-    /// What could not be used, in words.
+    /// What could not be used of the theme, one sentence each.
     pub warnings: Vec<String>,
 }
 
 impl Theme {
-    /// The theme of this name, from the user's folder or built in. One that cannot be read is the default with a warning.
+    /// The theme of this name, from the user's folder, else a built-in one. One that cannot be read gives the default
+    /// theme and a warning.
     pub fn load(name: &str, folder: Option<&Path>, depth: Depth) -> Self {
         let mut theme = Self { name: name.to_owned(), roles: BTreeMap::new(), depth, warnings: Vec::new() };
         let mistakes = theme.add(name, folder, 0);
@@ -113,7 +114,7 @@ impl Theme {
         theme
     }
 
-    /// Adds the roles of a theme and of those that it builds on; gives what cannot be used of them.
+    /// Adds the roles of a theme and of the themes that it inherits from; returns what could not be used of them.
     fn add(&mut self, name: &str, folder: Option<&Path>, depth: usize) -> Vec<String> {
         if depth > 8 {
             return vec!["it inherits from itself".into()];
@@ -136,7 +137,7 @@ impl Theme {
         let mut wrong: Vec<String> = wrong.iter().map(told).collect();
         let Some(file) = file else { return wrong };
         if let Some(parent) = file.inherits {
-            // A user's "default" may build on the built-in one.
+            // The user's "default" may inherit from the built-in theme of the same name.
             let folder = if parent == name { None } else { folder };
             wrong.extend(self.add(&parent, folder, depth + 1));
         }
@@ -154,7 +155,7 @@ impl Theme {
         wrong
     }
 
-    /// The style of a role, or of what it falls back on.
+    /// The style of a role; `a.b` falls back on `b`, and an unknown role on `text`.
     pub fn style(&self, role: &str) -> Style {
         let mut rest = role;
         loop {
@@ -191,13 +192,13 @@ fn style(paint: &Paint, depth: Depth) -> Result<Style, String> {
         style.fg = fg.map(|colour| fit(colour, depth));
         style.bg = bg.map(|colour| fit(colour, depth));
     } else if bg.is_some() && !paint.reverse {
-        // A background was what set it apart.
+        // Without colours, a background that set the text apart becomes reverse.
         style = style.add_modifier(Modifier::REVERSED);
     }
     Ok(style)
 }
 
-/// The nearest of the sixteen where the terminal has no more.
+/// The nearest of the 16 palette colours, where the terminal has only those.
 fn fit(colour: Color, depth: Depth) -> Color {
     const SIXTEEN: [(Color, [i32; 3]); 16] = [
         (Color::Black, [0, 0, 0]),
@@ -278,7 +279,7 @@ mod tests {
         assert_eq!(theme.style("popup.selected"), theme.style("selected"));
     }
 
-    /// WCAG 2.1 contrast of every role on the background the theme is made for.
+    /// Contrast of every role on the background that the theme is made for (WCAG 2.1, contrast ratio).
     #[test]
     fn true_colour_themes_can_be_read_on_their_background() {
         let light = |channel: u8| {

@@ -1,4 +1,4 @@
-//! Small pieces that screens draw with.
+//! Small pieces that the screens are drawn with.
 
 use ratatui::{
     Frame,
@@ -20,7 +20,7 @@ use crate::core::{
     launch::plan::{State, Weight},
 };
 
-/// One row of an area; rows outside are empty and drawing there does nothing.
+/// One line of an area. A line outside of it is an empty area, in which nothing is drawn.
 pub fn row(area: Rect, number: u16) -> Rect {
     if number >= area.height {
         Rect::new(area.x, area.y, 0, 0)
@@ -29,25 +29,25 @@ pub fn row(area: Rect, number: u16) -> Rect {
     }
 }
 
-/// The area without its first rows.
+/// The area without its first `rows` lines.
 pub fn below(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect::new(area.x, area.y + rows, area.width, area.height - rows)
 }
 
-/// The area without its last rows.
+/// The area without its last `rows` lines.
 pub fn above(area: Rect, rows: u16) -> Rect {
     Rect::new(area.x, area.y, area.width, area.height.saturating_sub(rows))
 }
 
-/// Draws one line.
+/// Draws one line of text, cut at the area's width; nothing in an empty area.
 pub fn put(frame: &mut Frame<'_>, area: Rect, line: impl Into<Line<'static>>) {
     if area.width > 0 && area.height > 0 {
         frame.render_widget(Paragraph::new(line.into()), area);
     }
 }
 
-/// Text cut or padded to exactly `width` columns; a cut one ends in an ellipsis.
+/// The text cut or padded with spaces to exactly `width` columns. A cut text ends in `…`.
 pub fn fit(text: &str, width: usize) -> String {
     let full = text.width();
     if full <= width {
@@ -73,8 +73,8 @@ pub fn fit(text: &str, width: usize) -> String {
     cut
 }
 
-/// A path in so many columns whose last part stays: that is what tells paths of one project apart. With it how many
-/// characters stand before the ellipsis, and how many it stands for; `None` where nothing was left out in the middle.
+/// A path in `width` columns that keeps its last part, which is what differs between the paths of a project. Also how
+/// many characters stand before the ellipsis and how many it replaces; `None` if nothing was cut out of the middle.
 pub fn fit_path(text: &str, width: usize) -> (String, Option<(usize, usize)>) {
     let last = text.rfind('/').map_or("", |slash| text.get(slash..).unwrap_or_default());
     let room = width.saturating_sub(last.width() + 1);
@@ -95,12 +95,12 @@ pub fn fit_path(text: &str, width: usize) -> (String, Option<(usize, usize)>) {
     (fit(&format!("{head}…{last}"), width), Some((before, left_out)))
 }
 
-/// A cell of a table with the gap behind it; nothing where the column is left out.
+/// A cell of a table, with a space after it; empty if the column has no width.
 pub fn cell(text: &str, width: usize) -> String {
     if width > 0 { format!("{} ", fit(text, width)) } else { String::new() }
 }
 
-/// Sources that did not answer, at the bottom of `area`, in a quarter of it at most; gives what is left above.
+/// Draws the sources that did not answer at the bottom of `area`, on at most a quarter of it; returns the area above.
 pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], theme: &Theme) -> Rect {
     let shown = (failed.len() as u16).min(area.height / 4);
     for (number, (name, error)) in failed.iter().take(shown as usize).enumerate() {
@@ -110,7 +110,7 @@ pub fn failures(frame: &mut Frame<'_>, area: Rect, failed: &[(String, Error)], t
     above(area, shown)
 }
 
-/// Why what is shown could not be read, at the bottom of `area`; gives what is left above.
+/// Draws why the shown list could not be read on the last line of `area`; returns the area above.
 pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, theme: &Theme) -> Rect {
     let Some(error) = error else { return area };
     let words = fit(&format!(" ✗ {error}"), area.width as usize);
@@ -118,7 +118,7 @@ pub fn failed_below(frame: &mut Frame<'_>, area: Rect, error: Option<&Error>, th
     above(area, 1)
 }
 
-/// The role of a badge's tone.
+/// The theme's role for the tone of a badge.
 pub fn tone(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
@@ -128,12 +128,12 @@ pub fn tone(tone: Tone) -> &'static str {
     }
 }
 
-/// Sign and word of a badge, in its colour.
+/// A badge's sign and word, in its colour.
 pub fn badge(badge: Badge, theme: &Theme) -> Span<'static> {
     Span::styled(format!("{} {}", badge.sign, badge.word), theme.style(tone(badge.tone)))
 }
 
-/// The role of a workload's state.
+/// The theme's role for a workload's state. 143 and 137 are exits by SIGTERM and SIGKILL, as after a stop.
 pub fn state_role(state: &State) -> &'static str {
     match state {
         State::Running => "good",
@@ -143,7 +143,7 @@ pub fn state_role(state: &State) -> &'static str {
     }
 }
 
-/// The role of a risk's weight.
+/// The theme's role for the weight of a line in a plan.
 pub fn weight(weight: Weight) -> &'static str {
     match weight {
         Weight::Fine => "good",
@@ -152,7 +152,7 @@ pub fn weight(weight: Weight) -> &'static str {
     }
 }
 
-/// A failure in full: what, why, and on its own line what to do.
+/// An error as lines: what failed and why, then on a line of its own what to do.
 pub fn failure(error: &Error, theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(format!("✗ {}: {}", error.what, error.why), theme.style("bad"))];
     if !error.hint.is_empty() {
@@ -161,12 +161,12 @@ pub fn failure(error: &Error, theme: &Theme) -> Vec<Line<'static>> {
     lines
 }
 
-/// `LABEL  value`, the label dimmed.
+/// A label of 13 columns, dimmed, and its value.
 pub fn fact(label: &str, value: impl Into<String>, theme: &Theme) -> Line<'static> {
     Line::from(vec![Span::styled(fit(label, 13), theme.style("dim")), Span::styled(value.into(), theme.style("text"))])
 }
 
-/// A bar of `width` columns, in eighths.
+/// A bar that shows `part` of `whole` in `width` columns, drawn in eighths of a column.
 pub fn bar(part: u64, whole: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if whole == 0 {
@@ -176,7 +176,7 @@ pub fn bar(part: u64, whole: u64, width: usize) -> String {
     fit(&format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8]), width)
 }
 
-/// The last readings as a line of blocks, scaled to the largest.
+/// The last `width` readings as blocks of different heights, scaled to the largest.
 pub fn sparkline(values: &[f64], width: usize) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let shown = &values[values.len().saturating_sub(width)..];
@@ -184,14 +184,14 @@ pub fn sparkline(values: &[f64], width: usize) -> String {
     shown.iter().map(|value| BLOCKS[((value / most * 7.0).round().max(0.0) as usize).min(7)]).collect()
 }
 
-/// Where a box of this size stands: in the middle of `whole`, and no larger.
+/// An area of this size in the middle of `whole`, cut to it.
 pub fn middle(whole: Rect, width: u16, height: u16) -> Rect {
     let width = width.min(whole.width);
     let height = height.min(whole.height);
     Rect::new(whole.x + (whole.width - width) / 2, whole.y + (whole.height - height) / 2, width, height)
 }
 
-/// A framed box in the middle; gives its inside.
+/// Draws an empty framed box with a title in the middle of the screen; returns the area inside.
 pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
     let area = middle(frame.area(), width, height);
     let block = Block::bordered()
@@ -204,7 +204,7 @@ pub fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme:
     inner
 }
 
-/// How old something is, in the words of a title: `3 min old`.
+/// The age of something in words: `3 min old`. Both times in seconds since 1970.
 pub fn aged(then: i64, now: i64) -> String {
     match text::age(then, now).as_str() {
         "now" => "just now".to_owned(),
@@ -212,18 +212,18 @@ pub fn aged(then: i64, now: i64) -> String {
     }
 }
 
-/// That what was selected is not in a list any more.
+/// The message that what was selected is no longer in the list.
 pub fn gone_words(called: &str) -> String {
     format!("{called} is not here any more, and nothing is selected: ↑ ↓ choose one")
 }
 
-/// The whole line in one style if it is selected.
+/// The line in the style of the selection, if it is selected.
 pub fn select(line: Line<'static>, selected: bool, theme: &Theme) -> Line<'static> {
     if !selected {
         return line;
     }
     let style: Style = theme.style("selected");
-    // Matched characters stay set apart by bold and underline; colours give way to the selection's.
+    // Matched characters keep bold and underline; their colour gives way to the selection's.
     let chosen = |span: Span<'static>| Span::styled(span.content, style.add_modifier(span.style.add_modifier));
     Line::from(line.spans.into_iter().map(chosen).collect::<Vec<_>>()).style(style)
 }
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(shown("admitted/registry.example/physics/gromacs", 26), "admitted/registry…/gromacs");
         assert_eq!(fit_path("admitted/registry.example/physics/gromacs", 26).1, Some((17, 16)));
         assert_eq!(shown("a/日本語/gromacs", 13), "a/日…/gromacs");
-        // Too narrow for both, or no path: its beginning.
+        // Too narrow for both, or not a path: its beginning is shown.
         assert_eq!(shown("physics/gromacs", 9), "physics/…");
         assert_eq!(shown("gromacs", 4), "gro…");
     }

@@ -1,4 +1,5 @@
-//! How something will be shared, shown before it is done: what it costs, what it needs, what the receivers must do.
+//! The popup that shows how an image would be shared before that is done: its cost, the rights it needs, what receivers
+//! do.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -10,50 +11,50 @@ use crate::{
     tui::msg::Target,
 };
 
-/// Steps that are shown for each receiver, where there are few; of many, those of the first.
+/// With at most this many alike receivers, the steps for each are shown; with more, those for the first.
 const FEW: usize = 3;
 
-/// The popup's state.
+/// The popup with its plans.
 #[derive(Debug)]
 pub struct Agree {
-    /// What is shared, in words.
+    /// The heading, which names what is shared.
     pub title: String,
-    /// What is shared.
+    /// The image or volume that is shared.
     pub target: Target,
-    /// The platform, where one was chosen.
+    /// The chosen platform; `None` for all.
     pub platform: Option<String>,
-    /// The plans, once they are made.
+    /// The plan for each receiver, or why there is none; `None` until they are made.
     pub plans: Option<Vec<(Receiver, Result<SharePlan>)>>,
-    /// First shown line.
+    /// The index of the first visible line.
     pub top: u16,
 }
 
-/// What a line is, for its colour.
+/// What a line says; decides its colour and indentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Whom it is for.
+    /// The receivers that the next lines are about.
     Head,
-    /// A fact.
+    /// What sharing costs, needs, or asks of the receiver.
     Fact,
-    /// A step.
+    /// A numbered step of the plan.
     Step,
-    /// Something that cannot be done.
+    /// A receiver that it cannot be shared with, and why.
     Failed,
 }
 
-/// What a key did.
+/// What the popup's owner has to do after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to report.
+    /// Nothing; the popup stays open.
     Stay,
-    /// Close, and share nothing.
+    /// Close the popup and share nothing.
     Close,
-    /// Share with these.
+    /// Close the popup and share with these receivers.
     Go(Vec<Receiver>),
 }
 
 impl Agree {
-    /// Takes a key.
+    /// Handles a key: enter agrees, j and k scroll, esc closes.
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
         match key.code {
             KeyCode::Char('j') | KeyCode::Down => {
@@ -73,13 +74,13 @@ impl Agree {
         }
     }
 
-    /// Those that it can be shared with; `None` while nothing is known.
+    /// The receivers that it can be shared with; `None` until the plans are made.
     pub fn possible(&self) -> Option<Vec<Receiver>> {
         let plans = self.plans.as_ref()?;
         Some(plans.iter().filter(|(_, plan)| plan.is_ok()).map(|(receiver, _)| receiver.clone()).collect())
     }
 
-    /// What is shown, line by line. Receivers for whom everything is alike stand together.
+    /// The popup's lines. Receivers with the same cost, rights and duties are shown together.
     pub fn lines(&self) -> Vec<(Role, String)> {
         let Some(plans) = &self.plans else { return vec![(Role::Fact, "working out the cheapest way…".to_owned())] };
         let mut lines = Vec::new();
@@ -118,7 +119,7 @@ impl Agree {
     }
 }
 
-/// A receiver as people say it.
+/// The receiver in the words of the popups.
 pub fn name(receiver: &Receiver) -> String {
     match receiver {
         Receiver::Project(project) => project.strip_suffix('/').unwrap_or(project).to_owned(),

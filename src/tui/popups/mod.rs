@@ -1,4 +1,4 @@
-//! Popups: choosing from a list, typing a line, confirming, reading.
+//! Popups: to choose from a list, type a line, confirm something, or read a text.
 
 pub mod agree;
 pub mod pick;
@@ -14,95 +14,95 @@ use super::{
 };
 use crate::core::{launch::usage::WorkloadId, portal::requests::Ruling, request::Id};
 
-/// What the answer to a typed line is for.
+/// What a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// The name of a filter to keep.
+    /// The name to save the current filter under.
     FilterName,
-    /// Words that narrow findings and packages.
+    /// Words that narrow the shown findings or packages.
     Narrow,
-    /// A link to open.
+    /// A `wharf:` link to open.
     Link,
-    /// How long a link is good.
+    /// How long the link to be made is valid.
     LinkEnd(LinkWish),
-    /// A question of the core, by its number; `true` for a secret, which is not shown.
+    /// The answer to a question of the core, by its number; with `true` it is a secret and not shown.
     Question(u64, bool),
-    /// What the giver of a volume has sent.
+    /// The text that the giver of a volume has sent: the transfer's id, perhaps with its key.
     Gift,
-    /// The key of a gift: its cloud and its transfer.
+    /// The key of a transfer: the cloud, and the transfer's id.
     GiftKey(String, String),
-    /// Another tag of an image.
+    /// Another tag for an image.
     Tag(Target),
-    /// What the image of a workload will be called.
+    /// The name of the image that will be made of a workload.
     SnapshotName(Seen<WorkloadId>),
-    /// Where a disk image is on the web.
+    /// The URL of a disk image.
     Web,
-    /// Why an image is asked for.
+    /// Why the image is requested.
     Reason(Target),
-    /// Why requests are approved; nothing need be said.
+    /// Why these requests are approved; may be empty.
     Approval(Vec<Seen<Id>>),
-    /// Why an admission is taken back.
+    /// Why the admission is revoked.
     TakeBack(Seen<Id>),
-    /// Conditions of an approval, and why.
+    /// Conditions of an approval, and the reason.
     Conditions(Vec<Seen<Id>>),
-    /// Why requests are rejected.
+    /// Why these requests are rejected.
     Refusal(Vec<Seen<Id>>),
-    /// A question about a request.
+    /// The approver's question to the requester.
     AskedBack(Seen<Id>),
-    /// Something to add to a request.
+    /// A remark on a request, or the answer to its question.
     Addition(Seen<Id>),
-    /// Until when a class is approved, and why: base, rule.
+    /// Until when a class is approved, and why: its base image and its rule.
     Class(String, String),
 }
 
-/// What is done when the person says yes.
+/// What is done when the person answers yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sure {
-    /// Leave although work is running.
+    /// Leave Wharf although jobs run.
     Quit,
-    /// Remove a workload.
+    /// Remove a workload with its logs.
     Remove(Seen<WorkloadId>),
-    /// A question of the core, by its number.
+    /// Answer a question of the core, by its number.
     Question(u64),
-    /// Take a share back.
+    /// Revoke a share, by its id.
     Revoke(Seen<String>),
-    /// Give a volume away.
+    /// Create a transfer of a volume, which gives it away.
     Give(Target),
-    /// Take a request back.
+    /// Withdraw the person's own request.
     Withdraw(Seen<Id>),
-    /// Approve requests on these conditions.
+    /// Approve requests on the conditions that were shown.
     Approve(Vec<Seen<Id>>, Ruling),
 }
 
-/// One popup.
+/// A popup: one of the kinds that can open over a screen.
 #[derive(Debug)]
 pub enum Popup {
-    /// Choose one or several.
+    /// A list to choose one or several entries from.
     Pick(Pick),
-    /// Type a line; what is to be known for it stands above.
+    /// A line to type; `about` is shown above it.
     Line { title: String, about: Vec<String>, input: Input, ask: Ask },
-    /// Yes or no; the careful answer is the default.
+    /// A yes-or-no question; every key but `y` means no.
     Confirm { question: String, sure: Sure },
-    /// How something will be shared, to be agreed to.
+    /// How an image would be shared, to agree to.
     Agree(Box<Agree>),
-    /// What will be removed, to be agreed to.
+    /// What would be removed, to agree to.
     Removing(Box<Removing>),
-    /// Something to read, which can be copied.
+    /// A text to read; `copy` is what a key copies of it, `top` its first visible line.
     Text { title: String, text: String, copy: Option<String>, top: u16, link: Option<LinkWish> },
 }
 
 impl Popup {
-    /// A line to be typed.
+    /// A popup to type a line, with nothing above it.
     pub fn line(title: impl Into<String>, ask: Ask) -> Self {
         Self::Line { title: title.into(), about: Vec::new(), input: Input::default(), ask }
     }
 
-    /// Something to read and to copy.
+    /// A popup with a text to read and copy.
     pub fn text(title: impl Into<String>, text: String) -> Self {
         Self::Text { title: title.into(), copy: Some(text.clone()), text, top: 0, link: None }
     }
 
-    /// What it is about, in a line.
+    /// The popup's heading or question.
     pub fn title(&self) -> &str {
         match self {
             Self::Pick(pick) => &pick.title,
@@ -113,7 +113,7 @@ impl Popup {
         }
     }
 
-    /// Whether it is this question of the core.
+    /// Whether this popup asks the core's question of this number.
     pub fn asks(&self, question: u64) -> bool {
         match self {
             Self::Line { ask: Ask::Question(id, _), .. } | Self::Confirm { sure: Sure::Question(id), .. } => {
@@ -124,19 +124,19 @@ impl Popup {
     }
 }
 
-/// Milliseconds after a popup came by itself in which keys are not meant for it: nobody has read it yet.
+/// How long a popup that was not asked for takes no keys, in milliseconds: the person has not read it yet.
 pub const MOMENT: u64 = 400;
 
-/// The popups that are open, the top one last.
+/// The open popups, the top one last.
 ///
-/// Keys reach what was drawn. What a person has opened takes letters at once, but is decided on only when a frame has
-/// shown it. What came by itself takes nothing until it was on the screen for a moment without a key: those keys were
-/// typed for something else.
+/// Keys act on what was drawn. A popup that the person opened takes letters at once, but is decided on only after a
+/// frame has shown it. A popup that was not asked for takes no keys until it was on the screen for [`MOMENT`] without a
+/// key: keys before that were typed for something else.
 #[derive(Debug, Default)]
 pub struct Popups {
     open: Vec<Popup>,
     drawn: bool,
-    /// Whether the top one came by itself, and until when it takes no keys.
+    /// Set if the top popup was not asked for: the time in milliseconds until which it takes no keys.
     came: Option<u64>,
 }
 
@@ -150,25 +150,25 @@ impl<'a> IntoIterator for &'a Popups {
 }
 
 impl Popups {
-    /// Opens what the person asked for with a key.
+    /// Opens a popup that the person asked for with a key.
     pub fn push(&mut self, popup: Popup) {
         self.open.push(popup);
         (self.drawn, self.came) = (false, None);
     }
 
-    /// Opens what came by itself: a question, an answer.
+    /// Opens a popup that the person did not ask for: a question, an answer.
     pub fn come(&mut self, popup: Popup) {
         self.open.push(popup);
         (self.drawn, self.came) = (false, Some(u64::MAX));
     }
 
-    /// Closes the top one.
+    /// Closes the top popup and returns it.
     pub fn pop(&mut self) -> Option<Popup> {
         (self.drawn, self.came) = (false, None);
         self.open.pop()
     }
 
-    /// Closes those that are not to be kept.
+    /// Closes the popups for which `keep` is false.
     pub fn retain(&mut self, keep: impl FnMut(&Popup) -> bool) {
         let before = self.open.len();
         self.open.retain(keep);
@@ -177,38 +177,38 @@ impl Popups {
         }
     }
 
-    /// The top one.
+    /// The top popup, if one is open.
     pub fn last(&self) -> Option<&Popup> {
         self.open.last()
     }
 
-    /// The top one, for a key that it takes.
+    /// The top popup, to give it a key.
     pub fn last_mut(&mut self) -> Option<&mut Popup> {
         self.open.last_mut()
     }
 
-    /// Whether none is open.
+    /// Whether no popup is open.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// How many are open.
+    /// The number of open popups.
     pub fn len(&self) -> usize {
         self.open.len()
     }
 
-    /// All of them.
+    /// All open popups, the top one last.
     pub fn iter(&self) -> std::slice::Iter<'_, Popup> {
         self.open.iter()
     }
 
-    /// All of them, for news: what they show changes, and was not seen yet.
+    /// All open popups, to change what they show; the top one then counts as not drawn.
     pub fn news(&mut self) -> std::slice::IterMut<'_, Popup> {
         self.drawn = false;
         self.open.iter_mut()
     }
 
-    /// A frame has shown the top one, at this time in milliseconds.
+    /// Notes that a frame has shown the top popup, at this time in milliseconds.
     pub fn drawn(&mut self, clock: u64) {
         self.drawn = true;
         if self.came == Some(u64::MAX) {
@@ -216,7 +216,7 @@ impl Popups {
         }
     }
 
-    /// Why a key is not for the top one, if it is not.
+    /// Why the top popup does not take this key yet; `None` if it does.
     pub fn refuses(&mut self, key: &KeyEvent, clock: u64) -> Option<&'static str> {
         if self.open.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! A list to choose from, narrowed by typing.
+//! A popup with a list to choose from, which typing narrows.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
@@ -19,87 +19,87 @@ use crate::{
 /// What the choice is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
-    /// Carry out a command.
+    /// Carry out the chosen command.
     Command,
-    /// Add or remove a facet.
+    /// Add the chosen facets to the filter, or remove them.
     Facet,
-    /// Use a saved filter.
+    /// Use the chosen saved filter.
     Filter,
-    /// Use a theme.
+    /// Use the chosen theme.
     Theme,
-    /// Share an image, or one platform of it, into projects.
+    /// Share an image, or one platform of it, with the chosen projects.
     Share(Target, Option<String>),
-    /// Copy an image, or one platform of it, somewhere.
+    /// Copy an image, or one platform of it, to the chosen place.
     CopyTo(Target, Option<String>),
-    /// Show an image for another platform.
+    /// Show the image for the chosen platform.
     Platform,
-    /// Sign in to a source.
+    /// Sign in to the chosen source.
     SignIn,
-    /// Take a gift at a cloud: the transfer, and its key if it was sent along.
+    /// Accept a volume at the chosen cloud: the transfer's id, and its key if that was pasted along.
     TakeAt(String, Option<Secret>),
-    /// Make an image of a workload under a name, and share it.
+    /// Make an image of a workload under this name, and share it with the chosen projects.
     Snapshot(Seen<WorkloadId>, String),
-    /// Fetch an image from the web into a cloud.
+    /// Have the chosen cloud fetch a disk image from this URL.
     Import(String),
 }
 
-/// One line.
+/// An entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What is shown and searched.
+    /// The text that is shown and searched.
     pub label: String,
-    /// More, to the right.
+    /// More about the entry, to the right of it.
     pub note: String,
-    /// What is chosen.
+    /// What choosing the entry gives.
     pub value: String,
-    /// Why it cannot be chosen, if it cannot.
+    /// Why the entry cannot be chosen; `None` if it can.
     pub disabled: Option<String>,
 }
 
 impl Item {
-    /// A line whose value is its label.
+    /// An entry whose value is its label.
     pub fn plain(label: impl Into<String>, note: impl Into<String>) -> Self {
         let label = label.into();
         Self { value: label.clone(), label, note: note.into(), disabled: None }
     }
 }
 
-/// The popup's state.
+/// The popup with its list.
 #[derive(Debug)]
 pub struct Pick {
-    /// Its title.
+    /// The heading of the box.
     pub title: String,
-    /// What for.
+    /// What the choice is for.
     pub purpose: Purpose,
-    /// All lines.
+    /// All entries, in their order.
     pub items: Vec<Item>,
-    /// What was typed.
+    /// The typed text that narrows the list.
     pub input: Input,
-    /// Lines that fit, best first.
+    /// The indices of the entries that fit the typed text, the best first.
     pub shown: Vec<usize>,
-    /// Where one stands.
+    /// The selection among the shown entries.
     pub at: Position,
-    /// Marked lines, where several can be chosen.
+    /// The indices of the marked entries, where several can be chosen.
     pub marked: Vec<usize>,
-    /// Whether several can be chosen.
+    /// Whether several entries can be chosen.
     pub several: bool,
-    /// Whether what was typed may be chosen although it is in no line.
+    /// Whether the typed text itself may be chosen if no entry is exactly that.
     pub free: bool,
 }
 
-/// What a key did.
+/// What the popup's owner has to do after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to report.
+    /// Nothing; the popup stays open.
     Stay,
-    /// Close without a choice.
+    /// Close the popup without a choice.
     Close,
-    /// These values were chosen.
+    /// Close the popup: these values were chosen.
     Chosen(Vec<String>),
 }
 
 impl Pick {
-    /// A popup with these lines.
+    /// A popup with these entries, of which one can be chosen.
     pub fn new(title: impl Into<String>, purpose: Purpose, items: Vec<Item>) -> Self {
         let shown = (0..items.len()).collect();
         Self {
@@ -115,12 +115,12 @@ impl Pick {
         }
     }
 
-    /// Columns and rows of its box.
+    /// The size of its box: columns and lines.
     pub fn size(&self) -> (u16, u16) {
         (76, (self.items.len() as u16).saturating_add(5).clamp(8, 24))
     }
 
-    /// A click on a line of the list: marks it where several can be chosen, else chooses it.
+    /// Handles a click on a line of the list: marks the entry if several can be chosen, else chooses it.
     pub fn click(&mut self, line: usize, height: usize) -> Outcome {
         let position = self.at.window(self.count(), height) + line;
         if position >= self.count() {
@@ -135,7 +135,7 @@ impl Pick {
         self.choose()
     }
 
-    /// Takes a key.
+    /// Handles a key: enter chooses, arrows move, space marks, esc closes, all others narrow the list.
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
         match key.code {
             KeyCode::Esc => return Outcome::Close,
@@ -164,14 +164,14 @@ impl Pick {
         }
     }
 
-    /// What was typed, where it may be chosen as it is and no line is exactly that.
+    /// The typed text, if it may be chosen itself and no entry is exactly that.
     pub fn typed(&self) -> Option<&str> {
         let text = self.input.text.trim();
         let is = |item: &Item| item.label == text || item.value == text;
         (self.free && !text.is_empty() && !self.items.iter().any(is)).then_some(text)
     }
 
-    /// Lines to choose from: those that fit, and what was typed as it is.
+    /// The number of lines to choose from: the entries that fit, and the typed text if it may be chosen.
     pub fn count(&self) -> usize {
         self.shown.len() + usize::from(self.typed().is_some())
     }
@@ -180,7 +180,7 @@ impl Pick {
         let value =
             |item: &usize| self.items.get(*item).filter(|item| item.disabled.is_none()).map(|item| item.value.clone());
         if !self.marked.is_empty() {
-            // Whoever types one more beside what is marked means both.
+            // A text that is typed in addition to marked entries is chosen with them.
             let typed = self.typed().filter(|_| self.at.selected == self.shown.len()).map(str::to_owned);
             return Outcome::Chosen(self.marked.iter().filter_map(value).chain(typed).collect());
         }
@@ -190,7 +190,8 @@ impl Pick {
         }
     }
 
-    /// Adds lines before the others, as they come: what was marked stays marked, and what was gone to stays selected.
+    /// Adds entries that arrived later before the others. Marks stay, and so does the selection if the person has moved
+    /// it.
     pub fn put_first(&mut self, new: Vec<Item>) {
         let moved = self.at.selected > 0;
         let on = self.shown.get(self.at.selected).map(|item| item + new.len());
@@ -202,7 +203,7 @@ impl Pick {
         }
     }
 
-    /// Shows the lines that fit what was typed.
+    /// Shows the entries that fit the typed text, the best first, and selects the first.
     pub fn narrow(&mut self) {
         let matcher = SkimMatcherV2::default().ignore_case();
         let text = self.input.text.trim();
@@ -211,7 +212,7 @@ impl Pick {
             .iter()
             .enumerate()
             .filter_map(|(index, item)| {
-                // A note is found by a piece of it: letters scattered over a sentence mean nothing.
+                // Notes are searched for the text in one piece: in a sentence, fuzzy matches would mean nothing.
                 let noted = || item.note.to_lowercase().contains(&text.to_lowercase()).then_some(0);
                 let score = if text.is_empty() { 0 } else { matcher.fuzzy_match(&item.label, text).or_else(noted)? };
                 Some((score, index))
@@ -251,7 +252,7 @@ mod tests {
         assert_eq!(press(&mut pick(), "  ⏎"), Outcome::Chosen(vec!["physics".into(), "biology".into()]));
         assert_eq!(press(&mut pick(), " new-one⏎"), Outcome::Chosen(vec!["physics".into(), "new-one".into()]));
         assert_eq!(press(&mut pick(), "new-one⏎"), Outcome::Chosen(vec!["new-one".into()]));
-        // What fits in part does not take the place of what was typed.
+        // A partial match does not replace the typed text.
         let mut partly = pick();
         press(&mut partly, "bio");
         partly.key(&KeyEvent::from(KeyCode::Down));

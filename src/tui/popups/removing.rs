@@ -1,4 +1,4 @@
-//! What will be removed, shown before it is done: what goes, what goes along, what stays.
+//! The popup that shows what a removal would do before it is done: what is removed, what else goes with it, what stays.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -7,45 +7,45 @@ use crate::{
     tui::msg::Target,
 };
 
-/// The popup's state.
+/// The popup with what a removal would do.
 #[derive(Debug)]
 pub struct Removing {
-    /// What is removed, in words.
+    /// The question that names what is removed.
     pub title: String,
-    /// What was asked for.
+    /// The images that the person wants to remove.
     pub targets: Vec<Target>,
-    /// What that would do, once it is known: what can be removed, and why the rest cannot.
+    /// The removals that are possible, and why the others are not; `None` until that is known.
     pub told: Option<(Vec<Removal>, Vec<String>)>,
-    /// First shown line.
+    /// The index of the first visible line.
     pub top: u16,
 }
 
-/// What a line is, for its colour.
+/// What a line says; decides its colour and indentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The reference.
+    /// The reference that the next lines are about.
     Head,
-    /// Something that goes.
+    /// What will be removed.
     Goes,
-    /// Something to know.
+    /// What stays, or is good to know.
     Fact,
-    /// Something that cannot be removed.
+    /// An image that cannot be removed, and why.
     Failed,
 }
 
-/// What a key did.
+/// What the popup's owner has to do after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing to report.
+    /// Nothing; the popup stays open.
     Stay,
-    /// Close, and remove nothing.
+    /// Close the popup and remove nothing.
     Close,
-    /// Remove these.
+    /// Close the popup and carry these removals out.
     Go(Vec<Removal>),
 }
 
 impl Removing {
-    /// A question about these, which is not worked out yet.
+    /// A question about these images, whose answer is not known yet.
     pub fn new(targets: Vec<Target>) -> Self {
         let title = match targets.as_slice() {
             [one] => format!("Remove {}?", one.words()),
@@ -54,7 +54,7 @@ impl Removing {
         Self { title, targets, told: None, top: 0 }
     }
 
-    /// What was worked out.
+    /// Stores what the removals would do, to be shown.
     pub fn told(&mut self, answers: Vec<Result<Removal>>) {
         let (mut possible, mut failed) = (Vec::new(), Vec::new());
         for answer in answers {
@@ -69,7 +69,7 @@ impl Removing {
         self.told = Some((possible, failed));
     }
 
-    /// Takes a key. Only `y` removes: the careful answer is every other one.
+    /// Handles a key. Only `y` removes; j and k scroll, every other key closes.
     pub fn key(&mut self, key: &KeyEvent) -> Outcome {
         match key.code {
             KeyCode::Char('j') | KeyCode::Down => {
@@ -89,12 +89,12 @@ impl Removing {
         }
     }
 
-    /// What can be removed; `None` while nothing is known.
+    /// What can be removed; `None` until that is known.
     pub fn possible(&self) -> Option<&[Removal]> {
         self.told.as_ref().map(|(possible, _)| possible.as_slice())
     }
 
-    /// What is shown, line by line.
+    /// The popup's lines, each with what it says.
     pub fn lines(&self) -> Vec<(Role, String)> {
         let Some((possible, failed)) = &self.told else {
             return vec![(Role::Fact, "looking at what goes along…".to_owned())];

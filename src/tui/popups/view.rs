@@ -1,4 +1,4 @@
-//! Drawing popups.
+//! Drawing the popups.
 
 use ratatui::{
     Frame,
@@ -22,18 +22,18 @@ use crate::{
     },
 };
 
-/// Draws the top popup.
+/// Draws a popup in the middle of the screen.
 pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
     match popup {
         Popup::Pick(pick) => pick_view(pick, frame, theme),
         Popup::Line { title, about, input, ask } => {
-            // A title that does not fit over the box stands in it.
+            // A heading that is too long for the frame is drawn inside the box.
             let room = 76.min(frame.area().width);
             let inside = usize::from(room.saturating_sub(2)).max(10);
             let mut lines = if title.width() + 2 < inside { Vec::new() } else { wrap(title, inside) };
             let head = if lines.is_empty() { title.as_str() } else { "Asked" };
             lines.extend(about.iter().flat_map(|line| fold(line, inside)));
-            // What is typed stays on the screen; the last lines say how.
+            // The typed line must stay visible, and so must the last lines above it, which say how to type it.
             let fits = usize::from(frame.area().height.saturating_sub(6)).max(2);
             if lines.len() > fits {
                 let left = lines.len() - fits + 1;
@@ -96,14 +96,13 @@ fn reading_width(text: &str, columns: u16) -> u16 {
     longest.saturating_add(4).clamp(30, 110).min(columns)
 }
 
-/// The lines of a text to be read on a screen of so many columns.
+/// The lines of a text to read, on a screen of so many columns.
 pub fn folded(text: &str, columns: u16) -> Vec<String> {
     let inside = usize::from(reading_width(text, columns).saturating_sub(2));
     text.lines().flat_map(|line| fold(line, inside)).collect()
 }
 
-/// One line in as many columns as there are: what runs on stands under what it goes on from, and what is quoted is marked
-/// as such in every line.
+/// A line folded into `width` columns. Its further lines are indented, and quoted text has its mark in each of them.
 fn fold(line: &str, width: usize) -> Vec<String> {
     let begin = line.len() - line.trim_start().len();
     let (indent, rest) = line.split_at(begin);
@@ -121,7 +120,7 @@ fn fold(line: &str, width: usize) -> Vec<String> {
         .collect()
 }
 
-/// Columns of the text in the box of a plan.
+/// Width of the text in the popups of sharing and removing, in columns.
 const PLAN: usize = 84;
 
 fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
@@ -135,7 +134,7 @@ fn removing_view(removing: &Removing, frame: &mut Frame<'_>, theme: &Theme) {
             removing::Role::Failed => (0, "bad"),
         };
         for (number, part) in wrap(&text, width.saturating_sub(indent + 9)).into_iter().enumerate() {
-            // What runs on stands under the fact, not under its label.
+            // Further lines are indented to the fact, past its label.
             let more = if number > 0 { 7 } else { 0 };
             lines.push(Line::styled(format!("{}{part}", " ".repeat(indent + more)), theme.style(style)));
         }
@@ -160,7 +159,7 @@ fn agree_view(agree: &Agree, frame: &mut Frame<'_>, theme: &Theme) {
             Role::Step => (2, "dim"),
             Role::Failed => (0, "bad"),
         };
-        // What runs on stands under what it goes on from.
+        // Further lines are indented.
         for (number, part) in wrap(&text, width.saturating_sub(indent + 2)).into_iter().enumerate() {
             let more = if number > 0 { 2 } else { 0 };
             lines.push(Line::styled(format!("{}{part}", " ".repeat(indent + more)), theme.style(style)));

@@ -1,4 +1,4 @@
-//! A terminal inside a workload, embedded. Every key goes to it but one.
+//! A terminal inside a workload, shown in the screen. All keys go to it except ctrl-], which leaves.
 
 use bytes::Bytes;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -18,13 +18,13 @@ use crate::{
     },
 };
 
-/// The page's state.
+/// The page of an embedded terminal.
 pub struct Page {
-    /// Where it is.
+    /// The workload that the terminal is in.
     pub workload: Workload,
-    /// Its screen.
+    /// What the terminal shows: its output, interpreted as a VT100.
     pub parser: vt100::Parser,
-    /// How it ended.
+    /// How the terminal ended; `None` while it is open.
     pub ended: Option<Result<(), Error>>,
 }
 
@@ -34,25 +34,25 @@ impl std::fmt::Debug for Page {
     }
 }
 
-/// Columns and rows of the terminal on a screen of this size: header and hint line are ours.
+/// The size of the embedded terminal on a screen of this size (columns, lines): header and last line are Wharf's own.
 pub fn inner(size: (u16, u16)) -> (u16, u16) {
     (size.0.max(1), size.1.saturating_sub(3).max(1))
 }
 
 impl Page {
-    /// A terminal that has shown nothing yet.
+    /// The page of a terminal that has no output yet; `size` is that of the whole screen.
     pub fn new(workload: Workload, size: (u16, u16)) -> Self {
         let (columns, rows) = inner(size);
         Self { workload, parser: vt100::Parser::new(rows, columns, 0), ended: None }
     }
 
-    /// Another size.
+    /// Changes the terminal's size; `size` is that of the whole screen.
     pub fn resize(&mut self, size: (u16, u16)) {
         let (columns, rows) = inner(size);
         self.parser.screen_mut().set_size(rows, columns);
     }
 
-    /// Draws the terminal.
+    /// Draws the terminal and, on the last line, how to leave it or how it ended.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
         let bottom = row(area, area.height.saturating_sub(1));
         frame.render_widget(PseudoTerminal::new(self.parser.screen()), above(area, 1));
@@ -124,12 +124,13 @@ impl super::page::Page for Page {
     }
 }
 
-/// Whether the key leaves the terminal.
+/// Whether the key leaves the terminal: ctrl-].
 pub fn leaves(key: &KeyEvent) -> bool {
     key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char(']' | '5'))
 }
 
-/// A key as a terminal sends it (xterm's control sequences); `None` for keys that have none.
+/// The bytes that xterm sends for a key (xterm control sequences); `None` if it sends none. `application`: whether the
+/// program has turned on application cursor keys.
 pub fn bytes(key: &KeyEvent, application: bool) -> Option<Vec<u8>> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let mut out = Vec::new();

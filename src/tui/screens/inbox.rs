@@ -1,4 +1,4 @@
-//! What concerns this person: news of requests, warnings about what they use, and offers.
+//! The inbox: news of the person's requests, warnings about images that they use, and offers.
 
 use ratatui::{
     Frame,
@@ -31,20 +31,20 @@ use crate::{
     },
 };
 
-/// Lines below the list that tell more of what is selected.
+/// Lines below the list for the text of the selected notice.
 const MORE: u16 = 4;
 
-/// One line.
+/// A row of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// So many offers wait for an answer.
+    /// The number of offers that wait for an answer; one row for all of them.
     Offers(usize),
-    /// A notice.
+    /// A notice from the store.
     Notice(Box<Notice>),
 }
 
 impl Row for Entry {
-    /// That of a notice; the line of the offers has none.
+    /// The id of the notice; `None` for the row of the offers.
     type Id = Option<Id>;
     fn id(&self) -> Option<Id> {
         match self {
@@ -60,17 +60,17 @@ impl Row for Entry {
     }
 }
 
-/// The screen's state.
+/// The state of the inbox.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// Offers and notices, once they are known.
+    /// The row of the offers, then the notices, newest first.
     pub rows: Rows<Entry>,
-    /// Why they are not.
+    /// Why the notices could not be read.
     pub error: Option<Error>,
 }
 
 impl Page {
-    /// Takes news in.
+    /// Takes the notices, or why they could not be read; the row of the offers stays.
     pub fn arrived(&mut self, result: Result<Vec<Notice>>) {
         match result {
             Ok(all) => {
@@ -83,7 +83,7 @@ impl Page {
         }
     }
 
-    /// So many offers wait.
+    /// Sets the number of offers that wait; with 0 their row goes.
     pub fn offered(&mut self, count: usize) {
         if count == 0 && self.rows.all().is_none() {
             return;
@@ -96,12 +96,12 @@ impl Page {
         });
     }
 
-    /// Whether the line of the offers is selected.
+    /// Whether the row of the offers is selected.
     pub fn is_offers(&self) -> bool {
         matches!(self.rows.selected(), Some(Entry::Offers(_)))
     }
 
-    /// The selected notice.
+    /// The selected notice; `None` if the row of the offers is selected.
     pub fn selected(&self) -> Option<&Notice> {
         match self.rows.selected()? {
             Entry::Notice(notice) => Some(notice),
@@ -116,7 +116,7 @@ impl Page {
         })
     }
 
-    /// Marks some as read.
+    /// Marks these notices as read on the screen.
     pub fn read(&mut self, ids: &[Id]) {
         self.rows.change(|all| {
             for entry in all {
@@ -127,7 +127,8 @@ impl Page {
         });
     }
 
-    /// Marks all that were on the screen as read; gives those that were not.
+    /// Marks all notices as read on the screen and returns those that were unread; fails if the last frame showed other
+    /// ones.
     pub fn read_all(&mut self) -> Result<Vec<Id>, Unseen> {
         self.rows.seen_all()?;
         let unread: Vec<Id> = self.notices().filter(|notice| !notice.seen).map(|notice| notice.id).collect();
@@ -135,7 +136,7 @@ impl Page {
         Ok(unread)
     }
 
-    /// Why an action cannot be used now.
+    /// Why an action cannot be used on the selected row; `None` if it can.
     fn refuses(&self, action: Action) -> Option<&'static str> {
         let selected = self.selected();
         match action {
@@ -150,7 +151,7 @@ impl Page {
         }
     }
 
-    /// How much there is, for the header.
+    /// The header's words: how many notices are unread, and whether offers wait.
     pub fn summary(&self) -> String {
         if self.rows.all().is_none() {
             return String::new();
@@ -164,7 +165,7 @@ impl Page {
         }
     }
 
-    /// Draws it.
+    /// Draws the list, and the selected notice below it.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
         let area = failed_below(frame, area, self.error.as_ref(), theme);
@@ -249,7 +250,7 @@ impl super::page::Page for Page {
     }
 
     fn hides(&self, action: Action) -> bool {
-        // Nothing is promised that is not there.
+        // A key is hinted at only where it does something.
         action == Action::Launch && self.selected().is_none_or(|one| one.launchable().is_none())
     }
 

@@ -1,17 +1,18 @@
-//! The screens. Each folder or file holds one: its state, what it does with actions, and how it is drawn. None imports
-//! another; `page` says what each of them has to be.
+//! The screens. Each folder or file holds one: its state, its actions, and how it is drawn. No screen imports another;
+//! `page` holds the trait that all of them implement.
 
 pub mod page;
 
 use self::page::Page;
 
-/// The only list of the screens: the first lies below all others and is never closed, so its state is kept beside the stack.
+/// The only list of the screens. The first is below all others and is never closed, so its state is kept beside the
+/// stack.
 macro_rules! screens {
     (ground $ground:ident = $Ground:ident, $what:literal; $($module:ident = $Name:ident, $about:literal;)+) => {
         pub mod $ground;
         $(pub mod $module;)+
 
-        /// One screen, with its state.
+        /// A screen with its state.
         #[derive(Debug)]
         pub enum Screen {
             #[doc = $what]
@@ -28,7 +29,7 @@ macro_rules! screens {
                 }
             }
 
-            /// The same, to be changed.
+            /// The page of this screen, to change it.
             pub fn page_mut<'a>(&'a mut self, ground: &'a mut $ground::Catalog) -> &'a mut dyn Page {
                 match self {
                     Self::$Ground => ground,

@@ -1,4 +1,4 @@
-//! What other projects offer to this person's: accept it, reject it, or know what happens without an answer.
+//! Offers of other projects: to accept or reject, with what happens if they are not answered.
 
 use ratatui::{
     Frame,
@@ -23,12 +23,12 @@ use crate::{
     },
 };
 
-/// The screen's state.
+/// The state of the screen.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// What waits, once it is known.
+    /// The offers that wait for an answer.
     pub rows: Rows<Offer>,
-    /// Sources that did not answer.
+    /// The sources that did not answer.
     pub failed: Vec<(String, Error)>,
 }
 
@@ -37,13 +37,13 @@ fn giver(offer: &Offer) -> String {
 }
 
 impl Page {
-    /// Takes news in.
+    /// Takes the offers, and the sources that did not answer.
     pub fn arrived(&mut self, all: Vec<Offer>, failed: Vec<(String, Error)>) {
         self.rows.set(all);
         self.failed = failed;
     }
 
-    /// Draws the list.
+    /// Draws the list, and below it what happens without an answer.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let area = failures(frame, area, &self.failed, theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));

@@ -1,4 +1,4 @@
-//! What a screen is to the rest of the house.
+//! The trait that every screen implements.
 
 use crossterm::event::KeyEvent;
 use ratatui::{Frame, layout::Rect};
@@ -10,129 +10,130 @@ use crate::tui::{
     rows::WorkloadId,
 };
 
-/// One screen: its keys, what it does with them, and how it is drawn.
+/// A screen: its keys, its actions, and how it is drawn.
 ///
-/// A page knows itself and the [`Model`], which it is handed, and nothing above: neither the stack it stands on nor another
-/// screen. What it wants done it gives back as data. A read or a write is an [`Effect`] for the jobs; where it wants to go on
-/// elsewhere, it gives [`Effect::Go`], which `update` carries out in its own queue. So each page can be tried alone, and
-/// none needs to know how another one is opened.
+/// A page knows its own state and the [`Model`] that it is given, but neither the stack of screens nor another screen.
+/// What it wants done it returns as data: an [`Effect`] is a read or write for the jobs, and [`Effect::Go`] is
+/// something outside of the page, like opening another screen, which `update` carries out. So each page can be tested
+/// alone, and does not need to know how other screens are opened.
 ///
-/// Only the topmost page is asked, but for news, which `update` gives to the topmost page of the kind that reads them.
-/// Methods that take `&self` may be called any number of times between two messages; only those that take `&mut self` are
-/// called because something happened. None may wait, and none may read a clock: the time is in the model.
+/// Only the topmost page is called, except for answers, which go to the topmost page of the kind that asked. Methods
+/// that take `&self` may be called any number of times between two messages; those that take `&mut self` are called
+/// once for something that happened. None may wait or read a clock: the time is in the model.
 pub trait Page {
-    /// The scope of the key map that is in force here; it is also the name of the screen in key map files.
+    /// The scope of the key map for this screen, which is also the name of its section in key map files.
     fn scope(&self) -> &'static str;
 
-    /// What the header says: the title, and words beside it that may be cut.
+    /// The header's title, and words after it that may be cut.
     fn header(&self, model: &Model) -> (String, String);
 
-    /// Draws the page. The area may be of any size, also too small for anything.
+    /// Draws the page into an area of any size, even one that has no room for it.
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, model: &Model);
 
-    /// Actions for the bottom line, the most useful first. What does not fit is left out there, and still works.
+    /// The actions that the bottom line offers, the most useful first. Those that do not fit there work nevertheless.
     fn offered(&self) -> &'static [Action];
 
-    /// Whether an action would only take room in the bottom line now: unlike one that is `disabled`, it is not shown.
+    /// Whether the bottom line leaves an action out for now. An action that is only `disabled` is shown dimmed.
     fn hides(&self, _action: Action) -> bool {
         false
     }
 
-    /// What an action is called here, in a word or two.
+    /// The name of an action on this screen, in a word or two.
     fn words(&self, action: Action) -> &'static str {
         action.words()
     }
 
-    /// Why an action cannot be used now. It is not given to `act` then: `act` need not check it again, but must bear it.
+    /// Why an action cannot be used now; `None` if it can. A disabled action is not given to `act` by a key.
     fn disabled(&self, _action: Action, _model: &Model) -> Option<String> {
         None
     }
 
-    /// Whether keys are text right now; they come to `type_key` then.
+    /// Whether text is being typed: keys are then given to `type_key`.
     fn is_typing(&self) -> bool {
         false
     }
 
-    /// Whether what is shown takes every key, also those that work everywhere else.
+    /// Whether every key goes to what is shown, including keys that work on all other screens.
     fn takes_all_keys(&self) -> bool {
         false
     }
 
-    /// The bottom line while keys are text: the action they belong to, and keys with what they do.
+    /// The hints of the bottom line while text is typed: the action they belong to, and keys with what they do.
     fn typing_hints(&self) -> (Action, &'static [(&'static str, &'static str)]) {
         (Action::Open, &[("enter", "take it"), ("esc", "leave it")])
     }
 
-    /// What one goes through here: a list, or a text that scrolls.
+    /// The list or text that the movement keys go through; `None` if there is none.
     fn list<'a>(&'a mut self, _model: &'a mut Model) -> Option<Shown<'a>> {
         None
     }
 
-    /// A frame has shown what is decided on here beside the list.
+    /// A frame was drawn: what can be decided on besides the list has been seen.
     fn drawn(&mut self) {}
 
-    /// Goes through what is shown; `false` if the action is none that moves.
+    /// Moves the selection or scrolls; `false` if the action is no movement.
     fn walk(&mut self, action: Action, model: &mut Model) -> bool {
         let lines = model.page();
         self.list(model).is_some_and(|mut shown| shown.list.go(action, lines))
     }
 
-    /// Carries out an action; one that means nothing here does nothing.
+    /// Carries out an action; one that has no meaning on this screen does nothing.
     fn act(&mut self, _action: Action, _model: &mut Model) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// Takes a key that is text.
+    /// Handles a key while text is typed.
     fn type_key(&mut self, _key: &KeyEvent, _model: &mut Model) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// Takes text that was pasted, or says why not.
+    /// Takes pasted text, or returns the reason why it does not.
     fn paste(&mut self, _text: &str, _model: &mut Model) -> Result<Vec<Effect>, String> {
         Ok(Vec::new())
     }
 
-    /// A click at a column and a line of the terminal; `true` if it was for something beside the list.
+    /// Handles a click at a column and line of the terminal, both from 0; `true` if it was on something besides the
+    /// list.
     fn clicked(&mut self, _column: u16, _line: u16, _model: &Model) -> bool {
         false
     }
 
-    /// The terminal has another size, which the model has already.
+    /// The terminal's size has changed; the model has the new one.
     fn resized(&mut self, _model: &Model) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// `back` was pressed: `true` if the page has ended something of its own, and is not left.
+    /// Handles the back key: `true` if something within the page was ended by it, and the page stays open.
     fn stays(&mut self) -> bool {
         false
     }
 
-    /// What must be read again when the page comes back to the top.
+    /// What to read when the page becomes the topmost again.
     fn read_again(&self) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// What to read after a job has ended; `changed` if it changed what a source lists.
+    /// What to read after a job has ended; `changed`: whether it changed what a source lists.
     fn after_job(&self, _changed: bool) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// What the shown lines want, after every message.
+    /// What to read for the lines that are now on the screen; called after every message.
     fn wants(&mut self, _model: &Model) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// The workloads that are looked at on so many lines: they are measured, and nothing else is.
+    /// The workloads on a list of so many lines. Only these are measured.
     fn measured(&self, _lines: usize) -> Vec<WorkloadId> {
         Vec::new()
     }
 
-    /// What has failed here, in full.
+    /// All errors that the page shows, in full.
     fn failures(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The reads that end when the page is left.
+    /// The reads to end when the page is left.
     fn leave(&self) -> &'static [Slot] {
         &[]
     }

@@ -1,4 +1,4 @@
-//! Running and finished work: shares, launches, stops.
+//! Transfers and other jobs, running and ended: copies, shares, launches, stops.
 
 use ratatui::{
     Frame,
@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// The screen. The jobs are in the model: the header of every screen counts them.
+/// The screen has no state of its own: the jobs are in the model, because every screen's header counts them.
 #[derive(Debug, Default)]
 pub struct Page;
 
-/// Draws the list; two lines a job.
+/// Draws the list of jobs, two lines each.
 fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now: i64) {
     if rows.count() == 0 {
         put(frame, row(area, 1), Line::styled("  nothing has been sent or launched yet", theme.style("text")));
@@ -62,7 +62,7 @@ fn view(frame: &mut Frame<'_>, area: Rect, rows: &Rows<Job>, theme: &Theme, now:
     }
 }
 
-/// All about one, to be read.
+/// A job in full: what it does, when it began, how far it is or how it ended.
 fn told(job: &Job, now: i64) -> String {
     let how = match &job.ended {
         None => format!("… {}", progress(job, 0, now).trim()),

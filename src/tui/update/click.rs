@@ -1,4 +1,4 @@
-//! The mouse: a click selects a line, one on the selected line opens it; tabs turn; popups choose.
+//! The mouse: a click selects a row, a second click opens it; clicks also change panes and choose in popups.
 
 use ratatui::layout::Rect;
 
@@ -10,7 +10,7 @@ use crate::tui::{
     state::State,
 };
 
-/// A click at a column and a line of the terminal.
+/// Handles a click at a column and a line of the terminal, both from 0.
 pub fn click(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     if !state.popups.is_empty() {
         return popup(state, column, line);
@@ -42,7 +42,7 @@ fn popup(state: &mut State, column: u16, line: u16) -> Vec<Effect> {
     if !area.contains((column, line).into()) {
         return Vec::new();
     }
-    // A frame, the line that is typed, the list, the hint, the frame again.
+    // The box from top to bottom: frame, typed line, list, hint, frame.
     let Some(at) = line.checked_sub(area.y + 2).map(usize::from) else { return Vec::new() };
     let height = usize::from(area.height.saturating_sub(4));
     match if at < height { pick.click(at, height) } else { Outcome::Stay } {

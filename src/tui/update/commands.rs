@@ -1,4 +1,4 @@
-//! What actions do that mean the same on every screen; all others the shown screen does.
+//! Actions that mean the same on every screen. All others are given to the shown screen.
 
 use crate::core::{base::text, request::Which};
 use crate::tui::{
@@ -14,7 +14,7 @@ use crate::tui::{
     told,
 };
 
-/// Carries out an action; one that means nothing here does nothing.
+/// Carries out an action; one that has no meaning here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
     if movement(state, action) {
         return Vec::new();
@@ -69,7 +69,7 @@ pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Lets the shown screen do it.
+/// Gives the action to the shown screen.
 fn on_screen(state: &mut State, action: Action) -> Vec<Effect> {
     let (page, model) = state.shown_mut();
     page.act(action, model)
@@ -80,7 +80,7 @@ fn movement(state: &mut State, action: Action) -> bool {
     page.walk(action, model)
 }
 
-/// Leaves the shown screen, or clears the filter or search, or asks whether to leave Wharf.
+/// The back key: ends something within the shown screen, or leaves the screen, or asks whether to leave Wharf.
 pub fn back(state: &mut State) -> Vec<Effect> {
     if state.shown_mut().0.stays() {
         return Vec::new();
@@ -132,7 +132,7 @@ fn help(state: &mut State) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The keys of a scope and those that work everywhere, as text.
+/// The keys of a scope and those that work everywhere, as the text of the help popup.
 pub fn keys(keymap: &Keymap, scope: &str) -> String {
     let mut text = String::new();
     for (title, scope) in [("Here", scope), ("In lists", "list"), ("Everywhere", "global")] {
@@ -162,7 +162,7 @@ fn palette(state: &mut State) -> Vec<Effect> {
     state.pick(Pick::new("Commands", Purpose::Command, items))
 }
 
-/// Opens what waits for the person; else tells in full what was said last and what failed here.
+/// Opens the first popup that waits; if none does, shows the last message and the errors of the screen in full.
 fn attend(state: &mut State) -> Vec<Effect> {
     let popup = match state.waiting.pop_front() {
         Some(popup) => popup,

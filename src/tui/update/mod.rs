@@ -1,4 +1,4 @@
-//! `update(state, msg) -> effects`: the only thing that changes the state. Pure; no await, no clock, no input.
+//! `update(state, msg) -> effects`: the only function that changes the state. It does not wait, read a clock or do I/O.
 
 pub mod answers;
 pub mod click;
@@ -18,7 +18,7 @@ use super::{
     state::{Screen, State, is_press},
 };
 
-/// Takes one message in.
+/// Handles one message: changes the state and returns what the loop and the jobs have to do.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let by_hand = matches!(&msg, Msg::Key(key) if is_press(key)) || matches!(msg, Msg::Paste(_) | Msg::Click(..));
     let mut effects = match msg {
@@ -49,7 +49,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects
 }
 
-/// Carries out where handlers want to go on, in the order in which they said it, until only what is for the jobs is left.
+/// Carries out each [`Effect::Go`] in order, with the effects that it leads to, and returns all other effects.
 fn carried_out(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     let mut queue = VecDeque::from(effects);
     let mut left = Vec::new();
@@ -62,7 +62,7 @@ fn carried_out(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
     left
 }
 
-/// Goes on where a handler wanted to.
+/// Does what a screen asked for outside of itself.
 fn go_on(state: &mut State, go: Go) -> Vec<Effect> {
     match go {
         Go::Back => commands::back(state),
@@ -84,7 +84,7 @@ fn go_on(state: &mut State, go: Go) -> Vec<Effect> {
     }
 }
 
-/// After every message: positions inside their lists, details for what is on the screen.
+/// After every message: keeps the selection inside the list, and reads details of the rows on the screen.
 fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let page = state.page();
     if let Some(list) = state.list() {
@@ -95,7 +95,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     measure(state, effects, page);
 }
 
-/// What runs and is looked at is measured, and nothing else.
+/// Measures the workloads on the screen, and no others.
 fn measure(state: &mut State, effects: &mut Vec<Effect>, page: usize) {
     let wanted = state.shown().measured(page);
     if wanted != state.measured {
@@ -108,7 +108,7 @@ fn measure(state: &mut State, effects: &mut Vec<Effect>, page: usize) {
     }
 }
 
-/// Keys that mean rows of the list wait until the list is what was asked for, and so do all keys after them.
+/// Whether a key has to wait: keys that act on rows wait for the search's answer, and so do all keys after them.
 fn must_wait(state: &State, key: &KeyEvent) -> bool {
     let catalog = &state.catalog;
     let is_text = catalog.typing && !matches!(key.code, KeyCode::Enter | KeyCode::Down | KeyCode::Up | KeyCode::Esc);
@@ -118,7 +118,7 @@ fn must_wait(state: &State, key: &KeyEvent) -> bool {
         && (!catalog.waiting.is_empty() || !is_text)
 }
 
-/// The search has answered: the keys that waited for it.
+/// The search has answered: handles the keys that waited for it.
 fn resume(state: &mut State) -> Vec<Effect> {
     let mut waiting = std::mem::take(&mut state.catalog.waiting).into_iter();
     let mut effects = Vec::new();
@@ -140,7 +140,7 @@ fn key_pressed(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         state.said = Some(said);
     }
     state.catalog.touched = true;
-    // Also where a text is typed or a question is open; in a workload's terminal it is a key as any other.
+    // Works also while text is typed or a popup is open. A workload's terminal gets this key like any other.
     if !state.shown().takes_all_keys() && state.keymap.action("global", Key::of(&key)) == Some(Action::Suspend) {
         return commands::run(state, Action::Suspend);
     }

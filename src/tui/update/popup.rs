@@ -1,4 +1,4 @@
-//! Popups: their keys, and what an answer does.
+//! Keys in popups, and what is done with the person's answer.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -20,7 +20,7 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// A key while a popup is open.
+/// Handles a key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let key = if leaves(&key) { KeyEvent::from(KeyCode::Esc) } else { key };
     if let Some(why) = state.popup_refuses(&key) {
@@ -52,7 +52,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
             KeyCode::Enter => {
                 let ask = ask.clone();
-                // A password may begin or end with a space.
+                // A password or key may begin or end with a space.
                 let text =
                     if matches!(ask, Ask::Question(..) | Ask::GiftKey(..)) { &input.text } else { input.text.trim() }
                         .to_owned();
@@ -124,13 +124,13 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Asks how long a link is to be good.
+/// The question how long a link is to be valid.
 fn link_end(wish: LinkWish, input: Input) -> Popup {
     let about = vec!["30d, 12h or 2030-01-31T12:00:00Z; nothing: it does not end".to_owned()];
     Popup::Line { title: "How long the link is good".to_owned(), about, input, ask: Ask::LinkEnd(wish) }
 }
 
-/// Something was chosen from a list.
+/// Does what a choice from a list was for.
 pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Effect> {
     let first = values.first().cloned().unwrap_or_default();
     match purpose {
@@ -169,7 +169,7 @@ pub fn chosen(state: &mut State, purpose: Purpose, values: &[String]) -> Vec<Eff
     }
 }
 
-/// A line was typed.
+/// Does what a typed line was for.
 pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
     match ask {
         Ask::Question(id, _) => vec![Effect::Answer(*id, Some(Secret::new(text)))],
@@ -222,7 +222,7 @@ fn confirmed(state: &mut State, sure: Sure, yes: bool) -> Vec<Effect> {
         Sure::Question(id) => vec![Effect::Answer(id, Some(Secret::new(if yes { "yes" } else { "no" })))],
         _ if !yes => Vec::new(),
         Sure::Quit => {
-            // At its end the loop cancels all that runs.
+            // When the loop ends, it cancels all jobs.
             state.quit = true;
             Vec::new()
         }

@@ -1,4 +1,4 @@
-//! Public keys (PEM, `SubjectPublicKeyInfo`) and what they verify: ECDSA on P-256 and P-384, RSA, Ed25519.
+//! Public keys (PEM, `SubjectPublicKeyInfo`) and verifying signatures: ECDSA on P-256 and P-384, RSA, Ed25519.
 
 pub mod pem;
 
@@ -15,29 +15,29 @@ use crate::core::base::{
     error::{During, Error, Result},
 };
 
-/// Object identifiers as they stand in the DER of a key (RFC 5480, RFC 8017, RFC 8410).
+/// The object identifiers of key types and curves, as DER (RFC 5480, RFC 8017, RFC 8410).
 const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const ED25519: &[u8] = &[0x06, 0x03, 0x2b, 0x65, 0x70];
-/// The identifier stands within the first bytes of a key.
+/// The identifier is within this many first bytes of a key.
 const HEAD: usize = 40;
 
-/// A key that signatures are checked with.
+/// A public key that signatures are verified with.
 #[derive(Clone)]
 pub struct Key {
-    /// SHA-256 of its DER, in hexadecimal: what evidence calls it by.
+    /// SHA-256 of the key's DER in hexadecimal, by which evidence names the key.
     pub id: String,
-    /// The same as bytes.
+    /// The id as bytes.
     hash: Vec<u8>,
-    /// Its DER.
+    /// The key as `SubjectPublicKeyInfo` (DER).
     der: Vec<u8>,
-    /// What it may have signed with.
+    /// The signature algorithms that the key may have been used with.
     algorithms: &'static [&'static dyn VerificationAlgorithm],
 }
 
-/// The keys in some files, read when the first is wanted. One that cannot be read makes nothing trusted; whoever checks
-/// signatures with them says so at start.
+/// The keys in some files, read when they are first needed. A key that cannot be read verifies nothing; the checkers
+/// that use it report that at start.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     files: Vec<PathBuf>,
@@ -45,23 +45,23 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Those in these files.
+    /// The keys in these files, not read yet.
     pub fn new(files: &[PathBuf]) -> Self {
         Self { files: files.to_vec(), read: OnceLock::new() }
     }
 
-    /// All that can be read.
+    /// All keys that can be read.
     pub fn all(&self) -> &[Key] {
         self.read.get_or_init(|| self.files.iter().filter_map(|file| Key::load(file).ok()).collect())
     }
 
-    /// The one that made `signature` over `message`.
+    /// The key that has made `signature` over `message`, if one of them has.
     pub fn signer(&self, message: &[u8], signature: &[u8]) -> Option<&Key> {
         self.all().iter().find(|key| key.verifies(message, signature))
     }
 }
 
-/// The `SubjectPublicKeyInfo` around an RSA key (RFC 8017, appendix A.1; RFC 3279, section 2.3.1).
+/// The `SubjectPublicKeyInfo` for a bare RSA key (RFC 8017, appendix A.1; RFC 3279, section 2.3.1).
 fn rsa_info(key: &[u8]) -> Option<Vec<u8>> {
     let wrapped = |tag: u8, body: &[u8]| {
         let length = u16::try_from(body.len()).ok()?.to_be_bytes();
@@ -84,7 +84,7 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key in a file.
+    /// Reads the key in a file; fails if it holds no key of a supported kind.
     pub fn load(path: &Path) -> Result<Self> {
         let what = format!("read the key {}", path.display());
         let text = std::fs::read(path).during(&what)?;
@@ -99,7 +99,7 @@ impl Key {
         })
     }
 
-    /// Reads PEM: the first key in it, as `SubjectPublicKeyInfo` or of RSA alone (PKCS#1).
+    /// Reads the first key of a PEM text, as `SubjectPublicKeyInfo` or as bare RSA key (PKCS#1).
     pub fn parse(text: &str) -> Option<Self> {
         pem::read(text).into_iter().find_map(|block| match block.label.as_str() {
             "PUBLIC KEY" => Self::of_der(block.der),
@@ -108,14 +108,14 @@ impl Key {
         })
     }
 
-    /// The key behind a `SubjectPublicKeyInfo`.
+    /// The key in a `SubjectPublicKeyInfo` (DER); `None` if its kind is not supported.
     pub fn of_der(der: Vec<u8>) -> Option<Self> {
         let head = der.get(..der.len().min(HEAD))?;
         let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
         let algorithms: &'static [&'static dyn VerificationAlgorithm] = if says(P256) {
             &[&signature::ECDSA_P256_SHA256_ASN1]
         } else if says(P384) {
-            // Signers before the algorithm registry hashed with SHA-256 whatever the curve.
+            // Older signers used SHA-256 with every curve.
             &[&signature::ECDSA_P384_SHA384_ASN1, &signature::ECDSA_P384_SHA256_ASN1]
         } else if says(RSA) {
             &[&signature::RSA_PKCS1_2048_8192_SHA256, &signature::RSA_PSS_2048_8192_SHA256]
@@ -128,12 +128,12 @@ impl Key {
         Some(Self { id: Digest::of(&der).hex().to_owned(), hash, der, algorithms })
     }
 
-    /// What signatures by it are said to be by: `key 0123456789abcdef`.
+    /// The signer's name for signatures by this key: `key 0123456789abcdef`.
     pub fn label(&self) -> String {
         format!("key {}", self.id.get(..16).unwrap_or(&self.id))
     }
 
-    /// What sort of key it is: `P-256`.
+    /// The kind of key in words: `P-256`.
     pub fn sort(&self) -> &'static str {
         let head = self.der.get(..self.der.len().min(HEAD)).unwrap_or_default();
         let says = |oid: &[u8]| head.windows(oid.len()).any(|part| part == oid);
@@ -143,19 +143,19 @@ impl Key {
             .unwrap_or("")
     }
 
-    /// As PEM.
+    /// The key as a PEM text.
     pub fn pem(&self) -> String {
         pem::write("PUBLIC KEY", &self.der)
     }
 
-    /// The Ed25519 key of these 32 bytes.
+    /// The Ed25519 key with these 32 bytes.
     pub fn of_ed25519(raw: &[u8]) -> Option<Self> {
-        /// What stands before the key in `SubjectPublicKeyInfo` (RFC 8410).
+        /// The DER before the key's bytes in `SubjectPublicKeyInfo` (RFC 8410).
         const BEFORE: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
         (raw.len() == 32).then(|| Self::of_der([BEFORE, raw].concat()))?
     }
 
-    /// Whether this key made `signature` over `message` with a method as Notary names them: ECDSA signatures are the
+    /// Whether this key has made `signature` over `message` with a method of Notary's, whose ECDSA signatures are the
     /// two numbers one after the other.
     pub fn verifies_as(&self, method: &str, message: &[u8], signature: &[u8]) -> bool {
         let head = self.der.get(..self.der.len().min(HEAD)).unwrap_or_default();
@@ -171,14 +171,14 @@ impl Key {
         UnparsedPublicKey::new(algorithm, &self.der).verify(message, signature).is_ok()
     }
 
-    /// Whether this key made `signature` over `message`.
+    /// Whether this key has made `signature` over `message` with one of its algorithms.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.algorithms
             .iter()
             .any(|algorithm| UnparsedPublicKey::new(*algorithm, &self.der).verify(message, signature).is_ok())
     }
 
-    /// Whether a bundle's hint means this key: base64 of the SHA-256 of its DER.
+    /// Whether the hint in a bundle means this key: base64 of the SHA-256 of its DER.
     pub fn is_hinted(&self, hint: &str) -> bool {
         STANDARD.decode(hint).is_ok_and(|bytes| bytes == self.hash)
     }

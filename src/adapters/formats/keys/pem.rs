@@ -1,30 +1,30 @@
-//! PEM as programs really write it (RFC 7468, RFC 1421): with text before, between and behind the blocks, with headers in
-//! them, with other ends of lines, with a mark of byte order.
+//! PEM as programs write it (RFC 7468, RFC 1421): with text around the blocks, headers in them, any line ends, or a
+//! byte order mark.
 
 use base64::{Engine as _, alphabet, engine::DecodePaddingMode, engine::general_purpose::STANDARD};
 
-/// Blocks that are read of one text.
+/// Most blocks of a text that are read.
 const MOST: usize = 1000;
 
-/// One block.
+/// A block of a PEM text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// What it says it is: `PRIVATE KEY`.
+    /// The label: `PRIVATE KEY`.
     pub label: String,
-    /// Whether it is locked in openssl's old way (`Proc-Type: 4,ENCRYPTED`), which nothing reads here.
+    /// Whether it is encrypted in OpenSSL's old way (`Proc-Type: 4,ENCRYPTED`), which is not supported here.
     pub locked_of_old: bool,
-    /// Its bytes.
+    /// The decoded bytes.
     pub der: Vec<u8>,
 }
 
-/// Bytes as PEM (RFC 7468).
+/// Bytes as a PEM block (RFC 7468).
 pub fn write(label: &str, der: &[u8]) -> String {
     let body = STANDARD.encode(der);
     let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// The blocks of a text, in their order. One that does not end, or holds no base64, is none.
+/// The blocks of a text in order. A block without an end or with invalid base64 is left out.
 pub fn read(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut rest = text;
@@ -32,7 +32,7 @@ pub fn read(text: &str) -> Vec<Block> {
         let Some((_, after)) = rest.split_once("-----BEGIN ") else { break };
         let Some((label, after)) = after.split_once("-----") else { break };
         rest = after;
-        // The next block begins where this one should have ended.
+        // A new block begins before this one has ended.
         let Some((body, behind)) = after.split_once(&format!("-----END {label}-----")) else { continue };
         if body.contains("-----BEGIN ") {
             continue;
@@ -47,7 +47,7 @@ pub fn read(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Base64 as it is met: broken into lines, of either alphabet (DSSE, "Envelope"), with padding or without.
+/// Decodes base64 with or without line breaks and padding, of either alphabet (DSSE, "Envelope").
 pub fn base64(text: &str) -> Option<Vec<u8>> {
     use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
     const LAX: GeneralPurpose = GeneralPurpose::new(

@@ -33,7 +33,7 @@ struct Finding {
     updater: Text,
 }
 
-/// Reads one.
+/// Reads a report; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let mut packages = Packages::default();
@@ -44,7 +44,7 @@ pub fn read(bytes: &[u8]) -> Option<Report> {
     let (none, unknown) = (Lax::default(), Lax::default());
     for (package, found) in &*top.package_vulnerabilities {
         let package = top.packages.get(package).unwrap_or(&none);
-        // One that is not described is a finding all the same.
+        // A finding without a description counts nevertheless.
         for id in found.iter() {
             let finding = top.vulnerabilities.get(&**id).unwrap_or(&unknown);
             let raw = Raw {

@@ -1,4 +1,4 @@
-//! grype's report. It lists matches only, and not how many packages it has seen: without a match it tells nothing.
+//! grype's report. It lists matches only and not how many packages were seen: without a match it proves nothing.
 
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ struct Descriptor {
     db: Lax<Database>,
 }
 
-/// The database: `built` stands in it, or one level deeper since grype 0.88.
+/// The database's age: `built` is here, or one level deeper since grype 0.88.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Database {
@@ -90,7 +90,7 @@ impl Fold for Matches {
     }
 }
 
-/// Reads one.
+/// Reads a report; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Matches { tally, packages }) = top.matches;

@@ -1,4 +1,5 @@
-//! Harbor's report (`GET …/artifacts/DIGEST/additions/vulnerabilities`, Harbor 2): one for each kind of report.
+//! Harbor's report (`GET …/artifacts/DIGEST/additions/vulnerabilities`, Harbor 2), which has one part for each report
+//! type.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ impl Fold for Found {
     }
 }
 
-/// Reads the report of the first kind that is there.
+/// Reads the first report of a known type; `None` if there is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let kinds: BTreeMap<String, Option<Lax<Native>>> = serde_json::from_slice(bytes).ok()?;
     let mut reports = kinds.into_iter().filter(|(kind, _)| kind.contains("vulnerability.report"));

@@ -1,6 +1,6 @@
-//! Fields of reports, read so that one odd field never makes a whole report unreadable: null is an absent field, and what
-//! is of another form than it should be is one of which nothing is known. Only a list of findings must be a list: one
-//! that cannot be read never looks as if it were empty.
+//! Types for the fields of reports, so that one odd field does not make a whole report unreadable: `null` is an absent
+//! field, and a value of another type is an unknown one. Only a list of findings must be a list, so that an unreadable
+//! list never looks empty.
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
@@ -9,31 +9,31 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// Text: a number is its figures, and what is no text at all is none.
+/// A text. A number is read as its digits; any other type is an empty text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(pub String);
 
-/// Several texts, or one.
+/// Several texts, or a single one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts(Vec<Text>);
 
-/// An object.
+/// A value of type `T`; any other type of value is the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lax<T>(pub T);
 
-/// Takes the elements of an array in one by one.
+/// Collects the elements of an array one by one.
 pub trait Fold: Default {
-    /// An element.
+    /// The type of an element.
     type Item: DeserializeOwned + Default;
-    /// Takes one in.
+    /// Adds an element.
     fn take(&mut self, item: Self::Item);
 }
 
-/// An array that is folded while it is read, and never held. It must be one, or null.
+/// An array that is collected while it is read, without keeping it. It must be an array or `null`.
 #[derive(Debug, Default)]
 pub struct Each<F>(pub F);
 
-/// The same, of which nothing that counts depends: what is no array is an empty one.
+/// An array like [`Each`] whose absence does no harm: a value of another type is an empty array.
 #[derive(Debug, Default)]
 pub struct Loose<F>(pub F);
 
@@ -58,7 +58,7 @@ impl<T> Deref for Lax<T> {
     }
 }
 
-/// Visits of what has another form: as if nothing were there.
+/// The visitor methods for all other types of values: they are read as if nothing were there.
 macro_rules! otherwise_nothing {
     () => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,7 +102,7 @@ macro_rules! otherwise_nothing {
     };
 }
 
-/// How a value is read.
+/// Reads a value of type `T`.
 struct Read<T>(PhantomData<T>);
 
 macro_rules! read_as_it_comes {
@@ -190,8 +190,8 @@ impl<'de, F: Fold> Visitor<'de> for Read<Loose<F>> {
     }
 }
 
-/// The elements of an array, taken in one by one. One that is null is none; one of another form is one of which nothing
-/// is known.
+/// Collects the elements of an array one by one. `null` elements are left out; elements of another type are added as
+/// unknown ones.
 fn folded<'de, F: Fold, A: SeqAccess<'de>>(mut all: A) -> Result<F, A::Error> {
     let mut folded = F::default();
     while let Some(item) = all.next_element::<Option<Lax<F::Item>>>()? {

@@ -1,5 +1,5 @@
-//! Reports in every form that is known, read as they come: findings are counted and the worst kept, packages counted
-//! and the first kept, so that a report of any length fits. Nothing here asks anybody.
+//! Reports in all supported formats, read in one pass: all findings are counted and the worst kept, all packages
+//! counted and the first kept, so that a report of any length fits into memory. Nothing here contacts a server.
 
 pub mod clair;
 mod grype;
@@ -23,55 +23,55 @@ use crate::core::{
     },
 };
 
-/// A report that was understood.
+/// A scanner's report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The scanner or form that it names.
+    /// The scanner, or the format of the report.
     pub tool: String,
-    /// When it was made, where it says.
+    /// When the scan was made, in seconds since 1970, if the report says it.
     pub scanned: Option<i64>,
-    /// When the scanner's database was made, where it says.
+    /// When the scanner's database was made, in seconds since 1970, if the report says it.
     pub database: Option<i64>,
-    /// What was found.
+    /// The findings: their counts, and the worst ones.
     pub tally: Tally,
-    /// What was seen.
+    /// The packages that the report lists.
     pub packages: Packages,
-    /// Whether this form tells of packages without findings too: else none is not "nothing it knows".
+    /// Whether the report lists packages without findings too. If not, an empty report does not mean "clean".
     pub counted: bool,
 }
 
-/// A list of what is in an image.
+/// A bill of materials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Software {
-    /// Its form, with the version.
+    /// The format with its version, like `CycloneDX 1.5`.
     pub form: String,
-    /// The packages.
+    /// The packages that it lists.
     pub packages: Packages,
 }
 
-/// Statements on vulnerabilities.
+/// VEX statements on vulnerabilities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vex {
-    /// Who makes them.
+    /// The author of the statements, as the document names them.
     pub author: String,
-    /// When.
+    /// When they were made, in seconds since 1970.
     pub made: Option<i64>,
-    /// What they say.
+    /// The statements, one for each vulnerability.
     pub statements: Vec<Statement>,
 }
 
-/// What a document is.
+/// A document of a supported format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// A scan.
+    /// A scanner's report.
     Scan(Report),
-    /// A list of software.
+    /// A bill of materials.
     Software(Software),
-    /// Statements on vulnerabilities.
+    /// VEX statements on vulnerabilities.
     Statements(Vex),
 }
 
-/// Packages as they come: all are counted, the first are kept.
+/// Packages: all are counted, the first ones are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packages {
     total: u64,
@@ -79,7 +79,7 @@ pub struct Packages {
 }
 
 impl Packages {
-    /// Takes one in; text from outside is cleaned.
+    /// Adds a package; its texts are cleaned. One without a name is left out.
     fn add(&mut self, name: &str, version: &str, kind: &str) {
         if name.is_empty() {
             return;
@@ -96,12 +96,12 @@ impl Packages {
         self.list.extend(other.list.into_iter().take(MOST_PACKAGES.saturating_sub(self.list.len())));
     }
 
-    /// How many there are.
+    /// The number of all packages, also of those that were not kept.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// As it is kept; `None` where there is none.
+    /// The packages as evidence; `None` if there are none.
     pub fn outcome(mut self, form: &str) -> Option<Outcome> {
         self.list.sort();
         self.list.dedup();
@@ -111,10 +111,10 @@ impl Packages {
 }
 
 impl Report {
-    /// As it is kept. No packages is nothing that the scanner knows, never clean.
+    /// The report as evidence. Without packages, the scanner does not know the image: that is never "clean".
     pub fn outcome(self, exploited: &Exploited) -> Outcome {
         let (counts, worst) = self.tally.finish(exploited);
-        // Whatever was found was found in something.
+        // A finding means that there is at least one package.
         let packages = self.packages.total().max(u64::from(counts.total() > 0));
         let state = match (packages, counts.total()) {
             (_, 0) if !self.counted => Scan::Partial,
@@ -126,7 +126,7 @@ impl Report {
     }
 }
 
-/// A finding, its text cleaned.
+/// A finding as it is in the report, before it is cleaned.
 #[derive(Default)]
 struct Raw<'a> {
     severity: &'a str,
@@ -153,7 +153,7 @@ impl Raw<'_> {
     }
 }
 
-/// What tells the forms apart.
+/// The top-level fields by which the formats are recognized.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Probe {
@@ -174,17 +174,17 @@ struct Probe {
     context: Option<IgnoredAny>,
     statements: Option<IgnoredAny>,
     matches: Option<IgnoredAny>,
-    /// Which grype writes, and others do not.
+    /// Only grype writes this field.
     descriptor: Option<IgnoredAny>,
     #[serde(rename = "@graph")]
     graph: Option<IgnoredAny>,
-    /// Which CSAF writes, and others do not.
+    /// Only CSAF writes this field.
     document: Option<IgnoredAny>,
 }
 
-/// Reads a document in any form that is known. One that speaks of other digests than these is none.
+/// Reads a document of any supported format. `None` if it is none, or names other digests than these.
 pub fn read(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
-    // Some programs write a mark of byte order before it.
+    // Some programs write a byte order mark before the document.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let probe: Probe = serde_json::from_slice(bytes).ok()?;
     if probe.envelope.is_some() {
@@ -226,7 +226,7 @@ pub fn read(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     None
 }
 
-/// A scanner's own report, which nobody needs to tell apart.
+/// Reads a scanner's own report; `None` for any other document.
 pub fn scan(bytes: &[u8]) -> Option<Report> {
     match read(bytes, &[])? {
         Document::Scan(report) => Some(report),
@@ -234,7 +234,7 @@ pub fn scan(bytes: &[u8]) -> Option<Report> {
     }
 }
 
-/// The word for a score of CVSS (version 3.1, "Qualitative Severity Rating Scale").
+/// The severity of a CVSS score (version 3.1, "Qualitative Severity Rating Scale").
 fn word_of_score(score: f64) -> &'static str {
     match score {
         score if score >= 9.0 => "critical",
@@ -244,7 +244,7 @@ fn word_of_score(score: f64) -> &'static str {
     }
 }
 
-/// A time of a report.
+/// A report's time, in seconds since 1970.
 fn time(text: &str) -> Option<i64> {
     text::parse_timestamp(text)
 }

@@ -39,7 +39,7 @@ struct Feature {
     vulnerabilities: Each<Found>,
 }
 
-/// Findings of one package, whose name stands beside them.
+/// The findings of one package; the package's name is outside of them.
 #[derive(Default)]
 struct Found(Vec<Finding>);
 
@@ -81,20 +81,20 @@ impl Fold for Features {
     }
 }
 
-/// How a scan stands.
+/// The state of a scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It waits for its turn.
+    /// The scan waits for its turn.
     Queued,
-    /// It is done.
+    /// The scan is done.
     Scanned(Report),
-    /// It could not be done.
+    /// The scan has failed.
     Failed,
-    /// The scanner does not know such images.
+    /// The scanner does not know this kind of image.
     Unsupported,
 }
 
-/// Reads an answer.
+/// Reads an answer; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Answer> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     Some(match (&*top.status, top.data) {

@@ -1,4 +1,4 @@
-//! SARIF 2.1.0: findings as results, their severity in the rule's `security-severity` (a CVSS score) or the level.
+//! SARIF 2.1.0: findings are results; their severity is the rule's `security-severity` (a CVSS score), or the level.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text, word_of_score};
 use crate::core::{base::clean, evidence::findings::Tally};
 
-/// Rules and results that are held until both are known.
+/// Most rules and results that are kept until both are known.
 const MOST: usize = 200_000;
 
 #[derive(Default, Deserialize)]
@@ -29,7 +29,7 @@ struct Run {
     results: Each<Results>,
 }
 
-/// The scanner, and what it was extended with (sections 3.18, 3.19).
+/// The scanner and its extensions (sections 3.18, 3.19).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Tool {
@@ -47,7 +47,7 @@ struct Component {
 #[derive(Default)]
 struct Extensions(Vec<Rules>);
 
-/// Rules in their order; where one stands by its name.
+/// The rules in their order, and their positions by id.
 #[derive(Default)]
 struct Rules {
     all: Vec<Known>,
@@ -99,7 +99,7 @@ struct Finding {
     suppressions: Loose<Suppressions>,
 }
 
-/// Where its rule stands (section 3.52).
+/// A reference to a result's rule (section 3.52).
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Pointer {
@@ -120,7 +120,7 @@ struct Message {
     text: Text,
 }
 
-/// How many there are, and how many of them nobody has accepted.
+/// The number of suppressions, and how many of them are not accepted.
 #[derive(Default)]
 struct Suppressions {
     all: usize,
@@ -168,13 +168,13 @@ impl Fold for Suppressions {
     type Item = Suppression;
     fn take(&mut self, item: Suppression) {
         self.all += 1;
-        // Without a word it is accepted (section 3.35.3).
+        // A suppression without a status is accepted (section 3.35.3).
         self.open += usize::from(!matches!(&*item.status, "" | "accepted"));
     }
 }
 
 impl Finding {
-    /// Whether it tells of a weakness: not what passed, is gone, or somebody has accepted (sections 3.27.9, 3.27.23,
+    /// Whether the result is a weakness: not one that passed, is gone, or was suppressed (sections 3.27.9, 3.27.23,
     /// 3.27.24).
     fn counts(&self) -> bool {
         let suppressed = self.suppressions.0.all > 0 && self.suppressions.0.open == 0;
@@ -183,7 +183,7 @@ impl Finding {
             && !matches!(&*self.kind, "pass" | "notApplicable" | "informational")
     }
 
-    /// Its rule: by where it stands, else by its name; a name may go on behind that of its rule (section 3.27.5).
+    /// The result's rule, by its position, else by its id, which may continue after that of its rule (section 3.27.5).
     fn rule<'a>(&self, driver: &'a Rules, extensions: &'a [Rules]) -> Option<&'a Known> {
         let number = |value: &Option<serde_json::Value>| {
             value.as_ref().and_then(serde_json::Value::as_u64).and_then(|number| usize::try_from(number).ok())
@@ -224,7 +224,7 @@ impl Fold for Runs {
             let severity = match rule.and_then(|rule| rule.score) {
                 Some(score) => word_of_score(score),
                 None if !result.level.is_empty() => &result.level,
-                // A rule without a word makes a warning (section 3.27.10); of one that is not described nothing is known.
+                // A rule without a level means a warning (section 3.27.10). Without a rule, nothing is known.
                 None => rule.map_or("", |rule| if rule.level.is_empty() { "warning" } else { &rule.level }),
             };
             let id = if result.name().is_empty() { rule.map_or("", |rule| &rule.id) } else { result.name() };
@@ -234,7 +234,7 @@ impl Fold for Runs {
     }
 }
 
-/// Reads one.
+/// Reads a report; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Runs { tool, tally }) = top.runs;

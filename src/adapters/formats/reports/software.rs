@@ -1,4 +1,4 @@
-//! Lists of software: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and later; 3.0 as a graph).
+//! Bills of materials: CycloneDX (JSON, 1.2 and later) and SPDX (JSON, 2.2 and later; 3.0 as a graph).
 
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ struct Component {
     name: Text,
     version: Text,
     purl: Text,
-    /// Components of it, as deep as the reader goes.
+    /// Nested components, as deep as the JSON reader goes.
     components: Loose<Components>,
 }
 
@@ -46,7 +46,7 @@ struct SpdxPackage {
     external_refs: Loose<References>,
 }
 
-/// The kind that the first package URL among them names.
+/// The package type that the first package URL among the references names.
 #[derive(Default)]
 struct References(String);
 
@@ -57,7 +57,7 @@ struct Reference {
     reference_locator: Text,
 }
 
-/// A document of SPDX 3.0: elements of every kind, one after the other.
+/// An SPDX 3.0 document: elements of all kinds in one list.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Graph {
@@ -88,7 +88,7 @@ struct Element {
     identifiers: Loose<Identifiers>,
 }
 
-/// The kind that the first package URL among them names.
+/// The package type that the first package URL among the identifiers names.
 #[derive(Default)]
 struct Identifiers(String);
 
@@ -125,7 +125,7 @@ impl Fold for Elements {
     }
 }
 
-/// `pkg:apk/alpine/zlib@1.2` is an `apk` (package URL specification).
+/// The type in a package URL: `apk` for `pkg:apk/alpine/zlib@1.2` (package URL specification).
 fn kind_of(purl: &str) -> &str {
     purl.strip_prefix("pkg:").and_then(|rest| rest.split('/').next()).unwrap_or("")
 }
@@ -134,7 +134,7 @@ impl Fold for Components {
     type Item = Component;
     fn take(&mut self, item: Component) {
         self.0.merge(item.components.0.0);
-        // Files and the operating system are no packages.
+        // Files and the operating system are not packages.
         if matches!(&*item.r#type, "file" | "operating-system") {
             return;
         }
@@ -162,20 +162,20 @@ impl Fold for Listed {
     }
 }
 
-/// Reads a CycloneDX document.
+/// Reads a CycloneDX document; `None` if it is none.
 pub fn cyclonedx(bytes: &[u8]) -> Option<Software> {
     let bom: CycloneDx = serde_json::from_slice(bytes).ok()?;
     let form = format!("CycloneDX {}", clean::short(&bom.spec_version, 10));
     Some(Software { form, packages: bom.components.0.0 })
 }
 
-/// Reads a document of SPDX 3.0; `None` where its graph is of something else.
+/// Reads an SPDX 3.0 document; `None` if its graph is of something else.
 pub fn spdx_graph(bytes: &[u8]) -> Option<Software> {
     let Each(Elements { version, packages }) = serde_json::from_slice::<Graph>(bytes).ok()?.elements;
     (!version.is_empty()).then(|| Software { form: format!("SPDX-{version}"), packages })
 }
 
-/// Reads an SPDX document.
+/// Reads an SPDX 2 document; `None` if it is none.
 pub fn spdx(bytes: &[u8]) -> Option<Software> {
     let document: Spdx = serde_json::from_slice(bytes).ok()?;
     Some(Software { form: clean::short(&document.spdx_version, 20), packages: document.packages.0.0 })

@@ -1,6 +1,6 @@
-//! In-toto statements about an image: cosign's vulnerability predicate, and lists of software and VEX as predicates.
+//! In-toto statements about an image: cosign's vulnerability predicate, and bills of materials and VEX as predicates.
 //!
-//! A statement about another image says nothing about this one.
+//! A statement about another image says nothing about this one, and is not read.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ struct Subject {
     digest: Lax<BTreeMap<String, Text>>,
 }
 
-/// cosign's predicate; trivy writes `scanner`, the specification says `scanners`.
+/// cosign's predicate. trivy writes `scanner`, the specification says `scanners`.
 #[derive(Deserialize)]
 struct Scanned<'a> {
     #[serde(borrow)]
@@ -76,7 +76,7 @@ struct Database {
     last_update: Text,
 }
 
-/// A finding of in-toto's own list (attestation framework, predicate "vulns").
+/// A finding in in-toto's own list (attestation framework, predicate "vulns").
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Finding {
@@ -87,7 +87,7 @@ struct Finding {
 #[derive(Default)]
 struct Findings(Tally);
 
-/// The worst of the severities that several methods give it.
+/// The worst of the severities that several methods give.
 #[derive(Default)]
 struct Scores(Option<Severity>, String);
 
@@ -121,25 +121,25 @@ impl Fold for Findings {
     }
 }
 
-/// Reads such a list. It tells of no packages.
+/// Reads in-toto's list of findings, which lists no packages.
 fn listed(bytes: &[u8]) -> Option<Report> {
     let Each(Findings(tally)) = serde_json::from_slice(bytes).ok()?;
     Some(Report { tally, ..Report::default() })
 }
 
-/// A Sigstore bundle around an envelope.
+/// Reads a Sigstore bundle around an envelope.
 pub fn bundle(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let bundle: Bundle<'_> = serde_json::from_slice(bytes).ok()?;
     envelope(bundle.envelope.get().as_bytes(), digests)
 }
 
-/// A DSSE envelope around a statement.
+/// Reads a DSSE envelope around a statement.
 pub fn envelope(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
     statement(&base64(&envelope.payload)?, digests)
 }
 
-/// A statement.
+/// Reads a statement; `None` if it is about none of these digests.
 pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let statement: Statement<'_> = serde_json::from_slice(bytes).ok()?;
     let names = |subject: &Lax<Subject>| {
@@ -156,7 +156,7 @@ pub fn statement(bytes: &[u8], digests: &[&Digest]) -> Option<Document> {
     let is_list = ["spdx.dev/Document", "spdx.org/rdf", "cyclonedx.org/bom", "cyclonedx.org/vex", "openvex.dev/ns"]
         .iter()
         .any(|word| kind.contains(word));
-    // Only what is no statement itself: a statement within a statement would go on for ever.
+    // A statement within a statement is not read, which could be nested without end.
     if is_list { read(predicate, &[]).filter(|document| !matches!(document, Document::Scan(_))) } else { None }
 }
 

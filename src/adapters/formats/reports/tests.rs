@@ -1,4 +1,4 @@
-//! Every form as its scanner writes it, shortened; and what is no report, or one of another image.
+//! Each format as its scanner writes it, shortened; and documents that are no report, or about another image.
 
 use super::*;
 use crate::core::evidence::findings::MOST_FINDINGS;
@@ -139,7 +139,7 @@ fn fifty_thousand_findings_and_endless_nesting_are_no_danger() {
     for nothing in ["{}", "[", "null", r#"{"predicateType":"https://slsa.dev/provenance/v1","predicate":{}}"#] {
         assert_eq!(read(nothing.as_bytes(), &[]), None, "{nothing}");
     }
-    // No packages is nothing that the scanner knows, and never clean.
+    // Without packages the scanner does not know the image, which is never clean.
     let empty = scan(br#"{"SchemaVersion":2,"Results":[]}"#).unwrap().outcome(&Exploited::default());
     assert!(matches!(empty, Outcome::Scan { state: Scan::Unsupported, .. }));
 }
@@ -163,10 +163,10 @@ fn one_odd_field_never_makes_a_report_unreadable() {
         let (report, counts, worst) = scanned(read(text.as_bytes(), &[]));
         assert_eq!((report.packages.total(), counts.critical, worst[0].id.as_str()), (1, 1, "CVE-1"), "{odd}");
     }
-    // A finding of which nothing can be read is a finding; none at all is none.
+    // A finding that cannot be read counts as a finding; `null` does not.
     let odd = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":["CVE-1",null,{}]}]}"#;
     assert_eq!(scanned(read(odd.as_bytes(), &[])).1.unknown, 2);
-    // A list of findings that is no list is not an empty one.
+    // A value that is not a list is no empty list of findings.
     let broken = r#"{"SchemaVersion":2,"Results":[{"Packages":[{"Name":"zlib"}],"Vulnerabilities":"CVE-1"}]}"#;
     assert_eq!(read(broken.as_bytes(), &[]), None);
     let marked = format!("\u{feff}{TRIVY}");
@@ -240,7 +240,7 @@ fn components_in_components_are_components() {
     assert_eq!(count(spdx.to_owned()), 3);
 }
 
-/// The fields of trivy's own golden files (`integration/testdata`), with what they leave out or set to null.
+/// The fields in trivy's own golden files (`integration/testdata`), with those that are left out or null.
 #[test]
 fn trivys_report_is_read_with_its_nulls_and_what_is_beside_vulnerabilities() {
     let text = r#"{"SchemaVersion":2,"ReportID":"x","CreatedAt":"2021-08-25T12:20:30.000000005Z","ArtifactName":"alpine-39.tar.gz",
@@ -264,7 +264,7 @@ fn trivys_report_is_read_with_its_nulls_and_what_is_beside_vulnerabilities() {
     }
 }
 
-/// The fields of grype's snapshots (`grype/presenter/json`), old and new.
+/// The fields in grype's snapshots (`grype/presenter/json`), old and new.
 #[test]
 fn grypes_report_is_read_in_its_older_and_newer_forms() {
     let one = r#"{"vulnerability":{"id":"CVE-1999-0001","dataSource":"","namespace":"source-1","severity":"Low","urls":[],"description":null,
@@ -318,7 +318,7 @@ fn of_sarif_counts_what_is_open_and_what_has_no_word_is_a_warning() {
     }
 }
 
-/// The examples of CycloneDX's own specification, 1.4 to 1.6.
+/// The examples in CycloneDX's own specification, 1.4 to 1.6.
 #[test]
 fn cyclonedx_is_a_list_of_software_or_says_what_vulnerabilities_are_worth() {
     for version in ["1.4", "1.5", "1.6"] {

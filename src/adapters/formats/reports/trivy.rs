@@ -13,7 +13,7 @@ struct Top {
     results: Each<Targets>,
 }
 
-/// Who made it: with a server, the database is the server's.
+/// The scanner's database: that of the trivy server, if one was used.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct About {
@@ -78,7 +78,7 @@ struct Finding {
 impl Fold for Seen {
     type Item = Package;
     fn take(&mut self, item: Package) {
-        // A package without a name is a package all the same.
+        // A package without a name counts nevertheless.
         let name = if item.name.is_empty() { "?" } else { &item.name };
         self.0.add(name, &item.version, "");
     }
@@ -111,7 +111,7 @@ impl Fold for Targets {
     }
 }
 
-/// Reads one.
+/// Reads a report; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Report> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let Each(Targets { tally, packages }) = top.results;

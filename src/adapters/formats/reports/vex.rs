@@ -1,5 +1,4 @@
-//! What somebody says of vulnerabilities in this image: OpenVEX, CycloneDX without a list of software, and CSAF (profile
-//! VEX).
+//! VEX statements about vulnerabilities in an image: OpenVEX, CycloneDX without components, and CSAF (profile VEX).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,13 +30,13 @@ struct One {
     action_statement: Text,
 }
 
-/// A name alone in OpenVEX 0.0, an object with one since; without one, its identifier is a name.
+/// A vulnerability's name: a text in OpenVEX 0.0, an object since then, with its `@id` if it has no name.
 fn name_of(vulnerability: &Value) -> &str {
     let names = [Some(vulnerability), vulnerability.get("name"), vulnerability.get("@id")];
     names.into_iter().flatten().filter_map(Value::as_str).find(|name| !name.is_empty()).unwrap_or_default()
 }
 
-/// Adds a statement, as many as anybody reads.
+/// Adds a statement, up to the limit.
 fn add(all: &mut Vec<Statement>, vulnerability: &str, status: &str, why: &[&str]) {
     if all.len() < MOST_FINDINGS {
         let why: Vec<&str> = why.iter().copied().filter(|part| !part.is_empty()).collect();
@@ -57,7 +56,7 @@ impl Fold for Statements {
     }
 }
 
-/// Reads one.
+/// Reads an OpenVEX document; `None` if it is none.
 pub fn read(bytes: &[u8]) -> Option<Vex> {
     let top: Top = serde_json::from_slice(bytes).ok()?;
     let author = clean::short(&top.author, 80);
@@ -86,7 +85,7 @@ struct Named {
     name: Text,
 }
 
-/// How many there are.
+/// The number of elements.
 #[derive(Default)]
 struct Count(usize);
 
@@ -118,7 +117,7 @@ struct Analysis {
 impl Fold for Analysed {
     type Item = Weakness;
     fn take(&mut self, item: Weakness) {
-        // In the words of OpenVEX, which are those that people are shown.
+        // Translated into OpenVEX's words, which people are shown.
         let status = match &*item.analysis.state {
             "not_affected" | "false_positive" => "not_affected",
             "resolved" | "resolved_with_pedigree" => "fixed",
@@ -132,7 +131,7 @@ impl Fold for Analysed {
     }
 }
 
-/// Reads CycloneDX that is about vulnerabilities alone; `None` where it lists software, or says nothing of any.
+/// Reads a CycloneDX document about vulnerabilities; `None` if it lists components, or states nothing.
 pub fn cyclonedx(bytes: &[u8]) -> Option<Vex> {
     let bom: Bom = serde_json::from_slice(bytes).ok()?;
     let statements = bom.vulnerabilities.0.0;
@@ -192,7 +191,7 @@ struct Products {
     known_not_affected: Texts,
 }
 
-/// The first of some texts.
+/// The first text of a list that is of use.
 #[derive(Default)]
 struct Ids(String);
 #[derive(Default)]
@@ -231,7 +230,7 @@ impl Fold for Judged {
     fn take(&mut self, item: CsafWeakness) {
         let of = &item.product_status;
         let any = |lists: &[&Texts]| lists.iter().any(|list| !list.is_empty());
-        // Of several products the worst counts: nobody here knows which of them the image is.
+        // Of several products the worst status counts: it is not known which of them is the image.
         let status = if any(&[&of.known_affected, &of.first_affected, &of.last_affected]) {
             "affected"
         } else if any(&[&of.under_investigation]) {
@@ -248,7 +247,7 @@ impl Fold for Judged {
     }
 }
 
-/// Reads CSAF; `None` where it is none.
+/// Reads a CSAF document; `None` if it is none.
 pub fn csaf(bytes: &[u8]) -> Option<Vex> {
     let top: Csaf = serde_json::from_slice(bytes).ok()?;
     let document = &top.document;

@@ -1,4 +1,4 @@
-//! Images and their members (Image API v2).
+//! Images and their members in answers of Glance (Image API v2).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::core::{
     },
 };
 
-/// Properties that are shown under other words, or to nobody.
+/// Properties that are shown under other names, or not at all.
 const SHOWN: [&str; 14] = [
     "architecture",
     "os_type",
@@ -38,10 +38,10 @@ const SHOWN: [&str; 14] = [
     "block_device_mapping",
 ];
 
-/// No statement is longer.
+/// Longest statement that is read, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// One image (Image API v2). What has no field of its own is a property.
+/// An image (Image API v2). All fields without a name here are properties.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct GlanceImage {
@@ -97,31 +97,31 @@ impl Listed for GlanceImage {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Member {
-    /// The project's id.
+    /// The id of the project that the image is shared with.
     pub member_id: String,
-    /// The image's id.
+    /// The id of the image that is shared.
     pub image_id: String,
-    /// `pending`, `accepted` or `rejected`.
+    /// The project's answer: `pending`, `accepted` or `rejected`.
     pub status: String,
-    /// When it was shared.
+    /// When the image was shared, as RFC 3339.
     pub created_at: Option<String>,
 }
 
-/// `GET /v2/images/ID/members`.
+/// The answer of `GET /v2/images/ID/members`.
 #[derive(Debug, Deserialize)]
 pub struct Members {
-    /// All of them.
+    /// All members of the image.
     #[serde(default)]
     pub members: Vec<Member>,
 }
 
 impl GlanceImage {
-    /// What it is called.
+    /// The name, cleaned; the id if it has none.
     pub fn title(&self) -> String {
         title(self.name.as_deref(), &self.id)
     }
 
-    /// Where it stands, in words (Image API v2, "Image statuses").
+    /// The status in words (Image API v2, "Image statuses").
     pub fn state_words(&self) -> String {
         match self.status.as_str() {
             "" => "in a state that the cloud does not tell".to_owned(),
@@ -135,7 +135,7 @@ impl GlanceImage {
         }
     }
 
-    /// A property as text, cleaned; empty where it is not there.
+    /// A property as cleaned text; empty if it is not set.
     pub fn property(&self, name: &str) -> String {
         match self.properties.get(name) {
             Some(serde_json::Value::String(text)) => clean::short(text, 400),
@@ -144,7 +144,7 @@ impl GlanceImage {
         }
     }
 
-    /// The signature over its data: only where all four properties are set does anybody look at it.
+    /// The signature over the image's data; `None` unless all four properties are set.
     fn data_signature(&self) -> Option<DataSignature> {
         let text = |name: &str| {
             let value = self.properties.get(name)?.as_str()?.trim();
@@ -158,19 +158,19 @@ impl GlanceImage {
         })
     }
 
-    /// The statement that admits it, as it was written: what is signed must not be cleaned.
+    /// The statement that admits the image, not cleaned, because the signature is over its exact text.
     fn statement(&self) -> Option<Statement> {
         let text = |name: &str| self.properties.get(name)?.as_str().filter(|text| text.len() <= LONGEST);
         let [payload, signature] = Statement::PROPERTIES.map(text);
         Some(Statement { payload: payload?.to_owned(), signature: signature?.to_owned() })
     }
 
-    /// The digest of its bytes, where the cloud keeps one that counts. `checksum` is MD5 and does not.
+    /// The digest of the image's data, if the cloud keeps one that is secure: `checksum` is MD5 and does not count.
     pub fn digest(&self) -> Option<Digest> {
         format!("{}:{}", self.os_hash_algo.as_deref()?, self.os_hash_value.as_deref()?).parse().ok()
     }
 
-    /// A hasher for its bytes; clouds hash with SHA-512 unless they say otherwise.
+    /// A hasher for the image's data; clouds use SHA-512 unless they say otherwise.
     pub fn hasher(&self) -> Hasher {
         Hasher::of(self.os_hash_algo.as_deref().unwrap_or("sha512"))
     }
@@ -193,7 +193,7 @@ impl GlanceImage {
         format!("{} {}", self.property("os_distro"), self.property("os_version")).trim().to_owned()
     }
 
-    /// What a person must know before launching it.
+    /// What a person should know before launching the image.
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.status != "active" {
@@ -211,7 +211,7 @@ impl GlanceImage {
         warnings
     }
 
-    /// The row of the list. `name` is unique in its source.
+    /// The image's row in the list; `name` is unique in the source.
     pub fn row(&self, name: String, pending: bool) -> Row {
         let format = clean::short(self.disk_format.as_deref().unwrap_or("no format"), 20);
         let mut note = vec![format!("{format} {}", clean::short(&self.visibility, 20))];
@@ -251,7 +251,7 @@ impl GlanceImage {
         }
     }
 
-    /// The image page. `cloud` is the source's name; `project` the id of the project that looks.
+    /// The image for its page. `cloud` is the name of the source, `project` the id of the person's project.
     pub fn image(&self, cloud: &str, project: &str) -> Image {
         let reference = ImageRef::Glance { cloud: cloud.to_owned(), image: self.id.clone() };
         let platform = self.platform();

@@ -1,4 +1,4 @@
-//! Answers of the services, as far as Wharf reads them. Names as in the API reference of each service.
+//! Answers of OpenStack services, as far as Wharf reads them. Fields are named as in each service's API reference.
 
 mod images;
 mod servers;
@@ -10,13 +10,13 @@ use serde::Deserialize;
 pub use self::{images::*, servers::*};
 use crate::core::base::clean;
 
-/// Something that lists hold.
+/// An element of a list.
 pub trait Listed: serde::de::DeserializeOwned {
-    /// Its id.
+    /// The element's id.
     fn id(&self) -> &str;
 }
 
-/// A field that may be anything: what it should be, or as if it were not there. A cloud's odd value costs only itself.
+/// Reads a field leniently: a value of another type counts as absent, so that it does not spoil the whole answer.
 pub fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -26,18 +26,18 @@ where
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
-/// What something is called: its name, cleaned; its id where it has none.
+/// The name of something, cleaned; its id if it has no name.
 pub fn title(name: Option<&str>, id: &str) -> String {
     let name = clean::short(name.unwrap_or(""), 200);
     if name.is_empty() { id.to_owned() } else { name }
 }
 
-/// Gives everything of a list a name of its own: people look for names, and clouds let many things have one.
+/// Makes the names in a list unique, because clouds allow several things with one name.
 #[derive(Default)]
 pub struct Names(BTreeMap<String, usize>);
 
 impl Names {
-    /// The title for the first that has it, with the beginning of its id for the others.
+    /// The title, followed by the beginning of the id if the title was used before.
     pub fn unique(&mut self, title: String, id: &str) -> String {
         let same = self.0.entry(title.clone()).or_default();
         *same += 1;

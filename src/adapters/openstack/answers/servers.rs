@@ -1,4 +1,4 @@
-//! Servers and what they are made of (Compute API v2.1, Networking API v2.0).
+//! Servers, and what they are made from (Compute API v2.1, Networking API v2.0).
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::Deserialize;
 use super::Listed;
 use crate::core::{base::clean, launch::usage::Traffic};
 
-/// `GET /servers/ID`, and the answer to `POST /servers`.
+/// The answer of `GET /servers/ID` and `POST /servers`.
 #[derive(Debug, Deserialize)]
 pub struct ServerAnswer {
-    /// The server.
+    /// The server in the answer.
     pub server: Server,
 }
 
-/// A server (Compute API v2.1). The answer to its making has little more than the id.
+/// A server (Compute API v2.1). The answer to its creation has little more than the id.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Server {
@@ -44,7 +44,7 @@ impl Listed for Server {
     }
 }
 
-/// An address of a server.
+/// A network address of a server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Address {
@@ -52,7 +52,7 @@ pub struct Address {
     pub addr: String,
 }
 
-/// Why a server is in error.
+/// Why a server is in the status ERROR.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Fault {
@@ -61,7 +61,7 @@ pub struct Fault {
 }
 
 impl Server {
-    /// Where it stands, in words.
+    /// Status and task in words.
     pub fn state_words(&self) -> String {
         let status = clean::short(&self.status.to_lowercase(), 20);
         match self.task.as_deref().filter(|task| !task.is_empty()) {
@@ -75,19 +75,19 @@ impl Server {
         clean::short(self.fault.as_ref().map_or("", |fault| &fault.message), 300)
     }
 
-    /// Its addresses.
+    /// Its first eight addresses, cleaned.
     pub fn address_words(&self) -> Vec<String> {
         let all = self.addresses.values().flatten().map(|address| clean::short(&address.addr, 60));
         all.take(8).collect()
     }
 
-    /// The image it booted from.
+    /// The id of the image that it booted from; `None` if it booted from a volume.
     pub fn image_id(&self) -> Option<String> {
         self.image.get("id").and_then(serde_json::Value::as_str).map(|id| clean::short(id, 80))
     }
 }
 
-/// A size of servers: memory in MiB, disk in GiB.
+/// A flavor: memory in MiB, disk in GiB.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Flavor {
@@ -109,7 +109,7 @@ impl Listed for Flavor {
     }
 }
 
-/// A network.
+/// A network that servers can be connected to.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Network {
@@ -125,14 +125,14 @@ impl Listed for Network {
     }
 }
 
-/// `GET /os-keypairs`: each wrapped once more.
+/// The answer of `GET /os-keypairs`, in which each key pair is wrapped once more.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct KeyPairs {
     pub keypairs: Vec<KeyPairAnswer>,
 }
 
-/// One of them.
+/// The wrapper of a key pair.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct KeyPairAnswer {
@@ -147,7 +147,7 @@ pub struct KeyPair {
     pub name: String,
 }
 
-/// `GET /os-availability-zone`.
+/// The answer of `GET /os-availability-zone`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Zones {
@@ -155,7 +155,7 @@ pub struct Zones {
     pub zones: Vec<Zone>,
 }
 
-/// An availability zone.
+/// An availability zone, in which servers can be launched.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Zone {
@@ -165,7 +165,7 @@ pub struct Zone {
     pub state: ZoneState,
 }
 
-/// Whether it takes servers.
+/// The state of an availability zone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ZoneState {
@@ -173,29 +173,29 @@ pub struct ZoneState {
     pub available: bool,
 }
 
-/// `GET /limits`.
+/// The answer of `GET /limits`.
 #[derive(Debug, Deserialize)]
 pub struct LimitsAnswer {
-    /// The limits.
+    /// The limits in the answer.
     pub limits: LimitsBody,
 }
 
-/// Their body.
+/// The body of the limits.
 #[derive(Debug, Deserialize)]
 pub struct LimitsBody {
-    /// Of the project; the others are of the interface.
+    /// The limits of the project; the others are those of the API.
     pub absolute: Limits,
 }
 
-/// What of the project's quota is used, and how much there is; -1 for no limit.
+/// What the project uses, and its quota; -1 means no limit.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "RawLimits")]
 pub struct Limits {
-    /// Servers.
+    /// Servers: used, and quota.
     pub instances: (u64, i64),
-    /// Processors.
+    /// Processors: used, and quota.
     pub cores: (u64, i64),
-    /// Memory in MiB.
+    /// Memory in MiB: used, and quota.
     pub memory: (u64, i64),
 }
 
@@ -222,7 +222,7 @@ impl From<RawLimits> for Limits {
     }
 }
 
-/// What a server was given, as it tells from version 2.47 on: memory in MiB.
+/// What a server was given, as it says from microversion 2.47 on; memory in MiB.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
 pub struct Given {
@@ -232,7 +232,7 @@ pub struct Given {
     pub ram: u64,
 }
 
-/// `GET /servers/ID` from version 2.47 on.
+/// The answer of `GET /servers/ID` from microversion 2.47 on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GivenAnswer {
@@ -240,7 +240,7 @@ pub struct GivenAnswer {
     pub server: GivenServer,
 }
 
-/// The part of it that says what it was given.
+/// The part of a server that says what it was given.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GivenServer {
@@ -248,7 +248,8 @@ pub struct GivenServer {
     pub flavor: Given,
 }
 
-/// `GET /servers/ID/diagnostics` from version 2.48 on. Of its memory nobody can say in which unit it is told.
+/// The answer of `GET /servers/ID/diagnostics` from microversion 2.48 on. Its memory is not read: the unit is not
+/// certain.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DiagnosticsAnswer {
@@ -274,17 +275,17 @@ struct Octets {
     tx_octets: u64,
 }
 
-/// What a server takes.
+/// What a server uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Diagnostics {
-    /// Nanoseconds of all its processors.
+    /// Processor time of all its processors, in nanoseconds.
     pub processor_time: Option<u64>,
-    /// What went over its network.
+    /// The traffic over its network interfaces.
     pub network: Option<Traffic>,
 }
 
 impl DiagnosticsAnswer {
-    /// The sums.
+    /// The sums over all processors and network interfaces.
     pub fn diagnostics(&self) -> Diagnostics {
         let times: Vec<u64> = self.cpu_details.iter().filter_map(|one| one.time).collect();
         let octets = self.nic_details.iter().map(|one| (one.rx_octets, one.tx_octets));
@@ -295,7 +296,7 @@ impl DiagnosticsAnswer {
     }
 }
 
-/// `GET /servers/ID/os-volume_attachments`.
+/// The answer of `GET /servers/ID/os-volume_attachments`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct AttachmentsAnswer {
@@ -311,7 +312,7 @@ struct VolumeAttachment {
 }
 
 impl AttachmentsAnswer {
-    /// Ids of the volumes that are in it.
+    /// The ids of the volumes that are attached to the server.
     pub fn volumes(&self) -> impl Iterator<Item = &str> {
         self.volume_attachments.iter().map(|one| one.volume_id.as_str())
     }

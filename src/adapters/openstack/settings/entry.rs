@@ -1,4 +1,4 @@
-//! The clouds of what was read: each entry by itself, so that a bad one costs only that one.
+//! The entries of `clouds.yaml`. Each is read separately, so that a faulty one does not affect the others.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::{
 };
 use crate::core::base::clean;
 
-/// What variables of this shell say of the clouds of a file.
+/// What the shell's variables say about the clouds of a file.
 #[derive(Default, Clone, Copy)]
 pub struct Shell<'a> {
-    /// The cloud that `OS_CLOUD` names, and what else they say of it.
+    /// The cloud that `OS_CLOUD` names, and the other variables.
     pub about: Option<(&'a str, &'a BTreeMap<String, String>)>,
-    /// `OS_REGION_NAME`.
+    /// The region that `OS_REGION_NAME` names.
     pub region: Option<&'a str>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Shell<'a> {
         self.about.filter(|(about, _)| *about == cloud).map(|(_, said)| said)
     }
 
-    /// The region that it names for a cloud: one that stands alone in its file is meant without a word.
+    /// The region that the shell names for a cloud. A file's only cloud is meant even without `OS_CLOUD`.
     fn wish(self, cloud: &str, alone: bool) -> Option<Wish<'a>> {
         match self.about {
             Some((about, _)) => self.region.filter(|_| about == cloud).map(Wish::Must),
@@ -34,7 +34,7 @@ impl<'a> Shell<'a> {
     }
 }
 
-/// What stands under `clouds:` of the file, each with what `secure.yaml` adds, and each region apart.
+/// The entries under `clouds:`, combined with `secure.yaml`, one for each region.
 pub fn clouds(file: &Node, secure: Option<&Node>, public: Option<&Node>, origin: &str, shell: Shell<'_>) -> Vec<Entry> {
     let merged = secure.map_or_else(|| file.clone(), |secure| merged(file.clone(), secure));
     let Some(Node { value: Value::Map(pairs), .. }) = merged.get("clouds") else { return Vec::new() };
@@ -46,7 +46,7 @@ pub fn clouds(file: &Node, secure: Option<&Node>, public: Option<&Node>, origin:
     pairs.iter().flat_map(of_one).collect()
 }
 
-/// An entry for each region. The first is called like the cloud, as openstackclient takes it where nobody names one.
+/// An entry for each region. The first has the cloud's name, because openstackclient uses it if no region is named.
 fn of_regions(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
     let named = regions.into_iter().enumerate().map(|(at, settings)| Entry {
         name: match settings.region() {
@@ -61,13 +61,13 @@ fn of_regions(cloud: &str, origin: &str, regions: Vec<Settings>) -> Vec<Entry> {
     named.collect()
 }
 
-/// What the variables of this shell say of a cloud: `OS_AUTH_URL` is `auth_url`.
+/// The settings in the shell's variables: `OS_AUTH_URL` is `auth_url`.
 pub fn environment(variables: &BTreeMap<String, String>) -> Settings {
     let region = variables.get("OS_REGION_NAME").filter(|name| !name.is_empty());
     Raw::default().with_variables(Some(variables)).settings(region.cloned())
 }
 
-/// `over` counts before `under`, key by key (openstacksdk, `_util.merge_clouds`).
+/// Combines two nodes; `over` takes precedence, key by key (openstacksdk, `_util.merge_clouds`).
 fn merged(mut under: Node, over: &Node) -> Node {
     match (&mut under.value, &over.value) {
         (Value::Map(known), Value::Map(more)) => {
@@ -84,7 +84,7 @@ fn merged(mut under: Node, over: &Node) -> Node {
     }
 }
 
-/// What was gathered, as it is written.
+/// Settings that were collected but not normalized yet.
 #[derive(Default, Clone)]
 pub(super) struct Raw {
     auth: BTreeMap<String, String>,
@@ -95,7 +95,7 @@ pub(super) struct Raw {
     remote: Option<Box<Remote>>,
 }
 
-/// The settings of one entry in each of its regions; one that is no entry says why.
+/// The settings of an entry in each of its regions; a faulty entry gives settings that say why.
 fn settings(
     node: &Node,
     public: Option<&Node>,
@@ -127,7 +127,7 @@ fn settings(
         Err(why) => vec![broken(why)],
         Ok(regions) if regions.is_empty() => vec![raw.with_variables(shell).settings(None)],
         Ok(regions) => {
-            // A region whose values cannot be used costs only itself.
+            // A region with faulty values does not affect the others.
             let of_one = |Region { name, values }: Region| {
                 let mut raw = raw.clone();
                 let put = values.map_or(Ok(()), |values| raw.put(&values));
@@ -140,7 +140,7 @@ fn settings(
     }
 }
 
-/// What was gathered, in the region of an entry that names one; else in the one that the shell names, else in the first.
+/// The settings in the region that the entry names, else in the one that the shell names, else in the first.
 pub(super) fn in_region(
     mut raw: Raw,
     own: Option<&str>,
@@ -155,7 +155,7 @@ pub(super) fn in_region(
     Ok(raw.with_variables(said).settings(region.map(|region| region.name)))
 }
 
-/// The file alone, of a place with its line.
+/// The file in a place like `FILE, line 3`.
 fn file_of(origin: &str) -> &str {
     origin.rsplit_once(", line ").map_or(origin, |(file, _)| file)
 }
@@ -182,7 +182,7 @@ fn words(node: &Node, key: &str) -> Result<Vec<String>, Odd> {
 }
 
 impl Raw {
-    /// Puts an entry over what is there.
+    /// Adds an entry's values, replacing those that exist.
     pub(super) fn put(&mut self, node: &Node) -> Result<(), Odd> {
         let pairs = match &node.value {
             Value::Map(pairs) => pairs,
@@ -200,7 +200,7 @@ impl Raw {
                     for (name, node) in pairs {
                         let key = name.replace('-', "_");
                         match &node.value {
-                            // Several methods in one list belong to a sign-in of several factors.
+                            // A list of several methods means a sign-in with several factors.
                             _ if key == "auth_methods" => self.methods = words(node, name)?,
                             Value::Text(text) => {
                                 self.auth.insert(key, text.clone());
@@ -214,14 +214,14 @@ impl Raw {
                 ("auth", _) => return Err(odd(node, name, "a group of keys, each on a line of its own")),
                 ("auth_methods", _) => self.methods = words(node, name)?,
                 ("interface" | "endpoint_type", _) => self.interfaces = words(node, name)?,
-                // What is empty is not written; a list counts before a name.
+                // An empty value counts as absent; a list takes precedence over a name.
                 ("regions" | "region_name", Value::Nothing) => {}
                 ("region_name", _) if is_list => {}
                 ("regions" | "region_name", _) => self.regions = regions::read(node)?,
                 (_, Value::Text(text)) => {
                     self.options.insert(key, text.clone());
                 }
-                // What else is nested is for other programs, the networks of a cloud for example.
+                // Other nested values are for other programs, like the networks of a cloud.
                 _ => {}
             }
         }
@@ -248,7 +248,7 @@ impl Raw {
                 "cloud" | "cloud_name" | "client_config_file" | "client_secure_file" => {}
                 "auth_methods" => self.methods = list(),
                 "interface" | "endpoint_type" => self.interfaces = list(),
-                // It chooses one of those that the file names.
+                // This selects one of the file's regions.
                 "region_name" => {}
                 _ => {
                     self.options.insert(key, value.clone());
@@ -257,7 +257,7 @@ impl Raw {
         }
     }
 
-    /// They count before the file.
+    /// Adds the variables, which take precedence over the file.
     fn with_variables(mut self, said: Option<&BTreeMap<String, String>>) -> Self {
         if let Some(said) = said {
             self.put_variables(said);
@@ -265,10 +265,10 @@ impl Raw {
         self
     }
 
-    /// What it all comes to in a region.
+    /// The normalized settings for a region.
     fn settings(mut self, region: Option<String>) -> Settings {
         spelling::corrected(&mut self.auth, &mut self.options);
-        // `https://{region_name}.example`: as the client fills it in.
+        // A placeholder like `https://{region_name}.example` is filled in as openstackclient does it.
         if let Some(url) = self.auth.get_mut("auth_url") {
             *url = url.trim().replace("{region_name}", region.as_deref().unwrap_or(""));
         }
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(clouds(&own, None, Some(&public), "f", Shell::default())[0].settings.region(), Some("S"));
     }
 
-    /// openstacksdk, `loader.py`: `get_all`, `_get_known_regions`, `get_one`.
+    /// Follows openstacksdk, `loader.py`: `get_all`, `_get_known_regions`, `get_one`.
     #[test]
     fn each_region_is_a_cloud_of_its_own_with_its_own_values_above_the_entry() {
         let values = "clouds: {a: {cacert: x, auth: {auth_url: u, username: n}, region_name: Z, regions: [{name: A, \

@@ -1,4 +1,4 @@
-//! Where openstackclient looks for its files: the first that is found counts, alone.
+//! The files of openstackclient: only the first one that is found is read.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +10,16 @@ use std::{
 use super::{Entry, Settings, Trouble, entry, recover, yaml::Node};
 use crate::core::base::clean;
 
-/// The longest file that is read.
+/// Largest file that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
-/// What the cloud of an openrc is called where it names itself no other way.
+/// The name of the cloud in the shell's variables if they give it none.
 const OF_SHELL: &str = "openstack";
 
-/// Where to look, and what the environment says.
+/// The folders to search and the environment.
 pub struct Around {
-    /// Folders, the first before the others.
+    /// The folders in the order of searching.
     folders: Vec<PathBuf>,
-    /// `OS_…`, those that are not empty.
+    /// The variables with names `OS_…` that are not empty.
     variables: BTreeMap<String, String>,
 }
 
@@ -43,7 +43,7 @@ impl Around {
     }
 }
 
-/// Every cloud that this person's files and environment name, in the order of their names, and what cannot be used.
+/// All clouds that the files and the environment name, sorted by name, and what cannot be used of them.
 pub fn all() -> (Vec<Entry>, Vec<Trouble>) {
     found(&Around::of_this_process())
 }
@@ -65,7 +65,7 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
         }
         let public = public.map(|(_, node)| node);
         entries = entry::clouds(&node, secure.as_ref(), public.as_ref(), &path, said);
-        // What is no YAML is shown as a cloud that says so, not left out.
+        // A file that is no YAML is shown as a cloud with that fault, not left out.
         for trouble in &troubles {
             let name = trouble.cloud.clone().filter(|name| !entries.iter().any(|known: &Entry| known.cloud == *name));
             entries.extend(name.map(|name| Entry {
@@ -91,7 +91,7 @@ fn found(around: &Around) -> (Vec<Entry>, Vec<Trouble>) {
     (entries, troubles)
 }
 
-/// The first file of a name that can be read, as YAML (of which JSON is a part), and its path.
+/// The path and content of the first existing file with this name. JSON is read as YAML, of which it is a part.
 fn first_of(
     around: &Around,
     name: &str,
@@ -120,7 +120,7 @@ fn first_of(
     None
 }
 
-/// What is in a file; `None` where it is not there.
+/// The content of a file; `None` if it does not exist.
 fn text_of(path: &Path) -> Result<Option<String>, String> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -139,7 +139,7 @@ fn text_of(path: &Path) -> Result<Option<String>, String> {
     Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
 }
 
-/// A path in which `~` is one's own folder.
+/// A path in which `~` is replaced by the home folder.
 pub fn at_home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),

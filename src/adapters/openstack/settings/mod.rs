@@ -1,6 +1,6 @@
-//! What openstackclient's files and variables say of each cloud, read as openstackclient reads them.
+//! The clouds in openstackclient's files and variables, read as openstackclient reads them.
 //!
-//! The source: openstacksdk, `openstack/config/loader.py`; keystoneauth1, `loading/_plugins/identity`.
+//! Follows openstacksdk, `openstack/config/loader.py`, and keystoneauth1, `loading/_plugins/identity`.
 
 mod entry;
 mod files;
@@ -18,55 +18,55 @@ pub use self::{
     remote::Remote,
 };
 
-/// A cloud of a file, or the one that the environment names.
+/// A cloud in a file or in the environment, in one of its regions.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As it is called there; one for a further region is called after both.
+    /// The cloud's name; that of a further region is `CLOUD-REGION`.
     pub name: String,
-    /// As the whole entry is called there.
+    /// The name of the whole entry.
     pub cloud: String,
-    /// Whether it is of another region than the entry's first.
+    /// Whether this is another region than the entry's first.
     pub is_further: bool,
-    /// What is said of it.
+    /// The settings of the entry in this region.
     pub settings: Settings,
-    /// Where, in words.
+    /// The file or variables that it comes from, in words.
     pub origin: String,
 }
 
-/// Something that cannot be used, and where it stands.
+/// Something that cannot be used, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// File and line.
+    /// The file and line.
     pub place: String,
-    /// Why.
+    /// The reason in words.
     pub why: String,
-    /// The one cloud that it costs, where it is one.
+    /// The cloud that it concerns, if it is only one.
     pub cloud: Option<String>,
 }
 
-/// All that is said of one cloud, under the names that count today: `project_name`, not `tenant-name`.
+/// The settings of a cloud by their present names: `project_name`, not `tenant-name`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// For its sign-in.
+    /// The values in `auth`.
     auth: BTreeMap<String, String>,
-    /// The rest.
+    /// All other values.
     options: BTreeMap<String, String>,
-    /// `auth_methods`.
+    /// The values of `auth_methods`.
     pub methods: Vec<String>,
-    /// The region that is used, where one is named.
+    /// The region, if one is named.
     region: Option<String>,
-    /// `interface`, the preferred first.
+    /// The values of `interface`, the preferred first.
     pub interfaces: Vec<String>,
-    /// A profile that stands at an address and is to be fetched.
+    /// A profile at an address that has not been fetched yet.
     pub remote: Option<Box<Remote>>,
-    /// Why its entry cannot be used, with the line.
+    /// Why the entry cannot be used, with the line.
     pub broken: Option<String>,
 }
 
-/// What else than `auth` says how one signs in, and whom one trusts there.
+/// The values outside of `auth` that decide how to sign in and whom to trust.
 const SIGN_IN: &[&str] = &["auth_type", "default_domain", "cacert", "cert", "key", "verify", "insecure"];
 
-/// Without values: secrets are among them.
+/// Prints no values, because secrets are among them.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -78,22 +78,22 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// A value for the sign-in; what is empty is not set.
+    /// A value in `auth`; `None` if it is empty.
     pub fn auth(&self, key: &str) -> Option<&str> {
         self.auth.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Any other value.
+    /// A value outside of `auth`; `None` if it is empty.
     pub fn option(&self, key: &str) -> Option<&str> {
         self.options.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The first that is set.
+    /// The first of these values in `auth` that is set.
     pub fn first_auth(&self, keys: &[&str]) -> Option<&str> {
         keys.iter().find_map(|key| self.auth(key))
     }
 
-    /// Yes or no, in the words of YAML 1.1.
+    /// A yes-or-no value, in the words of YAML 1.1.
     pub fn flag(&self, key: &str) -> Option<bool> {
         match self.option(key)?.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Some(true),
@@ -102,40 +102,40 @@ impl Settings {
         }
     }
 
-    /// The region that is used, where one is named.
+    /// The region, if one is named.
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// Whether both sign in to one identity service as one account, in the same way.
+    /// Whether both sign in to the same identity service, with the same account and in the same way.
     pub fn signs_in_as(&self, other: &Self) -> bool {
         let same = |key: &&str| self.option(key) == other.option(key);
-        // What a profile says of each region is not known yet.
+        // The profile's values for each region are not known yet.
         let is_whole = |one: &Self| one.broken.is_none() && one.remote.is_none();
         let is_whole = is_whole(self) && is_whole(other);
         is_whole && self.auth == other.auth && self.methods == other.methods && SIGN_IN.iter().all(same)
     }
 
-    /// The same with one more value for the sign-in.
+    /// The settings with another value in `auth`.
     #[must_use]
     pub fn with_auth(mut self, key: &str, value: &str) -> Self {
         self.auth.insert(key.to_owned(), value.to_owned());
         self
     }
 
-    /// One that says why it cannot be used.
+    /// Settings that say why they cannot be used.
     fn broken(why: String) -> Self {
         Self { broken: Some(why), ..Self::default() }
     }
 }
 
-/// One entry, for tests: what stands behind its name.
+/// The settings of a single entry, for tests.
 #[cfg(test)]
 pub fn read_one(entry: &str) -> Settings {
     of_text(&format!("clouds: {{one: {entry}}}"), "one")
 }
 
-/// A cloud of a file, for tests.
+/// The settings of a cloud in a file, for tests.
 #[cfg(test)]
 pub fn of_text(text: &str, name: &str) -> Settings {
     let node = yaml::read(text).expect("the test's own text is YAML");

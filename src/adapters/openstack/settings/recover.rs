@@ -1,12 +1,12 @@
-//! A file of which one entry is not YAML: the others are read all the same.
+//! Reading a file in which one entry is not valid YAML: the other entries are read nevertheless.
 
 use super::{
     Trouble,
     yaml::{self, Node, Wrong},
 };
 
-/// What can be read of a file, and what cannot: entry by entry, where the whole is not YAML. `group` is what they stand
-/// under.
+/// Reads a file, entry by entry if the whole is not valid YAML; returns what can be read and the faults. `group` is the
+/// key that the entries are under.
 pub fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<Trouble>) {
     let whole = match yaml::read(text) {
         Ok(node) => return (Some(node), Vec::new()),
@@ -16,7 +16,7 @@ pub fn read(text: &str, place: &str, group: &str) -> (Option<Node>, Vec<Trouble>
     let mut kept: Vec<&str> = lines.clone();
     let mut troubles = Vec::new();
     for (name, from, to) in entries(&lines, group) {
-        // Behind empty lines, so that the lines it names are those of the file; an anchor of another entry is no fault.
+        // Empty lines come before it so that line numbers are right; an anchor in another entry is no fault.
         let alone = format!("{}{group}:\n{}\n", "\n".repeat(from.saturating_sub(1)), lines[from..to].join("\n"));
         match yaml::read(&alone) {
             Err(wrong) if !wrong.why.contains("unknown anchor") => {
@@ -40,10 +40,10 @@ fn trouble(place: &str, wrong: &Wrong, name: Option<&str>) -> Trouble {
     Trouble { place: format!("{place}, line {}", wrong.line), why, cloud: name.map(str::to_owned) }
 }
 
-/// Names and lines (from, to) of the entries below a key at the beginning of a line, by their indent.
+/// The names and lines (from, to) of the entries under a top-level key, found by their indentation.
 fn entries(lines: &[&str], group: &str) -> Vec<(String, usize, usize)> {
     let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    // A tab is none, and begins no entry.
+    // A tab is no indentation in YAML, and begins no entry.
     let indent = |line: &str| match line.trim_start_matches(' ') {
         rest if rest.starts_with('\t') => usize::MAX,
         rest => line.len() - rest.len(),

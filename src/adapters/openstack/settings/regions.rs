@@ -1,10 +1,10 @@
-//! The regions of an entry: each is a cloud of its own (openstacksdk, `loader.py`: `_expand_regions`,
+//! The regions of an entry, each of which is a cloud of its own (openstacksdk, `loader.py`: `_expand_regions`,
 //! `_get_known_regions`, `_get_region`).
 
 use super::yaml::{Node, Value};
 use crate::core::base::clean;
 
-/// A region, and what counts in it before the rest of its entry.
+/// A region with its own values, which take precedence over those of the entry.
 #[derive(Clone)]
 pub struct Region {
     pub name: String,
@@ -14,13 +14,13 @@ pub struct Region {
 /// A region that the shell names, and whether the entry must have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish<'a> {
-    /// The shell is about this entry.
+    /// The shell's variables are about this entry, which must have the region.
     Must(&'a str),
-    /// It is about any that has this region.
+    /// The shell's variables are about any entry that has the region.
     May(&'a str),
 }
 
-/// What stands under `regions:`, or under `region_name:`, where several are parted by commas.
+/// The regions under `regions:` or `region_name:`, which may list several, separated by commas.
 pub fn read(node: &Node) -> Result<Vec<Region>, (usize, String)> {
     match &node.value {
         Value::Nothing => Ok(Vec::new()),
@@ -50,14 +50,14 @@ fn one(node: &Node) -> Result<Option<Region>, (usize, String)> {
     }
 }
 
-/// An empty name is none: the cloud's own choice.
+/// A region; `None` for an empty name, which leaves the choice to the cloud.
 fn named(name: &str, values: Option<Node>) -> Option<Region> {
     let name = name.trim().to_owned();
     (!name.is_empty()).then_some(Region { name, values })
 }
 
-/// The regions that are shown: all, each once, or the one that the shell names. Of two of one name the first counts. An
-/// entry that names none goes by what the shell names.
+/// The regions to show: all, each once, or the one that the shell names. Of equal names the first counts. An entry
+/// without regions uses the shell's.
 pub fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Region>, String> {
     let mut known: Vec<Region> = Vec::new();
     for region in all {

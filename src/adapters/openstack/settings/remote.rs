@@ -1,5 +1,5 @@
-//! A profile that stands at an address (`profile: https://cloud.example`): what its provider says there is below the entry
-//! (openstacksdk, `config/vendors/__init__.py`: `get_profile`). Pure; it is fetched elsewhere.
+//! A profile at an address (`profile: https://cloud.example`), over which the entry's own values take precedence
+//! (openstacksdk, `config/vendors/__init__.py`: `get_profile`). Plain functions; it is fetched elsewhere.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,42 +13,42 @@ use super::{
 };
 use crate::core::base::clean;
 
-/// An entry whose profile was not fetched yet.
+/// An entry whose profile has not been fetched yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Remote {
-    /// Where the profile is.
+    /// The address of the profile.
     pub url: Url,
-    /// The entry itself, and what variables of the shell say of it.
+    /// The entry itself, and the shell's variables about it.
     pub(super) entry: Node,
     pub(super) said: Option<BTreeMap<String, String>>,
-    /// The region that the shell names, of those that the profile has.
+    /// The region that the shell names.
     pub(super) region: Option<String>,
 }
 
-/// Without what the entry holds: secrets are in it.
+/// Does not print the entry, which contains secrets.
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("url", &self.url.as_str()).finish_non_exhaustive()
     }
 }
 
-/// The address of a profile that is named by one: always the same page of its server.
+/// The address of the profile document at a server, which always has the same path.
 pub fn page(profile: &str) -> Option<Url> {
     let mut url = Url::parse(profile).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host())?;
     url.set_path("/.well-known/openstack/api");
     url.set_query(None);
     url.set_fragment(None);
-    // An account in it is nobody's there.
+    // An account in the address is not sent.
     url.set_username("").ok()?;
     url.set_password(None).ok()?;
     Some(url)
 }
 
-/// What a provider does not decide: whom this person trusts, and which of their files are read.
+/// Values that the provider does not decide: the certificates that are trusted, and files of this person.
 const OWN: [&str; 5] = ["cacert", "cert", "key", "verify", "insecure"];
 
 impl Settings {
-    /// These settings with the profile below them, or why it cannot be used.
+    /// The settings combined with the fetched profile, or why it cannot be used.
     pub fn over(&self, remote: &Remote, answer: &str) -> Result<Self, String> {
         let odd = || "what it answers is no profile".to_owned();
         let page = serde_json::from_str(answer).map(node).map_err(|_| odd())?;
@@ -71,7 +71,7 @@ impl Settings {
         }
         let mut raw = Raw::default();
         raw.put(&without(profile, &OWN)).map_err(|(_, why)| format!("what it answers is odd: {why}"))?;
-        // What is known here of a provider of that name counts before what it says.
+        // What is known here about a provider of that name takes precedence over what it says.
         if let Some(Value::Text(name)) = page.get("name").map(|name| &name.value) {
             if vendors::known(name).is_some() {
                 raw.put_vendor(name);
@@ -82,7 +82,7 @@ impl Settings {
     }
 }
 
-/// JSON as what a file would hold.
+/// JSON as a YAML node.
 fn node(json: serde_json::Value) -> Node {
     use serde_json::Value as Json;
     let value = match json {
@@ -102,7 +102,7 @@ fn without(profile: &Node, keys: &[&str]) -> Node {
     Node { line: profile.line, value: Value::Map(kept.collect()) }
 }
 
-/// An address in it that is not encrypted.
+/// The first unencrypted address in a profile.
 fn unencrypted(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Nothing => None,

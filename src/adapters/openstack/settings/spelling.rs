@@ -1,8 +1,8 @@
-//! Old and other spellings of what `clouds.yaml` says, turned into those that count today.
+//! Turning old and alternative names in `clouds.yaml` into the present ones.
 
 use std::collections::BTreeMap;
 
-/// All that some way to sign in takes (keystoneauth1, the options of its plugins).
+/// The options of all ways to sign in (keystoneauth1, the options of its plugins).
 const AUTH: &[&str] = &[
     "access_token",
     "access_token_endpoint",
@@ -43,7 +43,7 @@ const AUTH: &[&str] = &[
     "username",
 ];
 
-/// Old names and what they are called now. Where both are set, the new one counts.
+/// Old names and the present ones. If both are set, the present one counts.
 const OLD: &[(&str, &str)] = &[
     ("tenant_id", "project_id"),
     ("tenant_name", "project_name"),
@@ -55,8 +55,8 @@ const OLD: &[(&str, &str)] = &[
 
 type Values = BTreeMap<String, String>;
 
-/// Moves what belongs to the sign-in to it, under today's names. What stands on the cloud's own level counts first: it
-/// may be a variable of this shell that overrides the file.
+/// Moves the options of signing in to `auth`, under their present names. Values on the entry's own level take
+/// precedence: they may be variables that override the file.
 pub fn corrected(auth: &mut Values, options: &mut Values) {
     rename(auth, OLD);
     rename(options, &OLD[..5]);
@@ -86,7 +86,7 @@ fn rename(values: &mut Values, names: &[(&str, &str)]) {
     }
 }
 
-/// One domain stands for that of the user and of the project; it is what one signs in to only where no project is named.
+/// A single domain stands for those of user and project; it is the scope only if no project is named.
 fn domains(auth: &mut Values, options: &Values) {
     let of_project = auth.contains_key("project_id") || auth.contains_key("project_name");
     let of_user = auth.contains_key("username");
@@ -111,7 +111,7 @@ fn domains(auth: &mut Values, options: &Values) {
         match (given("default_domain_id"), given("default_domain_name")) {
             (Some(id), _) => ("id", id),
             (None, Some(name)) => ("name", name),
-            // As openstackclient has it without a word.
+            // openstackclient's default.
             (None, None) => ("id", old.unwrap_or_else(|| "default".to_owned())),
         }
     };

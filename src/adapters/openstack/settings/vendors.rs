@@ -1,6 +1,6 @@
-//! Providers that openstackclient knows by name (`profile: NAME`): openstacksdk, `openstack/config/vendors`.
+//! Providers that openstackclient knows by name (`profile: NAME`; openstacksdk, `openstack/config/vendors`).
 
-/// What is known of one.
+/// What is known about a provider.
 pub struct Vendor {
     pub auth_url: &'static str,
     pub regions: &'static [&'static str],
@@ -11,7 +11,7 @@ const fn vendor(auth_url: &'static str, regions: &'static [&'static str]) -> Ven
     Vendor { auth_url, regions, default_domain: None }
 }
 
-/// A provider by the name of its profile; those that ceased are not among them.
+/// A provider by the name of its profile; providers that no longer exist are left out.
 pub fn known(profile: &str) -> Option<Vendor> {
     Some(match profile {
         "auro" => {

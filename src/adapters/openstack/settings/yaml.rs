@@ -1,7 +1,7 @@
-//! YAML as people write it into `clouds.yaml`: words stay as they are written, each with its line.
+//! Reading YAML as people write it in `clouds.yaml`: values stay text, each with its line.
 //!
-//! YAML 1.1 (which openstackclient's reader takes) with anchors and merge keys (`<<`, yaml.org/type/merge.html). What it
-//! would make numbers or dates of stays text: ids and passwords may look like either.
+//! YAML 1.1, as openstackclient reads it, with anchors and merge keys (`<<`, yaml.org/type/merge.html). What YAML would
+//! turn into numbers or dates stays text, because ids and passwords may look like them.
 
 use yaml_rust2::{
     Event,
@@ -9,9 +9,9 @@ use yaml_rust2::{
     scanner::{Marker, TScalarStyle},
 };
 
-/// How deep one thing may be inside another.
+/// Deepest nesting that is read.
 const DEEPEST: usize = 40;
-/// Nodes of one file, each use of an anchor counted: ten lines of anchors could else fill any memory.
+/// Most nodes of a file, counting each use of an anchor: a few lines of anchors could otherwise fill the memory.
 const MOST: usize = 100_000;
 
 /// A value and the line (from 1) where it begins.
@@ -21,16 +21,16 @@ pub struct Node {
     pub value: Value,
 }
 
-/// What stands there.
+/// A YAML value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
-    /// Nothing, `~` or `null`.
+    /// An empty value, `~` or `null`.
     Nothing,
-    /// A word or a text, as it is written.
+    /// A scalar as it is written.
     Text(String),
-    /// Several.
+    /// A sequence of values.
     List(Vec<Node>),
-    /// Pairs, each key once.
+    /// A mapping, in which each key occurs once.
     Map(Vec<(String, Node)>),
 }
 
@@ -42,7 +42,7 @@ pub struct Wrong {
 }
 
 impl Node {
-    /// What stands under a key.
+    /// The value of a key in a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(pairs) => pairs.iter().find(|(known, _)| known == key).map(|(_, node)| node),
@@ -132,7 +132,7 @@ impl Reader<'_> {
                     }
                     Some((text, style))
                 }
-                // A list or a map as a key names nothing here; what stands under it is passed over.
+                // A sequence or mapping as a key has no meaning here; its value is skipped.
                 event => match self.node(event, marker, depth + 1)?.value {
                     Value::Text(text) => Some((text, TScalarStyle::DoubleQuoted)),
                     _ => None,
@@ -146,7 +146,7 @@ impl Reader<'_> {
                 None => {}
             }
         }
-        // What is written here counts before what is merged.
+        // Values in the mapping itself take precedence over merged ones.
         for (key, node) in merged {
             if !own.iter().any(|(known, _)| *known == key) {
                 own.push((key, node));
@@ -156,7 +156,7 @@ impl Reader<'_> {
     }
 }
 
-/// What `<<` brings: a map, or a list of maps of which the earlier count first.
+/// Adds the value of `<<`: a mapping, or a sequence of mappings of which earlier ones take precedence.
 fn merge(merged: &mut Vec<(String, Node)>, node: Node, marker: Marker) -> Result<(), Wrong> {
     match node.value {
         Value::Map(pairs) => pairs.into_iter().for_each(|(key, node)| {

@@ -1,4 +1,4 @@
-//! A client over TLS for a library that makes its own requests: what is trusted and shown is [`Tls`] here, too.
+//! A TLS client for a library that makes its own requests, with the same trust and identity ([`Tls`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use rustls::{
 use super::Tls;
 use crate::core::base::error::{During, Result};
 
-/// How long a server may take to be connected to.
+/// How long connecting to a server may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A client whose requests are made by somebody else; it follows nothing and asks no proxy.
+/// A client for a library's requests; it follows no redirects and uses no proxy.
 pub fn https_client<B>(tls: &Tls, what: &str) -> Result<Client<HttpsConnector<HttpConnector>, B>>
 where
     B: http_body::Body + Send + 'static,
@@ -33,7 +33,7 @@ where
     Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(secured.wrap_connector(connector)))
 }
 
-/// What a connection trusts and shows.
+/// What a connection trusts, and the client certificate that it shows.
 fn client_config(tls: &Tls, what: &str) -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
@@ -66,7 +66,7 @@ fn roots(tls: &Tls) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Lets every certificate pass, because a person wrote that down; that its holder has the key is still shown.
+/// Accepts every certificate, because a configuration says so; the server must still prove that it has the key.
 #[derive(Debug)]
 struct Unchecked(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! Shared HTTP: one server and what may be sent to it ([`Server`]), bounds for answers and lists, and what went wrong in
-//! words. No other module makes a client (`tests/house.rs`): so no secret is attached, and no redirect followed, elsewhere.
+//! HTTP for all adapters: a server and what may be sent to it ([`Server`]), limits for answers and lists, and errors in
+//! words. No other module makes a client (`tests/house.rs`), so secrets are attached and redirects followed only here.
 
 mod https;
 mod origin;
@@ -30,7 +30,7 @@ use crate::core::{
     ports::ByteStream,
 };
 
-/// A client for a local socket: nothing of it leaves this machine, and it follows nothing.
+/// A client for a socket on this machine; it follows no redirects.
 pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
     Client::builder()
         .unix_socket(socket)
@@ -41,11 +41,11 @@ pub fn local_client(socket: &Path, what: &str) -> Result<Client> {
         .during(what)
 }
 
-/// What an error says and what it says of its causes, the deepest last.
+/// The text of an error and those of its causes, the innermost last.
 pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error| error.source())
         .map(|error| match (error.to_string(), error.downcast_ref::<reqwest::Error>()) {
-            // An address may hold what is nobody else's, a signature for example.
+            // An address may hold secrets, like a signature, so it is left out.
             (text, Some(_)) => text.split_once(" for url (").map_or(text.clone(), |(text, _)| text.to_owned()),
             (text, None) => text,
         })
@@ -55,18 +55,18 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
 const CLIENT_CERTIFICATE: &str = "try again; if your site gave you a certificate, name it as 'client_certificate' and \
      'client_key' for this source, or put it into certs.d";
 
-/// Says in words why a request got no answer.
+/// The error for a request without an answer, with reason and remedy in words.
 pub fn no_answer(what: &str, error: &reqwest::Error) -> Error {
     let (why, hint) = why_none(&causes(error), error.is_timeout());
     let proxy = proxy_variable(std::env::vars().map(|(name, _)| name)).filter(|_| error.is_connect());
     Error::new(Kind::Unavailable, what, why).hint(match proxy {
-        // The address may be that of the proxy, whose own may hold a password: only its variable is named.
+        // The address may be that of a proxy, with a password: only its variable is named.
         Some(variable) => format!("{hint}; or the proxy that {variable} names (NO_PROXY goes around it)"),
         None => hint.to_owned(),
     })
 }
 
-/// Why a request got no answer, from what its error and the causes of that say; and what to do.
+/// Why a request had no answer, from the texts of its error and causes; and what to do.
 pub fn why_none(causes: &[String], timed_out: bool) -> (String, &'static str) {
     let all = causes.join(": ").to_lowercase();
     let last = causes.last().map_or_else(String::new, |text| clean::short(text, 200));
@@ -97,19 +97,19 @@ pub fn why_none(causes: &[String], timed_out: bool) -> (String, &'static str) {
     } else if says(&["connection reset", "closed before", "incomplete", "unexpected eof", "broken pipe"]) {
         ("the connection broke".to_owned(), "try again")
     } else if says(&["connection closed", "channel closed", "connection was not ready"]) {
-        // So it ends too when a server's demand for a certificate is overtaken by its hanging up.
+        // This also happens if the server closes the connection while it asks for a client certificate.
         ("it closed the connection".to_owned(), CLIENT_CERTIFICATE)
     } else {
         (last, "check the address and the network, then try again")
     }
 }
 
-/// The environment's variable that sends requests through a proxy, if there is one.
+/// The environment variable that names a proxy, if one does.
 fn proxy_variable(mut names: impl Iterator<Item = String>) -> Option<String> {
     names.find(|name| matches!(name.to_ascii_uppercase().as_str(), "HTTP_PROXY" | "HTTPS_PROXY" | "ALL_PROXY"))
 }
 
-/// The error for a status, with what the server says, cleaned and cut.
+/// The error for a status, with the server's message, cleaned and cut.
 pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
     let said = clean::short(said.trim(), 200);
     let because = |words: &str| if said.is_empty() { words.to_owned() } else { format!("{words} ({said})") };
@@ -128,7 +128,7 @@ pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
     }
 }
 
-/// Reads an answer of at most `limit` bytes; a longer one is an error before it fills the memory.
+/// Reads an answer; fails before it takes more than `limit` bytes.
 pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes> {
     let too_long = || {
         Error::new(Kind::Integrity, what, format!("the answer is longer than {} MiB", limit >> 20))
@@ -148,26 +148,26 @@ pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes>
     Ok(bytes.freeze())
 }
 
-/// The answer as a stream with our errors.
+/// The answer as a stream with Wharf's errors.
 pub fn stream(response: Response, what: String) -> ByteStream {
     Box::pin(response.bytes_stream().map_err(move |error| no_answer(&what, &error)))
 }
 
-/// The longest answer in JSON.
+/// Longest JSON answer that is read, in bytes.
 const JSON_LIMIT: usize = 32 << 20;
 
-/// Reads JSON of at most 32 MiB.
+/// Reads a JSON answer of at most 32 MiB.
 pub async fn json<T: serde::de::DeserializeOwned>(response: Response, what: &str) -> Result<T> {
     counted_json(response, what).await.map(|(read, _)| read)
 }
 
-/// The same, with the number of its bytes.
+/// Reads a JSON answer like [`json`], and returns its length in bytes too.
 pub async fn counted_json<T: serde::de::DeserializeOwned>(response: Response, what: &str) -> Result<(T, usize)> {
     let bytes = body(response, JSON_LIMIT, what).await?;
     Ok((parse(&bytes, what)?, bytes.len()))
 }
 
-/// Reads JSON. The error says where it is wrong and never what stands there: an answer may hold a secret.
+/// Parses JSON. The error tells the position but repeats no content, because an answer may hold a secret.
 pub fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| {
         let page = bytes.trim_ascii_start().starts_with(b"<");

@@ -1,10 +1,10 @@
-//! Whom a secret is for: scheme, host and port (RFC 6454, section 4).
+//! The server that a secret is for: scheme, host and port (RFC 6454, section 4).
 
 use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-/// Scheme, host and port of a server. Two addresses are of one server only where all three are equal.
+/// Scheme, host and port of a server. Addresses belong to the same server only if all three are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
     secure: bool,
@@ -13,7 +13,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// That of an address; `None` where it is neither `http` nor `https`, or names no host.
+    /// The origin of an address; `None` if it is not `http` or `https`, or has no host.
     pub fn of(url: &Url) -> Option<Self> {
         let secure = match url.scheme() {
             "https" => true,
@@ -21,7 +21,7 @@ impl Origin {
             _ => return None,
         };
         let host = match url.host()? {
-            // `host.` is the same machine under another spelling, and yet another name for certificates: kept apart.
+            // `host.` is the same machine but another name for certificates, so it is another origin.
             Host::Domain(name) => name.to_ascii_lowercase(),
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => format!("[{address}]"),
@@ -29,12 +29,12 @@ impl Origin {
         Some(Self { secure, host, port: url.port_or_known_default()? })
     }
 
-    /// Its host, without the port; an IPv6 address in brackets.
+    /// The host without the port; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// `host` or `host:port`, as references name a registry.
+    /// `host`, or `host:port` if the port is not the usual one; so references name a registry.
     pub fn place(&self) -> String {
         if self.has_usual_port() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
@@ -50,11 +50,11 @@ impl Origin {
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Whether both are run by the same people, as far as names can tell: one host, one below the other, or both
-    /// directly below a name that somebody registered (`registry-1.docker.io` and `auth.docker.io`).
+    /// Whether both servers are probably run by the same people: the hosts are equal, one is below the other, or both
+    /// are directly below a registered domain (`registry-1.docker.io` and `auth.docker.io`).
     ///
-    /// There is no list of public suffixes here: a name that might be one (`co.uk`, `github.io`) counts as one, and then
-    /// the person is asked.
+    /// There is no list of public suffixes here: a domain that might be one (`co.uk`, `github.io`) counts as one, and
+    /// then the person is asked.
     pub fn is_family_of(&self, other: &Self) -> bool {
         let below = |one: &str, above: &str| {
             !is_address(one) && above.contains('.') && !may_be_suffix(above) && one.ends_with(&format!(".{above}"))
@@ -76,7 +76,7 @@ fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<IpAddr>().is_ok()
 }
 
-/// Second-level names that countries register below (`co.uk`), and hosters below which anybody may have a name.
+/// Second-level domains of countries (`co.uk`), and hosting domains below which anybody may have a name.
 fn may_be_suffix(name: &str) -> bool {
     const SHARED: &[&str] = &[
         "amazonaws.com",
@@ -99,7 +99,7 @@ fn may_be_suffix(name: &str) -> bool {
     if SHARED.iter().any(|shared| name == *shared || name.ends_with(&format!(".{shared}"))) {
         return true;
     }
-    // Names of three and more parts are below one of two.
+    // A name of three or more parts is below one of two.
     !top.contains('.') && top.len() == 2 && second.len() <= 3
 }
 

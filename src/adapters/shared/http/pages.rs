@@ -1,4 +1,4 @@
-//! Lists that come in pages: where the next one is, and how much of them is read.
+//! Lists that are read page by page: where the next page is, and limits for all of them.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,16 +10,16 @@ use reqwest::{Response, header};
 use super::{Place, Server};
 use crate::core::base::error::{Error, Result};
 
-/// Rows of one list: twice as many as the largest registry of the bench has.
+/// Most rows of a list that are read: twice as many as the largest registry of the benchmark has.
 const MOST_ROWS: usize = 200_000;
-/// Bytes of all its pages.
+/// Most bytes of all pages of a list.
 const MOST_BYTES: usize = 128 << 20;
-/// Its pages.
+/// Most pages of a list.
 const MOST_PAGES: usize = 20_000;
-/// How long all of them may take.
+/// Longest time for all pages of a list.
 const MOST_TIME: Duration = Duration::from_secs(180);
 
-/// How much of one list is read, however long a server makes it. Requests that go on side by side share one.
+/// What is left of the limits of one list. Parallel requests share it.
 #[derive(Debug)]
 pub struct Allowance {
     rows: AtomicUsize,
@@ -34,17 +34,17 @@ impl Default for Allowance {
     }
 }
 
-/// Some of a list, and why it is not all, where that is so.
+/// The rows of a list that were read, and why the rest was not.
 #[derive(Debug)]
 pub struct Part<T> {
-    /// What was read.
+    /// The rows that were read.
     pub rows: Vec<T>,
-    /// In words, why no more was.
+    /// Why the list is incomplete, in words; `None` if it is complete.
     pub cut: Option<String>,
 }
 
 impl<T> Part<T> {
-    /// All rows; an error where there are more.
+    /// All rows; fails if the list is incomplete.
     pub fn whole(self, what: &str) -> Result<Vec<T>> {
         match self.cut {
             None => Ok(self.rows),
@@ -55,18 +55,18 @@ impl<T> Part<T> {
 }
 
 impl Allowance {
-    /// One of so many rows and bytes.
+    /// An allowance of so many rows and bytes.
     pub fn of(rows: usize, bytes: usize) -> Self {
         Self { rows: rows.into(), bytes: bytes.into(), pages: MOST_PAGES.into(), until: Instant::now() + MOST_TIME }
     }
 
-    /// Counts a page of so many rows and bytes; the words for why no further one is read, where that is so.
+    /// Counts a page with so many rows and bytes. Returns why no further page may be read, if that is so.
     pub fn spend(&self, rows: usize, bytes: usize) -> Option<String> {
         let take = |left: &AtomicUsize, count: usize| {
             let less = |left: usize| Some(left.saturating_sub(count));
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok_and(|before| before <= count)
         };
-        // Each is counted, whichever ends first.
+        // All limits are counted, whichever ends first.
         let ended = [take(&self.rows, rows), take(&self.bytes, bytes), take(&self.pages, 1)];
         let why = match ended {
             [true, ..] => "it has more rows than Wharf reads of one list",
@@ -78,7 +78,7 @@ impl Allowance {
         Some(why.to_owned())
     }
 
-    /// Why nothing is left, where that is so.
+    /// Why no further page may be read, if that is so.
     pub fn ended(&self) -> Option<String> {
         let empty = |left: &AtomicUsize| left.load(Ordering::Relaxed) == 0;
         (empty(&self.rows) || empty(&self.bytes) || empty(&self.pages) || Instant::now() >= self.until)
@@ -86,22 +86,22 @@ impl Allowance {
     }
 }
 
-/// Where the next page of a list is: `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288; distribution
-/// specification, "Listing Tags"), relative or absolute. It is asked of the same server, whatever host it names.
+/// The next page of a list, from `Link: </v2/_catalog?last=x&n=100>; rel="next"` (RFC 8288; distribution specification,
+/// "Listing Tags"), relative or absolute. It is always read from the same server, whatever host the link names.
 pub fn next_page(server: &Server, response: &Response, current: &Place) -> Option<Place> {
     server.rebased(current, &next_link(response)?)
 }
 
-/// The target of an answer's link to the next page, as it stands there.
+/// The target of the link to the next page in an answer's headers, as it is written there.
 pub fn next_link(response: &Response) -> Option<String> {
     let lines = response.headers().get_all(header::LINK);
     lines.iter().filter_map(|line| line.to_str().ok()).find_map(next_of)
 }
 
-/// The target of the link with the relation `next`, among those of one line.
+/// The target of the link with the relation `next` in a header line.
 fn next_of(line: &str) -> Option<String> {
     if !line.contains('<') {
-        // Some leave the brackets out; a line of one link can be read all the same.
+        // Some servers leave out the brackets; a line with a single link can be read nevertheless.
         let (target, parameters) = line.split_once(';')?;
         let is_next = relations(parameters).any(|relation| relation.eq_ignore_ascii_case("next"));
         return Some(target.trim().to_owned()).filter(|target| is_next && !target.is_empty());
@@ -118,7 +118,7 @@ fn next_of(line: &str) -> Option<String> {
     }
 }
 
-/// The parameters of one link, and what stands behind the comma that ends it; commas inside quotes end nothing.
+/// The parameters of a link, and what follows the comma after it. Commas inside quotes are part of a parameter.
 fn split_link(text: &str) -> (&str, &str) {
     let mut quoted = false;
     let mut escaped = false;

@@ -1,4 +1,4 @@
-//! Which other servers an answer may send us to: by a redirect, or as the token server of a registry.
+//! Which other servers an answer may lead to: by a redirect, or as a registry's token server.
 
 use std::{fmt, sync::Arc};
 
@@ -10,24 +10,24 @@ use crate::core::{
     config::Config,
 };
 
-/// Hosts at which Docker Hub keeps its blobs.
+/// The hosts at which Docker Hub keeps its blobs.
 const HUB: [&str; 3] = ["*.docker.io", "*.docker.com", "*.r2.cloudflarestorage.com"];
 
-/// Which other servers an answer may send us to. A person's program may be sent anywhere, with nothing of theirs; one that
-/// works for others (a steward) only to servers that its configuration names.
+/// Which other servers an answer may lead to. A person's program may follow it anywhere, without credentials; a program
+/// that works for others (the steward) only to servers that its configuration names.
 #[derive(Clone, Default)]
 pub struct Reach(Option<Arc<Allowed>>);
 
 type Allowed = dyn Fn(&Origin) -> bool + Send + Sync;
 
 impl Reach {
-    /// Only where `allowed` says so.
+    /// Only servers for which `allowed` is true.
     pub fn only(allowed: impl Fn(&Origin) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(allowed)))
     }
 
-    /// Only where the site's configuration says: its sources, their token servers, storage, notaries and scanners, names that
-    /// the same people registered, and the hosts that disk images may come from.
+    /// Only servers of the site's configuration: sources, their token servers, storage, notaries and scanners, names of
+    /// the same registered domains, and the hosts that disk images may come from.
     pub fn of_site(config: &Config) -> Self {
         let servers: Vec<Origin> = config
             .sources
@@ -57,12 +57,12 @@ impl Reach {
         })
     }
 
-    /// Whether there is no limit: the program is a person's own.
+    /// Whether all servers may be contacted, as in a person's own program.
     pub fn is_anywhere(&self) -> bool {
         self.0.is_none()
     }
 
-    /// An error where `to`, which `from` named, is out of reach.
+    /// Fails if the server `to`, which `from` named, may not be contacted.
     pub fn check(&self, what: &str, from: &Origin, to: &Origin) -> Result<()> {
         if self.0.as_ref().is_none_or(|allowed| allowed(to)) {
             return Ok(());
@@ -78,19 +78,19 @@ impl fmt::Debug for Reach {
     }
 }
 
-/// The server of an address as people write it: a URL, or `host[:port]`, which is https.
+/// The server of an address as people write it: a URL, or `host[:port]`, which means https.
 fn origin(address: &str) -> Option<Origin> {
     let url = if address.contains("://") { address.to_owned() } else { format!("https://{address}") };
     Url::parse(&url).ok().as_ref().and_then(Origin::of)
 }
 
-/// Whether what the site named may send us there: to its own host, or over TLS to names that the same people registered.
+/// Whether a server that the site named may lead there: to its own host, or over TLS within its registered domain.
 fn may_follow(named: &Origin, to: &Origin) -> bool {
     let as_safe = to.is_secure() || !named.is_secure();
     as_safe && named.host() == to.host() || to.is_secure() && named.is_family_of(to)
 }
 
-/// Whether a server is the named one: `host`, `host:port`, or `*.domain` for all that are below a domain.
+/// Whether a server is the named one: `host`, `host:port`, or `*.domain` for every host below a domain.
 fn fits(named: &str, to: &Origin) -> bool {
     match named.strip_prefix("*.") {
         Some(domain) => to.host().strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),

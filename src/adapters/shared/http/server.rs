@@ -1,8 +1,8 @@
-//! One server and what may be sent to it. Secrets are attached here and nowhere else.
+//! A server and what may be sent to it. Secrets are attached to requests only here.
 //!
-//! A [`Request`] is made from a [`Place`], and a [`Place`] is always at the server's own [`Origin`]: a password, a token or
-//! a client certificate cannot be sent anywhere else, whatever an answer says. Where an answer names another server, it
-//! is visited ([`Visitor`]) with nothing of ours: only to read, never down from `https` to `http`, and only within
+//! A [`Request`] is made from a [`Place`], and a [`Place`] is always at the server's own [`Origin`]: a password, token
+//! or client certificate cannot be sent to another server, whatever an answer says. If an answer leads to another
+//! server, a [`Visitor`] reads from it without credentials: never from `https` down to `http`, and only within
 //! [`Reach`].
 
 use std::{sync::OnceLock, time::Duration};
@@ -16,20 +16,20 @@ use crate::core::base::{
     secret::{Credentials, Secret},
 };
 
-/// Redirects that are followed for one request (RFC 9110, section 15.4, warns of cycles).
+/// Most redirects that are followed for a request (RFC 9110, section 15.4, warns of cycles).
 const MOST_REDIRECTS: usize = 5;
 
-/// An address at one server's own origin.
+/// An address at a server's own origin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place(Url);
 
 impl Place {
-    /// The address.
+    /// The address as a URL.
     pub fn url(&self) -> &Url {
         &self.0
     }
 
-    /// The same with one more pair in its query.
+    /// The address with one more pair in its query.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.0.query_pairs_mut().append_pair(key, value);
@@ -37,16 +37,16 @@ impl Place {
     }
 }
 
-/// Where an answer says to go on.
+/// Where an answer says to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// At this server.
     Here(Place),
-    /// At another one.
+    /// At another server.
     Elsewhere(Url),
 }
 
-/// A server that a person or their configuration named, or that a registry named as the place of its sign-in.
+/// A server that a person or configuration has named, or that a registry has named as its token server.
 pub struct Server {
     base: Url,
     origin: Origin,
@@ -56,7 +56,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server at `base`; addresses are below it.
+    /// The server at `base`, below which all addresses are. Fails if that is not http or https.
     pub fn new(mut base: Url, tls: Tls, reach: Reach) -> Result<Self> {
         let origin = Origin::of(&base);
         let shown = origin.as_ref().map_or_else(|| format!("{}:", base.scheme()), ToString::to_string);
@@ -78,31 +78,31 @@ impl Server {
         Ok(Self { base, origin, tls, own: OnceLock::new(), visitor })
     }
 
-    /// The server at `text`, as people write it: without a scheme it is https. `what` names who wants it.
+    /// The server at an address as people write it, https if it has no scheme. `what` says for whom, in errors.
     pub fn at(text: &str, tls: Tls, reach: Reach, what: &str) -> Result<Self> {
         let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let hint = "write https://host[:port]";
-        // The text itself may hold a password: it is not repeated.
+        // The text may hold a password, so it is not repeated.
         let base = Url::parse(&whole).map_err(|error| Error::usage(what, format!("url: {error}")).hint(hint))?;
         Self::new(base, tls, reach).map_err(|error| error.during(what))
     }
 
-    /// Scheme, host and port.
+    /// The server's scheme, host and port.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The root of its interface; ends with a slash.
+    /// The base address, which ends with a slash.
     pub fn base(&self) -> &Url {
         &self.base
     }
 
-    /// Reads what others have, with nothing of ours.
+    /// Reads from other servers without credentials.
     pub fn visitor(&self) -> &Visitor {
         &self.visitor
     }
 
-    /// An address below the root.
+    /// An address below the base address.
     pub fn place(&self, path: &str) -> Result<Place> {
         let what = format!("make an address of {}", self.origin);
         let url = self.base.join(path).map_err(|error| Error::usage(&what, error.to_string()))?;
@@ -112,12 +112,13 @@ impl Server {
         }
     }
 
-    /// Where `target`, which an answer from `current` names, leads.
+    /// Where `target` leads, which an answer from `current` names; `None` if it is no address.
     pub fn next(&self, current: &Place, target: &str) -> Option<Next> {
         current.0.join(target).ok().map(|url| self.next_of(url))
     }
 
-    /// The same, where a server that does not know its own outside name is still asked under ours: for pages of a list.
+    /// Like `next`, but an address at another host means the same path at this server: for lists of servers behind a
+    /// proxy.
     pub fn rebased(&self, current: &Place, target: &str) -> Option<Place> {
         match self.next(current, target)? {
             Next::Here(place) => Some(place),
@@ -126,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Path and query of an address, at this server.
+    /// The path and query of an address, at this server.
     fn ours(&self, url: &Url) -> Place {
         let mut ours = self.base.clone();
         ours.set_path(url.path());
@@ -135,7 +136,7 @@ impl Server {
     }
 
     fn next_of(&self, url: Url) -> Next {
-        // By its parts, so that an account inside the address goes nowhere.
+        // Built from its parts, so that an account inside the address is dropped.
         if Origin::of(&url).as_ref() == Some(&self.origin) { Next::Here(self.ours(&url)) } else { Next::Elsewhere(url) }
     }
 
@@ -149,13 +150,13 @@ impl Server {
         }
     }
 
-    /// A request that has not been sent.
+    /// A new request, not sent yet.
     pub fn request(&self, method: Method, place: &Place) -> Result<Request<'_>> {
         let client = self.client(&format!("connect to {}", self.origin))?;
         Ok(Request { server: self, builder: client.request(method, place.0.clone()) })
     }
 
-    /// A request that reads.
+    /// A new GET request, not sent yet.
     pub fn get(&self, place: &Place) -> Result<Request<'_>> {
         self.request(Method::GET, place)
     }
@@ -168,21 +169,21 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// With a header that is no secret.
+    /// Adds a header that is no secret.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.builder = self.builder.header(name, value.as_ref());
         self
     }
 
-    /// With a body.
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         self.builder = self.builder.body(body);
         self
     }
 
-    /// With pairs in its query.
+    /// Adds pairs to the query.
     #[must_use]
     pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
         if !pairs.is_empty() {
@@ -191,24 +192,24 @@ impl Request<'_> {
         self
     }
 
-    /// Signed with account and password (RFC 7617).
+    /// Adds account and password (RFC 7617).
     #[must_use]
     pub fn basic(mut self, account: &Credentials) -> Self {
         self.builder = self.builder.basic_auth(&account.username, Some(account.secret.reveal()));
         self
     }
 
-    /// Signed with a token (RFC 6750).
+    /// Adds a token (RFC 6750).
     #[must_use]
     pub fn bearer(mut self, token: &Secret) -> Self {
         self.builder = self.builder.bearer_auth(token.reveal());
         self
     }
 
-    /// Signed with a secret in a header of the server's own.
+    /// Adds a secret in a header that this server defines.
     #[must_use]
     pub fn secret_header(mut self, name: &'static str, secret: &str) -> Self {
-        // A secret that no header can hold is left out, and the server says that it wants one.
+        // A secret that does not fit into a header is left out; the server then answers that it is missing.
         if let Ok(mut value) = header::HeaderValue::from_str(secret) {
             value.set_sensitive(true);
             self.builder = self.builder.header(name, value);
@@ -216,8 +217,8 @@ impl Request<'_> {
         self
     }
 
-    /// Sends it. Redirects within this server are followed as they are meant; to another one only by a visitor who reads
-    /// and brings nothing. A sign-in that another server asks for is an error: it is nobody's here.
+    /// Sends the request. Redirects at this server are followed; those to another server only for reads, and without
+    /// credentials. If another server asks for a sign-in, that is an error.
     pub async fn send(self, what: &str) -> Result<Response> {
         let server = self.server;
         let client = server.client(what)?;
@@ -232,7 +233,7 @@ impl Request<'_> {
             match server.next(&current, &target) {
                 None => return Ok(response),
                 Some(Next::Here(place)) => {
-                    // What was sent is sent again only where the answer says that it should be (307, 308).
+                    // A body is sent again only if the answer asks for it (307, 308).
                     let same = reads || matches!(response.status().as_u16(), 307 | 308);
                     let Some(mut next) = again.filter(|_| same) else { return Ok(response) };
                     *next.url_mut() = place.0;
@@ -250,7 +251,7 @@ impl Request<'_> {
     }
 }
 
-/// The error of an answer that wants something of ours to be sent to another server.
+/// The error that an answer wants something to be sent to another server.
 pub fn sent_elsewhere(what: &str, from: &Origin, to: &Url) -> Error {
     let to = Origin::of(to).map_or_else(|| format!("a {} address", to.scheme()), |to| to.to_string());
     Error::new(Kind::NotAllowed, what, format!("{from} wants it sent to {to}, which is another server"))
@@ -261,14 +262,14 @@ fn in_circles(what: &str, origin: &Origin) -> Error {
     Error::failed(what, format!("{origin} sends us on and on")).hint("tell whoever runs the source")
 }
 
-/// Where an answer redirects to, if it does.
+/// The target that an answer redirects to, if it does.
 fn redirect_of(response: &Response) -> Option<String> {
     let moved = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let target = response.headers().get(header::LOCATION).filter(|_| moved)?;
     target.to_str().ok().map(str::to_owned)
 }
 
-/// Reads from servers that nobody signed in to: no account, no certificate, no body.
+/// Reads from servers without credentials: no account, no client certificate, no body.
 pub struct Visitor {
     tls: Tls,
     reach: Reach,
@@ -276,12 +277,12 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// One with this trust.
+    /// A visitor that trusts the same authorities.
     pub fn new(tls: Tls, reach: Reach) -> Self {
         Self { tls: Tls { identity: None, ..tls }, reach, made: OnceLock::new() }
     }
 
-    /// Reads what a person named.
+    /// Reads an address that a person has named.
     pub async fn get(&self, what: &str, url: &Url, headers: header::HeaderMap) -> Result<Response> {
         let origin = Origin::of(url)
             .ok_or_else(|| Error::usage(what, "it is no address of a web server").hint("write https://host/path"))?;
@@ -313,7 +314,7 @@ impl Visitor {
             if from != to {
                 self.reach.check(what, &from, &to)?;
             }
-            // An account inside an address is none of ours, and none is sent.
+            // An account inside the address is not sent.
             let _ = url.set_username("");
             let _ = url.set_password(None);
             let request = client.request(method.clone(), url.clone()).headers(headers.clone());
@@ -333,7 +334,7 @@ impl Visitor {
     }
 }
 
-/// A client with deadlines on every step, which follows nothing by itself. Proxies come from the environment.
+/// A client with a time limit for every step that follows no redirects itself. Proxies come from the environment.
 fn client(tls: &Tls, what: &str) -> Result<Client> {
     let builder = Client::builder()
         .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
@@ -341,7 +342,7 @@ fn client(tls: &Tls, what: &str) -> Result<Client> {
         .read_timeout(Duration::from_secs(30))
         .pool_max_idle_per_host(32)
         .tcp_nodelay(true)
-        // What is hashed and bounded are the bytes as they were sent.
+        // Bytes are hashed and counted as they were sent.
         .no_gzip()
         .no_brotli()
         .no_zstd()

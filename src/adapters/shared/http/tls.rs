@@ -1,4 +1,4 @@
-//! What is trusted at a server, and what shows who we are.
+//! Which certificates are trusted at a server, and which one is shown to it.
 
 use std::path::PathBuf;
 
@@ -10,22 +10,22 @@ use crate::core::{
     config::SourceConfig,
 };
 
-/// Extra trust and identity for one address.
+/// Additional trust and identity for one address.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// Certificate authorities (PEM) beside the system's.
+    /// Certificate authorities (PEM) in addition to the system's.
     pub authorities: Vec<PathBuf>,
-    /// Whether the system's count no more where these are named.
+    /// Whether only these authorities are trusted, and not the system's.
     pub only_these: bool,
-    /// Client certificate and key (PEM).
+    /// The files of the client certificate and its key (PEM).
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// Whether a person wrote down that the server's certificate is not to be checked.
+    /// Whether the server's certificate is not verified, because a configuration says so.
     pub unchecked: bool,
 }
 
 impl Tls {
-    /// For a server that a source names beside its own address: the source's authority; its client certificate only where
-    /// it is the same server, else what `certs.d` has for that one.
+    /// The TLS settings for a server that a source names in addition to its own address: the source's authority; its
+    /// client certificate only if it is the same server, else what `certs.d` has for that one.
     pub fn beside(source: &SourceConfig, url: &str) -> Self {
         let origin = |text: &str| {
             let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
@@ -40,8 +40,9 @@ impl Tls {
         tls
     }
 
-    /// What Docker's and Podman's `certs.d` folders have for `host` (`*.crt` authorities; `*.cert` with `*.key` for the
-    /// client).
+    /// The settings in Docker's and Podman's `certs.d` folders for `host`: `*.crt` are authorities, `*.cert` with
+    /// `*.key` are
+    /// client certificates.
     pub fn of_host(host: &str) -> Self {
         let mut tls = Self::default();
         let home = |rest: &str| std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(rest);
@@ -66,7 +67,7 @@ impl Tls {
         tls
     }
 
-    /// A client that trusts and shows this.
+    /// A client with this trust and identity; fails if a file cannot be read.
     pub(super) fn apply(&self, mut builder: ClientBuilder, what: &str) -> Result<ClientBuilder> {
         let mut extra = Vec::new();
         for path in &self.authorities {

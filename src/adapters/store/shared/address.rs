@@ -1,9 +1,9 @@
-//! Where the database is, and as whom one signs in there, by the rules of PostgreSQL's own programs (its documentation:
-//! "Connection Strings", "Environment Variables", "The Password File", "SSL Support"): what an address does not say comes
+//! Where the database is and which role signs in, by the rules of PostgreSQL's own programs (its documentation:
+//! "Connection Strings", "Environment Variables", "The Password File", "SSL Support"): what an address leaves out comes
 //! from PGHOST, PGPORT, PGUSER, …, and a person's role is their login.
 //!
-//! Two rules are stricter. Without another word a host that is not this machine has to prove who it is
-//! (`sslmode=verify-full`). And no password goes to such a host but through TLS, whatever the host asks for.
+//! Two rules are stricter. By default a server on another machine must prove its identity (`sslmode=verify-full`). And
+//! passwords are sent to it over TLS only, whatever it asks for.
 
 use std::{
     fs::File,
@@ -19,36 +19,36 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use crate::core::base::error::{During, Error, Kind, Result};
 
 const WHAT: &str = "read [requests] store";
-/// Where a server of this machine listens, if nobody says otherwise.
+/// Where a server on this machine listens by default.
 const FOLDERS: [&str; 1] = ["/var/run/postgresql"];
-/// A longer password file is not read.
+/// Largest password file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
-/// What an address may say after its question mark.
+/// The parameters that an address may have after its question mark.
 const KEYS: &str =
     "host, port, dbname, user, sslmode, sslrootcert, sslcert, sslkey, passfile, statement-cache-capacity";
 
-/// What the environment says, for tests too.
+/// What the environment says; tests can give their own.
 pub struct Around<'a> {
-    /// A variable that is not empty.
+    /// The value of an environment variable; `None` if it is unset or empty.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The login of the user that this program runs as, by the system's own list of users.
+    /// The login of the user that this process runs as, from the system's list of users.
     pub login: Option<String>,
-    /// Their home.
+    /// The user's home folder.
     pub home: Option<PathBuf>,
 }
 
-/// An address that was read.
+/// A parsed address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// The role; without one, this person has no login and says none.
+    /// The role; `None` if it is not named and the user has no login.
     user: Option<String>,
     host: Host,
     port: u16,
     database: Option<String>,
     tls: Tls,
-    /// Who vouches for the server; without one, those whom this machine trusts.
+    /// The file with the authorities for the server; `None` for those that this machine trusts.
     root: Option<PathBuf>,
-    /// The certificate and the key that one signs in with.
+    /// The client certificate and its key.
     client: Option<(PathBuf, PathBuf)>,
     passwords: Option<PathBuf>,
     statements: Option<usize>,
@@ -59,7 +59,7 @@ pub struct Address {
 enum Host {
     /// The folder of its socket.
     Folder(PathBuf),
-    /// A name or a number.
+    /// A host name or IP address.
     Named(String),
 }
 
@@ -77,7 +77,7 @@ impl Tls {
     fn named(word: &str) -> Option<Self> {
         Some(match word {
             "disable" => Self::Off,
-            // A connection in clear text first is never what is meant.
+            // Connecting in clear text first is never wanted.
             "allow" | "prefer" => Self::IfOffered,
             "require" => Self::Encrypted,
             "verify-ca" => Self::KnownIssuer,
@@ -96,21 +96,21 @@ impl Tls {
         }
     }
 
-    /// Whether nothing is said before the connection is encrypted.
+    /// Whether the connection is encrypted before anything is sent.
     fn is_certain(self) -> bool {
         matches!(self, Self::Encrypted | Self::KnownIssuer | Self::Verified)
     }
 }
 
 impl Host {
-    /// The folder of the socket, where everybody may make one in it: whoever answers there is anybody.
+    /// The socket's folder, if every user may create a socket in it: then anybody might be answering.
     fn open_folder(&self) -> Option<String> {
         let Self::Folder(folder) = self else { return None };
         let everybodys = std::fs::metadata(folder).is_ok_and(|found| found.mode() & 0o002 != 0);
         everybodys.then(|| folder.display().to_string())
     }
 
-    /// Whether it is this machine: nobody in between can listen or answer.
+    /// Whether the server is on this machine, so that nobody in between can listen or answer.
     fn is_here(&self) -> bool {
         match self {
             Self::Folder(_) => true,
@@ -121,17 +121,17 @@ impl Host {
     }
 }
 
-/// The login of the effective user, by the system's own list of users, as PostgreSQL's programs take it: variables may say
-/// anything.
+/// The effective user's login from the system's list of users, as PostgreSQL's programs take it; environment variables
+/// may be wrong.
 pub fn login() -> Option<String> {
     whoami::username().ok().filter(|name| !name.is_empty())
 }
 
 /// What is needed to connect.
 pub struct Ready {
-    /// As the driver wants it.
+    /// The options for the database driver.
     pub options: PgConnectOptions,
-    /// Why no password is sent, where one might be expected; empty otherwise.
+    /// Why no password is sent although one might be expected; empty otherwise.
     pub without_password: String,
 }
 
@@ -140,13 +140,13 @@ fn wrong(why: impl Into<String>) -> Error {
 }
 
 impl Address {
-    /// Reads an address with what this process is told by its environment.
+    /// Parses an address, with this process's environment.
     pub fn new(address: &str) -> Result<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self::read(address, &Around { variable: &variable, login: login(), home: std::env::home_dir() })
     }
 
-    /// Reads an address. Nothing is contacted, and no secret is read yet.
+    /// Parses an address. Nothing is contacted, and no secret is read yet.
     pub fn read(address: &str, around: &Around<'_>) -> Result<Self> {
         let url = url::Url::parse(address).during(WHAT)?;
         let variable = around.variable;
@@ -178,7 +178,7 @@ impl Address {
                 "passfile" => &mut passwords,
                 "statement-cache-capacity" => &mut statements,
                 "password" => return Err(no_password()),
-                // A word that is not understood might have made the connection safer.
+                // An unknown parameter might have made the connection safer, so it is refused.
                 other => return Err(wrong(format!("'{other}' is not known here")).hint(format!("known: {KEYS}"))),
             };
             *place = some(value.into_owned());
@@ -204,7 +204,7 @@ impl Address {
         let root = file(root, "PGSSLROOTCERT", ".postgresql/root.crt").filter(|root| root != Path::new("system"));
         let tls = match (&host, tls) {
             (Host::Folder(_), _) => Tls::Off,
-            // Who names an issuer wants the server to be known by it.
+            // If an issuer is named, the server must be certified by it.
             (_, Tls::Encrypted) if root.is_some() => Tls::KnownIssuer,
             (_, tls) => tls,
         };
@@ -241,7 +241,7 @@ impl Address {
         }
     }
 
-    /// What the driver needs. Password file and certificates are read now, since they may have changed.
+    /// The options for the driver. Password file and certificates are read each time, because they may have changed.
     pub fn ready(&self) -> Result<Ready> {
         let what = format!("sign in to PostgreSQL {}", self.place());
         let user = self.user.as_deref().ok_or_else(|| {
@@ -265,7 +265,7 @@ impl Address {
         }
         let mut without_password = String::new();
         if !self.host.is_here() && !self.tls.is_certain() {
-            // The server chooses how it asks, and might ask for it in clear text.
+            // The server chooses how it asks for a password, and might want it in clear text.
             options = options.password("");
             "no password is sent, since the connection may not be encrypted: take sslmode=verify-full"
                 .clone_into(&mut without_password);
@@ -296,7 +296,7 @@ impl Address {
             readable(certificate)?;
             let known =
                 std::fs::metadata(key).map_err(|error| Error::usage(what, format!("{}: {error}", key.display())))?;
-            // A site may keep keys that a group of root's reads.
+            // A site may keep keys that a group of root's may read.
             let allowed = if known.uid() == 0 { 0o037 } else { 0o077 };
             if known.mode() & allowed != 0 {
                 return Err(Error::usage(what, format!("others can read the key {}", key.display())).hint("chmod 600"));
@@ -306,7 +306,7 @@ impl Address {
         Ok(options)
     }
 
-    /// The password that the password file has for this place; why the file is not read, where that is so.
+    /// The password for this place in the password file; the error says why the file is not used.
     fn password(&self, user: &str) -> std::result::Result<Option<String>, String> {
         let Some(path) = &self.passwords else { return Ok(None) };
         let Ok(file) = File::open(path) else { return Ok(None) };
@@ -337,7 +337,7 @@ fn host_of(host: &str) -> Host {
     Host::Named(host.trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
-/// The socket of a server of this machine, where there is one.
+/// The socket of a server on this machine if there is one, else `localhost`.
 fn usual_host(port: u16) -> Host {
     let there = FOLDERS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
     there.map_or_else(|| Host::Named("localhost".to_owned()), |folder| Host::Folder(folder.into()))
@@ -362,8 +362,8 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The password of the first line of a password file that fits: `host:port:database:user:password`, where `*` fits all
-/// and a backslash takes `:` and itself literally.
+/// The password in the first matching line of a password file: `host:port:database:user:password`, where `*` matches
+/// everything and a backslash escapes `:` and itself.
 fn in_file(text: &str, wanted: &[&str; 4]) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let mut fields = vec![(String::new(), false)];
@@ -387,7 +387,8 @@ fn in_file(text: &str, wanted: &[&str; 4]) -> Option<String> {
     })
 }
 
-/// The certificates that this machine trusts, as PEM. One that the driver could not read is left out: it would refuse all.
+/// The certificates that this machine trusts, as PEM. Those that the driver cannot read are left out: it would refuse
+/// all.
 fn trusted_here() -> Vec<u8> {
     let mut pem = String::new();
     for certificate in rustls_native_certs::load_native_certs().certs {
@@ -429,7 +430,7 @@ mod tests {
         let by_variable = with("postgres://db.example/wharf", &[("PGUSER", "bob")], Path::new("/nowhere")).unwrap();
         assert_eq!(by_variable.user.as_deref(), Some("bob"));
         assert_eq!(read("postgres://db.example").database.as_deref(), Some("ada"), "the database too");
-        // The variables of a shell say nothing: somebody else may have set them.
+        // The shell's variables are not used: another user may have set them.
         let shell = with("postgres://db.example/w", &[("USER", "root"), ("LOGNAME", "root")], Path::new("/nowhere"));
         assert_eq!(shell.unwrap().user.as_deref(), Some("ada"));
     }
@@ -507,7 +508,7 @@ mod tests {
             assert_eq!(said(&format!("postgres://db.example/w?sslmode={mode}")), "", "{mode}");
         }
         assert_eq!(said("postgres://127.0.0.1/w"), "");
-        // Nor for a socket that anybody may have made.
+        // Nor is it sent to a socket that any user may have created.
         let folder = home.path().join("sockets");
         std::fs::create_dir(&folder).unwrap();
         for (mode, refused) in [(0o755, false), (0o1777, true)] {

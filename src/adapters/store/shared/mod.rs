@@ -1,4 +1,4 @@
-//! The shared store of requests: SQLite for a person alone or one machine, PostgreSQL for a cluster.
+//! The shared store of requests: SQLite for one person or one machine, PostgreSQL for a cluster.
 
 mod address;
 pub mod postgres;
@@ -24,7 +24,7 @@ use crate::core::{
     request::{Decision, Id, Me},
 };
 
-/// Notices that are older are not delivered any more by a way that was set up later, in seconds.
+/// A delivery that is set up later does not deliver notices that are older than this, in seconds.
 const OLDEST: i64 = 7 * 86_400;
 
 /// The store that the configuration names.
@@ -37,7 +37,7 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
     let path = if wanted.is_empty() { config.state_dir.join("requests.db") } else { wanted.into() };
     let rules = &config.requests;
     let alone = rules.approvers.is_empty();
-    // A name that anybody may say is no right. Where a decision counts only with a signature, that one is who decided.
+    // A name that a person gives proves nothing. Where decisions need signatures, the signature says who decided.
     let said = alone || rules.signed_decisions;
     let person = if said { config.person.clone() } else { address::login().unwrap_or_default() };
     let me = Me {
@@ -49,20 +49,21 @@ pub fn of(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(sqlite::SqliteStore::new(path, me, worker).of_one_group(said)))
 }
 
-/// What this machine calls itself.
+/// The host name of this machine.
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// A name that no other worker has: machine, process, and a number that was never there.
+/// A name that no other worker has: machine, process and a random number.
 fn worker() -> String {
     let host = host();
-    // Seeded by the system. A random number of the cryptography's own would cost every start 30 ms: it tests itself first.
+    // Seeded by the system. The cryptography library's random numbers would cost 30 ms at every start for its self
+    // test.
     let number = RandomState::new().build_hasher().finish();
     format!("{host}/{}/{number:016x}", std::process::id())
 }
 
-/// Reads a value that somebody else may have written: its texts are cleaned before anybody sees them.
+/// Reads a value that others may have written; all its texts are cleaned.
 pub fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
     let mut value: serde_json::Value = serde_json::from_str(text).during(what)?;
     clean_value(&mut value);
@@ -71,7 +72,7 @@ pub fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
 
 fn clean_value(value: &mut serde_json::Value) {
     match value {
-        // Nobody's words pass for a line of the program's own.
+        // A text must not look like a line of Wharf's own.
         serde_json::Value::String(text) => *text = clean::line(text).into_owned(),
         serde_json::Value::Array(all) => all.iter_mut().for_each(clean_value),
         serde_json::Value::Object(all) => {
@@ -86,25 +87,25 @@ fn clean_value(value: &mut serde_json::Value) {
     }
 }
 
-/// Texts that have several lines: what a comparison shows, and what was signed.
+/// The fields whose texts have several lines: a comparison, and what was signed.
 const OF_LINES: [&str; 2] = ["diff", "payload"];
 
-/// What could be read; that it could not is logged, and the others go on.
+/// The value if it could be read; if not, that is logged, and other values are still used.
 fn readable<T>(found: Result<T>, what: &str) -> Option<T> {
     found.map_err(|error| tracing::warn!(%error, "left out: {what}")).ok()
 }
 
-/// That there is no such request.
+/// The error that there is no such request.
 fn no_request(id: Id, what: &str) -> Error {
     Error::not_found(what, format!("there is no request {id}")).hint("'wharf requests' lists yours")
 }
 
-/// Whether this person may decide.
+/// Fails if this person may not decide on requests.
 fn may_decide(what: &str, me: &Me) -> Result<()> {
     if me.approver { Ok(()) } else { Err(Error::new(Kind::NotAllowed, what, "you may not decide")) }
 }
 
-/// In which order ends of audits are read, in the SQL of both: nobody's crowd out those of others.
+/// The order in which audit entries are read, as SQL for both stores, so that one chain cannot crowd out others.
 fn turn(whose: &Whose) -> &'static str {
     match whose {
         Whose::Chain(_) => "1",
@@ -113,7 +114,7 @@ fn turn(whose: &Whose) -> &'static str {
     }
 }
 
-/// Whether this person may read what is kept of everybody's audits; stewards may where they are others than all.
+/// Fails if this person may not read everybody's audits. With `stewards`, a steward may.
 fn may_audit(what: &str, me: &Me, stewards: bool) -> Result<()> {
     if me.approver || (stewards && me.steward) {
         return Ok(());
@@ -122,7 +123,8 @@ fn may_audit(what: &str, me: &Me, stewards: bool) -> Result<()> {
         .hint("'wharf audit' shows your own"))
 }
 
-/// Whether this person may approve a class; its end.
+/// When the approval of a class ends, in seconds since 1970. Fails if this person may not approve it, or the end is
+/// missing.
 fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
     may_decide(what, me)?;
     let until = decision.terms.until.filter(|until| *until > text::now());

@@ -1,5 +1,5 @@
-//! The shared store of a cluster, in PostgreSQL. The rights are in the database (`schema.sql`): this program only calls its
-//! functions and reads what row-level security lets it see.
+//! The shared store of a cluster in PostgreSQL. The rights are in the database (`schema.sql`): this program only calls
+//! its functions and reads what row-level security shows it.
 
 use std::{future::Future, io::ErrorKind, time::Duration};
 
@@ -29,32 +29,32 @@ use crate::core::{
     },
 };
 
-/// The tables of the database: each step brings them from the one before. The number of steps is the layout's.
+/// The steps that create and update the tables. Their number is the version of the layout.
 const STEPS: &[&str] = &[
     include_str!("tables_1.sql"),
     include_str!("tables_2.sql"),
     include_str!("tables_3.sql"),
     include_str!("tables_4.sql"),
 ];
-/// Functions and rights: made anew after the tables.
+/// Functions and rights, which are created again after the tables at every set-up.
 const RIGHTS: &[&str] =
     &[include_str!("clear.sql"), include_str!("shapes.sql"), include_str!("schema.sql"), include_str!("audit.sql")];
-/// So many requests that cannot be read are put aside before a steward looks after something else.
+/// Up to this many unreadable requests are put aside before a steward does something else.
 const PUT_ASIDE: usize = 100;
-/// What is locked while the layout is brought up to date.
+/// The advisory lock that is held while the layout is updated.
 const LOCK: i64 = 0x77_68_61_72_66;
-/// How long a connection may take, and how long one waits for a free one.
+/// How long connecting, or waiting for a free connection, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long whoever waits for a connection waits before asking why there is none.
+/// How long to wait for a connection before asking the server why there is none.
 const PUZZLED: Duration = Duration::from_millis(700);
-/// How long the answer may take to how the store stands.
+/// How long asking for the store's standing may take.
 const GLANCE: Duration = Duration::from_secs(2);
-/// How long an answer may take in all: longer than statements of the server may.
+/// How long an answer may take in all: longer than a statement may run in the server.
 const ANSWER: Duration = Duration::from_secs(25);
-/// Statements end by themselves: the network may not tell that the server is gone.
+/// Statements end in the server after this time, because the network may not tell that a server is gone.
 const DEADLINE: &str = "20s";
 
-/// A request as one value, with what the caller may see of its wishes and remarks.
+/// A request as one value, with the wishes and remarks that the caller may see.
 const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'destination', destination, 'stage', stage,
     'version', version, 'since', since, 'changed', changed, 'dossier', dossier, 'decision', decision, 'admitted', admitted,
     'failure', failure, 'tries', tries, 'retry', retry, 'claimed', CASE WHEN worker IS NOT NULL THEN json_build_array(worker, lease) END,
@@ -63,7 +63,7 @@ const REQUEST: &str = "SELECT json_build_object('id', r.id, 'asked', asked, 'des
     'remarks', coalesce((SELECT json_agg(json_build_object('at', at, 'person', person, 'kind', kind, 'words', words) ORDER BY remark.id)
         FROM wharf.remark WHERE remark.request = r.id), '[]'))::text AS body, r.id AS number FROM wharf.request AS r";
 
-/// What `wharf.known` tells.
+/// The answer of `wharf.known`.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
 struct Known {
@@ -71,7 +71,7 @@ struct Known {
     taken_back: Option<Decision>,
 }
 
-/// The store of a database, opened when it is first asked.
+/// The store in a database, connected when it is first needed.
 pub struct Postgres {
     address: Address,
     place: String,
@@ -81,7 +81,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The store at an address, which holds no password: that is in `~/.pgpass`, or the server knows one otherwise.
+    /// The store at an address. That holds no password: it is in `~/.pgpass`, or the server needs none.
     pub fn new(address: &str, worker: String) -> Result<Self> {
         let address = Address::new(address)?;
         let place = format!("PostgreSQL {}", address.place());
@@ -91,7 +91,7 @@ impl Postgres {
     fn options(&self) -> Result<(PgConnectOptions, String)> {
         let ready = self.address.ready()?;
         let options = ready.options.application_name("wharf").options([
-            // Nobody else's functions are ever found instead of the server's own.
+            // Functions of other users must not be called in place of the server's own.
             ("search_path", "pg_catalog"),
             ("statement_timeout", DEADLINE),
             ("lock_timeout", "10s"),
@@ -100,7 +100,7 @@ impl Postgres {
         Ok((options, ready.without_password))
     }
 
-    /// One connection apart from the others.
+    /// A single connection outside of the pool.
     async fn single(&self, patience: Duration) -> Result<PgConnection> {
         let what = format!("reach the store ({})", self.place);
         let (options, without_password) = self.options()?;
@@ -117,8 +117,8 @@ impl Postgres {
         }
     }
 
-    /// What somebody waits for who needs a connection; where none comes, the reason why. A pool would only say, after a
-    /// long time, that it had none.
+    /// Waits for a connection; if none comes, fails with the server's reason. The pool alone would only say after a
+    /// long time that it had none.
     async fn or_why<T>(&self, what: &str, wanted: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T> {
         let why = async {
             loop {
@@ -141,7 +141,7 @@ impl Postgres {
 
     async fn connect(&self) -> Result<PgPool> {
         let (options, _) = self.options()?;
-        // Said with all that is known of it: a password that was not sent, a folder without a socket.
+        // The first connection gives the full reason of a failure: a password that was not sent, a missing socket.
         let first = self.single(PATIENCE).await?;
         drop(first.close().await);
         Ok(PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options))
@@ -171,7 +171,7 @@ impl Postgres {
         }
     }
 
-    /// One value of one row.
+    /// One value from one row; `None` if there is no row.
     async fn call(&self, what: &str, sql: &'static str, arguments: &[Argument<'_>]) -> Result<Option<PgRow>> {
         let query = bind(sqlx::query(sql), arguments);
         let mut connection = self.connection().await?;
@@ -188,7 +188,7 @@ impl Postgres {
     }
 }
 
-/// The answer, or why there is none; a connection that nobody answers on is not used again.
+/// The answer or the error. A connection that does not answer is not used again.
 fn answered<T>(
     connection: PoolConnection<sqlx::Postgres>,
     what: &str,
@@ -201,12 +201,12 @@ fn answered<T>(
     Err(Error::new(Kind::Unavailable, what, "the database did not answer in time").hint("try again"))
 }
 
-/// The layout that this program works with.
+/// The version of the layout that this program needs.
 fn needed() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-/// What is bound to a query.
+/// An argument that is bound to a query.
 enum Argument<'a> {
     Text(&'a str),
     Number(i64),
@@ -236,7 +236,7 @@ fn value(of: &impl Serialize, what: &str) -> Result<Argument<'static>> {
     serde_json::to_value(of).during(what).map(Argument::Json)
 }
 
-/// Which layout there is: 0 where there is none, nothing where whoever asks may not know.
+/// The version of the database's layout: 0 without one, `None` if the caller may not know it.
 async fn layout(connection: &mut PgConnection) -> std::result::Result<Option<i64>, sqlx::Error> {
     let sql = "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'wharf' AND c.relname = 'setting'";
@@ -250,7 +250,7 @@ async fn layout(connection: &mut PgConnection) -> std::result::Result<Option<i64
     Ok(Some(found.and_then(|found| found.parse().ok()).unwrap_or(0)))
 }
 
-/// Who is signed in, and in which groups, asked of the server alone: there may be nothing of ours in the database.
+/// The caller's role and groups, asked from the server alone, because the database may not be set up yet.
 async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing, sqlx::Error> {
     let layout = layout(connection).await?;
     let member = |group: &str| {
@@ -271,7 +271,7 @@ async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing
     Ok(Standing { me, user: row.try_get("usual")?, layout, needed: needed() })
 }
 
-/// A foreign error in our words: which kind it was, and what to do.
+/// A database error as an error of Wharf: its kind, and what to do.
 fn of_sql(error: &sqlx::Error, what: &str) -> Error {
     let away = |why: String, hint: &str| {
         Error::new(Kind::Unavailable, what, crate::core::base::clean::short(&why, 300)).hint(hint)
@@ -329,18 +329,18 @@ fn body<T: serde::de::DeserializeOwned>(row: &PgRow, what: &str) -> Result<T> {
     read(&row.try_get::<String, _>("body").during(what)?, what)
 }
 
-/// The rows that can be read; one that cannot costs itself alone.
+/// The rows that can be read; an unreadable row does not affect the others.
 fn readable<T: serde::de::DeserializeOwned>(rows: &[PgRow], what: &str) -> Vec<T> {
     rows.iter().filter_map(|row| super::readable(body(row, what), what)).collect()
 }
 
-/// A request; what stands for it where it cannot be read.
+/// The request of a row; an unreadable one is shown as such.
 fn shown(row: &PgRow, what: &str) -> Result<Request> {
     let id: Id = row.try_get("number").during(what)?;
     Ok(body(row, what).unwrap_or_else(|error| Request::unreadable(id, &error.why)))
 }
 
-/// A notice to somebody; what stands for it where it cannot be read.
+/// The notice of a row; an unreadable one is shown as such.
 fn notice(row: &PgRow, what: &str) -> Result<Notice> {
     let id: Id = row.try_get("number").during(what)?;
     Ok(body(row, what).unwrap_or_else(|error| Notice::unreadable(id, "", &error.why)))
@@ -356,7 +356,7 @@ impl Store for Postgres {
         let what = format!("set up the store ({})", self.place);
         let wrong = |error: sqlx::Error| of_sql(&error, &what);
         let mut connection = self.single(PATIENCE).await?;
-        // A large database takes longer than a statement of every day may.
+        // Updating a large database takes longer than usual statements may.
         sqlx::query("SET statement_timeout = '10min'").execute(&mut connection).await.map_err(wrong)?;
         let mut transaction = connection.begin().await.map_err(wrong)?;
         let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
@@ -368,7 +368,7 @@ impl Store for Postgres {
         for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
             sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
         }
-        // Also where nothing has changed: rights that somebody gave by hand are taken back.
+        // This is done even if nothing has changed: rights that were granted by hand are revoked.
         for step in RIGHTS {
             sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
         }
@@ -505,7 +505,7 @@ impl Store for Postgres {
             Which::Queue => ("stage IN ('waiting', 'asked')", "rule, base, since, r.id"),
             Which::All => ("true", "r.id DESC"),
         };
-        // The place is found by the index alone; only what is shown is put together.
+        // Rows are selected with the index alone; only those that are shown are read completely.
         let page = format!("SELECT id FROM wharf.request AS r WHERE {which} ORDER BY {order} OFFSET $1 LIMIT $2");
         let sql = format!("{REQUEST} WHERE r.id IN ({page}) ORDER BY {order}");
         let rows = self.rows(what, sql, &[Argument::Number(skip), Argument::Number(limit)]).await?;
@@ -569,7 +569,7 @@ impl Store for Postgres {
             tracing::warn!(id, %error, "a request cannot be read and is put aside");
             let why = format!("what the store has of it cannot be read: {}", error.why);
             let arguments = [Argument::Number(id), Argument::Text(&self.worker), Argument::Text(&why)];
-            // Where even that is refused, its claim keeps it out of the way for a while.
+            // If even this is refused, the claim keeps the request aside for a while.
             let sql = "SELECT wharf.failed($1, $2, $3, NULL)";
             if let Err(error) = self.call(what, sql, &arguments).await {
                 tracing::warn!(id, %error, "it could not be put aside");
@@ -629,7 +629,7 @@ impl Store for Postgres {
         );
         let arguments = [Argument::Number(since), Argument::Number(last), Argument::Number(limit)];
         let rows = self.rows(what, sql, &arguments).await?;
-        // A row that cannot be read has left nothing that could be found by it.
+        // An unreadable row contains nothing to be found by.
         Ok(rows.iter().filter_map(|row| body(row, what).ok()).collect())
     }
 
@@ -660,7 +660,7 @@ impl Store for Postgres {
             Argument::Text(&used.digest),
             Argument::Text(&used.reference),
             Argument::Text(&used.place),
-            // Of one that was kept while the database was away, this program knows how long ago it was.
+            // The age of a use that was kept while the database could not be reached.
             Argument::Number((text::now() - used.at).clamp(0, 31 * 86_400)),
         ];
         self.call("write down who used an image", "SELECT wharf.use($1, $2, $3, $4, $5)", &arguments).await.map(|_| ())
@@ -679,7 +679,7 @@ impl Store for Postgres {
 
     async fn watched(&self, due: &Watch, limit: i64) -> Result<Vec<Watched>> {
         let what = "look up what is watched";
-        // What is admitted comes first; of what is used, one of each person after the other.
+        // Admitted images come first; then used images, one of each person in turn.
         let sql = "WITH every AS (
                 SELECT admitted->>'digest' AS digest, admitted->>'reference' AS reference, 0 AS later, '' AS person, changed AS admitted FROM wharf.request WHERE stage = 'admitted'
                 UNION ALL SELECT digest, reference, 1, person, NULL FROM wharf.used WHERE reference ~ '^(oci|glance)://'),
@@ -702,7 +702,7 @@ impl Store for Postgres {
         let watched = |row: &PgRow| -> Result<Watched> {
             let (digest, reference) = (row.try_get("digest").during(what)?, row.try_get("reference").during(what)?);
             let kept: Option<String> = row.try_get("kept").during(what)?;
-            // What cannot be read is known anew once it was looked at.
+            // What cannot be read is written again after the next look.
             let kept = kept.and_then(|kept| super::readable(read::<Watched>(&kept, what), what)).unwrap_or_default();
             let (checked, ago): (Option<i64>, Option<i64>) =
                 (row.try_get("checked").during(what)?, row.try_get("ago").during(what)?);
@@ -834,12 +834,12 @@ impl Store for Postgres {
             let mut new = self.or_why(what, PgListener::connect_with(pool)).await?;
             new.listen("wharf").await.map_err(|error| of_sql(&error, what))?;
             *listener = Some(new);
-            // Whoever begins to listen reads once what was missed before.
+            // A new listener reads once, because changes may have been missed before.
             return Ok(());
         }
         let Some(listening) = listener.as_mut() else { return Ok(()) };
         match listening.try_recv().await {
-            // Also where the connection was lost: what was missed meanwhile is read again.
+            // This also happens after a lost connection: changes may have been missed, so they are read.
             Ok(_) => Ok(()),
             Err(error) => {
                 *listener = None;

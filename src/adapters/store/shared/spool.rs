@@ -1,4 +1,4 @@
-//! Uses that the store could not be told yet, a line each in a file of this person.
+//! Uses of images that could not be sent to the store yet, one per line in a file of this person.
 
 use std::{
     fs::{self, File},
@@ -14,19 +14,19 @@ use crate::{
     },
 };
 
-/// More are not kept: a store that is away for so long has other troubles.
+/// Most uses that are kept; later ones are dropped.
 const MOST: usize = 10_000;
 
 /// The spool in a file.
 pub struct SpoolFile(PathBuf);
 
 impl SpoolFile {
-    /// The spool in a file that is made when it is needed.
+    /// A spool in a file that is created when it is needed.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Nobody writes to it while it is taken away.
+    /// The lock that keeps others from writing while the spool is emptied.
     fn locked(&self) -> Result<File> {
         if let Some(folder) = self.0.parent() {
             private::folder(folder)?;
@@ -47,7 +47,7 @@ impl Spool for SpoolFile {
         let before = file.metadata().during(&what)?.len();
         let written = file.write_all(line.as_bytes());
         if written.is_err() {
-            // Half a line would spoil the next one.
+            // Half a line would make the next one unreadable.
             let _ = file.set_len(before);
         }
         drop(lock);

@@ -1,8 +1,8 @@
-//! The shared store in one SQLite file: for a person alone, or the people of one machine. Rights are those of the file;
-//! who may decide stands in the configuration.
+//! The shared store in a SQLite file, for one person or the people of one machine. The file's permissions are the
+//! rights; the configuration says who may decide.
 //!
-//! A request is one value, changed by the pure functions of [`crate::core::request`] inside a transaction that nobody
-//! else writes in.
+//! A request is one value, changed by the pure functions of [`crate::core::request`] in a transaction during which
+//! nobody else writes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-/// The layout of the file: each step brings it from the one before; kept in SQLite's own `user_version`.
+/// The steps that create and update the layout. How many were done is in SQLite's `user_version`.
 const STEPS: &[&str] = &["
     CREATE TABLE request (id INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL, destination TEXT NOT NULL,
         stage TEXT NOT NULL, rule TEXT NOT NULL, base TEXT NOT NULL, since INTEGER NOT NULL, changed INTEGER NOT NULL,
@@ -89,12 +89,12 @@ const STEPS: &[&str] = &["
     DROP TABLE once_watched;
 "];
 
-/// Ends of chains of audits that are kept of one person.
+/// How many audit entries are kept of one person.
 const MOST_WITNESSED: i64 = 50_000;
-/// How often a file is asked whether somebody else has written to it.
+/// The time between two looks whether others have written to the file.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A store in a file, opened when it is first asked.
+/// The store in a file, opened when it is first needed.
 pub struct SqliteStore {
     path: PathBuf,
     me: Me,
@@ -106,20 +106,20 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// The store in `path`, for this person; `worker` is what its claims are under.
+    /// The store in `path` for this person; `worker` is the name under which it claims requests.
     pub fn new(path: PathBuf, me: Me, worker: String) -> Self {
         let worker = Me { person: worker, approver: false, steward: true, own: me.own };
         Self { path, me, worker, pool: OnceCell::new(), changed: Notify::new(), is_network, of_one_group: true }
     }
 
-    /// Whether a group may write to the file: where its members decide by their word alone, each could write what another
-    /// has decided.
+    /// Sets whether a group may write to the file. Without signed decisions each of its members could change what
+    /// others have decided.
     #[must_use]
     pub fn of_one_group(self, of_one_group: bool) -> Self {
         Self { of_one_group, ..self }
     }
 
-    /// Whoever writes to the file decides: it must not be everybody.
+    /// Fails if every user may write to the file, because everybody who may write to it can decide.
     fn is_closed(&self, what: &str, folder: &Path) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
         let refused = |why: &str, hint: &str| Err(Error::new(Kind::NotAllowed, what, why).hint(hint));
@@ -157,7 +157,7 @@ impl SqliteStore {
             .hint("use PostgreSQL ([requests] store = \"postgres://…\"), or a folder on a local disk"));
         }
         self.is_closed(&what, folder)?;
-        // In a folder of one's own the file is one's own, too, and so are its journals; elsewhere a site shares it.
+        // In a private folder the file and its journals are private too; elsewhere the site shares it.
         if private::is_closed(folder) {
             private::open(&self.path, |options| options.create(true).truncate(false).write(true))?;
         }
@@ -167,7 +167,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10));
-        // One connection: a second would only wait for the first.
+        // One connection, because a second would only wait for the first.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -190,7 +190,7 @@ impl SqliteStore {
         Ok(pool)
     }
 
-    /// A transaction that nobody else writes in.
+    /// A transaction during which nobody else writes.
     async fn writing(&self, what: &str) -> Result<Transaction<'_, Sqlite>> {
         self.pool().await?.begin_with("BEGIN IMMEDIATE").await.during(what)
     }
@@ -201,17 +201,17 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Whether this person may see a request: its wishes are all private, and none is theirs, says no.
+    /// Whether this person may see a request: not if all its wishes are private and none is theirs.
     fn sees(&self, request: &Request) -> bool {
         self.me.approver || request.was_asked_by(&self.me.person) || request.is_open()
     }
 
-    /// Whether a line that concerns some people is for this person.
+    /// Whether a line of history for these people is visible to this person; all may see it if the list is empty.
     fn concerns(&self, only_for: &[String]) -> bool {
         self.me.approver || only_for.is_empty() || only_for.contains(&self.me.person)
     }
 
-    /// What this person may see of it.
+    /// The request without what this person may not see.
     fn shown(&self, mut request: Request) -> Request {
         if !self.me.approver {
             request.wishes.retain(|wish| !wish.private || wish.person == self.me.person);
@@ -229,7 +229,7 @@ fn body<T: DeserializeOwned>(row: &SqliteRow, what: &str) -> Result<T> {
     read(&row.try_get::<String, _>("body").during(what)?, what)
 }
 
-/// A request as it stands; the number is the row's.
+/// The request in a row, with the row's number.
 fn request_of(row: &SqliteRow, what: &str) -> Result<Request> {
     let mut request: Request = body(row, what)?;
     request.id = row.try_get("id").during(what)?;
@@ -252,7 +252,7 @@ async fn insert(transaction: &mut Transaction<'_, Sqlite>, notices: &[Notice], w
     Ok(())
 }
 
-/// Whom a line of history concerns, beside those who decide: what somebody does privately, themselves.
+/// Who may see a line of history besides approvers: what a person does privately, only that person; all if empty.
 fn concerned(request: &Request, event: &Event, who: &str) -> Vec<String> {
     match event {
         Event::Remark(..) => request.remarks.last().map(|remark| remark.only_for.clone()).unwrap_or_default(),
@@ -263,7 +263,7 @@ fn concerned(request: &Request, event: &Event, who: &str) -> Vec<String> {
     }
 }
 
-/// Keeps a changed request, its history, and what people are told of it.
+/// Saves a changed request, its history, and the notices about it.
 async fn save(
     transaction: &mut Transaction<'_, Sqlite>,
     request: &Request,
@@ -323,7 +323,7 @@ impl Store for SqliteStore {
             let row = sqlx::query("PRAGMA user_version").fetch_one(self.pool().await?).await;
             row.and_then(|row| row.try_get(0)).during(what)?
         } else {
-            // It is made as it has to be when something is kept.
+            // The layout is created when something is first saved.
             needed
         };
         Ok(Standing { me: self.me.clone(), user: true, layout: Some(layout), needed })
@@ -362,7 +362,7 @@ impl Store for SqliteStore {
         let query = "DELETE FROM steward WHERE seen < ? OR worker NOT IN (SELECT worker FROM steward ORDER BY seen DESC, worker LIMIT 50)";
         let query = sqlx::query(query).bind(text::now() - 7 * 86_400);
         query.execute(&mut *transaction).await.during(what)?;
-        // Nobody is told: this is no news.
+        // No change is announced, because this is not news.
         transaction.commit().await.during(what)
     }
 
@@ -373,7 +373,7 @@ impl Store for SqliteStore {
     async fn submit(&self, asked: &Asked, destination: &str, wish: &Wish) -> Result<(Id, bool)> {
         let what = "submit a request";
         let mut transaction = self.writing(what).await?;
-        // Of those that mean the same: one's own private one, else that of all.
+        // Of requests with the same meaning, the person's own private one is taken, else the common one.
         let common = asked.meaning();
         let own = format!("{common} {}", self.me.person);
         let query = "SELECT id, body FROM request WHERE digest = ?1 AND destination = ?2 AND apart IN (?3, ?4)
@@ -383,9 +383,9 @@ impl Store for SqliteStore {
         for row in query.fetch_all(&mut *transaction).await.during(what)? {
             match request_of(&row, what) {
                 Ok(request) if found.is_none() && self.sees(&request) => found = Some(request),
-                // All who asked for it publicly have asked privately since.
+                // Everybody who asked for it publicly has meanwhile asked privately.
                 Ok(_) => hidden = true,
-                // One that cannot be read is in nobody's way.
+                // An unreadable request must not block a new one.
                 Err(error) => {
                     tracing::warn!(%error, "a request cannot be read and is put aside");
                     let id: Id = row.try_get("id").during(what)?;
@@ -442,7 +442,7 @@ impl Store for SqliteStore {
         let before = request.stage;
         request.follow(event, me, text::now())?;
         if before == Stage::Asked && request.stage == Stage::Waiting {
-            // A class that was approved meanwhile may take it.
+            // A class that was approved meanwhile may admit it.
             let query = sqlx::query("SELECT body FROM class WHERE until > ?").bind(text::now());
             let classes = query.fetch_all(&mut *transaction).await.during(&*what)?;
             let takes = |class: Class| {
@@ -456,7 +456,7 @@ impl Store for SqliteStore {
         }
         save(&mut transaction, &request, before, event, &me.person, &what).await?;
         if matches!(event, Event::Revoke(_)) {
-            // The same bytes in the same place, admitted for somebody who had asked apart: what is signed says it of the place.
+            // The same bytes are admitted in the same place for another request: what is signed holds for the place.
             let query =
                 "SELECT id, body FROM request WHERE digest = ? AND destination = ? AND stage = 'admitted' AND id <> ?";
             let query = sqlx::query(query).bind(&request.asked.digest).bind(&request.destination).bind(id);
@@ -502,7 +502,7 @@ impl Store for SqliteStore {
         let rows = sqlx::query(query).fetch_all(self.pool().await?).await.during(what)?;
         let mut groups: BTreeMap<(String, String), i64> = BTreeMap::new();
         for row in &rows {
-            // Also by counting nobody learns of what is hidden from them.
+            // Counts must not tell people about requests that are hidden from them.
             if super::readable(request_of(row, what), what).is_some_and(|request| self.sees(&request)) {
                 let group = (row.try_get("rule").during(what)?, row.try_get("base").during(what)?);
                 *groups.entry(group).or_default() += 1;
@@ -600,7 +600,7 @@ impl Store for SqliteStore {
                     self.done(transaction, what).await?;
                     return Ok(Some(request));
                 }
-                // What it says of itself cannot be read, or is something else than its row says.
+                // The request cannot be read, or contradicts its row.
                 Err(error) => {
                     let id: Id = row.try_get("id").during(what)?;
                     tracing::warn!(id, %error, "a request cannot be read and is put aside");
@@ -629,7 +629,7 @@ impl Store for SqliteStore {
             let here = all.iter().position(|request| place_of(request.admitted_at()) == place).unwrap_or(0);
             let newest = (!all.is_empty()).then(|| all.swap_remove(here));
             let back = newest.filter(|request| request.stage != Stage::Admitted).and_then(|request| request.decision);
-            // Where it is admitted counts before where somebody uses it.
+            // The place where an image is admitted comes before places where it is used.
             let query = "SELECT body FROM watched WHERE digest = ?1 ORDER BY reference IN (
                     SELECT json_extract(body, '$.admitted.reference') FROM request WHERE stage = 'admitted' AND json_valid(body)
                         AND json_extract(body, '$.admitted.digest') = ?1) DESC, checked DESC LIMIT 1";
@@ -683,7 +683,7 @@ impl Store for SqliteStore {
         let mut transaction = self.writing(what).await?;
         let query = sqlx::query("INSERT INTO class (until, body) VALUES (?, ?)").bind(until).bind(json(&class, what)?);
         let id = query.execute(&mut *transaction).await.during(what)?.last_insert_rowid();
-        // What waits and belongs to it is looked at again.
+        // Waiting requests that belong to the class are examined again.
         let query = "SELECT id, body FROM request WHERE stage = 'waiting' AND rule = ? AND (?2 = '' OR base = ?2)";
         let rows = sqlx::query(query).bind(rule).bind(base).fetch_all(&mut *transaction).await.during(what)?;
         for row in &rows {
@@ -774,7 +774,7 @@ impl Store for SqliteStore {
                 all.push(((row.try_get("later").during(what)?, row.try_get("person").during(what)?), one));
             }
         }
-        // What is admitted comes first; of what is used, one of each person after the other.
+        // Admitted images come first; then used images, one of each person in turn.
         all.sort_by(|(_, one), (_, other)| {
             (one.checked, &one.digest, &one.reference).cmp(&(other.checked, &other.digest, &other.reference))
         });
@@ -851,7 +851,7 @@ impl Store for SqliteStore {
             let notice = super::readable(body::<Notice>(&row, what), what);
             let query = "INSERT INTO delivery (notice, way, tries, due, sent) VALUES (?1, ?2, 1, ?3, ?4)
                 ON CONFLICT (notice, way) DO UPDATE SET tries = tries + 1, due = ?3, sent = ?4";
-            // One that cannot be read is not delivered.
+            // An unreadable notice is not delivered.
             let query = sqlx::query(query).bind(id).bind(way).bind(now + seconds(lease)).bind(notice.is_none());
             query.execute(&mut *transaction).await.during(what)?;
             if let Some(notice) = notice {
@@ -893,7 +893,7 @@ impl Store for SqliteStore {
             AND id <= (SELECT id FROM witness WHERE person = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
         let query = sqlx::query(query).bind(&self.me.person).bind(MOST_WITNESSED);
         query.execute(&mut *transaction).await.during(what)?;
-        // Nobody waits for this.
+        // No change is announced, because nobody waits for this.
         transaction.commit().await.during(what)
     }
 
@@ -1011,7 +1011,7 @@ mod tests {
         assert!(store.due("mail", lease).await.unwrap().is_none());
         assert!(store.watched(&Watch::default(), 10).await.unwrap().is_empty(), "nothing of this machine is looked at");
         assert!(store.users_of("x").await.is_ok() && store.pace().await.is_ok());
-        // Its place is free for one that can be read.
+        // Its place is free for a request that can be read.
         let unread = Asked { digest: "x".into(), ..asked };
         assert!(store.submit(&unread, "y", &wish).await.unwrap().1);
     }
@@ -1025,7 +1025,7 @@ mod tests {
         let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         mode(&path, 0o666);
         assert_eq!(store(path.clone()).me_and_unread().await.unwrap_err().kind, Kind::NotAllowed);
-        // Of a group whose members decide by their word alone.
+        // The file of a group whose members decide without signatures.
         mode(&path, 0o660);
         let error = store(path.clone()).of_one_group(false).me_and_unread().await.unwrap_err();
         assert!(error.hint.contains("signed_decisions"), "{error}");

@@ -1,4 +1,4 @@
-//! What the list of images is to the rest of the house.
+//! The list of images as a [`Page`]: its actions and keys.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect};
@@ -46,7 +46,7 @@ impl Catalog {
         model.popups.push(Popup::line(format!("Keep '{}' as", self.input.text), Ask::FilterName));
     }
 
-    /// What is done with the selected image.
+    /// The effect of an action on the selected image.
     fn with_target(action: Action, target: Target, model: &mut Model) -> Effect {
         Effect::Go(match action {
             Action::Open | Action::Launch => Go::Image { target, launch: action == Action::Launch },
@@ -62,7 +62,7 @@ impl Catalog {
         })
     }
 
-    /// Leaves the filter that is being typed.
+    /// Leaves the filter field and clears the filter.
     fn clear_typed(&mut self) -> Vec<Effect> {
         self.typing = false;
         if self.input.text.is_empty() {

@@ -1,4 +1,4 @@
-//! The list of images of all sources.
+//! The list of the images of all sources.
 
 mod actions;
 mod view;
@@ -30,82 +30,81 @@ use crate::{
     },
 };
 
-/// How a source's list stands.
+/// The list of one source, and how far it has been read.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// The source.
+    /// The name of the source.
     pub source: String,
-    /// Its rows, perhaps old ones.
+    /// The source's rows; while it is being listed again, the old ones.
     pub rows: Arc<RowSet>,
-    /// Rows that it found by words, beside those it lists.
+    /// Rows that the source found by the typed words, beside those it lists.
     pub more: Arc<RowSet>,
-    /// How many there are in all, while only the first have been read.
+    /// How many rows the list has, while only its beginning has been read.
     pub total: usize,
-    /// Seconds since 1970 when they were fetched; `None` for none or for growing ones.
+    /// When the rows were fetched, in seconds since 1970; `None` if there are none or they are still arriving.
     pub fetched: Option<i64>,
-    /// Whether it is being asked.
+    /// Whether the source is being asked.
     pub loading: bool,
-    /// Why it could not be listed.
+    /// Why the source could not be listed or searched.
     pub error: Option<Error>,
-    /// How it can be listed.
+    /// Whether the source can be listed as a whole, searched, or both.
     pub listing: Listing,
 }
 
-/// Rows that are looked at where the filter asks how they stand.
+/// How many rows are looked up to find those whose badge the filter asks for.
 const LOOKED_AT: usize = 100;
 
-/// Seconds after which the lists are asked for again by themselves.
+/// Age of the lists in seconds after which the next key makes the sources be asked again.
 const OLD: i64 = 300;
 
-/// The screen's state.
+/// The state of the list of images.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
 pub struct Catalog {
-    /// One for every source.
+    /// The list of each source.
     pub feeds: Vec<Feed>,
-    /// What was typed.
+    /// The filter, as it was typed.
     pub input: Input,
-    /// Whether keys go into the filter.
+    /// Whether keys are typed into the filter.
     pub typing: bool,
-    /// The order.
+    /// The order of the rows.
     pub sort: Sort,
-    /// Where one stands.
+    /// The selection in the list.
     pub at: Position,
-    /// Marked rows: source and name.
+    /// The marked rows: source and name.
     pub marked: BTreeSet<(String, String)>,
-    /// Filters kept under a name.
+    /// The saved filters: name and text.
     pub saved: Vec<(String, String)>,
-    /// Whether the kept lists have been read.
+    /// Whether the lists kept on disk have been read.
     pub begun: bool,
     /// When all sources were last asked, in seconds since 1970.
     refreshed: Option<i64>,
-    /// What the search-only sources were last asked.
+    /// The words for which the searching sources were last asked.
     pub asked: String,
     sets: Sets,
     order: Option<Ids>,
     hits: Ids,
-    /// What the search found, whether it stands as the filter wants or not.
+    /// The rows that the search found, before `hits` narrows them by badge.
     found: Ids,
     hits_of: Query,
     number: u64,
     pending: Query,
     keep: Option<(String, String)>,
-    /// Whether a key was pressed since Wharf began.
+    /// Whether a key was pressed since Wharf started.
     pub touched: bool,
-    /// Keys that came before the search had answered: they mean rows that are not there yet.
+    /// Keys that were pressed before the search answered; they are handled after that, on the rows that it found.
     pub waiting: Vec<KeyEvent>,
     searching: bool,
     looks: HashMap<(String, String), Option<Version>>,
     looking: Vec<(String, String, String)>,
-    /// Badges of digests that rows show.
-    /// By place and digest: the same bytes may be admitted here and unsigned there.
+    /// The badges by repository and digest: the same bytes may be admitted in one place and unsigned in another.
     badges: HashMap<(String, Digest), Standing>,
-    /// The places of rows, as badges have them.
+    /// The repository of each row (source and name) as `badges` names it.
     places: HashMap<(String, String), String>,
 }
 
 impl Catalog {
-    /// An empty list.
+    /// A list with no rows yet, of these sources.
     pub fn new(sources: &[SourceLine]) -> Self {
         let feed = |source: &SourceLine| Feed {
             source: source.name.clone(),
@@ -146,8 +145,8 @@ impl Catalog {
         }
     }
 
-    /// Asks all sources again if that was last done some minutes ago. Done when a key is pressed, so that nothing is asked
-    /// while nobody is there, and whoever comes back finds the list as it is now.
+    /// Asks all sources again if that was done more than five minutes ago. Called for each key, so that nothing is
+    /// asked while the person is away, and the list is up to date when they return.
     pub fn refresh_old(&mut self, sources: &[SourceLine], now: i64) -> Vec<Effect> {
         match self.refreshed {
             Some(refreshed) if now - refreshed >= OLD => self.refresh(sources, now),
@@ -155,7 +154,7 @@ impl Catalog {
         }
     }
 
-    /// Asks all sources again.
+    /// Asks all sources that can be listed again, and forgets details of rows.
     pub fn refresh(&mut self, sources: &[SourceLine], now: i64) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.refreshed = Some(now);
@@ -168,7 +167,7 @@ impl Catalog {
         effects
     }
 
-    /// Asks the sources that only search for what is typed now.
+    /// Asks the sources that can be searched for the typed words.
     pub fn ask_searchers(&mut self) -> Vec<Effect> {
         let words = Query::parse(&self.input.text).words.join(" ");
         if words.len() < 2 || words == self.asked {
@@ -193,11 +192,11 @@ impl Catalog {
         }
     }
 
-    /// Takes the kept lists in; what a source has sent meanwhile is newer.
+    /// Takes the lists kept on disk; those that a source has sent meanwhile are newer and stay.
     pub fn cached(&mut self, lists: Vec<CachedRows>) -> Vec<Effect> {
         self.begun = true;
         for list in lists {
-            // A head gives way to the whole list, whenever that was fetched.
+            // The beginning of a list is always replaced by the whole one.
             let newer = |feed: &Feed| feed.rows.is_empty() || feed.fetched.is_some() && feed.rows.len() < feed.total;
             if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == list.source && newer(feed)) {
                 feed.rows = list.rows;
@@ -208,7 +207,7 @@ impl Catalog {
         self.rebuild()
     }
 
-    /// Takes a growing list in, unless there is an old one to show meanwhile.
+    /// Takes the rows of a source that is being listed, unless older rows of it are shown meanwhile.
     pub fn growing(&mut self, source: &str, rows: Arc<RowSet>) -> Vec<Effect> {
         match self.feeds.iter_mut().find(|feed| feed.source == source && feed.fetched.is_none()) {
             Some(feed) => {
@@ -219,7 +218,7 @@ impl Catalog {
         }
     }
 
-    /// Takes a whole list in, or why there is none; old rows stay.
+    /// Takes the whole list of a source, or why it could not be listed; older rows then stay.
     pub fn listed(&mut self, source: &str, result: Result<Arc<RowSet>, Error>, now: i64) -> Vec<Effect> {
         let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) else { return Vec::new() };
         feed.loading = false;
@@ -238,7 +237,7 @@ impl Catalog {
         }
     }
 
-    /// Takes in what a source found by words, beside what it lists.
+    /// Takes the rows that a source found by the typed words, or why it could not be searched.
     pub fn more(&mut self, source: &str, result: Result<Arc<RowSet>, Error>) -> Vec<Effect> {
         let Some(feed) = self.feeds.iter_mut().find(|feed| feed.source == source) else { return Vec::new() };
         feed.loading = false;
@@ -256,7 +255,7 @@ impl Catalog {
     }
 
     fn rebuild(&mut self) -> Vec<Effect> {
-        // Until somebody has pressed a key, the selection is nobody's choice: the list stays at its top.
+        // Until the first key the person has selected nothing: the selection stays at the top of the list.
         let chosen = self.selected().filter(|_| self.touched);
         self.keep = chosen.map(|(source, view)| (source.to_owned(), view.name.to_owned()));
         self.sets = Arc::new(
@@ -273,13 +272,13 @@ impl Catalog {
         vec![self.search()]
     }
 
-    /// What was typed has changed.
+    /// Searches again after the filter has changed.
     pub fn typed(&mut self) -> Vec<Effect> {
         self.keep = None;
         vec![self.search()]
     }
 
-    /// Goes to the next order.
+    /// Sorts the list by the next order.
     pub fn resort(&mut self) -> Vec<Effect> {
         self.sort = self.sort.next();
         self.order = None;
@@ -303,7 +302,7 @@ impl Catalog {
         })
     }
 
-    /// Takes the result of the newest search in; late ones are dropped.
+    /// Takes the result of the newest search; results of older ones are dropped. The selected row stays selected.
     pub fn found(&mut self, number: u64, order: Option<Ids>, hits: Ids) {
         if number != self.number {
             return;
@@ -327,12 +326,12 @@ impl Catalog {
         self.at.clamp(self.hits.len());
     }
 
-    /// Whether what was typed has not been searched yet.
+    /// Whether the typed filter has not been answered by the search yet.
     pub fn is_searching(&self) -> bool {
         self.searching
     }
 
-    /// How many rows fit.
+    /// The number of rows that fit the filter.
     pub fn count(&self) -> usize {
         self.hits.len()
     }
@@ -346,12 +345,12 @@ impl Catalog {
         Some((source, rows.get(id.row as usize)?))
     }
 
-    /// The selected row and its source.
+    /// The selected row and the name of its source.
     pub fn selected(&self) -> Option<(&str, RowView<'_>)> {
         self.view_of(self.at.selected)
     }
 
-    /// The selected image, with the tag that was asked for, else its favourite.
+    /// The selected image, with the tag that the filter names, else with the row's favourite tag.
     pub fn target(&self) -> Option<Target> {
         let (source, view) = self.selected()?;
         let query = Query::parse(&self.input.text);
@@ -363,7 +362,7 @@ impl Catalog {
         })
     }
 
-    /// The marked images, or the selected one.
+    /// The marked images, or the selected one if none is marked.
     pub fn targets(&self) -> Vec<Target> {
         if self.marked.is_empty() {
             return self.target().into_iter().collect();
@@ -378,7 +377,7 @@ impl Catalog {
             .collect()
     }
 
-    /// Marks or unmarks the selected row.
+    /// Marks the selected row, or removes its mark, and selects the next row.
     pub fn mark(&mut self) {
         let Some(key) = self.selected().map(|(source, view)| (source.to_owned(), view.name.to_owned())) else { return };
         if !self.marked.remove(&key) {
@@ -387,15 +386,15 @@ impl Catalog {
         self.at.go(crate::tui::kit::action::Action::Down, self.count(), 1);
     }
 
-    /// The lists as they are, to count what they can be narrowed by.
+    /// Counts the facets by which the list can be narrowed.
     pub fn facets(&self) -> Effect {
         Effect::List(ListEffect::Facets(SharedSets(self.sets.clone())))
     }
 
-    /// Rows on the screen that only a look can tell more about, unless they are being looked at.
+    /// Fetches details of the shown rows that their source's list does not tell, unless that has begun already.
     pub fn wants_looks(&mut self, sources: &[SourceLine], height: usize) -> Option<Effect> {
         let top = self.at.window(self.hits.len(), height);
-        // Where the filter asks how rows stand, those are looked at that it may show.
+        // If the filter asks for badges, rows are looked up that may fit, not only those shown.
         let (rows, from, most) = if self.hits_of.standing.is_empty() {
             (&self.hits, top, height)
         } else {
@@ -419,7 +418,7 @@ impl Catalog {
         Some(Effect::List(ListEffect::Look(wanted)))
     }
 
-    /// Whether all was told of a row that a look and a quick check can tell.
+    /// Whether details and badge of a row are known, as far as a quick look can tell.
     fn is_known(&self, source: &str, name: &str) -> bool {
         let row = (source.to_owned(), name.to_owned());
         match self.looks.get(&row) {
@@ -431,7 +430,7 @@ impl Catalog {
         }
     }
 
-    /// Takes in a list that knows more than the one that is shown, unless that one is being asked for anew.
+    /// Takes the list of a source with details that were fetched, unless the source is being listed again.
     pub fn learnt(&mut self, source: &str, rows: Arc<RowSet>) -> Vec<Effect> {
         match self.feeds.iter_mut().find(|feed| feed.source == source && !feed.loading) {
             Some(feed) if feed.rows.len() == rows.len() => {
@@ -442,12 +441,12 @@ impl Catalog {
         }
     }
 
-    /// Takes in the badge of an image in its place.
+    /// Takes the badge of an image in its repository.
     pub fn marked_as(&mut self, subject: &Subject, standing: Standing) {
         self.badges.insert((subject.name.clone(), subject.digest.clone()), standing);
     }
 
-    /// Shows only the rows that stand as the filter wants, by what is known of them.
+    /// Keeps the found rows whose badge the filter asks for, as far as badges are known.
     pub fn narrow_by_standing(&mut self) {
         if self.hits_of.standing.is_empty() {
             return;
@@ -465,12 +464,12 @@ impl Catalog {
         self.at.clamp(self.hits.len());
     }
 
-    /// Takes in where the image of a row is.
+    /// Takes the repository of a row's image.
     pub fn placed(&mut self, source: String, name: String, subject: &Subject) {
         self.places.insert((source, name), subject.name.clone());
     }
 
-    /// The badge of a row, where one is known: by its place and the digest that a look has just told, or a cloud's own hash.
+    /// The badge of a row, if it is known: by its repository and the digest that was fetched, or by a cloud's own hash.
     pub fn badge(&self, source: &str, view: &RowView<'_>) -> Option<Badge> {
         self.standing(source, view).map(|standing| standing.badge)
     }
@@ -485,18 +484,18 @@ impl Catalog {
         self.badges.iter().find(|((_, digest), _)| *digest == told).map(|(_, standing)| *standing)
     }
 
-    /// Takes in what a look told.
+    /// Takes the details of a row; `None` if they could not be read.
     pub fn looked(&mut self, source: String, name: String, version: Option<Version>) {
         self.looks.insert((source, name), version);
     }
 
-    /// What sort of thing a row is.
+    /// What kind of image a row is: container, disk image or volume.
     pub fn kind_of(&self, source: &str, name: &str) -> Option<ImageKind> {
         let of = |(_, rows): &(String, Arc<RowSet>)| rows.find(name).map(|row| rows.kind(row));
         self.sets.iter().filter(|(known, _)| known == source).find_map(of)
     }
 
-    /// Projects of a source, for the share dialog.
+    /// The projects that the rows of a source name, for the share dialog.
     pub fn projects(&self, source: &str) -> Vec<String> {
         let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Vec::new() };
         let all: BTreeSet<&str> = (0..rows.len())
@@ -512,7 +511,7 @@ impl Catalog {
         match words.iter().position(|word| *word == facet) {
             Some(at) => _ = words.remove(at),
             None => {
-                // One kind and one project at a time; sources add up.
+                // A filter has one facet of each kind; only sources can be several.
                 let key = facet.split_once(':').map_or("", |(key, _)| key);
                 words.retain(|word| key == "source" || !word.starts_with(&format!("{key}:")));
                 words.push(facet);
@@ -521,7 +520,7 @@ impl Catalog {
         self.input = Input::new(words.join(" "));
     }
 
-    /// Words for the header: how many, from where, how old.
+    /// The header's words: how many images, from how many sources, how old the oldest list is.
     pub fn summary(&self, now: i64) -> String {
         let total: usize = self.feeds.iter().map(|feed| feed.total.max(feed.rows.len())).sum();
         let loading = self.feeds.iter().filter(|feed| feed.loading).count();

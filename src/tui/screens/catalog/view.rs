@@ -1,4 +1,4 @@
-//! Drawing the list.
+//! Drawing the list of images.
 
 use ratatui::{
     Frame,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Draws the list.
+    /// Draws the filter, the rows, and the sources that failed.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, sign_in: &str) {
         self.filter_line(frame, row(area, 0), theme);
         let failed: Vec<&Feed> = self.feeds.iter().filter(|feed| feed.error.is_some()).collect();
@@ -44,7 +44,7 @@ impl Catalog {
             let Some((source, view)) = self.view_of(position) else { break };
             let marked = self.marked.contains(&(source.to_owned(), view.name.to_owned()));
             let known = self.badge(source, &view);
-            // What a look told is newer than what the list says.
+            // Fetched details are newer than the list.
             let look = self.looks.get(&(source.to_owned(), view.name.to_owned())).and_then(Option::as_ref);
             let view = RowView {
                 size: look.and_then(|look| look.size).or(view.size),
@@ -58,7 +58,7 @@ impl Catalog {
         for (number, feed) in failed.iter().take(shown_failures as usize).enumerate() {
             let Some(error) = &feed.error else { continue };
             let age = feed.fetched.map_or_else(String::new, |fetched| format!(" (rows {})", aged(fetched, now)));
-            // Here a key does what the advice for the command line says.
+            // In the screens a key signs in, instead of the command that the error's hint names.
             let hint = if error.sign_in.is_some() { sign_in } else { &error.hint };
             let line = fit(&format!("✗ {}{age}: {}: {hint}", feed.source, error.why), area.width as usize);
             put(frame, row(area, area.height - shown_failures + number as u16), Line::styled(line, theme.style("bad")));
@@ -120,7 +120,7 @@ impl Catalog {
     }
 }
 
-/// Columns by the room there is; the name never goes.
+/// The widths of the columns, 0 for one that is left out. The name is never left out.
 struct Columns {
     source: usize,
     name: usize,
@@ -133,7 +133,7 @@ struct Columns {
 impl Columns {
     fn new(width: usize, several: bool) -> Self {
         let mut columns = Self { source: if several { 15 } else { 0 }, name: 0, tags: 18, trust: 16, size: 9, age: 9 };
-        // The least useful columns go first where it is narrow.
+        // In a narrow terminal the least useful columns are left out first.
         if width < 100 {
             columns.age = 0;
         }
@@ -189,7 +189,7 @@ impl Columns {
         };
         let favourite = view.favourite_tag().unwrap_or("");
         let tags = match view.tag_count {
-            // An image of a cloud has an id for a tag, which tells nobody anything.
+            // The tag of a cloud image is its id, which says nothing to a person.
             _ if view.kind != ImageKind::Container && !view.note.is_empty() => view.note.to_owned(),
             0 | 1 => favourite.to_owned(),
             more => format!("{favourite} +{}", more - 1),
@@ -207,7 +207,7 @@ impl Columns {
     }
 }
 
-/// The one badge of a row: what is known of its digest, else who the source says made it, else that nothing was checked.
+/// The badge of a row: of its digest if known, else of the publisher that the source names, else "not checked".
 fn trust(view: &RowView<'_>, known: Option<Badge>) -> Badge {
     match known {
         Some(known) if known.tone != Tone::Unknown => known,
@@ -217,7 +217,7 @@ fn trust(view: &RowView<'_>, known: Option<Badge>) -> Badge {
     }
 }
 
-/// The name, with the characters that matched set apart.
+/// The name, with the characters that the filter matched in another style.
 fn name_spans(name: &str, query: &Query, width: usize, theme: &Theme) -> Vec<Span<'static>> {
     let (shown, left_out) = fit_path(name, width);
     if query.words.is_empty() {

@@ -1,4 +1,4 @@
-//! What the page of an image is to the rest of the house.
+//! The page of an image as a [`page::Page`]: its actions and keys, and the answers that it takes.
 
 use ratatui::{Frame, layout::Rect};
 
@@ -29,9 +29,9 @@ use crate::{
     },
 };
 
-/// News.
+/// Answers that arrive for the page.
 impl Page {
-    /// The image came, or why it did not.
+    /// Takes the image, or why it could not be read; returns what to read next.
     pub fn arrived(&mut self, result: Result<Image>) -> Vec<Effect> {
         let image = match result {
             Ok(image) => image,
@@ -56,7 +56,7 @@ impl Page {
         effects
     }
 
-    /// What a link points to came: with words about its tag.
+    /// Takes the image that the opened link names, and says whether its tag has moved since.
     pub fn opened(&mut self, opened: Opened) -> Vec<Effect> {
         let words = match opened.moved {
             Some(true) => {
@@ -67,16 +67,16 @@ impl Page {
             None => (false, "the tag is gone, or there was none".to_owned()),
         };
         self.from_link.push(words);
-        // The sender's name for the place may be none of ours.
+        // The sender may use another name for the registry or cloud: the image's reference here is used from now on.
         self.target = Target::Reference(opened.image.reference.clone());
         self.arrived(Ok(opened.image))
     }
 
-    /// Evidence came; that of another image is none of this one.
+    /// Takes the evidence, unless it is that of another image.
     pub fn judged(&mut self, result: Result<Verified>) {
         let of_this = match (&result, &self.image) {
             (Ok(verified), Some(image)) => {
-                // A file has no digest until all of it was read.
+                // A file has no digest until all of it was read: it is recognized by its reference.
                 let named = image.reference.without_version().to_string() == verified.subject.name;
                 let pinned = image.pinned.as_ref();
                 pinned.map_or(named, |pinned| pinned.manifest == verified.subject.manifest)
@@ -89,14 +89,14 @@ impl Page {
     }
 }
 
-/// What is done.
+/// Actions of the page.
 impl Page {
-    /// Whether the shown pane lists findings or packages.
+    /// Whether the shown pane lists findings or packages, which can be narrowed and sorted.
     fn lists(&self) -> bool {
         matches!(self.pane, Pane::Scan | Pane::Software)
     }
 
-    /// A version opens as a page of its own.
+    /// Opens the selected version as a page of its own.
     fn open_version(&self) -> Vec<Effect> {
         let (Some(tag), Target::Reference(reference)) = (self.selected_tag(), self.target()) else { return Vec::new() };
         let target = Target::Reference(reference.with_tag(tag));
@@ -147,7 +147,7 @@ impl Page {
         }
     }
 
-    /// Why what needs the image cannot be done with it.
+    /// Why an action that needs the image cannot be used with it; `None` if it can.
     fn refuses(&self, action: Action) -> Option<&'static str> {
         let image = self.image.as_ref();
         let unpinned = image.is_some_and(|image| image.pinned.is_none());
@@ -161,7 +161,7 @@ impl Page {
             Action::CopyTo if image.is_some_and(|image| image.disk.is_some() && image.kind != ImageKind::Vm) => {
                 Some("only disk images of machines are copied; s shares a volume as an image")
             }
-            // The bytes of a file are read when somebody asks.
+            // A file is read and hashed only when the person asks for its checks.
             Action::Verify
                 if image.is_none_or(|image| {
                     image.pinned.is_none() && !matches!(image.reference, ImageRef::File { .. })
@@ -218,7 +218,7 @@ impl page::Page for Page {
 
     fn hides(&self, action: Action) -> bool {
         match action {
-            // Images that are shared by copy have no shares to take back.
+            // Images that are shared by copying have no shares to revoke.
             Action::Revoke => !self.panes().contains(&Pane::Shares),
             Action::Filter | Action::Sort => !self.lists(),
             Action::Compare => self.pane != Pane::Versions,

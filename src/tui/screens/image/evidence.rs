@@ -1,4 +1,4 @@
-//! The trust pane: every check with what, who, digest, when and where; the verdict with its reasons.
+//! The trust pane: the verdict with its reasons, and who checked what, when, with which tool.
 
 use ratatui::text::{Line, Span};
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Columns of a label.
+/// Width of a label, in columns.
 const LABEL: usize = 13;
 
 pub(super) fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<'static> {
@@ -27,7 +27,7 @@ pub(super) fn labelled(label: &str, span: Span<'static>, theme: &Theme) -> Line<
 }
 
 impl Page {
-    /// The verdict, its reasons, and the evidence of who made the image.
+    /// The lines of the trust pane: verdict, reasons, signatures and publisher.
     pub(super) fn trust_lines(&self, image: &Image, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let width = usize::from(columns).saturating_sub(4).max(10);
         let mut lines = Vec::new();
@@ -42,7 +42,7 @@ impl Page {
             Some(Ok(verified)) => lines.extend(verdict(verified, width, theme)),
         }
         lines.push(Line::raw(""));
-        // Each scheme that had something to say, the one that counts first.
+        // One line for each signature scheme that gave a valid result; the one that counts for the badge comes first.
         let best = self.record(Kind::Signature, now);
         let others = match &self.verified {
             Some(Ok(verified)) => verified.records.as_slice(),
@@ -68,7 +68,7 @@ impl Page {
         lines
     }
 
-    /// The evidence of a kind that counts.
+    /// The record of this kind that counts for the badge.
     pub(super) fn record(&self, kind: Kind, now: i64) -> Option<&Record> {
         match &self.verified {
             Some(Ok(verified)) => best(&verified.records, kind, now),
@@ -101,7 +101,7 @@ fn verdict(verified: &Verified, width: usize, theme: &Theme) -> Vec<Line<'static
     lines
 }
 
-/// Who checked it when, with what, and where it was found.
+/// The lines of a record: its signer, who checked it, when and with which tool, and what was found.
 pub(super) fn of(record: &Record, width: usize, theme: &Theme, now: i64) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Outcome::Signature { signer, .. } = &record.outcome {

@@ -1,4 +1,4 @@
-//! The scan and software panes: known vulnerabilities and packages, narrowed by words and put in order.
+//! The scan and software panes: known vulnerabilities and packages, which can be narrowed by words and sorted.
 
 use ratatui::text::{Line, Span};
 
@@ -14,25 +14,25 @@ use crate::{
     },
 };
 
-/// Columns of a severity with whoever says so.
+/// Width of a severity and its source, in columns.
 const SEVERITY: usize = 16;
 
-/// How findings are put in order.
+/// The order of the findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// The exploited and the worst first.
+    /// Those known to be exploited first, then by severity.
     #[default]
     Severity,
-    /// By package.
+    /// By the name of the package.
     Package,
     /// By identifier, the newest first.
     Newest,
-    /// Those with a fix first.
+    /// Those with a fixed version first.
     Fixable,
 }
 
 impl Order {
-    /// The next one.
+    /// The order after this one, which the sort key changes to.
     #[must_use]
     pub fn next(self) -> Self {
         match self {
@@ -43,7 +43,7 @@ impl Order {
         }
     }
 
-    /// Its name.
+    /// The order in words, as the pane names it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Severity => "the worst first",
@@ -54,7 +54,7 @@ impl Order {
     }
 }
 
-/// Whether every word is somewhere in it. `fixable`, `exploited` and a severity are words too.
+/// Whether a finding contains every word. `fixable`, `exploited` and the name of a severity are matched as such.
 fn fits(one: &Vulnerability, words: &[String]) -> bool {
     words.iter().all(|word| match word.as_str() {
         "fixable" => !one.fixed.is_empty(),
@@ -69,7 +69,7 @@ impl Page {
         self.narrowed.split_whitespace().map(str::to_lowercase).collect()
     }
 
-    /// The findings that are shown, in their order, and how many there are.
+    /// The findings that fit the typed words, sorted, and the number of all of them.
     fn shown_findings(&self, now: i64) -> (Vec<&Vulnerability>, usize) {
         let Some(Outcome::Scan { worst, .. }) = self.record(Kind::Scan, now).map(|record| &record.outcome) else {
             return (Vec::new(), 0);
@@ -85,7 +85,7 @@ impl Page {
         (shown, worst.len())
     }
 
-    /// The packages that are shown, and how many there are.
+    /// The packages that fit the typed words, and the number of all of them.
     fn shown_packages(&self, now: i64) -> (Vec<&Package>, usize) {
         let Some(Outcome::Software { packages, .. }) = self.record(Kind::Software, now).map(|record| &record.outcome)
         else {
@@ -98,7 +98,7 @@ impl Page {
         (packages.iter().filter(fits).collect(), packages.len())
     }
 
-    /// Lines of the scan and the software pane.
+    /// The number of lines of the scan or software pane, including its heading.
     pub(super) fn listed(&self) -> usize {
         let now = text::now();
         match self.pane {
@@ -107,7 +107,7 @@ impl Page {
         }
     }
 
-    /// What is shown of how many, where words narrow it.
+    /// The line that says how many entries are shown, of how many, in which order.
     fn narrowing(&self, shown: usize, all: usize, theme: &Theme) -> Line<'static> {
         let order = if self.pane == super::Pane::Scan { format!(", {}", self.order.word()) } else { String::new() };
         let words = if self.narrowed.is_empty() {
@@ -118,7 +118,7 @@ impl Page {
         fact("Shown", words, theme)
     }
 
-    /// What is known of vulnerabilities, the worst first.
+    /// The lines of the scan pane: the newest scan that counts, and its findings.
     pub(super) fn scan_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let Some(record) = self.record(Kind::Scan, now) else {
             return vec![
@@ -160,7 +160,7 @@ impl Page {
         lines
     }
 
-    /// What is in the image, as somebody lists it.
+    /// The lines of the software pane: the packages that a software bill of materials or a scan lists.
     pub(super) fn software_lines(&self, columns: u16, theme: &Theme, now: i64) -> Vec<Line<'static>> {
         let Some(record) = self.record(Kind::Software, now) else {
             return vec![
@@ -195,7 +195,7 @@ impl Page {
     }
 }
 
-/// Who made statements, when.
+/// The line about VEX statements: how many, by whom, from when.
 fn stated(record: &Record, theme: &Theme) -> Line<'static> {
     let Outcome::Statements { author, made, statements } = &record.outcome else { return Line::raw("") };
     let when = made.map(|made| format!(", {}", text::timestamp(made))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The image page: overview, versions, layers, trust, scan, software.
+//! The page of an image: overview, versions, layers, shares, trust, scan, software.
 
 mod actions;
 mod evidence;
@@ -27,30 +27,30 @@ use crate::{
     },
 };
 
-/// Columns of a label in the overview.
+/// Width of a label in the overview, in columns.
 const LABEL: usize = 13;
 
-/// The panes, in order.
+/// The panes, in the order of their tabs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pane {
-    /// What it is.
+    /// Reference, digest, size, configuration and labels.
     Overview,
-    /// Its tags.
+    /// The tags, with digest, size and time of each.
     Versions,
-    /// Its layers.
+    /// The layers, with the commands that made them.
     Layers,
-    /// Who may use it.
+    /// The projects that the image is shared with.
     Shares,
-    /// Signatures.
+    /// Verdict, signatures and publisher.
     Trust,
-    /// Vulnerabilities.
+    /// Known vulnerabilities, from the newest scan.
     Scan,
-    /// What is in it.
+    /// The packages in the image.
     Software,
 }
 
 impl Pane {
-    /// All of them.
+    /// All panes, in the order of their tabs.
     pub const ALL: [Self; 7] =
         [Self::Overview, Self::Versions, Self::Layers, Self::Shares, Self::Trust, Self::Scan, Self::Software];
 
@@ -67,7 +67,7 @@ impl Pane {
     }
 }
 
-/// What to read beside an image: its tags, or who may use it.
+/// What to read along with an image: shares for a cloud's image, tags for a container image, nothing for a file.
 pub fn beside(image: &Image) -> Option<Effect> {
     match (&image.reference, &image.disk) {
         (ImageRef::Glance { .. }, _) => Some(Effect::Share(ShareEffect::Shares(image.reference.clone()))),
@@ -76,12 +76,12 @@ pub fn beside(image: &Image) -> Option<Effect> {
     }
 }
 
-/// Columns for the values of the overview.
+/// Width of the values in the overview, in columns.
 fn value_width(columns: u16) -> usize {
     usize::from(columns).saturating_sub(LABEL).max(8)
 }
 
-/// The pane whose tab is at a column: a space, then each title between spaces, a space between tabs.
+/// The pane whose tab is at this column. Each title has a space on both sides, and tabs are one space apart.
 pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
     let mut begin = 1;
     panes.iter().copied().find(|pane| {
@@ -92,38 +92,38 @@ pub fn pane_at(panes: &[Pane], column: u16) -> Option<Pane> {
     })
 }
 
-/// The page's state.
+/// The page of an image.
 #[derive(Debug)]
 pub struct Page {
-    /// What was asked for.
+    /// The image that the page was opened for.
     pub target: Target,
-    /// The image, once it came.
+    /// The image; `None` until it has arrived.
     pub image: Option<Image>,
-    /// Why it did not.
+    /// Why the image could not be read.
     pub error: Option<Error>,
-    /// Its tags, newest first.
+    /// The tags, newest first; `None` until they have arrived.
     pub tags: Option<Result<Vec<String>, Error>>,
-    /// Details of tags, as they come.
+    /// Details of tags, in the order in which they arrived.
     pub versions: Vec<Version>,
-    /// The shown pane.
+    /// The pane that is shown.
     pub pane: Pane,
-    /// Where one stands in it.
+    /// The selection and scroll position in the shown pane.
     pub at: Position,
-    /// Words about the link it was opened from.
+    /// What is said about the link that the page was opened from; `true` for good news.
     pub from_link: Vec<(bool, String)>,
-    /// The last versions asked for, so that they are not asked for again.
+    /// The last read of version details, so that the same is not read again.
     pub wanted: Option<Effect>,
-    /// Whether the launch screen opens as soon as the image is here.
+    /// Whether the launch screen opens as soon as the image has arrived.
     pub launch_next: bool,
-    /// The platform the person chose, if they did.
+    /// The platform that the person has chosen, like `linux/arm64`.
     pub platform: Option<String>,
-    /// Who may use it, for images of clouds.
+    /// The shares of a cloud's image; `None` until they have arrived.
     pub shares: Option<Result<Rows<Share>, Error>>,
-    /// Its evidence, and what policy makes of it.
+    /// The evidence and the verdict; `None` until they have arrived.
     pub verified: Option<Result<Box<Verified>, Error>>,
-    /// Words that narrow findings and packages.
+    /// The typed words that narrow findings and packages.
     pub narrowed: String,
-    /// How findings are put in order.
+    /// The order of the findings.
     pub order: Order,
 }
 
@@ -149,12 +149,12 @@ impl Page {
         }
     }
 
-    /// The image as actions take it.
+    /// The image as actions take it: its full reference, once that is known.
     pub fn target(&self) -> Target {
         self.image.as_ref().map_or_else(|| self.target.clone(), |image| Target::Reference(image.reference.clone()))
     }
 
-    /// What is meant: the version that is selected, where versions are shown, else the image of the page.
+    /// The image that an action means: the selected version in the versions pane, else the image of the page.
     pub fn meant(&self) -> Target {
         match (self.selected_tag(), self.target()) {
             (Some(tag), Target::Reference(reference)) => Target::Reference(reference.with_tag(tag)),
@@ -162,18 +162,18 @@ impl Page {
         }
     }
 
-    /// Asks for the image again, for the chosen platform.
+    /// The effect that reads the image, for the chosen platform.
     pub fn fetch(&self) -> Effect {
         Effect::Image(ImageEffect::Image { target: self.target(), platform: self.platform.clone() })
     }
 
-    /// Shows the image for another platform.
+    /// Reads and shows the image for another platform.
     pub fn choose_platform(&mut self, platform: String) -> Vec<Effect> {
         self.platform = Some(platform);
         vec![self.fetch()]
     }
 
-    /// What the header says: the last part of the name, and where it is.
+    /// The name of the image, for the header.
     pub fn title(&self) -> String {
         match &self.image {
             Some(image) if matches!(image.reference, ImageRef::Glance { .. } | ImageRef::Volume { .. }) => {
@@ -183,18 +183,18 @@ impl Page {
         }
     }
 
-    /// Goes to another pane.
+    /// Shows the pane that is `steps` further to the right, beginning again at the left.
     pub fn turn(&mut self, steps: usize) {
         let panes = self.panes();
         let now = panes.iter().position(|pane| *pane == self.pane).unwrap_or(0);
         let next = (now + steps % panes.len().max(1)) % panes.len().max(1);
         self.pane = panes.get(next).copied().unwrap_or(Pane::Overview);
         self.at = Position::default();
-        // Words for findings mean nothing for packages.
+        // Words typed for findings mean nothing for packages.
         self.narrowed.clear();
     }
 
-    /// The panes that mean something for this image.
+    /// The panes that this kind of image has.
     pub fn panes(&self) -> Vec<Pane> {
         let of_cloud = matches!(&self.image, Some(image) if matches!(image.reference, ImageRef::Glance { .. }));
         let is_file = self.image.as_ref().is_some_and(|image| image.disk.is_some());
@@ -208,14 +208,14 @@ impl Page {
             .collect()
     }
 
-    /// What to read again when a share may have changed.
+    /// Reads the shares again, if the page shows them.
     pub fn reads_shares(&self) -> Option<Effect> {
         self.shares
             .is_some()
             .then(|| self.image.as_ref().map(|image| Effect::Share(ShareEffect::Shares(image.reference.clone()))))?
     }
 
-    /// The share under the selection.
+    /// The selected share in the shares pane.
     pub fn selected_share(&self) -> Option<&Share> {
         match (self.pane, &self.shares) {
             (Pane::Shares, Some(Ok(shares))) => shares.selected(),
@@ -223,7 +223,7 @@ impl Page {
         }
     }
 
-    /// The same, if the last frame showed it.
+    /// The selected share, if the last frame showed it so.
     pub fn seen_share(&self) -> std::result::Result<Seen<String>, Unseen> {
         match (self.pane, &self.shares) {
             (Pane::Shares, Some(Ok(shares))) => shares.seen_one(),
@@ -231,7 +231,7 @@ impl Page {
         }
     }
 
-    /// Takes in who may use it.
+    /// Takes the shares, or why they could not be read.
     pub fn shared_with(&mut self, result: Result<Vec<Share>, Error>) {
         match (&mut self.shares, result) {
             (Some(Ok(rows)), Ok(shares)) => rows.set(shares),
@@ -239,7 +239,7 @@ impl Page {
         }
     }
 
-    /// Number of lines of the shown pane in so many columns.
+    /// The number of lines of the shown pane, on a screen of so many columns.
     pub fn count(&self, columns: u16) -> usize {
         match (self.pane, &self.image) {
             (Pane::Versions, _) => self.tags.as_ref().and_then(|tags| tags.as_ref().ok()).map_or(0, Vec::len),
@@ -258,7 +258,7 @@ impl Page {
         }
     }
 
-    /// The tag under the selection of the versions pane.
+    /// The selected tag in the versions pane.
     pub fn selected_tag(&self) -> Option<&String> {
         match (self.pane, &self.tags) {
             (Pane::Versions, Some(Ok(tags))) => tags.get(self.at.selected),
@@ -266,7 +266,7 @@ impl Page {
         }
     }
 
-    /// Tags on the screen whose details are not known yet.
+    /// The tags on the screen whose details have not arrived.
     pub fn unknown_tags(&self, height: usize) -> Vec<String> {
         let Some(Ok(tags)) = &self.tags else { return Vec::new() };
         let top = self.at.window(tags.len(), height);
@@ -278,7 +278,7 @@ impl Page {
             .collect()
     }
 
-    /// The overview as labels and values, in their order.
+    /// The overview as labels and values, in order.
     pub fn facts(&self, image: &Image, now: i64) -> Vec<(&'static str, String)> {
         let mut facts: Vec<(&'static str, String)> = Vec::new();
         let mut add = |label: &'static str, value: String| {

@@ -1,4 +1,4 @@
-//! Drawing the image page.
+//! Drawing the page of an image.
 
 use ratatui::{
     Frame,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Page {
-    /// Draws the page.
+    /// Draws the tabs and the shown pane.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64) {
         let mut tabs: Vec<Span<'static>> = vec![Span::raw(" ")];
         for pane in self.panes() {
@@ -52,7 +52,7 @@ impl Page {
         }
     }
 
-    /// Scrolls lines that are only read.
+    /// Draws lines that only scroll.
     fn lines(&self, frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, _theme: &Theme) {
         let top = self.at.selected.min(lines.len().saturating_sub(area.height as usize));
         for (number, line) in lines.into_iter().skip(top).take(area.height as usize).enumerate() {

@@ -1,4 +1,4 @@
-//! What the list of requests is to the rest of the house, and what is decided on it.
+//! The list of requests as a [`page::Page`]: its actions and keys, and the decisions taken on it.
 
 use ratatui::{Frame, layout::Rect};
 
@@ -70,7 +70,7 @@ impl page::Page for Page {
     }
 
     fn hides(&self, action: Action) -> bool {
-        // Only who decides takes admissions back.
+        // Only an approver revokes admissions.
         action == Action::Revoke && !self.is_approver()
     }
 
@@ -135,12 +135,12 @@ impl page::Page for Page {
     }
 }
 
-/// Whether an action only shows something.
+/// Whether an action only shows something and changes nothing.
 fn looks(action: Action) -> bool {
     matches!(action, Action::Open | Action::Launch)
 }
 
-/// Shows all about a request, or goes on to launch what was admitted.
+/// Shows all about a request, or opens the admitted image to launch it.
 fn look(action: Action, request: &Request) -> Vec<Effect> {
     if action == Action::Open {
         return vec![Effect::Request(RequestEffect::RequestTold(request.id))];
@@ -151,7 +151,7 @@ fn look(action: Action, request: &Request) -> Vec<Effect> {
 }
 
 impl Page {
-    /// What changes something for others: only on what was seen.
+    /// Asks for what an action needs that changes a request: a reason, conditions, a confirmation.
     fn decisive(&self, action: Action, seen: Vec<Seen<Id>>, model: &mut Model) -> Vec<Effect> {
         let (selected, decides) = (self.rows.selected(), self.decides());
         let one = seen.first().cloned();
@@ -219,7 +219,7 @@ impl Page {
         }
     }
 
-    /// What an approval of these would take. Of many, each stands below its name, as far as there is room.
+    /// What an approval of these requests would accept, in lines. Of several, the first [`NAMED`] are named.
     fn taken(&self, seen: &[Seen<Id>]) -> Vec<String> {
         let all = self.rows.all().unwrap_or_default();
         let lines = |one: &Seen<Id>| {

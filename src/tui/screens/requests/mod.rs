@@ -1,4 +1,4 @@
-//! Requests: mine, those that wait for a decision, and all that I may see.
+//! Requests: the person's own, those that wait for a decision, and all that they may see.
 
 mod actions;
 
@@ -28,31 +28,31 @@ use crate::{
     },
 };
 
-/// Requests that are read at a time.
+/// How many requests are read at a time.
 const PAGE: usize = 200;
-/// Lines below the list that tell more of what is selected.
+/// Lines below the list for details of the selected request.
 const MORE: u16 = 5;
 
-/// The screen's state.
+/// The state of the screen.
 #[derive(Debug)]
 pub struct Page {
-    /// Which are shown.
+    /// Which requests are shown.
     pub which: Which,
-    /// Those that were read, once they are.
+    /// The requests that were read so far.
     pub rows: Rows<Request>,
-    /// Whether more can be read.
+    /// Whether the store has more of them.
     more: bool,
     /// Whether more are being read.
     reading: bool,
-    /// Why they are not.
+    /// Why they could not be read.
     pub error: Option<Error>,
-    /// Who I am in the store, and how long others waited.
+    /// The person's rights in the store, and how long requests take.
     pub me: Option<(Me, Pace)>,
-    /// Groups of the queue.
+    /// The groups of the queue: rule, base image, number of requests.
     pub groups: Vec<Group>,
-    /// Whether the queue is ordered by base first.
+    /// Whether the queue is sorted by base image first, else by rule.
     by_base: bool,
-    /// Whether the person chose which are shown.
+    /// Whether the person has chosen which requests are shown.
     chosen: bool,
 }
 
@@ -67,7 +67,7 @@ fn role(stage: Stage) -> &'static str {
 }
 
 impl Page {
-    /// An empty page.
+    /// A page of these requests, with none read yet.
     pub fn new(which: Which) -> Self {
         Self {
             which,
@@ -82,13 +82,13 @@ impl Page {
         }
     }
 
-    /// The effect that reads it anew, as far as it was read.
+    /// Reads the shown requests again, as many as there are now.
     pub fn again(&self) -> Effect {
         let limit = self.rows.count().max(PAGE);
         Effect::Request(RequestEffect::Requests { which: self.which, skip: 0, limit })
     }
 
-    /// The effect that reads more, where one comes near the end of what was read.
+    /// Reads the next requests when the selection comes near the end of those that were read.
     pub fn wants_more(&mut self) -> Option<Effect> {
         let known = self.rows.count();
         if !self.more || self.reading || self.rows.place().unwrap_or(0) + PAGE / 4 < known {
@@ -98,7 +98,7 @@ impl Page {
         Some(Effect::Request(RequestEffect::Requests { which: self.which, skip: known, limit: PAGE }))
     }
 
-    /// Takes some of them in.
+    /// Takes requests from position `skip` on, or why they could not be read; those of another list are dropped.
     pub fn arrived(&mut self, which: Which, skip: usize, result: Result<Vec<Request>>) {
         if which != self.which {
             return;
@@ -118,7 +118,7 @@ impl Page {
         });
     }
 
-    /// Takes in who I am and how the queue stands.
+    /// Takes the person's rights and how the queue stands.
     pub fn stands(&mut self, result: Result<(Me, Pace, Vec<Group>)>) {
         if let Ok((me, pace, groups)) = result {
             self.me = Some((me, pace));
@@ -126,7 +126,7 @@ impl Page {
         }
     }
 
-    /// The next or previous kind of list.
+    /// Changes to the next or previous list: own, queue, all.
     pub fn turn(&mut self, forward: bool) {
         let which = match (self.which, forward) {
             (Which::Mine, true) | (Which::All, false) => Which::Queue,
@@ -136,7 +136,7 @@ impl Page {
         *self = Self { me: self.me.take(), by_base: self.by_base, chosen: true, ..Self::new(which) };
     }
 
-    /// Whether somebody who decides looks at an empty list of their own, which they have not asked for.
+    /// Whether to show the queue: an approver sees an empty list of own requests that they did not choose.
     pub fn wants_queue(&self) -> bool {
         self.which == Which::Mine
             && !self.chosen
@@ -144,17 +144,17 @@ impl Page {
             && self.rows.all().is_some_and(<[Request]>::is_empty)
     }
 
-    /// Whether I decide on requests.
+    /// Whether the person may decide on requests.
     pub fn is_approver(&self) -> bool {
         self.me.as_ref().is_some_and(|(me, _)| me.approver)
     }
 
-    /// Whether this is where somebody decides.
+    /// Whether the queue is shown, in which requests are decided on.
     pub fn decides(&self) -> bool {
         self.which == Which::Queue
     }
 
-    /// Marks all of the selected one's group.
+    /// Marks all requests that the same rule blocks on the same base image as the selected one.
     pub fn mark_group(&mut self) {
         let Some((rule, base)) = self.rows.selected().map(|one| (one.rule().to_owned(), one.base().to_owned())) else {
             return;
@@ -162,14 +162,14 @@ impl Page {
         self.rows.mark_all(|one| one.rule() == rule && one.base() == base);
     }
 
-    /// Orders the queue by base first, or by rule first.
+    /// Sorts the queue by base image first, or by rule first.
     pub fn regroup(&mut self) {
         self.by_base = !self.by_base;
         let order = self.ordering();
         self.rows.change(|all| order(all));
     }
 
-    /// How the list is put in order.
+    /// The function that sorts the shown list; only the queue is sorted here.
     fn ordering(&self) -> impl Fn(&mut Vec<Request>) + use<> {
         let (queue, by_base) = (self.which == Which::Queue, self.by_base);
         move |all| {
@@ -182,7 +182,7 @@ impl Page {
         }
     }
 
-    /// Why an action cannot be used now.
+    /// Why an action cannot be used on the selected or marked requests; `None` if it can.
     fn refuses(&self, action: Action) -> Option<&'static str> {
         let needs_one = matches!(
             action,
@@ -236,7 +236,7 @@ impl Page {
         }
     }
 
-    /// What is shown, for the header.
+    /// The header's words: which lists there are, how many wait, how many are marked.
     pub fn summary(&self) -> String {
         let name = |which, words: &str| if self.which == which { format!("[{words}]") } else { format!(" {words} ") };
         let tabs = [name(Which::Mine, "mine"), name(Which::Queue, "to decide"), name(Which::All, "all")].concat();
@@ -247,7 +247,7 @@ impl Page {
         format!("{tabs}{waiting}{marked}")
     }
 
-    /// Draws it.
+    /// Draws the list, and the selected request below it. `possible`: whether the site takes requests.
     pub fn view(&self, frame: &mut Frame<'_>, area: Rect, theme: &Theme, now: i64, possible: bool) {
         let area = failed_below(frame, area, self.error.as_ref(), theme);
         let dim = |text: &str| Line::styled(format!("  {text}"), theme.style("dim"));
@@ -283,7 +283,7 @@ impl Page {
             let people: Vec<&str> = one.wanted_by().map(|wish| wish.person.as_str()).collect();
             let words = if self.decides() {
                 let group = (one.rule().to_owned(), one.base().to_owned());
-                // A group is named once, where it begins.
+                // Rule and base image are named once, on the first row of a group.
                 let words = if group == before { "  the same".to_owned() } else { format!("{}, {}", group.0, group.1) };
                 before = group;
                 words
@@ -314,11 +314,11 @@ impl Page {
         }
     }
 
-    /// What is to be known of the selected one, in a few lines.
+    /// The lines below the list: how the selected request stands, who wants it, and its evidence.
     fn details(&self, one: &Request, pace: Pace, now: i64, width: usize) -> Vec<String> {
         let mut lines = wrap(&format!("{} {}", one.called(), one.standing(pace, now)), width.saturating_sub(4));
         lines.truncate(2);
-        // Two who ask are quoted here, in a line each; enter shows all.
+        // Two requesters are quoted, one line each; enter shows all.
         for wish in one.wanted_by().take(2) {
             lines.extend(quote(&wish.person, &wish.reason, usize::MAX));
         }
@@ -331,7 +331,8 @@ impl Page {
         lines.iter().map(|line| fit(line, width.saturating_sub(4))).collect()
     }
 
-    /// How many there are of which group; or how long such things take.
+    /// The line above the list: the groups of the queue with their sizes; in other lists, how long requests usually
+    /// take.
     fn tally(&self) -> String {
         if self.decides() {
             let word = |group: &Group| {

@@ -1,4 +1,4 @@
-//! An image: its page, its evidence, its link.
+//! Answers about an image: its page, its evidence, its link.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -10,7 +10,7 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about images; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     match msg {
         Msg::Image(result) => {
@@ -28,7 +28,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
         }
         Msg::Tags(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                // Newest first: that is what people look for.
+                // The newest tags are what people look for, so they come first.
                 page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
             }
         }
@@ -70,9 +70,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     Break(Vec::new())
 }
 
-/// A link was made: it is shown with its code, where that fits, and copied.
+/// Shows a link that was made, with its QR code if there is room, and copies the link.
 fn link_made(state: &mut State, wish: LinkWish, link: &str, code: String) -> Vec<Effect> {
-    // A code that is cut cannot be scanned.
+    // A QR code that is cut cannot be scanned.
     let (lines, columns) = (code.lines().count(), code.lines().map(|line| line.chars().count()).max().unwrap_or(0));
     let around = link.chars().count().div_ceil(usize::from(state.size.0.clamp(30, 110)).saturating_sub(4))
         + 5

@@ -1,4 +1,4 @@
-//! Jobs, the questions that they ask, and how sources are.
+//! Answers about jobs, the questions that jobs ask, and the health of sources and backends.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -14,7 +14,7 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about jobs or health; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     match msg {
         Msg::JobNote(id, note) => state.jobs.change(|jobs| {
@@ -68,7 +68,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
             job.ended = Some(ended);
         }
     });
-    // Whoever waited on the launch screen goes on to what was launched.
+    // If the launch screen still waits for this job, the page of the workload replaces it.
     if let Some(Screen::Launch(page)) = state.stack.last_mut() {
         if page.job == Some(id) {
             page.job = None;
@@ -77,7 +77,7 @@ fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>
                 return vec![Effect::Go(Go::Workload(Box::new(workload)))];
             }
             if failed {
-                // The next try is a new launch with a plan of its own.
+                // A retry is a new launch, with a plan and an idempotency key of its own.
                 return page.replan();
             }
         }

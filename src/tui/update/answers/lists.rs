@@ -1,4 +1,4 @@
-//! Lists of sources, and what is found in them.
+//! Answers about the lists of sources and the search in them.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -8,7 +8,7 @@ use crate::tui::{
     state::State,
 };
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about lists; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     let now = state.now;
     match msg {
@@ -19,7 +19,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
         }
         Msg::Filters(filters) => {
             state.catalog.saved = filters;
-            // The first frame is drawn: what concerns the person is counted now.
+            // The first frame is drawn: now there is time to count the person's notices.
             return Break(vec![
                 Effect::Request(RequestEffect::Unread),
                 Effect::Request(RequestEffect::Me),
@@ -28,7 +28,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
         }
         Msg::Rows(source, rows) => return Break(state.catalog.growing(&source, rows)),
         Msg::Listed(source, result) => {
-            // What others offer there is news, too.
+            // A source that has answered may have new offers, too.
             let offers = result.is_ok() && state.sources.iter().any(|known| known.name == source && known.grants);
             let mut effects = state.catalog.listed(&source, result, now);
             effects.extend(offers.then_some(Effect::Share(ShareEffect::Offers)));

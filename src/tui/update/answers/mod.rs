@@ -1,4 +1,4 @@
-//! Answers: what jobs and sources sent is put where it belongs, by subject.
+//! Handling the answers of jobs: each goes to the screen or list that it is for.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use crate::tui::{
     state::State,
 };
 
-/// The topmost screen of a kind: an answer belongs to it also while another one covers it.
+/// The topmost screen of a kind: it takes its answers also while another screen covers it.
 macro_rules! topmost {
     ($state:expr, $kind:path) => {
         $state.stack.iter_mut().rev().find_map(|screen| match screen {
@@ -24,16 +24,16 @@ mod requests;
 mod running;
 mod sharing;
 
-/// An answer came. One for a screen that is gone changes nothing.
+/// Handles an answer. One for a screen that was closed changes nothing.
 pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
     match by_subject(state, msg) {
         ControlFlow::Break(effects) => effects,
-        // Keys and the like are no answers.
+        // Keys and other events of the terminal are no answers.
         ControlFlow::Continue(_) => Vec::new(),
     }
 }
 
-/// Each subject takes its own answers, and gives the others on.
+/// Gives the message to each subject in turn, until one of them handles it.
 fn by_subject(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     let msg = lists::arrived(state, msg)?;
     let msg = images::arrived(state, msg)?;

@@ -1,4 +1,4 @@
-//! Requests, notices, and who one is in the store.
+//! Answers about requests, notices, and the person's rights in the store.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -9,7 +9,7 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about requests; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     match msg {
         Msg::Requests { which, skip, result } => {

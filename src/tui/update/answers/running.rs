@@ -1,4 +1,4 @@
-//! Launching, and what runs.
+//! Answers about launches and workloads.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -8,10 +8,10 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Milliseconds in which output ends that nobody can follow.
+/// If output ends within this many milliseconds, the backend probably cannot follow it.
 const AT_ONCE: u64 = 3000;
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about launches and workloads; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     let now = state.now;
     match msg {
@@ -31,7 +31,8 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
                 if let Some(news) = all.iter().find(same).cloned() {
                     let lives = news.state.is_live();
                     let began = lives && !page.workload.state.is_live();
-                    // A stream that was not short has ended, and what it was of runs: it was started again.
+                    // The output has ended after it had been followed for a while, and the workload runs: so it was
+                    // started again.
                     let over = lives && page.lasted && matches!(page.ended, Some(Ok(())));
                     page.workload.set(news);
                     if began || over {

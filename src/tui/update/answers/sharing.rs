@@ -1,4 +1,4 @@
-//! Who may use what, and what others offer.
+//! Answers about shares and offers.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -8,7 +8,7 @@ use crate::tui::{
     state::{Screen, State},
 };
 
-/// Takes an answer in, or gives it back where it is about something else.
+/// Handles an answer about shares and offers; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
     match msg {
         Msg::Shares(result) => {
