@@ -428,7 +428,7 @@ fn other_screens_are_there_while_an_engine_launches() {
     screen.until("‹ docker ›");
     screen.until("Processors");
     // Name, then a command that goes on for a while.
-    screen.keys("jj\r");
+    screen.keys("jjj\r");
     screen.until("enter take it");
     screen.keys("sleep 300\r");
     screen.until("\"sleep\"");
