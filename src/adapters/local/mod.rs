@@ -37,9 +37,9 @@ use crate::core::{base::error::Result, config::Config, image::model::Foreign, la
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
-    /// Bubblewrap's `bwrap`.
+    /// The program `bwrap` of Bubblewrap.
     Bwrap,
-    /// `unshare` of util-linux.
+    /// The program `unshare` of util-linux.
     Unshare,
 }
 
@@ -142,7 +142,7 @@ struct Kept {
 /// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = false;
 
-/// Registers the backend.
+/// Registers the backend with the sandbox program that was found.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let runtime = Runtime::find();
     parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));

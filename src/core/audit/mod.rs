@@ -60,7 +60,7 @@ impl Entry {
         }
     }
 
-    /// The entry with all fields cleaned and cut to [`LONGEST`].
+    /// The entry with all its fields cleaned and cut to 1000 characters.
     #[must_use]
     pub fn cleaned(self) -> Self {
         let short = |text: &str| clean::short(text, LONGEST);

@@ -67,14 +67,14 @@ impl Text {
         }
     }
 
-    /// Adds a quote.
+    /// Adds somebody else's words as marked lines; nothing if there are none.
     pub fn quote(&mut self, words: &str) {
         if !words.trim().is_empty() {
             self.lines.extend(quote("", words, WIDTH).into_iter().map(|line| format!("  {line}")));
         }
     }
 
-    /// The whole text.
+    /// The whole text, its lines joined.
     pub fn finish(self) -> String {
         self.lines.join("\n")
     }

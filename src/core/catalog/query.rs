@@ -43,7 +43,7 @@ impl Field {
 pub enum Without {
     /// With this in its name.
     Word(String),
-    /// From this source.
+    /// From a source with this text in its name.
     Source(String),
     /// Rows of this kind of image.
     Kind(ImageKind),

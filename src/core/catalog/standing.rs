@@ -11,7 +11,7 @@ pub struct Standing {
     pub trust: Badge,
     /// What is known about vulnerabilities.
     pub scan: Badge,
-    /// The policy's verdict.
+    /// The policy's verdict, as a badge.
     pub verdict: Badge,
 }
 
@@ -30,7 +30,7 @@ pub enum Facet {
     Trust,
     /// What is known about vulnerabilities.
     Scan,
-    /// The policy's verdict.
+    /// The verdict that the policy gives.
     Verdict,
 }
 

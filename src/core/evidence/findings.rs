@@ -61,7 +61,7 @@ impl Counts {
 /// A known vulnerability in a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vulnerability {
-    /// Its severity.
+    /// Its severity, as the report gives it.
     pub severity: Severity,
     /// Its identifier, like `CVE-2024-3094`.
     pub id: String,

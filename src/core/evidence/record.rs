@@ -49,7 +49,7 @@ impl Subject {
 pub enum Kind {
     /// Whether it is signed, and by whom.
     Signature,
-    /// Its known vulnerabilities.
+    /// The known vulnerabilities of its packages.
     Scan,
     /// The packages in it.
     Software,

@@ -35,7 +35,7 @@ pub struct Terms {
     pub rules: Vec<String>,
 }
 
-/// A scan as a signature states it. The signer's steward has made it; it never came with the image.
+/// A scan as a signature states it: one that the signer has made, never one that came with the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attested {
     /// The state of the scan when it was signed.

@@ -185,7 +185,7 @@ impl Policy {
             step: step.to_owned(),
             findings: Vec::new(),
         };
-        // If a signature is not valid for the bytes, they are wrong, whoever is said to have made them.
+        // If a signature is not valid for the bytes, they are wrong, whatever the source says of their maker.
         if state == Signature::Invalid {
             return held(
                 self.signature.invalid,

@@ -99,7 +99,7 @@ impl Default for ImageRules {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
-    /// It is allowed nevertheless.
+    /// It is allowed nevertheless; the reason is only shown.
     Allow,
     /// An approver has to agree.
     #[default]

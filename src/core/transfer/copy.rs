@@ -41,7 +41,7 @@ pub struct Place {
     pub at: ImageRef,
 }
 
-/// What is copied.
+/// What is copied, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The platforms to copy; `None` copies the whole index, which keeps its digest.

@@ -7,7 +7,7 @@
 //! | disk | `wharf disk image admission` | a steward |
 //! | approval of a disk | `wharf disk image approval` | an approver |
 //! | class | `wharf class approval` | an approver |
-//! | taken back | `wharf admission taken back` | whoever may approve, and the steward |
+//! | taken back | `wharf admission taken back` | an approver, and the steward |
 
 use std::collections::BTreeMap;
 
