@@ -176,7 +176,7 @@ impl Glance {
             {
                 return record(Signature::TakenBack, &clean::short(&reason, 200));
             }
-            // A container's signature admits no disk image, whoever made it.
+            // A container's signature admits no disk image, even by a key that may admit.
             _ => return record(Signature::Untrusted, "its statement is none that admits a disk image"),
         };
         if digest != pinned.digest.as_str() {

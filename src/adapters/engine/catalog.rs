@@ -166,7 +166,7 @@ impl Summary {
 }
 
 impl Engine {
-    /// All local images.
+    /// All local images, as the engine lists them.
     async fn summaries(&self, what: &str) -> Result<Vec<Summary>> {
         // The first request agrees on the API version, and says in words why an engine does not answer.
         self.docker().await?;

@@ -11,7 +11,7 @@ use x509_cert::{
 
 use super::keys::{Key, pem};
 
-/// A certificate.
+/// A certificate with its most important fields.
 #[derive(Debug, Clone)]
 pub struct Read {
     /// The certificate's bytes (DER).

@@ -224,13 +224,13 @@ pub enum What {
     File,
     /// A sparse file: its parts in order, and its length in bytes. The data that follows is that of the parts only.
     Sparse(Parts, u64),
-    /// A folder.
+    /// A folder, which has no data.
     Folder,
-    /// A symbolic link.
+    /// A symbolic link; its target may be any text.
     Link,
     /// A hard link: another name of a file in the archive.
     HardLink,
-    /// A named pipe.
+    /// A named pipe (FIFO), which has no data.
     Pipe,
     /// A device, or an unknown kind.
     Other,
@@ -245,7 +245,7 @@ pub struct Item {
     pub target: Vec<u8>,
     /// The kind of the entry.
     pub what: What,
-    /// The permission bits.
+    /// The permission bits, including setuid, setgid and sticky.
     pub mode: u32,
     /// When the content was changed: seconds since 1970, and nanoseconds.
     pub modified: (i64, u32),

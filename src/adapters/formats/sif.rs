@@ -25,7 +25,7 @@ const TEXT: u64 = 1 << 20;
 pub enum Kind {
     /// The definition file that the image was built from.
     Definition,
-    /// A file system.
+    /// A file system, the root or an overlay.
     Partition,
     /// A signature over other objects.
     Signature,
@@ -36,7 +36,7 @@ pub enum Kind {
 /// An object in a SIF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// The object's kind.
+    /// The kind of the object.
     pub kind: Kind,
     /// The object's number in the file.
     pub id: u32,

@@ -10,7 +10,7 @@ use crate::core::base::error::{During, Result};
 
 /// The numbers of system calls in one of a processor's calling conventions.
 struct Calls {
-    /// `AUDIT_ARCH_*` from `linux/audit.h`.
+    /// The constant `AUDIT_ARCH_*` from `linux/audit.h`.
     architecture: u32,
     /// `clone`, whose flags are checked.
     clone: u32,

@@ -21,7 +21,7 @@ use crate::core::{
 /// A small file that is written for one sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
-    /// The path inside.
+    /// The absolute path as seen inside.
     pub at: PathBuf,
     /// The content of the file.
     pub text: String,

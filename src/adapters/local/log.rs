@@ -129,7 +129,7 @@ impl Log {
 pub struct Exit(File);
 
 impl Exit {
-    /// Reserves the place.
+    /// Reserves the place in a workload's folder; fails if the disk is full.
     pub fn reserve(folder: &Path) -> Result<Self> {
         let what = format!("make room for the exit code in {}", folder.display());
         let file = private::open(&folder.join("exit"), |options| options.create(true).truncate(true).write(true))?;

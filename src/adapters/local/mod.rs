@@ -42,9 +42,9 @@ use crate::core::{base::error::Result, config::Config, launch::plan::Workload};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxProgram {
-    /// Bubblewrap's `bwrap`.
+    /// The program `bwrap` of Bubblewrap.
     Bwrap,
-    /// `unshare` of util-linux.
+    /// The program `unshare` of util-linux.
     Unshare,
 }
 
@@ -135,7 +135,7 @@ struct Kept {
 /// Whether a configuration may name this adapter as the `type` of a source.
 pub const IS_SOURCE: bool = false;
 
-/// The daemonless backend, and what runs its sandboxes for others.
+/// Registers the backend with the sandbox program that was found, and the runtime that runs its sandboxes for others.
 pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let program = SandboxProgram::find();
     parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, program)));

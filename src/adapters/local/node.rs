@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A set of processes that see each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
-    /// The host name.
+    /// The host name of the machine.
     pub host: String,
     /// The machine's id (machine-id(5)); empty if it has none.
     pub machine: String,

@@ -49,7 +49,7 @@ struct Seal {
 /// The standing of a kept image.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing was changed.
+    /// Nothing in it was changed.
     Sound,
     /// It does not exist.
     Missing,

@@ -34,7 +34,7 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 /// The settings that name an account.
 const ACCOUNT: [&str; 4] = ["username", "user_id", "application_credential_name", "application_credential_id"];
 
-/// Failed sign-ins.
+/// The failed sign-ins of an account.
 #[derive(Default)]
 struct Failed {
     /// The last failure and its time: others who waited for it get the same error, without another try.

@@ -45,7 +45,7 @@ pub struct Project {
     pub name: String,
 }
 
-/// A successful sign-in.
+/// A successful sign-in, with its token.
 pub struct Session {
     /// The token to send with every request.
     pub token: Secret,

@@ -28,7 +28,7 @@ const VISIT: Duration = Duration::from_secs(10);
 /// Most connections at the same time; others are closed.
 const MOST: usize = 16;
 
-/// The open page.
+/// The open page, which listens on this machine.
 pub struct Landing {
     listeners: Vec<TcpListener>,
     form: Form,

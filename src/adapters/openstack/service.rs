@@ -72,7 +72,7 @@ impl Service {
 
 /// A request below the root of a service.
 pub struct Request<'a> {
-    /// The HTTP method.
+    /// The HTTP method of the request.
     pub method: Method,
     /// Path and query, without a slash at the beginning.
     pub path: &'a str,
@@ -84,16 +84,16 @@ pub struct Request<'a> {
 
 /// The body of a request.
 pub enum Body {
-    /// No body.
+    /// No body is sent.
     None,
-    /// A JSON body.
+    /// A body of type `application/json`.
     Json(serde_json::Value),
     /// A JSON patch of an image, which has its own media type.
     ImagePatch(serde_json::Value),
 }
 
 impl<'a> Request<'a> {
-    /// A GET request.
+    /// A GET request without a microversion.
     pub fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, version: None, body: Body::None }
     }

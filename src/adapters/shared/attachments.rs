@@ -60,7 +60,7 @@ pub struct Wanted {
     pub layer: fn(&str) -> bool,
 }
 
-/// An attached manifest.
+/// A manifest that is attached to the image.
 pub struct Attached {
     /// The reference of the attached manifest.
     pub at: ImageRef,

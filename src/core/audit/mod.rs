@@ -1,12 +1,13 @@
-//! The audit: what was changed by whom, and on which verdict, as lines that each hold the hash of the one before.
+//! The audit: who changed what, and on which verdict, as lines that each contain the hash of the line before.
 //!
-//! What the chain proves: a line that is changed, left out or put in breaks it from there on. What it does not: it has no
-//! key, so whoever owns the file can write all of it anew, cut its end, or remove it. That is seen where the shared store
-//! has kept its ends ([`super::audit::witness`]), and only as far as they were told to it. What somebody does without Wharf is in
+//! The chain proves that no line was changed, left out or inserted: that breaks it from there on. It has no key, so the
+//! file's owner can still rewrite all of it, cut its end, or remove it. That is detected where the shared store has
+//! kept the ends of chains ([`super::audit::witness`]), as far as it was told of them. What is done without Wharf is in
 //! no audit.
 //!
-//! A line that was not written whole (a full disk, a lost power) costs that line: the next one stands on a line of its own
-//! and follows the last whole one. Cutting a whole line looks the same only until one follows it: that one does not fit.
+//! A line that was not written completely (a full disk, a loss of power) is lost, but only that one: the next line
+//! begins on a line of its own and follows the last complete one. A complete line that is cut later is detected by the
+//! line after it.
 
 pub mod witness;
 
@@ -19,34 +20,34 @@ use super::base::{
     text,
 };
 
-/// The chain before its first line.
+/// What the first line of a chain follows.
 const BEGIN: &str = "begin";
-/// Characters that are kept of one field: references and reasons are far shorter.
+/// Most characters of a field that are kept; references and reasons are far shorter.
 const LONGEST: usize = 1000;
 
-/// Something that was done.
+/// An action that was carried out or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When it was done (RFC 3339, UTC).
     pub at: String,
     /// The login of the person who did it.
     pub who: String,
-    /// What: `launch`, `share`, …
+    /// The action: `launch`, `share`, …
     pub action: String,
     /// What it was done to: a reference, a workload, a request.
     pub subject: String,
-    /// Its digest, where it has one.
+    /// The digest of the subject, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The verdict that let it pass or held it back, where one was asked for.
+    /// The verdict that allowed it or held it back, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
-    /// How it ended: `done`, or why it did not.
+    /// How it ended: `done`, or the reason of the failure.
     pub outcome: String,
 }
 
 impl Entry {
-    /// An entry of now.
+    /// An entry with the present time.
     pub fn new(who: &str, action: &str, subject: impl Into<String>) -> Self {
         Self {
             at: text::timestamp(text::now()),
@@ -59,7 +60,7 @@ impl Entry {
         }
     }
 
-    /// The same in clean lines of bounded length.
+    /// The entry with all its fields cleaned and cut to 1000 characters.
     #[must_use]
     pub fn cleaned(self) -> Self {
         let short = |text: &str| clean::short(text, LONGEST);
@@ -75,7 +76,7 @@ impl Entry {
     }
 }
 
-/// An entry as it stands in the file: with the hash of all before it and itself.
+/// An entry as a line of the file, with the hash over all lines up to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The entry as it was written.
@@ -85,12 +86,12 @@ pub struct Line {
     pub chain: String,
 }
 
-/// An entry as it is hashed.
+/// The JSON of an entry over which the hash is computed.
 pub fn body(entry: &Entry) -> Result<String> {
     serde_json::to_string(entry).during("write the audit")
 }
 
-/// The hash of an entry (as it is hashed) after the hash before it.
+/// The hash of an entry's JSON after the hash before it, in hexadecimal.
 ///
 /// ```
 /// use wharf::core::audit::chain;
@@ -102,49 +103,50 @@ pub fn chain(before: Option<&str>, body: &str) -> String {
     Digest::of(format!("{}\n{body}", before.unwrap_or(BEGIN)).as_bytes()).hex().to_owned()
 }
 
-/// The line that follows `last`.
+/// The line for an entry after `last`.
 pub fn next(last: Option<&Line>, entry: Entry) -> Result<Line> {
     let entry = entry.cleaned();
     let chain = chain(last.map(|line| line.chain.as_str()), &body(&entry)?);
     Ok(Line { entry, chain })
 }
 
-/// A line as it was written; none if it is no whole one.
+/// Reads a line; `None` if it was not written completely.
 pub fn line(raw: &str) -> Option<Line> {
     let line: Line = serde_json::from_str(raw).ok()?;
-    // Anything beside what is hashed would be words that no hash covers.
+    // A field that is not hashed could contain anything, so it is refused.
     (serde_json::to_string(&line).ok()? == raw.trim_end()).then_some(line)
 }
 
-/// What is read of a file.
+/// The content of an audit file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Whole lines, each with its number in the file.
+    /// The complete lines, each with its number in the file.
     pub lines: Vec<(usize, Line)>,
-    /// Numbers of the lines that were not written whole.
+    /// The numbers of the lines that were not written completely.
     pub torn: Vec<usize>,
-    /// The first line that was changed after it was written, and how that is seen.
+    /// The number of the first line that was changed later, and how that is known.
     pub changed: Option<(usize, &'static str)>,
 }
 
 impl Reading {
-    /// An error that names the first line that was changed.
+    /// Fails if a line was changed, naming the first one.
     pub fn whole(&self) -> Result<()> {
         let Some((number, why)) = self.changed else { return Ok(()) };
         Err(Error::new(Kind::Integrity, "verify the audit", format!("line {number}: {why}"))
             .hint("it was changed after it was written; what stands before that line is whole"))
     }
 
-    /// The hash that the last line ends in.
+    /// The hash of the last line.
     pub fn end(&self) -> Option<&str> {
         self.lines.last().map(|(_, line)| line.chain.as_str())
     }
 }
 
-/// Reads a file of lines and follows its chain, over what was torn. After a change it goes on with what is said there.
+/// Reads a file and follows its chain, across incomplete lines. After a change it continues from the hash that is
+/// there.
 pub fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
-    // Torn lines before which the chain is whole: they are cut ones if the next line does not fit.
+    // Incomplete lines after which the chain still fits; they were cut later if the next line does not fit.
     let mut torn = Vec::new();
     for (number, raw) in text.lines().enumerate().filter(|(_, raw)| !raw.trim().is_empty()) {
         let number = number + 1;
@@ -205,14 +207,14 @@ mod tests {
         let text = written(3);
         let lines: Vec<&str> = text.lines().collect();
         for cut in [1, 20, lines[2].len() - 1] {
-            // The third was torn; the fourth follows the second.
+            // The third line was not written completely; the fourth follows the second.
             let two = read(&lines[..2].join("\n"));
             let fourth = next(two.lines.last().map(|(_, line)| line), Entry::new("ada", "stop", "x")).unwrap();
             let fourth = serde_json::to_string(&fourth).unwrap();
             let read = read(&[lines[0], lines[1], &lines[2][..cut], &fourth].join("\n"));
             assert_eq!((read.lines.len(), &read.torn[..], read.changed), (3, &[3][..], None));
         }
-        // The second was cut after it was written: the third does not follow the first.
+        // The second line was cut later: the third does not follow the first.
         let read = read(&[lines[0], &lines[1][..20], lines[2]].join("\n"));
         assert_eq!(read.changed.map(|(number, _)| number), Some(2));
     }

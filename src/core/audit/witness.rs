@@ -1,8 +1,8 @@
 //! What the shared store has seen of people's audits: the ends of their chains, and their entries.
 //!
-//! A person can only add to what is kept there, under their own name and the store's own clock. So whoever removes, cuts or
-//! rewrites their own file is told so by `wharf audit verify`, and seen by those who may read everybody's. What was never
-//! told to the store is not missed by it, and a program that tells it other things than it did is not caught by it.
+//! People can only add to this, under their own name and the store's own clock. So if a person removes, cuts or
+//! rewrites their file, `wharf audit verify` tells them, and people who may read all audits see it. What the store was
+//! never told is not missed, and a program that tells it something false is not detected.
 
 use std::collections::BTreeMap;
 
@@ -14,35 +14,35 @@ use crate::core::{
     base::{clean, error::Result, text},
 };
 
-/// Entries that are told at once; the rest is told with the next action.
+/// Most entries that are sent to the store at once; the rest is sent with the next action.
 pub const AT_ONCE: usize = 200;
-/// Bytes of an entry that are kept in the store; of a longer one its hash alone is.
+/// Longest entry in bytes that the store keeps; of a longer one it keeps the hash only.
 pub const LONGEST: usize = 8000;
 
-/// Which chain: that of one folder.
+/// A chain, which is the audit file of one folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
-    /// A random name, kept beside the file: 16 hexadecimal digits.
+    /// A random id that is kept beside the file: 16 hexadecimal digits.
     pub id: String,
     /// Where the folder is: machine or file server, and path.
     pub place: String,
 }
 
-/// An end of a chain.
+/// A position in a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// How many entries it has up to here.
+    /// The number of entries up to here.
     pub number: i64,
-    /// The hash of the last one, and with it of all.
+    /// The hash of the entry here, which covers all before it.
     pub hash: String,
-    /// The last one as it was hashed; may be empty.
+    /// The entry's JSON as it was hashed; may be empty.
     pub body: String,
 }
 
-/// An end of somebody's chain as the store keeps it.
+/// A position in a person's chain, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witnessed {
-    /// Whose, by the store's own knowledge.
+    /// The person, as the store knows them.
     pub person: String,
     /// The chain that it belongs to.
     #[serde(flatten)]
@@ -50,24 +50,24 @@ pub struct Witnessed {
     /// The entry and the number of entries up to it.
     #[serde(flatten)]
     pub mark: Mark,
-    /// When it was told, by the store's clock; seconds since 1970.
+    /// When the store was told, by its own clock, in seconds since 1970.
     pub at: i64,
 }
 
 impl Witnessed {
-    /// Its entry, if the store has it: of whoever told of it, whatever name it says.
+    /// The entry, if the store has it; its person is the one the store knows, whatever the entry says.
     pub fn entry(&self) -> Option<Entry> {
         let entry = serde_json::from_str::<Entry>(&self.mark.body).ok()?.cleaned();
         Some(Entry { who: clean::short(&self.person, 200), ..entry })
     }
 }
 
-/// Whose ends are asked for.
+/// Whose entries are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// Those of one chain of mine.
+    /// Those of one of the caller's chains.
     Chain(String),
-    /// Mine: of each chain the furthest first.
+    /// All of the caller's: of each chain the last entries first.
     Mine,
     /// Everybody's: of each person the newest first.
     Everybody,
@@ -78,15 +78,15 @@ pub enum Whose {
 pub struct Decided {
     /// When, by the store's clock; seconds since 1970.
     pub at: i64,
-    /// The login of whoever did it.
+    /// The login of the person or steward.
     pub who: String,
-    /// What: `approved`, `admitted`, …
+    /// The event: `approved`, `admitted`, …
     pub what: String,
-    /// The request: its number, and what was asked for.
+    /// The number of the request.
     pub request: i64,
-    /// What was asked for.
+    /// The title of the requested image.
     pub title: String,
-    /// The digest that was asked for.
+    /// The digest of the requested image.
     pub digest: String,
     /// The reason or remark that was given with it.
     pub detail: String,
@@ -96,8 +96,8 @@ fn number(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
 }
 
-/// What the store is to be told of a chain, given the end that it knows: what followed that; or, where that end is not in
-/// the file any more, the last one alone, so that this is seen.
+/// The entries that the store is to be told of, given the position that it knows: all after that; or only the last one,
+/// if that position is no longer in the file, so that this is noticed.
 pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
     let mark = |at: usize| -> Result<Option<Mark>> {
         let Some((_, line)) = reading.lines.get(at) else { return Ok(None) };
@@ -117,7 +117,7 @@ pub fn untold(reading: &Reading, known: Option<&Mark>) -> Result<Vec<Mark>> {
     (first..count.min(first + AT_ONCE)).filter_map(|at| mark(at).transpose()).collect()
 }
 
-/// What is wrong with one's own file, going by what the store has seen of it: in words, the worst first.
+/// What is wrong with the caller's own file by what the store has seen, one sentence each, the worst first.
 pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<String> {
     let mut faults = Vec::new();
     let count = number(reading.lines.len());
@@ -149,16 +149,16 @@ pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<Stri
     faults
 }
 
-/// What the store has seen of one's own audit.
+/// What the store has seen of the caller's own audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The last end that it was told of: the number of entries, and when.
+    /// The last position it was told of: the number of entries, and when (seconds since 1970).
     pub told: Option<(i64, i64)>,
-    /// What does not fit.
+    /// What does not fit, one sentence each.
     pub faults: Vec<String>,
 }
 
-/// One chain of somebody, as far as the store has seen it.
+/// What the store knows about one chain of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// The person whose chain it is.
@@ -168,13 +168,13 @@ pub struct Summary {
     pub chain: Chain,
     /// How many entries the store knows of.
     pub entries: i64,
-    /// When the store was told of it last.
+    /// When the store was last told of it, in seconds since 1970.
     pub at: i64,
-    /// What is wrong with it.
+    /// What is wrong with it, one sentence each.
     pub faults: Vec<String>,
 }
 
-/// What can be said of chains by the store alone; `seen` in the order in which it was told.
+/// What the store alone can tell about chains; `seen` in the order in which it was told.
 pub fn summaries(seen: &[Witnessed]) -> Vec<Summary> {
     let mut chains: BTreeMap<(&str, &str), Vec<&Witnessed>> = BTreeMap::new();
     for seen in seen {
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(all.iter().map(|mark| mark.number).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(untold(&three, Some(&all[1])).unwrap(), all[2..]);
         assert!(untold(&three, Some(&all[2])).unwrap().is_empty());
-        // What the store knows is not here any more: it is told what is.
+        // What the store knows is no longer in the file: it is told what is.
         let other = reading(&["x", "y"]);
         let told = untold(&other, Some(&all[2])).unwrap();
         assert_eq!(told.iter().map(|mark| mark.number).collect::<Vec<_>>(), [2]);
@@ -274,7 +274,7 @@ mod tests {
             let faults = compare(&file, &here, &seen);
             assert!(faults.iter().any(|fault| fault.contains(said)), "{said}: {faults:?}");
         }
-        // Its name was removed with it: the place is the same.
+        // The id was removed with the file, but the place is the same.
         assert!(compare(&reading(&["d"]), &chain("2"), &seen)[0].contains("an audit of 3 entries"));
         let elsewhere = Chain { id: "2".into(), place: "other:/home/ada/state".into() };
         assert!(compare(&reading(&["d"]), &elsewhere, &seen).is_empty(), "another machine's is another one");

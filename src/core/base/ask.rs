@@ -1,19 +1,19 @@
-//! Questions to the person who waits.
+//! Questions to the person while an action is carried out.
 
 use async_trait::async_trait;
 
 use super::{error::Result, secret::Secret};
 
-/// What the core may ask the person while it works; the front ends put it into words on their screen.
+/// A question of the core, which the front ends show in their own way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The question, as one sentence.
     pub words: String,
-    /// What sort of answer.
+    /// What kind of answer it takes.
     pub kind: QuestionKind,
 }
 
-/// What sort of answer a question takes.
+/// What kind of answer a question takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuestionKind {
     /// A line of text.
@@ -24,9 +24,9 @@ pub enum QuestionKind {
     Confirm,
 }
 
-/// The core asks the person; the front ends answer. Not answering is [`Error::cancelled`](super::error::Error::cancelled).
+/// Asks the person; implemented by the front ends. No answer is [`Error::cancelled`](super::error::Error::cancelled).
 #[async_trait]
 pub trait Asker: Send + Sync {
-    /// Asks, and waits for the answer.
+    /// Asks the question and waits for the answer.
     async fn ask(&self, question: Question) -> Result<Secret>;
 }

@@ -1,15 +1,15 @@
-//! What a badge may claim. Unknown is never green, and a missing part never improves a verdict.
+//! The states that badges show. An unknown state is never green, and a missing part never improves a verdict.
 //!
-//! The words and their order are fixed here, so that every screen and the command line say the same.
+//! Words and order are fixed here, so that all screens and the command line say the same.
 
 use serde::{Deserialize, Serialize};
 
-/// How a badge is coloured. The sign and the word carry the meaning; colour only repeats it.
+/// The colour of a badge. Sign and word carry the meaning; the colour only repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// It was checked and is as it should be.
     Good,
-    /// Known, wants a look.
+    /// It is known and deserves a look.
     Caution,
     /// It was checked and is not as it should be.
     Bad,
@@ -20,7 +20,7 @@ pub enum Tone {
 /// Sign, word and tone, always together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Badge {
-    /// A sign of one column, so that the badge reads without colour.
+    /// A sign one column wide, so that the badge can be read without colour.
     pub sign: &'static str,
     /// The state in words.
     pub word: &'static str,
@@ -46,44 +46,44 @@ macro_rules! states {
 }
 
 states! {
-    /// What is known of signatures over one digest.
+    /// What is known about the signatures of a digest.
     Signature {
         /// Nobody has looked for signatures yet.
         #[default]
         NotChecked = "·", "not checked", Unknown;
-        /// Looked everywhere, nothing there.
+        /// Every place was looked at, and there is no signature.
         NoneFound = "○", "unsigned", Caution;
-        /// There is one, and no key to check it with.
+        /// There is a signature, but no key to verify it with.
         NoKey = "?", "signed, no key configured", Unknown;
-        /// Valid, by somebody the site does not trust.
+        /// A valid signature by a signer that the policy does not trust.
         Untrusted = "?", "signed, signer not trusted", Caution;
-        /// Valid, by a trusted key or identity.
+        /// A valid signature by a trusted key or identity.
         Verified = "✓", "verified", Good;
         /// The index that lists this platform is signed.
         CoveredByIndex = "✓", "covered by a signed index", Good;
-        /// The signature does not fit the bytes.
+        /// The signature is not valid for these bytes.
         Invalid = "✗", "signature FAILED", Bad;
-        /// It was valid once.
+        /// The signature was valid, but has ended.
         Expired = "!", "signature expired", Caution;
         /// The check could not run.
         Unreachable = "?", "could not check", Unknown;
-        /// Valid, and made for another repository than the one it was found in.
+        /// A valid signature that was made for another repository.
         Elsewhere = "!", "signed for another place", Caution;
-        /// It was admitted, and that was taken back.
+        /// The image was admitted, and the admission was revoked.
         TakenBack = "✗", "approval taken back", Bad;
-        /// It says it is signed; nobody here has read all its bytes yet.
+        /// It claims to be signed, but not all its bytes have been read and verified yet.
         Claimed = "?", "claimed, data not checked", Unknown;
     }
 }
 
 impl Signature {
-    /// Whether it is of these bytes, and by somebody who is trusted.
+    /// Whether the signature is valid and its signer trusted.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Verified | Self::CoveredByIndex)
     }
 
-    /// How much it counts beside other signatures over the same bytes: one that fails outweighs all, a good one
-    /// outweighs those that say less, and not to have been able to look outweighs having found nothing.
+    /// How much it counts among signatures of the same bytes: a failed one outweighs all others, a valid one outweighs
+    /// those that say less, and a failed look outweighs having found nothing.
     pub fn weight(self) -> u8 {
         match self {
             Self::Invalid => 11,
@@ -103,22 +103,22 @@ impl Signature {
 }
 
 states! {
-    /// What is known of vulnerabilities in one digest.
+    /// What is known about the vulnerabilities of a digest.
     Scan {
         /// Nobody has scanned it yet.
         #[default]
         NotScanned = "·", "not scanned", Unknown;
-        /// A scanner has it in its queue or under way.
+        /// The image is waiting for a scanner, or being scanned.
         Running = "…", "scanning", Unknown;
         /// Packages were seen and none has a known vulnerability.
         Clean = "✓", "clean", Good;
         /// The scanner found known vulnerabilities.
         Findings = "!", "findings", Bad;
-        /// The scan or its database is too old.
+        /// The scan or the scanner's database is too old.
         Stale = "!", "scan is stale", Caution;
-        /// The scanner saw no packages it knows: not clean.
+        /// The scanner saw no packages that it knows, which is not clean.
         Unsupported = "?", "nothing the scanner knows", Caution;
-        /// Nothing was found, and nobody says in how many packages it was looked for.
+        /// Nothing was found, but it is not known in how many packages.
         Partial = "?", "nothing found, coverage unknown", Caution;
         /// The scan did not end with a result.
         Failed = "?", "scan failed", Unknown;
@@ -126,25 +126,25 @@ states! {
 }
 
 states! {
-    /// Who is said to have made it, and who says so. Not that it is safe.
+    /// Who made the image, as its source says. It does not mean that the image is safe.
     Publisher {
         /// The source does not say who made it.
         #[default]
         Unknown = "·", "publisher unknown", Unknown;
-        /// On the site's list.
+        /// The site's policy approves the publisher.
         SiteApproved = "✓", "site-approved", Good;
         /// The source vouches for the vendor.
         VendorVerified = "◆", "verified publisher", Caution;
-        /// Part of the source's official set.
+        /// The image belongs to the source's official images.
         Official = "◆", "official", Caution;
         /// Open source sponsored by the source.
         Sponsored = "◆", "sponsored open source", Caution;
-        /// Somebody in a project of yours.
+        /// A member of a project of yours.
         ProjectMember = "◇", "project member", Caution;
     }
 }
 
-/// What policy makes of the evidence for one person, backend and moment.
+/// What the policy makes of the evidence, for one launch at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -153,25 +153,25 @@ pub enum Verdict {
     Undecided,
     /// It may be launched, shared and copied.
     Allow,
-    /// Somebody has to say yes first.
+    /// An approver has to agree first.
     NeedsApproval,
     /// It may not be launched; no approval helps.
     Deny,
 }
 
 impl Verdict {
-    /// How strict it is beside others: of several, the strictest counts.
+    /// The rank of the verdict: of several, the strictest counts.
     pub fn strictness(self) -> u8 {
         match self {
             Self::Allow => 0,
             Self::NeedsApproval => 1,
-            // Where nothing at all is known, not even an approval has something to stand on.
+            // Where nothing is known, an approval would have no basis either.
             Self::Undecided => 2,
             Self::Deny => 3,
         }
     }
 
-    /// The words for it.
+    /// The verdict in words, as JSON has it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Undecided => "undecided",
@@ -181,7 +181,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict of this word.
+    /// The verdict with this word; `None` if there is none.
     pub fn named(word: &str) -> Option<Self> {
         [Self::Undecided, Self::Allow, Self::NeedsApproval, Self::Deny].into_iter().find(|one| one.word() == word)
     }
@@ -197,7 +197,7 @@ impl Verdict {
         Badge { sign, word: self.word(), tone }
     }
 
-    /// What `wharf verify` exits with.
+    /// The exit code of `wharf verify`.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Allow => 0,

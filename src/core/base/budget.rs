@@ -1,8 +1,8 @@
-//! What one piece of work may cost whoever does it for others: time, bytes, and how slowly bytes may come.
+//! The limits of a piece of work that is done for others: time, bytes, and the lowest speed of streams.
 //!
-//! A [`Context`](super::context::Context) carries it to where bytes arrive; [`Budget::run`] ends the work as soon as any of
-//! it is used up, wherever that was noticed and whatever was made of the error there. Time is that of a clock that nobody
-//! sets: a jump of the machine's date changes nothing.
+//! A [`Context`](super::context::Context) carries the budget to where bytes arrive. [`Budget::run`] ends the work as
+//! soon as a limit is reached, wherever that was noticed and whatever error it became there. Time is measured with a
+//! monotonic clock: setting the machine's date changes nothing.
 
 use std::{
     sync::{
@@ -22,34 +22,34 @@ use super::{
     text,
 };
 
-/// Bytes that may arrive for one thing, as a multiple of its largest size: it is fetched, inspected and copied.
+/// How many times its largest size an image may transfer in all: it is fetched, inspected and copied.
 const TIMES: u64 = 4;
 
-/// What may be used.
+/// The limits of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long the whole may take.
+    /// The longest time that the whole work may take.
     pub time: Duration,
-    /// How large the thing may be, in bytes.
+    /// The largest size of the image, in bytes.
     pub largest: u64,
-    /// How fast each stream of bytes must come, in bytes a second; measured over every `grace`.
+    /// The lowest speed of each stream in bytes per second, measured over each `grace`.
     pub slowest: u64,
     /// How long a stream may be slower than that.
     pub grace: Duration,
 }
 
-/// What was used up.
+/// Which limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
     /// It took too long.
     Time,
-    /// It is too large, and will be the next time.
+    /// The image is too large, which trying again will not change.
     Size,
-    /// Its bytes came too slowly.
+    /// A stream was too slow.
     Rate,
 }
 
-/// The budget of one piece of work; without limits by default. Clones are the same budget.
+/// The budget of a piece of work; by default without limits. Clones share the same budget.
 #[derive(Debug, Clone, Default)]
 pub struct Budget(Option<Arc<Account>>);
 
@@ -62,7 +62,7 @@ struct Account {
 }
 
 impl Account {
-    /// Ends the work that this is the budget of; the first reason counts.
+    /// Ends the work; if several limits are reached, the first reason counts.
     fn exceed(&self, how: Exceeded, what: &str, why: String) -> Error {
         let hint = match how {
             Exceeded::Size => "ask for a smaller one, or ask whoever runs the site for more ([requests] largest_mib)",
@@ -76,19 +76,19 @@ impl Account {
 }
 
 impl Budget {
-    /// One with these limits, of which nothing is used yet.
+    /// A budget with these limits, of which nothing is used yet.
     pub fn of(limits: Limits) -> Self {
         let account =
             Account { limits, arrived: AtomicU64::new(0), over: CancellationToken::new(), why: OnceLock::new() };
         Self(Some(Arc::new(account)))
     }
 
-    /// What was used up, if anything was.
+    /// The limit that was reached, if one was.
     pub fn exceeded(&self) -> Option<Exceeded> {
         self.0.as_ref().and_then(|account| account.why.get()).map(|(how, _)| *how)
     }
 
-    /// Does `work` until it is done or the budget is used up.
+    /// Does `work` until it is done or a limit is reached.
     pub async fn run<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(account) = &self.0 else { return work.await };
         let limit = account.limits.time;
@@ -96,7 +96,7 @@ impl Budget {
             biased;
             () = account.over.cancelled() => {}
             done = timeout(limit, work) => match done {
-                // What was made of the reason on its way here does not matter.
+                // The reason counts, whatever error it became on its way.
                 Ok(done) if account.why.get().is_none() => return done,
                 Ok(_) => {}
                 Err(_) => {
@@ -109,7 +109,7 @@ impl Budget {
         Err(why.unwrap_or_else(|| Error::cancelled(what)))
     }
 
-    /// Whether something of this size may be fetched at all: asked before the first of its bytes.
+    /// Fails if something of this size may not be fetched; called before its first byte.
     pub fn expects(&self, what: &str, bytes: u64) -> Result<()> {
         let Some(account) = self.0.as_ref().filter(|account| bytes > account.limits.largest) else { return Ok(()) };
         let why =
@@ -117,7 +117,7 @@ impl Budget {
         Err(account.exceed(Exceeded::Size, what, why))
     }
 
-    /// Counts bytes that have arrived.
+    /// Counts bytes that have arrived; fails if there are too many.
     fn arrived(&self, what: &str, bytes: u64) -> Result<()> {
         let Some(account) = &self.0 else { return Ok(()) };
         let all = account.arrived.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
@@ -129,9 +129,9 @@ impl Budget {
         Err(account.exceed(Exceeded::Size, what, why))
     }
 
-    /// A stream of bytes that must come as fast as the budget wants, and not more of them than it allows.
+    /// A stream that fails if it is slower, or longer, than the budget allows.
     ///
-    /// Only the time counts in which somebody waits for the stream: a slow reader is not its fault.
+    /// Only the time spent waiting for the stream counts, not that of a slow reader.
     pub fn paced(&self, stream: ByteStream, what: &str) -> ByteStream {
         let Some(account) = self.0.clone() else { return stream };
         let window = Window { budget: self.clone(), account, what: what.to_owned(), bytes: 0, waited: Duration::ZERO };
@@ -151,7 +151,7 @@ impl Budget {
     }
 }
 
-/// Bytes that came in the last while.
+/// The bytes of a stream in the present period of measuring.
 struct Window {
     budget: Budget,
     account: Arc<Account>,
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!((exceeded, dripped.kind), (Some(Exceeded::Rate), Kind::Failed));
         assert!(dripped.to_string().contains("too slowly"), "{dripped}");
         assert_eq!(fetch(Box::pin(stream::pending())).await.0, Some(Exceeded::Rate));
-        // Fast at first, and slow later.
+        // Fast at first, then slow.
         let later = pieces(2, 900, Duration::ZERO).chain(pieces(100_000, 1, MOMENT));
         assert_eq!(fetch(Box::pin(later)).await.0, Some(Exceeded::Rate));
     }

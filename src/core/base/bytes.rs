@@ -1,4 +1,4 @@
-//! Bytes as they arrive from elsewhere.
+//! Streams of bytes.
 
 use std::pin::Pin;
 
@@ -7,5 +7,5 @@ use futures_util::Stream;
 
 use super::error::Result;
 
-/// Bytes as they arrive, in pieces of any length; it ends with the first error.
+/// Bytes in pieces of any length; the stream ends with the first error.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;

@@ -1,16 +1,16 @@
-//! Cleaning of foreign text: nothing from outside reaches a terminal as it came.
+//! Cleaning text from outside, so that nothing in it controls a terminal.
 //!
-//! Names, annotations and messages may carry escape sequences, bidirectional overrides or
-//! zero-width characters that make one name look like another. Adapters clean once, on entry.
+//! Names, annotations and messages may contain escape sequences, bidirectional overrides, or invisible characters that
+//! make one name look like another. Adapters clean such text once, when they read it.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// What a removed character is shown as, so that a doctored name does not look like the honest one.
+/// What a removed character is replaced by, so that a manipulated name does not look like the real one.
 const MARK: char = '\u{FFFD}';
 
-/// Whether a character may be shown as it is on one line.
+/// Whether a character may be shown unchanged on a line.
 fn is_plain(c: char) -> bool {
     !(c.is_control()
         || is_blank(c)
@@ -21,9 +21,9 @@ fn is_plain(c: char) -> bool {
             | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'))
 }
 
-/// Whether an invisible character belongs to the one before it: a joiner inside a word of a script that is written with
-/// joiners, or between the parts of one picture; the form of a picture or ideograph. Anywhere else it hides in a name.
-/// (Unicode Standard, 23.2 and 23.4; RFC 5892, appendix A; UTS #51, section 2.)
+/// Whether an invisible character belongs to the one before it: a joiner inside a word of a script that uses joiners,
+/// or between the parts of an emoji; a variation selector after an emoji or ideograph. Elsewhere it could hide in a
+/// name. (Unicode Standard, 23.2 and 23.4; RFC 5892, appendix A; UTS #51, section 2.)
 fn belongs(c: char, before: char, after: Option<char>) -> bool {
     let follows = |fits: fn(char) -> bool| after.is_none_or(fits);
     match c {
@@ -43,7 +43,7 @@ fn belongs(c: char, before: char, after: Option<char>) -> bool {
     }
 }
 
-/// Whether letters and marks of this script are joined or kept apart by joiners.
+/// Whether a character belongs to a script that uses joiners.
 fn is_joined(c: char) -> bool {
     is_plain(c)
         && matches!(c,
@@ -52,7 +52,7 @@ fn is_joined(c: char) -> bool {
             | '\u{10A00}'..='\u{10FFF}' | '\u{11000}'..='\u{11FFF}' | '\u{1E900}'..='\u{1E95F}')
 }
 
-/// Whether it is the sign that takes a letter's vowel away, after which a joiner may end a word.
+/// Whether it is a virama, which removes a letter's vowel; after it a joiner may end a word.
 fn is_virama(c: char) -> bool {
     matches!(
         c,
@@ -72,7 +72,7 @@ fn is_virama(c: char) -> bool {
     )
 }
 
-/// Whether it may be shown as a picture.
+/// Whether it may be shown as an emoji.
 fn is_picture(c: char) -> bool {
     matches!(c,
         '\u{A9}' | '\u{AE}' | '\u{203C}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{2BFF}' | '\u{3030}'
@@ -84,7 +84,7 @@ fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3001}' | '\u{3002}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}' | '\u{20000}'..='\u{3FFFD}')
 }
 
-/// Characters as they are shown, each judged by those beside it.
+/// The characters as they are shown, each judged with its neighbours.
 fn shown(text: &str, mut show: impl FnMut(char) -> Option<char>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = without_piles(text).peekable();
@@ -99,15 +99,15 @@ fn shown(text: &str, mut show: impl FnMut(char) -> Option<char>) -> String {
     out
 }
 
-/// Whether a character looks like a space without being one.
+/// Whether it looks like a space but is none.
 fn is_blank(c: char) -> bool {
     matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{2800}' | '\u{3000}')
 }
 
-/// Marks that may stand on one letter: no script needs more, and a pile of them covers the lines around it.
+/// Most combining marks on a letter: no script needs more, and many of them cover the lines around it.
 const MARKS: usize = 4;
 
-/// The characters without those that pile up on one letter.
+/// The characters without combining marks beyond [`MARKS`] on one letter.
 fn without_piles(text: &str) -> impl Iterator<Item = char> {
     let mut piled = 0;
     text.chars().filter(move |c| {
@@ -139,7 +139,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }))
 }
 
-/// Clean text that keeps its line breaks; tabs become four spaces.
+/// Cleans text but keeps its line breaks; tabs become four spaces.
 pub fn lines(text: &str) -> String {
     let clean = shown(text, |c| match c {
         '\n' | '\t' => Some(c),
@@ -151,7 +151,7 @@ pub fn lines(text: &str) -> String {
     if clean.contains('\t') { clean.replace('\t', "    ") } else { clean }
 }
 
-/// A clean line of at most `most` characters; a longer one ends in an ellipsis.
+/// Cleans text to one line of at most `most` characters; a cut line ends in `…`.
 pub fn short(text: &str, most: usize) -> String {
     let clean = line(text);
     if clean.chars().count() <= most {
@@ -162,9 +162,9 @@ pub fn short(text: &str, most: usize) -> String {
     cut
 }
 
-/// JSON text in which everything that may not be shown is written as an escape; it says the same to whoever reads it.
+/// JSON in which everything that may not be shown is escaped; it means the same to programs.
 pub fn json(text: &str) -> Cow<'_, str> {
-    // Outside of strings JSON holds no other such characters than line breaks.
+    // Outside of strings, JSON contains no such characters but line breaks.
     let fits = |c: char| c == '\n' || is_plain(c);
     if text.chars().all(fits) {
         return Cow::Borrowed(text);
@@ -180,34 +180,35 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Takes out of a program's output what a log does not need, piece by piece as it comes.
+/// Removes from a program's output what a log does not need, piece by piece as it arrives.
 ///
-/// Text, line breaks, tabs, colours and "clear to the end of this line" pass. Titles, the clipboard, the cursor, the
-/// screen, questions to the terminal and characters that hide others do not. (ECMA-48, section 5.4; xterm's control sequences.)
+/// Text, line breaks, tabs, colours and "clear to the end of this line" are kept. Titles, the clipboard, cursor
+/// movements, the screen, queries to the terminal and hidden characters are removed. (ECMA-48, section 5.4; xterm's
+/// control sequences.)
 #[derive(Debug, Default)]
 pub struct Output {
     state: Sequence,
-    /// Bytes of a character that is not whole yet.
+    /// The bytes of a character that has not arrived completely.
     partial: Vec<u8>,
     coloured: bool,
-    /// The character that was shown last.
+    /// The last character that was shown.
     before: char,
 }
 
-/// Where in an escape sequence a stream stands.
+/// Where in an escape sequence the stream is.
 #[derive(Debug, Default)]
 enum Sequence {
     #[default]
     None,
-    /// After ESC and what may stand between it and its end.
+    /// After ESC and its intermediate bytes.
     Escape,
     /// A control sequence so far, without its introducer.
     Control(String),
-    /// A string for the terminal itself, to be dropped; whether ESC, the beginning of its end, was last.
+    /// A string for the terminal, which is dropped; `true` if the last byte was ESC, which begins its end.
     Text(bool),
 }
 
-/// No honest colour is longer.
+/// Longest control sequence for colours.
 const LONGEST_CONTROL: usize = 64;
 
 impl Output {
@@ -221,7 +222,7 @@ impl Output {
         for (number, chunk) in chunks.into_iter().enumerate() {
             chunk.valid().chars().for_each(|c| self.take(c, &mut shown));
             let invalid = chunk.invalid();
-            // A character of which more may come; every other one cannot be read.
+            // The character may continue in the next piece; every other one cannot be read.
             if number == last
                 && invalid.len() < 4
                 && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none())
@@ -234,13 +235,13 @@ impl Output {
         shown
     }
 
-    /// What is left at the end: the terminal's own colours again.
+    /// What to print at the end: the reset of colours, if some were set.
     pub fn finish(&mut self) -> &'static str {
         if std::mem::take(&mut self.coloured) { "\u{1b}[0m" } else { "" }
     }
 
     fn take(&mut self, c: char, shown: &mut String) {
-        // A line break ends every sequence: none may swallow the lines after it.
+        // A line break ends every sequence, so that none can swallow the lines after it.
         if c == '\n' {
             self.state = Sequence::None;
             return shown.push(c);
@@ -250,7 +251,7 @@ impl Output {
                 '\u{1b}' => self.state = Sequence::Escape,
                 '\u{7}' | '\0' => {}
                 '\t' | '\r' => shown.push(c),
-                // What comes after it is not known yet.
+                // The character after it is not known yet.
                 c => {
                     self.before = if is_plain(c) || belongs(c, self.before, None) { c } else { MARK };
                     shown.push(self.before);

@@ -1,4 +1,4 @@
-//! What a long call gets besides its arguments: a deadline, a way to be cancelled, and a place for progress notes.
+//! What a long call gets besides its arguments: deadline, cancellation, progress, questions, budget.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
     error::{Error, Kind, Result},
 };
 
-/// The latest note of a running task. Notes are lossy: only the newest is kept.
+/// The progress of a running task. Only the latest note is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Note {
     /// What it is doing, in a few words.
@@ -20,38 +20,38 @@ pub struct Note {
     pub done: u64,
     /// Bytes in all, when known.
     pub total: Option<u64>,
-    /// Bytes that did not have to move (there already, or mounted).
+    /// Bytes that did not have to be moved, because they were there already or mounted.
     pub spared: u64,
 }
 
-/// Where a task writes its notes.
+/// Where a task reports its progress.
 #[derive(Debug, Clone)]
 pub struct Progress(watch::Sender<Note>);
 
 impl Progress {
-    /// A progress and the end that reads it.
+    /// A progress and its reader.
     pub fn channel() -> (Self, watch::Receiver<Note>) {
         let (sender, receiver) = watch::channel(Note::default());
         (Self(sender), receiver)
     }
 
-    /// A progress that nobody reads.
+    /// A progress without a reader.
     pub fn silent() -> Self {
         Self::channel().0
     }
 
-    /// Names what is being done now.
+    /// Sets what is being done now.
     pub fn phase(&self, phase: impl Into<String>) {
         let phase = phase.into();
         self.0.send_modify(|note| note.phase = phase);
     }
 
-    /// Sets the bytes to expect.
+    /// Sets the number of bytes to expect.
     pub fn total(&self, bytes: u64) {
         self.0.send_modify(|note| note.total = Some(bytes));
     }
 
-    /// Sets the bytes done so far, for tasks that report absolute numbers.
+    /// Sets the bytes done and to expect, for tasks that know absolute numbers.
     pub fn set(&self, done: u64, total: Option<u64>) {
         self.0.send_modify(|note| {
             note.done = done;
@@ -59,12 +59,12 @@ impl Progress {
         });
     }
 
-    /// Counts bytes that moved.
+    /// Adds bytes that were moved.
     pub fn add(&self, bytes: u64) {
         self.0.send_modify(|note| note.done += bytes);
     }
 
-    /// Counts bytes that did not have to move.
+    /// Adds bytes that did not have to be moved.
     pub fn spare(&self, bytes: u64) {
         self.0.send_modify(|note| {
             note.done += bytes;
@@ -73,22 +73,22 @@ impl Progress {
     }
 }
 
-/// Deadline, cancellation, progress and budget of one call.
+/// Deadline, cancellation, progress, questions and budget of a call.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// How long a single answer may take; a transfer is held to it per step, not as a whole.
+    /// The longest time for a single answer; transfers apply it to each step, not to the whole.
     pub deadline: Duration,
-    /// Fires when the person cancels or leaves.
+    /// Cancels the call when the person cancels or leaves.
     pub cancel: CancellationToken,
-    /// Receives how far the work is.
+    /// Receives the progress of the work.
     pub progress: Progress,
-    /// Who may be asked meanwhile.
+    /// Asks the person while the work is done.
     pub asking: Asking,
-    /// What it may cost.
+    /// The limits of the work.
     pub budget: Budget,
 }
 
-/// Whoever can be asked while something is done; nobody by default.
+/// Asks the person while something is done; by default nobody can be asked.
 #[derive(Clone, Default)]
 pub struct Asking(pub Option<Arc<dyn Asker>>);
 
@@ -111,21 +111,21 @@ impl Default for Context {
 }
 
 impl Context {
-    /// The same context with another deadline.
+    /// The context with another deadline.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The same context, in which somebody can be asked.
+    /// The context in which this asker can be used.
     #[must_use]
     pub fn asking(mut self, asker: Arc<dyn Asker>) -> Self {
         self.asking = Asking(Some(asker));
         self
     }
 
-    /// Runs `work` until it is done, the deadline has passed, or it is cancelled.
+    /// Does `work` until it is done, the deadline has passed, or it is cancelled.
     pub async fn run<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let bounded = tokio::time::timeout(self.deadline, work);
         tokio::select! {
@@ -135,7 +135,7 @@ impl Context {
         }
     }
 
-    /// Runs `work` without a deadline of its own; it ends when cancelled.
+    /// Does `work` without a deadline; fails if it is cancelled.
     pub async fn unless_cancelled<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
@@ -145,7 +145,7 @@ impl Context {
     }
 }
 
-/// The error of a call that took too long.
+/// The error of a call that reached its deadline.
 pub fn timed_out(what: &str, after: Duration) -> Error {
     Error::new(Kind::Unavailable, what, format!("no answer within {} s", after.as_secs().max(1)))
         .hint("check the address and the network, then try again")

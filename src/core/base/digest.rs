@@ -39,12 +39,12 @@ impl Digest {
         self.0.split_once(':').map_or("", |(_, hex)| hex)
     }
 
-    /// The first twelve hexadecimal figures, for narrow columns.
+    /// The first twelve hexadecimal digits, for narrow columns.
     pub fn short(&self) -> &str {
         self.hex().get(..12).unwrap_or_default()
     }
 
-    /// Checks that `bytes` have this digest, by its own algorithm.
+    /// Fails if `bytes` do not have this digest, by its own algorithm.
     ///
     /// ```
     /// use wharf::core::base::digest::Digest;
@@ -60,13 +60,13 @@ impl Digest {
         self.matches(&hasher.finish(), what)
     }
 
-    /// What hashes bytes whose digest this one may be.
+    /// A hasher with the digest's algorithm.
     pub fn hasher(&self) -> Hasher {
         Hasher::of(self.algorithm())
     }
 
-    /// The tag of what is attached to it, in a registry without an interface for that: algorithm and figures, cut to
-    /// what a tag may have (distribution specification 1.1, "Referrers Tag Schema").
+    /// The tag under which a registry without referrers API lists what is attached to this digest: algorithm and
+    /// hexadecimal digits, cut to the length of a tag (distribution specification 1.1, "Referrers Tag Schema").
     pub fn referrers_tag(&self) -> String {
         let part = |text: &str, most: usize| -> String {
             let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-');
@@ -75,14 +75,14 @@ impl Digest {
         format!("{}-{}", part(self.algorithm(), 32), part(self.hex(), 64))
     }
 
-    /// The tag that cosign keeps with it, by its ending: `.sig`, `.att`, `.sbom`. `None` where no tag is as long as that:
-    /// of SHA-512 there is none.
+    /// cosign's tag with this ending (`.sig`, `.att`, `.sbom`). `None` if it would be too long for a tag, as for
+    /// SHA-512.
     pub fn attached_tag(&self, ending: &str) -> Option<String> {
         let tag = format!("{}-{}{ending}", self.algorithm(), self.hex());
         is_tag(&tag).then_some(tag)
     }
 
-    /// Checks that `found` is this digest.
+    /// Fails if `found` is another digest.
     pub fn matches(&self, found: &Self, what: &str) -> Result<()> {
         if self == found {
             return Ok(());
@@ -135,7 +135,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A running SHA-256, unless another algorithm was asked for.
+/// Hashes bytes piece by piece; SHA-256 unless another algorithm was chosen.
 #[derive(Clone)]
 pub struct Hasher(Algorithm);
 
@@ -152,12 +152,12 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// One of an algorithm by its name: `sha256`, else `sha512`.
+    /// A hasher for an algorithm's name: `sha256`, else SHA-512.
     pub fn of(algorithm: &str) -> Self {
         if algorithm == "sha256" { Self::default() } else { Self(Algorithm::Sha512(sha2::Sha512::default())) }
     }
 
-    /// Hashes these bytes after those before.
+    /// Adds bytes to the hash.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Algorithm::Sha256(hasher) => hasher.update(bytes),
@@ -165,7 +165,7 @@ impl Hasher {
         }
     }
 
-    /// Adds everything that `reader` has.
+    /// Adds everything from a reader to the hash.
     pub fn read(&mut self, mut reader: impl std::io::Read) -> std::io::Result<()> {
         let mut buffer = vec![0; 1 << 20];
         loop {
@@ -176,7 +176,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of everything added.
+    /// The digest of all bytes that were added.
     pub fn finish(self) -> Digest {
         match self.0 {
             Algorithm::Sha256(hasher) => Digest::written("sha256", &hasher.finalize()),
@@ -185,7 +185,7 @@ impl Hasher {
     }
 }
 
-/// Whether `text` is a tag of the distribution specification.
+/// Whether a text is a tag by the distribution specification.
 pub fn is_tag(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() <= 128
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(short.referrers_tag(), format!("sha256-{}", "a".repeat(64)));
         assert_eq!(long.referrers_tag(), format!("sha512-{}", "a".repeat(64)));
         assert_eq!(short.attached_tag(".sig"), Some(format!("sha256-{}.sig", "a".repeat(64))));
-        // It would have 139 letters, and a tag has 128 at most.
+        // It would have 139 characters, and a tag has at most 128.
         assert_eq!(long.attached_tag(".sig"), None);
     }
 

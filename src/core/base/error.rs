@@ -1,41 +1,41 @@
-//! The one error: what failed, where, why, and what to do.
+//! The error type of Wharf: what failed, where, why, and what to do.
 
 use std::fmt;
 
 use super::clean;
 
-/// Characters of a reason, an advice or a task at most: the words of a library may hold whole blocks of foreign bytes.
+/// Most characters of a reason, hint or task: messages of libraries may contain long foreign text.
 const MOST: usize = 2000;
 
-/// What sort of failure it was; decides the exit code and how a screen marks it.
+/// The kind of a failure, which decides the exit code and how screens show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Something went wrong that is none of the others.
+    /// A failure of no other kind.
     Failed,
-    /// The person asked for something that cannot be understood.
+    /// The person's input cannot be understood.
     Usage,
-    /// The verdict asks for an approval first.
+    /// The verdict requires an approval first.
     NeedsApproval,
-    /// The policy refuses it; nobody can approve it here.
+    /// The policy denies it, and nobody can approve it.
     Denied,
-    /// Nothing was checked, so nothing can be said.
+    /// Nothing was checked, so there is no verdict.
     Undecided,
-    /// It is not there.
+    /// Something does not exist.
     NotFound,
     /// Not signed in, or signed in without the right.
     NotAllowed,
     /// A source or backend did not answer, or not in time.
     Unavailable,
-    /// Bytes do not have the digest they should have.
+    /// Bytes do not have the expected digest.
     Integrity,
-    /// The place cannot do this at all.
+    /// The place does not support this.
     Unsupported,
     /// The person cancelled it.
     Cancelled,
 }
 
 impl Kind {
-    /// The process exit code of product.md.
+    /// The exit code of the program.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Failed | Self::Integrity | Self::Unsupported | Self::Cancelled => 1,
@@ -67,24 +67,24 @@ impl Kind {
     }
 }
 
-/// A failure as a person needs it. Shown as `what: why: what to do`.
+/// A failure in the words for a person, shown as `what: why: what to do`.
 ///
-/// Every way to make one cleans and cuts its words: names and bytes of foreign content get into them by many ways.
+/// All constructors clean and cut their texts, because foreign text gets into them in many ways.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
     /// The sort of failure.
     pub kind: Kind,
-    /// What was being done, with the place in it: `list registry.example.org`.
+    /// What was being done, including the place: `list registry.example.org`.
     pub what: String,
     /// Why it failed, in words.
     pub why: String,
     /// What the person can do about it; may be empty.
     pub hint: String,
-    /// The host that wants a sign-in, where that is the reason.
+    /// The host to sign in at, if that may help.
     pub sign_in: Option<String>,
 }
 
-/// What every fallible call of Wharf returns.
+/// The result of every fallible call of Wharf.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -98,47 +98,47 @@ impl Error {
         Self::new(Kind::Failed, what, why.to_string())
     }
 
-    /// A request that makes no sense as written.
+    /// A usage error: the input makes no sense as it is.
     pub fn usage(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(Kind::Usage, what, why)
     }
 
-    /// Something that is not there.
+    /// The error that something does not exist.
     pub fn not_found(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, what, why)
     }
 
-    /// Something this place cannot do.
+    /// The error that a place does not support something.
     pub fn unsupported(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(Kind::Unsupported, what, why)
     }
 
-    /// The person cancelled `what`.
+    /// The error that the person has cancelled `what`.
     pub fn cancelled(what: impl Into<String>) -> Self {
         Self::new(Kind::Cancelled, what, "cancelled")
     }
 
-    /// The same error with advice.
+    /// The error with a hint what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = words(hint);
         self
     }
 
-    /// The same error, which a sign-in at `host` may heal.
+    /// The error with the host at which signing in may help.
     #[must_use]
     pub fn sign_in_at(mut self, host: Option<String>) -> Self {
         self.sign_in = host;
         self
     }
 
-    /// In full, to be read: what failed and why, and on a line of its own what to do.
+    /// The error in full: what failed and why, and on a second line what to do.
     pub fn told(&self) -> String {
         let hint = if self.hint.is_empty() { String::new() } else { format!("\n  → {}", self.hint) };
         format!("✗ {}: {}{hint}", self.what, self.why)
     }
 
-    /// The same error as seen from an outer task: `what` replaces the inner one.
+    /// The error of an outer task: `what` replaces the inner one.
     #[must_use]
     pub fn during(mut self, what: impl Into<String>) -> Self {
         self.what = words(what);
@@ -146,7 +146,7 @@ impl Error {
     }
 }
 
-/// Words that may be shown: one clean line of bounded length.
+/// The text cleaned to one line of limited length.
 fn words(text: impl Into<String>) -> String {
     let text = text.into();
     if text.len() <= MOST && matches!(clean::line(&text), std::borrow::Cow::Borrowed(_)) {
@@ -162,9 +162,9 @@ impl fmt::Display for Error {
     }
 }
 
-/// Turns a foreign error into ours, naming what was being done.
+/// Turns foreign errors into errors of Wharf, with the task that failed.
 pub trait During<T> {
-    /// Names the task that failed; the foreign error becomes the reason.
+    /// Names the task that failed; the foreign error is the reason.
     fn during(self, what: impl Into<String>) -> Result<T>;
 }
 

@@ -1,40 +1,40 @@
-//! JSON that every reader reads the same way.
+//! Checking that all readers understand a JSON document in the same way.
 //!
-//! Engines are written in Go, whose reader takes the last of two equal keys and does not mind upper and lower case: a
-//! document with `layers` and `Layers` is one image to us and another one to them, under one digest. Such documents are
-//! refused. (I-JSON, RFC 7493 section 2.3, which the image specification asks for: no name occurs twice.)
+//! Engines are written in Go, whose JSON reader ignores case and uses the last of equal keys: a document with `layers`
+//! and `Layers` would be one image here and another one there, under the same digest. Such documents are refused.
+//! (I-JSON, RFC 7493 section 2.3, which the image specification requires: no name occurs twice.)
 
 use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Objects whose keys people choose: letters of another case make another key there.
+/// Objects whose keys are chosen by people: there, keys that differ in case are different.
 const CHOSEN: [&str; 4] = ["annotations", "Labels", "ExposedPorts", "Volumes"];
 
-/// Why readers may disagree on a document, or why it is no JSON; `Ok` if all read the same.
+/// Why readers may disagree about a document, or why it is no JSON; `Ok` if all understand it alike.
 ///
-/// `names` are the keys that have a meaning: a key that differs from one of them only in its case is refused too.
+/// `names` are the keys with a meaning: a key that differs from one of them only in case is refused too.
 pub fn same_to_all(bytes: &[u8], names: &'static [&'static str]) -> Result<(), String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let walk = Walk { names, chosen: false };
     walk.deserialize(&mut reader).and_then(|()| reader.end()).map_err(|error| error.to_string())
 }
 
-/// A key as Go compares it: without case, and two letters have a third form.
+/// A key as Go compares it: without case, and with two further letters for s and k.
 fn folded(key: &str) -> String {
     key.chars().flat_map(char::to_lowercase).map(|letter| if letter == 'ſ' { 's' } else { letter }).collect()
 }
 
-/// One value, walked through and not kept.
+/// Visits a value without keeping it.
 #[derive(Clone, Copy)]
 struct Walk {
     names: &'static [&'static str],
-    /// Whether it is an object whose keys people choose.
+    /// Whether it is an object whose keys are chosen by people.
     chosen: bool,
 }
 
 impl Walk {
-    /// Why a key cannot stand beside those that were seen.
+    /// Why a key cannot be accepted after those that were seen.
     fn refuses(self, key: &str, seen: &mut HashSet<String>) -> Option<String> {
         let shown = super::clean::short(key, 40);
         let same = if self.chosen { key.to_owned() } else { folded(key) };
@@ -115,11 +115,11 @@ mod tests {
             r#"{"layers":[],"layers":[]}"#,
             r#"{"layers":[],"Layers":[]}"#,
             r#"{"LAYERS":[]}"#,
-            // The long s, and the sign of Kelvin: Go takes them for s and k.
+            // The long s and the Kelvin sign, which Go treats as s and k.
             r#"{"layerſ":[]}"#,
             "{\"x\":{\"\u{212a}\":1,\"k\":2}}",
             r#"{"x":[{"a":1,"a":2}]}"#,
-            // Written in another way, and the same key.
+            // The same key, written with an escape.
             r#"{"layers":[],"\u006cayers":[]}"#,
             r#"{"annotations":{"a":"1","a":"2"}}"#,
             r#"{"layers":[]} {}"#,

@@ -1,22 +1,22 @@
-//! All mistakes of a TOML file at once: whoever corrects one need not start again to hear of the next.
+//! Reading a TOML file and reporting all its mistakes at once.
 
 use serde::de::DeserializeOwned;
 
 use super::{clean, text::line_of};
 
-/// Mistakes that are told of one file.
+/// Most mistakes of a file that are reported.
 const MOST: usize = 20;
 
-/// One thing in a file that cannot be used.
+/// A mistake in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: usize,
     /// What is wrong with that line, as one sentence.
     pub words: String,
 }
 
-/// Reads a file. What could be used without the lines that are wrong comes first, where that is anything.
+/// Reads a file; returns the value without the faulty lines, if that can be used, and all mistakes.
 pub fn read<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
     let (value, mut mistakes) = taken_apart(text);
     mistakes.sort_by_key(|mistake| mistake.line);
@@ -32,7 +32,7 @@ fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
             Err(error) => error,
         };
         let line = line_of(&left, error.span().map(|span| span.start));
-        // What is no TOML without a line of it was no mistake before.
+        // If the file is no TOML only without that line, then the line itself was no mistake.
         let broken = toml::from_str::<toml::Table>(&left).is_err();
         if mistakes.len() == MOST || broken && !mistakes.is_empty() || mistakes.iter().any(|known| known.line == line) {
             return (None, mistakes);
@@ -45,7 +45,7 @@ fn taken_apart<T: DeserializeOwned>(text: &str) -> (Option<T>, Vec<Mistake>) {
     }
 }
 
-/// The text with an empty line in the place of this one; the lines after it keep their numbers.
+/// The text with this line emptied; all other lines keep their numbers.
 fn without(text: &str, line: usize) -> String {
     let lines = text.lines().enumerate().map(|(at, words)| if at + 1 == line { "" } else { words });
     lines.collect::<Vec<_>>().join("\n")

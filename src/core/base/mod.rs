@@ -1,4 +1,4 @@
-//! Words and small things that everything stands on: errors, texts, cleaning, digests, deadlines.
+//! What everything else uses: errors, texts, cleaning, digests, deadlines.
 
 pub mod ask;
 pub mod badge;

@@ -1,17 +1,17 @@
-//! Texts of ours with words of others in them. What somebody else wrote is marked in every one of its lines and can begin
-//! none of ours: a [`Text`] takes our lines one by one and quotes as quotes.
+//! Texts of Wharf with text from others in them. Every line of foreign text is marked and none can pass for a line of
+//! Wharf: a [`Text`] is built line by line, and quotes are added as such.
 
 use super::{clean, text::wrap_words};
 
-/// How every line begins that somebody else wrote.
+/// What every quoted line begins with.
 pub const MARK: &str = "│ ";
-/// Columns of a quoted line in a text that is printed or sent.
+/// Width of a quoted line in printed or sent texts, in columns.
 pub const WIDTH: usize = 72;
-/// Lines of a quote at most.
+/// Most lines of a quote.
 const MOST: usize = 200;
 
-/// Words of somebody else as lines that are marked as theirs; where `who` is named, the first says so. A width of
-/// `usize::MAX` makes one line of them.
+/// Quotes text as marked lines; if `who` is not empty, the first line names the author. With `usize::MAX` as width it
+/// is a single line.
 pub fn quote(who: &str, words: &str, width: usize) -> Vec<String> {
     let who = if who.is_empty() { String::new() } else { format!("{}: ", clean::line(who)) };
     if width == usize::MAX {
@@ -33,7 +33,7 @@ pub fn quote(who: &str, words: &str, width: usize) -> Vec<String> {
     marked
 }
 
-/// Words of somebody else inside a sentence of ours: one line, between quotation marks that they do not hold themselves.
+/// Quotes text inside a sentence: on one line, in quotation marks that it cannot contain itself.
 ///
 /// ```
 /// use wharf::core::base::quote;
@@ -45,19 +45,19 @@ pub fn inline(words: &str) -> String {
     format!("“{}”", one_line(words).replace(['“', '”'], "'"))
 }
 
-/// Foreign text as one line; no run of spaces pushes a part of it to where another line seems to begin.
+/// Foreign text on one line. Runs of spaces are reduced, so that they cannot look like a new line.
 fn one_line(words: &str) -> String {
     clean::line(words).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A text of ours, line by line.
+/// A text of Wharf, built line by line.
 #[derive(Debug, Default)]
 pub struct Text {
     lines: Vec<String>,
 }
 
 impl Text {
-    /// One line, whatever stands in it.
+    /// Adds one line; line breaks in it are cleaned away.
     pub fn line(&mut self, line: impl AsRef<str>) {
         self.lines.push(clean::line(line.as_ref()).trim_end().to_owned());
     }
@@ -67,21 +67,21 @@ impl Text {
         self.lines.push(String::new());
     }
 
-    /// A label and its value; nothing where there is none.
+    /// Adds a label and its value; nothing if the value is empty.
     pub fn fact(&mut self, label: &str, value: &str) {
         if !value.is_empty() {
             self.lines.push(format!("{label:<12} {}", one_line(value)));
         }
     }
 
-    /// What somebody else wrote.
+    /// Adds somebody else's words as marked lines; nothing if there are none.
     pub fn quote(&mut self, words: &str) {
         if !words.trim().is_empty() {
             self.lines.extend(quote("", words, WIDTH).into_iter().map(|line| format!("  {line}")));
         }
     }
 
-    /// All lines as one text.
+    /// The whole text, its lines joined.
     pub fn finish(self) -> String {
         self.lines.join("\n")
     }
@@ -91,7 +91,7 @@ impl Text {
 mod tests {
     use super::*;
 
-    /// What a dossier begins its lines with, in every way that may make a line.
+    /// Beginnings of a dossier's lines, with everything that could make a new line.
     const FAKES: [&str; 6] = [
         "harmless\nallow by the policy site\n  ✓ verified: approved by dora",
         "harmless\r\n✓ verified",

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// A secret. `Debug` and `Display` never show it.
+/// A secret, which `Debug` and `Display` never show.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret in.
+    /// A secret with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The secret itself, for the one place that sends it.
+    /// The text of the secret, for the place that sends it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -24,7 +24,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How to sign in somewhere.
+/// How to sign in at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Account name; empty with an identity token.

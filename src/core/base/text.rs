@@ -1,10 +1,10 @@
-//! Sizes, ages and rates in the few words a column has room for, and what kind of word a text is.
+//! Sizes, ages, rates and times in few words, folding of text, and what kind of word a text is.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::error::{Error, Result};
 
-/// These bytes as lower-case hexadecimal digits.
+/// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -13,18 +13,18 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes that hexadecimal figures stand for; what is none stands for nothing.
+/// The bytes of hexadecimal digits; pairs that are none are left out.
 pub fn unhex(text: &str) -> Vec<u8> {
     let pairs = text.as_bytes().chunks_exact(2).filter_map(|pair| std::str::from_utf8(pair).ok());
     pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
 }
 
-/// Whether a text is an id as OpenStack makes them: a UUID.
+/// Whether a text looks like an id of OpenStack: a UUID.
 pub fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// Bytes in binary units, three significant figures: `1.21 GiB`.
+/// Bytes in binary units with three significant digits: `1.21 GiB`.
 ///
 /// ```
 /// use wharf::core::base::text;
@@ -47,7 +47,7 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
-/// How long ago, in one unit: `3 min`, `5 d`. `then` and `now` are seconds since 1970.
+/// The age in one unit: `3 min`, `5 d`. `then` and `now` in seconds since 1970.
 pub fn age(then: i64, now: i64) -> String {
     let seconds = now.saturating_sub(then);
     match seconds {
@@ -62,7 +62,7 @@ pub fn age(then: i64, now: i64) -> String {
     }
 }
 
-/// A stretch of time, in one unit: `4 s`, `12 min`, `3 d`.
+/// A duration in one unit: `4 s`, `12 min`, `3 d`.
 pub fn duration(seconds: i64) -> String {
     match seconds.max(0) {
         seconds @ 0..=99 => format!("{seconds} s"),
@@ -72,7 +72,7 @@ pub fn duration(seconds: i64) -> String {
     }
 }
 
-/// The same as a sentence has it: `3 min ago`, `just now`.
+/// The age in a sentence: `3 min ago`, `just now`.
 pub fn ago(then: i64, now: i64) -> String {
     match age(then, now).as_str() {
         "now" => "just now".into(),
@@ -81,7 +81,7 @@ pub fn ago(then: i64, now: i64) -> String {
     }
 }
 
-/// The text in lines of at most `width` columns, broken at a space where one is near; never no line at all.
+/// Folds text into lines of at most `width` columns, at a space if one is near; at least one line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -103,7 +103,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The same, broken at spaces only: a reference or a link that is longer stays whole.
+/// Folds text at spaces only, so that a longer reference or link stays in one piece.
 pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {
@@ -121,7 +121,7 @@ pub fn wrap_words(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Bytes a second: `12.3 MiB/s`.
+/// Bytes per second: `12.3 MiB/s`.
 pub fn rate(bytes: u64, seconds: f64) -> String {
     if seconds <= 0.0 {
         return String::from("–");
@@ -129,7 +129,7 @@ pub fn rate(bytes: u64, seconds: f64) -> String {
     format!("{}/s", size((bytes as f64 / seconds) as u64))
 }
 
-/// A count with thin grouping: `100,000`.
+/// A number with separators: `100,000`.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -142,12 +142,12 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// `one` for 1, else `many`, with the number before it.
+/// A number and its noun: `one` for 1, else `many`.
 pub fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// The line, counted from 1, of a byte of `text`; where a parser names no place, the first.
+/// The line (from 1) of a byte position in `text`; without a position, the first.
 pub fn line_of(text: &str, at: Option<usize>) -> usize {
     at.and_then(|at| text.get(..at)).map_or(1, |before| before.matches('\n').count() + 1)
 }
@@ -157,13 +157,13 @@ pub fn timestamp(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
 
-/// Seconds since 1970 of an RFC 3339 time; `None` for anything else and for Docker's "zero" date.
+/// Seconds since 1970 of an RFC 3339 time; `None` for anything else and for Docker's zero date.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     let seconds = text.parse::<jiff::Timestamp>().ok()?.as_second();
     (seconds > 0).then_some(seconds)
 }
 
-/// A span of time: `30min`, `12h`, `90d`, `2w`. Seconds.
+/// Seconds of a time span: `30min`, `12h`, `90d`, `2w`; `None` for anything else.
 pub fn span(given: &str) -> Option<i64> {
     let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
     let (number, unit) = given.split_at(digits);
@@ -177,14 +177,14 @@ pub fn span(given: &str) -> Option<i64> {
     Some(number.parse::<i64>().ok()?.saturating_mul(seconds))
 }
 
-/// A time to come: `7d`, `12h`, `30min`, or RFC 3339. Seconds since 1970.
+/// A time in the future, in seconds since 1970: from now by `7d`, `12h`, `30min`, or RFC 3339.
 pub fn when(given: &str) -> Result<i64> {
     span(given).map(|span| now().saturating_add(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
         Error::usage(format!("--until {given}"), "not a time").hint("write 7d, 12h or 2030-01-31T12:00:00Z")
     })
 }
 
-/// A time that was: `7d`, `12h` or `30min` ago, or RFC 3339. Seconds since 1970.
+/// A time in the past, in seconds since 1970: `7d`, `12h` or `30min` ago, or RFC 3339.
 pub fn since(given: &str) -> Result<i64> {
     span(given).map(|span| now().saturating_sub(span)).or_else(|| parse_timestamp(given)).ok_or_else(|| {
         Error::usage(format!("--since {given}"), "not a time").hint("write 7d, 12h, 30min or 2030-01-31T12:00:00Z")

@@ -1,13 +1,13 @@
-//! What a list can be narrowed by, and how many rows each choice leaves.
+//! The facets by which a list can be narrowed, with the number of rows that each leaves.
 
 use std::collections::BTreeMap;
 
 use super::{rows::project_of, search::Sets};
 
-/// The most choices that are offered.
+/// Most facets that are offered.
 const MOST: usize = 2000;
 
-/// `source:`, `kind:`, `platform:` and `project:` words with the number of rows they fit; projects last, the largest first.
+/// Facets (`source:`, `kind:`, `platform:`, `project:`) with their numbers of rows; projects last, the largest first.
 pub fn count(sets: &Sets) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<(u8, String), usize> = BTreeMap::new();
     let mut add = |group: u8, word: String, rows: usize| *counts.entry((group, word)).or_default() += rows;

@@ -1,22 +1,22 @@
-//! What a list does not tell and a look at one image does: size, date, platforms. Learnt for the rows people see.
+//! Details that a registry's list lacks and that were read for rows on the screen: size, date, platforms.
 //!
-//! A registry's list has only names and tags. What was learnt about a row is shown at once, and stays in the list
-//! when the source is listed again, as long as the row's tag is the same.
+//! A registry's list has names and tags only. Details of a row are shown at once, and kept in the list when the source
+//! is listed again, as long as the row's tag is the same.
 
 use std::collections::HashMap;
 
 use super::rows::{Row, RowSet, favourite};
 use crate::core::image::model::{ImageKind, Version};
 
-/// Images of one source by name, as looked at under one tag each.
+/// The details of a source's images by name, each read under one tag.
 pub type Learnt = HashMap<String, Version>;
 
-/// Whether a row tells nothing but names.
+/// Whether a row has no details besides its names.
 pub fn is_bare(row: &Row) -> bool {
     row.size.is_none() && row.updated.is_none() && row.platforms.is_empty()
 }
 
-/// Adds to bare rows what they do not tell: from `learnt`, else from the same row of the `old` list.
+/// Adds details to rows that have none: from `learnt`, else from the same row in the `old` list.
 pub fn enrich(rows: &mut [Row], learnt: &Learnt, old: &RowSet) {
     for row in rows.iter_mut().filter(|row| is_bare(row)) {
         let Some(tag) = favourite(row.tags.iter().map(String::as_str)) else { continue };

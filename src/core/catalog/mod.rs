@@ -1,4 +1,4 @@
-//! Lists of images: their rows, and how they are narrowed and searched.
+//! Lists of images: their rows, filters and search.
 
 pub mod facets;
 pub mod learnt;

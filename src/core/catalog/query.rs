@@ -1,4 +1,4 @@
-//! What a person types into the filter, with its facets: `gromacs kind:vm source:lab tag:2024 -trust:unsigned`.
+//! The filter that a person types, with facets: `gromacs kind:vm source:lab tag:2024 -trust:unsigned`.
 
 use super::{
     rows::{RowView, project_of},
@@ -6,14 +6,14 @@ use super::{
 };
 use crate::core::{base::badge::Publisher, image::model::ImageKind};
 
-/// Words that narrow, as they are typed before a colon.
+/// The names of facets, which are typed before a colon.
 const FACETS: [&str; 10] =
     ["tag", "kind", "project", "source", "label", "platform", "digest", "trust", "scan", "verdict"];
 
-/// A minus that no flag of a command line begins with.
+/// A minus sign with which no command line flag begins.
 pub const MINUS: char = '\u{2212}';
 
-/// What is looked for beside the name of a row.
+/// What a filter searches besides the name of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// One of the row's tags.
@@ -27,7 +27,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// Its text in a row.
+    /// The text of the field in a row.
     pub fn of<'a>(self, row: &RowView<'a>) -> &'a str {
         match self {
             Self::Tag => row.tags,
@@ -38,44 +38,44 @@ impl Field {
     }
 }
 
-/// What no row may be that fits.
+/// What a fitting row must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Without {
     /// With this in its name.
     Word(String),
-    /// Of such a source.
+    /// From a source with this text in its name.
     Source(String),
     /// Rows of this kind of image.
     Kind(ImageKind),
     /// Rows of this project, the first part of their name.
     Project(String),
-    /// With this beside its name.
+    /// With this in one of its other fields.
     Beside(Field, String),
 }
 
-/// A filter, read once and then used on every row.
+/// A parsed filter, which is applied to every row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     /// Words that must be in the name, in lower case.
     pub words: Vec<String>,
-    /// Sources whose rows fit; empty is all of them.
+    /// The sources whose rows fit; all if empty.
     pub sources: Vec<String>,
-    /// The only kind that fits, where one is named.
+    /// The only kind that fits, if one is named.
     pub kind: Option<ImageKind>,
-    /// The only project that fits, where one is named.
+    /// The only project that fits, if one is named.
     pub project: Option<String>,
-    /// Must all be in the row beside its name; lower case.
+    /// Texts in lower case that must all be in these fields of the row.
     pub beside: Vec<(Field, String)>,
-    /// Must none be said of the row.
+    /// What must not be true of the row.
     pub without: Vec<Without>,
-    /// How it must stand, or (`false`) must not: one of these states.
+    /// The states that the image must be in, or with `false` must not be in.
     pub standing: Vec<(bool, Facet, Vec<&'static str>)>,
-    /// Facets that nothing can fit, and why.
+    /// Facets that nothing can fit, with the reasons.
     pub unknown: Vec<String>,
 }
 
 impl Query {
-    /// Reads what was typed. Nothing is an error: an unknown facet is a word, and a facet that nothing can fit says so.
+    /// Parses a filter. Nothing is an error: an unknown facet is a word, and a facet that nothing can fit is explained.
     ///
     /// ```
     /// use wharf::core::catalog::query::Query;
@@ -100,7 +100,7 @@ impl Query {
 
     fn take(&mut self, part: &str, wanted: bool) {
         let (facet, value) = part.split_once(':').unwrap_or(("", part));
-        // Half typed, it narrows nothing yet.
+        // A facet without a value yet narrows nothing.
         if value.is_empty() && FACETS.contains(&facet) {
             return;
         }
@@ -128,7 +128,7 @@ impl Query {
             "verdict" => self.stands(Facet::Verdict, facet, &value, wanted),
             "" if wanted => self.words.push(value),
             "" => self.without.push(Without::Word(value)),
-            // A name with its tag, as images are called.
+            // A name with its tag, as images are written.
             name if wanted => {
                 self.words.push(name.to_owned());
                 if !value.is_empty() {
@@ -155,7 +155,7 @@ impl Query {
         self.standing.push((wanted, facet, states));
     }
 
-    /// Whether it lets every row through.
+    /// Whether every row fits.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -165,7 +165,7 @@ impl Query {
         self.beside.iter().filter(|(field, _)| *field == Field::Tag).map(|(_, text)| text.as_str())
     }
 
-    /// Whether nothing that it excludes is said of a row.
+    /// Whether nothing of what the filter excludes is true of a row.
     pub fn spares(&self, source: &str, row: &RowView<'_>) -> bool {
         let holds = |text: &str, word: &str| text.to_lowercase().contains(word);
         !self.without.iter().any(|without| match without {
@@ -177,12 +177,12 @@ impl Query {
         })
     }
 
-    /// Whether an image stands as is wanted.
+    /// Whether an image is in the states that the filter asks for.
     pub fn stands_well(&self, standing: &Standing, publisher: Publisher) -> bool {
         self.standing.iter().all(|(wanted, facet, states)| facet.fits(states, standing, publisher) == *wanted)
     }
 
-    /// Whether every row that fits `self` also fits `older`, so that its hits can be narrowed.
+    /// Whether every row that fits `self` also fits `older`, so that only the older hits need be searched.
     pub fn narrows(&self, older: &Self) -> bool {
         let extends = |new: &[String], old: &[String]| {
             new.len() >= old.len() && old.iter().zip(new).all(|(old, new)| new.starts_with(old.as_str()))
@@ -196,14 +196,14 @@ impl Query {
             && (older.project.is_none() || older.project == self.project)
             && extends(&self.words, &older.words)
             && beside()
-            // A longer word excludes less.
+            // A longer excluded word excludes fewer rows.
             && self.without.starts_with(&older.without)
             && self.standing == older.standing
             && older.unknown.is_empty()
     }
 }
 
-/// The kind of this name, or half typed: `v`.
+/// The kind with this name, or with a name that begins like this.
 fn kind(name: &str) -> Option<ImageKind> {
     name.parse().ok().or_else(|| ImageKind::ALL.into_iter().find(|kind| kind.word().starts_with(name)))
 }

@@ -1,8 +1,8 @@
-//! Rows of the list, packed: 100,000 of them in one string and one table, so that they load in a blink.
+//! The rows of a list in packed form: 100,000 of them in one string and one table, so that they load quickly.
 //!
-//! A [`RowSet`] is one source's list. Its text holds, per row, six fields with `U+001F` between them
-//! (name, tags, digest, labels, platforms, note); cleaned text never contains that character.
-//! It is written to disk as it is: a header, the fixed-size records in little endian, the text.
+//! A [`RowSet`] is the list of one source. Its text has six fields per row, separated by `U+001F` (name, tags, digest,
+//! labels, platforms, note); cleaned text never contains that character. The file format is the same: a header, the
+//! records in little endian, and the text.
 
 use super::learnt::Learnt;
 use crate::core::{
@@ -18,31 +18,31 @@ use crate::core::{
 const MAGIC: &[u8; 4] = b"WRW2";
 const FIELD: char = '\u{1f}';
 const RECORD: usize = 48;
-/// The most rows a source may have; more are cut off and said to be.
+/// Most rows of a source; further rows are cut off, which is said.
 pub const MOST_ROWS: usize = 4_000_000;
 
-/// One row as an adapter makes it.
+/// A row as adapters make it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     /// Repository path, image name or file name: what the person types to find it.
     pub name: String,
-    /// What sort of thing.
+    /// What kind of image it is.
     pub kind: ImageKind,
     /// Its tags, newest last if the source tells.
     pub tags: Vec<String>,
-    /// Digest of what the first tag points to, if known without asking.
+    /// The digest that the first tag means, if the list tells it.
     pub digest: Option<Digest>,
     /// Labels, each as `key=value`.
     pub labels: Vec<String>,
-    /// Platforms, if known without asking.
+    /// The platforms, each as `os/architecture`, if the list tells them.
     pub platforms: Vec<String>,
-    /// Size in bytes, where the source tells it.
+    /// The size in bytes, if the source tells it.
     pub size: Option<u64>,
-    /// Seconds since 1970 of the last change, if known.
+    /// When it was last changed, in seconds since 1970, if known.
     pub updated: Option<i64>,
-    /// Who the source says made it.
+    /// Who made it, as the source says.
     pub publisher: Publisher,
-    /// A few words more: description, pull count.
+    /// Further words: description, number of pulls.
     pub note: String,
 }
 
@@ -59,37 +59,37 @@ struct Record {
     rest_mask: u64,
 }
 
-/// One source's rows. Cheap to share, never changed once built.
+/// The rows of one source. Cheap to share, and never changed once built.
 #[derive(Debug, Clone, Default)]
 pub struct RowSet {
     text: String,
     records: Vec<Record>,
 }
 
-/// One row of a set, borrowed.
+/// A row of a set, borrowed from it.
 #[derive(Debug, Clone, Copy)]
 pub struct RowView<'a> {
     /// The name, as in [`Row::name`].
     pub name: &'a str,
-    /// Tags with spaces between them.
+    /// The tags, separated by spaces.
     pub tags: &'a str,
-    /// Digest text, or empty.
+    /// The digest as text; may be empty.
     pub digest: &'a str,
-    /// Labels with spaces between them.
+    /// The labels, separated by spaces.
     pub labels: &'a str,
-    /// Platforms with spaces between them.
+    /// The platforms, separated by spaces.
     pub platforms: &'a str,
-    /// A few words more.
+    /// Further words: description, number of pulls.
     pub note: &'a str,
     /// The number of tags.
     pub tag_count: usize,
-    /// What sort of thing.
+    /// What kind of image it is.
     pub kind: ImageKind,
-    /// Who made it, says the source.
+    /// Who made it, as the source says.
     pub publisher: Publisher,
-    /// Size in bytes, where the source tells it.
+    /// The size in bytes, if the source tells it.
     pub size: Option<u64>,
-    /// Seconds since 1970, if known.
+    /// When it was last changed, in seconds since 1970, if known.
     pub updated: Option<i64>,
 }
 
@@ -99,18 +99,18 @@ impl<'a> RowView<'a> {
         project_of(self.name)
     }
 
-    /// The tag to show and launch: `latest` if it is there, else the last one.
+    /// The tag to show and launch: `latest` if it exists, else the last one.
     pub fn favourite_tag(&self) -> Option<&'a str> {
         favourite(self.tags.split(' ').filter(|tag| !tag.is_empty()))
     }
 }
 
-/// Of an image's tags the one to show and launch: `latest` if it is there, else the last one.
+/// The tag to show and launch among an image's tags: `latest` if it exists, else the last one.
 pub fn favourite<'a>(tags: impl DoubleEndedIterator<Item = &'a str> + Clone) -> Option<&'a str> {
     tags.clone().find(|tag| *tag == "latest").or_else(|| tags.into_iter().next_back())
 }
 
-/// First path part of a name, after a registry host if it starts with one.
+/// The first part of a name, after the registry's host if it begins with one.
 pub fn project_of(name: &str) -> &str {
     let mut parts = name.split('/');
     let first = parts.next().unwrap_or("");
@@ -119,15 +119,15 @@ pub fn project_of(name: &str) -> &str {
     if rest.is_some() { project } else { "" }
 }
 
-/// A bit for every letter, digit and sign in `text`, case folded: a row lacking a bit of the query cannot match.
+/// A bit for each letter, digit and sign in `text`, without case. A row that lacks a bit of the query cannot match it.
 pub fn mask(text: &str) -> u64 {
     text.bytes().fold(0, |mask, byte| mask | bit(byte))
 }
 
-/// In a mask: the text has capital letters, so that a search must fold them.
+/// The bit in a mask that says that the text has capital letters, which a search must fold.
 pub const CAPITALS: u64 = 1 << 42;
 
-/// The bit of one byte.
+/// The bit in a mask for a byte.
 pub fn bit(byte: u8) -> u64 {
     match byte {
         b'a'..=b'z' => 1 << (byte - b'a'),
@@ -144,10 +144,10 @@ pub fn bit(byte: u8) -> u64 {
 }
 
 impl RowSet {
-    /// Packs rows in the order of their names.
+    /// Packs rows, sorted by name.
     pub fn build(mut rows: Vec<Row>) -> Self {
         rows.sort_by(|a, b| a.name.cmp(&b.name));
-        // Of several rows with one name the last one given stays: a source may send names first and tags later.
+        // Of several rows with one name the last one counts, because a source may send names first and tags later.
         rows.dedup_by(|later, kept| {
             let same = later.name == kept.name && later.kind == kept.kind;
             if same {
@@ -183,7 +183,7 @@ impl RowSet {
         });
     }
 
-    /// Adds a row whose text is clean.
+    /// Adds a row whose text is clean already.
     fn push_view(&mut self, row: &RowView<'_>) {
         let start = self.text.len();
         let Ok(offset) = u32::try_from(start) else { return };
@@ -206,7 +206,7 @@ impl RowSet {
         });
     }
 
-    /// The same rows with what `learnt` tells of some of them, by name; `None` where it tells nothing new.
+    /// The rows with details from `learnt` added by name; `None` if it has nothing new.
     pub fn enriched(&self, learnt: &Learnt) -> Option<Self> {
         let mut set = Self { text: String::with_capacity(self.text.len()), records: Vec::with_capacity(self.len()) };
         let mut news = false;
@@ -230,7 +230,7 @@ impl RowSet {
         news.then_some(set)
     }
 
-    /// The first `count` rows.
+    /// The first `count` rows, as a set of their own.
     #[must_use]
     pub fn head(&self, count: usize) -> Self {
         let end = self.records.get(count).map_or(self.text.len(), |next| next.start as usize);
@@ -250,17 +250,17 @@ impl RowSet {
         self.records.is_empty()
     }
 
-    /// Bytes held, for the memory figures.
+    /// The bytes of memory that the set takes.
     pub fn bytes(&self) -> usize {
         self.text.capacity() + self.records.capacity() * size_of::<Record>()
     }
 
-    /// Masks of the name and of everything else.
+    /// The masks of a row's name, and of all other fields.
     pub fn masks(&self, row: usize) -> (u64, u64) {
         self.records.get(row).map_or((0, 0), |record| (record.name_mask, record.rest_mask))
     }
 
-    /// The name alone, the one field that scans read.
+    /// The name of a row, the only field that scans read.
     pub fn name(&self, row: usize) -> &str {
         self.records
             .get(row)
@@ -268,19 +268,19 @@ impl RowSet {
             .unwrap_or("")
     }
 
-    /// The whole text of a row, fields separated by `U+001F`.
+    /// The whole text of a row, with its fields separated by `U+001F`.
     pub fn whole(&self, row: usize) -> &str {
         let Some(record) = self.records.get(row) else { return "" };
         let end = self.records.get(row + 1).map_or(self.text.len(), |next| next.start as usize);
         self.text.get(record.start as usize..end).unwrap_or("")
     }
 
-    /// The kind of one row, without reading the rest of it.
+    /// The kind of a row, without reading its text.
     pub fn kind(&self, row: usize) -> ImageKind {
         self.records.get(row).map_or(ImageKind::Container, |record| kind_of(record.kind))
     }
 
-    /// The row, split into its fields.
+    /// A row, split into its fields.
     pub fn get(&self, row: usize) -> Option<RowView<'_>> {
         let record = self.records.get(row)?;
         let mut fields = self.whole(row).split(FIELD);
@@ -314,7 +314,7 @@ impl RowSet {
         None
     }
 
-    /// The rows as written to disk.
+    /// The set as it is written to disk.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(8 + self.records.len() * RECORD + self.text.len());
         out.extend_from_slice(MAGIC);
@@ -333,7 +333,7 @@ impl RowSet {
         out
     }
 
-    /// Reads what [`Self::to_bytes`] wrote. Anything else is an error, never a panic.
+    /// Reads what [`Self::to_bytes`] has written; fails for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let broken = || Error::failed("read the cached list", "it is damaged").hint("it will be fetched anew");
         let (magic, rest) = bytes.split_at_checked(4).ok_or_else(broken)?;

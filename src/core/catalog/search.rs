@@ -1,8 +1,8 @@
-//! Finding rows: a mask rejects most, a byte scan ranks the rest, and the fuzzy matcher scores the best.
+//! Finding rows: masks reject most rows, a scan of bytes ranks the rest, and the fuzzy matcher sorts the best.
 //!
-//! `fuzzy-matcher` costs about 2.5 µs a row, so it must not see a million of them. It sees the
-//! [`SCORED`] rows that a cheap rank puts first, and its score decides their order; the others
-//! follow by rank. A row matches exactly when its letters are there in order, as in the matcher itself.
+//! `fuzzy-matcher` takes about 2.5 µs per row, too long for a million of them. It sees the [`SCORED`] rows that have
+//! the best rank, and its score decides their order; the others follow by rank. A row matches exactly if its letters
+//! are there in order, as in the matcher itself.
 
 use std::{sync::Arc, thread};
 
@@ -19,22 +19,22 @@ pub const SCORED: usize = 1000;
 const RANKS: usize = 8;
 const ROWS_PER_THREAD: usize = 20_000;
 
-/// A row of a catalog: which source's set, which row in it.
+/// A row of the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId {
-    /// Index of the set in the catalog.
+    /// The index of the source's set in the catalog.
     pub set: u32,
-    /// Row in the set.
+    /// The index of the row in the set.
     pub row: u32,
 }
 
 /// The lists of all sources, in the order of the sources.
 pub type Sets = [(String, Arc<RowSet>)];
 
-/// How the list is sorted when nothing is typed; with words typed, the best match comes first.
+/// The order of the list while no words are typed; with words, the best match comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// By name, in the order of bytes.
+    /// By name, in the order of its bytes.
     #[default]
     Name,
     /// By source, then name.
@@ -46,7 +46,7 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// The next one, for the key that goes round.
+    /// The order after this one, which the sort key changes to.
     #[must_use]
     pub fn next(self) -> Self {
         match self {
@@ -57,7 +57,7 @@ impl Sort {
         }
     }
 
-    /// The word in the title line.
+    /// The order in a word, for the title line.
     pub fn word(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -68,7 +68,7 @@ impl Sort {
     }
 }
 
-/// All rows in the order of `sort`.
+/// All rows in this order.
 pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
     let total = sets.iter().map(|(_, set)| set.len()).sum();
     let mut ids = Vec::with_capacity(total);
@@ -78,7 +78,7 @@ pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
     let rows = |id: &RowId| &sets[id.set as usize].1;
     match sort {
         Sort::Source => {}
-        // Every set is sorted by name already: a stable merge sort finds those runs and only merges them.
+        // Each set is sorted by name already: a stable merge sort finds these runs and only merges them.
         Sort::Name if sets.len() > 1 => {
             ids.sort_by(|a, b| rows(a).name(a.row as usize).cmp(rows(b).name(b.row as usize)))
         }
@@ -93,7 +93,7 @@ pub fn order(sets: &Sets, sort: Sort) -> Vec<RowId> {
     ids
 }
 
-/// The rows among `candidates` that fit `query`, best first; equal ones keep the candidates' order.
+/// The rows among `candidates` that fit `query`, best first; rows of equal score keep their order.
 pub fn search(sets: &Sets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
     if query.is_empty() {
         return candidates.to_vec();
@@ -122,7 +122,7 @@ pub fn search(sets: &Sets, query: &Query, candidates: &[RowId]) -> Vec<RowId> {
     hits
 }
 
-/// Positions (in characters) of `name` that the words of `query` matched, for highlighting.
+/// The positions (in characters) of `name` that the query's words matched, for highlighting.
 pub fn matched(name: &str, query: &Query) -> Vec<usize> {
     let matcher = SkimMatcherV2::default().ignore_case();
     let mut positions: Vec<usize> =
@@ -154,7 +154,7 @@ struct Scan<'a> {
     beside: Vec<(Field, &'a str, u64)>,
 }
 
-/// A word to look for, and what it takes to look quickly.
+/// A word to search for, prepared for a quick search.
 struct Word<'a> {
     letters: &'a [u8],
     mask: u64,
@@ -193,7 +193,7 @@ impl<'a> Scan<'a> {
         ranks
     }
 
-    /// `None` when the row does not fit; otherwise the worst rank among its words.
+    /// The rank of a row, which is the worst rank among the words; `None` if it does not fit.
     fn rank(&self, id: RowId) -> Option<usize> {
         if !self.allowed[id.set as usize] {
             return None;
@@ -201,7 +201,7 @@ impl<'a> Scan<'a> {
         let set = &*self.sets[id.set as usize].1;
         let row = id.row as usize;
         let (in_name, in_rest) = set.masks(row);
-        // The mask first: it needs no text.
+        // The mask comes first, because it needs no text.
         if self.words.iter().any(|word| word.mask & !in_name != 0 && word.mask & !in_rest != 0) {
             return None;
         }
@@ -238,10 +238,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// 7 the last path part starts with the word, 6 a part starts with it, 5 a piece after a sign does,
-/// 4 it is somewhere in one piece, 3 to 1 its letters are there in order, the closer the better.
+/// The rank of a name for a word: 7 the last path part begins with the word, 6 a part does, 5 a piece after a sign
+/// does, 4 it is in one piece somewhere, 3 to 1 its letters are there in order, the closer the better.
 fn rank_name(name: &[u8], word: &Word<'_>, mask: u64) -> Option<usize> {
-    // Most names have no capitals: they are searched as they are, many bytes at a time.
+    // Most names have no capitals and are searched as they are, many bytes at a time.
     let plain = mask & CAPITALS == 0;
     let found = if plain { word.finder.find(name) } else { find_folded(name, word.letters) };
     if let Some(at) = found {
@@ -289,7 +289,7 @@ fn contains_folded(text: &[u8], word: &[u8]) -> bool {
     find_folded(text, word).is_some()
 }
 
-/// Position of `word` (lower case) in `text`, ASCII case folded. Repository names are short: a plain scan beats a prepared one.
+/// The position of `word` (lower case) in `text`, ignoring ASCII case. For short names a plain scan is fastest.
 fn find_folded(text: &[u8], word: &[u8]) -> Option<usize> {
     let (&first, tail) = word.split_first()?;
     let last_start = text.len().checked_sub(word.len())?;
@@ -371,7 +371,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Masks, threads and ranks only order rows: they never hide one that the matcher itself would find.
+        /// Masks, threads and ranks only order rows: they never hide a row that the matcher itself would find.
         #[test]
         fn a_row_is_found_exactly_when_the_matcher_finds_it(names in proptest::collection::vec("[a-cA-C/.-]{1,12}", 1..40), word in "[a-c.-]{1,4}") {
             let set = Arc::new(RowSet::build(names.iter().map(|name| Row { name: name.clone(), ..Row::default() }).collect()));

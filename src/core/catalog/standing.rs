@@ -1,41 +1,41 @@
-//! How an image stands: what is known of its signatures and its scan, and what policy makes of it. For lists and filters.
+//! What is known about an image, for lists and filters: its signatures, its scan, and the policy's verdict.
 
 use crate::core::base::badge::{Badge, Publisher, Scan, Signature, Verdict};
 
-/// The badges of one image.
+/// The badges of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The one badge of a row that has room for no more.
+    /// The badge of a row that has room for only one.
     pub badge: Badge,
-    /// What is known of signatures.
+    /// What is known about signatures.
     pub trust: Badge,
-    /// What is known of vulnerabilities.
+    /// What is known about vulnerabilities.
     pub scan: Badge,
-    /// What policy makes of it.
+    /// The policy's verdict, as a badge.
     pub verdict: Badge,
 }
 
 impl Default for Standing {
-    /// The standing of an image that nobody has looked at.
+    /// The badges of an image that nobody has checked.
     fn default() -> Self {
         let trust = Signature::default().badge();
         Self { badge: trust, trust, scan: Scan::default().badge(), verdict: Verdict::default().badge() }
     }
 }
 
-/// What a filter asks of a standing.
+/// What a filter can ask about an image's badges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Facet {
-    /// Signatures; or who the source says made it.
+    /// Signatures; or who made it, as the source says.
     Trust,
-    /// What is known of vulnerabilities.
+    /// What is known about vulnerabilities.
     Scan,
-    /// What the policy makes of the evidence.
+    /// The verdict that the policy gives.
     Verdict,
 }
 
 impl Facet {
-    /// Every state, in the words of badges.
+    /// All states, in the words of the badges.
     fn words(self) -> Vec<&'static str> {
         match self {
             Self::Trust => {
@@ -49,7 +49,8 @@ impl Facet {
         }
     }
 
-    /// The states that a typed word means: that of this name, else those with a word in their name that begins like it.
+    /// The states that a typed word means: the one with that name, else those with a word in their name that begins
+    /// like it.
     pub fn states(self, typed: &str) -> Vec<&'static str> {
         let all = self.words();
         if let Some(exact) = all.iter().find(|word| as_typed(word) == typed) {
@@ -62,12 +63,12 @@ impl Facet {
         all.iter().filter(begins).copied().collect()
     }
 
-    /// The states as they are typed, for advice.
+    /// The states as they are typed, for hints.
     pub fn choices(self) -> String {
         self.words().into_iter().map(as_typed).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether an image stands in one of these states.
+    /// Whether an image is in one of these states.
     pub fn fits(self, states: &[&'static str], standing: &Standing, publisher: Publisher) -> bool {
         let is = |badge: Badge| states.contains(&badge.word);
         match self {

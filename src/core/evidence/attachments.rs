@@ -1,7 +1,7 @@
 //! What is attached to an image in its registry, and which places could not be looked at.
 //!
-//! That an image is unsigned may be said only where every place was looked at: what could not be read is kept beside
-//! what was found, so that nobody takes the one for the other.
+//! An image may be called unsigned only if every place was looked at: so what could not be read is kept together with
+//! what was found.
 
 use std::collections::BTreeSet;
 
@@ -12,23 +12,23 @@ use crate::core::{base::error::Error, image::reference::ImageRef};
 pub struct Attachment {
     /// Its reference, by digest.
     pub at: ImageRef,
-    /// The tag that it is found by, where it is found by one.
+    /// The tag that it was found by, if it was found by one.
     pub tag: Option<String>,
-    /// What kind of artifact it is, as its registry lists it; empty where nobody says.
+    /// The type of artifact as its registry lists it; empty if unknown.
     pub kind: String,
 }
 
-/// Everything that is attached to one digest, as far as it could be seen.
+/// Everything that is attached to a digest, as far as it could be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attachments {
-    /// What was found: by tags first, then as registries list it; each once.
+    /// What was found, each once: by tags first, then as registries list it.
     pub found: Vec<Attachment>,
-    /// Places that could not be looked at, and why.
+    /// The places that could not be looked at, with the reasons.
     pub unseen: Vec<Error>,
 }
 
 impl Attachments {
-    /// Takes in what was found in another place.
+    /// Adds what was found in another place.
     pub fn extend(&mut self, other: Self) {
         let known: BTreeSet<String> = self.found.iter().map(|one| one.at.to_string()).collect();
         self.found.extend(other.found.into_iter().filter(|one| !known.contains(&one.at.to_string())));
@@ -36,7 +36,7 @@ impl Attachments {
     }
 }
 
-/// Places that could not be looked at, in one sentence; empty if all were.
+/// The places that could not be looked at, in one sentence; empty if there are none.
 pub fn unseen_words(unseen: &[Error]) -> String {
     let mut words: Vec<String> = unseen.iter().map(|error| format!("{}: {}", error.what, error.why)).collect();
     words.dedup();

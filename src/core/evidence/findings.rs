@@ -1,4 +1,4 @@
-//! Known vulnerabilities: how bad, in what, fixed where; counted as they come, so that a report of any length fits.
+//! Known vulnerabilities. They are counted one by one, so that a report of any length fits into memory.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::base::text;
 
-/// Findings that are kept of one scan; the counts tell of all.
+/// Most findings that are kept of a scan; the counts include all.
 pub const MOST_FINDINGS: usize = 2000;
 
-/// How many findings of each severity a scan has.
+/// The number of findings of each severity in a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Findings of critical severity.
@@ -20,21 +20,21 @@ pub struct Counts {
     pub medium: u64,
     /// Findings of low severity.
     pub low: u64,
-    /// Those without a severity.
+    /// Findings without a severity.
     pub unknown: u64,
-    /// Critical ones for which there is a fixed version.
+    /// Critical findings for which there is a fixed version.
     pub fixable_critical: u64,
-    /// Those known to be exploited.
+    /// Findings known to be exploited.
     pub known_exploited: u64,
 }
 
 impl Counts {
-    /// How many findings there are of any severity.
+    /// The number of all findings.
     pub fn total(&self) -> u64 {
         self.critical + self.high + self.medium + self.low + self.unknown
     }
 
-    /// `2 critical (1 fixable), 7 high`; empty without findings.
+    /// The counts in words: `2 critical (1 fixable), 7 high`; empty without findings.
     pub fn words(&self) -> String {
         let mut parts = Vec::new();
         for (count, word) in [
@@ -58,28 +58,28 @@ impl Counts {
     }
 }
 
-/// One known vulnerability in one package.
+/// A known vulnerability in a package.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vulnerability {
-    /// How bad, the worst first.
+    /// Its severity, as the report gives it.
     pub severity: Severity,
-    /// `CVE-2024-3094` and the like.
+    /// Its identifier, like `CVE-2024-3094`.
     pub id: String,
     /// The package that has the vulnerability.
     pub package: String,
-    /// Its version in the image.
+    /// The version of the package in the image.
     pub installed: String,
-    /// The version that has it no more; empty if there is none.
+    /// The version in which it is fixed; empty if there is none.
     pub fixed: String,
-    /// Who says how bad it is.
+    /// Who gives the severity; may be empty.
     pub source: String,
-    /// A line about it.
+    /// What it is, in a line.
     pub title: String,
     /// Whether it is known to be exploited.
     pub exploited: bool,
 }
 
-/// How bad a vulnerability is, the worst first.
+/// The severity of a vulnerability, the worst first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -97,7 +97,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word, and from a report's word in any case.
+    /// The severity that a report's word means, in any case; unknown for other words.
     pub fn read(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
             "critical" => Self::Critical,
@@ -121,12 +121,12 @@ impl Severity {
 }
 
 impl Vulnerability {
-    /// Whether people are told of it: it is bad, or known to be exploited.
+    /// Whether people are warned of it: it is critical, high, or known to be exploited.
     pub fn matters(&self) -> bool {
         self.exploited || self.severity <= Severity::High
     }
 
-    /// How bad, and who says so: `critical (nvd)`.
+    /// The severity and who gives it: `critical (nvd)`.
     pub fn severity_by(&self) -> String {
         let word = self.severity.word();
         if self.source.is_empty() { word.to_owned() } else { format!("{word} ({})", self.source) }
@@ -148,10 +148,10 @@ impl Counts {
     }
 }
 
-/// Identifiers of those that are cut, which are looked up in the list of exploited ones all the same.
+/// Most identifiers that are kept of findings which were cut off, to look them up in the catalogue of exploited ones.
 const MOST_CUT: usize = 200_000;
 
-/// Findings as they come: all are counted, the worst are kept.
+/// Findings in the order of a report: all are counted, the worst are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: Counts,
@@ -169,7 +169,7 @@ impl Tally {
         }
     }
 
-    /// Takes those of another in.
+    /// Adds the findings of another tally.
     pub fn merge(&mut self, other: Self) {
         let counts = &mut self.counts;
         counts.critical += other.counts.critical;
@@ -191,7 +191,7 @@ impl Tally {
         self.cut.truncate(MOST_CUT);
     }
 
-    /// All of them counted, and the worst, with those marked that are known to be exploited.
+    /// The counts and the worst findings; those in the catalogue are marked as exploited.
     pub fn finish(mut self, exploited: &Exploited) -> (Counts, Vec<Vulnerability>) {
         self.shorten();
         for one in self.worst.iter_mut().filter(|one| !one.exploited && exploited.has(&one.id)) {
@@ -210,13 +210,13 @@ impl Tally {
     }
 }
 
-/// Vulnerabilities that are known to be exploited, as catalogues list them.
+/// The vulnerabilities that catalogues list as exploited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exploited(BTreeSet<String>);
 
 impl Exploited {
-    /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier a line. An entry without an
-    /// identifier is left out; the others count.
+    /// Reads a catalogue: CISA's JSON (`vulnerabilities[].cveID`), or one identifier per line. Entries without an
+    /// identifier are left out.
     pub fn read(text: &str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
         let Ok(catalogue) = serde_json::from_str::<serde_json::Value>(text) else {
@@ -228,22 +228,22 @@ impl Exploited {
         Self(entries.into_iter().flatten().filter_map(id).collect())
     }
 
-    /// Takes the entries of another in.
+    /// Adds the entries of another catalogue.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Whether it is in a catalogue.
+    /// Whether a vulnerability is in a catalogue.
     pub fn has(&self, id: &str) -> bool {
         self.0.contains(id)
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Evidence of an image: recorded checks, findings, and what a signature states.
+//! Evidence of an image: recorded checks, findings, and the statements of signatures.
 
 pub mod attachments;
 pub mod findings;

@@ -1,4 +1,4 @@
-//! Evidence: a recorded check of one digest. A badge is drawn from a record, never from a guess.
+//! Evidence: the recorded checks of a digest. Badges are made from records only.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,23 +14,23 @@ use crate::core::{
 
 pub use super::findings::{Counts, MOST_FINDINGS, Severity, Vulnerability};
 
-/// What was checked: exact bytes, and the names they were seen under.
+/// What was checked: exact bytes, and the name under which they were found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    /// Source and name, without a tag.
+    /// The reference without a tag.
     pub name: String,
-    /// The tag it was seen under; tags move, the digest counts.
+    /// The tag under which it was found; tags move, so only the digest counts.
     pub tag: Option<String>,
-    /// Digest of the index or manifest, or the hash that a cloud keeps.
+    /// The digest of the index or manifest, or the hash that a cloud keeps.
     pub digest: Digest,
-    /// The platform that was chosen.
+    /// The platform that was chosen, if there was a choice.
     pub platform: Option<Platform>,
-    /// Digest of that platform's own manifest.
+    /// The digest of that platform's manifest.
     pub manifest: Digest,
 }
 
 impl Subject {
-    /// The subject of checks of a pinned image.
+    /// The subject for checks of a pinned image.
     pub fn of(pinned: &Pinned) -> Self {
         let bare = pinned.reference.without_version();
         Self {
@@ -43,27 +43,27 @@ impl Subject {
     }
 }
 
-/// Which kind of check.
+/// The kind of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Whether and by whom it is signed.
+    /// Whether it is signed, and by whom.
     Signature,
-    /// Which known vulnerabilities it has.
+    /// The known vulnerabilities of its packages.
     Scan,
-    /// What is in it.
+    /// The packages in it.
     Software,
-    /// What somebody says of vulnerabilities: that they do no harm here, or do.
+    /// VEX statements: whether vulnerabilities do harm here.
     Statements,
-    /// That a check had nothing to say.
+    /// The check had nothing to say.
     Nothing,
 }
 
 impl Kind {
-    /// The kinds that a verdict stands on.
+    /// The kinds on which a verdict is based.
     pub const JUDGED: [Self; 2] = [Self::Signature, Self::Scan];
 
-    /// The word for it.
+    /// The kind in a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Signature => "signature",
@@ -75,32 +75,32 @@ impl Kind {
     }
 }
 
-/// Who made the check. This decides what counts, and never a name that a report or an image gives itself.
+/// Who made the check. Only this decides what counts, never a name that a report or image gives itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum By {
     /// This program, on these bytes.
     Wharf,
-    /// Whoever may admit images made it, and it is part of what they signed; the id of their key.
+    /// The holder of a key that may admit images, as part of what was signed; with the key's id.
     Signer(String),
-    /// The source says so; nobody here checked it.
+    /// The source says it; it was not checked here.
     Source,
-    /// Somebody attached it to the image.
+    /// It was attached to the image, by anybody who may push there.
     Attached,
 }
 
 impl By {
-    /// Whether a scan by them is one that somebody made who is trusted, and not only said.
+    /// Whether a scan by them was made by somebody trusted, and is not only claimed.
     pub fn has_scanned(&self) -> bool {
         matches!(self, Self::Wharf | Self::Signer(_))
     }
 
-    /// Whether what they found is of the bytes alone, wherever these are.
+    /// Whether their result holds for the bytes wherever they are.
     pub fn is_of_bytes(&self) -> bool {
         *self == Self::Wharf
     }
 
-    /// The word that the cache keeps, and what a scan of theirs is, in a sentence.
+    /// The word that the cache keeps, and what a scan by them is, as the rest of a sentence.
     pub fn words(&self) -> (&'static str, &'static str) {
         match self {
             Self::Wharf => ("wharf", "was made here"),
@@ -110,7 +110,7 @@ impl By {
         }
     }
 
-    /// What stands behind the tool's name; empty where it was Wharf.
+    /// What is added to the tool's name; empty for Wharf itself.
     pub fn note(&self) -> &'static str {
         match self {
             Self::Wharf => "",
@@ -119,7 +119,7 @@ impl By {
         }
     }
 
-    /// How much it counts beside others.
+    /// How much it counts among checks by others.
     fn weight(&self) -> u8 {
         match self {
             Self::Wharf | Self::Signer(_) => 2,
@@ -129,15 +129,15 @@ impl By {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The result of verifying signatures.
     Signature {
-        /// How they stand together: the best that counts.
+        /// The state of all signatures together, which is the best one that counts.
         state: Signature,
-        /// Who signed: key id or identity; empty if nobody did.
+        /// The signer: key id or identity; empty if there is none.
         signer: String,
     },
     /// The result of a scan for vulnerabilities.
@@ -146,102 +146,102 @@ pub enum Outcome {
         state: Scan,
         /// All findings, counted by severity.
         counts: Counts,
-        /// Packages that were seen; 0 is "nothing the scanner knows", never "clean".
+        /// The number of packages that were seen; 0 means that the scanner knows nothing of the image, never "clean".
         packages: u64,
-        /// When it was scanned, seconds since 1970.
+        /// When it was scanned, in seconds since 1970.
         scanned: Option<i64>,
-        /// When the scanner's database was made.
+        /// When the scanner's database was made, in seconds since 1970.
         database: Option<i64>,
         /// The worst findings, at most [`MOST_FINDINGS`].
         worst: Vec<Vulnerability>,
     },
-    /// A list of what is in it.
+    /// The packages in the image.
     Software {
-        /// The form it came in: `CycloneDX 1.5`, `SPDX-2.3`, a scanner's own.
+        /// The format of the list: `CycloneDX 1.5`, `SPDX-2.3`, or a scanner's own.
         form: String,
-        /// How many packages it tells of.
+        /// The number of packages in the list.
         total: u64,
-        /// The packages, by name, at most [`MOST_PACKAGES`].
+        /// The packages sorted by name, at most [`MOST_PACKAGES`].
         packages: Vec<Package>,
     },
-    /// Statements on vulnerabilities (VEX). They inform; they take nothing away.
+    /// VEX statements on vulnerabilities. They inform, but remove no finding.
     Statements {
-        /// Who makes the statements.
+        /// The author of the statements.
         author: String,
-        /// When, seconds since 1970.
+        /// When they were made, in seconds since 1970.
         made: Option<i64>,
-        /// What they say, at most [`MOST_FINDINGS`].
+        /// The statements, at most [`MOST_FINDINGS`].
         statements: Vec<Statement>,
     },
-    /// A check was made and had nothing to say: remembered, so that it is not made again soon, and shown to nobody.
+    /// The check had nothing to say. This is kept so that it is not run again soon, and not shown.
     Nothing,
 }
 
 impl Outcome {
-    /// A scan of which only its state is known.
+    /// The outcome of a scan of which only the state is known.
     pub fn stands(state: Scan) -> Self {
         let counts = Counts::default();
         Self::Scan { state, counts, packages: 0, scanned: None, database: None, worst: Vec::new() }
     }
 }
 
-/// How long it is remembered that a check had nothing to say.
+/// How long it is kept that a check had nothing to say, in seconds.
 const NOTHING: i64 = 3_600;
 
-/// Packages that are kept of one list; the total tells of all.
+/// Most packages that are kept of a list; the total includes all.
 pub const MOST_PACKAGES: usize = 10_000;
 
-/// One package of an image.
+/// A package in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Package {
-    /// The package's name.
+    /// The name of the package.
     pub name: String,
-    /// The installed version.
+    /// The version that is installed.
     pub version: String,
-    /// What kind of package: `apk`, `deb`, `pypi`; empty where nobody says.
+    /// The type of package: `apk`, `deb`, `pypi`; empty if unknown.
     pub kind: String,
 }
 
-/// What somebody says of one vulnerability.
+/// A VEX statement on one vulnerability.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// The vulnerability's identifier, like `CVE-2024-3094`.
     pub vulnerability: String,
     /// `not_affected`, `affected`, `fixed` or `under_investigation` (OpenVEX).
     pub status: String,
-    /// Why, in their words.
+    /// The reason in the author's words.
     pub why: String,
 }
 
-/// One check of one digest.
+/// A check of a digest and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The image that was checked, by digest.
     pub subject: Subject,
-    /// The check that made it: [`Checker::name`](crate::core::ports::Checker::name). Set where checks are run.
+    /// The checker's name ([`Checker::name`](crate::core::ports::Checker::name)), which is set where checks are run.
     #[serde(default)]
     pub check: String,
-    /// By which tool, with its version; words, which decide nothing.
+    /// The tool with its version, in words, which decide nothing.
     pub tool: String,
-    /// What it was checked with: keys, database.
+    /// What else decides the result, like keys and databases: if it changes, the check is run again.
     pub inputs: Vec<String>,
     /// Who made the check.
     pub by: By,
-    /// Seconds since 1970 when it was done.
+    /// When the check was made, in seconds since 1970.
     pub at: i64,
-    /// Until when it counts.
+    /// When it stops counting, in seconds since 1970.
     pub valid_until: i64,
     /// What the check found.
     pub outcome: Outcome,
-    /// Why, in words; and where it was found.
+    /// The reason in words, and where it was found.
     pub reason: String,
-    /// What a signature that counts says beside it.
+    /// The conditions that a valid signature states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Terms>,
 }
 
 impl Record {
-    /// A check of now, which counts for so many seconds; without inputs and reason.
+    /// A check made now that counts for `valid` seconds; without inputs and reason.
     pub fn now(pinned: &Pinned, by: By, tool: impl Into<String>, outcome: Outcome, valid: i64) -> Self {
         let now = text::now();
         Self {
@@ -258,12 +258,12 @@ impl Record {
         }
     }
 
-    /// That a check had nothing to say of an image.
+    /// The record that a check had nothing to say about an image.
     pub fn nothing(pinned: &Pinned, check: &str, inputs: Vec<String>) -> Self {
         Self { inputs, ..Self::now(pinned, By::Wharf, check, Outcome::Nothing, NOTHING) }
     }
 
-    /// Which kind of check it is.
+    /// The kind of the check.
     pub fn kind(&self) -> Kind {
         match self.outcome {
             Outcome::Signature { .. } => Kind::Signature,
@@ -274,8 +274,8 @@ impl Record {
         }
     }
 
-    /// Whether it is of the bytes alone, and counts wherever they are. A signature is of the place that it was found in,
-    /// and so is what it states, what a source says or somebody attached, and that nothing was found.
+    /// Whether the result holds for the bytes wherever they are. A signature holds for the place where it was found,
+    /// and so does what it states, what a source says or somebody attached, and that nothing was found.
     pub fn is_of_bytes(&self) -> bool {
         self.by.is_of_bytes() && matches!(self.outcome, Outcome::Scan { .. } | Outcome::Software { .. })
     }
@@ -289,12 +289,12 @@ impl Record {
         }
     }
 
-    /// Whether it is a signature that counts.
+    /// Whether it is a valid signature by a trusted signer.
     pub fn is_good_signature(&self) -> bool {
         matches!(self.outcome, Outcome::Signature { state, .. } if state.is_good())
     }
 
-    /// When what a scan knows was known: that of its database, where it tells.
+    /// How recent a scan's knowledge is, in seconds since 1970: the age of its database, if known.
     fn known(&self) -> i64 {
         match self.outcome {
             Outcome::Scan { scanned: Some(scanned), database, .. } => database.unwrap_or(scanned).min(scanned),
@@ -302,12 +302,12 @@ impl Record {
         }
     }
 
-    /// Whether it still counts.
+    /// Whether the record still counts at `now`.
     pub fn is_valid(&self, now: i64) -> bool {
         now < self.valid_until && now + 300 >= self.at
     }
 
-    /// The badge that shows this record alone.
+    /// The badge for this record alone.
     pub fn badge(&self) -> Badge {
         match self.outcome {
             Outcome::Signature { state, .. } => state.badge(),
@@ -319,22 +319,22 @@ impl Record {
     }
 }
 
-/// What the part of a check is called that reads all data of a disk image: it is kept beside what the rest of the check
-/// says, which is looked at more often.
+/// The name for the part of a check that reads all data of a disk image. Its record is kept beside that of the rest,
+/// which is renewed more often.
 pub fn data_check(check: &str) -> String {
     format!("{check} data")
 }
 
-/// What a check of Wharf's own is called in records.
+/// The tool name in records of Wharf's own checks.
 pub fn tool(check: &str) -> String {
     format!("wharf {} {check}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The record of a kind that counts now: what was checked before what was only said; of scans the one that knows most,
-/// of others the newest.
+/// The record of a kind that counts now. Checked results come before claimed ones; of scans the one with the most
+/// recent knowledge counts, of others the newest.
 ///
-/// Of signatures, several schemes may have something to say of the same bytes: one that fails outweighs all, one good
-/// one outweighs those that found nothing.
+/// Several signature schemes may have a result for the same bytes: a failed one outweighs all, and a valid one
+/// outweighs those that found nothing.
 pub fn best(records: &[Record], kind: Kind, now: i64) -> Option<&Record> {
     let weight = |record: &&Record| match record.outcome {
         Outcome::Signature { state, .. } => state.weight(),

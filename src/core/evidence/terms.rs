@@ -1,5 +1,5 @@
-//! What a signature of an approval says beside "this image": until when, where, which findings were taken, and how the
-//! scan stood. It is part of what is signed, so that a badge needs no database.
+//! The statement in an approval's signature: until when and where it counts, which findings were accepted, and the
+//! result of the scan. It is signed too, so that a badge needs no database.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::core::base::{badge::Scan, clean, text};
 
-/// Keys of cosign's `optional` part of a payload.
+/// The keys in the `optional` part of cosign's payload.
 const UNTIL: &str = "wharf.until";
 const ONLY: &str = "wharf.only";
 const EXCEPTIONS: &str = "wharf.exceptions";
@@ -25,64 +25,64 @@ const AT: &str = "wharf.at";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Terms {
-    /// Until when it counts, seconds since 1970.
+    /// When it stops counting, in seconds since 1970; never if `None`.
     pub until: Option<i64>,
-    /// Whether it counts only where it was admitted, and not in other projects it is copied to.
+    /// Whether it counts only where the image was admitted, not in places it is copied to.
     pub only: bool,
-    /// Findings that were looked at and taken.
+    /// The identifiers of the findings that were accepted.
     pub exceptions: Vec<String>,
-    /// Rules of the policy that held it back and were taken: their keys, `signature` or `scan.missing`.
+    /// The rules that held it back and were accepted, by their keys in the policy: `signature` or `scan.missing`.
     pub rules: Vec<String>,
 }
 
-/// A scan as a signature states it: one that whoever signed has made, never one that came with the image.
+/// A scan as a signature states it: one that the signer has made, never one that came with the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attested {
     /// The state of the scan when it was signed.
     pub state: Scan,
     /// All findings, counted by severity.
     pub counts: Counts,
-    /// Packages that were seen.
+    /// The number of packages that were seen.
     pub packages: u64,
-    /// When it was made.
+    /// When it was made, in seconds since 1970.
     pub scanned: i64,
-    /// When the scanner's database was made.
+    /// When the scanner's database was made, in seconds since 1970.
     pub database: Option<i64>,
-    /// The scanner, with its version.
+    /// The scanner and its version.
     pub tool: String,
-    /// Its critical findings and those known to be exploited, at most 50.
+    /// The critical findings and those known to be exploited, at most 50.
     #[serde(default)]
     pub named: Vec<Vulnerability>,
 }
 
-/// Findings that a signature names; the counts tell of all.
+/// Most findings that a signature names; the counts include all.
 const MOST_NAMED: usize = 50;
 
-/// What a payload says, as far as Wharf wrote it.
+/// What a signature states besides the digest, as far as Wharf wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stated {
     /// The conditions of the admission.
     pub terms: Terms,
-    /// Where it counts, where that is a condition.
+    /// The only place where it counts, if that is a condition.
     pub only: Option<String>,
-    /// Who approved; empty where the policy did.
+    /// The approver; empty if the policy approved.
     pub approver: String,
     /// The number of the request.
     pub request: String,
-    /// How the scan stood.
+    /// The scan at that time.
     pub scan: Option<Attested>,
-    /// When it was stated, seconds since 1970; 0 where it does not say.
+    /// When it was stated, in seconds since 1970; 0 if it does not say.
     pub at: i64,
 }
 
 impl Terms {
-    /// Whether there are none.
+    /// Whether there are no conditions.
     pub fn is_empty(&self) -> bool {
         self.until.is_none() && !self.only && self.exceptions.is_empty() && self.rules.is_empty()
     }
 
-    /// The conditions as one phrase; empty without any.
+    /// The conditions in one phrase; empty if there are none.
     pub fn words(&self) -> String {
         let mut parts = Vec::new();
         if let Some(until) = self.until {
@@ -99,8 +99,8 @@ impl Terms {
     }
 }
 
-/// The scan of a record as a signature may state it; `None` of one that was not made here: what came with an image, or
-/// what another signature states, is nobody's to sign again.
+/// The scan in a record as a signature may state it. `None` if it was not made here: what came with an image, or what
+/// another signature states, must not be signed again.
 pub fn attested(record: &Record) -> Option<Attested> {
     match &record.outcome {
         _ if record.by != By::Wharf => None,
@@ -123,7 +123,7 @@ pub fn attested(record: &Record) -> Option<Attested> {
 }
 
 impl Stated {
-    /// As cosign's annotations: names and texts.
+    /// As annotations of cosign's payload: keys and texts.
     pub fn annotations(&self) -> BTreeMap<&'static str, String> {
         let mut all = BTreeMap::new();
         let mut put = |key: &'static str, value: String| {
@@ -142,7 +142,7 @@ impl Stated {
         all
     }
 
-    /// Reads cosign's annotations. A condition that cannot be read is not met: none is ever dropped.
+    /// Reads the annotations of cosign's payload. A condition that cannot be read counts as not met: none is dropped.
     pub(in crate::core) fn of_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
         let text = |key: &str| all.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
         let words = |key: &str| text(key).split_whitespace().map(str::to_owned).collect();
@@ -158,7 +158,7 @@ impl Stated {
         }
     }
 
-    /// What is left of it where whoever signed may not admit images: its conditions bind, what it takes and says does not.
+    /// What remains if the signer may not admit images: the conditions hold, everything else is not believed.
     #[must_use]
     pub fn conditions(self) -> Self {
         let terms = Terms { exceptions: Vec::new(), rules: Vec::new(), ..self.terms };
@@ -170,7 +170,7 @@ impl Stated {
         !self.request.is_empty()
     }
 
-    /// Who signed, with who approved.
+    /// The signer's key with the approver and the conditions, in words.
     pub fn signer(&self, key: String) -> String {
         if self.approver.is_empty() {
             return key;
@@ -180,13 +180,13 @@ impl Stated {
         format!("{key}, approved by {}{until}{only}", clean::short(&self.approver, 60))
     }
 
-    /// Why it counts no more; `None` if it does.
+    /// Why it no longer counts; `None` if it does.
     pub fn is_over(&self, now: i64) -> Option<String> {
         let until = self.terms.until.filter(|until| now >= *until)?;
         Some(format!("its approval ended on {}", text::timestamp(until)))
     }
 
-    /// Why it does not count for an image of this name; `None` if it does.
+    /// Why it does not count for an image with this name; `None` if it does.
     pub fn is_elsewhere(&self, name: &str) -> Option<String> {
         let elsewhere = self.only.as_deref().filter(|only| *only != name);
         elsewhere.map(|only| format!("it is approved only as {}", clean::short(only, 80)))

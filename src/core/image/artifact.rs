@@ -1,4 +1,4 @@
-//! What is in a registry and is no image of a container: named for what it is (image specification 1.1, "Guidelines for
+//! Things in a registry that are no container images, named by their type (image specification 1.1, "Guidelines for
 //! Artifact Usage").
 
 use serde::Serialize;
@@ -8,22 +8,22 @@ use super::{
     manifest::{Descriptor, Manifest},
 };
 
-/// Something else than an image.
+/// A thing in a registry that is no image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artifact {
-    /// In words: `Helm chart`.
+    /// Its type in words: `Helm chart`.
     pub name: String,
-    /// The media type that says so.
+    /// The media type from which that is known.
     pub media_type: String,
 }
 
-/// An empty configuration: the type of the artifact is said elsewhere.
+/// The type of an empty configuration; the artifact's type is then in another field.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// Media types of image configurations (OCI and Docker).
+/// The media types of image configurations (OCI and Docker).
 const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
-/// Types by a part of their name, and what is of them. The first that fits counts.
+/// Types by a part of their media type, and their names in words. The first that fits is used.
 const KNOWN: [(&str, &str); 46] = [
     ("vnd.cncf.helm.", "Helm chart"),
     ("cyclonedx", "SBOM (CycloneDX)"),
@@ -84,8 +84,8 @@ impl Artifact {
         Self { name, media_type: kind.to_owned() }
     }
 
-    /// What a manifest holds, if it is no image: by its artifact type, else by its configuration's type, else by that of
-    /// what is in it. `config` is what its configuration says, where it is that of an image.
+    /// The artifact in a manifest; `None` if it is an image. Its type is that of the artifact, else of the
+    /// configuration, else of its content. `config` is the configuration, if it is one of an image.
     pub fn of(manifest: &Manifest, config: Option<&Configuration>) -> Option<Self> {
         let Manifest::Image { config: entry, layers, artifact_type, .. } = manifest else { return None };
         let is_image_type = |kind: &str| IMAGES.iter().any(|image| image.eq_ignore_ascii_case(kind));
@@ -98,7 +98,7 @@ impl Artifact {
         let contents = || layers.iter().map(|layer: &Descriptor| layer.media_type.as_str());
         let held = contents().find(|kind| word(kind).is_some());
         match (config, held) {
-            // Whatever it calls itself: an engine would run it.
+            // Whatever type it states: an engine would run it.
             (Some(_), None) => None,
             (_, Some(kind)) => Some(Self::of_type(kind)),
             (None, None) => {
@@ -189,7 +189,7 @@ mod tests {
             assert_eq!(found(kind, config, &[LAYER], true), None, "{kind:?} {config}");
         }
         assert_eq!(found(None, IMAGES[0], &[], true), None, "an image may have no layers");
-        // What its own type says is something else, whatever its configuration holds.
+        // By its own type it is no image, whatever its configuration contains.
         assert!(found(None, "application/vnd.wasm.config.v0+json", &["application/wasm"], true).is_some());
     }
 }

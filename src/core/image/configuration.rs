@@ -1,8 +1,8 @@
-//! The configuration of a container image (OCI image specification 1.1, config.md; Docker image 1.2), read as far as it can
-//! be read.
+//! The configuration of a container image (OCI image specification 1.1, config.md; Docker image 1.2), read as far as
+//! possible.
 //!
-//! Published images have fields that are null, missing or of another type. What is null is absent; what cannot be read is
-//! named, so that nobody takes it for absent: an image whose user cannot be read is not one that names none.
+//! In published images, fields may be null, missing or of another type. `null` counts as absent; fields that cannot be
+//! read are named, so that they do not look absent: an image with an unreadable user is not an image without one.
 
 use std::collections::BTreeMap;
 
@@ -15,31 +15,31 @@ use super::{
 };
 use crate::core::base::{clean, digest::Digest, text};
 
-/// No more names of labels, ports, volumes and steps are taken.
+/// Most labels, ports, volumes and steps that are read.
 const MOST: usize = 500;
 
-/// What a configuration says.
+/// The content of an image's configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configuration {
-    /// What it is built for, where it says so.
+    /// The platform that it is built for, if it says so.
     pub platform: Option<Platform>,
-    /// When it was made, seconds since 1970.
+    /// When it was built, in seconds since 1970.
     pub created: Option<i64>,
-    /// How it is run.
+    /// How it is run: user, command, environment and the like.
     pub run: RunConfig,
-    /// Steps of its building, and whether a step made no layer.
+    /// The steps of the build, and whether a step made no layer.
     pub history: Vec<(String, bool)>,
-    /// Digests of its layers without compression, in their order.
+    /// The digests of its uncompressed layers, in order.
     pub diff_ids: Vec<Digest>,
 }
 
-/// Reads one field after the other, and keeps the names of those that cannot be read.
+/// Reads fields one by one and keeps the names of those that cannot be read.
 struct Reader {
     unread: Vec<String>,
 }
 
 impl Reader {
-    /// A field of this shape; `None` if it is absent or null, or if it has another one.
+    /// A field of this type; `None` if it is absent, `null`, or of another type.
     fn field<'a, T>(
         &mut self,
         of: &'a Map<String, Value>,
@@ -58,7 +58,7 @@ impl Reader {
         self.field(of, name, Value::as_str).unwrap_or_default()
     }
 
-    /// A list of texts. One text alone is a list of one, as Docker's own reader has it.
+    /// A list of texts. A single text is a list of one, as in Docker's own reader.
     fn list(&mut self, of: &Map<String, Value>, name: (&str, &str)) -> Vec<Foreign> {
         let texts = |value: &Value| match value {
             Value::String(one) => Some(vec![Foreign::new(one)]),
@@ -68,7 +68,7 @@ impl Reader {
         self.field(of, name, texts).unwrap_or_default()
     }
 
-    /// The names of a set: `{"80/tcp": {}}`; whatever they map to.
+    /// The names in a set like `{"80/tcp": {}}`, whatever their values are.
     fn names(&mut self, of: &Map<String, Value>, name: (&str, &str)) -> Vec<String> {
         let keys = |value: &Value| {
             value.as_object().map(|all| all.keys().take(MOST).map(|key| clean::short(key, 400)).collect())
@@ -122,8 +122,8 @@ impl Reader {
 }
 
 impl Configuration {
-    /// Reads a configuration; `None` if the bytes are none: an artifact (a chart, an SBOM, a signature) has a document of
-    /// its own kind there, or nothing.
+    /// Reads a configuration; `None` if the bytes are none: an artifact (a chart, an SBOM, a signature) has a document
+    /// of its own there, or nothing.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let Ok(Value::Object(whole)) = document::read::<Value>(bytes) else { return None };
         let has = |name: &str| whole.contains_key(name);
@@ -177,7 +177,7 @@ mod tests {
         Configuration::read(value.to_string().as_bytes()).unwrap()
     }
 
-    /// Every optional field of the specification: how it is found, and what of the rest may change with it.
+    /// All optional fields of the specification: how each is found, and what else may change with it.
     const FIELDS: [&str; 16] = [
         "/created",
         "/variant",
@@ -223,7 +223,7 @@ mod tests {
             *odd.pointer_mut(field).unwrap() = other;
             let (good, said) = (read(&whole()), read(&odd));
             let name = field.trim_start_matches('/').replace('/', ".");
-            // What nothing is made of may be anything, and steps are words for people.
+            // Fields that are not used may have any value, and steps are words for people.
             if !["config.StopSignal", "rootfs.type", "history"].contains(&name.as_str()) {
                 prop_assert_eq!(&said.run.unread, &vec![name.clone()]);
             }

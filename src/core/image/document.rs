@@ -1,6 +1,6 @@
-//! The document of a manifest or an index: which of both it is, and what it says. One digest has one reading.
+//! Reading manifests and indexes. A digest has only one meaning.
 //!
-//! A document that one program takes for an image and another one for an index is refused (CVE-2021-41190; image
+//! A document that some programs would read as an image and others as an index is refused (CVE-2021-41190; image
 //! specification 1.1: manifest.md, image-index.md, considerations.md "JSON").
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::core::base::{clean, digest::Digest, json};
 
-/// Keys with a meaning in manifests, indexes and descriptors, those of older forms among them.
+/// The keys with a meaning in manifests, indexes and descriptors, including older versions of them.
 const NAMES: &[&str] = &[
     "schemaVersion",
     "mediaType",
@@ -43,15 +43,15 @@ const NAMES: &[&str] = &[
     "signatures",
     "blobs",
 ];
-/// Entries that are read of one document.
+/// Most entries of a document that are read.
 const MOST: usize = 10_000;
 
 /// Why a document is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is no manifest that is known here.
+    /// It is no supported manifest or index.
     Unknown(String),
-    /// Others may read something else in it.
+    /// Other programs may read something else in it.
     Ambiguous(String),
 }
 
@@ -65,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// A list in which null is as good as none.
+/// A list that may be `null`.
 type List<T> = Option<Vec<T>>;
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ struct Place {
 }
 
 impl Entry {
-    /// The descriptor, or what is wrong with it. One without a whole platform has none: its configuration says it.
+    /// The descriptor, or what is wrong with it. An incomplete platform counts as none: the configuration names it.
     pub fn read(self) -> Result<Descriptor, String> {
         let digest = self.digest.unwrap_or_default();
         let digest: Digest = digest.parse().map_err(|_| {
@@ -119,7 +119,7 @@ impl Entry {
         });
         Ok(Descriptor {
             media_type: clean::short(&media_type.ok_or_else(|| format!("nobody says what {short} is"))?, 200),
-            // An int64 in the specification.
+            // The specification has an int64 here.
             size: self
                 .size
                 .filter(|size| i64::try_from(*size).is_ok())
@@ -132,23 +132,23 @@ impl Entry {
     }
 }
 
-/// Reads JSON of a known form; text that readers disagree on is refused.
+/// Reads JSON into a type; refuses text that readers may disagree about.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let words = |error: serde_json::Error| Refusal::unknown(clean::short(&error.to_string(), 160));
-    // Whether it is JSON at all comes first: a web page is no manifest, and nothing worse.
+    // First it must be JSON at all: a web page is no manifest, but not ambiguous.
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(words)?;
     json::same_to_all(bytes, NAMES).map_err(|why| Refusal::ambiguous(clean::short(&why, 160)))?;
     serde_json::from_slice(bytes).map_err(words)
 }
 
-/// Reads the bytes of a manifest or index, with the type that their place states.
+/// Reads the bytes of a manifest or index; `stated` is the type that its place states.
 pub fn manifest(stated: Option<&str>, bytes: &[u8]) -> Result<(&'static str, Manifest), Refusal> {
     let document: Document = read(bytes)?;
     let kind = document.kind(stated)?;
     Ok((kind, document.manifest(kind)?))
 }
 
-/// Whether a type is that of an index.
+/// Whether a media type is that of an index.
 pub fn is_index(kind: &str) -> bool {
     matches!(kind, OCI_INDEX | DOCKER_LIST)
 }
@@ -158,7 +158,7 @@ fn known(kind: &str) -> Option<&'static str> {
 }
 
 impl Document {
-    /// What it is. What its place says, what it says of itself and what is in it must be the same.
+    /// The type of the document. What its place states, its own `mediaType` and its content must agree.
     fn kind(&self, stated: Option<&str>) -> Result<&'static str, Refusal> {
         if self.schema_version != Some(2) {
             let version = self.schema_version.map_or("none".to_owned(), |version| version.to_string());
@@ -168,7 +168,7 @@ impl Document {
         let of_itself = self.media_type.as_deref().filter(|kind| !kind.is_empty());
         let named =
             |kind: &str| known(kind).ok_or_else(|| Refusal::unknown(format!("it is a '{}'", clean::short(kind, 80))));
-        // Files and plain web servers have no word for it.
+        // Files and plain web servers state no useful type.
         let stated = stated.filter(|kind| kind.starts_with("application/vnd.")).map(named).transpose()?;
         let of_itself = of_itself.map(named).transpose()?;
         let (lists, holds) = (self.manifests.is_some(), self.config.is_some() || self.layers.is_some());
@@ -225,7 +225,7 @@ mod tests {
     use super::*;
     use crate::core::image::manifest::DOCKER_MANIFEST;
 
-    /// A descriptor, with more fields.
+    /// A descriptor with further fields.
     fn entry(more: &str) -> String {
         format!(r#"{{"mediaType":"{OCI_MANIFEST}","digest":"{}","size":1{more}}}"#, Digest::of(b"x"))
     }
@@ -250,20 +250,20 @@ mod tests {
         assert_eq!(good(Some(&format!("{DOCKER_LIST}; charset=utf-8")), &index), Ok(DOCKER_LIST));
         assert_eq!(good(Some(DOCKER_MANIFEST), &format!(r#"{image},"manifests":null"#)), Ok(DOCKER_MANIFEST));
         assert_eq!(good(Some(OCI_INDEX), r#""manifests":[]"#), Ok(OCI_INDEX));
-        // Both at once, whatever anybody says it is.
+        // Both an image and an index, whatever type is stated.
         for stated in [None, Some(OCI_INDEX), Some(OCI_MANIFEST), Some(DOCKER_LIST), Some(DOCKER_MANIFEST)] {
             ambiguous(stated, &format!("{image},{index}"));
             ambiguous(stated, &format!(r#"{index},"config":{config}"#));
             ambiguous(stated, &format!(r#"{index},"layers":[]"#));
         }
-        // What it came as, what it says and what it is are not the same.
+        // Its place, its own type and its content disagree.
         ambiguous(Some(OCI_INDEX), &format!(r#""mediaType":"{OCI_MANIFEST}",{image}"#));
         ambiguous(Some(OCI_MANIFEST), &format!(r#""mediaType":"{DOCKER_MANIFEST}",{image}"#));
         ambiguous(Some(OCI_INDEX), &image);
         ambiguous(Some(OCI_MANIFEST), &index);
         ambiguous(None, &format!(r#""mediaType":"{OCI_INDEX}",{image}"#));
         ambiguous(None, &format!(r#"{image},"fsLayers":[]"#));
-        // Go reads these keys, too.
+        // Go reads these keys too.
         ambiguous(None, &format!(r#"{image},"Layers":[]"#));
         ambiguous(None, &format!(r#"{image},"layers":[]"#));
         ambiguous(None, &format!(r#"{image},"Manifests":[{list}]"#));
@@ -288,7 +288,7 @@ mod tests {
         unknown(&format!(r#"{{"schemaVersion":2,"mediaType":"application/vnd.example+json",{image}}}"#));
         unknown(r#"{"schemaVersion":2,"layers":[]}"#);
         unknown(&format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}"}}"#));
-        // A digest of an unknown kind, a size that nobody says or that is none.
+        // A digest of an unknown kind, and sizes that are missing or invalid.
         for bad in [
             r#"{"mediaType":"x","digest":"blake3:aa","size":1}"#,
             r#"{"mediaType":"x","size":1}"#,
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(index(r#","platform":{"os":"linux","architecture":"x86_64"}"#).as_deref(), Some("linux/amd64"));
     }
 
-    /// A field as Go's reader takes it: whatever its case, the last one that is there.
+    /// A field as Go's reader takes it: ignoring case, the last one counts.
     fn as_go<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
         let same = |key: &str| key.to_lowercase().replace('ſ', "s").replace('\u{212a}', "k") == name.to_lowercase();
         fields.iter().rev().find(|(key, _)| same(key)).map(|(_, value)| value.as_str()).filter(|value| *value != "null")

@@ -1,11 +1,11 @@
-//! A link: `wharf:` + the pinned reference + a query that says how it was seen and by whom.
+//! Links: `wharf:` with a pinned reference and a query that says under which tag and by whom it was seen.
 //!
-//! Every link is pinned: to a digest in its reference, or, for a cloud's image, to the hash that the cloud keeps (`hash`).
-//! Whoever sends a cloud's image calls that cloud by a name of their own, so its link names the address of the identity
-//! service (`at`) and the region, which the receiver's own configuration is searched for.
+//! Every link is pinned: by the digest in its reference, or for a cloud's image by the hash that the cloud keeps
+//! (`hash`). People give clouds their own names, so a link to a cloud's image contains the address of the identity
+//! service (`at`) and the region, which are looked up in the receiver's configuration.
 //!
-//! Text only, no secrets, so that it survives mail and chat. The `sig` field is kept as it came:
-//! signing arrives with evidence, and a link that carries one must not lose it on the way.
+//! Links are text without secrets, so that they survive mail and chat. The field `sig` is kept unchanged: it is
+//! reserved for a signature, which must not be lost when a link is passed on.
 
 use std::{fmt, str::FromStr};
 
@@ -20,38 +20,38 @@ use crate::core::base::{
     text,
 };
 
-/// A reference as text that somebody else can open.
+/// A pinned reference as text that somebody else can open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Pinned to a digest.
+    /// The reference with its digest; a cloud's image is pinned by `hash` instead.
     pub reference: ImageRef,
-    /// The hash of a cloud's image, which its reference cannot hold.
+    /// The hash of a cloud's image, for which its reference has no place.
     pub hash: Option<Digest>,
-    /// Where a cloud's image is.
+    /// The cloud that the image is in.
     pub cloud: Option<CloudPlace>,
-    /// The tag it was seen under.
+    /// The tag under which the sender saw it.
     pub tag: Option<String>,
-    /// The platform the sender looked at.
+    /// The platform that the sender looked at.
     pub platform: Option<Platform>,
-    /// Who sent it, as they call themselves. A claim until links are signed.
+    /// The sender's name as they give it, which is not proven.
     pub sender: Option<String>,
-    /// Seconds since 1970 after which it should no longer be used.
+    /// When the link ends, in seconds since 1970.
     pub until: Option<i64>,
-    /// Signature, carried through unread.
+    /// A signature, which is kept but not read.
     pub signature: Option<String>,
 }
 
-/// A cloud by what everybody calls the same.
+/// A cloud, named in a way that is the same for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudPlace {
-    /// The address of its identity service.
+    /// The address of the identity service.
     pub address: String,
-    /// The region, where one is configured.
+    /// The region, if one is configured.
     pub region: Option<String>,
 }
 
 impl CloudPlace {
-    /// Whether both mean one cloud: one identity service, and no two regions.
+    /// Whether both are the same cloud: the same identity service, and not two different regions.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let key = |address: &str| {
             let url = url::Url::parse(address).ok()?;
@@ -62,7 +62,7 @@ impl CloudPlace {
         key(&self.address).is_some_and(|own| Some(own) == key(&other.address)) && regions.is_none_or(|(a, b)| a == b)
     }
 
-    /// The name that stands in a link's reference: the host of its address.
+    /// The name in a link's reference: the host of the address.
     fn name(&self) -> String {
         let host = url::Url::parse(&self.address).ok().and_then(|url| url.host_str().map(str::to_owned));
         host.unwrap_or_default()
@@ -70,7 +70,7 @@ impl CloudPlace {
 }
 
 impl Link {
-    /// A link to `pinned`; `cloud` is where it is, for an image of one.
+    /// A link to `pinned`; `cloud` is the place of a cloud's image.
     pub fn to(pinned: &Pinned, cloud: Option<CloudPlace>, sender: Option<String>, until: Option<i64>) -> Self {
         let in_cloud = matches!(pinned.reference, ImageRef::Glance { .. });
         Self {
@@ -85,22 +85,22 @@ impl Link {
         }
     }
 
-    /// The link as a QR code of half blocks, for a dark terminal; `margin` adds the quiet zone that cameras like.
+    /// The link as a QR code in half blocks for a dark terminal; `margin` adds the empty border that cameras expect.
     pub fn code(&self, margin: bool) -> Result<String> {
         use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
         let code = QrCode::with_error_correction_level(self.to_string(), EcLevel::L)
             .map_err(|error| Error::failed("draw the QR code", error))?;
-        // A terminal's dark ground stands for the light of paper.
+        // On a dark terminal, filled blocks are light.
         let mut drawing = code.render::<Dense1x2>();
         Ok(drawing.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(margin).build())
     }
 
-    /// The digest it is pinned to.
+    /// The digest that it is pinned to.
     pub fn digest(&self) -> Option<&Digest> {
         self.reference.digest().or(self.hash.as_ref())
     }
 
-    /// The reference at the receiver's, whose own name for the cloud is `cloud`.
+    /// The reference for the receiver, who names the cloud `cloud`.
     pub fn reference_in(&self, cloud: &str) -> ImageRef {
         match &self.reference {
             ImageRef::Glance { image, .. } => ImageRef::Glance { cloud: cloud.to_owned(), image: image.clone() },
@@ -108,7 +108,7 @@ impl Link {
         }
     }
 
-    /// Whether it is past its date at `now`.
+    /// Whether the link has ended at `now`.
     pub fn is_expired(&self, now: i64) -> bool {
         self.until.is_some_and(|until| until < now)
     }
@@ -145,7 +145,7 @@ impl fmt::Display for Link {
     }
 }
 
-/// Characters of the longest link.
+/// Most characters of a link.
 const LONGEST: usize = 4096;
 
 impl FromStr for Link {
@@ -189,7 +189,7 @@ impl FromStr for Link {
                 "at" => address = Some(value),
                 "region" => region = Some(value),
                 "sig" => link.signature = Some(value),
-                // Later versions may say more; what is not understood must not be trusted, nor break the link.
+                // Later versions may add fields: an unknown one is not trusted, but does not make the link invalid.
                 _ => {}
             }
         }
@@ -203,7 +203,7 @@ impl FromStr for Link {
             return Err(Error::usage(what, "it is not pinned to a digest")
                 .hint("ask the sender to make it with 'wharf share --link'"));
         }
-        // A tag inside the reference says the same as the field.
+        // A tag in the reference means the same as the field.
         link.tag = link.tag.take().or_else(|| link.reference.tag().map(str::to_owned));
         if let (Some(tag), ImageRef::Oci(name) | ImageRef::Engine(name)) = (&link.tag, &mut link.reference) {
             if !super::reference::is_tag(tag) {
@@ -211,7 +211,7 @@ impl FromStr for Link {
             }
             name.tag = Some(tag.clone());
         }
-        // Signs that are written out become longer: what is read must be a link that can be sent on.
+        // Some characters become longer when written: a link that is read must be short enough to be sent on.
         if link.to_string().len() > LONGEST {
             return Err(too_long());
         }
@@ -219,7 +219,7 @@ impl FromStr for Link {
     }
 }
 
-/// An address as a link may hold it: of a web server, without an account in it.
+/// An address that a link may contain: of a web server, without an account in it.
 fn identity_address(text: &str, what: &str) -> Result<String> {
     let url = url::Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
@@ -268,7 +268,7 @@ mod tests {
             "http://x",
             "wharf:oci://h/a:latest",
             "wharf:",
-            // Of every kind: unpinned, a link could mean anything by the time it is opened.
+            // References of all kinds. Without a digest a link could mean anything by the time it is opened.
             "wharf:file:/tmp/pipe",
             "wharf:file:disk.qcow2",
             "wharf:glance://site/0b5f3a70-1111-2222-3333-444455556666",
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!((read.digest(), read.cloud.as_ref()), (Some(&pinned.digest), Some(&place)));
         assert_eq!(read.reference_in("theirs").to_string(), "glance://theirs/0b5f3a70-1111-2222-3333-444455556666");
         assert_eq!(read.to_string(), text);
-        // As links were before: the sender's name for the cloud, but with a hash.
+        // An older form of links: the sender's name for the cloud, but with a hash.
         let old: Link = format!("wharf:glance://lab/x?hash={DIGEST}").parse().unwrap();
         assert!(old.cloud.is_none() && old.digest().is_some());
     }

@@ -1,4 +1,4 @@
-//! Manifests, indexes and configurations of the OCI image specification and their Docker schema 2 forms.
+//! Manifests, indexes and configurations (OCI image specification, and Docker's schema 2).
 
 use std::collections::BTreeMap;
 
@@ -21,47 +21,47 @@ use crate::core::base::{
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an OCI image index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Docker image manifest, schema 2.
+/// Media type of a Docker image manifest, schema 2.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Docker manifest list, schema 2.
+/// Media type of a Docker manifest list, schema 2.
 pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-/// Everything we read, for `Accept`.
+/// All supported types, for the header `Accept`.
 pub const ALL_TYPES: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
 
-/// No manifest is this large; the specification asks registries for 4 MiB.
+/// Largest manifest in bytes; the specification asks registries to accept 4 MiB.
 pub const MANIFEST_LIMIT: usize = 4 << 20;
-/// No configuration is this large.
+/// Largest configuration in bytes.
 pub const CONFIG_LIMIT: usize = 8 << 20;
 
-/// What to fetch: type, digest and size, plus what an index adds.
+/// What to fetch: type, digest and size, and what an index adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
     /// The media type of the content.
     pub media_type: String,
-    /// Digest of the bytes.
+    /// The digest of the content.
     pub digest: Digest,
-    /// The number of bytes.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// Platform, in an index.
+    /// The platform, in an index.
     pub platform: Option<Platform>,
-    /// Type of an attached artifact, in a referrers list.
+    /// The type of an attached artifact, in a list of referrers.
     pub artifact_type: Option<String>,
-    /// The bytes themselves, as whoever wrote the descriptor has them; nobody has checked them.
+    /// The content itself, if the descriptor contains it; not verified.
     pub data: Option<bytes::Bytes>,
 }
 
 impl Descriptor {
-    /// Whether it names a manifest or an index, not a blob.
+    /// Whether it means a manifest or an index, and no blob.
     pub fn is_manifest(&self) -> bool {
         ALL_TYPES.contains(&self.media_type.as_str())
     }
 
-    /// Whether it names an index.
+    /// Whether it means an index.
     pub fn is_index(&self) -> bool {
         document::is_index(&self.media_type)
     }
 
-    /// Checks that a manifest is the one that this names: its digest, its size and its type.
+    /// Fails if a manifest does not have the digest, size and type that this descriptor states.
     pub fn is_of(&self, manifest: &RawManifest, what: &str) -> Result<()> {
         self.digest.matches(&manifest.digest, what)?;
         let (size, kind) = (manifest.bytes.len(), &manifest.media_type);
@@ -78,27 +78,27 @@ impl Descriptor {
     }
 }
 
-/// A manifest or index as bytes, which is what digests are of. There is none that could be read in two ways.
+/// A manifest or index with its bytes. Documents that could be read in two ways are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawManifest {
-    /// Media type the place gave.
+    /// The media type, as stated by its place or by itself.
     pub media_type: String,
-    /// The bytes, never re-serialised.
+    /// The original bytes, which the digest is of.
     pub bytes: bytes::Bytes,
-    /// Their digest, computed by us.
+    /// The digest, computed here from the bytes.
     pub digest: Digest,
-    /// The document that the bytes are.
+    /// The content of the document.
     said: Manifest,
 }
 
 impl RawManifest {
-    /// Reads bytes and hashes them; the type is read from the document when the place says nothing useful.
+    /// Reads and hashes bytes. If the place states no useful type, the document's own is used.
     pub fn new(media_type: Option<&str>, bytes: bytes::Bytes, what: &str) -> Result<Self> {
         let digest = Digest::of(&bytes);
         Self::hashed(digest, media_type, bytes, what)
     }
 
-    /// The same, of bytes that must have this digest.
+    /// Reads bytes that must have this digest.
     pub fn named(digest: &Digest, media_type: Option<&str>, bytes: bytes::Bytes, what: &str) -> Result<Self> {
         digest.check(&bytes, what)?;
         Self::hashed(digest.clone(), media_type, bytes, what)
@@ -122,7 +122,7 @@ impl RawManifest {
         Ok(Self { media_type: kind.to_owned(), bytes, digest, said })
     }
 
-    /// The document that the bytes are.
+    /// The content of the document.
     pub fn said(&self) -> &Manifest {
         &self.said
     }
@@ -133,44 +133,44 @@ fn unreadable(what: &str, why: &str) -> Error {
         .hint("tell whoever published the image")
 }
 
-/// What a manifest says: one image, or a list of them by platform.
+/// The content of a manifest or index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manifest {
-    /// One image or artifact.
+    /// A manifest of a single image or artifact.
     Image {
         /// The descriptor of the configuration.
         config: Descriptor,
-        /// Its layers, the lowest first.
+        /// The layers, the lowest first.
         layers: Vec<Descriptor>,
         /// Annotations of the manifest, cleaned.
         annotations: BTreeMap<String, String>,
         /// What it is attached to.
         subject: Option<Descriptor>,
-        /// What kind of artifact it says it is.
+        /// The type of artifact that it states.
         artifact_type: Option<String>,
     },
-    /// An index: several manifests by platform.
+    /// An index: several manifests, by platform.
     Index {
-        /// They, in their order.
+        /// The descriptors of the manifests, in their order.
         manifests: Vec<Descriptor>,
         /// Annotations of the index, cleaned.
         annotations: BTreeMap<String, String>,
         /// What it is attached to.
         subject: Option<Descriptor>,
-        /// What kind of artifact it says it is.
+        /// The type of artifact that it states.
         artifact_type: Option<String>,
     },
 }
 
 impl Manifest {
-    /// What it is attached to.
+    /// The descriptor of what it is attached to, if it is attached to something.
     pub fn subject(&self) -> Option<&Descriptor> {
         let (Self::Image { subject, .. } | Self::Index { subject, .. }) = self;
         subject.as_ref()
     }
 
-    /// What kind of artifact it is, as a list of attachments says it: of one image its configuration's type, where it
-    /// does not say it itself (distribution specification 1.1, "Pushing Manifests with Subject").
+    /// The type of artifact that lists of attachments show: if an image's manifest states none, it is the type of its
+    /// configuration (distribution specification 1.1, "Pushing Manifests with Subject").
     pub fn kind(&self) -> Option<&str> {
         match self {
             Self::Image { artifact_type, config, .. } => Some(artifact_type.as_deref().unwrap_or(&config.media_type)),
@@ -179,14 +179,14 @@ impl Manifest {
     }
 }
 
-/// The entry of an index that serves `wanted`: the one that fits best, the first of several that fit as well ("the
-/// first matching entry SHOULD be used", image specification 1.1, image-index.md). Statements about images
-/// (`unknown/unknown`) and entries without a platform never do.
+/// The entry of an index for the platform `wanted`: the best fit, and the first of equal ones ("the first matching
+/// entry SHOULD be used", image specification 1.1, image-index.md). Statements about images (`unknown/unknown`) and
+/// entries without a platform never fit.
 pub fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform, what: &str) -> Result<&'a Descriptor> {
     let level = platform::processor_level();
     let fit = |entry: &&Descriptor| entry.platform.as_ref().and_then(|platform| platform.fit(wanted, level));
     let images = manifests.iter().filter(|entry| !entry.is_index());
-    // Of a type that nobody knows one is taken only where there is no other: it is then said what it is.
+    // An entry of unknown type is taken only if there is no other, and then reported as such.
     images.filter(|entry| fit(entry).is_some()).min_by_key(|entry| (!entry.is_manifest(), fit(entry))).ok_or_else(
         || {
             let offered: Vec<_> = platforms_of(manifests).iter().map(|entry| entry.platform.to_string()).collect();
@@ -199,7 +199,7 @@ pub fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform, what: &str) ->
     )
 }
 
-/// The real platforms of an index.
+/// The platforms of an index, without statements about images.
 pub fn platforms_of(manifests: &[Descriptor]) -> Vec<PlatformEntry> {
     manifests
         .iter()
@@ -211,21 +211,21 @@ pub fn platforms_of(manifests: &[Descriptor]) -> Vec<PlatformEntry> {
         .collect()
 }
 
-/// The parts from which an image page is built.
+/// The parts from which an image's page is built.
 pub struct Pieces<'a> {
-    /// As the person named it.
+    /// The reference as the person named it.
     pub reference: &'a ImageRef,
-    /// What the tag pointed to.
+    /// The document that the reference means.
     pub top: &'a RawManifest,
-    /// What it lists, the entries of indexes within it too; nothing for a plain image.
+    /// The entries of the index, including those of indexes in it; empty for a plain image.
     pub listed: &'a [Descriptor],
-    /// The platform's own manifest; the same as `top` for a plain image.
+    /// The platform's manifest; the same as `top` for a plain image.
     pub manifest: &'a RawManifest,
-    /// Bytes of the configuration blob, checked by digest.
+    /// The bytes of the configuration, verified by digest.
     pub config: &'a [u8],
 }
 
-/// Builds the image page's data from verified bytes.
+/// Builds an image's page from verified bytes.
 pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     let Manifest::Image { config: config_descriptor, layers, annotations, .. } = parts.manifest.said() else {
         return Err(unreadable(what, "it is an index, not one image"));
@@ -238,11 +238,11 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         }
     }
     readable_alike(parts.config, what)?;
-    // Artifacts (an SBOM, a signature) have other configurations; they are shown without run-time facts.
+    // Artifacts (an SBOM, a signature) have other configurations, and no facts about running.
     let config = Configuration::read(parts.config);
     let artifact = Artifact::of(parts.manifest.said(), config.as_ref());
     let own = config.as_ref().and_then(|config| config.platform.clone());
-    // An entry may name no platform: its configuration does.
+    // An entry may name no platform; its configuration does.
     let named = platforms.iter().any(|entry| entry.digest == parts.manifest.digest);
     if let (false, Some(platform)) = (named, own.clone().filter(Platform::is_known)) {
         platforms.push(PlatformEntry { platform, digest: parts.manifest.digest.clone() });
@@ -285,7 +285,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
     })
 }
 
-/// Keys with a meaning in the configuration of an image.
+/// The keys with a meaning in an image's configuration.
 const CONFIG_NAMES: &[&str] = &[
     "architecture",
     "os",
@@ -312,7 +312,7 @@ const CONFIG_NAMES: &[&str] = &[
     "Healthcheck",
 ];
 
-/// Refuses a configuration of which an engine would run something else than is shown and judged here.
+/// Fails if an engine could read the configuration otherwise than it is shown and judged here.
 fn readable_alike(config: &[u8], what: &str) -> Result<()> {
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(config).is_ok();
     match json::same_to_all(config, CONFIG_NAMES) {
@@ -337,7 +337,7 @@ mod tests {
         RawManifest::new(None, bytes::Bytes::copy_from_slice(text.as_bytes()), "show x")
     }
 
-    /// An index over entries of these platforms, each with a digest of its own.
+    /// An index with entries for these platforms, each with a digest of its own.
     fn index(platforms: &[&str]) -> Vec<Descriptor> {
         let entry = |(number, platform): (usize, &&str)| Descriptor {
             media_type: OCI_MANIFEST.into(),

@@ -1,4 +1,4 @@
-//! What an image is: its names, its documents, its platforms, its links.
+//! Images: their references, documents, platforms and links.
 
 pub mod artifact;
 pub mod configuration;

@@ -1,4 +1,4 @@
-//! The nouns: kinds, platforms, and an image as the image page shows it. Data, no behaviour beyond words.
+//! The data types for images: kinds, platforms, and an image as its page shows it.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -13,7 +13,7 @@ use crate::core::base::{
 
 pub use super::platform::Platform;
 
-/// What sort of thing can be launched or shared.
+/// The kinds of things that can be launched or shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageKind {
@@ -30,7 +30,7 @@ pub enum ImageKind {
     Snapshot,
     /// A backup of a block volume.
     Backup,
-    /// Something else that a registry keeps: a chart, an SBOM, a signature.
+    /// Something else in a registry: a chart, an SBOM, a signature.
     Artifact,
 }
 
@@ -39,7 +39,7 @@ impl ImageKind {
     pub const ALL: [Self; 7] =
         [Self::Container, Self::Vm, Self::Sif, Self::Volume, Self::Snapshot, Self::Backup, Self::Artifact];
 
-    /// The word in lists, filters and JSON.
+    /// The kind in a word, for lists, filters and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Container => "container",
@@ -63,61 +63,61 @@ impl FromStr for ImageKind {
     }
 }
 
-/// A reference resolved to the exact bytes it meant at one moment.
+/// A reference resolved to the exact bytes that it meant at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pinned {
-    /// The reference, by digest; its tag is only what it was seen under.
+    /// The reference with its digest; its tag only tells where it was found.
     pub reference: ImageRef,
-    /// Digest of the index or manifest the tag pointed to.
+    /// The digest of the index or manifest that the reference meant.
     pub digest: Digest,
-    /// The platform chosen from an index, if it was one.
+    /// The platform that was chosen, if it was an index.
     pub platform: Option<Platform>,
-    /// Digest of the platform's own manifest; equal to `digest` for a plain manifest.
+    /// The digest of the platform's manifest; equal to `digest` for a plain manifest.
     pub manifest: Digest,
 }
 
-/// One platform of an image index.
+/// A platform in an image index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlatformEntry {
     /// The platform that the manifest is built for.
     pub platform: Platform,
-    /// Digest of its manifest.
+    /// The digest of its manifest.
     pub digest: Digest,
 }
 
-/// One layer, in the order of application.
+/// A layer; layers are listed in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Layer {
-    /// Digest of the (compressed) blob.
+    /// The digest of the stored (usually compressed) blob.
     pub digest: Option<Digest>,
-    /// Its size in bytes.
+    /// The size of the stored blob, in bytes.
     pub size: u64,
-    /// The media type as the manifest says.
+    /// The media type, as the manifest states it.
     pub media_type: String,
-    /// The build step that made it, cleaned, if the history tells.
+    /// The build step that made it, cleaned; empty if the history does not tell.
     pub created_by: String,
 }
 
-/// Text of an image that a program is given: run byte for byte, shown cleaned.
+/// Text of an image that a program receives: it is passed on unchanged and shown cleaned.
 ///
-/// There is no way to its bytes but [`Foreign::raw`], which only what runs it calls, and none to a screen but `Display`.
-/// In JSON it is whole, for programs; what prints JSON escapes there what may not be shown.
+/// Its original text is available through [`Foreign::raw`] only, which is for running it; screens use `Display`. In
+/// JSON it is complete, and what may not be shown is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Foreign(String);
 
 impl Foreign {
-    /// Takes the text as it came.
+    /// Stores the text unchanged.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// As it came: for running it, never for showing it.
+    /// The original text, for running it and never for showing it.
     pub fn raw(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is nothing.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -129,31 +129,31 @@ impl std::fmt::Display for Foreign {
     }
 }
 
-/// Several of them as they are shown.
+/// Several texts, cleaned for showing.
 pub fn shown(all: &[Foreign]) -> Vec<String> {
     all.iter().map(ToString::to_string).collect()
 }
 
-/// The run-time configuration of a container image (OCI image configuration, `config`).
+/// How a container image is run (OCI image specification, `config`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunConfig {
     /// The program that is started, with its first arguments.
     pub entrypoint: Vec<Foreign>,
-    /// Arguments after the entry point, if none are given at the launch.
+    /// Arguments after the entry point, if the launch gives none.
     pub command: Vec<Foreign>,
-    /// User (and group) inside; empty means root.
+    /// The user (and group) inside; empty means root.
     pub user: Foreign,
     /// Environment variables, each as `NAME=value`.
     pub environment: Vec<Foreign>,
-    /// `80/tcp` and the like.
+    /// The ports, like `80/tcp`.
     pub ports: Vec<String>,
-    /// Paths that want a volume.
+    /// The paths that should be volumes.
     pub volumes: Vec<String>,
-    /// Directory the program starts in.
+    /// The folder in which the program starts.
     pub working_dir: Foreign,
     /// Labels of the configuration, cleaned.
     pub labels: BTreeMap<String, String>,
-    /// Fields of the configuration that are there and cannot be read: `config.User`.
+    /// The names of fields that exist but cannot be read, like `config.User`.
     pub unread: Vec<String>,
 }
 
@@ -169,12 +169,12 @@ impl RunConfig {
         }
     }
 
-    /// Whether nobody knows as whom it runs.
+    /// Whether it is not known as which user it runs.
     pub fn hides_user(&self) -> bool {
         self.unread.iter().any(|field| field == "config.User" || field == "config")
     }
 
-    /// What could not be read of it, in words; `None` if all could.
+    /// Which fields could not be read, in words; `None` if all could.
     pub fn unread_words(&self) -> Option<String> {
         (!self.unread.is_empty()).then(|| {
             let shown: Vec<&str> = self.unread.iter().take(5).map(String::as_str).collect();
@@ -184,90 +184,90 @@ impl RunConfig {
     }
 }
 
-/// What the header of a disk image file says, or the cloud that keeps it.
+/// What is known about a disk image from its header, or from the cloud that keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DiskFacts {
-    /// `qcow2`, `raw`, `vmdk`, `sif`, …
+    /// The format: `qcow2`, `raw`, `vmdk`, `sif`, …
     pub format: String,
-    /// Size of the disk as a machine sees it, bytes.
+    /// The size of the disk that a machine would see, in bytes.
     pub virtual_size: Option<u64>,
-    /// Things in the header that a careful person wants to know, in words.
+    /// Warnings about the header, in words.
     pub warnings: Vec<String>,
-    /// Whether the header names other files: whoever follows it reads what it should not.
+    /// Whether the header names other files, which must not be followed.
     pub refers: bool,
-    /// The smallest disk that a machine needs for it, bytes; 0 where nobody says.
+    /// The smallest disk that a machine needs for it, in bytes; 0 if unknown.
     pub least_disk: u64,
-    /// The least memory that a machine needs, bytes; 0 where nobody says.
+    /// The least memory that a machine needs, in bytes; 0 if unknown.
     pub least_memory: u64,
 }
 
-/// A signed statement that a disk image carries among its properties: the payload, and the signature over it in base64.
+/// A signed statement in the properties of a disk image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// What is signed: as over a container image, with the hash that the cloud keeps as digest.
+    /// What is signed, in JSON: its digest is the hash that the cloud keeps.
     pub payload: String,
     /// The signature over the payload, in base64.
     pub signature: String,
 }
 
 impl Statement {
-    /// The properties that it is kept in.
+    /// The names of the properties that contain it.
     pub const PROPERTIES: [&str; 2] = ["wharf_statement", "wharf_signature"];
 }
 
-/// A signature over the data of a disk image, as its cloud keeps it (Glance's `img_signature*` properties).
+/// A signature over the data of a disk image, in Glance's `img_signature*` properties.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DataSignature {
     /// The signature over the data, in base64.
     pub signature: String,
-    /// `SHA-256` and the like.
+    /// The name of the hash, like `SHA-256`.
     pub hash: String,
-    /// Type of the key as Glance names it: `RSA-PSS`, `ECC_SECP384R1`.
+    /// The type of the key in Glance's words: `RSA-PSS`, `ECC_SECP384R1`.
     pub key_type: String,
     /// The id of the signer's certificate in the cloud's key manager.
     pub certificate: String,
 }
 
-/// An image as the image page shows it.
+/// An image as its page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
-    /// What was asked for, as named.
+    /// The reference as it was asked for.
     pub reference: ImageRef,
-    /// What sort of thing it is.
+    /// What kind of image it is.
     pub kind: ImageKind,
-    /// The exact bytes, for the chosen platform. `None` where a place has no digests.
+    /// The exact bytes for the chosen platform; `None` if the place has no digests.
     pub pinned: Option<Pinned>,
-    /// Media type or format.
+    /// The media type, or the format of a disk image.
     pub media_type: String,
-    /// Seconds since 1970 when it was built, if it says.
+    /// When it was built, in seconds since 1970, if it says so.
     pub created: Option<i64>,
-    /// The platforms offered; one entry for a plain image.
+    /// The platforms that it is built for; a single one for a plain image.
     pub platforms: Vec<PlatformEntry>,
-    /// Run-time configuration, for container images.
+    /// How it is run, for container images.
     pub config: RunConfig,
     /// Annotations of the manifest, cleaned.
     pub annotations: BTreeMap<String, String>,
-    /// Layers of the chosen platform.
+    /// The layers of the chosen platform.
     pub layers: Vec<Layer>,
-    /// All build steps, newest last, cleaned.
+    /// All steps of the build, the newest last, cleaned.
     pub history: Vec<String>,
     /// Bytes to fetch for the chosen platform: configuration and layers.
     pub size: u64,
-    /// What is known of the disk, for disk images.
+    /// What is known about the disk, for disk images.
     pub disk: Option<DiskFacts>,
-    /// A signature over its data that comes with it, and is only a claim until the data was read.
+    /// A signature over its data, which is only a claim until the data was read and hashed.
     pub signed: Option<DataSignature>,
     /// A signed statement over the hash that its cloud keeps, which admits it.
     pub statement: Option<Statement>,
-    /// What it is, where it is no image of a container but something else that a registry keeps.
+    /// What it is, if it is no image but something else in a registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<Artifact>,
-    /// Who the source says made it.
+    /// Who made it, as the source says.
     pub publisher: Publisher,
 }
 
 impl Image {
-    /// An error where it is something that nothing runs.
+    /// Fails if it is something that cannot be run.
     pub fn must_run(&self) -> Result<()> {
         let Some(artifact) = &self.artifact else { return Ok(()) };
         let why = format!("it is no image that runs: {}", artifact.name);
@@ -275,17 +275,17 @@ impl Image {
             .hint("'wharf pull' saves it to a file for the program that uses it"))
     }
 
-    /// What sort of thing it is, in words.
+    /// What kind of thing it is, in words.
     pub fn kind_words(&self) -> String {
         self.artifact.as_ref().map_or_else(|| self.kind.word().to_owned(), |artifact| artifact.name.clone())
     }
 
-    /// The media type that says so.
+    /// The media type from which that is known.
     pub fn kind_type(&self) -> &str {
         self.artifact.as_ref().map_or(&self.media_type, |artifact| &artifact.media_type)
     }
 
-    /// What to call it in titles: its reference's last part, or the name that a cloud has for an id.
+    /// Its name in titles: the last part of the reference, or the name of a cloud's image.
     pub fn title(&self) -> String {
         match (&self.reference, self.annotations.get("name")) {
             (ImageRef::Glance { cloud, .. } | ImageRef::Volume { cloud, .. }, Some(name)) => {
@@ -296,26 +296,26 @@ impl Image {
     }
 }
 
-/// One version of an image: a tag and what it points to, as far as known.
+/// A version of an image: a tag and what it means, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {
     /// The name of the tag.
     pub tag: String,
-    /// Where it points now.
+    /// The digest that the tag means now.
     pub digest: Option<Digest>,
-    /// When the image was built, in seconds since 1970, if it says.
+    /// When the image was built, in seconds since 1970, if it says so.
     pub created: Option<i64>,
     /// Bytes to fetch for the default platform.
     pub size: Option<u64>,
-    /// What it is built for.
+    /// The platforms that it is built for.
     pub platforms: Vec<Platform>,
-    /// What it is, where it is no image.
+    /// What it is, if it is no image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
 }
 
 impl Version {
-    /// What a look at an image tells of its tag.
+    /// The version that an image's details describe.
     pub fn of(image: &Image) -> Self {
         Self {
             tag: image.reference.tag().unwrap_or("latest").to_owned(),
@@ -328,15 +328,15 @@ impl Version {
     }
 }
 
-/// Who I am at a source and how it is.
+/// The state of a source or backend, and the account in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// Whether the source answered.
     pub reachable: bool,
-    /// The account in use; empty for anonymous.
+    /// The account in use; empty if anonymous.
     pub account: String,
     /// Where the credentials came from, in words.
     pub credentials: String,
-    /// Version, limits left and the like, in words.
+    /// Version, remaining limits and the like, in words.
     pub note: String,
 }

@@ -1,4 +1,4 @@
-//! Operating system and processor, and which of several images runs where another platform is asked for.
+//! Platforms (operating system and processor), and which image fits a platform that is asked for.
 
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::base::error::{Error, Result};
 
-/// Operating system and processor, as in the image index of the OCI image specification.
+/// Operating system and processor (OCI image specification, image index).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Platform {
-    /// Go's name of the operating system: `linux`, `windows`.
+    /// The operating system in Go's words: `linux`, `windows`.
     pub os: String,
-    /// Go's name of the processor: `amd64`, `arm64`, …
+    /// The processor in Go's words: `amd64`, `arm64`, …
     pub architecture: String,
-    /// Variant of the processor: `v7`, `v8`.
+    /// The variant of the processor: `v7`, `v8`.
     pub variant: Option<String>,
 }
 
-/// The level that every machine of `amd64` has, and the highest that is known.
+/// The level of `amd64` that every machine has, and the highest one known.
 const LOWEST: u8 = 1;
 const HIGHEST: u8 = 4;
 /// What `arm` without a variant means.
 const ARM: u8 = 7;
 
 impl Platform {
-    /// One of these parts, with the names that the specification uses.
+    /// A platform from its parts, in the words of the specification.
     pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let (architecture, implied) = match architecture.to_ascii_lowercase().as_str() {
             "x86_64" | "x86-64" => ("amd64".to_owned(), None),
@@ -39,7 +39,7 @@ impl Platform {
         Self { os: os.to_ascii_lowercase(), architecture, variant }
     }
 
-    /// The platform this program runs on.
+    /// The platform that this program runs on.
     pub fn host() -> Self {
         let architecture = match std::env::consts::ARCH {
             "powerpc64" => "ppc64le",
@@ -48,7 +48,7 @@ impl Platform {
         Self::new("linux", architecture, None)
     }
 
-    /// Whether it is the platform of something that runs; an index says `unknown` of statements about its images.
+    /// Whether it is the platform of an image that runs; indexes use `unknown` for statements about images.
     pub fn is_known(&self) -> bool {
         self.os != "unknown" && self.architecture != "unknown"
     }
@@ -58,16 +58,16 @@ impl Platform {
         self.fit(wanted, processor_level()).is_some()
     }
 
-    /// Whether it is one of those that `allowed` means, whatever machine asks.
+    /// Whether it is one of the platforms that `allowed` means, on whatever machine.
     pub fn is_within(&self, allowed: &Self) -> bool {
         self.fit(allowed, HIGHEST).is_some()
     }
 
-    /// How well an image built for `self` fits where `wanted` is asked for: the smaller the better, `None` if it does
-    /// not run there. `level` is what an `amd64` processor has (1 to 4), where `wanted` does not say it.
+    /// How well an image built for `self` fits where `wanted` is asked for: smaller is better, `None` if it does not
+    /// run there. `level` is the level of an `amd64` processor (1 to 4), used if `wanted` names none.
     ///
-    /// `amd64` without a level runs everywhere and comes first; `arm` means `v7`, and what is older runs there too;
-    /// `arm64` and `arm64/v8` are one.
+    /// `amd64` without a level runs everywhere and comes first; `arm` means `v7`, on which older variants run too;
+    /// `arm64` and `arm64/v8` are the same.
     ///
     /// ```
     /// use wharf::core::image::platform::Platform;
@@ -88,7 +88,7 @@ impl Platform {
             Some(variant) => variant.strip_prefix('v').and_then(|v| v.parse().ok()).filter(|v: &u8| *v >= least),
         };
         match self.architecture.as_str() {
-            // No level is the lowest.
+            // Without a level it is the lowest.
             "amd64" => {
                 let own = number(own, LOWEST, LOWEST).filter(|own| *own <= HIGHEST)?;
                 match asked {
@@ -105,7 +105,7 @@ impl Platform {
                     _ => None,
                 }
             }
-            // Variants of the others are not ordered here: exactly that one, else one that needs nothing special.
+            // Variants of other processors have no order here: the same variant is best, else an image that needs none.
             _ => match (own, asked) {
                 (own, asked) if own == asked => Some(0),
                 (None, Some(_)) | (Some(_), None) => Some(1),
@@ -115,7 +115,7 @@ impl Platform {
     }
 }
 
-/// The level of this machine's processor (x86-64 psABI, "Micro-Architecture Levels"); 1 where it is another one.
+/// The level of this machine's processor (x86-64 psABI, "Micro-Architecture Levels"); 1 for other processors.
 pub fn processor_level() -> u8 {
     static LEVEL: OnceLock<u8> = OnceLock::new();
     *LEVEL.get_or_init(|| {

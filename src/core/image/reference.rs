@@ -1,4 +1,4 @@
-//! How people name images, and the strict reading of those names.
+//! References: how people name images, and parsing such names strictly.
 //!
 //! `oci://host[:port]/repo[:tag][@digest]` (bare `host/repo:tag` or `repo:tag` means this),
 //! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`.
@@ -15,12 +15,12 @@ use crate::core::base::{
     error::{Error, Result},
 };
 
-/// The registry meant by a bare `repo:tag`.
+/// The registry of names without a host.
 pub const DOCKER_HUB: &str = "docker.io";
-/// Other names of it.
+/// Other host names of Docker Hub.
 const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
-/// One image as a person names it.
+/// A reference to an image, as a person names it.
 ///
 /// ```
 /// use wharf::core::image::reference::ImageRef;
@@ -39,31 +39,31 @@ const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 pub enum ImageRef {
     /// An image in a registry.
     Oci(Name),
-    /// Among the local images of a container engine; `Name::host` is the engine's name.
+    /// A local image of an engine; `Name::host` is the engine's name.
     Engine(Name),
-    /// A VM image in a cloud: cloud and id or name.
+    /// A disk image in a cloud: the cloud, and the image's id or name.
     Glance { cloud: String, image: String },
-    /// A volume in a cloud: cloud and id or name.
+    /// A volume in a cloud: the cloud, and the volume's id or name.
     Volume { cloud: String, volume: String },
-    /// A file or an OCI layout folder; `tag` names one image inside a layout.
+    /// A file or an OCI layout; `tag` names an image inside a layout.
     File { path: String, tag: Option<String>, digest: Option<Digest> },
 }
 
 /// A name of the form `host/repository[:tag][@digest]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
-    /// Registry host with port, or engine name.
+    /// The registry's host with port, or the engine's name.
     pub host: String,
-    /// Repository path, lower case.
+    /// The path of the repository, in lower case.
     pub repository: String,
-    /// The tag, where one is named.
+    /// The tag, if one is named.
     pub tag: Option<String>,
-    /// The digest, where the name is pinned.
+    /// The digest, if the name is pinned.
     pub digest: Option<Digest>,
 }
 
 impl Name {
-    /// Tag or digest to ask a registry for; `latest` when neither is given.
+    /// The digest or tag to ask a registry for; `latest` if neither is given.
     pub fn selector(&self) -> &str {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.as_str(),
@@ -77,7 +77,7 @@ impl Name {
         self.repository.split_once('/').map_or("", |(project, _)| project)
     }
 
-    /// `host/repository`, without a version.
+    /// `host/repository`, without tag and digest.
     pub fn bare(&self) -> String {
         format!("{}/{}", self.host, self.repository)
     }
@@ -128,7 +128,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whether `text` is a repository path of the distribution specification.
+/// Whether `text` is a path of a repository by the distribution specification.
 pub fn is_repository(text: &str) -> bool {
     let part_ok = |part: &str| {
         let bytes = part.as_bytes();
@@ -141,7 +141,7 @@ pub fn is_repository(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.split('/').all(part_ok)
 }
 
-/// Whether a text names something on the web, and no image at a place of images.
+/// Whether a text is a web address and no reference.
 pub fn is_on_the_web(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
@@ -152,7 +152,7 @@ impl ImageRef {
         Self::Oci(Name { host: host.into(), repository: repository.into(), tag, digest: None })
     }
 
-    /// The word before `://` that says what kind of place it is in.
+    /// The word before `://` that names the kind of place.
     pub fn scheme(&self) -> &'static str {
         match self {
             Self::Oci(_) => "oci",
@@ -163,7 +163,7 @@ impl ImageRef {
         }
     }
 
-    /// The registry or engine name inside, if this kind has one.
+    /// The name in a registry or engine; `None` for other kinds.
     pub fn name(&self) -> Option<&Name> {
         match self {
             Self::Oci(name) | Self::Engine(name) => Some(name),
@@ -171,7 +171,7 @@ impl ImageRef {
         }
     }
 
-    /// The tag as written.
+    /// The tag, as it is written.
     pub fn tag(&self) -> Option<&str> {
         match self {
             Self::Oci(name) | Self::Engine(name) => name.tag.as_deref(),
@@ -180,7 +180,7 @@ impl ImageRef {
         }
     }
 
-    /// The digest it is pinned to, if any.
+    /// The digest that it is pinned to.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Oci(name) | Self::Engine(name) => name.digest.as_ref(),
@@ -189,7 +189,7 @@ impl ImageRef {
         }
     }
 
-    /// The same image under another tag.
+    /// The reference with another tag.
     #[must_use]
     pub fn with_tag(&self, new: &str) -> Self {
         let mut other = self.clone();
@@ -207,7 +207,7 @@ impl ImageRef {
         other
     }
 
-    /// The same image, named by digest (the tag stays as what it was seen under).
+    /// The reference with a digest; its tag is kept and only tells where the image was found.
     #[must_use]
     pub fn with_digest(&self, new: &Digest) -> Self {
         let mut other = self.clone();
@@ -219,7 +219,7 @@ impl ImageRef {
         other
     }
 
-    /// The same image without tag and digest: its name alone.
+    /// The reference without tag and digest.
     #[must_use]
     pub fn without_version(&self) -> Self {
         let mut other = self.clone();
@@ -231,7 +231,7 @@ impl ImageRef {
         other
     }
 
-    /// As people say it: without scheme and digest.
+    /// The reference in messages: without scheme and digest.
     pub fn spoken(&self) -> String {
         let mut plain = self.clone();
         if let Self::Oci(name) | Self::Engine(name) = &mut plain {
@@ -243,7 +243,7 @@ impl ImageRef {
         text.trim_start_matches("oci://").to_owned()
     }
 
-    /// Short name for titles: the last part of the path with its tag.
+    /// A short name for titles: the last part of the path with its tag.
     pub fn title(&self) -> String {
         let (base, tag) = match self {
             Self::Oci(name) | Self::Engine(name) => (name.base(), name.tag.as_deref()),
@@ -261,12 +261,12 @@ impl FromStr for ImageRef {
     fn from_str(text: &str) -> Result<Self> {
         let what = format!("reference '{}'", clean::short(text, 120));
         let bad = |why: &str| Error::usage(what.clone(), why.to_owned());
-        // No repository begins like a path.
+        // No repository's path begins like this.
         let is_path = ["/", "./", "../"].iter().any(|begin| text.starts_with(begin));
         if is_path {
             return Self::file(text).ok_or_else(|| bad("no path"));
         }
-        // Clouds let names be any text; white space at the end would be lost where a line is read.
+        // Clouds allow any text as name; white space at its end would be lost when a line is read.
         let in_cloud = ["glance://", "volume://"].iter().any(|begin| text.starts_with(begin));
         let space = |c: char| c.is_control() || c.is_whitespace() && !(in_cloud && c == ' ');
         let cut_off = in_cloud && text.trim_end() != text;
@@ -285,7 +285,7 @@ impl FromStr for ImageRef {
             Some(("engine", rest)) => {
                 let (engine, repository) =
                     rest.split_once('/').ok_or_else(|| bad("expected engine://NAME/repository:tag"))?;
-                // A local name may itself start with a registry host and port: keep it whole.
+                // A local name may itself begin with a registry's host and port.
                 Name::parse_local(engine, repository, &what).map(Self::Engine)
             }
             Some(("glance", rest)) => cloud(rest).map(|(cloud, image)| Self::Glance { cloud, image }),
@@ -298,7 +298,7 @@ impl FromStr for ImageRef {
 }
 
 impl Name {
-    /// `repository[:tag][@digest]` of an engine's own list, where the repository may hold a host and port.
+    /// `repository[:tag][@digest]` in an engine's own list, where the repository may begin with a host and port.
     fn parse_local(engine: &str, text: &str, what: &str) -> Result<Self> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse()?)),
@@ -327,10 +327,10 @@ impl Name {
 impl ImageRef {
     fn file(rest: &str) -> Option<Self> {
         let rest = rest.strip_prefix("//").unwrap_or(rest);
-        // One slash begins a path as well as several, and two would be read as the beginning of a host.
+        // Several slashes begin a path like a single one, but two would be read as the beginning of a host.
         let trimmed = rest.trim_start_matches('/');
         let rest = if rest.len() > trimmed.len() { &rest[rest.len() - trimmed.len() - 1..] } else { rest };
-        // An `@` may be part of a file's name: it begins a digest only where one follows.
+        // An `@` may be part of a file's name: it begins a digest only if one follows.
         let (rest, digest) = match rest.rsplit_once('@').map(|(rest, digest)| (rest, digest.parse())) {
             Some((rest, Ok(digest))) => (rest, Some(digest)),
             _ => (rest, None),
@@ -339,7 +339,7 @@ impl ImageRef {
             Some((path, tag)) if is_tag(tag) && !path.is_empty() => (path, Some(tag.to_owned())),
             _ => (rest, None),
         };
-        // What cannot be printed, or ends in what a reader of the line would cut off, would not read back the same.
+        // A path that cannot be printed, or ends with white space, would not be read back the same.
         let prints = !path.chars().any(char::is_control) && path.trim_end() == path;
         (!path.is_empty() && prints).then(|| Self::File { path: path.to_owned(), tag, digest })
     }
@@ -349,14 +349,14 @@ fn is_host(part: &str) -> bool {
     part.contains(['.', ':']) || part == "localhost"
 }
 
-/// The repository in a name that an engine keeps: there a registry's host and port, and a digest, may be part of it.
+/// The repository in an engine's local name, which may begin with a registry's host and end with a digest.
 pub fn within_registry(local: &str) -> &str {
     let local = local.split('@').next().unwrap_or(local);
     local.split_once('/').filter(|(first, _)| is_host(first)).map_or(local, |(_, rest)| rest)
 }
 
-/// Docker's rule for bare names: a first part with a dot, a colon or `localhost` is a host;
-/// otherwise the image is on Docker Hub, and a single word is in its `library`.
+/// Docker's rule for names without a scheme: a first part with a dot or colon, or `localhost`, is a host; otherwise the
+/// image is on Docker Hub, and a single word is in its `library`.
 fn bare(text: &str) -> String {
     match text.split_once('/') {
         Some((first, _)) if is_host(first) => text.to_owned(),
@@ -365,7 +365,7 @@ fn bare(text: &str) -> String {
     }
 }
 
-/// The name without a registry in what somebody typed, without tag and digest; `None` where it is no such name.
+/// The name without a registry in a typed text, without tag and digest; `None` if the text is no such name.
 pub fn short_name(text: &str) -> Option<&str> {
     let is_other = text.contains("://") || text.starts_with(['.', '/']) || text.starts_with("file:");
     let bare = text.split('@').next().unwrap_or(text);
@@ -374,7 +374,8 @@ pub fn short_name(text: &str) -> Option<&str> {
     (!is_other && !named && !name.is_empty()).then_some(name)
 }
 
-/// Docker Hub under its one name, as every engine reads it: it has had others, and a single word is in its `library`.
+/// Docker Hub's images under its one name, as engines read them: it has had other hosts, and single words are in
+/// `library`.
 fn of_hub(mut name: Name) -> Name {
     if HUB_NAMES.contains(&name.host.as_str()) {
         DOCKER_HUB.clone_into(&mut name.host);
@@ -414,7 +415,7 @@ impl From<ImageRef> for String {
     }
 }
 
-/// The repository of a reference as text, or the text itself where it is no reference or names no version.
+/// The reference without tag and digest; the text itself if it is no reference.
 pub fn place_of(reference: &str) -> String {
     reference.parse::<ImageRef>().map_or_else(|_| reference.to_owned(), |known| known.without_version().to_string())
 }

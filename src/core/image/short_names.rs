@@ -1,4 +1,4 @@
-//! What a name without a registry means: Docker's rule, or what a machine has written down for Podman
+//! What a name without a registry means: by Docker's rule, or by what this machine has configured for Podman
 //! (containers-registries.conf(5), "Short-Name Aliasing").
 
 use std::collections::BTreeMap;
@@ -6,32 +6,32 @@ use std::collections::BTreeMap;
 use super::reference::{self, ImageRef};
 use crate::core::base::error::{Error, Result};
 
-/// What is done where several registries may be meant.
+/// What to do if several registries could be meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// It is looked for in their order.
+    /// They are searched in their order.
     #[default]
     InOrder,
     /// The name is refused rather than guessed.
     Enforcing,
 }
 
-/// What short names mean on a machine. Nothing is written down by default: then Docker's rule holds.
+/// What short names mean on a machine. By default nothing is configured, and Docker's rule holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShortNames {
-    /// Whole names by short ones, both without tag and digest.
+    /// Full names by short ones, both without tag and digest.
     pub aliases: BTreeMap<String, String>,
-    /// Registries that a short name is looked for in.
+    /// The registries in which a short name is searched.
     pub search: Vec<String>,
-    /// What is done where there are several.
+    /// What to do if there are several of them.
     pub mode: Mode,
 }
 
 impl ShortNames {
-    /// What a text that somebody typed may name, in the order in which it is looked for; never nothing.
+    /// The references that a typed text may mean, in the order of searching; at least one.
     pub fn candidates(&self, text: &str) -> Result<Vec<ImageRef>> {
         let Some(name) = reference::short_name(text) else { return Ok(vec![text.parse()?]) };
-        // What is not written as an image's name is complained of as it was typed.
+        // A text that is no name of an image fails as it was typed.
         let plain: ImageRef = text.parse()?;
         if let Some(whole) = self.aliases.get(name) {
             return Ok(vec![format!("{whole}{}", &text[name.len()..]).parse()?]);
@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(read(&names, text), meant, "{text}");
         }
-        // What names its registry, or is in none, is left as it is.
+        // A name with a registry, or of another place, is left as it is.
         for whole in ["localhost/fedora", "docker.io/library/fedora", "r.example:1/fedora", "h:1/a"] {
             assert_eq!(read(&names, whole), [format!("oci://{whole}")]);
         }

@@ -1,4 +1,4 @@
-//! Judging: what each rule makes of an image, and the worst of them. Pure.
+//! Judging an image: the result of each rule, and the strictest of them. Plain functions.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,21 @@ use crate::core::{
     evidence::terms::Terms,
 };
 
-/// What mends it where nobody has signed it.
+/// The remedy if nobody has signed the image.
 const ASK: &str = "ask for it to be admitted and signed: R, or wharf request";
-/// What mends it where it was signed in another place.
+/// The remedy if it was signed for another place.
 const ASK_HERE: &str = "ask for it to be admitted here: R; or name the mirror ([[signature.mirror]])";
 
-/// Whether a step is to ask for the image: of no use to whoever reads that it was asked for.
+/// Whether a remedy is to request the image: then it is no use to people who have already requested it.
 pub fn asks(step: &str) -> bool {
     [ASK, ASK_HERE].contains(&step)
 }
 
-/// Seconds of a day.
+/// Seconds in a day.
 pub(super) const DAY: i64 = 86_400;
 
 impl Policy {
-    /// Judges an image at a moment (seconds since 1970).
+    /// Judges an image at a moment, in seconds since 1970.
     ///
     /// ```
     /// use wharf::core::{base::badge::Verdict, policy::{Facts, Policy}};
@@ -65,7 +65,7 @@ impl Policy {
                 reason.step.clear();
             }
         }
-        // After what an approval has taken: nobody who approved it knew of this.
+        // After applying an approval's exceptions, because the approver did not know of this.
         reasons.extend(self.of_site(facts, now, &mut exceptions));
         match facts.privileged {
             Some(true) => reasons.push(Reason {
@@ -96,7 +96,7 @@ impl Policy {
         }
     }
 
-    /// Its platform and its age, where the policy says something about them.
+    /// The reasons about its platform and age, if the policy has rules about them.
     fn of_image(&self, facts: &Facts<'_>, now: i64) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if let (Some(allowed), Some(platform)) = (&self.image.platforms, facts.platform) {
@@ -127,7 +127,7 @@ impl Policy {
         reasons
     }
 
-    /// What the site's store knows of it.
+    /// The reason that the site's store gives, if it gives one.
     fn of_site(&self, facts: &Facts<'_>, now: i64, used: &mut BTreeSet<String>) -> Option<Reason> {
         let reason = |verdict, rule, words: String, step: &str| Reason {
             verdict,
@@ -193,7 +193,7 @@ impl Policy {
             step: step.to_owned(),
             findings: Vec::new(),
         };
-        // Bytes that a signature does not fit are wrong, whoever is said to have made them.
+        // If a signature is not valid for the bytes, they are wrong, whatever the source says of their maker.
         if state == Signature::Invalid {
             return held(
                 self.signature.invalid,
@@ -258,7 +258,7 @@ impl Policy {
             return vec![reason(self.scan.missing, "scan.missing", words, step)];
         }
         let mut reasons: Vec<Reason> = self.of_age(*state, *scanned, *database, now).into_iter().collect();
-        // What an exception takes is not counted, as far as the findings are listed one by one.
+        // Findings that an exception accepts are not counted, as far as they are listed one by one.
         let (mut critical, mut exploited) = (counts.fixable_critical, counts.known_exploited);
         let mut left = *counts;
         let mut open = Vec::new();
@@ -313,7 +313,7 @@ impl Policy {
                 });
             }
         }
-        // What is about findings and names none of them could be taken by nobody: it is not mistaken for a plain rule.
+        // A reason about findings that names none could not be accepted by anybody; it must not look like a plain rule.
         for reason in reasons.iter_mut().filter(|reason| FINDINGS.contains(&reason.rule) && reason.findings.is_empty())
         {
             reason.findings.push(UNNAMED.to_owned());
@@ -335,7 +335,7 @@ impl Policy {
         reasons
     }
 
-    /// A scan that is too old, and whether it is the scanner's database that is: scanning again mends only the other.
+    /// The reason that a scan, or the scanner's database, is too old: only for the first does scanning again help.
     fn of_age(&self, state: Scan, scanned: Option<i64>, database: Option<i64>, now: i64) -> Option<Reason> {
         let age = age(scanned, database, now);
         let (fresh, stale) = (i64::from(self.scan.fresh_days), i64::from(self.scan.stale_days));
@@ -363,7 +363,7 @@ impl Policy {
         })
     }
 
-    /// The exception that takes a finding: one of the policy, or of the signature that admits the image.
+    /// The exception that accepts a finding: one of the policy's, or of the approval's.
     fn exception_for(&self, facts: &Facts<'_>, vulnerability: &str, now: i64) -> Option<String> {
         if approval(facts, now).is_some_and(|terms| terms.exceptions.iter().any(|id| id == vulnerability)) {
             return Some(format!("{vulnerability} by its approval"));
@@ -379,32 +379,32 @@ impl Policy {
     }
 }
 
-/// Rules that are about findings: these are taken one by one, and never by the rule.
+/// The rules about findings, which are accepted one by one and never as a rule.
 const FINDINGS: [&str; 3] = ["scan.known_exploited", "scan.fixable_critical", "scan.over_limit"];
-/// What stands for findings that a scan counts and does not name.
+/// Stands for findings that a scan counts but does not name.
 const UNNAMED: &str = "findings-that-are-not-named";
 
-/// What the approval says that admits an image: of the signature that counts here and now.
+/// The conditions of the approval that admits the image, in the signature that counts now.
 fn approval<'a>(facts: &Facts<'a>, now: i64) -> Option<&'a Terms> {
     let signed = best(facts.records, Kind::Signature, now)?;
     let good = matches!(signed.outcome, Outcome::Signature { state, .. } if state.is_good());
     signed.terms.as_ref().filter(|_| good)
 }
 
-/// Whether an approval has taken what a reason holds against an image. What is denied is taken by nobody.
+/// Whether an approval has accepted a reason. A denial cannot be accepted.
 fn is_taken(reason: &Reason, terms: &Terms) -> bool {
     reason.verdict == Verdict::NeedsApproval
         && reason.findings.is_empty()
         && terms.rules.iter().any(|rule| rule == reason.rule)
 }
 
-/// Days since what a scan knows: a scan of today with a database of last year knows nothing of this year.
+/// The age of a scan's knowledge in days: with an old database, a new scan knows nothing recent.
 fn age(scanned: Option<i64>, database: Option<i64>, now: i64) -> i64 {
     let known = scanned.map(|scanned| database.map_or(scanned, |database| scanned.min(database)));
     known.map_or(i64::MAX, |known| now.saturating_sub(known).max(0) / DAY)
 }
 
-/// The first few of some names.
+/// The first five names, and how many more there are.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 5;
     let more = names.len().saturating_sub(MOST);

@@ -1,6 +1,6 @@
-//! What a site allows: evidence, the launch and the moment go in, a verdict with its reasons comes out. Pure.
+//! The policy of a site: from evidence, launch and time to a verdict with its reasons. Plain functions.
 //!
-//! A missing part never improves a verdict, and several reasons combine to the worst of them.
+//! A missing part never improves a verdict; of several reasons, the strictest counts.
 
 mod judge;
 
@@ -20,72 +20,72 @@ use super::{
     image::model::Platform,
 };
 
-/// The policy that is in force where no site has written one.
+/// The policy that is used if a site has none.
 pub const BUILT_IN: &str = include_str!("../../../assets/policy.toml");
 
-/// A policy as written. Every key is in the built-in one, with its reason.
+/// A policy as it is written. The built-in one contains every key with an explanation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// What it is called in reasons and in the audit.
+    /// The policy's name in reasons and in the audit.
     pub name: String,
     /// Whether what needs approval is held back; else it is only said.
     pub enforce: bool,
-    /// What becomes of a launch whose checks could not run.
+    /// What happens to a launch if checks could not run.
     pub unreachable: Held,
-    /// Rules about signatures.
+    /// The rules about signatures.
     pub signature: SignatureRules,
-    /// Publishers that count like a signature.
+    /// The classes of publishers that count like a signature.
     pub publishers: Vec<Publisher>,
-    /// Who publishes what is below a name: a class that this site gives, whatever the source says.
+    /// The classes that this site gives to publishers by repository, whatever the source says.
     pub publisher: Vec<Published>,
-    /// Rules about scans.
+    /// The rules about vulnerability scans.
     pub scan: ScanRules,
-    /// A runtime with root rights on the host.
+    /// What happens to a launch with root rights on the host.
     pub privileged: Held,
-    /// What images may be.
+    /// The rules about platforms and age.
     pub image: ImageRules,
-    /// Who may go on all the same where an approval is needed; what is denied stays denied.
+    /// Who may launch without the approval that is needed. What is denied stays denied.
     #[serde(rename = "override")]
     pub overriding: Overriding,
-    /// Digests that nobody may launch.
+    /// The digests that nobody may launch.
     pub deny: Vec<Denied>,
-    /// Findings that somebody has looked at and taken.
+    /// The findings that somebody has examined and accepted.
     pub exception: Vec<Exception>,
 }
 
-/// Who publishes what is below a name.
+/// The class of the publisher of some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// Names that begin like this.
+    /// The beginning of the repositories' references.
     pub repository: String,
-    /// What their publisher is.
+    /// The class of their publisher.
     pub class: Publisher,
 }
 
-/// Who may go on without the approval that is needed. It is written down with their reason.
+/// Who may launch without the approval that is needed. It is recorded with their reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overriding {
-    /// Whoever gives a reason.
+    /// Everybody who gives a reason.
     Anyone,
-    /// Nobody; a missing approval always holds back.
+    /// Nobody: a missing approval always holds the launch back.
     #[default]
     Nobody,
 }
 
-/// What images may be.
+/// The rules about platforms and age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageRules {
-    /// Platforms that may be launched; without the list, any.
+    /// The platforms that may be launched; all if there is no list.
     pub platforms: Option<Vec<Platform>>,
-    /// What becomes of others.
+    /// What happens to images for other platforms.
     pub other_platform: Held,
-    /// Days after its build for which an image is young enough; none is for ever.
+    /// Days after which an image counts as old; never if `None`.
     pub old_days: Option<u32>,
-    /// What becomes of older ones, and of those that do not say when they were built.
+    /// What happens to older images, and to those that do not say when they were built.
     pub old: Held,
 }
 
@@ -95,13 +95,13 @@ impl Default for ImageRules {
     }
 }
 
-/// What is done with something that is not as it should be, from the mildest to the strictest.
+/// What happens to an image that breaks a rule, from the mildest to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
-    /// It is allowed.
+    /// It is allowed nevertheless; the reason is only shown.
     Allow,
-    /// Somebody has to say yes.
+    /// An approver has to agree.
     #[default]
     NeedsApproval,
     /// It is denied; no approval helps.
@@ -118,45 +118,45 @@ impl Held {
     }
 }
 
-/// What is wanted of signatures.
+/// The rules about signatures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignatureRules {
     /// Files with public keys (PEM) whose signatures count.
     pub keys: Vec<std::path::PathBuf>,
-    /// Of these, the ones of stewards and approvers: what their signatures state of a scan, and which findings and rules
-    /// they take, is believed. Without the list, that of all keys is. Name it where suppliers' keys are among them.
+    /// Those of the keys that belong to stewards and approvers: only these may state scans and accept findings and
+    /// rules. Without the list it is all keys; name it if suppliers' keys are among them.
     pub admission_keys: Vec<std::path::PathBuf>,
-    /// Where images were signed that are found elsewhere now: copies and mirrors.
+    /// Where images were signed that are now in other places: copies and mirrors.
     pub mirror: Vec<Mirror>,
-    /// Whose signatures without a key count: persons and jobs, and who vouches for them.
+    /// The identities whose keyless signatures count, with the issuers that vouch for them.
     pub identity: Vec<Identity>,
-    /// The root of a Sigstore instance (`trusted_root.json`); without one, that of the public instance.
+    /// The trusted root of a Sigstore instance (`trusted_root.json`); that of the public instance if `None`.
     pub trusted_root: Option<std::path::PathBuf>,
-    /// Whether such signatures must be in the instance's transparency log; a private one may have timestamps alone.
+    /// Whether keyless signatures must be in the transparency log; a private instance may have timestamps only.
     pub transparency_log: bool,
-    /// Files with certificates (PEM) that are trusted for the data of disk images: of authorities, or of signers.
+    /// Files with certificates (PEM) of authorities or signers that are trusted for the data of disk images.
     pub authorities: Vec<std::path::PathBuf>,
-    /// Certificates that clouds name by an id of their key manager.
+    /// Certificates that clouds name by an id in their key manager.
     pub certificate: Vec<NamedCertificate>,
-    /// Fingerprints of PGP keys whose signatures in SIF files count.
+    /// The fingerprints of PGP keys whose signatures in SIF files count.
     pub pgp: Vec<String>,
-    /// Root keys of Docker Content Trust that count.
+    /// The root keys of Docker Content Trust that count.
     pub notary: Vec<NotaryRoots>,
-    /// What becomes of an image without a signature that counts.
+    /// What happens to an image without a valid signature that counts.
     pub missing: Held,
-    /// What becomes of one whose signature does not fit.
+    /// What happens to an image with a signature that is not valid.
     pub invalid: Held,
 }
 
-/// That images below one name were signed below another: a signature names the repository it was made in, and counts
-/// nowhere else.
+/// Says that images in some repositories were signed in others: otherwise a signature counts only in the repository
+/// that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mirror {
-    /// Where they are: names that begin like this, `registry.example.org/mirror/`.
+    /// The beginning of the repositories that they are in: `registry.example.org/mirror/`.
     pub repository: String,
-    /// Where they were signed: `docker.io/vendor/`.
+    /// The beginning of the repositories that they were signed in: `docker.io/vendor/`.
     pub signed: String,
 }
 
@@ -172,9 +172,9 @@ impl SignatureRules {
         if self.admission_keys.is_empty() { &self.keys } else { &self.admission_keys }
     }
 
-    /// Whether a signature that was made in one repository counts for an image in another: names without a tag.
+    /// Whether a signature made in one repository counts for an image in another; both without a tag.
     pub fn is_of<'a>(&self, signed: &'a str, repository: &'a str) -> bool {
-        // Whole parts of names: `mirror/` is no beginning of `mirror-of-somebody/`.
+        // Only whole parts of names are compared: `mirror/` does not match `mirror-of-somebody/`.
         let below = |name: &'a str, begin: &str| {
             name.strip_prefix(begin.trim_end_matches('/')).filter(|rest| rest.starts_with('/') && !begin.is_empty())
         };
@@ -186,18 +186,19 @@ impl SignatureRules {
     }
 }
 
-/// Whose signatures without a key count.
+/// An identity whose keyless signatures count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// The name in the certificate: a mail address, or the URI of a job. With `*` at its end, names that begin so.
+    /// The identity in the certificate: a mail address, or the URI of a job. A `*` at its end matches everything after
+    /// it.
     pub identity: String,
-    /// Who vouched for it: the address of an OpenID Connect issuer, exactly.
+    /// The exact address of the OpenID Connect issuer that vouched for it.
     pub issuer: String,
 }
 
 impl Identity {
-    /// Whether it names them.
+    /// Whether this identity and issuer are meant.
     pub fn names(&self, identity: &str, issuer: &str) -> bool {
         let fits = match self.identity.strip_suffix('*') {
             Some(begin) => !begin.is_empty() && identity.starts_with(begin),
@@ -211,50 +212,50 @@ impl Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedCertificate {
-    /// The id, as it stands in `img_signature_certificate_uuid`.
+    /// The id in the property `img_signature_certificate_uuid`.
     pub id: String,
-    /// The file (PEM): the signer's certificate, then those between it and its authority.
+    /// The file (PEM) with the signer's certificate, followed by those up to its authority.
     pub file: std::path::PathBuf,
 }
 
-/// Root keys of Docker Content Trust that count below a name.
+/// The root keys of Docker Content Trust that count for some repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotaryRoots {
-    /// Names that begin like this: `registry.example.org/physics/`.
+    /// The beginning of the repositories: `registry.example.org/physics/`.
     pub repository: String,
-    /// Ids of root keys, in hexadecimal, as `notary key list` shows them.
+    /// The ids of the root keys in hexadecimal, as `notary key list` shows them.
     pub keys: Vec<String>,
 }
 
-/// What is wanted of scans.
+/// The rules about scans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScanRules {
-    /// Days for which a scan counts as fresh.
+    /// Days for which a scan is fresh.
     pub fresh_days: u32,
-    /// Days after which it counts no more than none.
+    /// Days after which a scan counts as missing.
     pub stale_days: u32,
-    /// What becomes of an image that was not scanned, or whose scan is stale or saw nothing it knows.
+    /// What happens to an image without a scan, or with one that is stale or knows nothing of it.
     pub missing: Held,
-    /// What becomes of one whose scan is only what somebody attached to it: whoever made the image may have.
+    /// What happens to an image with a scan that was only attached to it, which its maker may have done.
     pub asserted: Held,
-    /// What becomes of one with a critical finding for which there is a fix.
+    /// What happens to an image with a critical finding for which there is a fix.
     pub fixable_critical: Held,
-    /// A trivy server that does the work (`trivy server`), by its address; empty is this machine. Only the file that is
-    /// in force says it: nobody's environment does.
+    /// The address of a trivy server that does the scanning; empty for this machine. It is taken from the policy in use
+    /// only, never from the environment.
     pub trivy_server: String,
-    /// Files that list what is known to be exploited: CISA's JSON, or an identifier a line.
+    /// Files that list vulnerabilities known to be exploited: CISA's JSON, or one identifier per line.
     pub exploited_lists: Vec<std::path::PathBuf>,
-    /// What becomes of one with a finding that is known to be exploited.
+    /// What happens to an image with a finding known to be exploited.
     pub known_exploited: Held,
-    /// The most findings that an image may have, by severity; none is no limit.
+    /// The most critical findings that an image may have; no limit if `None`.
     pub most_critical: Option<u64>,
-    /// The same of high ones.
+    /// The most high findings that an image may have; no limit if `None`.
     pub most_high: Option<u64>,
-    /// The same of medium ones.
+    /// The most medium findings that an image may have; no limit if `None`.
     pub most_medium: Option<u64>,
-    /// What becomes of one with more.
+    /// What happens to an image with more findings than these.
     pub over_limit: Held,
 }
 
@@ -319,126 +320,125 @@ impl Default for ScanRules {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Denied {
-    /// The digest, of an index or of one platform.
+    /// The digest of an index or of one platform's manifest.
     pub digest: Digest,
-    /// Why nobody may launch it, as people are told.
+    /// The reason that people are told.
     pub reason: String,
 }
 
-/// A finding that somebody has looked at and taken, for an image, until a day.
+/// A finding that was examined and is accepted for some images until a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
-    /// What it is called in reasons and in the audit.
+    /// The exception's name in reasons and in the audit.
     pub id: String,
     /// The vulnerability's identifier, like `CVE-2024-3094`.
     pub vulnerability: String,
-    /// Only for this digest.
+    /// The only digest that it is for, if it is for one.
     pub digest: Option<Digest>,
-    /// Only for names that begin like this.
+    /// The beginning of the repositories that it is for, if it is for some.
     pub repository: Option<String>,
-    /// Who answers for it.
+    /// The person responsible for it.
     pub owner: String,
-    /// Why it is taken.
+    /// Why the finding is accepted.
     pub reason: String,
-    /// When it ends, RFC 3339.
+    /// When the exception ends, as RFC 3339.
     pub expires: String,
 }
 
-/// What is known of an image and of the launch when it is judged.
+/// What is known about an image and its launch when it is judged.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a> {
-    /// Evidence of it, of every kind and age.
+    /// The image's evidence of every kind and age.
     pub records: &'a [Record],
-    /// Digests it goes by: of its index and of its platform.
+    /// The digests of its index and of the platform's manifest.
     pub digests: Vec<Digest>,
-    /// Its name without a tag.
+    /// The reference without a tag.
     pub name: &'a str,
-    /// Who is said to have made it.
+    /// Who made it, as the source says.
     pub publisher: Publisher,
     /// The platform that was chosen.
     pub platform: Option<&'a Platform>,
-    /// Seconds since 1970 when it was built, if it says.
+    /// When it was built, in seconds since 1970, if it says so.
     pub created: Option<i64>,
-    /// Whether the launch has root rights on the host; `None` where nothing is launched.
+    /// Whether the launch has root rights on the host; `None` if nothing is launched.
     pub privileged: Option<bool>,
-    /// Whether its header names other files, or is not what it claims.
+    /// Whether its header names other files, or it is no image of the stated format.
     pub broken_format: bool,
-    /// What the site's store knows of it.
+    /// What the site's store knows about it.
     pub site: Site,
 }
 
-/// What a site's store knows of an image: what stewards saw when they judged it the last time, and whether its admission
-/// was taken back.
+/// What a site's store knows about an image: the stewards' last verdict, and whether its admission was revoked.
 ///
-/// Ordered by how much it weighs, the last most.
+/// In the order of strictness, the strictest last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Site {
-    /// Nothing; or there is no store.
+    /// The store knows nothing of it, or there is no store.
     #[default]
     Silent,
-    /// The store could not be asked.
+    /// The store did not answer.
     Away,
-    /// A steward judged it.
+    /// A steward has judged it.
     Judged {
-        /// The verdict of the last judgement.
+        /// The steward's last verdict.
         verdict: Verdict,
-        /// Findings that people were warned of and that are still in it.
+        /// The findings of which people were warned and that it still has.
         findings: Vec<String>,
-        /// When, seconds since 1970.
+        /// When it was judged, in seconds since 1970.
         at: i64,
     },
-    /// Its admission was taken back.
+    /// Its admission was revoked.
     TakenBack {
-        /// Who took it back.
+        /// The person who revoked it.
         by: String,
-        /// Why, in their words.
+        /// The reason in that person's words.
         reason: String,
-        /// When, seconds since 1970.
+        /// When it was revoked, in seconds since 1970.
         at: i64,
     },
 }
 
-/// One reason of a verdict.
+/// A reason of a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// What it makes of the launch alone.
+    /// The verdict for this reason alone.
     pub verdict: Verdict,
-    /// The rule, by its key in the policy.
+    /// The rule's key in the policy.
     pub rule: &'static str,
     /// The reason as a sentence.
     pub words: String,
-    /// The cheapest step that would mend it; empty where it is fine.
+    /// The simplest remedy; empty if none is needed.
     pub step: String,
-    /// The findings that it is about, by identifier; empty where it is about none.
+    /// The identifiers of the findings that it is about; empty if it is about none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<String>,
 }
 
-/// A verdict with its reasons, the worst first.
+/// A verdict with its reasons, the strictest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
-    /// The worst of the reasons.
+    /// The strictest verdict of the reasons.
     pub verdict: Verdict,
-    /// Every reason that was found, also those that allow.
+    /// All reasons, including those that allow.
     pub reasons: Vec<Reason>,
-    /// Exceptions that were used.
+    /// The names of the exceptions that were applied.
     pub exceptions: Vec<String>,
-    /// The policy it was judged by.
+    /// The name of the policy.
     pub policy: String,
     /// Whether this policy holds back what needs approval.
     pub enforced: bool,
 }
 
 impl Judgement {
-    /// Why the verdict is what it is: its own reasons, without those that weigh less.
+    /// The reasons that decide the verdict, in words.
     pub fn grounds(&self) -> String {
         let own = self.reasons.iter().filter(|reason| reason.verdict == self.verdict);
         own.map(|reason| reason.words.as_str()).collect::<Vec<_>>().join("; ")
     }
 
-    /// The same for a request: what was taken back once needs a person's approval, and is not denied for ever.
+    /// The judgement for a new request: a revoked admission then needs a person's approval, and is not denied for ever.
     #[must_use]
     pub fn reconsidered(mut self) -> Self {
         for reason in self.reasons.iter_mut().filter(|reason| reason.rule == "revoked") {
@@ -449,7 +449,7 @@ impl Judgement {
         self
     }
 
-    /// Whether a launch may go ahead without anybody being asked.
+    /// Whether a launch may proceed without an approval.
     pub fn lets_pass(&self) -> bool {
         match self.verdict {
             Verdict::Allow => true,
@@ -459,12 +459,12 @@ impl Judgement {
     }
 }
 
-/// The smaller limit; none is no limit.
+/// The smaller of two limits; `None` is no limit.
 fn least<T: Ord + Copy>(ours: Option<T>, theirs: Option<T>) -> Option<T> {
     ours.into_iter().chain(theirs).min()
 }
 
-/// Platforms that both allow.
+/// The platforms that both lists allow; no list allows all.
 fn platforms(ours: Option<&Vec<Platform>>, theirs: Option<&Vec<Platform>>) -> Option<Vec<Platform>> {
     match (ours, theirs) {
         (Some(ours), Some(theirs)) => Some(ours.iter().filter(|one| theirs.contains(one)).cloned().collect()),
@@ -473,7 +473,7 @@ fn platforms(ours: Option<&Vec<Platform>>, theirs: Option<&Vec<Platform>>) -> Op
 }
 
 impl Policy {
-    /// Reads a policy; what it leaves out is as in the built-in one.
+    /// Reads a policy; keys that it leaves out are as in the built-in one.
     pub fn read(text: &str, name: &str) -> Result<Self> {
         let what = format!("read the policy {name}");
         let policy: Self = toml::from_str(text).map_err(|error| {
@@ -485,7 +485,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Reads a policy from a file of its own, or from a configuration that has one below `[policy]`.
+    /// Reads a policy from a file of its own, or from a configuration with `[policy]`.
     pub fn read_file(text: &str, name: &str) -> Result<Self> {
         #[derive(Deserialize)]
         struct Configuration {
@@ -500,18 +500,18 @@ impl Policy {
         }
     }
 
-    /// Whether a person may go on with a reason after this verdict.
+    /// Whether a person may proceed with a reason in spite of this verdict.
     pub fn lets_override(&self, verdict: Verdict) -> bool {
         self.overriding == Overriding::Anyone && verdict != Verdict::Deny
     }
 
-    /// The class that this policy gives to what is below a name; else what the source says.
+    /// The publisher's class for a reference: as this policy says, else as the source says.
     pub fn publisher_of(&self, name: &str, said: Publisher) -> Publisher {
         let given = self.publisher.iter().filter(|given| name.starts_with(given.repository.as_str()));
         given.max_by_key(|given| given.repository.len()).map_or(said, |given| given.class)
     }
 
-    /// Refuses what can be read and makes no sense.
+    /// Fails if the policy contradicts itself or has invalid values.
     pub fn check(&self, what: &str) -> Result<()> {
         for exception in &self.exception {
             if exception.digest.is_none() && exception.repository.is_none() {
@@ -532,14 +532,14 @@ impl Policy {
         Ok(())
     }
 
-    /// This policy made stricter by another: neither can loosen what the other wants.
+    /// This policy combined with another: of each rule the stricter one counts.
     #[must_use]
     pub fn tightened_by(&self, other: &Self) -> Self {
         let both = |ours: &[Publisher], theirs: &[Publisher]| {
             ours.iter().copied().filter(|publisher| theirs.contains(publisher)).collect()
         };
-        // A key that only one of them knows makes an image verified for nobody but the one who knows it: the lower
-        // layer's keys are the site's, and only those count.
+        // Signatures count only with keys of the lower layer, which is the site's: a key in the upper layer alone adds
+        // no trust.
         Self {
             name: format!("{} and {}", self.name, other.name),
             enforce: self.enforce || other.enforce,
@@ -566,7 +566,7 @@ impl Policy {
                 missing: self.scan.missing.max(other.scan.missing),
                 asserted: self.scan.asserted.max(other.scan.asserted),
                 fixable_critical: self.scan.fixable_critical.max(other.scan.fixable_critical),
-                // A server of one's own could find nothing: the site's counts, and that it has none.
+                // A person's own server could hide findings, so the site's setting counts, also if it names none.
                 trivy_server: self.scan.trivy_server.clone(),
                 exploited_lists: [self.scan.exploited_lists.clone(), other.scan.exploited_lists.clone()].concat(),
                 known_exploited: self.scan.known_exploited.max(other.scan.known_exploited),

@@ -1,4 +1,4 @@
-//! What the policy makes of evidence: tables, and what must hold for all of it.
+//! The policy's verdicts for evidence: tables, and properties that must hold for all evidence.
 
 use super::{judge::DAY, *};
 use crate::core::{
@@ -184,7 +184,7 @@ fn platforms_age_limits_and_publishers_of_a_source_are_the_sites_own() {
         let judgement = policy.judge(&facts, NOW);
         assert_eq!(judgement.verdict, wanted, "{name} {platform} {days:?} {high_ones}: {judgement:?}");
     }
-    // The user's file cannot widen any of it.
+    // The user's file cannot loosen any of it.
     let mut user = Policy::default();
     user.image.platforms = Some(vec![arm64]);
     user.image.old_days = Some(1000);
@@ -211,16 +211,16 @@ proptest::proptest! {
         };
         let wrong = matches!(Signature::ALL[state], Signature::Invalid | Signature::TakenBack);
         let before = rank_of(&[signed.clone(), seen.clone()], NOW, Some(privileged));
-        // A fact that is bad.
+        // A bad fact is added.
         let worse = scan(Scan::ALL[scanned], counts(critical + 1, exploited + 1), days);
         proptest::prop_assert!(rank_of(&[signed.clone(), worse], NOW, Some(privileged)) >= before);
         proptest::prop_assert!(rank_of(&[signed.clone(), seen.clone()], NOW, Some(true)) >= before);
-        // A part that is missing; a wrong signature is no part that one would miss.
+        // A part is missing; a wrong signature is no part that would be missed.
         proptest::prop_assert!(rank_of(std::slice::from_ref(&signed), NOW, Some(privileged)) >= before);
         if !wrong {
             proptest::prop_assert!(rank_of(std::slice::from_ref(&seen), NOW, Some(privileged)) >= before);
         }
-        // Time, as long as the evidence counts; and when it counts no more.
+        // Time passes while the evidence counts, and after it has stopped counting.
         if !wrong {
             proptest::prop_assert!(rank_of(&[signed, seen], NOW + later * DAY, Some(privileged)) >= before);
         }

@@ -1,5 +1,5 @@
-//! What may be signed by a steward: an admission that was decided, over bytes that were hashed. An [`Admitting`] is the
-//! only thing that becomes a steward's statement, and it is made only here, by checking both.
+//! What a steward may sign: an admission that was decided, over bytes that were hashed. Only an [`Admitting`] becomes a
+//! steward's statement, and it is made only here, after checking both.
 
 use super::{
     Class, Decision, Id, Request, Stage,
@@ -15,29 +15,29 @@ use crate::core::{
     image::reference::Name,
 };
 
-/// Where something is admitted.
+/// The place where something is admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A repository of the site's registry.
     Repository(Name),
-    /// An image of a cloud, by its id there.
+    /// An image in a cloud, by its id.
     Disk(String),
 }
 
-/// What a steward knows of a decision that it did not take from the row.
+/// What a steward knows about a decision from elsewhere than the database's row.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
-    /// What the policy makes of the image now, where it was asked.
+    /// The policy's verdict on the image now, if it was asked.
     pub policy: Option<Verdict>,
-    /// The id of the policy's key that signed the decision's payload, where one did.
+    /// The id of the policy's key that has signed the decision, if one has.
     pub key: Option<String>,
-    /// Whether the site wants decisions of people signed.
+    /// Whether the site requires people's decisions to be signed.
     pub signed: bool,
-    /// Whether people may approve what they asked for themselves.
+    /// Whether people may approve their own requests.
     pub own: bool,
 }
 
-/// A decision that counts.
+/// A decision that was checked and counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     decision: Decision,
@@ -54,16 +54,16 @@ pub struct Admitting {
     approver: String,
 }
 
-/// That it cannot be done whatever is tried.
+/// The error for an admission that no further try can make possible.
 fn never(request: &Request, why: &str) -> Error {
     Error::new(Kind::Denied, format!("admit {}", request.called()), why)
 }
 
 impl Decided {
-    /// Checks that the decision of a request may be carried out.
+    /// Checks that a request's decision may be carried out.
     ///
-    /// What a row says the policy decided, the policy must decide now. What a person decided must be signed by a key of
-    /// the policy over exactly this request where the site wants that, and where there is a signature at all.
+    /// If the row says that the policy decided, the policy must decide the same now. A person's decision must be signed
+    /// by a key of the policy, for exactly this request, if the site requires that or if it has a signature at all.
     pub fn new(request: &Request, known: &Known) -> Result<Self> {
         let decision = request.decision.as_ref().filter(|decision| decision.approve);
         let decision = decision.ok_or_else(|| never(request, "nobody has approved it"))?;
@@ -95,7 +95,7 @@ impl Decided {
                 })
             })
         } else {
-            // A key that signed something else has not approved this.
+            // A signature over something else approves nothing here.
             Statement::is_approval_of(&decision.payload, request, decision)
         };
         if !about_this {
@@ -107,7 +107,7 @@ impl Decided {
         Self::own(request, decision, known).and_then(|()| decided(class))
     }
 
-    /// Nobody approves what they alone asked for, by a class neither.
+    /// Fails if the approver is the only requester, even if it was approved by a class.
     fn own(request: &Request, decision: &Decision, known: &Known) -> Result<()> {
         let who = decision.person();
         let alone = request.wanted_by().next().is_some() && request.wanted_by().all(|wish| wish.person == who);
@@ -117,24 +117,24 @@ impl Decided {
         Ok(())
     }
 
-    /// The decision that admits it.
+    /// The decision that admits the image.
     pub fn decision(&self) -> &Decision {
         &self.decision
     }
 
-    /// Whether the approver's own signature is one of this image, to be attached to it.
+    /// Whether the approver's signature is one of this image, and can be attached to it.
     pub fn is_signed(&self) -> bool {
         !self.decision.signature.is_empty() && !self.class
     }
 }
 
 impl Admitting {
-    /// An admission, once its bytes are where they are admitted and were hashed there.
+    /// Checks an admission whose bytes are in their place and were hashed there.
     pub fn new(request: &Request, decided: &Decided, place: Place, hashed: &Digest) -> Result<Self> {
         if request.stage != Stage::Admitting {
             return Err(never(request, &format!("it is {}", request.stage.word())));
         }
-        // Of what came from the web nobody knew the hash when it was asked for: the digest is its address.
+        // The hash of a file from the web was not known at the request: its digest there is its address.
         if let Ok(asked) = request.asked.digest.parse::<Digest>() {
             asked.matches(hashed, &format!("admit {}", request.called()))?;
         }
@@ -148,9 +148,9 @@ impl Admitting {
         })
     }
 
-    /// The admission that a steward's own statement tells of, to be stated anew: it must be over exactly these bytes, in
-    /// exactly this place, and of a request that the store has as admitted there. `payload` is one whose signature by the
-    /// steward's key was verified.
+    /// The admission in an earlier statement of the steward, to be signed again: it must be about exactly these bytes
+    /// in exactly this place, and about a request that the store has as admitted there. The steward's signature over
+    /// `payload` must have been verified.
     pub fn stated_before(payload: &[u8], request: &Request, place: &Place, digest: &Digest) -> Option<Self> {
         let (at, of, stated) = match Payload::read(payload)? {
             Payload::Image { repository, digest, stated } => (repository, digest, stated),
@@ -175,17 +175,17 @@ impl Admitting {
         })
     }
 
-    /// The digest that is admitted, hashed by us.
+    /// The digest that is admitted, which was computed here.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// The repository or cloud image that it is admitted as.
+    /// The repository or cloud image in which it is admitted.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What its statement says beside that.
+    /// What the steward's statement says besides digest and place.
     pub(super) fn stated(&self, scan: Option<Attested>, now: i64) -> Stated {
         let here = match &self.place {
             Place::Repository(name) => name.bare(),

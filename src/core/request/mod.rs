@@ -1,7 +1,7 @@
-//! Requests: a person's wish to have an image admitted, from its submission to the signature that admits it.
+//! Requests: people's wishes to have images admitted, from submission to the signature that admits them.
 //!
-//! What may follow what is in [`stage`], what people are told is in [`notice`]. One digest that is asked for at one
-//! place by several people is one request with several wishes.
+//! [`stage`] says what may follow what, [`notice`] what people are told. If several people request the same digest for
+//! the same place, it is one request with several wishes.
 
 pub mod admission;
 pub mod notice;
@@ -30,30 +30,30 @@ use super::{
 pub use self::stage::{Event, Stage};
 pub use super::evidence::terms::Terms;
 
-/// What people call a request by.
+/// The number of a request.
 pub type Id = i64;
 
-/// What is asked for, pinned.
+/// The image that is requested, pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Where it is: a reference, by digest where there is one; or the address of a disk image on the web.
+    /// Where it is: a reference, with a digest if it has one; or the web address of a disk image.
     pub from: String,
-    /// What people call it.
+    /// Its name in lists and messages.
     pub title: String,
-    /// The tag it was seen under.
+    /// The tag under which it was requested.
     pub tag: Option<String>,
-    /// What it is pinned to: the digest of its index or manifest, or the hash that a cloud keeps. Of something on the
-    /// web, its address: nobody has read it yet.
+    /// What it is pinned to: the digest of its index or manifest, or the hash that a cloud keeps. For a file on the
+    /// web, its address, because its hash is not known yet.
     pub digest: String,
     /// Its platforms, each with the digest of its own manifest.
     pub platforms: Vec<(Platform, Digest)>,
-    /// Its size in bytes, where it is known.
+    /// Its size in bytes, if known.
     pub size: Option<u64>,
 }
 
 impl Asked {
-    /// The same, called by where it is and not by what whoever asks would like it to be called. Of a disk image in a cloud
-    /// its place says nothing.
+    /// The same image named after its place, and not as the requester names it. The place of a cloud's disk image gives
+    /// no name.
     #[must_use]
     pub fn called_by_its_place(mut self) -> Self {
         if let Ok(ImageRef::Oci(name)) = self.from.parse::<ImageRef>() {
@@ -65,43 +65,43 @@ impl Asked {
         self
     }
 
-    /// What two must have in common, beside the digest and the destination, to ask for the same: the place and the tag.
+    /// What two requests must share, besides digest and destination, to be the same: place and tag.
     pub fn meaning(&self) -> String {
         format!("{} {}", place_of(&self.from), self.tag.as_deref().unwrap_or(""))
     }
 }
 
-/// Who asks, and why.
+/// A person's wish for an image, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     /// The login of the requester.
     pub person: String,
     /// What the requester needs it for.
     pub reason: String,
-    /// Until when it is needed, seconds since 1970.
+    /// Until when it is needed, in seconds since 1970.
     pub until: Option<i64>,
     /// When they asked, in seconds since 1970.
     pub since: i64,
-    /// Whether others who may not decide see it.
+    /// Whether it is hidden from others who may not decide.
     pub private: bool,
-    /// Whether it was taken back.
+    /// Whether the wish was withdrawn.
     pub withdrawn: bool,
 }
 
-/// What a remark is.
+/// The kind of a remark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemarkKind {
-    /// A remark that wants no answer.
+    /// A remark that needs no answer.
     Note,
-    /// A question of somebody who decides; the request waits for its answer.
+    /// An approver's question; the request waits for the answer.
     Question,
     /// The requester's answer to a question.
     Answer,
 }
 
 impl RemarkKind {
-    /// The word that stores keep.
+    /// The word that stores use for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -110,89 +110,89 @@ impl RemarkKind {
         }
     }
 
-    /// The kind of this word; a note where it is none.
+    /// The kind for this word; a note for unknown words.
     pub fn named(word: &str) -> Self {
         [Self::Question, Self::Answer].into_iter().find(|kind| kind.word() == word).unwrap_or(Self::Note)
     }
 }
 
-/// Something that was said about a request.
+/// A remark on a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     /// When it was said, in seconds since 1970.
     pub at: i64,
-    /// The login of whoever said it.
+    /// The login of its author.
     pub person: String,
     /// Whether it is a note, a question or an answer.
     pub kind: RemarkKind,
-    /// The remark itself.
+    /// The text of the remark.
     pub words: String,
-    /// Whom it concerns, beside those who decide; empty is everybody who sees the request. A database that knows by
-    /// itself whom it shows what does not say.
+    /// Who may see it besides approvers; if empty, everybody who sees the request. A database that itself decides who
+    /// sees what leaves it empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_for: Vec<String>,
 }
 
-/// One reason of a verdict, as it is kept.
+/// A reason of a verdict, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ground {
-    /// What it makes of the image alone.
+    /// The verdict for this reason alone.
     pub verdict: Verdict,
-    /// The rule, by its key in the policy.
+    /// The rule's key in the policy.
     pub rule: String,
     /// The reason as a sentence.
     pub words: String,
-    /// What would mend it.
+    /// The remedy, if there is one.
     pub step: String,
-    /// The findings that it is about, one by one; empty where it is about none.
+    /// The identifiers of the findings that it is about; empty if it is about none.
     #[serde(default)]
     pub findings: Vec<String>,
 }
 
-/// What a steward found out: everything that a decision needs, without another call.
+/// What a steward has found out about an image: everything that a decision needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dossier {
     /// The verdict of the policy.
     pub verdict: Verdict,
-    /// The policy it was judged by: its name and the beginning of its hash.
+    /// The policy that judged it: its name and the beginning of its hash.
     pub policy: String,
-    /// Its reasons, the worst first.
+    /// The reasons, the strictest first.
     pub grounds: Vec<Ground>,
-    /// Signature and scan in words, as badges have them.
+    /// The results of signature checks and scan, in the words of the badges.
     pub evidence: Vec<String>,
-    /// What the image is built on, as it says of itself; empty where it does not.
+    /// The base image, as the image names it; empty if it does not.
     pub base: String,
-    /// What differs from the version that is admitted already, in words; empty where there is none.
+    /// The differences from the version that is already admitted, in words; empty if there is none.
     pub diff: String,
-    /// Versions in which its fixable findings are fixed: `CVE-… package version`.
+    /// The versions in which its findings are fixed: `CVE-… package version`.
     pub fixes: Vec<String>,
-    /// Where the bytes that were judged are kept.
+    /// Where the judged bytes are kept.
     pub quarantine: String,
-    /// The scan that was seen, as a signature may state it.
+    /// The scan, as a signature may state it.
     pub scan: Option<Attested>,
-    /// The tag that it was asked for under, where that means this digest at its source.
+    /// The requested tag, if it means this digest at its source.
     #[serde(default)]
     pub tag: Option<String>,
-    /// When, seconds since 1970.
+    /// When it was made, in seconds since 1970.
     pub at: i64,
 }
 
 impl Request {
-    /// Where it is admitted, or would be.
+    /// Where it is admitted, or will be.
     pub fn admitted_at(&self) -> &str {
         self.admitted.as_ref().map_or(self.destination.as_str(), |one| one.reference.as_str())
     }
 
-    /// The tag that it is admitted under: what a request says of itself counts only once a steward has seen it.
+    /// The tag under which it is admitted; a requested tag counts only after a steward has verified it.
     pub fn tag(&self) -> Option<&str> {
         self.dossier.as_ref().and_then(|dossier| dossier.tag.as_deref())
     }
 }
 
-/// Names that a line tells one by one.
+/// Up to this many names are listed one by one.
 const NAMED: usize = 6;
 
-/// The first of some names, and how many more there are.
+/// The first names, and how many more there are.
 fn few(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -201,19 +201,19 @@ fn few(names: &[String]) -> String {
 }
 
 impl Dossier {
-    /// The reasons that hold it back.
+    /// The reasons that hold the image back.
     fn held(&self) -> impl Iterator<Item = &Ground> {
         self.grounds.iter().filter(|ground| ground.verdict != Verdict::Allow)
     }
 
-    /// The rules that hold it back, each once.
+    /// The rules that hold the image back, each once.
     pub fn rules(&self) -> impl Iterator<Item = &str> {
         let mut seen = std::collections::BTreeSet::new();
         self.held().map(|ground| ground.rule.as_str()).filter(move |rule| seen.insert(*rule))
     }
 
-    /// What somebody takes who approves it as it is: rules of the policy, and findings by their names. A rule about
-    /// findings is never taken as such: other findings would come with it.
+    /// What an approval without conditions accepts: rules, and findings by identifier. A rule about findings is never
+    /// accepted as such, because it would include further findings.
     pub fn to_take(&self) -> (Vec<String>, Vec<String>) {
         let (mut rules, mut findings): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         for ground in self.held() {
@@ -230,7 +230,7 @@ impl Dossier {
         (rules, findings)
     }
 
-    /// What an approval takes, in lines for whoever is about to decide.
+    /// What an approval accepts, in lines for the approver.
     pub fn taken(&self) -> Vec<String> {
         let (rules, findings) = self.to_take();
         if rules.is_empty() && findings.is_empty() {
@@ -243,12 +243,12 @@ impl Dossier {
             .collect()
     }
 
-    /// The rule that blocks: that of the worst reason.
+    /// The rule that blocks the image, which is that of the strictest reason.
     pub fn rule(&self) -> &str {
         self.grounds.iter().find(|ground| ground.verdict == self.verdict).map_or("", |ground| ground.rule.as_str())
     }
 
-    /// What is to be read of it before one decides.
+    /// Adds what an approver should read to a text.
     fn told(&self, told: &mut Text, now: i64) {
         told.blank();
         told.line(format!("{} by the policy {} · {}", self.verdict.word(), self.policy, text::ago(self.at, now)));
@@ -267,14 +267,14 @@ impl Dossier {
         }
     }
 
-    /// The reasons that decide, in words.
+    /// The reasons that decide the verdict, in words.
     pub fn why(&self) -> String {
         let own = self.grounds.iter().filter(|ground| ground.verdict == self.verdict);
         own.map(|ground| ground.words.as_str()).collect::<Vec<_>>().join("; ")
     }
 }
 
-/// The reasons of a judgement, as they are kept.
+/// The reasons of a judgement, as they are stored.
 pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
     let kept = |reason: &super::policy::Reason| Ground {
         verdict: reason.verdict,
@@ -286,51 +286,51 @@ pub fn grounds(judgement: &Judgement) -> Vec<Ground> {
     judgement.reasons.iter().map(kept).collect()
 }
 
-/// What somebody decided, or the policy did.
+/// A decision by a person or by the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// Who: a person, or `policy NAME`.
+    /// The person's login, or `policy NAME`.
     pub by: String,
     /// When it was decided, in seconds since 1970.
     pub at: i64,
-    /// Whether it may be admitted.
+    /// Whether the image may be admitted.
     pub approve: bool,
-    /// Why, in the words of whoever decided.
+    /// The reason in the words of the person or policy.
     pub reason: String,
     /// The conditions of an approval.
     pub terms: Terms,
-    /// The digest it is about: another digest is another request.
+    /// The digest that was decided on; a decision on another digest needs another request.
     pub digest: String,
-    /// What was signed, where the approver signed it: the payload that is attached to the admitted image.
+    /// What the approver has signed, which is attached to the admitted image; empty if nothing.
     #[serde(default)]
     pub payload: String,
-    /// The signature over it, in base64; empty where the steward signs alone.
+    /// The approver's signature over it in base64; empty if only the steward signs.
     #[serde(default)]
     pub signature: String,
 }
 
-/// How the name of whoever decided begins, where it was a policy.
+/// The beginning of [`Decision::by`] for a policy.
 const POLICY: &str = "policy ";
-/// What stands after the name of whoever approved a class.
+/// What follows the approver's login if a class was approved.
 const CLASS: &str = " (class ";
 
 impl Decision {
-    /// Who decided, where it was this policy.
+    /// The text in [`Decision::by`] for this policy.
     pub fn of_policy(name: &str) -> String {
         format!("{POLICY}{name}")
     }
 
-    /// The person who decided, also where it was by a class of theirs.
+    /// The person who decided, also if it was by approving a class.
     pub fn person(&self) -> &str {
         self.by.rsplit_once(CLASS).map_or(self.by.as_str(), |(person, _)| person)
     }
 
-    /// The class by whose approval it was decided.
+    /// The number of the class by whose approval it was decided.
     pub fn class(&self) -> Option<Id> {
         self.by.rsplit_once(CLASS).and_then(|(_, number)| number.strip_suffix(')')?.parse().ok())
     }
 
-    /// Who decided, where a person approved a whole class.
+    /// The text in [`Decision::by`] for a person who approved a class.
     pub fn of_class(person: &str, class: Id) -> String {
         format!("{person}{CLASS}{class})")
     }
@@ -341,61 +341,61 @@ impl Decision {
     }
 }
 
-/// Where an image was admitted.
+/// The place where an image was admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
-    /// What it is called there, by digest.
+    /// The reference there, by digest.
     pub reference: String,
     /// The digest of the admitted image.
     pub digest: String,
-    /// The keys that signed it there.
+    /// The keys that have signed it there.
     pub signers: Vec<String>,
     /// When it was admitted, in seconds since 1970.
     pub at: i64,
-    /// Why its tag was not moved to it, and who moves it how, in words; empty where it was moved, or it has none.
+    /// Why its tag was not set, and who can set it how, in words; empty if it was set or there is none.
     #[serde(default)]
     pub untagged: String,
 }
 
-/// A request with all that is known of it.
+/// A request with everything known about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The request's number.
+    /// The number of the request.
     pub id: Id,
-    /// What is asked for.
+    /// The image that is requested.
     pub asked: Asked,
-    /// Where it is to be admitted, without a version.
+    /// The repository or cloud where it will be admitted, without tag or digest.
     pub destination: String,
-    /// How far it is.
+    /// How far the request is.
     pub stage: Stage,
-    /// Grows with every change, so that two who decide at once are told apart.
+    /// Grows with every change, so that decisions on an older version are noticed.
     pub version: i64,
-    /// Since when it is asked for.
+    /// When it was submitted, in seconds since 1970.
     pub since: i64,
-    /// When it changed last.
+    /// When it was last changed, in seconds since 1970.
     pub changed: i64,
-    /// Everybody who asks for it, with their reasons.
+    /// The wishes of all requesters.
     pub wishes: Vec<Wish>,
     /// The conversation, the oldest remark first.
     pub remarks: Vec<Remark>,
-    /// What a steward found out.
+    /// What a steward has found out; `None` until then.
     pub dossier: Option<Dossier>,
     /// The decision, once there is one.
     pub decision: Option<Decision>,
-    /// Where it was admitted.
+    /// Where it was admitted, once it was.
     pub admitted: Option<Admission>,
-    /// Why it could not go on, the last time.
+    /// Why the last try failed; empty if it did not.
     pub failure: String,
-    /// How often it could not.
+    /// The number of failed tries.
     pub tries: i64,
-    /// When it is tried again.
+    /// When it is tried again, in seconds since 1970.
     pub retry: i64,
-    /// The steward that works on it, and until when nobody else does.
+    /// The steward that works on it, and until when it is reserved for that one.
     pub claimed: Option<(String, i64)>,
 }
 
 impl Request {
-    /// A request that was just made.
+    /// A request that was just submitted.
     pub fn new(id: Id, asked: Asked, destination: &str, now: i64) -> Self {
         Self {
             id,
@@ -417,56 +417,56 @@ impl Request {
         }
     }
 
-    /// What stands for a request that cannot be read: it is shown as such, and nothing can be done with it.
+    /// A placeholder for a request that cannot be read: it is shown as such, and nothing can be done with it.
     pub fn unreadable(id: Id, why: &str) -> Self {
         let asked = Asked { title: "(cannot be read)".to_owned(), ..Asked::default() };
         let failure = format!("what the store has of it cannot be read: {why}");
         Self { stage: Stage::Failed, failure, ..Self::new(id, asked, "", 0) }
     }
 
-    /// Whether everybody may see it: somebody asked for it who does not hide that.
+    /// Whether everybody may see it: at least one requester does not hide the wish.
     pub fn is_open(&self) -> bool {
         self.wishes.iter().any(|wish| !wish.private)
     }
 
-    /// Whether this person has ever asked for it, also if they want it no more.
+    /// Whether this person has ever requested it, even if the wish was withdrawn.
     pub fn was_asked_by(&self, person: &str) -> bool {
         self.wishes.iter().any(|wish| wish.person == person)
     }
 
-    /// Those who still want it.
+    /// The wishes that were not withdrawn.
     pub fn wanted_by(&self) -> impl Iterator<Item = &Wish> {
         self.wishes.iter().filter(|wish| !wish.withdrawn)
     }
 
-    /// Until when all who asked need it; nothing where one of them does not say.
+    /// Until when the requesters need it, in seconds since 1970; `None` if one of them does not say.
     pub fn needed_until(&self) -> Option<i64> {
         let ends: Option<Vec<i64>> = self.wanted_by().map(|wish| wish.until).collect();
         ends.and_then(|ends| ends.into_iter().max())
     }
 
-    /// Whether this person still wants it.
+    /// Whether this person has a wish that was not withdrawn.
     pub fn is_of(&self, person: &str) -> bool {
         self.wanted_by().any(|wish| wish.person == person)
     }
 
-    /// The rule that blocks it, once that is known.
+    /// The rule that blocks it; empty until that is known.
     pub fn rule(&self) -> &str {
         self.dossier.as_ref().map_or("", Dossier::rule)
     }
 
-    /// What it is built on, once that is known.
+    /// The base image; empty until that is known.
     pub fn base(&self) -> &str {
         self.dossier.as_ref().map_or("", |dossier| dossier.base.as_str())
     }
 
-    /// The question that waits for an answer.
+    /// The question that waits for an answer, if there is one.
     pub fn question(&self) -> Option<&Remark> {
         let last = self.remarks.iter().rev().find(|remark| remark.kind == RemarkKind::Question);
         last.filter(|_| self.stage == Stage::Asked)
     }
 
-    /// Its place in the line, in words; nothing where it waits for nobody.
+    /// How many requests are ahead of it, in words; `None` if it waits for nobody.
     pub fn place(&self, ahead: i64) -> Option<String> {
         let whom = match self.stage {
             Stage::Submitted | Stage::Gathering | Stage::Admitting => "the stewards",
@@ -481,7 +481,7 @@ impl Request {
         })
     }
 
-    /// How it stands, in a sentence, with the time that is left by what others took.
+    /// How it stands, in a sentence, with the estimated time that is left.
     pub fn standing(&self, pace: Pace, now: i64) -> String {
         match self.stage {
             Stage::Submitted | Stage::Gathering => {
@@ -522,34 +522,34 @@ impl Request {
     }
 }
 
-/// How long others have waited, in seconds: medians of the last ones that were admitted.
+/// How long the last admitted requests took, as medians in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Pace {
-    /// Where the policy admitted.
+    /// Those that the policy admitted.
     pub automatic: Option<i64>,
-    /// Where an approver decided.
+    /// Those that an approver decided.
     pub by_person: Option<i64>,
-    /// Whether no steward runs just now, so that nothing goes on by itself.
+    /// Whether no steward runs at present, so that nothing proceeds.
     pub no_steward: bool,
 }
 
 impl Pace {
-    /// Fewer than these say nothing of the next one.
+    /// With fewer requests than these there is no estimate.
     const FEWEST: usize = 3;
 
-    /// Of how long each took, in seconds, and whether the policy admitted it alone.
+    /// The medians of some requests, each with its seconds and whether the policy alone admitted it.
     pub fn of(took: &[(i64, bool)]) -> Self {
         let of = |alone: bool| median(took.iter().filter(|one| one.1 == alone).map(|one| one.0).collect());
         Self { automatic: of(true), by_person: of(false), no_steward: false }
     }
 
-    /// What is said of the time that a steward's work takes: an estimate, or why there is none.
+    /// What is said about the time that a steward needs: an estimate, or why there is none.
     fn work(self, waited: i64) -> String {
         if self.no_steward { " · no steward is running now".to_owned() } else { left(self.automatic, waited) }
     }
 }
 
-/// The time that is left, in words; empty where nobody has gone this way before.
+/// The time that is left, in words; empty without an estimate.
 fn left(usual: Option<i64>, waited: i64) -> String {
     let Some(usual) = usual else { return String::new() };
     let usual_words = text::duration(usual);
@@ -559,41 +559,41 @@ fn left(usual: Option<i64>, waited: i64) -> String {
     }
 }
 
-/// The middle of some numbers, where they are enough to go by.
+/// The median of numbers; `None` if they are too few.
 fn median(mut numbers: Vec<i64>) -> Option<i64> {
     numbers.sort_unstable();
     let middle = numbers.get(numbers.len() / 2).copied();
     middle.filter(|_| numbers.len() >= Pace::FEWEST)
 }
 
-/// A change of a request, as its history keeps it.
+/// A change in the history of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// When it changed, in seconds since 1970.
     pub at: i64,
-    /// The login of whoever changed it.
+    /// The login of the person or steward.
     pub who: String,
-    /// What: the event's word.
+    /// The event, in the word of [`stage::Event::word`].
     pub what: String,
-    /// Reason, remark or conditions, as one line.
+    /// The reason, remark or conditions, on one line.
     pub detail: String,
 }
 
-/// An approval of everything that one rule blocks on one base, until a day.
+/// An approval of everything that one rule blocks on one base image, until a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Class {
-    /// Its number; 0 before it is kept.
+    /// The number of the class; 0 before it is stored.
     pub id: Id,
-    /// What the images are built on; empty means any.
+    /// The base image; empty for any.
     pub base: String,
-    /// The rule that blocks them.
+    /// The rule that blocks the images.
     pub rule: String,
-    /// The decision, with its end in the terms.
+    /// The decision; its conditions contain the end.
     pub decision: Decision,
 }
 
 impl Class {
-    /// Whether a request belongs to it now.
+    /// Whether a request with this dossier belongs to the class now.
     pub fn covers(&self, dossier: &Dossier, now: i64) -> bool {
         self.decision.approve
             && Self::takes(dossier, &self.rule, &self.decision.terms)
@@ -601,7 +601,7 @@ impl Class {
             && self.decision.terms.until.is_some_and(|until| now < until)
     }
 
-    /// Whether these terms take everything that holds an image back, of which `rule` is the worst.
+    /// Whether these conditions accept everything that holds an image back, with `rule` as the strictest.
     pub fn takes(dossier: &Dossier, rule: &str, terms: &Terms) -> bool {
         let taken = |ground: &Ground| {
             ground.verdict == Verdict::NeedsApproval
@@ -614,43 +614,43 @@ impl Class {
     }
 }
 
-/// Who asks the store, and what they may do there.
+/// The caller of a store, and what they may do there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Me {
-    /// The login by which the store knows them.
+    /// The login, as the store knows it.
     pub person: String,
-    /// Whether they may decide.
+    /// Whether they may decide on requests.
     pub approver: bool,
-    /// Whether they work as steward.
+    /// Whether they work as a steward.
     pub steward: bool,
-    /// Whether they may decide on what they asked for themselves.
+    /// Whether they may approve their own requests.
     pub own: bool,
 }
 
-/// Which requests a list holds.
+/// Which requests a list contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Which {
-    /// What I asked for, the newest first.
+    /// The caller's own, the newest first.
     Mine,
-    /// What waits for a decision, by rule, base and age.
+    /// Those that wait for a decision, by rule, base image and age.
     Queue,
-    /// All that I may see, the newest first.
+    /// All that the caller may see, the newest first.
     All,
 }
 
-/// A group of the queue.
+/// A group of the queue: the same rule and the same base image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
-    /// The rule that blocks.
+    /// The rule that blocks them.
     pub rule: String,
-    /// What they are built on.
+    /// The base image; empty if unknown.
     pub base: String,
     /// How many requests the group has.
     pub count: i64,
 }
 
 impl Request {
-    /// Everything that is known of it, as text that can be read and copied.
+    /// Everything known about the request, as a text to read and copy.
     pub fn told(&self, history: &[Change], pace: Pace, ahead: i64, now: i64) -> String {
         let mut told = Text::default();
         told.line(format!("{} {}", self.stage.sign(), self.standing(pace, now)));

@@ -1,4 +1,4 @@
-//! Notices: what concerns somebody, told once, in the inbox and by the ways that a site has set up.
+//! Notices: news for one person, told once, in the inbox and by the deliveries that a site has set up.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use crate::core::{
     image::reference::ImageRef,
 };
 
-/// Characters of the subject of a letter at most.
+/// Most characters of a mail's subject.
 const SUBJECT: usize = 200;
-/// Whoever may decide, as receiver of a notice.
+/// All approvers, as the receiver of a notice.
 pub const APPROVERS: &str = "@approvers";
 
 /// What a notice is about.
@@ -23,12 +23,12 @@ pub enum Topic {
     Request,
     /// A request that waits for a decision.
     Decision,
-    /// An image that one used became vulnerable.
+    /// An image that the person uses became vulnerable.
     Vulnerability,
 }
 
 impl Topic {
-    /// The word that stores keep.
+    /// The word that stores use for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -37,56 +37,56 @@ impl Topic {
         }
     }
 
-    /// The topic of this word.
+    /// The topic for this word; a request for unknown words.
     pub fn named(word: &str) -> Self {
         [Self::Decision, Self::Vulnerability].into_iter().find(|one| one.word() == word).unwrap_or(Self::Request)
     }
 }
 
-/// Something that one person is told.
+/// A notice to one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// Its number; 0 before it is kept.
+    /// The number of the notice; 0 before it is stored.
     pub id: Id,
     /// When it was written, in seconds since 1970.
     pub at: i64,
     /// The login of the receiver, or [`APPROVERS`].
     pub to: String,
-    /// What sort of news it is.
+    /// The topic of the notice.
     pub topic: Topic,
-    /// What makes it the same notice: a receiver gets one of it.
+    /// Identifies the notice: a receiver gets it only once for each key.
     pub key: String,
-    /// The image, as people call it.
+    /// The name of the image.
     pub title: String,
-    /// What is to be known, in words.
+    /// The text of the notice.
     pub words: String,
-    /// The request it is about.
+    /// The number of the request that it is about.
     pub request: Option<Id>,
-    /// What a warning says.
+    /// The warning, if it is one.
     pub warning: Option<Warning>,
-    /// Whether it was read.
+    /// Whether the receiver has read it.
     pub seen: bool,
 }
 
-/// An image that became vulnerable.
+/// The warning that an image became vulnerable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
     /// The reference of the image, pinned.
     pub reference: String,
     /// The digest of the image.
     pub digest: String,
-    /// The new findings, the worst first: identifier, package, version in which it is fixed.
+    /// The new findings, the worst first: identifier, package, and the version in which it is fixed.
     pub findings: Vec<(String, String, String)>,
-    /// A version without them, pinned, if there is one.
+    /// The pinned reference of a version without them, if there is one.
     pub fixed: Option<String>,
-    /// Where the receiver launched it: backend and workload.
+    /// Where the receiver launched it: backend and workload of each.
     pub workloads: Vec<String>,
-    /// Why it concerns the receiver: launched, downloaded, given, supplied, asked for.
+    /// Why the receiver is warned: launched, downloaded, given, supplied, requested.
     pub because: Vec<String>,
 }
 
 impl Warning {
-    /// What is to be known, in words.
+    /// The warning in words.
     pub fn words(&self) -> String {
         let all: Vec<String> = self
             .findings
@@ -108,7 +108,7 @@ impl Warning {
 }
 
 impl Notice {
-    /// What stands for a notice that cannot be read.
+    /// A placeholder for a notice that cannot be read.
     pub fn unreadable(id: Id, to: &str, why: &str) -> Self {
         Self {
             id,
@@ -125,17 +125,17 @@ impl Notice {
     }
 }
 
-/// How a notice of an admission begins; the reference follows.
+/// The beginning of the text about an admission; the reference follows.
 const ADMITTED: &str = "was admitted: ";
 
 impl Notice {
-    /// What it tells somebody to launch: the fixed version, or what was admitted.
+    /// The image that the notice suggests to launch: the fixed version, or the admitted image.
     pub fn launchable(&self) -> Option<ImageRef> {
         let fixed = self.warning.as_ref().and_then(|warning| warning.fixed.as_deref());
         fixed.or_else(|| self.words.strip_prefix(ADMITTED))?.parse().ok()
     }
 
-    /// Subject and body of a letter.
+    /// The notice as a mail: subject and body.
     pub fn letter(&self) -> (String, String) {
         let about = format!("request {}: {}", self.request.unwrap_or(0), self.title);
         let subject = match self.topic {
@@ -171,10 +171,10 @@ impl Notice {
     }
 }
 
-/// What is told when a request has come to another stage, and to whom; nothing where nobody waits for it.
+/// The notices about a request's change to another stage; none if nobody waits for it.
 ///
-/// `users` are those who use what was admitted: they hear when that is taken back. A database that writes notices by
-/// itself says the same: the contract of the stores compares them.
+/// `users` are the people who use the admitted image, who are told of a revocation. A database that writes notices
+/// itself must write the same ones, which the contract test of the stores compares.
 pub fn told(request: &Request, before: Stage, users: &[String], now: i64) -> Vec<Notice> {
     if request.stage == before {
         return Vec::new();

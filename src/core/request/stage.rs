@@ -1,5 +1,5 @@
-//! What may follow what: the life of a request, as pure functions. A store keeps what they make of it; a database with
-//! rights of its own checks the same.
+//! The life of a request as pure functions: what may follow what. Stores keep the result; a database with rights of its
+//! own checks the same.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use super::{Admission, Decision, Dossier, Me, Remark, RemarkKind, Request, Wish};
 use crate::core::base::error::{Error, Kind, Result};
 
-/// How far a request is.
+/// The stage that a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Nobody has looked at it yet.
     Submitted,
-    /// A steward fetches it and gathers evidence.
+    /// A steward fetches the image and gathers evidence.
     Gathering,
-    /// Somebody has to decide.
+    /// An approver has to decide.
     Waiting,
-    /// Whoever asked was asked something.
+    /// The approver has asked the requester a question.
     Asked,
     /// It was approved, by the policy or a person, and is being copied and signed.
     Admitting,
-    /// It is there, and signed.
+    /// It is admitted and signed.
     Admitted,
-    /// Somebody has taken the admission back; everybody is told so, and a steward signs that.
+    /// Somebody has revoked the admission; users are told, and a steward signs the revocation.
     Revoking,
-    /// The admission was taken back, and that is signed.
+    /// The admission was revoked, and that is signed.
     Revoked,
     /// It was refused, by the policy or a person.
     Rejected,
-    /// Nobody wants it any more.
+    /// No requester wants it any longer.
     Withdrawn,
-    /// It could not be done.
+    /// It could not be carried out.
     Failed,
 }
 
 impl Stage {
-    /// All of them, in the order of a request's life.
+    /// All stages, in the order of a request's life.
     pub const ALL: [Self; 11] = [
         Self::Submitted,
         Self::Gathering,
@@ -52,7 +52,7 @@ impl Stage {
         Self::Failed,
     ];
 
-    /// The word for it, in stores, JSON and on screens.
+    /// The stage in a word, for stores, JSON and screens.
     pub fn word(self) -> &'static str {
         match self {
             Self::Submitted => "submitted",
@@ -69,7 +69,7 @@ impl Stage {
         }
     }
 
-    /// Its sign, so that nothing is told by colour alone.
+    /// A sign for the stage, so that it can be told without colour.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Submitted | Self::Gathering | Self::Admitting | Self::Revoking => "…",
@@ -81,22 +81,22 @@ impl Stage {
         }
     }
 
-    /// The stage of this word.
+    /// The stage with this word; `None` if there is none.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.word() == word)
     }
 
-    /// Whether a steward has something to do for it.
+    /// Whether a steward has to do something.
     pub fn is_for_steward(self) -> bool {
         matches!(self, Self::Submitted | Self::Gathering | Self::Admitting | Self::Revoking)
     }
 
-    /// Whether somebody has to decide.
+    /// Whether an approver has to decide.
     pub fn is_open_to_decide(self) -> bool {
         matches!(self, Self::Waiting | Self::Asked)
     }
 
-    /// Whether nothing follows by itself.
+    /// Whether nothing more happens to it without a person.
     pub fn is_over(self) -> bool {
         matches!(
             self,
@@ -108,52 +108,52 @@ impl Stage {
 /// What the policy makes of a dossier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Next {
-    /// Admit it, or refuse it.
+    /// The policy admits or rejects it.
     Decided(Decision),
     /// An approver has to decide.
     Wait,
 }
 
-/// What happens to a request.
+/// An event in the life of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// Somebody wants it, too.
+    /// Another person wants it too.
     Wish(Wish),
-    /// Somebody wants it no more.
+    /// A requester wants it no longer.
     Withdraw,
-    /// Somebody added a remark.
+    /// Somebody has made a remark.
     Remark(RemarkKind, String),
     /// An approver or the policy decided.
     Decide(Decision),
-    /// A steward takes it.
+    /// A steward begins to work on it.
     Claim {
-        /// For so long nobody else does, by the store's clock.
+        /// How long it is reserved for that steward, by the store's clock.
         lease: Duration,
     },
     /// The steward still works on it.
     Renew {
-        /// For so long from now on nobody else takes it.
+        /// How long from now on it is reserved for that steward.
         lease: Duration,
     },
-    /// Evidence was gathered and judged.
+    /// Evidence was gathered, and the policy has judged it.
     Judged(Box<Dossier>, Next),
-    /// It is there, and signed.
+    /// It is admitted and signed.
     Admitted(Admission),
-    /// Somebody takes the admission back; what they decide says why, and may be signed.
+    /// The admission is revoked; the decision has the reason and perhaps a signature.
     Revoke(Decision),
-    /// That it was taken back stands beside the image, signed.
+    /// The signed revocation was attached to the image.
     Revoked,
-    /// It did not work.
+    /// A step has failed.
     Failed {
         /// Why it failed, as people are told.
         why: String,
-        /// After what time it is tried again; `None` gives up.
+        /// After what time it is tried again; never if `None`.
         again: Option<Duration>,
     },
 }
 
 impl Event {
-    /// The word that history keeps.
+    /// The word in the history.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Wish(_) => "asked for",
@@ -171,7 +171,7 @@ impl Event {
         }
     }
 
-    /// What somebody does, for errors: `approve`, `take back`.
+    /// The verb for messages: `approve`, `take back`.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Wish(_) => "ask for",
@@ -191,7 +191,7 @@ impl Event {
         }
     }
 
-    /// More about it, for history.
+    /// The details for the history: reason, remark or conditions.
     pub fn detail(&self) -> String {
         match self {
             Self::Wish(wish) => wish.reason.clone(),
@@ -209,13 +209,13 @@ impl Event {
     }
 }
 
-/// Whole seconds of a time span: stores count in them, by their own clock.
+/// A time span in whole seconds, as stores count with their own clock.
 pub fn seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Whom a remark of somebody concerns, beside those who decide: nobody else where it is said of a private wish; those who
-/// asked where all of them asked privately; everybody who sees the request, where that is empty.
+/// Who may see a person's remark besides approvers: only that person if their wish is private; only the requesters if
+/// all wishes are private; everybody who sees the request if empty.
 fn audience(request: &Request, person: &str) -> Vec<String> {
     if request.wishes.iter().any(|wish| wish.person == person && wish.private) {
         return vec![person.to_owned()];
@@ -227,18 +227,18 @@ fn audience(request: &Request, person: &str) -> Vec<String> {
     others.chain([person.to_owned()]).collect()
 }
 
-/// That a right is missing.
+/// The error that a right is missing.
 fn not_allowed(what: &str, why: &str) -> Error {
     Error::new(Kind::NotAllowed, what, why)
 }
 
 impl Request {
-    /// What a person calls it in messages.
+    /// Its name in messages.
     pub fn called(&self) -> String {
         format!("request {}", self.id)
     }
 
-    /// Takes an event in, or says why it cannot be.
+    /// Applies an event, or fails if it may not follow.
     pub fn follow(&mut self, event: &Event, me: &Me, now: i64) -> Result<()> {
         let what = format!("{} {}", event.verb(), self.called());
         match event {
@@ -310,7 +310,7 @@ impl Request {
                 self.claimed = None;
                 match again {
                     Some(span) => self.retry = now.saturating_add(seconds(*span)),
-                    // That something was taken back is never given up.
+                    // A revocation is never given up.
                     None if self.stage == Stage::Revoking => {}
                     None => self.stage = Stage::Failed,
                 }
@@ -332,7 +332,7 @@ impl Request {
     fn wish(&mut self, wish: &Wish, now: i64) {
         self.wishes.retain(|known| known.person != wish.person);
         self.wishes.push(Wish { withdrawn: false, ..wish.clone() });
-        // What failed, or was admitted until a day that is over, is looked at again.
+        // A request that failed, or whose admission has ended, is examined again.
         if self.stage == Stage::Failed || self.is_over_time(now) {
             self.stage = Stage::Submitted;
             self.since = now;
@@ -341,7 +341,7 @@ impl Request {
         }
     }
 
-    /// Whether it was admitted for a time that is over.
+    /// Whether it was admitted until a day that has passed.
     pub fn is_over_time(&self, now: i64) -> bool {
         let until = self.decision.as_ref().and_then(|decision| decision.terms.until);
         self.stage == Stage::Admitted && until.is_some_and(|until| now >= until)
@@ -406,8 +406,8 @@ impl Request {
         Ok(())
     }
 
-    /// Whether what a steward says was decided may have been: by the policy, or by the approval of a class, which does not
-    /// count for what its author asked for.
+    /// Fails unless the decision that a steward reports is possible: by the policy, or by the approval of a class whose
+    /// author is not the only requester.
     fn was_decided(&self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
         if decision.digest != self.asked.digest {
             return Err(Error::failed(what, "the decision is about another digest"));
@@ -441,7 +441,7 @@ impl Request {
         if me.steward { Ok(()) } else { Err(not_allowed(what, "only a steward does that")) }
     }
 
-    /// Only the steward that has taken it goes on with it.
+    /// Fails unless this steward has reserved the request.
     fn holds(&self, what: &str, me: &Me) -> Result<()> {
         self.steward(what, me)?;
         match &self.claimed {
@@ -577,7 +577,7 @@ mod tests {
         request.follow(&claim(48), &one, 2).unwrap();
         assert!(request.follow(&claim(40), &two, 49).is_err());
         request.follow(&claim(40), &two, 50).unwrap();
-        // The first comes back to life and must not go on.
+        // The first steward comes back and must not continue.
         assert!(request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &one, 51).is_err());
         request.follow(&Event::Judged(dossier(), Next::Decided(decision(true))), &two, 52).unwrap();
         assert_eq!(request.stage, Stage::Admitting);

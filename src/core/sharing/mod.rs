@@ -1,4 +1,4 @@
-//! Shares and offers as data: who may use an image, and what waits for an answer.
+//! The data types of sharing: projects, shares, offers, receivers.
 
 pub mod offer;
 pub mod receiver;

@@ -1,4 +1,4 @@
-//! Projects, shares, offers, and volumes on their way to somebody.
+//! Projects, shares, offers, and transfers of volumes.
 
 use serde::Serialize;
 
@@ -7,57 +7,57 @@ use crate::core::{
     image::reference::ImageRef,
 };
 
-/// A project of a cloud, as far as it can be seen.
+/// A project of a cloud, as far as this person can see it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Project {
-    /// Its name; empty where only its id is known.
+    /// The project's name; empty if only its id is known.
     pub name: String,
     /// The project's id in its cloud.
     pub id: String,
 }
 
 impl Project {
-    /// Its name with the beginning of its id; its id where it has no name.
+    /// The name with the beginning of the id; only the id if it has no name.
     pub fn words(&self) -> String {
         let short = self.id.get(..8).unwrap_or(&self.id);
         if self.name.is_empty() { self.id.clone() } else { format!("{} ({short})", self.name) }
     }
 
-    /// Its name, else its id.
+    /// The name; the id if it has none.
     pub fn title(&self) -> &str {
         if self.name.is_empty() { &self.id } else { &self.name }
     }
 }
 
-/// How a share into a project will be made, before it is made.
+/// How an image would be shared with a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SharePlan {
-    /// What is done, in order.
+    /// The steps in order.
     pub steps: Vec<String>,
-    /// What it costs: bytes that move, or none.
+    /// The cost: how many bytes move.
     pub cost: String,
-    /// Which rights it needs.
+    /// The rights that it needs.
     pub rights: String,
-    /// What the receiver must do.
+    /// What the receiver has to do.
     pub receiver: String,
 }
 
-/// Where a share stands (`GET /v2/images/ID/members`).
+/// The standing of a share (`GET /v2/images/ID/members`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// Nobody has answered; the receiver may use it by its id all the same.
+    /// The receiver has not answered; it can use the image by its id nevertheless.
     Pending,
     /// The receiver has it in its list.
     Accepted,
     /// The receiver does not want it in its list.
     Rejected,
-    /// The cloud's own word for anything else.
+    /// Any other standing, in the cloud's own word.
     Other(String),
 }
 
 impl Standing {
-    /// The sign and the word that lists show.
+    /// A sign and a word, for lists.
     pub fn words(&self) -> (&'static str, &str) {
         match self {
             Self::Pending => ("…", "pending"),
@@ -79,10 +79,10 @@ impl From<&str> for Standing {
     }
 }
 
-/// A grant of an image to a project.
+/// A right of a project to use an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Share {
-    /// What `wharf revoke` takes.
+    /// The share's id, which `wharf revoke` takes.
     pub id: String,
     /// The image that is shared.
     pub reference: ImageRef,
@@ -90,66 +90,66 @@ pub struct Share {
     pub project: Project,
     /// Whether the project has accepted it.
     pub standing: Standing,
-    /// Seconds since 1970 when it was made.
+    /// When it was made, in seconds since 1970, if the cloud tells it.
     pub created: Option<i64>,
 }
 
-/// A share that waits for this person's project to answer.
+/// A share that waits for the answer of this person's project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Offer {
-    /// What `wharf offers accept` and `reject` take.
+    /// The offer's id, which `wharf offers accept` and `reject` take.
     pub id: String,
-    /// The source it came through.
+    /// The source from which it was read.
     pub source: String,
-    /// What it is called.
+    /// The name of the image.
     pub title: String,
     /// The image that is offered.
     pub reference: ImageRef,
-    /// The project that offers it: id, and name where it can be seen.
+    /// The project that offers it; its name is empty if it cannot be seen.
     pub from: Project,
-    /// Seconds since 1970 when it was made.
+    /// When it was made, in seconds since 1970, if the cloud tells it.
     pub since: Option<i64>,
-    /// Format, size and the like.
+    /// Format, size and the like, in words.
     pub note: String,
-    /// What happens without an answer.
+    /// What happens without an answer, in words.
     pub ignored: String,
-    /// Whether this project itself offers it, and waits for another's answer.
+    /// Whether this project itself has made the offer, and waits for another's answer.
     pub outgoing: bool,
 }
 
-/// A volume that is being given away: what its taker needs. The key is shown once and kept nowhere.
+/// A transfer of a volume that was just created. Its key is shown once and stored nowhere.
 #[derive(Debug, Clone)]
 pub struct Given {
-    /// What `wharf offers cancel` takes.
+    /// The transfer's id, which `wharf offers cancel` takes.
     pub id: String,
-    /// The cloud's id of the transfer, which the taker needs beside the key.
+    /// The cloud's id of the transfer, which the receiver needs besides the key.
     pub transfer: String,
     /// The name of the volume.
     pub title: String,
-    /// The key that the taker needs.
+    /// The key that the receiver needs.
     pub key: Secret,
 }
 
 impl Given {
-    /// What the giver sends to the taker, in one line.
+    /// The line that the giver sends to the receiver.
     pub fn line(&self) -> String {
         format!("transfer {} key {}", self.transfer, self.key.reveal())
     }
 }
 
-/// What a taker got from a giver.
+/// What a receiver has got from the giver of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gift {
     /// The cloud's id of the transfer.
     pub transfer: String,
-    /// Its key, if that was sent along.
+    /// The transfer's key, if it was sent along.
     pub key: Option<Secret>,
-    /// The cloud, if it was named; the giver may call it otherwise than the taker.
+    /// The cloud, if it is named; the giver may have another name for it.
     pub cloud: Option<String>,
 }
 
 impl Gift {
-    /// Reads what was sent: the whole line, the transfer and the key, or the transfer alone.
+    /// Reads what the giver has sent: the whole line, transfer and key, or the transfer alone.
     pub fn read(sent: &str) -> Option<Self> {
         let words: Vec<&str> = sent.split_whitespace().collect();
         let at = words.iter().position(|word| text::is_uuid(word.rsplit('/').next().unwrap_or("")))?;
@@ -165,7 +165,7 @@ impl Gift {
         })
     }
 
-    /// The key in what was typed where a key was asked for: all of it, or the key of the whole line.
+    /// The key in a typed text, which may be the key alone or the whole line.
     pub fn key_in(typed: &Secret) -> Secret {
         Self::read(typed.reveal()).and_then(|gift| gift.key).unwrap_or_else(|| Secret::new(typed.reveal().trim()))
     }

@@ -1,18 +1,18 @@
-//! Who an image is shared with.
+//! The receivers of shares.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// To whom something is shared.
+/// The receiver of a share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Receiver {
-    /// A project, by name or id; one of another place as `HOST/PROJECT` or `CLOUD/PROJECT`.
+    /// A project by name or id; in another place as `HOST/PROJECT` or `CLOUD/PROJECT`.
     Project(String),
-    /// Everybody of the cloud who looks for it, or has its id.
+    /// Everybody in the cloud who searches for the image or has its id.
     Community,
-    /// Everybody of the cloud, in their lists.
+    /// Everybody in the cloud; the image is in their lists.
     Public,
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// `:community`, `:public`, anything else is a project.
+/// `:community` and `:public`; everything else is a project.
 impl From<&str> for Receiver {
     fn from(text: &str) -> Self {
         match text {

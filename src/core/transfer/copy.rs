@@ -1,4 +1,5 @@
-//! Copying an image between two places: by digest, blobs first, manifest last, nothing moved that need not be.
+//! Copying an image between two places: by digest, blobs first and the manifest last, moving only bytes that are
+//! missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,30 +27,30 @@ use crate::core::{
     ports::{BlobSource, ByteStream, Content},
 };
 
-/// Attachments of one manifest that are taken along.
+/// Most attachments of a manifest that are copied.
 const ATTACHMENTS: usize = 512;
-/// All manifests of one image together are not larger; they are held in memory.
+/// Most bytes of all manifests of an image together, which are held in memory.
 const MANIFESTS: u64 = 64 << 20;
 
 /// One end of a copy.
 #[derive(Clone)]
 pub struct Place {
-    /// Who reads or writes there.
+    /// Reads and writes at this place.
     pub content: Arc<dyn Content>,
     /// The image's reference there.
     pub at: ImageRef,
 }
 
-/// What to take along.
+/// What is copied, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only these platforms; `None` takes the whole index, whose digest then stays the same.
+    /// The platforms to copy; `None` copies the whole index, which keeps its digest.
     pub platforms: Option<Vec<Platform>>,
-    /// Signatures, SBOMs and other attached artifacts too.
+    /// Whether signatures, bills of materials and other attachments are copied too.
     pub attachments: bool,
-    /// Blobs at a time.
+    /// The number of blobs that are copied at the same time.
     pub parallel: usize,
-    /// Why a person goes on where the policy wants an approval and lets them.
+    /// The person's reason for proceeding without an approval, where the policy permits that.
     pub because: Option<String>,
 }
 
@@ -59,13 +60,13 @@ impl Default for Options {
     }
 }
 
-/// Manifests in the order in which they must be written, and the blobs they need.
+/// The manifests in the order of writing, and the blobs that they need.
 struct Tree {
     manifests: Vec<RawManifest>,
     blobs: BTreeMap<Digest, Descriptor>,
 }
 
-/// Copies `from` to `to`. Repeating it is safe: what is there already is left alone.
+/// Copies `from` to `to`. It can be repeated: what is there already is not copied again.
 pub async fn copy(cx: &Context, from: &Place, to: &Place, options: &Options) -> Result<Outcome> {
     let what = format!("copy {} to {}", from.at, to.at);
     cx.progress.phase("reading manifests");
@@ -123,7 +124,7 @@ async fn copy_attached(
     Ok(moved)
 }
 
-/// Reduces an index to the chosen platforms: one gives its manifest, several a smaller index.
+/// Reduces an index to the chosen platforms: for one it is that manifest, for several a smaller index.
 async fn select(
     cx: &Context,
     from: &Place,
@@ -156,7 +157,7 @@ async fn select(
     RawManifest::new(Some(&top.media_type), bytes.into(), what)
 }
 
-/// Reads all manifests below `top`, children before parents.
+/// Reads all manifests below `top`, inner ones first.
 async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Result<Tree> {
     let mut tree = Tree { manifests: Vec::new(), blobs: BTreeMap::new() };
     let listed = fetch::listed(cx, &*from.content, &from.at, &top).await?;
@@ -165,18 +166,18 @@ async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Re
         let why = format!("its manifests have {}, more than any honest ones", text::size(size));
         return Err(Error::new(Kind::Integrity, what, why).hint("tell whoever published the image"));
     }
-    // Collected first: a stream over a borrowing closure is not general enough to be spawned.
+    // Collected first, because a stream over a closure with borrows cannot be spawned.
     let reads: Vec<_> = listed.entries.into_iter().map(|child| read_child(cx, from, child)).collect();
     tree.manifests = stream::iter(reads).buffered(4).try_collect().await?;
     tree.manifests.extend(listed.indexes);
     tree.manifests.push(top);
     for manifest in &tree.manifests {
         let Manifest::Image { config, layers, .. } = manifest.said() else { continue };
-        // Foreign layers live at another address by design (Windows base layers) and are not copied by anyone.
+        // Foreign layers (Windows base layers) are kept at another address by design, and are not copied.
         let foreign =
             |blob: &Descriptor| blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
         for blob in layers.iter().filter(|layer| !foreign(layer)).chain([config]) {
-            // One digest is one blob: of two sizes, one is wrong.
+            // A digest means one blob: of two sizes, one is wrong.
             let known = tree.blobs.entry(blob.digest.clone()).or_insert_with(|| blob.clone());
             if known.size != blob.size {
                 let why = format!("{} is said to have {} and {} bytes", blob.digest.short(), known.size, blob.size);
@@ -224,9 +225,9 @@ async fn put_manifests(cx: &Context, to: &Place, tree: Tree, tag: Option<&str>) 
     Ok(())
 }
 
-/// A blob that is hashed and counted on its way, and that fails at its end if the digest is wrong.
+/// A blob that is hashed and counted while it is read; at its end it fails if the digest is wrong.
 ///
-/// It can be opened again at an earlier byte: what was hashed already is not hashed twice.
+/// It can be opened again at an earlier byte; bytes that were hashed already are not hashed again.
 pub struct Checked {
     cx: Context,
     from: Place,
@@ -241,7 +242,7 @@ struct Seen {
 }
 
 impl Checked {
-    /// Wraps `blob` of `from`.
+    /// The blob `blob` in the place `from`.
     pub fn new(cx: &Context, from: &Place, blob: &Descriptor) -> Self {
         let seen = Seen { hasher: blob.digest.hasher(), hashed: 0, counted: 0 };
         Self { cx: cx.clone(), from: from.clone(), blob: blob.clone(), seen: Arc::new(Mutex::new(seen)) }
@@ -251,7 +252,8 @@ impl Checked {
 #[async_trait]
 impl BlobSource for Checked {
     async fn open(&self, from: u64) -> Result<ByteStream> {
-        // A hash cannot start in the middle: read from where hashing stopped, drop what the caller has.
+        // A hash cannot begin in the middle: reading begins where hashing stopped, and bytes that the caller has are
+        // dropped.
         let hashed = self.seen.lock().unwrap_or_else(PoisonError::into_inner).hashed;
         let start = from.min(hashed);
         let inner = self.from.content.blob(&self.cx, &self.from.at, &self.blob, start).await?;
@@ -289,7 +291,7 @@ struct Check {
 }
 
 impl Check {
-    /// Hashes what was not hashed yet and gives back what the caller wants of the chunk.
+    /// Hashes the new bytes of a chunk and returns those that the caller wants.
     fn pass(&mut self, chunk: &Bytes) -> Result<Option<Bytes>> {
         let begin = self.position;
         self.position += chunk.len() as u64;
@@ -312,7 +314,7 @@ impl Check {
 
     fn end(&self) -> Result<()> {
         if self.position < self.blob.size {
-            // Not a wrong digest: the connection broke. The caller may open it again here.
+            // The digest is not wrong, but the connection broke: the caller may open the blob again here.
             return Err(Error::new(
                 Kind::Unavailable,
                 self.what(),

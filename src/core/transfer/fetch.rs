@@ -1,4 +1,4 @@
-//! Reading an image from any place with manifests and blobs: top, platform, configuration, every digest checked.
+//! Reading an image from any place: index, platform, configuration, each verified by its digest.
 
 use futures_util::TryStreamExt;
 
@@ -17,38 +17,37 @@ use crate::core::{
     ports::Content,
 };
 
-/// How deep indexes may lie in indexes, and how many of them one image has.
+/// Deepest nesting of indexes that is read, and most indexes of an image.
 const DEEPEST: usize = 4;
 const MOST_INDEXES: usize = 32;
-/// Entries of all of them.
+/// Most entries of all its indexes together.
 const MOST_ENTRIES: usize = 1_000;
-/// Entries without a platform that are read to learn it.
+/// Most entries without a platform whose configurations are read to find it.
 const MOST_UNNAMED: usize = 16;
 
-/// The manifest that a descriptor names, of the image `at`: it has that digest, that size and that type.
+/// The manifest that a descriptor of the image `at` means; fails unless digest, size and type fit.
 pub async fn manifest(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &Descriptor) -> Result<RawManifest> {
     let manifest = content.manifest(cx, &at.with_digest(&entry.digest)).await?;
     entry.is_of(&manifest, &format!("read {} of {at}", entry.digest.short()))?;
     Ok(manifest)
 }
 
-/// The indexes within an index, the inner ones first, and all entries that are no index, in their order. Both are empty
-/// for a plain image.
+/// The indexes in an index, inner ones first, and all other entries in order. Both are empty for a plain image.
 pub struct Listed {
-    /// Indexes that are listed, wherever.
+    /// The indexes at any depth.
     pub indexes: Vec<RawManifest>,
-    /// Everything else that is listed.
+    /// The entries that are no indexes.
     pub entries: Vec<Descriptor>,
 }
 
-/// Everything that a manifest lists; indexes within it are looked into.
+/// Everything that a manifest lists, including what the indexes in it list.
 pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &RawManifest) -> Result<Listed> {
     let what = format!("read what {at} lists");
     let too_much = |why: &str| Error::new(Kind::Integrity, &what, why).hint("no honest image does");
     let mut all = Listed { indexes: Vec::new(), entries: Vec::new() };
     let children = |manifest: &RawManifest, depth: usize| -> Vec<(Descriptor, usize)> {
         match manifest.said() {
-            // The last one lies on top of the stack: read backwards, they come in their order.
+            // The last entry is on top of the stack, so entries are pushed backwards.
             Manifest::Index { manifests, .. } => manifests.iter().rev().map(|one| (one.clone(), depth)).collect(),
             Manifest::Image { .. } => Vec::new(),
         }
@@ -73,8 +72,8 @@ pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &Ra
     Ok(all)
 }
 
-/// The image at `at` for `platform`, or for this machine; without a wish, one that does not fit this machine is
-/// still shown.
+/// The image `at` for `platform`, else for this machine; if no platform is wanted, one that does not fit this machine
+/// is shown rather than none.
 pub async fn image(cx: &Context, content: &dyn Content, at: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
     let what = format!("show {at}");
     let top = content.manifest(cx, at).await?;
@@ -86,7 +85,7 @@ pub async fn image(cx: &Context, content: &dyn Content, at: &ImageRef, platform:
     described(cx, content, at, &top, &entries, &manifest, &what).await
 }
 
-/// The image that one entry of an index is, whichever platform it is for.
+/// The image of one entry of an index, for whichever platform it is.
 pub async fn entry(cx: &Context, content: &dyn Content, at: &ImageRef, digest: &Digest) -> Result<Image> {
     let what = format!("show {} of {at}", digest.short());
     let top = content.manifest(cx, at).await?;
@@ -99,8 +98,8 @@ pub async fn entry(cx: &Context, content: &dyn Content, at: &ImageRef, digest: &
     described(cx, content, at, &top, &entries, &manifest, &what).await
 }
 
-/// Every image of an index that something could run, each once: also the second one for a platform, which another
-/// program may prefer, and such as name no platform or an unknown one. Statements about images are none.
+/// Each image of an index that could be run, once: also a second one for a platform, which other programs may prefer,
+/// and those for no or an unknown platform. Statements about images are left out.
 pub async fn runnable(cx: &Context, content: &dyn Content, at: &ImageRef) -> Result<Vec<Descriptor>> {
     let top = content.manifest(cx, at).await?;
     let mut all: Vec<Descriptor> = Vec::new();
@@ -120,8 +119,8 @@ pub async fn runnable(cx: &Context, content: &dyn Content, at: &ImageRef) -> Res
     Ok(all)
 }
 
-/// Whether an entry of an unknown type is really something else than an image. Some programs take the type from whoever
-/// serves it, and not from the index: for them, a disguised image is one.
+/// Whether an entry of unknown type is really no image. Some programs take the type from the server and not from the
+/// index, so for them a disguised image is one.
 async fn is_foreign(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &Descriptor) -> Result<bool> {
     match manifest(cx, content, at, entry).await {
         Ok(_) => Ok(false),
@@ -130,8 +129,8 @@ async fn is_foreign(cx: &Context, content: &dyn Content, at: &ImageRef, entry: &
     }
 }
 
-/// Whether a manifest for an unknown platform holds statements only (in-toto, as BuildKit attaches them), and no file
-/// system. What it says of itself does not count: an annotation makes no image harmless.
+/// Whether a manifest for an unknown platform contains statements only (in-toto, as BuildKit attaches them) and no file
+/// system. Its own annotations do not count.
 fn is_statement(manifest: &RawManifest) -> bool {
     match manifest.said() {
         Manifest::Image { layers, .. } => {
@@ -141,7 +140,7 @@ fn is_statement(manifest: &RawManifest) -> bool {
     }
 }
 
-/// Reads the configuration, and puts everything together.
+/// Reads the configuration and builds the image's page.
 async fn described(
     cx: &Context,
     content: &dyn Content,
@@ -158,7 +157,7 @@ async fn described(
     describe(&Pieces { reference: at, top, listed, manifest, config: &config }, what)
 }
 
-/// The manifest for a platform: of the entries that name one, else of those whose configuration does.
+/// The manifest for a platform: among the entries that name one, else among those whose configuration does.
 async fn chosen(
     cx: &Context,
     content: &dyn Content,
@@ -196,7 +195,7 @@ async fn chosen(
     manifest(cx, content, at, entry.ok_or_else(|| Error::failed(what, "the index is empty"))?).await
 }
 
-/// Reads a small blob whole, checks its digest, and refuses one above `limit` bytes.
+/// Reads a small blob and verifies its digest; fails if it has more than `limit` bytes.
 pub async fn blob(
     cx: &Context,
     content: &dyn Content,
@@ -209,7 +208,7 @@ pub async fn blob(
     if blob.size > limit as u64 {
         return Err(wrong(format!("{} bytes is more than Wharf reads of such a thing", blob.size)));
     }
-    // Bytes that the descriptor brings need not be asked for, where they are right.
+    // If the descriptor contains the right bytes, they need not be fetched.
     let here = blob.data.as_ref().filter(|bytes| bytes.len() as u64 == blob.size);
     if let Some(bytes) = here.filter(|bytes| blob.digest.check(bytes, &what).is_ok()) {
         return Ok(bytes.to_vec());
@@ -241,7 +240,7 @@ mod tests {
         ports::{BlobSource, ByteStream},
     };
 
-    /// Manifests by digest, and one without.
+    /// Manifests by digest; the one without is the image's own.
     #[derive(Default)]
     struct Kept(HashMap<Option<Digest>, RawManifest>);
 
@@ -278,7 +277,7 @@ mod tests {
             entry
         }
 
-        /// An image whose one layer has this type; each with a digest of its own.
+        /// An image with one layer of this type, and a digest of its own.
         fn image(&mut self, layer: &str) -> String {
             let digest = Digest::of(self.0.len().to_string().as_bytes());
             self.keep(&format!(
@@ -325,7 +324,7 @@ mod tests {
         let named = |entry: &String| all.iter().any(|found| entry.contains(found.digest.as_str()));
         assert_eq!(all.len(), 6, "{all:?}");
         assert!([&one, &two, &bare, &unknown, &unnamed_json, &inner].iter().all(|entry| named(entry)), "{all:?}");
-        // Of an image that its index calls something else, nobody knows what others make of it.
+        // Other programs may run an image although the index gives it another type.
         let disguised = one.replace(OCI_MANIFEST, "application/x");
         kept.index(&[platform(&disguised, "linux", "amd64")]);
         assert_eq!(runnable(&Context::default(), &kept, &at()).await.unwrap_err().kind, Kind::Integrity);
@@ -372,14 +371,14 @@ mod tests {
         }
         let top = kept.0[&None].clone();
         assert!(listed(&Context::default(), &kept, &at(), &top).await.is_err(), "deeper than any honest image");
-        // The inner ones come first, as they must be written.
+        // Inner indexes come first, as they must be written.
         let inner = kept.index(&[platform(&image, "linux", "amd64")]);
         let outer = kept.index(std::slice::from_ref(&inner));
         kept.index(std::slice::from_ref(&outer));
         let listed = listed(&Context::default(), &kept, &at(), &kept.0[&None].clone()).await.unwrap();
         let order: Vec<&str> = listed.indexes.iter().map(|one| one.digest.as_str()).collect();
         assert!(inner.contains(order[0]) && outer.contains(order[1]), "{order:?}");
-        // Many small ones, each of which names many.
+        // Many small indexes, each with many entries.
         let many = vec![kept.index(&[]); MOST_INDEXES + 1];
         kept.index(&many);
         assert!(super::listed(&Context::default(), &kept, &at(), &kept.0[&None].clone()).await.is_err());

@@ -1,4 +1,4 @@
-//! Moving bytes: reading, copying, disks, and the signatures that go along.
+//! Moving bytes: reading images, and copying them with what is attached.
 
 pub mod copy;
 pub mod fetch;

@@ -13,7 +13,7 @@ pub struct Block {
     pub label: String,
     /// Whether it is encrypted in OpenSSL's old way (`Proc-Type: 4,ENCRYPTED`), which is not supported here.
     pub locked_of_old: bool,
-    /// The decoded bytes.
+    /// The decoded content, usually DER.
     pub der: Vec<u8>,
 }
 

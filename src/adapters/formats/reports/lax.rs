@@ -25,7 +25,7 @@ pub struct Lax<T>(pub T);
 pub trait Fold: Default {
     /// The type of an element.
     type Item: DeserializeOwned + Default;
-    /// Adds an element.
+    /// Adds an element of the array.
     fn take(&mut self, item: Self::Item);
 }
 

@@ -23,7 +23,7 @@ use crate::core::{
     },
 };
 
-/// A scanner's report.
+/// What a scanner has found in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// The scanner, or the format of the report.
@@ -63,7 +63,7 @@ pub struct Vex {
 /// A document of a supported format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// A scanner's report.
+    /// The report of a scanner.
     Scan(Report),
     /// A bill of materials.
     Software(Software),

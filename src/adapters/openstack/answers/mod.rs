@@ -12,7 +12,7 @@ use crate::core::base::clean;
 
 /// An element of a list.
 pub trait Listed: serde::de::DeserializeOwned {
-    /// The element's id.
+    /// The id of the element.
     fn id(&self) -> &str;
 }
 

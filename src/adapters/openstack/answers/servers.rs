@@ -236,7 +236,7 @@ pub struct Given {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct GivenAnswer {
-    /// The server.
+    /// The server in the answer, with its flavor.
     pub server: GivenServer,
 }
 

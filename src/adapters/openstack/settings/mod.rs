@@ -49,7 +49,7 @@ pub struct Trouble {
 pub struct Settings {
     /// The values in `auth`.
     auth: BTreeMap<String, String>,
-    /// All other values.
+    /// The values outside of `auth`.
     options: BTreeMap<String, String>,
     /// The values of `auth_methods`.
     pub methods: Vec<String>,

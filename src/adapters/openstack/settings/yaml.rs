@@ -21,7 +21,7 @@ pub struct Node {
     pub value: Value,
 }
 
-/// A YAML value.
+/// A YAML value; scalars stay text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// An empty value, `~` or `null`.

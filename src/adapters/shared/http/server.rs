@@ -40,9 +40,9 @@ impl Place {
 /// Where an answer says to continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// At this server.
+    /// At the same server, where credentials may be sent.
     Here(Place),
-    /// At another server.
+    /// At another server, which is only visited without credentials.
     Elsewhere(Url),
 }
 
@@ -176,7 +176,7 @@ impl Request<'_> {
         self
     }
 
-    /// Sets the body.
+    /// Sets the body of the request.
     #[must_use]
     pub fn body(mut self, body: impl Into<Body>) -> Self {
         self.builder = self.builder.body(body);

@@ -37,7 +37,7 @@ pub struct Around<'a> {
     pub home: Option<PathBuf>,
 }
 
-/// A parsed address.
+/// A parsed address of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// The role; `None` if it is not named and the user has no login.

@@ -1,5 +1,5 @@
-//! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::core::ports::Signer) takes
-//! nothing else, and a [`Statement`] can be made only here, from values that were checked; text never becomes one.
+//! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::core::ports::Signer)
+//! takes nothing else, and a [`Statement`] is made only here, from values that were checked: text cannot become one.
 //!
 //! | kind | `type` | who signs |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | disk | `wharf disk image admission` | a steward |
 //! | approval of a disk | `wharf disk image approval` | an approver |
 //! | class | `wharf class approval` | an approver |
-//! | taken back | `wharf admission taken back` | whoever may approve, and the steward |
+//! | taken back | `wharf admission taken back` | an approver, and the steward |
 
 use std::collections::BTreeMap;
 
@@ -24,22 +24,22 @@ use crate::core::{
     image::reference::{ImageRef, Name},
 };
 
-/// The type that cosign's payloads say they are.
+/// The type in cosign's payloads.
 pub const CLASSIC: &str = "cosign container image signature";
-/// The types of our own. None of them is a container's signature to anybody.
+/// Wharf's own types, which no program takes for a container's signature.
 const DISK: &str = "wharf disk image admission";
 const DISK_APPROVAL: &str = "wharf disk image approval";
 const CLASS: &str = "wharf class approval";
 const TAKEN_BACK: &str = "wharf admission taken back";
 
-/// What is signed: exactly these bytes.
+/// The exact bytes that are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
     text: String,
     says_more: bool,
 }
 
-/// Cosign's payload: what must be understood, and what may be said beside it. The order of the fields is that of cosign.
+/// cosign's payload: its critical and its optional part, with the fields in cosign's order.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     critical: Critical,
@@ -56,7 +56,7 @@ struct Critical {
     kind: String,
 }
 
-/// Where it is: a repository, or the id of a cloud's image.
+/// The place: a repository, or the id of a cloud's image.
 #[derive(Default, Serialize, Deserialize)]
 struct Identity {
     #[serde(default, rename = "docker-reference", skip_serializing_if = "Option::is_none")]
@@ -74,45 +74,45 @@ struct Signed {
     data: Option<String>,
 }
 
-/// What a payload says, read strictly: of another kind than these it says nothing.
+/// The content of a payload, read strictly: a payload of any other kind means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
     /// A signature of a container image.
     Image {
-        /// The repository that it was signed in; may be empty, or have a tag.
+        /// The repository that it was signed for; may be empty, or have a tag.
         repository: String,
-        /// The digest that it names, as written.
+        /// The digest, as it is written.
         digest: String,
-        /// What it says beside that.
+        /// What it states besides the digest.
         stated: Stated,
     },
     /// The admission of a disk image.
     Disk {
         /// The id of the image in its cloud.
         id: String,
-        /// The hash that it names, as written.
+        /// The hash, as it is written.
         digest: String,
-        /// What it says beside that.
+        /// What it states besides the hash.
         stated: Stated,
     },
-    /// That an admission was taken back.
+    /// The revocation of an admission.
     TakenBack {
-        /// The digest that it names, as written.
+        /// The digest, as it is written.
         digest: String,
-        /// Where: a repository, or the id of a cloud's image.
+        /// The place: a repository, or the id of a cloud's image.
         place: String,
-        /// By whom, on which request, when.
+        /// The approver, the request and the time.
         stated: Stated,
-        /// Why it was taken back.
+        /// Why the admission was revoked.
         reason: String,
     },
 }
 
-/// The key of the reason in what is said beside a payload.
+/// The key of the reason in the payload's optional part.
 const REASON: &str = "wharf.reason";
 
 impl Payload {
-    /// Whether it says more than "I sign this image": then the newest of one key counts.
+    /// Whether it states more than "I sign this image"; of several by one key, the newest then counts.
     pub fn says_more(&self) -> bool {
         match self {
             Self::Image { stated, .. } => *stated != Stated::default(),
@@ -120,7 +120,7 @@ impl Payload {
         }
     }
 
-    /// Reads a payload; `None` where it is of no kind that is known here, or of two at once.
+    /// Reads a payload; `None` if it is of no known kind, or of two at once.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let all: Envelope = serde_json::from_slice(bytes).ok()?;
         let beside = all.optional.unwrap_or_default();
@@ -161,23 +161,23 @@ struct ClassApproval<'a> {
 }
 
 impl Statement {
-    /// The bytes that are signed.
+    /// The bytes to sign.
     pub fn bytes(&self) -> &[u8] {
         self.text.as_bytes()
     }
 
-    /// The same as text: JSON.
+    /// The bytes as text, which is JSON.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it says more than "I sign this image": then the newest of one key counts.
+    /// Whether it states more than "I sign this image"; of several by one key, the newest then counts.
     pub fn says_more(&self) -> bool {
         self.says_more
     }
 
     fn written(value: &impl Serialize, says_more: bool) -> Self {
-        // Maps of text cannot fail to be written; what were empty would verify for nothing.
+        // Maps of text can always be written; an empty text would verify for nothing.
         Self { text: serde_json::to_string(value).unwrap_or_default(), says_more }
     }
 
@@ -200,16 +200,16 @@ impl Statement {
         Self::written(&Envelope { critical: Critical { identity, image, kind: kind.to_owned() }, optional }, says_more)
     }
 
-    /// A person's own signature of an image, as `cosign sign` writes it: it names the digest and the repository, and no
-    /// tag, since tags move.
+    /// A person's signature of an image, as `cosign sign` writes it: with the digest and the repository, but no tag,
+    /// since tags move.
     pub fn of_image(name: &Name, digest: &Digest) -> Self {
         Self::over(CLASSIC, &Place::Repository(name.clone()), digest, &Stated::default(), None)
     }
 
-    /// What an approver signs of a request. Of a container image it is the payload that is attached to it where it is
-    /// admitted; of a disk image the steward's own statement is attached, and this one says that a person wanted it.
+    /// An approver's signature of a request. For a container image it is attached to the admitted image; for a disk
+    /// image the steward's statement is attached, and this one says that a person approved it.
     ///
-    /// It says nothing of the scan: whoever approves has not made it.
+    /// It states no scan, because the approver has not made one.
     pub fn of_approval(request: &Request, decision: &Decision, at: i64) -> Result<Self> {
         match request.destination.parse()? {
             ImageRef::Oci(name) => {
@@ -242,7 +242,7 @@ impl Statement {
         }
     }
 
-    /// Whether a text is exactly what whoever decided would have signed of this request, at whatever time they did.
+    /// Whether a text is exactly what the approver would have signed for this request, whatever the time.
     pub fn is_approval_of(text: &str, request: &Request, decision: &Decision) -> bool {
         let at = match Payload::read(text.as_bytes()) {
             Some(Payload::Image { stated, .. }) => stated.at,
@@ -251,7 +251,7 @@ impl Statement {
         Self::of_approval(request, decision, at).is_ok_and(|statement| statement.text == text)
     }
 
-    /// What an approver signs of a class: everything that one rule blocks on one base.
+    /// An approver's signature of a class: everything that one rule blocks on one base image.
     pub fn of_class(base: &str, rule: &str, terms: &Terms) -> Self {
         Self::written(&ClassApproval { r#type: CLASS, base, rule, terms }, true)
     }
@@ -265,7 +265,7 @@ impl Statement {
         serde_json::from_str::<Kind>(text).is_ok_and(|kind| kind.r#type == CLASS)
     }
 
-    /// What a steward signs of an admission. The scan is one that it has made itself.
+    /// A steward's signature of an admission; the scan is one that the steward has made.
     pub fn of_admission(admitting: &Admitting, scan: Option<Attested>, now: i64) -> Self {
         let kind = match admitting.place() {
             Place::Repository(_) => CLASSIC,
@@ -274,7 +274,7 @@ impl Statement {
         Self::over(kind, admitting.place(), admitting.digest(), &admitting.stated(scan, now), None)
     }
 
-    /// That an admission was taken back: whoever finds it trusts nothing that was stated of these bytes there before.
+    /// The revocation of an admission: earlier statements about these bytes in this place are not trusted any longer.
     pub fn of_taken_back(place: &Place, digest: &Digest, request: i64, (by, reason): (&str, &str), now: i64) -> Self {
         let stated = Stated { approver: by.to_owned(), request: request.to_string(), at: now, ..Stated::default() };
         Self::over(TAKEN_BACK, place, digest, &stated, Some(reason))

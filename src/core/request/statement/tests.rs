@@ -93,7 +93,7 @@ fn a_statement_of_one_kind_is_none_of_another() {
     assert!(matches!(Payload::read(disk.bytes()), Some(Payload::Disk { .. })));
     let back = Statement::of_taken_back(&Place::Repository(name()), &digest(), 12, ("carol", "it leaks"), 5);
     assert!(matches!(Payload::read(back.bytes()), Some(Payload::TakenBack { reason, .. }) if reason == "it leaks"));
-    // A type that is not that of its fields says nothing.
+    // A type that does not fit its fields means nothing.
     for (text, from, to) in [
         (disk.text(), DISK, CLASSIC),
         (written(&stated()).as_str(), CLASSIC, DISK),
@@ -103,7 +103,7 @@ fn a_statement_of_one_kind_is_none_of_another() {
         assert_ne!(changed, text);
         assert_eq!(Payload::read(changed.as_bytes()), None, "{changed}");
     }
-    // Nor does one that names two things, or the same twice.
+    // Nor does a payload that names two things, or one twice.
     let both = disk.text().replace("{\"data-digest\"", "{\"docker-manifest-digest\":\"sha256:00\",\"data-digest\"");
     assert_eq!(Payload::read(both.replace(DISK, CLASSIC).as_bytes()), None);
     let twice =
@@ -251,8 +251,8 @@ fn foreign() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Whatever the words are that come from people, rows and clouds: a statement names its own digest and place, and no
-    /// other, and is of its own kind.
+    /// Whatever texts come from people, rows and clouds: a statement names its own digest and place, no others, and is
+    /// of its own kind.
     #[test]
     fn words_from_others_never_change_what_a_statement_is_about(
         id in foreign(), approver in foreign(), reason in foreign(), rule in foreign(), finding in foreign(),
