@@ -21,7 +21,7 @@ use crate::{
             plan::Workload,
             usage::{UNTOLD, Usage},
         },
-        portal::{Portal, workloads::Given},
+        portal::{Portal, launches::workloads::Given},
         ports::Launcher,
         sharing::receiver::Receiver,
     },
@@ -42,12 +42,12 @@ struct Told<'a> {
 
 /// Lists what every backend runs or ran, and what it uses.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
-    let (all, failed) = portal.workloads(&Context::default()).await;
+    let (all, failed) = portal.launches.workloads(&Context::default()).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
     let code = incomplete(portal, &failed);
-    let known = portal.usages(&all, MEASURED).await;
+    let known = portal.launches.usages(&all, MEASURED).await;
     if json {
         let told = |workload| Told { workload, usage: known.get(&workload.key()) };
         output::json(&all.iter().map(told).collect::<Vec<_>>())?;
@@ -55,7 +55,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     }
     if all.is_empty() {
         // Of what could not be asked nobody knows what runs there.
-        let answered = portal.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
+        let answered = portal.launches.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
         let answered: Vec<&str> = answered.collect();
         match (failed.is_empty(), answered.is_empty()) {
             (true, _) => output::line("nothing runs; 'wharf launch REF' starts something")?,
@@ -104,13 +104,13 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 /// The exit code of a list that some backends did not answer. That one may not use a socket that is there is no failure
 /// where others answer: so it is on every login node.
 fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
-    let nobody = failed.len() >= portal.backends().len();
+    let nobody = failed.len() >= portal.launches.backends().len();
     let matters = failed.iter().find(|(_, error)| nobody || error.kind != ErrorKind::NotAllowed);
     matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }
 
 async fn find(portal: &Portal, id: &str, given: Given) -> Result<(Arc<dyn Launcher>, Workload)> {
-    portal.find_workload(&Context::default(), id, given).await
+    portal.launches.find_workload(&Context::default(), id, given).await
 }
 
 /// Prints output so far, and more as it comes with `follow`. As JSON it is one object, or one for each piece that comes.
@@ -173,7 +173,8 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
     let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
-    let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
+    let (said, code) =
+        portal.launches.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     if json {
         let output = String::from_utf8_lossy(&said);
         output::json(
@@ -190,7 +191,8 @@ pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) ->
     const LEAVE: u8 = 0x1d;
     let (launcher, workload) = find(portal, id, Given::Begun).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let mut terminal = launcher.terminal(&Context::default(), &workload.id, command, size).await?;
+    let at = (launcher.name(), workload.id.as_str());
+    let mut terminal = portal.launches.terminal(&Context::default(), at, command, size).await?;
     output::remark("ctrl-] leaves");
     crossterm::terminal::enable_raw_mode().during("use the terminal")?;
     let restore = Restore;
@@ -236,14 +238,14 @@ impl Drop for Restore {
 /// Stops a workload.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole).await?;
-    portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
+    portal.launches.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a workload that was stopped, or one that runs anew.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole).await?;
-    portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
+    portal.launches.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
@@ -251,7 +253,8 @@ pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Whole).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
-    let (image, shares) = portal.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
+    let (image, shares) =
+        portal.sharing.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
     line(&format!("✓ {} is {image}", args.name))?;
     let mut results = output::Results::new(json);
@@ -269,7 +272,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 /// Puts a volume into a server, or takes it out.
 pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
     let (launcher, server) = find(portal, &args.server, Given::Whole).await?;
-    let volume = portal.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
+    let volume = portal.launches.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
         let (id, backend) = (&server.id, &server.backend);
@@ -284,7 +287,7 @@ pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -
 /// Stops and removes a workload.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole).await?;
-    portal.remove(&Context::default(), launcher.name(), &workload.id).await?;
+    portal.launches.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)
 }
 
