@@ -30,6 +30,7 @@ mod keys;
 mod lab;
 mod launchers;
 mod layers;
+mod lending;
 mod links;
 mod mirrors;
 mod network;

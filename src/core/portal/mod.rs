@@ -164,6 +164,7 @@ impl Portal {
                 config.clone(),
                 sources.clone(),
                 signers.clone(),
+                sharing.clone(),
                 store.clone(),
                 journal.clone(),
             ),

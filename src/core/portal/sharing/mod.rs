@@ -17,7 +17,10 @@ use crate::core::{
     },
     image::{model::Pinned, reference::ImageRef},
     ports::{Sharer, cannot, store::How},
-    sharing::offer::{Given, Offer, Project, Share},
+    sharing::{
+        offer::{Given, Offer, Project, Share},
+        receiver::Receiver,
+    },
 };
 
 /// Images that others may use, and what others let this person use.
@@ -69,6 +72,23 @@ impl Sharing {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
         self.journal.recorded(self.journal.entry("revoke", share), cx.run(&what, sharer.revoke(cx, share))).await
+    }
+
+    /// Lends a disk image of one's own project to the project of the site's steward, who could not read it otherwise. Where
+    /// it is that project's own, nothing is done.
+    pub(super) async fn lend(&self, cx: &Context, pinned: &Pinned, project: &str) -> Result<()> {
+        let source = self.sources.of(&pinned.reference)?;
+        let Some(sharer) = &source.sharer else { return Ok(()) };
+        let what = format!("lend {} to the steward's project", pinned.reference);
+        let own = cx.run(&what, sharer.own(cx)).await?;
+        if own.id == project || own.name == project {
+            return Ok(());
+        }
+        let to = Receiver::Project(project.to_owned());
+        let mut entry = self.journal.entry("share", format!("{} with {to}", pinned.reference));
+        entry.digest = Some(pinned.digest.clone());
+        self.journal.recorded(entry, cx.run(&what, sharer.share(cx, &pinned.reference, &to))).await?;
+        Ok(())
     }
 
     /// Projects of a source that this person may see, without their own: what it has needs no share.
