@@ -18,7 +18,7 @@
 //! `main -> cli, tui, adapters, config, args`; `cli -> core, args`; `tui -> core, config`;
 //! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
-//! `tests/house.rs` reads the sources and fails on a wrong `use`.
+//! `tests/house.rs` reads the sources and fails on a wrong `use`, and on a change that writes no entry of the audit.
 //!
 //! # How data flows
 //!
@@ -51,8 +51,10 @@
 //!
 //! - **A row is a repository, not a tag.** People look for names; tags are searched along with them and shown as
 //!   versions. Rows are packed ([`core::catalog::rows`]): one string and one table for a source, written to SQLite as one value.
-//! - **A use case reaches what it needs, and nothing else** ([`core::portal::Portal`]): subjects (`journal`, `keys`, `accounts`,
-//!   `requests`, `inbox`) are structs with private fields over the floors below them. What changes something runs inside
+//! - **A use case reaches what it needs, and nothing else** ([`core::portal::Portal`]): each subject is a struct with private
+//!   fields over the floors below it, from the ground up: `sources`, `journal`; `keys`, `accounts`, `inbox`, `signing`;
+//!   `catalog`, `evidence`; `transfers`, `launches`, `upkeep`; `sharing`; `requests`; `doctor`. The steward is made of the
+//!   parts that [`core::portal::stewardship`] hands on, and built the same way. What changes something runs inside
 //!   [`core::portal::journal`], which writes its entry, also of what was refused.
 //! - **The first frame needs no database** ([`adapters::store`]): the first rows of each list are small files of their own.
 //! - **The fuzzy matcher scores, it does not scan** ([`core::catalog::search`]): a letter mask rejects most rows, a byte scan
@@ -138,7 +140,7 @@
 //!   secret shown once, also where each region has an identity service of its own.
 //! - **A browser that comes back is believed as little as possible** (`openstack::landing`): the table of connections says
 //!   whose it is, the cloud whose its token is, and the person whether that is them: any page may send a form.
-//! - **A share is planned before it is made** ([`core::portal::give_away`]): steps, cost, rights, what the receiver does.
+//! - **A share is planned before it is made** ([`core::portal::sharing`]): steps, cost, rights, what the receiver does.
 //! - **A volume is shared as one image of it**: block storage knows no sharing, only giving away.
 //! - **A broken upload to a cloud is sent again**: Glance cannot go back into one; a download goes on where it was.
 //! - **A cloud's list is read from both ends**, in pages of 1000; offers that nobody accepted are asked for apart.

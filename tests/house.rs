@@ -167,9 +167,28 @@ const CORE: &[&[&str]] = &[
     &["mod"],
 ];
 
+/// The floors of the use cases, from the ground up: each subject knows those below it. `doctor` looks at all of them; what
+/// `stewardship` hands on, the steward works with.
+const PORTAL: &[&[&str]] = &[
+    &["secrets", "sources", "journal"],
+    &["keys", "sign_in", "inbox", "uses", "signatures"],
+    &["catalog", "evidence"],
+    &["disks", "stewardship"],
+    &["transfers", "launches", "upkeep"],
+    &["sharing"],
+    &["requests"],
+    &["doctor"],
+    &["mod"],
+];
+
 #[test]
 fn the_screens_room_imports_downwards_only() {
     downwards("tui", SCREENS_ROOM);
+}
+
+#[test]
+fn the_use_cases_import_downwards_only() {
+    downwards("core::portal", PORTAL);
 }
 
 #[test]
@@ -177,10 +196,13 @@ fn the_core_imports_downwards_only() {
     downwards("core", CORE);
 }
 
-/// Fails where a file of a room imports from its own floor or one above.
+/// Fails where a file of a room imports from its own floor or one above. A type that stands right in the room is of `mod`.
 fn downwards(room: &str, floors: &[&[&str]]) {
-    let floor = |of: &str| floors.iter().position(|floor| floor.contains(&of));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room);
+    let floor = |of: &str| {
+        let of = if room != "tui" && of.starts_with(char::is_uppercase) { "mod" } else { of };
+        floors.iter().position(|floor| floor.contains(&of))
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room.replace("::", "/"));
     let mut files = Vec::new();
     sources(&root, &mut files);
     let mut wrong = Vec::new();
@@ -243,4 +265,145 @@ fn only_the_shared_http_makes_clients() {
         }
     }
     assert!(wrong.is_empty(), "use adapters::shared::http::Server:\n{}", wrong.join("\n"));
+}
+
+/// What a port changes, as the core calls it: the methods of `Sharer`, `Upkeep`, `Content`, `Disks`, `Launcher`, `Checker`
+/// and `Store` that write, a copy, a signature, a secret.
+const WRITES: &[&str] = &[
+    ".share(cx",
+    ".revoke(cx",
+    ".give(cx",
+    ".take(cx",
+    ".answer(cx",
+    ".remove(cx",
+    ".tag(cx",
+    ".put_blob(cx",
+    ".put_manifest(cx",
+    ".mount(cx",
+    ".forget(cx",
+    ".upload(cx",
+    ".import(cx",
+    ".publish(cx",
+    ".launch(cx",
+    ".stop(cx",
+    ".start(cx",
+    ".exec(cx",
+    ".terminal(cx",
+    ".attach(cx",
+    ".detach(cx",
+    ".snapshot(cx",
+    "copy::copy(cx",
+    "signatures.sign(",
+    "signatures.add(",
+    "secrets.set(",
+    "secrets.delete(",
+    "store.submit(",
+    "store.happen(",
+    "store.approve_class(",
+    "store.end_class(",
+    "store.set_up(",
+];
+
+/// What writes an entry of the audit.
+const RECORDS: &[&str] = &[".recorded(", ".recorded_as(", ".told_by("];
+
+/// Functions that change something and write no entry themselves, and why.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("portal/disks.rs", "copy", "transfers and sharing write down every copy"),
+    ("portal/evidence/mod.rs", "check", "it asks a registry to scan: no image is changed"),
+    ("portal/sharing/share.rs", "share_as_fits", "its only caller, `share_to`, writes it down"),
+    ("portal/sharing/share.rs", "copy_into", "its only caller is `share_as_fits`"),
+    ("portal/sharing/share.rs", "share_elsewhere", "its only caller is `share_as_fits`"),
+    ("portal/sharing/share.rs", "snapshot", "`Launches::snapshot` writes it down"),
+    ("portal/sign_in.rs", "agree_to_server", "its only caller, `sign_in`, writes it down"),
+    ("portal/signatures.rs", "put", "whoever signs writes it down: `Signing`, and the steward"),
+    ("portal/upkeep/removal.rs", "remove_as_told", "its only caller, `remove_images`, writes it down"),
+    ("steward/admit.rs", "admit", "`Steward::admit` writes it down"),
+    ("steward/disk.rs", "admit", "`Steward::admit` writes it down"),
+    ("steward/disk.rs", "fetch", "it fills the quarantine, which is swept"),
+    ("steward/examine.rs", "examine", "it fills the quarantine, which is swept"),
+    ("steward/mod.rs", "bring_on", "the store keeps the history of a request"),
+    ("steward/mod.rs", "hold", "the store keeps the history of a request"),
+    ("steward/mod.rs", "work_on", "the store keeps the history of a request"),
+    ("steward/revoke.rs", "take_back", "`Steward::bring_on` writes it down"),
+    ("steward/sweep.rs", "clear_cloud", "it empties the quarantine"),
+    ("steward/sweep.rs", "clear_registry", "it empties the quarantine"),
+    ("steward/tag.rs", "put", "the tag is part of an admission"),
+    ("steward/watch.rs", "state_scan", "what was admitted stays so: its statement is renewed after each scan"),
+];
+
+/// The functions of a file that is formatted, each with its text.
+fn functions(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let bare = line.trim_start();
+        let words = bare.split("fn ").collect::<Vec<_>>();
+        let is_head = words.len() > 1
+            && words[0]
+                .split_whitespace()
+                .all(|word| word.starts_with("pub") || ["async", "in", "const"].contains(&word) || word.ends_with(')'));
+        if !is_head {
+            continue;
+        }
+        let name: String = words[1].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let end = format!("{}}}", &line[..line.len() - bare.len()]);
+        let body = lines[at..].iter().take_while(|line| **line != end).copied().collect::<Vec<_>>();
+        found.push((name, body.join("\n")));
+    }
+    found
+}
+
+#[test]
+fn functions_are_found_with_their_text() {
+    let text = "impl A {\n    pub(super) async fn a(&self) {\n        b(|| fn_c());\n    }\n\n    fn d() {\n    }\n}\n";
+    let found = functions(text);
+    assert_eq!(found.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "d"]);
+    assert!(found[0].1.ends_with("b(|| fn_c());"));
+}
+
+/// Whatever changes something stands in the audit: the call is in a function that writes an entry, or on the list above.
+#[test]
+fn what_changes_something_writes_an_entry() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
+    let mut files = Vec::new();
+    sources(&core.join("portal"), &mut files);
+    sources(&core.join("steward"), &mut files);
+    let (mut wrong, mut used) = (Vec::new(), Vec::new());
+    for file in files {
+        let name = file.strip_prefix(&core).unwrap().display().to_string();
+        let text = fs::read_to_string(&file).unwrap();
+        for (function, body) in functions(text.split("#[cfg(test)]").next().unwrap()) {
+            // A call may be broken after its dot.
+            let code: String = body.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect();
+            let Some(write) = WRITES.iter().find(|write| code.contains(**write)) else { continue };
+            if let Some(known) = ELSEWHERE.iter().find(|known| (known.0, known.1) == (name.as_str(), function.as_str()))
+            {
+                used.push(known);
+            } else if !RECORDS.iter().any(|records| code.contains(*records)) {
+                wrong.push(format!("{name}: {function} calls {write}…) and writes no entry"));
+            }
+        }
+    }
+    wrong
+        .extend(ELSEWHERE.iter().filter(|known| !used.contains(known)).map(|known| format!("{known:?} is not needed")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Front ends change what runs through the use cases, never through a backend: so it stands in the audit.
+#[test]
+fn front_ends_change_nothing_behind_the_use_cases() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root.join("cli"), &mut files);
+    sources(&root.join("tui"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let code: String = fs::read_to_string(&file).unwrap().lines().map(str::trim_start).collect();
+        let writes = ["launch", "stop", "start", "exec", "terminal", "attach", "detach", "snapshot", "remove"];
+        for write in writes.iter().map(|write| format!("launcher.{write}(")).filter(|write| code.contains(write)) {
+            wrong.push(format!("{} calls {write}…)", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

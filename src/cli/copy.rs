@@ -6,7 +6,7 @@ use crate::{
     core::{
         base::{error::Result, text},
         image::reference::{ImageRef, is_on_the_web},
-        portal::Portal,
+        portal::{Portal, transfers::Transfers},
         transfer::copy::Options,
     },
 };
@@ -29,7 +29,7 @@ pub fn file_reference(file: &str) -> String {
 
 /// Copies an image to a file or folder; without a name for it, the image's own name is used.
 pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
-    let reference = portal.named(&args.reference).await?;
+    let reference = portal.sources.named(&args.reference).await?;
     let tag = reference.tag().unwrap_or("latest");
     let file = match &args.file {
         Some(file) => file.clone(),
@@ -48,7 +48,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
     if is_on_the_web(from) {
-        let outcome = portal.import(&output::context(), from, &to).await?;
+        let outcome = portal.transfers.import(&output::context(), from, &to).await?;
         if json {
             output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
         } else {
@@ -57,12 +57,12 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOpti
         }
         return Ok(0);
     }
-    let from = portal.named(from).await?;
-    if !Portal::moves_disk(&from, &to) && to.tag().is_none() {
+    let from = portal.sources.named(from).await?;
+    if !Transfers::moves_disk(&from, &to) && to.tag().is_none() {
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }
     let started = std::time::Instant::now();
-    let outcome = portal.copy(&output::context(), &from, &to, &options(copy_options)?).await?;
+    let outcome = portal.transfers.copy(&output::context(), &from, &to, &options(copy_options)?).await?;
     if json {
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {

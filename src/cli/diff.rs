@@ -8,13 +8,13 @@ use crate::{
 
 /// Compares two images. A second reference that begins with a colon is another tag of the first image.
 pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
-    let before = portal.named(&args.before).await?;
+    let before = portal.sources.named(&args.before).await?;
     let after = match args.after.strip_prefix(':') {
         Some(tag) => before.with_tag(tag),
-        None => portal.named(&args.after).await?,
+        None => portal.sources.named(&args.after).await?,
     };
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let diff = portal.diff(&output::context(), &before, &after, platform.as_ref(), args.quick).await?;
+    let diff = portal.evidence.diff(&output::context(), &before, &after, platform.as_ref(), args.quick).await?;
     if json {
         output::json(&diff)?;
     } else {

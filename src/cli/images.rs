@@ -68,8 +68,8 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     let query = Query::parse(&words);
     query.unknown.iter().for_each(|why| output::remark(why));
     let wanted: Vec<Source> = match &args.source {
-        Some(name) => vec![portal.source(name)?.clone()],
-        None => portal.sources().to_vec(),
+        Some(name) => vec![portal.sources.called(name)?.clone()],
+        None => portal.sources.all().to_vec(),
     };
     let plain = query.words.join(" ");
     let cx = Context::default();
@@ -93,7 +93,7 @@ pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
             continue;
         }
         let reference =
-            portal.source(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
+            portal.sources.called(source).and_then(|known| known.catalog.reference(row.name, row.favourite_tag())).ok();
         lines.push(Line {
             source,
             name: row.name,
@@ -169,7 +169,7 @@ async fn standings(
 ) -> HashMap<RowId, Standing> {
     let (most, time) = if query.standing.is_empty() { GLANCE } else { LOOK };
     let all = std::sync::Mutex::new(HashMap::new());
-    let cheap = |source: &str| portal.source(source).is_ok_and(|source| source.catalog.looks_are_cheap());
+    let cheap = |source: &str| portal.sources.called(source).is_ok_and(|source| source.catalog.looks_are_cheap());
     let rows: Vec<_> = found
         .iter()
         .filter_map(|id| sets.get(id.set as usize).map(|(source, set)| (*id, source, set)))
@@ -185,8 +185,8 @@ async fn standings(
     let looks = rows.into_iter().take(most).map(|(id, source, name, tag)| {
         let all = &all;
         async move {
-            let Ok((_, image)) = portal.look(cx, source, name, tag).await else { return };
-            if let Ok((_, standing)) = portal.mark(cx, &image).await {
+            let Ok((_, image)) = portal.catalog.look(cx, source, name, tag).await else { return };
+            if let Ok((_, standing)) = portal.evidence.mark(cx, &image).await {
                 all.lock().unwrap_or_else(PoisonError::into_inner).insert(id, standing);
             }
         }
@@ -198,7 +198,7 @@ async fn standings(
 type Sets = Vec<(String, Arc<RowSet>)>;
 
 async fn cached(portal: &Portal, wanted: &[Source]) -> Result<Sets> {
-    let all = portal.kept_lists().await?;
+    let all = portal.catalog.kept_lists().await?;
     Ok(all
         .into_iter()
         .filter(|list| wanted.iter().any(|source| source.name == list.source))
@@ -240,6 +240,6 @@ async fn fresh(portal: &Portal, cx: &Context, wanted: Vec<Source>, words: &str) 
 
 async fn ask(portal: &Portal, cx: &Context, source: Source, query: Option<&str>) -> (String, Result<Listed>) {
     let (out, _) = mpsc::channel(1);
-    let answer = portal.list(cx, &source, query, out).await;
+    let answer = portal.catalog.list(cx, &source, query, out).await;
     (source.name, answer)
 }

@@ -17,7 +17,7 @@ const SHOWN: i64 = 200;
 pub async fn run(portal: &Portal, args: &Inbox, json: bool) -> Result<u8> {
     let mut notices = portal.inbox.notices(SHOWN).await?;
     notices.retain(|notice| !args.unread || !notice.seen);
-    let (offers, failed) = portal.offers(&Context::default()).await;
+    let (offers, failed) = portal.sharing.offers(&Context::default()).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }

@@ -19,7 +19,7 @@ use crate::{
             form::{Answers, Form, join_words},
             plan::Plan,
         },
-        portal::Portal,
+        portal::{Portal, launches::workloads::Given},
     },
 };
 
@@ -30,7 +30,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
     let image = if args.reference.trim_start().starts_with("wharf:") {
         linked(portal, &cx, args.reference.parse()?, platform).await?
     } else {
-        portal.image(&cx, &portal.named(&args.reference).await?, platform.as_ref()).await?
+        portal.sources.image(&cx, &portal.sources.named(&args.reference).await?, platform.as_ref()).await?
     };
     let mut answers = Answers::default();
     for pair in &args.set {
@@ -42,20 +42,20 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         answers.0.insert("command".to_owned(), join_words(&args.command));
     }
     let plan = match &args.on {
-        Some(backend) => portal.plan(&cx, backend, &image, &answers).await?,
+        Some(backend) => portal.launches.plan(&cx, backend, &image, &answers).await?,
         None => any_plan(portal, &cx, &image, &answers).await?,
     };
-    let launcher = portal.launcher(Some(&plan.backend), None)?;
+    let launcher = portal.launches.launcher(Some(&plan.backend), None)?;
     if args.plan {
         // A plan stands without its form: what the form would have told besides is left out then.
-        let form = portal.form(&cx, &plan.backend, &image).await.ok();
+        let form = portal.launches.form(&cx, &plan.backend, &image).await.ok();
         print(&plan, form.as_ref(), json)?;
         return Ok(0);
     }
-    let workload = portal.launch(&output::context(), &plan, args.because.as_deref()).await?;
+    let workload = portal.launches.launch(&output::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
         workloads::follow(&launcher, &workload.id, args.raw).await?;
-        let (_, ended) = portal.find_workload(&cx, &workload.id, crate::core::portal::workloads::Given::Whole).await?;
+        let (_, ended) = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
         return Ok(match ended.state {
             crate::core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
@@ -80,7 +80,7 @@ async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<
             .hint(format!("ask the sender for a new one, or launch what it names: {}", link.reference)));
     }
     link.platform = platform.or(link.platform);
-    let opened = portal.open_link(cx, &link).await?;
+    let opened = portal.catalog.open_link(cx, &link).await?;
     if let Some(from) = &opened.from {
         output::remark(&format!("the link says that it is from {from} (not proven: links are not signed yet)"));
     }
@@ -90,10 +90,10 @@ async fn linked(portal: &Portal, cx: &Context, mut link: Link, platform: Option<
 /// The plan of the first backend that answers and takes the image.
 async fn any_plan(portal: &Portal, cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
     // Fails with the reason if no backend takes the image.
-    portal.launcher(None, Some(image))?;
+    portal.launches.launcher(None, Some(image))?;
     let mut gone = None;
-    for backend in portal.backends_for(image) {
-        match portal.plan(cx, backend, image, answers).await {
+    for backend in portal.launches.backends_for(image) {
+        match portal.launches.plan(cx, backend, image, answers).await {
             Err(error) if error.kind == Kind::Unavailable => {
                 output::remark(&format!("{backend}: {}", error.why));
                 gone = Some(error);

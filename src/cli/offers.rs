@@ -14,7 +14,7 @@ use crate::{
 
 /// Lists the projects that an image is shared with.
 pub async fn shares(portal: &Portal, reference: &str, json: bool) -> Result<u8> {
-    let found = portal.shares(&Context::default(), &portal.named(reference).await?).await?;
+    let found = portal.sharing.shares(&Context::default(), &portal.sources.named(reference).await?).await?;
     if json {
         output::json(&found)?;
         return Ok(0);
@@ -57,7 +57,7 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
         ask::piped("read the key")?
     };
     let key = Gift::key_in(&key);
-    let volume = portal.take(cx, id, &key).await?;
+    let volume = portal.sharing.take(cx, id, &key).await?;
     if json {
         output::json(&serde_json::json!({"offer": id, "done": "accepted", "volume": volume}))?;
     } else {
@@ -68,7 +68,7 @@ async fn take(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8>
 
 /// Creates a transfer of a volume; its key is printed only this once.
 pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u8> {
-    let given = portal.give(&Context::default(), reference).await?;
+    let given = portal.sharing.give(&Context::default(), reference).await?;
     if json {
         let object = serde_json::json!({"id": given.id, "transfer": given.transfer, "title": given.title, "key": given.key.reveal()});
         output::json(&object)?;
@@ -86,7 +86,7 @@ pub async fn give(portal: &Portal, reference: &ImageRef, json: bool) -> Result<u
 }
 
 async fn cancel(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u8> {
-    portal.answer_offer(cx, id, false).await?;
+    portal.sharing.answer_offer(cx, id, false).await?;
     if json {
         output::json(&serde_json::json!({"offer": id, "done": "cancelled"}))?;
     } else {
@@ -96,7 +96,7 @@ async fn cancel(portal: &Portal, cx: &Context, id: &str, json: bool) -> Result<u
 }
 
 async fn answer(portal: &Portal, cx: &Context, id: &str, accept: bool, json: bool) -> Result<u8> {
-    portal.answer_offer(cx, id, accept).await?;
+    portal.sharing.answer_offer(cx, id, accept).await?;
     let done = if accept { "accepted" } else { "rejected" };
     if json {
         output::json(&serde_json::json!({"offer": id, "done": done}))?;
@@ -108,7 +108,7 @@ async fn answer(portal: &Portal, cx: &Context, id: &str, accept: bool, json: boo
 }
 
 async fn list(portal: &Portal, cx: &Context, json: bool) -> Result<u8> {
-    let (offers, failed) = portal.offers(cx).await;
+    let (offers, failed) = portal.sharing.offers(cx).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }

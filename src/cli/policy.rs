@@ -38,7 +38,7 @@ pub async fn run(portal: &Portal, args: &Args, json: bool) -> Result<u8> {
             let what = format!("read {}", file.display());
             let text = std::fs::read_to_string(file).during(&what)?;
             let other = Policy::read_file(&text, &file.display().to_string())?;
-            let rehearsal = portal.rehearse(&other, *days).await?;
+            let rehearsal = portal.evidence.rehearse(&other, *days).await?;
             if json {
                 output::json(&rehearsal)?;
                 return Ok(0);

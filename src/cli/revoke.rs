@@ -24,7 +24,7 @@ pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
     let cx = output::context();
     let (value, line) = match what(&args.what) {
         What::Share(share) => {
-            portal.revoke(&cx, share).await?;
+            portal.sharing.revoke(&cx, share).await?;
             let line = format!("revoked {share}: whoever launched it keeps what runs");
             (serde_json::json!({"share": share, "done": "revoked"}), line)
         }

@@ -6,14 +6,14 @@ use crate::{
     core::{
         base::{context::Context, error::Result, text},
         image::{link::Link, reference::ImageRef},
-        portal::{Portal, give_away::Shared},
+        portal::{Portal, sharing::Shared},
         sharing::receiver::Receiver,
     },
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.
 pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
-    let reference = portal.named(&args.reference).await?;
+    let reference = portal.sources.named(&args.reference).await?;
     if args.link {
         return link(portal, args, &reference, json).await;
     }
@@ -30,7 +30,7 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
         let answer = if args.plan {
             plan(portal, &reference, &to, json).await
         } else {
-            let shared = portal.share_to(&output::context(), &reference, &to, &options).await;
+            let shared = portal.sharing.share_to(&output::context(), &reference, &to, &options).await;
             shared.and_then(|shared| said(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);
@@ -63,7 +63,7 @@ pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
 
 /// Prints how the image would be shared with a receiver.
 async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
-    let plan = portal.share_plan(&output::context(), reference, to).await?;
+    let plan = portal.sharing.share_plan(&output::context(), reference, to).await?;
     if !json {
         output::line(&format!("{to}: {}", plan.cost))?;
         output::line(&format!("   needs {}", plan.rights))?;
@@ -76,7 +76,7 @@ async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) 
 async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -> Result<u8> {
     let until = args.until.as_deref().map(text::when).transpose()?;
     let platform = args.options.platform.first().map(|platform| platform.parse()).transpose()?;
-    let link = portal.link(&Context::default(), reference, platform.as_ref(), until).await?;
+    let link = portal.catalog.link(&Context::default(), reference, platform.as_ref(), until).await?;
     if json {
         output::json(
             &serde_json::json!({"link": link.to_string(), "reference": link.reference, "tag": link.tag, "until": link.until.map(text::timestamp)}),
@@ -93,7 +93,7 @@ async fn link(portal: &Portal, args: &Share, reference: &ImageRef, json: bool) -
 /// Shows what a link points to.
 pub async fn open(portal: &Portal, args: &Open, json: bool) -> Result<u8> {
     let link: Link = args.link.parse()?;
-    let opened = portal.open_link(&Context::default(), &link).await?;
+    let opened = portal.catalog.open_link(&Context::default(), &link).await?;
     if json {
         output::json(&opened)?;
         return Ok(0);

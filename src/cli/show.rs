@@ -12,9 +12,9 @@ use crate::{
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {
-    let reference = portal.named(&args.reference).await?;
+    let reference = portal.sources.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    portal.image(&Context::default(), &reference, platform.as_ref()).await
+    portal.sources.image(&Context::default(), &reference, platform.as_ref()).await
 }
 
 /// Prints the same facts that the page of an image shows.

@@ -8,8 +8,8 @@ use crate::{
 
 /// Signs an image with a key from a file or on hardware.
 pub async fn run(portal: &Portal, args: &Sign, json: bool) -> Result<u8> {
-    let reference = portal.named(&args.reference).await?;
-    let signed = portal.sign(&output::context(), ask::asker(), &reference, &args.key).await?;
+    let reference = portal.sources.named(&args.reference).await?;
+    let signed = portal.signing.sign(&output::context(), ask::asker(), &reference, &args.key).await?;
     if json {
         output::json(&signed)?;
         return Ok(0);

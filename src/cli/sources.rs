@@ -14,10 +14,11 @@ use crate::{
 
 /// Lists all sources and backends with their state.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
-    let health = portal.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
+    let health = portal.doctor.health(&Context::default().within(std::time::Duration::from_secs(8))).await;
     let address = |name: &str| {
         portal
-            .sources()
+            .sources
+            .all()
             .iter()
             .find(|source| source.name == name)
             .map_or_else(String::new, |source| source.address.clone())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ask, output};
 use crate::{
-    args::Steward,
+    args,
     core::{
         base::{
             context::Context,
@@ -12,19 +12,20 @@ use crate::{
             text,
         },
         portal::Portal,
-        steward::Round,
+        steward::{Round, Steward},
     },
 };
 
 /// Works on requests, one round or until a signal; a later run continues what was begun. Also sets up the store.
-pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8> {
+pub async fn run(portal: &Arc<Portal>, args: &args::Steward, json: bool) -> Result<u8> {
     if args.set_up {
         output::line(&portal.requests.set_up_store().await?)?;
         return Ok(0);
     }
     // Files written while judging an image are readable by this user only.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let tools = portal.steward_tools(ask::asker()).await?;
+    let steward = Arc::new(Steward::new(&portal.stewardship));
+    let tools = steward.tools(ask::asker()).await?;
     if tools.signer.is_none() {
         output::remark("no key to sign with: only what approvers sign themselves can be admitted ([requests] key)");
     }
@@ -46,7 +47,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
         cancel.cancel();
     });
     if args.once {
-        let round = portal.steward_round(&cx, &tools).await?;
+        let round = steward.round(&cx, &tools).await?;
         said(&round, json);
         return Ok(u8::from(!round.failed.is_empty()));
     }
@@ -58,7 +59,7 @@ pub async fn run(portal: &Arc<Portal>, args: &Steward, json: bool) -> Result<u8>
         said(round, json);
         from.journal.troubles().iter().for_each(|trouble| output::remark(trouble));
     };
-    portal.steward(&cx, &tools, Arc::new(tell)).await?;
+    steward.work(&cx, &tools, Arc::new(tell)).await?;
     Ok(0)
 }
 

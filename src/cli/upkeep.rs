@@ -38,7 +38,7 @@ pub async fn tag(portal: &Portal, args: &Tag, json: bool) -> Result<u8> {
         false if ask::is_there() && !json => Move::Ask(ask::asker()),
         false => Move::Never,
     };
-    let tagged = portal.tag(&Context::default(), &reference, &new, moves).await?;
+    let tagged = portal.upkeep.tag(&Context::default(), &reference, &new, moves).await?;
     if json {
         output::json(&tagged)?
     } else {
@@ -87,7 +87,7 @@ pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u
         args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
     let mut ends = Results::of(json, "reference");
     let mut meant = Vec::new();
-    for (reference, told) in references.iter().zip(portal.removals(&cx, &references).await) {
+    for (reference, told) in references.iter().zip(portal.upkeep.removals(&cx, &references).await) {
         match told {
             Ok(removal) => meant.push(removal),
             Err(error) => ends.add(&reference.to_string(), Err(error)),
@@ -116,7 +116,7 @@ pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
         })?,
     };
     let cx = output::context();
-    let pruning = portal.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
+    let pruning = portal.upkeep.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
     let ends = Results::of(json, "reference");
     if args.plan && json {
         output::json(&pruning)?;
@@ -173,7 +173,7 @@ async fn finish(
             output::remark("nothing was removed");
             return Ok(1);
         }
-        for (removal, done) in meant.iter().zip(portal.remove_images(cx, meant).await) {
+        for (removal, done) in meant.iter().zip(portal.upkeep.remove_images(cx, meant).await) {
             let reference = &removal.reference;
             match done {
                 Ok(how) => ends.add(&reference.to_string(), Ok(removed(reference, how, json)?)),

@@ -15,13 +15,13 @@ const LISTED: usize = 20;
 
 /// Checks and judges an image; the exit code says the verdict.
 pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
-    let reference = portal.named(&args.reference).await?;
+    let reference = portal.sources.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     if args.data {
-        portal.verify_data(&output::context(), &reference).await?;
+        portal.evidence.verify_data(&output::context(), &reference).await?;
     }
     let again = args.again && !args.data;
-    let verified = portal.verify(&output::context(), &reference, platform.as_ref(), again).await?;
+    let verified = portal.evidence.verify(&output::context(), &reference, platform.as_ref(), again).await?;
     if json {
         output::json(&verified)?;
     } else {

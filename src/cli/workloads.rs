@@ -21,7 +21,7 @@ use crate::{
             plan::Workload,
             usage::{UNTOLD, Usage},
         },
-        portal::{Portal, workloads::Given},
+        portal::{Portal, launches::workloads::Given},
         ports::{Ability, Launcher},
         sharing::receiver::Receiver,
     },
@@ -42,12 +42,12 @@ struct Told<'a> {
 
 /// Lists the workloads of all backends and what they use.
 pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
-    let (all, failed) = portal.workloads(&Context::default()).await;
+    let (all, failed) = portal.launches.workloads(&Context::default()).await;
     for (name, error) in &failed {
         output::remark(&format!("{name}: {}", error.why));
     }
     let code = incomplete(portal, &failed);
-    let known = portal.usages(&all, MEASURED).await;
+    let known = portal.launches.usages(&all, MEASURED).await;
     if json {
         let told = |workload| Told { workload, usage: known.get(&workload.key()) };
         output::json(&all.iter().map(told).collect::<Vec<_>>())?;
@@ -55,7 +55,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
     }
     if all.is_empty() {
         // What runs on a backend that did not answer is not known, so it is not said to be empty.
-        let answered = portal.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
+        let answered = portal.launches.backends().into_iter().filter(|name| !failed.iter().any(|(of, _)| of == name));
         let answered: Vec<&str> = answered.collect();
         match (failed.is_empty(), answered.is_empty()) {
             (true, _) => output::line("nothing runs; 'wharf launch REF' starts something")?,
@@ -108,7 +108,7 @@ pub async fn list(portal: &Portal, json: bool) -> Result<u8> {
 /// The exit code of a list when some backends did not answer. A socket that this user may not open is no failure if
 /// other backends answer: login nodes usually have such a socket.
 fn incomplete(portal: &Portal, failed: &[(String, Error)]) -> u8 {
-    let nobody = failed.len() >= portal.backends().len();
+    let nobody = failed.len() >= portal.launches.backends().len();
     let matters = failed.iter().find(|(_, error)| nobody || error.kind != ErrorKind::NotAllowed);
     matters.map_or(0, |(_, error)| if error.kind == ErrorKind::NotAllowed { error.kind.exit_code() } else { 8 })
 }
@@ -122,9 +122,9 @@ async fn find(
     needs: Option<Ability>,
 ) -> Result<(Arc<dyn Launcher>, Workload)> {
     if let Some(ability) = needs {
-        portal.some_can(ability, id)?;
+        portal.launches.some_can(ability, id)?;
     }
-    let (launcher, workload) = portal.find_workload(&Context::default(), id, given).await?;
+    let (launcher, workload) = portal.launches.find_workload(&Context::default(), id, given).await?;
     if let Some(ability) = needs {
         launcher.must(ability, &workload.id)?;
     }
@@ -192,7 +192,8 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
         return console(portal, &args.id, Some(args.command.clone())).await;
     }
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
-    let (said, code) = portal.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
+    let (said, code) =
+        portal.launches.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     if json {
         let output = String::from_utf8_lossy(&said);
         output::json(
@@ -210,7 +211,8 @@ pub async fn console(portal: &Portal, id: &str, command: Option<Vec<String>>) ->
     let needs = if command.is_some() { Ability::Terminal } else { Ability::Attach };
     let (launcher, workload) = find(portal, id, Given::Begun, Some(needs)).await?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let mut terminal = launcher.terminal(&Context::default(), &workload.id, command, size).await?;
+    let at = (launcher.name(), workload.id.as_str());
+    let mut terminal = portal.launches.terminal(&Context::default(), at, command, size).await?;
     output::remark("ctrl-] leaves");
     crossterm::terminal::enable_raw_mode().during("use the terminal")?;
     let restore = Restore;
@@ -256,14 +258,14 @@ impl Drop for Restore {
 /// Stops a workload, which is given by its whole name or its id.
 pub async fn stop(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, None).await?;
-    portal.stop(&Context::default(), launcher.name(), &workload.id).await?;
+    portal.launches.stop(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "stopped", json)
 }
 
 /// Starts a stopped workload, or with `again` restarts a running one.
 pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Start)).await?;
-    portal.start(&Context::default(), launcher.name(), &workload.id, again).await?;
+    portal.launches.start(&Context::default(), launcher.name(), &workload.id, again).await?;
     said(&workload, if again { "rebooted" } else { "started" }, json)
 }
 
@@ -271,7 +273,8 @@ pub async fn start(portal: &Portal, id: &str, again: bool, json: bool) -> Result
 pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
-    let (image, shares) = portal.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
+    let (image, shares) =
+        portal.sharing.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
     line(&format!("✓ {} is {image}", args.name))?;
     let mut results = output::Results::new(json);
@@ -289,7 +292,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 /// Attaches a volume to a server, or detaches it.
 pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
     let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
-    let volume = portal.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
+    let volume = portal.launches.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
         let (id, backend) = (&server.id, &server.backend);
@@ -304,7 +307,7 @@ pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -
 /// Stops a workload if it runs, and removes it.
 pub async fn remove(portal: &Portal, id: &str, json: bool) -> Result<u8> {
     let (launcher, workload) = find(portal, id, Given::Whole, Some(Ability::Remove)).await?;
-    portal.remove(&Context::default(), launcher.name(), &workload.id).await?;
+    portal.launches.remove(&Context::default(), launcher.name(), &workload.id).await?;
     said(&workload, "removed", json)
 }
 

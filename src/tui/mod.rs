@@ -64,7 +64,8 @@ const FRAME: Duration = Duration::from_millis(8);
 /// The state at start, with the portal's sources, backends, keys and themes.
 pub fn state_of(portal: &Portal) -> State {
     let sources = portal
-        .sources()
+        .sources
+        .all()
         .iter()
         .map(|source| SourceLine {
             name: source.name.clone(),
@@ -77,7 +78,7 @@ pub fn state_of(portal: &Portal) -> State {
             grants: source.sharer.is_some(),
         })
         .collect();
-    let backends = portal.backends().into_iter().map(str::to_owned).collect();
+    let backends = portal.launches.backends().into_iter().map(str::to_owned).collect();
     let keymap = Keymap::load(portal.config().keymap.as_deref());
     let mut state = State::new(sources, backends, keymap);
     state.mouse = portal.config().mouse;
@@ -91,8 +92,8 @@ pub fn state_of(portal: &Portal) -> State {
         state.themes.extend(own);
         state.themes.dedup();
     }
-    portal.findings().clone_into(&mut state.findings);
-    state.lacking = portal.lacking();
+    portal.doctor.findings().clone_into(&mut state.findings);
+    state.lacking = portal.launches.lacking();
     state
 }
 

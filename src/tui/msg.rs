@@ -36,9 +36,8 @@ use crate::core::{
     },
     portal::{
         Opened,
-        diff::Diff,
         doctor::Finding,
-        evidence::Verified,
+        evidence::{Verified, diff::Diff},
         requests::{Asking, Ruling},
     },
     ports::{CachedRows, Question, upkeep::Removal},

@@ -50,8 +50,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let portal = portal.clone();
                 async move {
                     let cx = Context::default();
-                    let Ok((_, image)) = portal.look(&cx, "bench", name, tag).await else { return false };
-                    portal.mark(&cx, &image).await.is_ok()
+                    let Ok((_, image)) = portal.catalog.look(&cx, "bench", name, tag).await else { return false };
+                    portal.evidence.mark(&cx, &image).await.is_ok()
                 }
             })
             .buffer_unordered(AT_ONCE)
@@ -67,8 +67,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn names(portal: &Portal, count: usize) -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
     let (out, _rows) = tokio::sync::mpsc::channel(1);
-    let source = portal.source("bench")?.clone();
-    let rows = portal.list(&Context::default(), &source, None, out).await?.rows;
+    let source = portal.sources.called("bench")?.clone();
+    let rows = portal.catalog.list(&Context::default(), &source, None, out).await?.rows;
     let named = (0..rows.len()).filter_map(|at| {
         let row = rows.get(at)?;
         Some((row.name.to_owned(), row.favourite_tag()?.to_owned()))

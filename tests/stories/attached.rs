@@ -718,7 +718,7 @@ fn a_registry_that_answers_slowly_holds_nobody_up_for_ever() {
     let begin = std::time::Instant::now();
     let state = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let cx = wharf::core::base::context::Context::default().within(std::time::Duration::from_secs(2));
-        let verified = portal.verify(&cx, &told.image().parse().unwrap(), None, true).await.unwrap();
+        let verified = portal.evidence.verify(&cx, &told.image().parse().unwrap(), None, true).await.unwrap();
         serde_json::to_string(&verified.records).unwrap()
     });
     assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());

@@ -53,7 +53,8 @@ async fn show(host: &str) -> Error {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("bad", host)]);
     let reference: ImageRef = format!("{host}/a/b:c").parse().unwrap();
-    let error = portal.image(&Context::default().within(Duration::from_secs(3)), &reference, None).await.unwrap_err();
+    let error =
+        portal.sources.image(&Context::default().within(Duration::from_secs(3)), &reference, None).await.unwrap_err();
     assert!(error.what.contains(host), "it names the source: {error}");
     assert!(!error.hint.is_empty(), "it says what to do: {error}");
     error
@@ -143,6 +144,7 @@ async fn bytes_with_another_digest_are_refused_and_nothing_is_written() {
     let portal = wharf::adapters::build(config).unwrap();
     let to = format!("file:{}:x", home.path("images/out").display());
     let error = portal
+        .transfers
         .copy(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), &to.parse().unwrap(), &Options::default())
         .await
         .unwrap_err();
@@ -151,7 +153,7 @@ async fn bytes_with_another_digest_are_refused_and_nothing_is_written() {
     assert!(!home.path(&format!("images/out/blobs/sha256/{}", "0".repeat(64))).exists(), "no wrong blob");
     // A manifest asked for by digest must have it.
     let pinned: ImageRef = format!("{host}/a/b@{wrong}").parse().unwrap();
-    let error = portal.image(&Context::default(), &pinned, None).await.unwrap_err();
+    let error = portal.sources.image(&Context::default(), &pinned, None).await.unwrap_err();
     assert_eq!(error.kind, Kind::Integrity, "{error}");
 }
 
@@ -201,6 +203,7 @@ async fn a_broken_download_is_taken_up_where_it_stopped() {
     let portal = wharf::adapters::build(settings).unwrap();
     let to = format!("file:{}:x", home.path("images/out").display());
     portal
+        .transfers
         .copy(
             &Context::default(),
             &format!("{host}/a/b:c").parse().unwrap(),
@@ -231,7 +234,8 @@ async fn a_password_never_shows_in_an_error() {
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("bad", &host)]);
     lab::vault(&home).set(&host, "ada", &wharf::core::base::secret::Secret::new("hunter2")).unwrap();
-    let error = portal.image(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), None).await.unwrap_err();
+    let error =
+        portal.sources.image(&Context::default(), &format!("{host}/a/b:c").parse().unwrap(), None).await.unwrap_err();
     assert!(!format!("{error:?}").contains("hunter2"));
 }
 
@@ -246,7 +250,7 @@ async fn a_busy_registry_is_asked_again_when_it_says_and_its_limits_are_shown() 
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("busy", &host)]);
-    let health = portal.sources()[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources.all()[0].catalog.health(&Context::default()).await.unwrap();
     assert!(health.note.contains("76 of 100 pulls left"), "{}", health.note);
 }
 
@@ -267,7 +271,7 @@ async fn limits_that_are_told_only_after_the_sign_in_are_shown_too() {
     .await;
     let home = Home::new();
     let portal = lab::portal(&home, vec![lab::registry("hublike", &host)]);
-    let health = portal.sources()[0].catalog.health(&Context::default()).await.unwrap();
+    let health = portal.sources.all()[0].catalog.health(&Context::default()).await.unwrap();
     assert!(health.note.contains("199 of 200 pulls left"), "{}", health.note);
 }
 
@@ -295,10 +299,10 @@ async fn hub_answers_searches_with_publishers_and_counts() {
         ..Default::default()
     };
     let portal = lab::portal(&home, vec![hub]);
-    let source = portal.source("hub").unwrap().clone();
+    let source = portal.sources.called("hub").unwrap().clone();
     let list = async |query: Option<&str>| {
         let (out, _) = tokio::sync::mpsc::channel(1);
-        portal.list(&Context::default(), &source, query, out).await.unwrap().rows
+        portal.catalog.list(&Context::default(), &source, query, out).await.unwrap().rows
     };
     assert!(list(None).await.is_empty(), "without words nothing is asked");
     let rows = list(Some("alp")).await;

@@ -41,7 +41,7 @@ async fn supply(portal: &Portal, image: &Image) -> Supply {
     let reference = image.pinned.clone().unwrap().reference;
     Supply {
         image: image.pinned.clone().unwrap(),
-        content: Some(portal.place(&reference).unwrap().content),
+        content: Some(portal.sources.place(&reference).unwrap().content),
         credentials: None,
         known: Default::default(),
     }
@@ -160,7 +160,7 @@ async fn the_example_backend_keeps_the_contract() {
     register_backends(&home.config(), &around, &mut parts).unwrap();
     let launcher = parts.launchers.remove(0);
     let portal = lab::portal(&home, Vec::new());
-    let image = portal.image(&Context::default(), &lab::starter().parse().unwrap(), None).await.unwrap();
+    let image = portal.sources.image(&Context::default(), &lab::starter().parse().unwrap(), None).await.unwrap();
     let supply = supply(&portal, &image).await;
     contract(&launcher, &image, &supply, &[]).await;
 }
@@ -200,7 +200,7 @@ async fn a_prepared_image_runs_by_the_words_of_its_runtime() {
     let home = Home::new();
     let portal = lab::portal(&home, Vec::new());
     let cx = Context::default();
-    let image = portal.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
+    let image = portal.sources.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
     let supply = supply(&portal, &image).await;
     let runtime = Sandboxes::new(Some(program));
     runtime.accepts(&image).unwrap();
@@ -232,7 +232,7 @@ async fn a_prepared_image_runs_by_the_words_of_its_runtime() {
 async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&str>) {
     let cx = Context::default();
     let name = launcher.name().to_owned();
-    let look = portal.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
+    let look = portal.sources.image(&cx, &lab::starter().parse().unwrap(), None).await.unwrap();
     // Rootless Podman's private network wants /dev/net/tun, which not every machine gives.
     let first = if name == "rootless" { vec![("network", "none")] } else { Vec::new() };
     let supply_of_look = supply(portal, &look).await;
@@ -252,7 +252,7 @@ async fn story(launcher: Arc<dyn Launcher>, portal: &Portal, running: Option<&st
     launcher.remove(&cx, &made.id).await.unwrap();
     assert!(!launcher.workloads(&cx).await.unwrap().0.iter().any(|workload| workload.id == made.id));
     let Some(reference) = running else { return };
-    let image = portal.image(&cx, &reference.parse().unwrap(), None).await.unwrap();
+    let image = portal.sources.image(&cx, &reference.parse().unwrap(), None).await.unwrap();
     let plan = launcher.plan(&cx, &image, &answers(&[("command", "sleep 300"), ("network", "none")])).await.unwrap();
     let made = launcher.launch(&cx, &plan, &supply(portal, &image).await).await.unwrap();
     until(&launcher, &made.id, |state| *state == State::Running).await;
@@ -498,11 +498,11 @@ async fn engine(name: &str, socket: &str, open: &str) {
     std::fs::create_dir(home.path("images")).unwrap();
     config.image_folders = vec![home.path("images")];
     let portal = wharf::adapters::build(config).unwrap();
-    let launcher = portal.launcher(Some(name), None).unwrap();
+    let launcher = portal.launches.launcher(Some(name), None).unwrap();
     story(launcher, &portal, Some(&format!("{open}/library/alpine:latest"))).await;
     // It was pulled by digest, so the engine has no tag for it: its row opens all the same.
-    let row = portal.source(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
-    let image = portal.image(&Context::default(), &row, None).await.unwrap();
+    let row = portal.sources.called(name).unwrap().catalog.reference(&format!("{open}/library/alpine"), None).unwrap();
+    let image = portal.sources.image(&Context::default(), &row, None).await.unwrap();
     assert!(image.pinned.is_some(), "{name}");
 }
 

@@ -29,6 +29,7 @@ mod keys;
 mod lab;
 mod launchers;
 mod layers;
+mod lending;
 mod links;
 mod mirrors;
 mod network;

@@ -5,7 +5,7 @@ use wharf::core::{
     image::reference::ImageRef,
     portal::{
         Portal,
-        give_away::{Copied, Shared},
+        sharing::{Copied, Shared},
     },
     sharing::receiver::Receiver,
     transfer::copy::Options,
@@ -20,7 +20,7 @@ fn reference(text: &str) -> ImageRef {
 /// Shares by copy into a project.
 async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
     let to = Receiver::Project(project.to_owned());
-    match portal.share_to(&Context::default(), from, &to, &Options::default()).await.unwrap() {
+    match portal.sharing.share_to(&Context::default(), from, &to, &Options::default()).await.unwrap() {
         Shared::Shared(copied) => copied,
         other => panic!("{other:?}"),
     }
@@ -29,17 +29,20 @@ async fn share(portal: &Portal, from: &ImageRef, project: &str) -> Copied {
 /// Copies `from` to `to`, and back into a layout; the digest of what arrives is what left.
 async fn story(portal: &Portal, home: &Home, from: &str, to: &str, keeps_digest: bool) {
     let cx = Context::default();
-    let outcome = portal.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
-    let again = portal.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
+    let outcome = portal.transfers.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
+    let again = portal.transfers.copy(&cx, &reference(from), &reference(to), &Options::default()).await.unwrap();
     if keeps_digest {
         assert_eq!((again.moved, &again.digest), (0, &outcome.digest), "a second copy moves nothing");
-        assert_eq!(portal.image(&cx, &reference(to), None).await.unwrap().pinned.unwrap().digest, outcome.digest);
+        assert_eq!(
+            portal.sources.image(&cx, &reference(to), None).await.unwrap().pinned.unwrap().digest,
+            outcome.digest
+        );
     }
     let back = format!("file:{}:back", home.path("back").display());
-    portal.copy(&cx, &reference(to), &reference(&back), &Options::default()).await.unwrap();
+    portal.transfers.copy(&cx, &reference(to), &reference(&back), &Options::default()).await.unwrap();
     let (left, came) = (
-        portal.image(&cx, &reference(from), None).await.unwrap(),
-        portal.image(&cx, &reference(&back), None).await.unwrap(),
+        portal.sources.image(&cx, &reference(from), None).await.unwrap(),
+        portal.sources.image(&cx, &reference(&back), None).await.unwrap(),
     );
     assert_eq!(came.config, left.config, "the configuration survives");
     assert_eq!(came.layers.len(), left.layers.len());
@@ -65,6 +68,7 @@ async fn registries_with_passwords_and_tokens_keep_what_they_are_given() {
         let portal = lab::portal(&home, vec![lab::registry(name, &host)]);
         let to = format!("{host}/story/look:1");
         let refused = portal
+            .transfers
             .copy(&Context::default(), &reference(&lab::starter()), &reference(&to), &Options::default())
             .await
             .unwrap_err();
@@ -84,8 +88,11 @@ async fn a_reader_may_read_and_is_told_that_writing_is_not_allowed() {
     let portal = lab::portal(&home, vec![lab::registry("token", &host)]);
     lab::vault(&home).set(&host, "reader", &Secret::new("readpass")).unwrap();
     let to = reference(&format!("{host}/denied/look:1"));
-    let refused =
-        portal.copy(&Context::default(), &reference(&lab::starter()), &to, &Options::default()).await.unwrap_err();
+    let refused = portal
+        .transfers
+        .copy(&Context::default(), &reference(&lab::starter()), &to, &Options::default())
+        .await
+        .unwrap_err();
     assert_eq!(refused.kind, Kind::NotAllowed, "{refused}");
 }
 
@@ -102,6 +109,7 @@ async fn layouts_and_archives_keep_what_they_are_given() {
     std::fs::remove_dir_all(home.path("back")).unwrap();
     let archive = home.path("images/look.tar");
     portal
+        .transfers
         .copy(
             &Context::default(),
             &reference(&lab::starter()),
@@ -110,8 +118,11 @@ async fn layouts_and_archives_keep_what_they_are_given() {
         )
         .await
         .unwrap();
-    let image =
-        portal.image(&Context::default(), &reference(&format!("file:{}:v1", archive.display())), None).await.unwrap();
+    let image = portal
+        .sources
+        .image(&Context::default(), &reference(&format!("file:{}:v1", archive.display())), None)
+        .await
+        .unwrap();
     assert_eq!(image.config.entrypoint[0].raw(), "/look");
     assert_eq!(image.platforms.len(), 2, "the whole index travels");
 }
@@ -131,7 +142,12 @@ async fn engines_keep_what_they_are_given() {
         let portal = wharf::adapters::build(config).unwrap();
         story(&portal, &home, &lab::starter(), &format!("engine://{name}/localhost/story/look:1"), false).await;
         let (out, _) = tokio::sync::mpsc::channel(1);
-        let rows = portal.list(&Context::default(), portal.source(name).unwrap(), None, out).await.unwrap().rows;
+        let rows = portal
+            .catalog
+            .list(&Context::default(), portal.sources.called(name).unwrap(), None, out)
+            .await
+            .unwrap()
+            .rows;
         assert!(rows.find("localhost/story/look").is_some(), "{name} lists it");
     }
 }
@@ -147,7 +163,7 @@ async fn signatures_and_attachments_come_along() {
     let shared = share(&portal, &from, &format!("{token}/attached")).await;
     assert_eq!((shared.outcome.attachments, shared.outcome.left.len()), (1, 0));
     let to = reference(&shared.destination);
-    let place = portal.place(&to).unwrap();
+    let place = portal.sources.place(&to).unwrap();
     let attached = place.content.attached(&Context::default(), &to, &shared.outcome.digest).await.unwrap();
     assert_eq!(attached.found.len(), 1, "the copy can be found from the copied image");
     assert_eq!(attached.unseen, [], "and every place was looked at");
@@ -165,10 +181,10 @@ async fn one_platform_of_an_index_can_be_copied_alone() {
     let cx = Context::default();
     let from = reference(&format!("{open}/library/alpine:latest"));
     let to = reference(&format!("{open}/one/alpine:arm"));
-    portal.copy(&cx, &from, &to, &options(&["linux/arm64"])).await.unwrap();
-    let platforms = portal.image(&cx, &to, Some(&"linux/arm64".parse().unwrap())).await.unwrap().platforms;
+    portal.transfers.copy(&cx, &from, &to, &options(&["linux/arm64"])).await.unwrap();
+    let platforms = portal.sources.image(&cx, &to, Some(&"linux/arm64".parse().unwrap())).await.unwrap().platforms;
     assert_eq!(platforms.len(), 1);
-    let missing = portal.copy(&cx, &from, &to, &options(&["linux/s390x"])).await.unwrap_err();
+    let missing = portal.transfers.copy(&cx, &from, &to, &options(&["linux/s390x"])).await.unwrap_err();
     assert!(missing.to_string().contains("linux/amd64"), "{missing}");
 }
 
@@ -184,10 +200,10 @@ async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
     };
     let cx = Context::default();
     let unknown = lab::portal(&home, vec![source(None)]);
-    let error = unknown.sources()[0].catalog.health(&cx).await.unwrap_err();
+    let error = unknown.sources.all()[0].catalog.health(&cx).await.unwrap_err();
     assert!(error.why.contains("certificate") && error.hint.contains("'ca'"), "{error}");
     let known = lab::portal(&home, vec![source(Some(&ca))]);
-    assert!(known.sources()[0].catalog.health(&cx).await.unwrap().reachable);
+    assert!(known.sources.all()[0].catalog.health(&cx).await.unwrap().reachable);
 }
 
 #[tokio::test]
@@ -197,12 +213,20 @@ async fn a_link_pins_a_digest_and_says_when_its_tag_has_moved() {
     let portal = lab::portal(&home, vec![lab::registry("open", &open)]);
     let cx = Context::default();
     let at = reference(&format!("{open}/moving/tool:now"));
-    portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2022.5")), &at, &Options::default()).await.unwrap();
+    portal
+        .transfers
+        .copy(&cx, &reference(&format!("{open}/physics/gromacs:2022.5")), &at, &Options::default())
+        .await
+        .unwrap();
     let link: wharf::core::image::link::Link =
-        portal.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
-    assert_eq!(portal.open_link(&cx, &link).await.unwrap().moved, Some(false));
-    portal.copy(&cx, &reference(&format!("{open}/physics/gromacs:2023.3")), &at, &Options::default()).await.unwrap();
-    let opened = portal.open_link(&cx, &link).await.unwrap();
+        portal.catalog.link(&cx, &at, None, None).await.unwrap().to_string().parse().unwrap();
+    assert_eq!(portal.catalog.open_link(&cx, &link).await.unwrap().moved, Some(false));
+    portal
+        .transfers
+        .copy(&cx, &reference(&format!("{open}/physics/gromacs:2023.3")), &at, &Options::default())
+        .await
+        .unwrap();
+    let opened = portal.catalog.open_link(&cx, &link).await.unwrap();
     assert_eq!(opened.moved, Some(true));
     assert_eq!(opened.image.pinned.unwrap().digest, *link.digest().unwrap(), "the link still shows what was sent");
 }

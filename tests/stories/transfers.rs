@@ -83,10 +83,10 @@ async fn a_broken_upload_is_taken_up_again() {
     let portal = portal(&home, &[&wire.address, &open]);
     let repository = lab::fresh("cut/upload");
     let to: ImageRef = format!("{}/{repository}:1", wire.address).parse().unwrap();
-    let outcome = portal.copy(&Context::default(), &from, &to, &Options::default()).await.unwrap();
+    let outcome = portal.transfers.copy(&Context::default(), &from, &to, &Options::default()).await.unwrap();
     assert_eq!(wire.cuts.load(Ordering::SeqCst), 2, "it was cut twice");
     let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
-    let image = portal.image(&Context::default(), &there, None).await.unwrap();
+    let image = portal.sources.image(&Context::default(), &there, None).await.unwrap();
     assert_eq!(image.pinned.unwrap().digest, outcome.digest);
     // Debian's registry knows no way back into a broken upload: each cut costs what was sent before it, and no more.
     let sent = wire.sent.load(Ordering::SeqCst);
@@ -104,14 +104,14 @@ async fn a_cancelled_copy_ends_at_once_and_leaves_no_image() {
     let to: ImageRef = format!("{}/{repository}:1", wire.address).parse().unwrap();
     let cx = cancelled_in_the_middle();
     let began = std::time::Instant::now();
-    let error = portal.copy(&cx, &from, &to, &Options::default()).await.unwrap_err();
+    let error = portal.transfers.copy(&cx, &from, &to, &Options::default()).await.unwrap_err();
     assert_eq!(error.kind, Kind::Cancelled, "{error}");
     assert!(began.elapsed() < Duration::from_secs(20), "32 MiB at that rate take more than 30 s");
     let there: ImageRef = format!("{open}/{repository}:1").parse().unwrap();
-    let error = portal.image(&Context::default(), &there, None).await.unwrap_err();
+    let error = portal.sources.image(&Context::default(), &there, None).await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound, "{error}");
     // Trying again, on a line that works, ends what was begun.
-    portal.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
+    portal.transfers.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,11 +121,11 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
     let from = layout(&home, 32 << 20);
     let portal = portal(&home, &[&open]);
     let there: ImageRef = format!("{open}/cancelled/download:1").parse().unwrap();
-    portal.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
+    portal.transfers.copy(&Context::default(), &from, &there, &Options::default()).await.unwrap();
     let folder: PathBuf = home.path("down");
     let to: ImageRef = format!("file:{}:1", folder.display()).parse().unwrap();
     let cx = cancelled_in_the_middle();
-    match portal.copy(&cx, &there, &to, &Options::default()).await {
+    match portal.transfers.copy(&cx, &there, &to, &Options::default()).await {
         Err(error) => {
             assert_eq!(error.kind, Kind::Cancelled, "{error}");
             assert!(!folder.join("index.json").exists(), "no half image");
@@ -133,8 +133,8 @@ async fn a_cancelled_download_leaves_no_image_and_goes_on_from_there() {
         // A quick disk may be done before the note is read.
         Ok(_) => assert!(folder.join("index.json").exists()),
     }
-    portal.copy(&Context::default(), &there, &to, &Options::default()).await.unwrap();
-    let place: Place = portal.place(&to).unwrap();
+    portal.transfers.copy(&Context::default(), &there, &to, &Options::default()).await.unwrap();
+    let place: Place = portal.sources.place(&to).unwrap();
     assert!(place.content.manifest(&Context::default(), &to).await.is_ok());
 }
 
@@ -254,7 +254,7 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
     let home = Home::new();
     let from = layout(&home, 8 << 20);
     let portal = portal(&home, &[&host]);
-    let place = portal.place(&from).unwrap();
+    let place = portal.sources.place(&from).unwrap();
     let at: ImageRef = format!("{host}/r/x:1").parse().unwrap();
     let (_, layers) = {
         let manifest = place.content.manifest(&Context::default(), &from).await.unwrap();
@@ -264,7 +264,7 @@ async fn a_registry_that_can_resume_is_sent_only_the_rest() {
         }
     };
     let source = wharf::core::transfer::copy::Checked::new(&Context::default(), &place, &layers[0]);
-    let to = portal.place(&at).unwrap();
+    let to = portal.sources.place(&at).unwrap();
     to.content.put_blob(&Context::default(), &at, &layers[0], &source).await.unwrap();
     let seen = seen.lock().unwrap();
     assert_eq!(Digest::of(&seen.bytes), layers[0].digest, "every byte came once and in order");

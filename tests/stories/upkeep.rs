@@ -224,10 +224,10 @@ async fn what_changed_since_it_was_told_is_left_alone() {
     let portal = lab::portal(&owner.home, vec![lab::registry("open", &open)]);
     let cx = wharf::core::base::context::Context::default();
     let reference = owner.named(":latest").parse().unwrap();
-    let told = portal.removals(&cx, std::slice::from_ref(&reference)).await.remove(0).unwrap();
+    let told = portal.upkeep.removals(&cx, std::slice::from_ref(&reference)).await.remove(0).unwrap();
     // Somebody moves the tag meanwhile.
     owner.json(&["tag", &owner.named(":2.0"), "latest", "--move"]);
-    let done = portal.remove_images(&cx, &[told]).await.remove(0);
+    let done = portal.upkeep.remove_images(&cx, &[told]).await.remove(0);
     assert!(done.unwrap_err().why.contains("changed since"));
     assert_eq!(owner.digest(&owner.named(":latest")), owner.digest(&owner.named(":2.0")));
 }

@@ -11,6 +11,7 @@ use crate::core::{
     base::{
         clean,
         context::Context,
+        digest::Digest,
         error::{During, Result},
     },
     ports::{Audit, store::Store},
@@ -24,6 +25,47 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(10);
 /// Ends of one's own chains that are compared, the newest: each stands for all before it.
 const COMPARED: i64 = 2000;
+
+/// An entry that is filled in while the work that it tells of is done: it keeps what was known when that failed.
+pub(in crate::core) struct OpenEntry(Mutex<Entry>);
+
+impl OpenEntry {
+    fn change(&self, change: impl FnOnce(&mut Entry)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Entry) -> T) -> T {
+        read(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The bytes that it is about.
+    pub(in crate::core) fn digest(&self) -> Option<Digest> {
+        self.read(|entry| entry.digest.clone())
+    }
+
+    /// Says which bytes it is about.
+    pub(in crate::core) fn set_digest(&self, digest: &Digest) {
+        self.change(|entry| entry.digest = Some(digest.clone()));
+    }
+
+    /// Says on which verdict it is done.
+    pub(in crate::core) fn set_verdict(&self, verdict: String) {
+        self.change(|entry| entry.verdict = Some(verdict));
+    }
+
+    /// What is done, and on what, for messages.
+    pub(in crate::core) fn words(&self) -> String {
+        self.read(|entry| format!("{} {}", entry.action, entry.subject))
+    }
+}
+
+/// An entry with how its work ended.
+fn ended<T>(mut entry: Entry, outcome: &Result<T>) -> Entry {
+    if let Err(error) = outcome {
+        entry.outcome = format!("{}: {}", error.kind.word(), error.why);
+    }
+    entry
+}
 
 /// Writes down what was done, and tells of it.
 pub struct Journal {
@@ -45,6 +87,11 @@ impl Journal {
         Entry::new(&self.person, action, subject)
     }
 
+    /// An entry by this person, of now, that the work itself fills in ([`Self::recorded_as`]).
+    pub(in crate::core) fn open_entry(&self, action: &str, subject: impl Into<String>) -> OpenEntry {
+        OpenEntry(Mutex::new(self.entry(action, subject)))
+    }
+
     /// Does something and writes it down with how it ended; gives what it gave.
     pub(in crate::core) async fn recorded<T>(&self, entry: Entry, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.told_by(entry, work, |_, _| {}).await
@@ -61,16 +108,24 @@ impl Journal {
         if let Ok(made) = &done {
             tell(&mut entry, made);
         }
-        self.note(entry, &done).await;
+        self.note(ended(entry, &done)).await;
         done
     }
 
-    /// Writes an entry down with how it ended, and tells the store of it. The work is done by then: whoever did it is told
-    /// of what cannot be written ([`Self::troubles`]).
-    pub(in crate::core) async fn note<T>(&self, mut entry: Entry, outcome: &Result<T>) {
-        if let Err(error) = outcome {
-            entry.outcome = format!("{}: {}", error.kind.word(), error.why);
-        }
+    /// The same with an entry that `work` has filled in as far as it came.
+    pub(in crate::core) async fn recorded_as<T>(
+        &self,
+        entry: &OpenEntry,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let done = work.await;
+        self.note(ended(entry.read(Entry::clone), &done)).await;
+        done
+    }
+
+    /// Writes an entry down, and tells the store of it. The work is done by then: whoever did it is told
+    /// of what cannot be written ([`Self::troubles`]). Private: who changes something does it inside [`Self::recorded`].
+    async fn note(&self, entry: Entry) {
         let (audit, action) = (self.audit.clone(), format!("{} {}", entry.action, entry.subject));
         let written = tokio::task::spawn_blocking(move || audit.append(entry)).await.during("write the audit");
         if let Err(error) = written.and_then(|written| written) {

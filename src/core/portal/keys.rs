@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{journal::Journal, secrets::Secrets};
 use crate::core::ports::signer::Curve;
 use crate::core::{
+    audit::Entry,
     base::{
         error::{During, Error, Kind, Result},
         secret::Secret,
@@ -210,30 +211,32 @@ impl Keys {
         named(name)?;
         let what = format!("keep the key '{name}'");
         let place = place_of(name);
-        self.is_free(name, &what).await?;
-        self.secrets.set(&place, name, &pem, &what).await?;
-        let key = format!("{KEYRING}{name}");
-        // What was kept is what is tried; a key that opens nothing is not kept.
-        let mut half = match self.public_half(asker.clone(), &key).await {
-            Ok(half) => half,
-            Err(error) => {
+        let keeping = async {
+            self.is_free(name, &what).await?;
+            self.secrets.set(&place, name, &pem, &what).await?;
+            let key = format!("{KEYRING}{name}");
+            // What was kept is what is tried; a key that opens nothing is not kept.
+            let mut half = match self.public_half(asker.clone(), &key).await {
+                Ok(half) => half,
+                Err(error) => {
+                    self.secrets.delete(&place, &what).await?;
+                    return Err(error);
+                }
+            };
+            self.secrets.agree_to_keep(&*asker, &what).await?;
+            if !self.secrets.lasting() {
                 self.secrets.delete(&place, &what).await?;
-                return Err(error);
-            }
-        };
-        self.secrets.agree_to_keep(&*asker, &what).await?;
-        if !self.secrets.lasting() {
-            self.secrets.delete(&place, &what).await?;
-            return Err(Error::new(Kind::Unsupported, what, "no secret store works here: nothing was kept").hint(
-                format!(
+                let hint = format!(
                     "keep it in a file: wharf key new ./{name}.key; or agree to one for all secrets: secret_file = true"
-                ),
-            ));
-        }
-        half.warning = self.passing(&key).await;
-        let entry = self.journal.entry("keep-key", format!("{name} ({})", half.id));
-        self.journal.note(entry, &Ok(())).await;
-        Ok(half)
+                );
+                let why = "no secret store works here: nothing was kept";
+                return Err(Error::new(Kind::Unsupported, &what, why).hint(hint));
+            }
+            half.warning = self.passing(&key).await;
+            Ok(half)
+        };
+        let told = |entry: &mut Entry, half: &PublicHalf| entry.subject = format!("{name} ({})", half.id);
+        self.journal.told_by(self.journal.entry("keep-key", name), keeping, told).await
     }
 
     /// Forgets a key of the secret store; what it signed stays signed.

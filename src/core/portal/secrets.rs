@@ -37,6 +37,12 @@ impl Secrets {
         tokio::task::spawn_blocking(move || (vault.keeps(), vault.describe())).await.ok()
     }
 
+    /// Which store is in use in words, why others are not, and for how long it keeps; `None` where the store fell over.
+    pub(super) async fn standing(&self) -> Option<(String, Vec<String>, Keeps)> {
+        let vault = self.vault.clone();
+        tokio::task::spawn_blocking(move || (vault.describe(), vault.refused(), vault.keeps())).await.ok()
+    }
+
     /// Account and secret at a place.
     pub(super) async fn get(&self, place: &str, what: &str) -> Result<Option<(String, Secret)>> {
         let (vault, place) = (self.vault.clone(), place.to_owned());

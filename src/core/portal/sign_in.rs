@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Source, Sources, journal::Journal, secrets::Secrets};
+use super::{
+    journal::Journal,
+    secrets::Secrets,
+    sources::{Source, Sources},
+};
 use crate::core::{
     base::{
         context::Context,

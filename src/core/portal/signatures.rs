@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Portal;
+use super::{journal::Journal, sources::Sources};
 use crate::core::transfer::fetch;
 use crate::core::{
     base::{
@@ -19,7 +19,7 @@ use crate::core::{
         manifest::{Descriptor, OCI_MANIFEST, RawManifest},
         reference::{ImageRef, Name},
     },
-    ports::{Asker, Content, InMemory, Signer},
+    ports::{Asker, Content, InMemory, Signer, Signers},
     request::{
         Request,
         admission::{Admitting, Place},
@@ -79,36 +79,44 @@ fn layers_of(manifest: Option<&RawManifest>) -> Vec<serde_json::Value> {
     known.and_then(|known| known.get("layers")?.as_array().cloned()).unwrap_or_default()
 }
 
-impl Portal {
+/// Signing with a person's own keys.
+pub struct Signing {
+    sources: Arc<Sources>,
+    signers: Arc<Signers>,
+    journal: Arc<Journal>,
+}
+
+impl Signing {
+    /// Signs images at these sources.
+    pub(super) fn new(sources: Arc<Sources>, signers: Arc<Signers>, journal: Arc<Journal>) -> Self {
+        Self { sources, signers, journal }
+    }
+
     /// Signs what `reference` means now with a key: a file, `keyring:NAME`, or `pkcs11:…`. Signing again with the same key changes nothing.
     pub async fn sign(&self, cx: &Context, asker: Arc<dyn Asker>, reference: &ImageRef, key: &str) -> Result<Signed> {
         let what = format!("sign {reference}");
         let signer = (self.signers.open)(key, asker).await?;
-        let done = self.signed(cx, &what, reference, &*signer).await;
-        let mut entry = self.journal.entry("sign", format!("{reference} with {}", signer.describe()));
-        entry.digest = done.as_ref().ok().map(|done| done.digest.clone());
-        self.journal.note(entry, &done).await;
-        done
-    }
-
-    async fn signed(&self, cx: &Context, what: &str, reference: &ImageRef, signer: &dyn Signer) -> Result<Signed> {
-        let ImageRef::Oci(name) = reference else {
-            return Err(Error::unsupported(what, "only images in registries carry such signatures")
-                .hint("copy it to a registry first: wharf copy"));
+        let entry = self.journal.entry("sign", format!("{reference} with {}", signer.describe()));
+        let signing = async {
+            let ImageRef::Oci(name) = reference else {
+                return Err(Error::unsupported(what, "only images in registries carry such signatures")
+                    .hint("copy it to a registry first: wharf copy"));
+            };
+            let place = self.sources.place(reference)?;
+            let top = cx.run(&what, place.content.manifest(cx, reference)).await?;
+            let statement = Statement::of_image(name, &top.digest);
+            let signatures = Signatures { cx, what: &what, content: &*place.content, name, digest: &top.digest };
+            let already = !signatures.sign(&statement, &*signer).await?;
+            Ok(Signed {
+                reference: reference.with_digest(&top.digest),
+                digest: top.digest.clone(),
+                key: signer.key_id(),
+                signer: signer.describe(),
+                tag: signatures.tag(),
+                already,
+            })
         };
-        let place = self.place(reference)?;
-        let top = cx.run(what, place.content.manifest(cx, reference)).await?;
-        let statement = Statement::of_image(name, &top.digest);
-        let signatures = Signatures { cx, what, content: &*place.content, name, digest: &top.digest };
-        let already = !signatures.sign(&statement, signer).await?;
-        Ok(Signed {
-            reference: reference.with_digest(&top.digest),
-            digest: top.digest.clone(),
-            key: signer.key_id(),
-            signer: signer.describe(),
-            tag: signatures.tag(),
-            already,
-        })
+        self.journal.told_by(entry, signing, |entry, done| entry.digest = Some(done.digest.clone())).await
     }
 }
 

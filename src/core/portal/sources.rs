@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
+
 use crate::core::{
     base::{
         context::Context,
         error::{Error, Result},
     },
     image::{
-        model::{Image, Platform},
+        model::{Health, Image, Platform},
         reference::ImageRef,
         short_names::ShortNames,
     },
@@ -99,6 +101,20 @@ impl Sources {
         self.all.iter().find(|source| source.catalog.owns(&image))
     }
 
+    /// The port through which an image is shared; unsupported where its source grants nothing.
+    pub(in crate::core) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
+        let source = self.of(reference)?;
+        source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
+    }
+
+    /// The port through which disk images of a cloud are moved; unsupported where its source has none.
+    ///
+    /// `what` is what that source cannot do then, as in "upload to".
+    pub(in crate::core) fn disks(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Disks>> {
+        let source = self.of(reference)?;
+        source.disks.ok_or_else(|| cannot(&source.name, what))
+    }
+
     /// Where the bytes of `reference` are; unsupported where its source does not let them be read.
     pub fn place(&self, reference: &ImageRef) -> Result<Place> {
         let source = self.of(reference)?;
@@ -110,6 +126,18 @@ impl Sources {
     pub async fn image(&self, cx: &Context, reference: &ImageRef, platform: Option<&Platform>) -> Result<Image> {
         let source = self.of(reference)?;
         cx.run(&format!("show {reference}"), source.catalog.image(cx, reference, platform)).await
+    }
+
+    /// Health of every source by its name and adapter, asked at the same time.
+    pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
+        let asked: Vec<_> = self.all.iter().map(|source| ask_health(cx, source.clone())).collect();
+        stream::iter(asked).buffered(64).collect().await
+    }
+
+    /// Tags of an image.
+    pub async fn tags(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<String>> {
+        let source = self.of(reference)?;
+        cx.run(&format!("list versions of {reference}"), source.catalog.tags(cx, reference)).await
     }
 
     /// The image that somebody typed the name of. A short name may be in several registries: then it is the first that is
@@ -131,4 +159,9 @@ impl Sources {
         Err(Error::not_found(what, format!("no registry here has it: {}", told.join("; ")))
             .hint("write its whole name"))
     }
+}
+
+async fn ask_health(cx: &Context, source: Source) -> (String, &'static str, Result<Health>) {
+    let answer = cx.run(&format!("ask {}", source.name), source.catalog.health(cx)).await;
+    (source.name, source.adapter, answer)
 }

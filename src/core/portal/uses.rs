@@ -1,9 +1,8 @@
 //! Who used what: written down when somebody launches, takes, brings or is given an image, so that they can be told
 //! when it becomes vulnerable.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::Portal;
 use crate::core::{
     base::{
         context::Context,
@@ -12,15 +11,27 @@ use crate::core::{
         text,
     },
     image::reference::ImageRef,
-    ports::store::{How, Use},
+    ports::store::{How, Spool, Store, Use},
 };
 
 /// Nobody waits longer for this: it is told later.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Portal {
+/// What this person uses, as the shared store is told of it.
+pub(super) struct Uses {
+    person: String,
+    store: Arc<dyn Store>,
+    spool: Arc<dyn Spool>,
+}
+
+impl Uses {
+    /// Those of a person; what the store cannot be told now waits in the spool.
+    pub(super) fn new(person: &str, store: Arc<dyn Store>, spool: Arc<dyn Spool>) -> Self {
+        Self { person: person.to_owned(), store, spool }
+    }
+
     /// Writes down that this person used an image. A store that is away is told later; nothing fails for it.
-    pub async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
+    pub(super) async fn remember(&self, how: How, reference: &ImageRef, digest: &Digest, place: &str) {
         // What is only on this machine nobody else can look at again.
         let reference = match reference {
             ImageRef::Oci(_) => reference.with_digest(digest),
@@ -28,7 +39,7 @@ impl Portal {
             _ => return,
         };
         let used = Use {
-            person: self.config.person.clone(),
+            person: self.person.clone(),
             how,
             reference: reference.to_string(),
             digest: digest.to_string(),

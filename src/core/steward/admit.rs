@@ -1,10 +1,18 @@
 //! Admitting: by digest into the admitted project, signed there, the tag last. Everyone's badge is the signature.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     Tools,
+    decision::Decisions,
+    disk::DiskRequests,
+    examine::Examiner,
+    platforms::Platforms,
+    reach::Reach,
     scan::{is_worse, own_scan_of},
+    tag::Tags,
 };
 use crate::core::{
     base::{
@@ -14,9 +22,11 @@ use crate::core::{
         error::{Error, Kind, Result},
         text,
     },
+    config::Config,
     evidence::terms::Attested,
     image::reference::{ImageRef, Name},
-    portal::{Portal, requests::destination, signatures::Signatures},
+    portal::{Sources, evidence::Evidence, requests::destination, signatures::Signatures, stewardship::Stewardship},
+    ports::store::Store,
     request::{
         Admission, Request,
         admission::{Admitting, Decided, Known, Place},
@@ -25,20 +35,63 @@ use crate::core::{
     transfer::copy::{self, Options},
 };
 
-impl Portal {
+/// Admits what was decided to be admitted.
+pub(super) struct Admitter {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    store: Arc<dyn Store>,
+    evidence: Arc<Evidence>,
+    reach: Arc<Reach>,
+    platforms: Arc<Platforms>,
+    decisions: Arc<Decisions>,
+    disks: Arc<DiskRequests>,
+    examiner: Arc<Examiner>,
+    tags: Arc<Tags>,
+}
+
+/// What an admitter stands on, from the ground up.
+pub(super) struct Ground {
+    pub reach: Arc<Reach>,
+    pub platforms: Arc<Platforms>,
+    pub decisions: Arc<Decisions>,
+    pub disks: Arc<DiskRequests>,
+    pub examiner: Arc<Examiner>,
+    pub tags: Arc<Tags>,
+}
+
+impl Admitter {
+    /// Admits images to a steward's site.
+    pub(super) fn new(parts: &Stewardship, ground: Ground) -> Self {
+        let Ground { reach, platforms, decisions, disks, examiner, tags } = ground;
+        Self {
+            config: parts.config.clone(),
+            sources: parts.sources.clone(),
+            store: parts.store.clone(),
+            evidence: parts.evidence.clone(),
+            reach,
+            platforms,
+            decisions,
+            disks,
+            examiner,
+            tags,
+        }
+    }
+
     /// The decision of a request, where it counts; what the row says of the policy is asked of the policy again.
     ///
     /// `fresh` is that this steward has asked the policy a moment ago.
     async fn decided_on(&self, cx: &Context, request: &Request, fresh: bool) -> Result<Decided> {
         let decision = request.decision.as_ref();
         let policy = match decision {
-            Some(decision) if decision.is_of_policy() && !fresh => Some(self.examine(cx, request).await?.0.verdict),
+            Some(decision) if decision.is_of_policy() && !fresh => {
+                Some(self.examiner.examine(cx, request).await?.0.verdict)
+            }
             Some(decision) if decision.is_of_policy() => Some(Verdict::Allow),
             _ => None,
         };
         let known = Known {
             policy,
-            key: decision.and_then(|decision| self.signer_of(decision)),
+            key: decision.and_then(|decision| self.decisions.signer_of(decision)),
             signed: self.config.requests.signed_decisions,
             own: self.store.me().await?.own,
         };
@@ -46,18 +99,12 @@ impl Portal {
     }
 
     /// Copies, signs, checks, and only then tags. Whatever of it is done already is found done.
-    pub(super) async fn admit_request(
-        &self,
-        cx: &Context,
-        tools: &Tools,
-        request: &Request,
-        fresh: bool,
-    ) -> Result<Admission> {
+    pub(super) async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<Admission> {
         let what = format!("admit {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
         let decided = self.decided_on(cx, request, fresh).await?;
         if request.destination.starts_with("glance:") {
-            return self.admit_disk(cx, tools, request, &decided).await;
+            return self.disks.admit(cx, tools, request, &decided).await;
         }
         let ImageRef::Oci(name) = request.destination.parse::<ImageRef>()? else {
             return Err(Error::new(Kind::Denied, what, "its destination is no registry"));
@@ -70,7 +117,7 @@ impl Portal {
         let digest: Digest = request.asked.digest.parse()?;
         let to = ImageRef::Oci(Name { tag: None, digest: Some(digest.clone()), ..name.clone() });
         let from = self.bytes_of(request, &digest)?;
-        let (from, place) = (self.place(&from)?, self.place(&to)?);
+        let (from, place) = (self.sources.place(&from)?, self.sources.place(&to)?);
         let copied = copy::copy(cx, &from, &place, &Options::default()).await?;
         let repository = Place::Repository(Name { tag: None, digest: None, ..name.clone() });
         let admitting = Admitting::new(request, &decided, repository, &copied.digest)?;
@@ -78,7 +125,7 @@ impl Portal {
         let signatures = Signatures { cx, what: &what, content: &*place.content, name: &name, digest: &digest };
         if decided.is_signed() {
             let signature = STANDARD.decode(&decision.signature).unwrap_or_default();
-            let key = self.signer_of(decision).unwrap_or_default();
+            let key = self.decisions.signer_of(decision).unwrap_or_default();
             signatures.add(&decision.payload, &signature).await?;
             signers.push(format!("{} with key {}", decision.by, key.get(..16).unwrap_or(&key)));
         }
@@ -87,8 +134,8 @@ impl Portal {
             signatures.sign(&Statement::of_admission(&admitting, scan, text::now()), &**signer).await?;
             signers.push(format!("the steward with {}", signer.describe()));
         }
-        self.is_trusted(cx, &what, &to).await?;
-        let called = self.tag_admitted(cx, &what, request, (&place, &digest)).await?;
+        self.decisions.is_trusted(cx, &what, &to).await?;
+        let called = self.tags.give(cx, &what, request, (&place, &digest)).await?;
         let (reference, untagged) = (called.reference.to_string(), called.untagged);
         Ok(Admission { reference, digest: digest.to_string(), signers, at: text::now(), untagged })
     }
@@ -96,10 +143,10 @@ impl Portal {
     /// The worst scan of all platforms of an image that this steward has made itself; nothing unless all were scanned.
     /// What a row or an attachment says of a scan is not signed.
     pub(super) async fn own_scan(&self, cx: &Context, at: &ImageRef) -> Result<Option<Attested>> {
-        let image = self.image(cx, at, None).await?;
+        let image = self.sources.image(cx, at, None).await?;
         let mut worst: Option<Attested> = None;
-        for one in self.each_platform(cx, image).await? {
-            let records = self.evidence(&one).await.unwrap_or_default();
+        for one in self.platforms.each(cx, image).await? {
+            let records = self.evidence.kept(&one).await.unwrap_or_default();
             let Some(scan) = own_scan_of(&records, text::now()) else { return Ok(None) };
             worst = Some(match worst.take() {
                 Some(known) if !is_worse(&scan, &known) => known,
@@ -112,7 +159,7 @@ impl Portal {
     /// Where the bytes are that were judged; where they came from, if the quarantine was lost.
     fn bytes_of(&self, request: &Request, digest: &Digest) -> Result<ImageRef> {
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
-        let origin = || Ok(self.of_site("fetch it again", &request.asked.from)?.get().with_digest(digest));
+        let origin = || Ok(self.reach.of_site("fetch it again", &request.asked.from)?.get().with_digest(digest));
         match quarantine.parse::<ImageRef>() {
             Ok(ImageRef::File { path, .. }) if !std::path::Path::new(&path).is_dir() => origin(),
             Ok(ImageRef::Oci(name)) => Ok(ImageRef::Oci(Name { digest: Some(digest.clone()), ..name })),

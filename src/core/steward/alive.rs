@@ -2,10 +2,10 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use super::Tools;
-use crate::core::{portal::Portal, ports::store::Steward};
+use super::{Steward, Tools};
+use crate::core::ports::store;
 
-impl Portal {
+impl Steward {
     /// Says it for as long as this is awaited. A store that is away for a while is told when it is back.
     pub(super) async fn keep_saying_alive(&self, tools: &Tools) -> Infallible {
         let key = tools.signer.as_ref().map(|signer| signer.key_id()).unwrap_or_default();
@@ -13,7 +13,7 @@ impl Portal {
             if let Err(error) = self.store.alive(&key, env!("CARGO_PKG_VERSION")).await {
                 tracing::info!(%error, "the store was not told that this steward lives");
             }
-            tokio::time::sleep(Duration::from_secs(Steward::EVERY.unsigned_abs())).await;
+            tokio::time::sleep(Duration::from_secs(store::Steward::EVERY.unsigned_abs())).await;
         }
     }
 }

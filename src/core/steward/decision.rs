@@ -1,5 +1,7 @@
 //! What counts as a decision: by the policy, by the approval of a class, by a key that the policy trusts.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::core::{
@@ -10,10 +12,16 @@ use crate::core::{
         error::{Error, Kind, Result},
         text,
     },
-    evidence::record::{Kind as RecordKind, Outcome, best},
-    image::reference::ImageRef,
-    policy::Policy,
-    portal::{Portal, evidence::Age},
+    config::Config,
+    evidence::record::{Kind as RecordKind, Outcome, Record, best},
+    image::{model::Image, reference::ImageRef},
+    policy::{Judgement, Policy, Site},
+    portal::{
+        Sources,
+        evidence::{Age, Evidence},
+        stewardship::Stewardship,
+    },
+    ports::{Signers, store::Store},
     request::{Class, Decision, Dossier, Request, Terms, stage::Next, statement::Statement},
 };
 
@@ -23,7 +31,30 @@ pub(super) fn policy_id(policy: &Policy) -> String {
     format!("{} ({})", policy.name, Digest::of(text.as_bytes()).short())
 }
 
-impl Portal {
+/// Tries of a check that could not run, before a person decides without it.
+pub(super) const PATIENCE: i64 = 3;
+
+/// What counts as a decision here.
+pub(super) struct Decisions {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    signers: Arc<Signers>,
+    store: Arc<dyn Store>,
+    evidence: Arc<Evidence>,
+}
+
+impl Decisions {
+    /// Decisions by the policy and the people of a steward's site.
+    pub(super) fn new(parts: &Stewardship) -> Self {
+        Self {
+            config: parts.config.clone(),
+            sources: parts.sources.clone(),
+            signers: parts.signers.clone(),
+            store: parts.store.clone(),
+            evidence: parts.evidence.clone(),
+        }
+    }
+
     /// The id of the policy's key that signed a decision.
     pub(super) fn signer_of(&self, decision: &Decision) -> Option<String> {
         let signature = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty())?;
@@ -86,8 +117,8 @@ impl Portal {
 
     /// Whether those who will look at it trust it: their badge is all that counts.
     pub(super) async fn is_trusted(&self, cx: &Context, what: &str, at: &ImageRef) -> Result<()> {
-        let image = self.image(cx, at, None).await?;
-        let records = self.gather(cx, &image, Age::Anew, true).await?;
+        let image = self.sources.image(cx, at, None).await?;
+        let records = self.evidence.gather(cx, &image, Age::Anew, true).await?;
         let state = match best(&records, RecordKind::Signature, text::now()).map(|record| &record.outcome) {
             Some(Outcome::Signature { state, .. }) => *state,
             _ => Signature::NotChecked,
@@ -97,5 +128,15 @@ impl Portal {
         }
         Err(Error::new(Kind::NotAllowed, what, format!("it is signed, and the policy sees: {}", state.badge().word))
             .hint("name the public half of the key in [policy.signature] keys: wharf key show KEY"))
+    }
+
+    /// What the policy makes of an image that is asked for. What stewards knew of it before they see for themselves; that
+    /// it was admitted once and taken back is for a person to think over.
+    pub(super) async fn judge_request(&self, image: &Image, records: &[Record]) -> Judgement {
+        let site = match self.evidence.known(image).await {
+            taken @ (Site::TakenBack { .. } | Site::Away) => taken,
+            Site::Silent | Site::Judged { .. } => Site::Silent,
+        };
+        self.evidence.judge(image, records, site, None).reconsidered()
     }
 }

@@ -2,11 +2,16 @@
 //! own bytes; signed over the hash that the cloud keeps, and over their data where the site has a key for that; then let
 //! to others.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Tools, decision::policy_id};
+use super::{
+    Tools,
+    decision::{Decisions, policy_id},
+    quarantine::{Quarantine, disk_name},
+    reach::Reach,
+};
 use crate::core::portal::requests::web_address::WebAddress;
 use crate::core::{
     base::{
@@ -15,11 +20,17 @@ use crate::core::{
         error::{Error, Kind, Result},
         text,
     },
+    config::Config,
     image::{
         model::{DiskFacts, Image, ImageKind},
         reference::{ImageRef, is_on_the_web},
     },
-    portal::{Portal, Source, evidence::Age, signatures::signed_by},
+    portal::{
+        Source, Sources,
+        evidence::{Age, Evidence},
+        signatures::signed_by,
+        stewardship::Stewardship,
+    },
     ports::{
         cannot,
         disks::{Import, Published, Upload},
@@ -38,35 +49,45 @@ const VISIBILITY: &str = "community";
 /// How they are kept from others.
 const PRIVATE: &str = "private";
 
-/// The name that an image has while it is judged; the same request has the same.
-pub(super) fn quarantine_name(request: &Request) -> String {
-    let short: String = Digest::of(request.asked.digest.as_bytes()).hex().chars().take(12).collect();
-    format!("wharf-quarantine-{}-{short}", request.id)
+/// Requests for disk images.
+pub(super) struct DiskRequests {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    evidence: Arc<Evidence>,
+    reach: Arc<Reach>,
+    quarantine: Arc<Quarantine>,
+    decisions: Arc<Decisions>,
 }
 
-impl Portal {
+impl DiskRequests {
+    /// Those of a steward's site.
+    pub(super) fn new(
+        parts: &Stewardship,
+        reach: Arc<Reach>,
+        quarantine: Arc<Quarantine>,
+        decisions: Arc<Decisions>,
+    ) -> Self {
+        let (config, sources, evidence) = (parts.config.clone(), parts.sources.clone(), parts.evidence.clone());
+        Self { config, sources, evidence, reach, quarantine, decisions }
+    }
+
     /// The cloud that takes disk images.
-    fn disk_cloud(&self, what: &str) -> Result<&Source> {
+    fn cloud(&self, what: &str) -> Result<&Source> {
         let name = &self.config.requests.cloud;
         if name.is_empty() {
             return Err(Error::unsupported(what, "the site has no cloud for disk images ([requests] cloud)"));
         }
-        self.source(name)
-    }
-
-    /// Where a disk is while it is judged, on this machine.
-    pub(super) fn disk_file(&self, request: &Request) -> PathBuf {
-        self.quarantine_folder().join(format!("request-{}.disk", request.id))
+        self.sources.called(name)
     }
 
     /// The bytes in a file, and the image in the steward's project. What was done already is found done.
-    async fn fetch_disk(&self, cx: &Context, request: &Request) -> Result<(Image, Image, PathBuf)> {
+    async fn fetch(&self, cx: &Context, request: &Request) -> Result<(Image, Image, PathBuf)> {
         let what = format!("fetch {}", request.asked.title);
-        let cloud = self.disk_cloud(&what)?;
+        let cloud = self.cloud(&what)?;
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "upload to"))?;
-        let file = self.disk_file(request);
-        let name = quarantine_name(request);
-        self.private_quarantine().await?;
+        let file = self.quarantine.disk_file(request);
+        let name = disk_name(request);
+        self.quarantine.make_private().await?;
         let (origin, kept) = if is_on_the_web(&request.asked.from) {
             let url = WebAddress::of(&self.config.requests, &what, &request.asked.from)?.get().to_owned();
             let (kept, imported) = disks.import(cx, &Import { name, url }).await?;
@@ -78,11 +99,11 @@ impl Portal {
             disks.download(cx, &kept, &file).await?;
             (kept.clone(), kept)
         } else {
-            let origin = self.of_site(&what, &request.asked.from)?.get().clone();
-            let source = self.source_of(&origin)?;
+            let origin = self.reach.of_site(&what, &request.asked.from)?.get().clone();
+            let source = self.sources.of(&origin)?;
             let from = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             let wanted: Digest = request.asked.digest.parse()?;
-            cx.budget.expects(&what, self.image(cx, &origin, None).await?.size)?;
+            cx.budget.expects(&what, self.sources.image(cx, &origin, None).await?.size)?;
             let fetched = from.download(cx, &origin, &file).await?;
             wanted.matches(&fetched.digest, &what)?;
             let header = self.disk_of(cx, &file).await?;
@@ -91,14 +112,14 @@ impl Portal {
             let (kept, _) = disks.upload(cx, &upload).await?;
             (origin, kept)
         };
-        let (origin, kept) = (self.image(cx, &origin, None).await?, self.image(cx, &kept, None).await?);
+        let (origin, kept) = (self.sources.image(cx, &origin, None).await?, self.sources.image(cx, &kept, None).await?);
         Ok((origin, kept, file))
     }
 
     /// What the bytes of a file say of themselves.
     async fn disk_of(&self, cx: &Context, file: &std::path::Path) -> Result<Image> {
         let at = ImageRef::File { path: file.display().to_string(), tag: None, digest: None };
-        let image = self.image(cx, &at, None).await?;
+        let image = self.sources.image(cx, &at, None).await?;
         if image.kind == ImageKind::Vm {
             Ok(image)
         } else {
@@ -108,16 +129,16 @@ impl Portal {
     }
 
     /// Everything that a decision about a disk needs, and what the policy makes of it.
-    pub(super) async fn examine_disk(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
-        let (origin, kept, file) = self.fetch_disk(cx, request).await?;
+    pub(super) async fn examine(&self, cx: &Context, request: &Request) -> Result<(Dossier, Next)> {
+        let (origin, kept, file) = self.fetch(cx, request).await?;
         let found = self.disk_of(cx, &file).await?.disk.unwrap_or_default();
         let said = origin.disk.clone().unwrap_or_default();
         // A cloud that was told "raw" of a qcow2 would open it as something else than was inspected.
         let wrong = !said.format.is_empty() && said.format != found.format && said.format != "no format";
         let facts = DiskFacts { refers: found.refers || wrong, ..found.clone() };
         let judged = Image { disk: Some(facts), ..origin.clone() };
-        let records = self.gather(cx, &judged, Age::Now, false).await?;
-        let judgement = self.judge_request(&judged, &records).await;
+        let records = self.evidence.gather(cx, &judged, Age::Now, false).await?;
+        let judgement = self.decisions.judge_request(&judged, &records).await;
         let hash = kept.pinned.as_ref().map(|pinned| pinned.digest.to_string()).unwrap_or_default();
         let mut evidence = vec![format!("format: {} by its own header, {}", found.format, text::size(kept.size))];
         if wrong {
@@ -140,12 +161,12 @@ impl Portal {
             tag: None,
             at: now,
         };
-        let next = self.next_of(request, &dossier, now).await?;
+        let next = self.decisions.next_of(request, &dossier, now).await?;
         Ok((dossier, next))
     }
 
     /// Signs a disk image where it was judged, checks that, and lets it to others last.
-    pub(super) async fn admit_disk(
+    pub(super) async fn admit(
         &self,
         cx: &Context,
         tools: &Tools,
@@ -157,14 +178,14 @@ impl Portal {
             return Err(Error::new(Kind::NotAllowed, what, "there is no key to sign with")
                 .hint("name the steward's: [requests] key = \"keyring:steward\""));
         };
-        let cloud = self.disk_cloud(&what)?;
+        let cloud = self.cloud(&what)?;
         let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
         let quarantine = request.dossier.as_ref().map(|dossier| dossier.quarantine.as_str()).unwrap_or_default();
         let at: ImageRef = quarantine.parse()?;
         let ImageRef::Glance { cloud: kept_in, image: id } = &at else {
             return Err(Error::new(Kind::Denied, what, "it was not judged in the site's cloud"));
         };
-        let image = self.image(cx, &at, None).await?;
+        let image = self.sources.image(cx, &at, None).await?;
         // A row says where it was judged: only what this project keeps under the request's own name is that.
         if *kept_in != cloud.name || image.annotations.get("name").is_none_or(|name| !self.is_kept_as(request, name)) {
             return Err(Error::new(Kind::Denied, what, "what was judged is not where it was kept"));
@@ -187,15 +208,15 @@ impl Portal {
             signers.push("its data, as clouds verify it".to_owned());
         }
         // Signed where nobody else sees it, checked as everybody will see it, and only then let to others.
-        let private = Published { name: quarantine_name(request), visibility: PRIVATE.to_owned(), properties };
+        let private = Published { name: disk_name(request), visibility: PRIVATE.to_owned(), properties };
         disks.publish(cx, &at, &private).await?;
-        self.is_trusted(cx, &what, &at).await?;
+        self.decisions.is_trusted(cx, &what, &at).await?;
         let visibility = match self.config.requests.visibility.as_str() {
             "" => VISIBILITY.to_owned(),
             wanted => wanted.to_owned(),
         };
         disks.publish(cx, &at, &Published { name, visibility, ..private }).await?;
-        let _ = tokio::fs::remove_file(self.disk_file(request)).await;
+        let _ = tokio::fs::remove_file(self.quarantine.disk_file(request)).await;
         Ok(Admission {
             reference: at.to_string(),
             digest: pinned.digest.to_string(),
@@ -208,7 +229,7 @@ impl Portal {
     /// Whether this is the name under which an image is kept that was asked for: while it is judged, and once it is let to
     /// others, where a steward that was stopped goes on.
     fn is_kept_as(&self, request: &Request, name: &str) -> bool {
-        name == quarantine_name(request) || request.destination.rsplit('/').next() == Some(name)
+        name == disk_name(request) || request.destination.rsplit('/').next() == Some(name)
     }
 
     /// A signature over the data, where the site has a key and a certificate for that.
@@ -222,9 +243,9 @@ impl Portal {
         let Some(signer) = tools.disks.as_ref().filter(|_| !self.config.requests.certificate.is_empty()) else {
             return Ok(None);
         };
-        let file = self.disk_file(request);
+        let file = self.quarantine.disk_file(request);
         if !file.exists() {
-            let source = self.source_of(at)?;
+            let source = self.sources.of(at)?;
             let disks = source.disks.clone().ok_or_else(|| cannot(&source.name, "download from"))?;
             disks.download(cx, at, &file).await?;
         }

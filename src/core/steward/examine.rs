@@ -1,7 +1,13 @@
 //! Quarantine, evidence, judgement: what a steward finds out about a request before anybody decides.
 
+use std::sync::Arc;
+
 use super::{
-    decision::policy_id,
+    decision::{Decisions, PATIENCE, policy_id},
+    disk::DiskRequests,
+    platforms::Platforms,
+    quarantine::Quarantine,
+    reach::Reach,
     scan::{is_worse, own_scan_of},
 };
 use crate::core::{
@@ -12,24 +18,24 @@ use crate::core::{
         error::{Error, Kind, Result},
         text,
     },
+    config::Config,
     evidence::record::{self, Kind as RecordKind, Outcome, Record},
     image::{
         model::Image,
         reference::{ImageRef, is_on_the_web, is_tag},
     },
-    policy::{Judgement, Site},
-    portal::{Portal, evidence::Age, requests::destination},
-    request::{Dossier, Id, Request, grounds, stage::Next},
-    transfer::{
-        copy::{self, Options},
-        fetch,
+    policy::Judgement,
+    portal::{
+        Sources,
+        evidence::{Age, Evidence},
+        requests::destination,
+        stewardship::Stewardship,
     },
+    ports::store::Store,
+    request::{Dossier, Request, grounds, stage::Next},
+    transfer::copy::{self, Options},
 };
 
-/// Of more platforms an image is not admitted as a whole: one that was not judged would be admitted with the others.
-const PLATFORMS: usize = 24;
-/// Tries of a check that could not run, before a person decides without it.
-pub(super) const PATIENCE: i64 = 3;
 /// The longest comparison that is kept, in characters.
 const DIFF: usize = 4000;
 /// Fixes that are named.
@@ -104,21 +110,39 @@ fn fixes(all: &[Judged], now: i64) -> Vec<String> {
     fixes
 }
 
-impl Portal {
-    /// Where a request's bytes are kept while they are judged.
-    ///
-    /// Each request has a place of its own, so that it can be cleared when that one is over.
-    pub(super) fn quarantine_of(&self, request: Id, digest: &Digest, name: &str) -> ImageRef {
-        let short: String = digest.hex().chars().take(12).collect();
-        match self.config.requests.quarantine.split_once('/') {
-            Some((host, project)) => {
-                let repository = format!("{project}/request-{request}/{name}");
-                ImageRef::oci(host, repository, Some(format!("q-{short}"))).with_digest(digest)
-            }
-            None => {
-                let folder = self.quarantine_folder().join(format!("request-{request}"));
-                ImageRef::File { path: folder.display().to_string(), tag: Some(format!("q-{short}")), digest: None }
-            }
+/// Finds out what there is to know about a request.
+pub(super) struct Examiner {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    store: Arc<dyn Store>,
+    evidence: Arc<Evidence>,
+    reach: Arc<Reach>,
+    quarantine: Arc<Quarantine>,
+    platforms: Arc<Platforms>,
+    decisions: Arc<Decisions>,
+    disks: Arc<DiskRequests>,
+}
+
+impl Examiner {
+    /// Examines requests of a steward's site.
+    pub(super) fn new(
+        parts: &Stewardship,
+        reach: Arc<Reach>,
+        quarantine: Arc<Quarantine>,
+        platforms: Arc<Platforms>,
+        decisions: Arc<Decisions>,
+        disks: Arc<DiskRequests>,
+    ) -> Self {
+        Self {
+            config: parts.config.clone(),
+            sources: parts.sources.clone(),
+            store: parts.store.clone(),
+            evidence: parts.evidence.clone(),
+            reach,
+            quarantine,
+            platforms,
+            decisions,
+            disks,
         }
     }
 
@@ -127,19 +151,20 @@ impl Portal {
         let what = format!("examine {}", request.called());
         destination::check(&self.config.requests, &what, request)?;
         if is_on_the_web(&request.asked.from) || request.asked.from.starts_with("glance:") {
-            return self.examine_disk(cx, request).await;
+            return self.disks.examine(cx, request).await;
         }
         let digest: Digest = request.asked.digest.parse()?;
-        let from = self.of_site(&what, &request.asked.from)?.get().with_digest(&digest);
+        let from = self.reach.of_site(&what, &request.asked.from)?.get().with_digest(&digest);
         let name = from.name().map(|name| name.repository.clone()).unwrap_or_default();
-        let quarantine = self.quarantine_of(request.id, &digest, &name);
-        self.private_quarantine().await?;
-        let copied = copy::copy(cx, &self.place(&from)?, &self.place(&quarantine)?, &Options::default()).await?;
+        let quarantine = self.quarantine.place_of(request.id, &digest, &name);
+        self.quarantine.make_private().await?;
+        let copied =
+            copy::copy(cx, &self.sources.place(&from)?, &self.sources.place(&quarantine)?, &Options::default()).await?;
         digest.matches(&copied.digest, &what)?;
         let mut all = Vec::new();
         // Its own index says what it is built for, not the request.
-        let image = self.image(cx, &from, None).await?;
-        for image in self.each_platform(cx, image).await? {
+        let image = self.sources.image(cx, &from, None).await?;
+        for image in self.platforms.each(cx, image).await? {
             all.push(self.examine_platform(cx, image, &quarantine).await?);
         }
         let now = text::now();
@@ -150,47 +175,15 @@ impl Portal {
         }
         let mut dossier = self.dossier(cx, request, &all, &quarantine, now).await?;
         dossier.tag = self.tag_there(cx, request, &from, &digest).await;
-        let next = self.next_of(request, &dossier, now).await?;
+        let next = self.decisions.next_of(request, &dossier, now).await?;
         Ok((dossier, next))
-    }
-
-    /// Every image that an index lists and that something could run; of one image, it is that.
-    ///
-    /// Its signature covers all of them, and which of two for one platform is run is decided by whoever runs it.
-    pub(super) async fn each_platform(&self, cx: &Context, image: Image) -> Result<Vec<Image>> {
-        let what = format!("judge {}", image.reference);
-        let source = self.source_of(&image.reference)?;
-        let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(vec![image]) };
-        let listed = Box::pin(fetch::runnable(cx, &**content, &pinned.reference));
-        let listed = cx.run(&what, listed).await?;
-        if listed.len() > PLATFORMS {
-            let why = format!("it lists {} images, too many to judge", listed.len());
-            return Err(Error::new(Kind::Denied, what, why)
-                .hint("ask for those that you need, one by one: by the digest of their own manifest"));
-        }
-        let mut images = Vec::new();
-        for entry in listed.into_iter().filter(|entry| entry.digest != pinned.manifest) {
-            images.push(self.listed_image(cx, &image, &entry.digest).await?);
-        }
-        images.insert(0, image);
-        Ok(images)
-    }
-
-    /// The image that one entry of an image's index is.
-    async fn listed_image(&self, cx: &Context, image: &Image, manifest: &Digest) -> Result<Image> {
-        let source = self.source_of(&image.reference)?;
-        let (Some(pinned), Some(content)) = (&image.pinned, &source.content) else { return Ok(image.clone()) };
-        let what = format!("show {} of {}", manifest.short(), image.reference);
-        let entry = Box::pin(fetch::entry(cx, &**content, &pinned.reference, manifest));
-        let entry = cx.run(&what, entry).await?;
-        Ok(Image { reference: image.reference.clone(), publisher: image.publisher, ..entry })
     }
 
     /// The tag that was asked for, where it means this digest at its source: nobody names an image otherwise.
     async fn tag_there(&self, cx: &Context, request: &Request, from: &ImageRef, digest: &Digest) -> Option<String> {
         let tag = request.asked.tag.as_deref().filter(|tag| is_tag(tag))?;
         let at = from.without_version().with_tag(tag);
-        let source = self.source_of(&at).ok()?;
+        let source = self.sources.of(&at).ok()?;
         let version = cx.run("look up the tag", source.catalog.version(cx, &at)).await.ok()?;
         (version.digest.as_ref() == Some(digest)).then(|| tag.to_owned())
     }
@@ -198,26 +191,16 @@ impl Portal {
     /// One platform, in the evidence of its place and of the bytes that were fetched.
     async fn examine_platform(&self, cx: &Context, image: Image, quarantine: &ImageRef) -> Result<Judged> {
         if matches!(quarantine, ImageRef::Oci(_)) {
-            let mut kept = self.image(cx, quarantine, None).await?;
+            let mut kept = self.sources.image(cx, quarantine, None).await?;
             if let Some(pinned) = image.pinned.as_ref().filter(|pinned| pinned.manifest != pinned.digest) {
-                kept = self.listed_image(cx, &kept, &pinned.manifest).await?;
+                kept = self.platforms.listed(cx, &kept, &pinned.manifest).await?;
             }
             // What is found of these bytes counts for them everywhere.
-            self.gather(cx, &kept, Age::Now, false).await?;
+            self.evidence.gather(cx, &kept, Age::Now, false).await?;
         }
-        let records = self.gather(cx, &image, Age::Now, false).await?;
-        let judgement = self.judge_request(&image, &records).await;
+        let records = self.evidence.gather(cx, &image, Age::Now, false).await?;
+        let judgement = self.decisions.judge_request(&image, &records).await;
         Ok(Judged { image, records, judgement })
-    }
-
-    /// What the policy makes of an image that is asked for. What stewards knew of it before they see for themselves; that
-    /// it was admitted once and taken back is for a person to think over.
-    pub(super) async fn judge_request(&self, image: &Image, records: &[Record]) -> Judgement {
-        let site = match self.known(image).await {
-            taken @ (Site::TakenBack { .. } | Site::Away) => taken,
-            Site::Silent | Site::Judged { .. } => Site::Silent,
-        };
-        self.judge(image, records, site, None).reconsidered()
     }
 
     async fn dossier(
@@ -256,7 +239,7 @@ impl Portal {
         let Ok(before) = before.reference.parse::<ImageRef>() else { return String::new() };
         let platform = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         let after = image.pinned.as_ref().map_or(&image.reference, |pinned| &pinned.reference);
-        match self.diff(cx, &before, after, platform, true).await {
+        match self.evidence.diff(cx, &before, after, platform, true).await {
             Ok(diff) => diff.words().chars().take(DIFF).collect(),
             Err(error) => format!("could not be compared with {before}: {}", error.why),
         }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tokio::{sync::watch::Receiver, task::JoinSet};
 
-use super::{AWAY, LEASE, QUIET, Round, Tell, Tools, standing};
+use super::{AWAY, LEASE, QUIET, Round, Steward, Tell, Tools, standing};
 use crate::core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
     },
-    portal::Portal,
     request::{Id, Request},
 };
 
@@ -48,7 +47,7 @@ impl Hands {
     }
 }
 
-impl Portal {
+impl Steward {
     /// Takes what there is to do for as many as fit.
     async fn fill(self: &Arc<Self>, hands: &mut Hands, cx: &Context, tools: &Tools) -> Result<()> {
         let rules = &self.config.requests;
@@ -56,8 +55,8 @@ impl Portal {
         while hands.0.len() <= rules.parallel() && !cx.cancel.is_cancelled() {
             let most = if hands.0.len() < rules.parallel() { rules.per_person() } else { 0 };
             let Some(request) = self.store.claim(LEASE, most).await? else { break };
-            let (portal, cx, tools) = (self.clone(), cx.clone(), tools.clone());
-            hands.0.spawn(async move { (request.id, Box::pin(portal.work_on(&cx, &tools, request)).await) });
+            let (steward, cx, tools) = (self.clone(), cx.clone(), tools.clone());
+            hands.0.spawn(async move { (request.id, Box::pin(steward.work_on(&cx, &tools, request)).await) });
         }
         Ok(())
     }

@@ -12,11 +12,14 @@ mod disk;
 mod examine;
 mod hands;
 pub mod notify;
+mod platforms;
+mod quarantine;
 pub mod reach;
 mod revoke;
 mod scan;
 mod sweep;
 mod tag;
+mod warnings;
 pub mod watch;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -24,16 +27,30 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
+    audit::Entry,
     base::{
         budget::{Budget, Exceeded},
         context::{Context, Progress},
         error::{Error, Kind, Result},
         text,
     },
-    portal::Portal,
-    ports::{Asker, Signer},
-    request::{Event, Pace, Request, Stage},
+    config::Config,
+    portal::{journal::Journal, stewardship::Stewardship},
+    ports::{Asker, Signer, Signers, store::Store},
+    request::{Admission, Event, Pace, Request, Stage},
 };
+use admit::{Admitter, Ground};
+use decision::Decisions;
+use disk::DiskRequests;
+use examine::Examiner;
+use notify::Letters;
+use platforms::Platforms;
+use quarantine::Quarantine;
+use reach::Reach;
+use revoke::Revoker;
+use sweep::Sweeper;
+use tag::Tags;
+use watch::Watcher;
 
 /// For so long a request is in one steward's hands; it is renewed while they work on it.
 const LEASE: Duration = Duration::from_secs(60);
@@ -126,9 +143,64 @@ enum Duty {
     Sweep,
 }
 
-impl Portal {
+/// A steward of a site. What it does is in parts that stand on one another: where it goes, the quarantine, what counts as a
+/// decision; disk images; examining; admitting. None knows one above it.
+pub struct Steward {
+    config: Arc<Config>,
+    signers: Arc<Signers>,
+    store: Arc<dyn Store>,
+    journal: Arc<Journal>,
+    examiner: Arc<Examiner>,
+    admitter: Admitter,
+    tags: Arc<Tags>,
+    revoker: Revoker,
+    watcher: Arc<Watcher>,
+    letters: Letters,
+    sweeper: Sweeper,
+}
+
+impl Steward {
+    /// A steward made of a portal's parts; nothing is contacted.
+    pub fn new(parts: &Stewardship) -> Self {
+        let reach = Arc::new(Reach::new(parts));
+        let quarantine = Arc::new(Quarantine::new(parts));
+        let platforms = Arc::new(Platforms::new(parts));
+        let decisions = Arc::new(Decisions::new(parts));
+        let disks = Arc::new(DiskRequests::new(parts, reach.clone(), quarantine.clone(), decisions.clone()));
+        let examiner = Arc::new(Examiner::new(
+            parts,
+            reach.clone(),
+            quarantine.clone(),
+            platforms.clone(),
+            decisions.clone(),
+            disks.clone(),
+        ));
+        let tags = Arc::new(Tags::new(parts, reach.clone()));
+        let ground = Ground {
+            reach: reach.clone(),
+            platforms: platforms.clone(),
+            decisions: decisions.clone(),
+            disks,
+            examiner: examiner.clone(),
+            tags: tags.clone(),
+        };
+        Self {
+            config: parts.config.clone(),
+            signers: parts.signers.clone(),
+            store: parts.store.clone(),
+            journal: parts.journal.clone(),
+            examiner,
+            admitter: Admitter::new(parts, ground),
+            tags,
+            revoker: Revoker::new(parts, decisions),
+            watcher: Arc::new(Watcher::new(parts, reach, platforms)),
+            letters: Letters::new(parts),
+            sweeper: Sweeper::new(parts, quarantine),
+        }
+    }
+
     /// Opens what a steward works with; a PIN or passphrase is asked for once.
-    pub async fn steward_tools(&self, asker: Arc<dyn Asker>) -> Result<Tools> {
+    pub async fn tools(&self, asker: Arc<dyn Asker>) -> Result<Tools> {
         let key = &self.config.requests.key;
         let disk_key = &self.config.requests.disk_key;
         let signer = if key.is_empty() { None } else { Some((self.signers.open)(key, asker.clone()).await?) };
@@ -137,11 +209,11 @@ impl Portal {
     }
 
     /// Works until there is nothing to do right now.
-    pub async fn steward_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+    pub async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
         // One after another: each tells of what the one before has done just now.
         let requests = self.requests_round(cx, tools).await;
-        let watched = self.watch_round(cx, tools).await;
-        let delivered = self.deliver_round(cx).await;
+        let watched = self.watcher.round(cx, tools).await;
+        let delivered = self.letters.round(cx).await;
         let swept = self.sweep_round(cx).await;
         let failing = |round: Result<Round>| round.unwrap_or_else(|error| Round::failing(&error));
         if cx.cancel.is_cancelled() {
@@ -151,7 +223,7 @@ impl Portal {
     }
 
     /// Works until it is cancelled.
-    pub async fn steward(self: &Arc<Self>, cx: &Context, tools: &Tools, tell: Tell) -> Result<()> {
+    pub async fn work(self: &Arc<Self>, cx: &Context, tools: &Tools, tell: Tell) -> Result<()> {
         let (heard, news) = tokio::sync::watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn(self.clone().serve_requests(cx.clone(), tools.clone(), tell.clone(), news.clone()));
@@ -193,8 +265,8 @@ impl Portal {
         let mut away = false;
         loop {
             let round = match duty {
-                Duty::Watch => self.watch_round(&cx, &tools).await,
-                Duty::Letters => self.deliver_round(&cx).await,
+                Duty::Watch => self.watcher.round(&cx, &tools).await,
+                Duty::Letters => self.letters.round(&cx).await,
                 Duty::Sweep => self.sweep_round(&cx).await,
             };
             let pause = match &round {
@@ -215,7 +287,7 @@ impl Portal {
     /// Clears the quarantine, within the budget of one request.
     async fn sweep_round(&self, cx: &Context) -> Result<Round> {
         let budget = Budget::of(self.config.requests.request_limits());
-        let failed = budget.run("sweep the quarantine", self.sweep(cx)).await?;
+        let failed = budget.run("sweep the quarantine", self.sweeper.sweep(cx)).await?;
         Ok(Round { failed, ..Round::default() })
     }
 
@@ -256,30 +328,50 @@ impl Portal {
     async fn bring_on(&self, cx: &Context, tools: &Tools, mut request: Request) -> Result<Request> {
         let mut fresh = false;
         if request.stage == Stage::Gathering {
-            let (dossier, next) = self.examine(cx, &request).await?;
+            let (dossier, next) = self.examiner.examine(cx, &request).await?;
             fresh = true;
             request = self.store.happen(request.id, &Event::Judged(Box::new(dossier), next)).await?;
         }
         if request.stage == Stage::Revoking {
-            self.take_back_signed(cx, tools, &request).await?;
-            request = self.store.happen(request.id, &Event::Revoked).await?;
+            let subject = format!("{}: {}", request.called(), request.admitted_at());
+            let mut entry = self.journal.entry("take back", subject);
+            entry.digest = request.asked.digest.parse().ok();
+            let revoking = async {
+                self.revoker.take_back(cx, tools, &request).await?;
+                self.store.happen(request.id, &Event::Revoked).await
+            };
+            request = self.journal.recorded(entry, revoking).await?;
         }
         if request.stage == Stage::Admitting {
-            let admission = self.admit_request(cx, tools, &request, fresh).await?;
-            let mut entry = self.journal.entry("admit", format!("{} as {}", request.asked.from, admission.reference));
-            entry.digest = admission.digest.parse().ok();
-            entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
-            request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
-            if let Err(error) = self.settle_tag(cx, &request).await {
+            let (admission, admitted) = Box::pin(self.admit(cx, tools, &request, fresh)).await?;
+            request = admitted;
+            if let Err(error) = self.tags.settle(cx, &request).await {
                 tracing::warn!(%error, "whether its tag is right was not looked at again");
             }
             // What is known now is what later findings are compared with; without it, it is looked at again once more.
-            if let Err(error) = self.watch_from_now(cx, &admission).await {
+            if let Err(error) = self.watcher.begin(cx, &admission).await {
                 tracing::info!(%error, "what was admitted is looked at again");
             }
-            self.journal.note(entry, &Ok::<(), Error>(())).await;
         }
         Ok(request)
+    }
+
+    /// Admits an image, and writes that into the audit; gives the request as it stands then.
+    async fn admit(&self, cx: &Context, tools: &Tools, request: &Request, fresh: bool) -> Result<(Admission, Request)> {
+        let from = &request.asked.from;
+        let mut entry = self.journal.entry("admit", format!("{from} as {}", request.destination));
+        entry.digest = request.asked.digest.parse().ok();
+        entry.verdict = request.decision.as_ref().map(|decision| format!("{}: {}", decision.by, decision.reason));
+        let admitting = async {
+            let admission = self.admitter.admit(cx, tools, request, fresh).await?;
+            let request = self.store.happen(request.id, &Event::Admitted(admission.clone())).await?;
+            Ok((admission, request))
+        };
+        let told = |entry: &mut Entry, (admission, _): &(Admission, Request)| {
+            entry.subject = format!("{from} as {}", admission.reference);
+            entry.digest = admission.digest.parse().ok();
+        };
+        self.journal.told_by(entry, Box::pin(admitting), told).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Delivery of notices: each once in each way, again later where a server is down. Ways do not wait for one another.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -10,8 +10,8 @@ use crate::core::{
         context::Context,
         error::{Kind, Result},
     },
-    portal::Portal,
-    ports::Notifier,
+    portal::stewardship::Stewardship,
+    ports::{Notifier, store::Store},
 };
 
 /// For so long a notice is in one steward's hands.
@@ -19,9 +19,20 @@ const LEASE: Duration = Duration::from_secs(120);
 /// Notices that are delivered in one round.
 const ROUND: usize = 100;
 
-impl Portal {
+/// Delivers notices.
+pub(super) struct Letters {
+    store: Arc<dyn Store>,
+    notifiers: Vec<Arc<dyn Notifier>>,
+}
+
+impl Letters {
+    /// Delivers what the store of a steward's site has.
+    pub(super) fn new(parts: &Stewardship) -> Self {
+        Self { store: parts.store.clone(), notifiers: parts.notifiers.clone() }
+    }
+
     /// Delivers what is due.
-    pub(super) async fn deliver_round(&self, cx: &Context) -> Result<Round> {
+    pub(super) async fn round(&self, cx: &Context) -> Result<Round> {
         let ways = self.notifiers.iter().map(|notifier| self.deliver_by(cx, &**notifier));
         join_all(ways).await.into_iter().try_fold(Round::default(), |all, one| Ok(all.and(one?)))
     }

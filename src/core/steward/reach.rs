@@ -4,13 +4,16 @@
 //! [`SiteReference`] is made here only. The portal that a steward works with ([`PortalParts::for_stewards`]) holds no other
 //! source, so that whatever is looked up on the way (tags, attachments, a fixed version) stays within them, too.
 
-use std::path::{Component, Path};
+use std::{
+    path::{Component, Path},
+    sync::Arc,
+};
 
 use crate::core::{
     base::error::{Error, Kind, Result},
     config::{Config, Requests},
     image::reference::{ImageRef, Name},
-    portal::{Portal, PortalParts, Source},
+    portal::{PortalParts, Source, Sources, stewardship::Stewardship},
 };
 
 /// Sources that are this machine's own: nobody else means anything by a name in them.
@@ -79,7 +82,18 @@ impl PortalParts {
     }
 }
 
-impl Portal {
+/// The places that a steward goes to.
+pub(super) struct Reach {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+}
+
+impl Reach {
+    /// The sources of a steward's site.
+    pub(super) fn new(parts: &Stewardship) -> Self {
+        Self { config: parts.config.clone(), sources: parts.sources.clone() }
+    }
+
     /// What somebody wrote as the place of an image, if it is in one of the site's sources.
     pub(super) fn of_site(&self, what: &str, written: &str) -> Result<SiteReference> {
         let reference: ImageRef = written.parse().map_err(|error: Error| Error { kind: Kind::Denied, ..error })?;

@@ -1,19 +1,23 @@
 //! Taking an admission back: that it was is signed and put beside the image, in place of what was stated there before.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::Tools;
+use super::{Tools, decision::Decisions};
 use crate::core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
         text,
     },
+    config::Config,
     image::{model, reference::ImageRef},
     portal::{
-        Portal,
+        Sources,
         requests::admitted_place,
         signatures::{Signatures, signed_by},
+        stewardship::Stewardship,
     },
     ports::{cannot, disks::Published},
     request::{
@@ -23,9 +27,21 @@ use crate::core::{
     },
 };
 
-impl Portal {
+/// Takes admissions back, in public.
+pub(super) struct Revoker {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    decisions: Arc<Decisions>,
+}
+
+impl Revoker {
+    /// Takes back what was admitted to a steward's site.
+    pub(super) fn new(parts: &Stewardship, decisions: Arc<Decisions>) -> Self {
+        Self { config: parts.config.clone(), sources: parts.sources.clone(), decisions }
+    }
+
     /// Signs that an admission was taken back. The store says so at once; this is for those who do not ask it.
-    pub(super) async fn take_back_signed(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<()> {
+    pub(super) async fn take_back(&self, cx: &Context, tools: &Tools, request: &Request) -> Result<()> {
         let what = format!("take back {}", request.called());
         let (place, digest) = admitted_place(&what, request)?;
         let decision = request.decision.as_ref().ok_or_else(|| Error::failed(&what, "nobody has decided that"))?;
@@ -37,22 +53,24 @@ impl Portal {
         })?;
         match &place {
             Place::Repository(name) if self.config.requests.admits_into(name) => {
-                let content = self.place(&ImageRef::Oci(name.clone()))?.content;
+                let content = self.sources.place(&ImageRef::Oci(name.clone()))?.content;
                 let signatures = Signatures { cx, what: &what, content: &*content, name, digest: &digest };
                 let by_approver = STANDARD.decode(&decision.signature).ok().filter(|signature| !signature.is_empty());
                 let is_this = matches!(Payload::read(decision.payload.as_bytes()),
                     Some(Payload::TakenBack { digest: of, .. }) if of == digest.as_str());
-                if let Some(signature) = by_approver.filter(|_| is_this && self.signer_of(decision).is_some()) {
+                if let Some(signature) = by_approver.filter(|_| is_this && self.decisions.signer_of(decision).is_some())
+                {
                     signatures.add(&decision.payload, &signature).await?;
                 }
                 signatures.sign(&statement, &**signer).await.map(|_| ())
             }
             Place::Repository(_) => Err(Error::new(Kind::Denied, what, "it is in no place where images are admitted")),
             Place::Disk(id) => {
-                let cloud = self.source(&self.config.requests.cloud)?;
+                let cloud = self.sources.called(&self.config.requests.cloud)?;
                 let disks = cloud.disks.clone().ok_or_else(|| cannot(&cloud.name, "publish on"))?;
                 let at = ImageRef::Glance { cloud: cloud.name.clone(), image: id.clone() };
-                let name = self.image(cx, &at, None).await?.annotations.get("name").cloned().unwrap_or_default();
+                let name =
+                    self.sources.image(cx, &at, None).await?.annotations.get("name").cloned().unwrap_or_default();
                 let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
                 let [words, proof] = model::Statement::PROPERTIES.map(str::to_owned);
                 let properties = vec![(words, statement.text().to_owned()), (proof, signature)];

@@ -1,25 +1,27 @@
-//! The quarantine: readable by the steward alone, and emptied of what nobody needs any more.
+//! Sweeping the quarantine: it is emptied of what nobody needs any more.
 //!
 //! A request that is over leaves nothing: neither a folder or a disk on this machine, nor its repository in the
 //! quarantine's registry as far as that lets manifests be deleted, nor an image in the steward's project of the cloud.
 //! What belongs to no request goes after a day.
 
 use std::{
-    fs::{DirBuilder, File, Permissions},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::disk::quarantine_name;
+use super::quarantine::{Quarantine, disk_name};
 use crate::core::{
     base::{
         context::Context,
         digest::Digest,
         error::{During, Error, Kind, Result},
     },
+    config::Config,
     image::reference::ImageRef,
-    portal::Portal,
+    portal::{Sources, stewardship::Stewardship},
+    ports::store::Store,
     request::{Id, Request, Stage},
     transfer::copy::Place,
 };
@@ -45,35 +47,31 @@ fn remove(path: &Path) -> std::io::Result<()> {
     if path.symlink_metadata()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
-/// Makes a folder that only its owner can look into, or makes it so.
-fn make_private(folder: &Path) -> Result<()> {
-    let what = format!("make the folder {}", folder.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).during(&what)?;
-    std::fs::set_permissions(folder, Permissions::from_mode(0o700)).during(what)
-}
-
 /// What is in a folder, each with its name.
 fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path())).collect()
 }
 
-impl Portal {
-    /// Where what is judged is kept on this machine.
-    pub(super) fn quarantine_folder(&self) -> PathBuf {
-        self.config.state_dir.join("quarantine")
-    }
+/// Clears the quarantine.
+pub(super) struct Sweeper {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    store: Arc<dyn Store>,
+    quarantine: Arc<Quarantine>,
+}
 
-    /// Makes that folder, for the steward alone.
-    pub(super) async fn private_quarantine(&self) -> Result<()> {
-        let folder = self.quarantine_folder();
-        tokio::task::spawn_blocking(move || make_private(&folder)).await.during("make the quarantine")?
+impl Sweeper {
+    /// Sweeps the quarantine of a steward's site.
+    pub(super) fn new(parts: &Stewardship, quarantine: Arc<Quarantine>) -> Self {
+        let (config, sources, store) = (parts.config.clone(), parts.sources.clone(), parts.store.clone());
+        Self { config, sources, store, quarantine }
     }
 
     /// Clears what is over. Gives what failed, in words. One of several stewards with the same folder does it.
     pub(super) async fn sweep(&self, cx: &Context) -> Result<Vec<String>> {
-        self.private_quarantine().await?;
-        let folder = self.quarantine_folder();
+        self.quarantine.make_private().await?;
+        let folder = self.quarantine.folder();
         let what = "sweep the quarantine";
         let lock = File::options().create(true).truncate(false).write(true).open(folder.join(".lock")).during(what)?;
         if lock.try_lock().is_err() {
@@ -133,7 +131,7 @@ impl Portal {
     /// Clears what was kept of one request that is over, wherever it was.
     pub(super) async fn clear(&self, cx: &Context, request: &Request) -> Result<()> {
         let id = request.id;
-        let folder = self.quarantine_folder();
+        let folder = self.quarantine.folder();
         let own = move || {
             entries(&folder).into_iter().filter(|(name, _)| owner(name) == Some(id)).for_each(|(_, path)| {
                 let _ = remove(&path);
@@ -148,7 +146,7 @@ impl Portal {
             return Ok(());
         };
         let Some(name) = from.name().map(|name| name.repository.clone()) else { return Ok(()) };
-        match self.quarantine_of(id, &digest, &name) {
+        match self.quarantine.place_of(id, &digest, &name) {
             at @ ImageRef::Oci(_) => self.clear_registry(cx, &at).await,
             _ => Ok(()),
         }
@@ -158,14 +156,14 @@ impl Portal {
     /// them; its blobs are its own to collect.
     async fn clear_registry(&self, cx: &Context, at: &ImageRef) -> Result<()> {
         let what = format!("clear the quarantine of {at}");
-        let Place { content, .. } = self.place(at)?;
+        let Place { content, .. } = self.sources.place(at)?;
         let mut all = match content.manifest(cx, at).await {
             Ok(manifest) => listed(&manifest.bytes),
             Err(error) if error.kind == Kind::NotFound => Vec::new(),
             Err(error) => return Err(error.during(what)),
         };
         let bare = at.without_version();
-        let source = self.source_of(at)?;
+        let source = self.sources.of(at)?;
         let tags = match cx.run(&what, source.catalog.tags(cx, &bare)).await {
             Ok(tags) => tags,
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
@@ -194,9 +192,9 @@ impl Portal {
         if cloud.is_empty() || request.stage == Stage::Admitted {
             return Ok(());
         }
-        let name = quarantine_name(request);
+        let name = disk_name(request);
         let at = ImageRef::Glance { cloud: cloud.clone(), image: name.clone() };
-        let image = match self.image(cx, &at, None).await {
+        let image = match self.sources.image(cx, &at, None).await {
             Ok(image) => image,
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             Err(error) => return Err(error),
@@ -205,7 +203,7 @@ impl Portal {
         if fact("name") != name || !fact("owner").ends_with("(this project)") {
             return Err(Error::failed(format!("delete {at}"), "what has this name is not the steward's own"));
         }
-        let source = self.source(cloud)?;
+        let source = self.sources.called(cloud)?;
         match (&source.disks, &image.pinned) {
             (Some(disks), Some(pinned)) => disks.forget(cx, &pinned.reference).await,
             _ => Ok(()),
@@ -233,15 +231,5 @@ mod tests {
         for name in ["request-", "request-x.disk", "12", "wharf-quarantine-ab.disk", ".lock"] {
             assert_eq!(owner(name), None, "{name}");
         }
-    }
-
-    #[test]
-    fn the_folder_is_made_private_also_where_it_was_not() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().join("quarantine");
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-        make_private(&folder).unwrap();
-        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -4,7 +4,9 @@
 //! a request that was made later may have been admitted under it. An older image is put in the place of a newer one only
 //! by a person who may write there.
 
-use super::examine::PATIENCE;
+use std::sync::Arc;
+
+use super::{decision::PATIENCE, reach::Reach};
 use crate::core::{
     base::{
         context::Context,
@@ -12,7 +14,8 @@ use crate::core::{
         error::{Kind, Result},
     },
     image::reference::ImageRef,
-    portal::Portal,
+    portal::{Sources, stewardship::Stewardship},
+    ports::store::Store,
     request::Request,
     transfer::copy::Place,
 };
@@ -23,9 +26,21 @@ pub(super) struct Called {
     pub untagged: String,
 }
 
-impl Portal {
+/// Tags of admitted images.
+pub(super) struct Tags {
+    sources: Arc<Sources>,
+    store: Arc<dyn Store>,
+    reach: Arc<Reach>,
+}
+
+impl Tags {
+    /// Those at a steward's sources.
+    pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>) -> Self {
+        Self { sources: parts.sources.clone(), store: parts.store.clone(), reach }
+    }
+
     /// Gives an admitted image its tag, unless that would put it in the place of a newer one.
-    pub(super) async fn tag_admitted(
+    pub(super) async fn give(
         &self,
         cx: &Context,
         what: &str,
@@ -48,21 +63,21 @@ impl Portal {
             );
             return Ok(Called { reference: at.clone(), untagged });
         }
-        self.put_tag(cx, what, place, tag).await?;
+        self.put(cx, what, place, tag).await?;
         Ok(Called { reference: tagged.with_digest(digest), untagged: String::new() })
     }
 
     /// Whether two that were admitted at the same moment left the tag at the older one; then it is put right.
-    pub(super) async fn settle_tag(&self, cx: &Context, request: &Request) -> Result<()> {
+    pub(super) async fn settle(&self, cx: &Context, request: &Request) -> Result<()> {
         let what = format!("look at the tag of {}", request.called());
         let Some(tag) = request.tag().filter(|_| request.destination.starts_with("oci:")) else { return Ok(()) };
         let Some(newer) = self.newer(request, tag).await? else { return Ok(()) };
         let at: ImageRef = request.destination.parse()?;
         let at = at.with_digest(&newer.asked.digest.parse()?);
-        self.put_tag(cx, &what, &self.place(&at)?, tag).await
+        self.put(cx, &what, &self.sources.place(&at)?, tag).await
     }
 
-    async fn put_tag(&self, cx: &Context, what: &str, place: &Place, tag: &str) -> Result<()> {
+    async fn put(&self, cx: &Context, what: &str, place: &Place, tag: &str) -> Result<()> {
         let manifest = cx.run(what, place.content.manifest(cx, &place.at)).await?;
         cx.run(what, place.content.put_manifest(cx, &place.at, Some(tag), &manifest)).await
     }
@@ -82,8 +97,8 @@ impl Portal {
         tag: &str,
         digest: &Digest,
     ) -> Result<Option<String>> {
-        let at = self.of_site(what, &request.asked.from)?.get().without_version().with_tag(tag);
-        let source = self.source_of(&at)?;
+        let at = self.reach.of_site(what, &request.asked.from)?.get().without_version().with_tag(tag);
+        let source = self.sources.of(&at)?;
         match cx.run(what, source.catalog.version(cx, &at)).await {
             Ok(version) if version.digest.as_ref() == Some(digest) => Ok(None),
             Ok(version) => {

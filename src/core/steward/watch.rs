@@ -1,18 +1,16 @@
 //! The vulnerability watch: what was admitted or used is judged again when the scanners know something new, and those
 //! whom it concerns are told once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
 use super::{
     Round, Tools,
-    reach::SiteReference,
+    platforms::Platforms,
+    reach::{Reach, SiteReference},
     scan::{is_worse, own_scan_of},
+    warnings::warnings,
 };
 use crate::core::{
     base::{
@@ -24,7 +22,7 @@ use crate::core::{
         error::{Error, Result},
         text,
     },
-    config::Supplier,
+    config::Config,
     evidence::{
         record::{self, Kind as RecordKind, Outcome, Record, Vulnerability},
         terms,
@@ -34,13 +32,14 @@ use crate::core::{
         reference::{ImageRef, Name, place_of},
     },
     policy::Site,
-    portal::{Portal, evidence::Age, signatures::Signatures},
-    ports::store::{How, Use, Watch, Watched},
-    request::{
-        Admission,
-        notice::{APPROVERS, Notice, Topic, Warning},
-        statement::Statement,
+    portal::{
+        Sources,
+        evidence::{Age, Evidence},
+        signatures::Signatures,
+        stewardship::Stewardship,
     },
+    ports::store::{Store, Watch, Watched},
+    request::{Admission, statement::Statement},
 };
 
 /// Hours after which an image is judged again although nothing new is known.
@@ -87,45 +86,42 @@ fn news<'a>(known: &[String], found: &'a [Vulnerability], worse: bool) -> Vec<&'
     found.iter().filter(|one| !known.contains(one.id.as_str()) && (one.matters() || worse)).take(FINDINGS).collect()
 }
 
-/// Whether somebody answers for an image: by its name, or by the name of what was admitted under it.
-fn supplies(supplier: &Supplier, reference: &str, admitted: &str) -> bool {
-    let bare = reference.split("://").last().unwrap_or(reference);
-    let wanted = supplier.repository.trim_start_matches("oci://");
-    // An admitted image of another registry has its host in its name; one of the same registry has not.
-    let host = admitted.split('/').next().unwrap_or("");
-    let from = bare.strip_prefix(admitted).and_then(|rest| rest.strip_prefix('/'));
-    let of_other = from.is_some_and(|from| from.starts_with(&wanted.replace(':', "-").to_lowercase()));
-    let of_same = from
-        .zip(wanted.strip_prefix(host))
-        .is_some_and(|(from, wanted)| from.starts_with(wanted.trim_start_matches('/')));
-    !wanted.is_empty() && (bare.starts_with(wanted) || of_other || of_same && !host.is_empty())
+/// Watches what was admitted or used.
+pub(super) struct Watcher {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    store: Arc<dyn Store>,
+    evidence: Arc<Evidence>,
+    reach: Arc<Reach>,
+    platforms: Arc<Platforms>,
 }
 
-impl Portal {
-    /// What all scanners know, by the identity of their data.
-    async fn scan_data(&self) -> String {
-        let mut all = Vec::new();
-        for checker in &self.checkers {
-            if let Some(data) = checker.data().await {
-                all.push(format!("{} {data}", checker.name()));
-            }
+impl Watcher {
+    /// Watches what the store of a steward's site knows.
+    pub(super) fn new(parts: &Stewardship, reach: Arc<Reach>, platforms: Arc<Platforms>) -> Self {
+        Self {
+            config: parts.config.clone(),
+            sources: parts.sources.clone(),
+            store: parts.store.clone(),
+            evidence: parts.evidence.clone(),
+            reach,
+            platforms,
         }
-        all.join(", ")
     }
 
     /// Judges again what is due, several at a time, each in a task of its own and within its budget.
-    pub(super) async fn watch_round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
+    pub(super) async fn round(self: &Arc<Self>, cx: &Context, tools: &Tools) -> Result<Round> {
         let hours = self.config.requests.watch_hours.unwrap_or(HOURS);
         let after = Duration::from_secs(u64::from(hours) * 3600);
-        let watch = Watch { after, data: self.scan_data().await };
+        let watch = Watch { after, data: self.evidence.scan_data().await };
         let mut due = self.store.watched(&watch, ROUND).await?.into_iter();
         let data = watch.data;
         let (mut hands, mut round) = (JoinSet::new(), Round::default());
         loop {
             while hands.len() < self.config.requests.parallel() && !cx.cancel.is_cancelled() {
                 let Some(watched) = due.next() else { break };
-                let (portal, cx, tools, data) = (self.clone(), cx.clone(), tools.clone(), data.clone());
-                hands.spawn(async move { Box::pin(portal.watch_one(&cx, &tools, watched, &data)).await });
+                let (watcher, cx, tools, data) = (self.clone(), cx.clone(), tools.clone(), data.clone());
+                hands.spawn(async move { Box::pin(watcher.watch_one(&cx, &tools, watched, &data)).await });
             }
             match hands.join_next().await {
                 None => return Ok(round),
@@ -141,7 +137,7 @@ impl Portal {
         let what = format!("watch {}", clean::short(&watched.reference, 200));
         let budget = Budget::of(self.config.requests.watch_limits());
         let own = Context { budget: budget.clone(), progress: Progress::silent(), ..cx.clone() };
-        let looked = match self.watched_at(&what, &watched.reference) {
+        let looked = match self.reach.watched_at(&what, &watched.reference) {
             Ok(at) => Box::pin(budget.run(&what, self.look_again(&own, tools, &watched, &at, data))).await,
             Err(error) => Err(error),
         };
@@ -191,7 +187,7 @@ impl Portal {
             let users = users.into_iter().filter(|used| place_of(&used.reference) == here).collect();
             let admitted = self.store.admissions_of(&watched.digest).await?;
             let admitted = admitted.iter().any(|request| place_of(request.admitted_at()) == here);
-            notices = self.warnings(image, watched, about, fixed.as_deref(), users, admitted);
+            notices = warnings(&self.config, image, watched, about, fixed.as_deref(), users, admitted);
         }
         told.extend(open);
         if let (Some(signer), ImageRef::Oci(name)) = (&tools.signer, reference) {
@@ -212,14 +208,14 @@ impl Portal {
 
     /// An image with what is known of all its platforms: looked at `anew`, or as it is kept.
     async fn seen(&self, cx: &Context, reference: &ImageRef, anew: bool) -> Result<Seen> {
-        let image = self.image(cx, reference, None).await?;
+        let image = self.sources.image(cx, reference, None).await?;
         let mut seen =
             Seen { verdict: Verdict::Allow, findings: None, before: Vec::new(), scan: None, image: image.clone() };
-        for one in self.each_platform(cx, image).await? {
-            let kept = self.evidence(&one).await.unwrap_or_default();
+        for one in self.platforms.each(cx, image).await? {
+            let kept = self.evidence.kept(&one).await.unwrap_or_default();
             seen.before.extend(findings(&kept).unwrap_or_default().iter().map(|one| one.id.clone()));
-            let records = if anew { self.gather(cx, &one, Age::Anew, false).await? } else { kept };
-            let verdict = self.judge(&one, &records, Site::Silent, None).verdict;
+            let records = if anew { self.evidence.gather(cx, &one, Age::Anew, false).await? } else { kept };
+            let verdict = self.evidence.judge(&one, &records, Site::Silent, None).verdict;
             if verdict.strictness() > seen.verdict.strictness() {
                 seen.verdict = verdict;
             }
@@ -241,7 +237,7 @@ impl Portal {
     }
 
     /// Keeps what is known of an image that was admitted just now, so that later findings are compared with it.
-    pub(super) async fn watch_from_now(&self, cx: &Context, admission: &Admission) -> Result<()> {
+    pub(super) async fn begin(&self, cx: &Context, admission: &Admission) -> Result<()> {
         let reference: ImageRef = admission.reference.parse()?;
         let seen = self.seen(cx, &reference, false).await?;
         let Some(found) = seen.findings else { return Ok(()) };
@@ -251,7 +247,7 @@ impl Portal {
             known: found.into_iter().map(|one| one.id).collect(),
             judged: true,
             verdict: seen.verdict.word().to_owned(),
-            data: self.scan_data().await,
+            data: self.evidence.scan_data().await,
             ..Watched::default()
         };
         self.store.watch(&watched, &[]).await
@@ -276,7 +272,7 @@ impl Portal {
         if admitted.is_empty() {
             return Ok(());
         }
-        let place = self.place(&ImageRef::Oci(name.clone()))?;
+        let place = self.sources.place(&ImageRef::Oci(name.clone()))?;
         let signatures =
             Signatures { cx, what: "state the scan anew", content: &*place.content, name, digest: &digest };
         let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
@@ -295,71 +291,18 @@ impl Portal {
                 return Some(fixed);
             }
         }
-        let tags = self.tags(cx, &bare).await.ok()?;
+        let tags = self.sources.tags(cx, &bare).await.ok()?;
         self.without(cx, &bare.with_tag(tags.last()?), pinned, ids).await
     }
 
     /// Another version, pinned, if it is other bytes without these findings, and not denied.
     async fn without(&self, cx: &Context, at: &ImageRef, of: &Pinned, ids: &BTreeSet<&str>) -> Option<String> {
-        let other = self.image(cx, at, None).await.ok()?;
+        let other = self.sources.image(cx, at, None).await.ok()?;
         let pinned = other.pinned.as_ref().filter(|pinned| pinned.digest != of.digest)?;
-        let records = self.gather(cx, &other, Age::Kept, false).await.ok()?;
+        let records = self.evidence.gather(cx, &other, Age::Kept, false).await.ok()?;
         let clean = findings(&records).is_some_and(|found| !found.iter().any(|one| ids.contains(one.id.as_str())));
-        let fits = clean && self.judge(&other, &records, Site::Silent, None).verdict != Verdict::Deny;
+        let fits = clean && self.evidence.judge(&other, &records, Site::Silent, None).verdict != Verdict::Deny;
         fits.then(|| pinned.reference.to_string())
-    }
-
-    /// A warning for everybody whom an image concerns: its users, its suppliers, and the approvers if it is `admitted`.
-    fn warnings(
-        &self,
-        image: &Image,
-        watched: &Watched,
-        about: &[(String, String, String)],
-        fixed: Option<&str>,
-        users: Vec<Use>,
-        admitted: bool,
-    ) -> Vec<Notice> {
-        let mut people: BTreeMap<String, (BTreeSet<&'static str>, Vec<String>)> = BTreeMap::new();
-        if admitted {
-            people.entry(APPROVERS.to_owned()).or_default().0.insert("you decide what is admitted here");
-        }
-        for used in users {
-            let (how, places) = people.entry(used.person).or_default();
-            how.insert(used.how.because());
-            if used.how == How::Launched && !places.contains(&used.place) {
-                places.push(used.place);
-            }
-        }
-        for supplier in &self.config.suppliers {
-            if supplies(supplier, &watched.reference, &self.config.requests.admitted) {
-                people.entry(supplier.person.clone()).or_default().0.insert(How::Supplied.because());
-            }
-        }
-        let ids: Vec<&str> = about.iter().map(|(id, ..)| id.as_str()).collect();
-        let key = Digest::of(format!("{} {} {}", watched.digest, ids.join(" "), fixed.unwrap_or("")).as_bytes());
-        let notice = |(person, (because, workloads)): (String, (BTreeSet<&'static str>, Vec<String>))| {
-            let warning = Warning {
-                reference: watched.reference.clone(),
-                digest: watched.digest.clone(),
-                findings: about.to_vec(),
-                fixed: fixed.map(str::to_owned),
-                workloads,
-                because: because.into_iter().map(str::to_owned).collect(),
-            };
-            Notice {
-                id: 0,
-                at: text::now(),
-                to: person,
-                topic: Topic::Vulnerability,
-                key: format!("vulnerability {}", key.short()),
-                title: image.title(),
-                words: warning.words(),
-                request: None,
-                warning: Some(warning),
-                seen: false,
-            }
-        };
-        people.into_iter().map(notice).collect()
     }
 }
 
@@ -370,21 +313,6 @@ mod tests {
 
     fn finding(id: &str, severity: Severity) -> Vulnerability {
         Vulnerability { id: id.into(), severity, ..Vulnerability::default() }
-    }
-
-    #[test]
-    fn a_supplier_answers_for_an_image_wherever_it_was_admitted() {
-        let of = |repository: &str| Supplier { repository: repository.into(), ..Supplier::default() };
-        let admitted = "r.example:5000/admitted";
-        assert!(supplies(&of("r.example:5000/physics/"), "oci://r.example:5000/physics/a@sha256:1", admitted));
-        assert!(supplies(&of("r.example:5000/physics/"), "oci://r.example:5000/admitted/physics/a@sha256:1", admitted));
-        assert!(supplies(&of("q.example:1/lab"), "oci://r.example:5000/admitted/q.example-1/lab/a@sha256:1", admitted));
-        assert!(!supplies(
-            &of("q.example:1/other"),
-            "oci://r.example:5000/admitted/q.example-1/lab/a@sha256:1",
-            admitted
-        ));
-        assert!(!supplies(&of(""), "oci://r.example:5000/admitted/a@sha256:1", admitted));
     }
 
     #[test]

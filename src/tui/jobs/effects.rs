@@ -34,8 +34,8 @@ impl Jobs {
             Effect::Health => self.read(Slot::Health, move |post| async move {
                 let cx = Context::default().within(Duration::from_secs(8));
                 // Each answer is shown as soon as it arrives.
-                let health = async { post.send(Msg::Health(portal.health(&cx).await)).await };
-                let checks = async { post.send(Msg::Checks(portal.checks().await)).await };
+                let health = async { post.send(Msg::Health(portal.doctor.health(&cx).await)).await };
+                let checks = async { post.send(Msg::Checks(portal.doctor.checks().await)).await };
                 tokio::join!(health, checks);
             }),
             Effect::Leave(slots) => {
@@ -73,7 +73,7 @@ impl Jobs {
 pub(super) fn resolve(portal: &Portal, target: &Target) -> Result<ImageRef> {
     match target {
         Target::Reference(reference) => Ok(reference.clone()),
-        Target::Row { source, name, tag } => portal.source(source)?.catalog.reference(name, tag.as_deref()),
+        Target::Row { source, name, tag } => portal.sources.called(source)?.catalog.reference(name, tag.as_deref()),
     }
 }
 

@@ -29,20 +29,20 @@ impl Jobs {
             ImageEffect::Image { target, platform } => self.read(Slot::Image, move |post| async move {
                 let image = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
-                    portal.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
+                    portal.sources.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
                 };
                 post.send(Msg::Image(Box::new(image.await))).await;
             }),
             ImageEffect::OpenLink(link) => self.read(Slot::Image, move |post| async move {
-                post.send(Msg::Opened(Box::new(portal.open_link(&Context::default(), &link).await))).await;
+                post.send(Msg::Opened(Box::new(portal.catalog.open_link(&Context::default(), &link).await))).await;
             }),
             ImageEffect::Tags(reference) => self.read(Slot::Tags, move |post| async move {
-                post.send(Msg::Tags(portal.tags(&Context::default(), &reference).await)).await;
+                post.send(Msg::Tags(portal.sources.tags(&Context::default(), &reference).await)).await;
             }),
             ImageEffect::Versions(reference, tags) => self.read(Slot::Versions, move |post| async move {
                 let (sender, mut versions) = mpsc::channel(16);
                 let cx = Context::default();
-                let work = portal.versions(&cx, &reference, tags, sender);
+                let work = portal.catalog.versions(&cx, &reference, tags, sender);
                 let forward = async {
                     while let Some(version) = versions.recv().await {
                         post.send(Msg::Version(version)).await;
@@ -54,7 +54,7 @@ impl Jobs {
                 let cx = Context::default();
                 let resolved: Vec<Result<ImageRef>> = targets.iter().map(|target| resolve(&portal, target)).collect();
                 let known: Vec<ImageRef> = resolved.iter().filter_map(|one| one.as_ref().ok().cloned()).collect();
-                let mut answers = portal.removals(&cx, &known).await.into_iter();
+                let mut answers = portal.upkeep.removals(&cx, &known).await.into_iter();
                 let one = |resolved: Result<ImageRef>| match resolved {
                     Ok(at) => answers.next().unwrap_or_else(|| Err(Error::cancelled(format!("remove {at}")))),
                     Err(error) => Err(error),
@@ -63,34 +63,34 @@ impl Jobs {
                 post.send(Msg::Removals(targets, told)).await;
             }),
             ImageEffect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
-                let verified = portal.look_at(&Context::default(), &image, anew).await;
+                let verified = portal.evidence.look_at(&Context::default(), &image, anew).await;
                 post.send(Msg::Verified(Box::new(verified))).await;
             }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
                 let cx = Context::default();
                 let explained = async {
-                    let image = portal.image(&cx, &resolve(&portal, &target)?, None).await?;
-                    portal.look_at(&cx, &image, false).await
+                    let image = portal.sources.image(&cx, &resolve(&portal, &target)?, None).await?;
+                    portal.evidence.look_at(&cx, &image, false).await
                 };
                 post.send(Msg::Explained(Box::new(explained.await))).await;
             }),
             ImageEffect::Compare { before, after, platform } => self.read(Slot::Verify, move |post| async move {
                 let compared = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
-                    portal.diff(&Context::default(), &before, &after, platform.as_ref(), true).await
+                    portal.evidence.diff(&Context::default(), &before, &after, platform.as_ref(), true).await
                 };
                 post.send(Msg::Compared(Box::new(compared.await))).await;
             }),
             ImageEffect::Import { job, url, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
-                let outcome = portal.import(&cx, &url, &to).await?;
+                let outcome = portal.transfers.import(&cx, &url, &to).await?;
                 Ok((format!("{to} is there: {}", outcome.digest.short()), None))
             }),
             ImageEffect::Link(wish) => self.read(Slot::Link, move |post| async move {
                 let link = async {
                     let platform = wish.platform.as_ref().map(|platform| platform.parse()).transpose()?;
                     let at = resolve(&portal, &wish.target)?;
-                    let link = portal.link(&Context::default(), &at, platform.as_ref(), wish.until).await?;
+                    let link = portal.catalog.link(&Context::default(), &at, platform.as_ref(), wish.until).await?;
                     let code = link.code(false).unwrap_or_default();
                     Ok((link, code))
                 };
@@ -98,7 +98,7 @@ impl Jobs {
                 post.send(Msg::Link(wish, link)).await;
             }),
             ImageEffect::RemoveImages { job, removals } => self.write(job, move |cx| async move {
-                let done = portal.remove_images(&cx, &removals).await;
+                let done = portal.upkeep.remove_images(&cx, &removals).await;
                 let (gone, failed): (Vec<_>, Vec<_>) = done.into_iter().partition(Result::is_ok);
                 match (failed.into_iter().find_map(Result::err), removals.as_slice()) {
                     (Some(error), [_]) => Err(error),
@@ -114,12 +114,13 @@ impl Jobs {
                 self.write(job, move |cx| async move {
                     let at = resolve(&portal, &target)?;
                     let new = named(&at, &new)?;
-                    Ok((portal.tag(&cx, &at, &new, Move::Ask(Arc::new(asker))).await?.words(), None))
+                    Ok((portal.upkeep.tag(&cx, &at, &new, Move::Ask(Arc::new(asker))).await?.words(), None))
                 });
             }
             ImageEffect::CopyTo { job, target, platform, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
-                let outcome = portal.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
+                let outcome =
+                    portal.transfers.copy(&cx, &resolve(&portal, &target)?, &to, &of_platform(platform)?).await?;
                 Ok((format!("{}: {}", to.spoken(), outcome.words()), None))
             }),
         }

@@ -30,10 +30,10 @@ impl Jobs {
             ListEffect::LoadCache => self.read(Slot::Cache, move |post| async move {
                 // The first screenful comes first. The rest waits until that is drawn, because reading it would slow
                 // the frame down.
-                post.send(Msg::Cached(portal.kept_heads().await)).await;
+                post.send(Msg::Cached(portal.catalog.kept_heads().await)).await;
                 tokio::time::sleep(FIRST_FRAME).await;
-                post.send(Msg::Cached(portal.kept_lists().await)).await;
-                post.send(Msg::Filters(portal.filters().await)).await;
+                post.send(Msg::Cached(portal.catalog.kept_lists().await)).await;
+                post.send(Msg::Filters(portal.catalog.filters().await)).await;
             }),
             ListEffect::List { source, query } => self.list(source, query),
             ListEffect::Search { number, sets, query, sort, order, from } => {
@@ -70,7 +70,7 @@ impl Jobs {
                 let sources: BTreeSet<String> = rows.iter().map(|(source, ..)| source.clone()).collect();
                 let (portal, post, cx) = (&portal, &post, &Context::default());
                 let looks = rows.iter().map(|(source, name, tag)| async move {
-                    let (version, image) = portal.look(cx, source, name, tag).await.ok().unzip();
+                    let (version, image) = portal.catalog.look(cx, source, name, tag).await.ok().unzip();
                     post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
                     image.map(|image| (source.clone(), name.clone(), image))
                 });
@@ -81,7 +81,7 @@ impl Jobs {
                 // Kind and size of all rows come before their badges, which take longer.
                 let marks = images.iter().filter(|(.., image)| image.pinned.is_some()).map(
                     |(source, name, image)| async move {
-                        if let Ok((subject, standing)) = portal.mark(cx, image).await {
+                        if let Ok((subject, standing)) = portal.evidence.mark(cx, image).await {
                             let (source, name) = (source.clone(), name.clone());
                             post.send(Msg::Marked { source, name, subject, standing }).await;
                         }
@@ -89,14 +89,14 @@ impl Jobs {
                 );
                 stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;
                 for source in sources {
-                    if let Ok(Some(rows)) = portal.learn(&source).await {
+                    if let Ok(Some(rows)) = portal.catalog.learn(&source).await {
                         post.send(Msg::Learnt(source, rows)).await;
                     }
                 }
             }),
             ListEffect::SaveFilter(name, filter) => {
                 tokio::spawn(async move {
-                    if let Err(error) = portal.save_filter(&name, &filter).await {
+                    if let Err(error) = portal.catalog.save_filter(&name, &filter).await {
                         tracing::warn!(%error, "the filter was not kept");
                     }
                 });

@@ -138,11 +138,12 @@ impl Jobs {
         let name = source.clone();
         let beside = query.is_some();
         let task = tokio::spawn(async move {
-            let Ok(found) = portal.source(&name).cloned() else { return };
+            let Ok(found) = portal.sources.called(&name).cloned() else { return };
             let more = query.is_some() && found.catalog.listing() == Listing::WholeAndMore;
             let (sender, mut growing) = mpsc::channel(2);
             let cx = Context::default();
-            let work = std::panic::AssertUnwindSafe(portal.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
+            let work =
+                std::panic::AssertUnwindSafe(portal.catalog.list(&cx, &found, query.as_deref(), sender)).catch_unwind();
             let forward = async {
                 while let Some(rows) = growing.recv().await {
                     if !more {
@@ -204,10 +205,7 @@ impl Jobs {
         let (keys, mut typed) = mpsc::channel::<bytes::Bytes>(256);
         let (sizes, mut resized) = mpsc::channel(4);
         self.read(Slot::Terminal, move |post| async move {
-            let opened = match portal.launcher(Some(&backend), None) {
-                Ok(launcher) => launcher.terminal(&Context::default(), &id, command, size).await,
-                Err(error) => Err(error),
-            };
+            let opened = portal.launches.terminal(&Context::default(), (&backend, &id), command, size).await;
             let ended = match opened {
                 Err(error) => Err(error),
                 Ok(Terminal { mut output, input, resize }) => loop {

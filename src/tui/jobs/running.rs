@@ -26,16 +26,18 @@ impl Jobs {
         let portal = self.portal.clone();
         match effect {
             RunEffect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
-                let form = portal.form(&Context::default(), &backend, &image).await;
+                let form = portal.launches.form(&Context::default(), &backend, &image).await;
                 post.send(Msg::Form(form.map(|form| (backend, form)))).await;
             }),
             RunEffect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
-                post.send(Msg::Plan(Box::new(portal.plan(&Context::default(), &backend, &image, &answers).await)))
-                    .await;
+                post.send(Msg::Plan(Box::new(
+                    portal.launches.plan(&Context::default(), &backend, &image, &answers).await,
+                )))
+                .await;
             }),
             RunEffect::Workloads => self.read(Slot::Workloads, move |post| async move {
                 loop {
-                    let (all, failed) = portal.workloads(&Context::default()).await;
+                    let (all, failed) = portal.launches.workloads(&Context::default()).await;
                     post.send(Msg::Workloads(all, failed)).await;
                     tokio::time::sleep(WATCH).await;
                 }
@@ -59,7 +61,7 @@ impl Jobs {
                 }
             }
             RunEffect::Launch { job, plan } => self.write(job, move |cx| async move {
-                let workload = portal.launch(&cx, &plan, None).await?;
+                let workload = portal.launches.launch(&cx, &plan, None).await?;
                 Ok((
                     format!("{} is {} on {}", workload.name, workload.state.words().1, workload.backend),
                     Some(workload),
@@ -67,17 +69,17 @@ impl Jobs {
             }),
             RunEffect::Stop { job, workload } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
-                portal.stop(&cx, backend, id).await?;
+                portal.launches.stop(&cx, backend, id).await?;
                 Ok((format!("stopped {}", workload.called()), None))
             }),
             RunEffect::Start { job, workload, again } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
-                portal.start(&cx, backend, id, again).await?;
+                portal.launches.start(&cx, backend, id, again).await?;
                 Ok((format!("{} {}", if again { "restarted" } else { "started" }, workload.called()), None))
             }),
             RunEffect::Snapshot { job, workload, name, to } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
-                let (image, shares) = portal.snapshot(&cx, backend, id, &name, &to).await?;
+                let (image, shares) = portal.sharing.snapshot(&cx, backend, id, &name, &to).await?;
                 let (done, failed): (Vec<_>, Vec<_>) = shares.into_iter().partition(Result::is_ok);
                 match failed.into_iter().find_map(Result::err) {
                     // The snapshot exists although sharing failed: the same command again shares it with those that are
@@ -89,7 +91,7 @@ impl Jobs {
             }),
             RunEffect::Remove { job, workload } => self.write(job, move |cx| async move {
                 let (backend, id) = workload.id();
-                portal.remove(&cx, backend, id).await?;
+                portal.launches.remove(&cx, backend, id).await?;
                 Ok((format!("removed {}", workload.called()), None))
             }),
         }
@@ -104,7 +106,7 @@ async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
     let alone = of.len() == 1;
     let mut pause = SOON;
     while !of.is_empty() {
-        let mut answers = std::pin::pin!(portal.measure(std::mem::take(&mut of)));
+        let mut answers = std::pin::pin!(portal.launches.measure(std::mem::take(&mut of)));
         while let Some((id, told)) = answers.next().await {
             if !matches!(told, Ok(None)) {
                 of.push(id.clone());
@@ -117,7 +119,7 @@ async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
 }
 
 async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Post) -> Result<()> {
-    let launcher = portal.launcher(Some(backend), None)?;
+    let launcher = portal.launches.launcher(Some(backend), None)?;
     let mut stream = launcher.logs(&Context::default(), id, Wanted { times, ..Wanted::following() }).await?;
     while let Some(bytes) = stream.try_next().await? {
         post.send(Msg::Log(bytes)).await;

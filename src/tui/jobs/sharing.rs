@@ -18,14 +18,14 @@ impl Jobs {
         let portal = self.portal.clone();
         match effect {
             ShareEffect::Shares(reference) => self.read(Slot::Shares, move |post| async move {
-                post.send(Msg::Shares(portal.shares(&Context::default(), &reference).await)).await;
+                post.send(Msg::Shares(portal.sharing.shares(&Context::default(), &reference).await)).await;
             }),
             ShareEffect::Offers => self.read(Slot::Offers, move |post| async move {
-                let (offers, failed) = portal.offers(&Context::default()).await;
+                let (offers, failed) = portal.sharing.offers(&Context::default()).await;
                 post.send(Msg::Offers(offers, failed)).await;
             }),
             ShareEffect::Projects(source) => self.read(Slot::Projects, move |post| async move {
-                let projects = portal.projects(&Context::default(), &source).await;
+                let projects = portal.sharing.projects(&Context::default(), &source).await;
                 post.send(Msg::Projects(source, projects)).await;
             }),
             ShareEffect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
@@ -34,7 +34,7 @@ impl Jobs {
                     let at = &resolve(&portal, &target)?;
                     let (portal, cx) = (&portal, &cx);
                     let plans = to.clone().into_iter().map(|to| async move {
-                        let plan = portal.share_plan(cx, at, &to).await;
+                        let plan = portal.sharing.share_plan(cx, at, &to).await;
                         (to, plan)
                     });
                     Ok(stream::iter(plans).buffered(LOOKS).collect::<Vec<_>>().await)
@@ -46,7 +46,7 @@ impl Jobs {
             ShareEffect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
                 self.write(job, move |cx| async move {
-                    let given = portal.give(&cx, &resolve(&portal, &target)?).await?;
+                    let given = portal.sharing.give(&cx, &resolve(&portal, &target)?).await?;
                     let words = format!("{} waits for whoever has its key", given.title);
                     // The key is shown once on the screen and is stored nowhere.
                     post.send(Msg::Given(given)).await;
@@ -54,15 +54,15 @@ impl Jobs {
                 });
             }
             ShareEffect::Take { job, offer, key } => self.write(job, move |cx| async move {
-                let volume = portal.take(&cx, &offer, &key).await?;
+                let volume = portal.sharing.take(&cx, &offer, &key).await?;
                 Ok((format!("{volume} is your project's now"), None))
             }),
             ShareEffect::Revoke { job, share } => self.write(job, move |cx| async move {
-                portal.revoke(&cx, share.id()).await?;
+                portal.sharing.revoke(&cx, share.id()).await?;
                 Ok((format!("took the share back from {}", share.called()), None))
             }),
             ShareEffect::AnswerOffer { job, offer, accept } => self.write(job, move |cx| async move {
-                portal.answer_offer(&cx, offer.id(), accept).await?;
+                portal.sharing.answer_offer(&cx, offer.id(), accept).await?;
                 let what = offer.called();
                 let done = if accept {
                     format!("accepted {what}: it is in your list now")
@@ -73,7 +73,7 @@ impl Jobs {
             }),
             ShareEffect::Share { job, target, platform, to } => self.write(job, move |cx| async move {
                 let at = resolve(&portal, &target)?;
-                let shared = portal.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
+                let shared = portal.sharing.share_to(&cx, &at, &to, &of_platform(platform)?).await?;
                 Ok((format!("shared: {}", shared.words()), None))
             }),
         }

@@ -2,7 +2,7 @@
 
 use futures_util::{Future, FutureExt, future::join_all};
 
-use super::{Finding, PATIENCE, Role, State};
+use super::{Doctor, Finding, PATIENCE, Role, State};
 use crate::core::ports::checker::Ready;
 use crate::core::{
     base::{
@@ -12,13 +12,12 @@ use crate::core::{
     },
     image::model::Health,
     policy::ScanRules,
-    portal::Portal,
     ports::Keeps,
 };
 
 const DAY: i64 = 86_400;
 
-impl Portal {
+impl Doctor {
     pub(super) async fn configuration(&self) -> Vec<Finding> {
         let files: Vec<String> = self.config.files.iter().map(|file| file.display().to_string()).collect();
         let files = if files.is_empty() { "no file; none is needed".to_owned() } else { files.join(", ") };
@@ -37,12 +36,10 @@ impl Portal {
         [Finding::good("configuration", files), cache].into_iter().chain(warned).collect()
     }
 
-    pub(super) async fn secrets(&self, cx: &Context) -> Vec<Finding> {
+    pub(super) async fn secret_store(&self, cx: &Context) -> Vec<Finding> {
         let what = "secret store";
-        let vault = self.vault.clone();
-        let ask = tokio::task::spawn_blocking(move || (vault.describe(), vault.refused(), vault.keeps()));
         // A bus may hang for longer than anybody waits.
-        let Ok(Ok((store, refused, keeps))) = tokio::time::timeout(cx.deadline, ask).await else {
+        let Ok(Some((store, refused, keeps))) = tokio::time::timeout(cx.deadline, self.secrets.standing()).await else {
             let late = timed_out("ask the secret store", PATIENCE);
             return vec![Finding::failed(what, State::Caution, &late)];
         };

@@ -5,18 +5,23 @@
 mod here;
 mod site;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{Future, FutureExt, future::join_all};
 use serde::Serialize;
 
-use super::Portal;
+use super::{keys::Keys, launches::Launches, secrets::Secrets, sources::Sources};
 use crate::core::{
     base::{
         context::Context,
         error::{Error, Result},
     },
-    ports::store::Standing,
+    config::Config,
+    image::model::Health,
+    ports::{
+        Cache, Checker, Notifier, Signers,
+        store::{Standing, Store},
+    },
 };
 
 /// How long one answer may take.
@@ -101,7 +106,35 @@ impl Role {
     }
 }
 
-impl Portal {
+/// Looks whether everything works that Wharf leans on. Nothing of it is changed.
+pub struct Doctor {
+    pub(super) config: Arc<Config>,
+    pub(super) sources: Arc<Sources>,
+    pub(super) launches: Arc<Launches>,
+    pub(super) checkers: Vec<Arc<dyn Checker>>,
+    pub(super) signers: Arc<Signers>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) cache: Arc<dyn Cache>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) notifiers: Vec<Arc<dyn Notifier>>,
+    /// What was looked for at start and found or not.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Doctor {
+    /// What was looked for at start and found or not.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Health of every source and backend, asked at the same time: its name, its kind, its answer.
+    pub async fn health(&self, cx: &Context) -> Vec<(String, &'static str, Result<Health>)> {
+        let (mut all, backends) = tokio::join!(self.sources.health(cx), self.launches.health(cx));
+        all.extend(backends.into_iter().map(|(name, answer)| (name, "backend", answer)));
+        all
+    }
+
     /// Whoever has the steward's key is one, whatever the store says; else its groups tell.
     async fn role(&self, standing: impl Future<Output = Result<Standing>>) -> Role {
         let rules = &self.config.requests;
@@ -111,7 +144,7 @@ impl Portal {
     }
 
     /// Everything that is asked, in a fixed order. Nothing is changed and nobody is asked for anything.
-    pub async fn doctor(&self) -> Vec<Finding> {
+    pub async fn look(&self) -> Vec<Finding> {
         let cx = Context::default().within(PATIENCE);
         let (mut all, places, others) = tokio::join!(async { self.findings.clone() }, self.places(&cx), self.checks());
         all.extend(places);
@@ -127,9 +160,9 @@ impl Portal {
         let role = self.role(standing.clone()).boxed().shared();
         let mut asked = vec![
             self.configuration().boxed(),
-            self.secrets(&cx).boxed(),
+            self.secret_store(&cx).boxed(),
             self.tools(&cx, role.clone()).boxed(),
-            self.keys(&cx, role.clone()).boxed(),
+            self.signing_keys(&cx, role.clone()).boxed(),
             self.ways_to_tell(&cx, role.clone()).boxed(),
         ];
         if set_up {

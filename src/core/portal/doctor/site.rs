@@ -2,7 +2,7 @@
 
 use futures_util::{Future, future::join_all};
 
-use super::{Finding, PATIENCE, Role, State};
+use super::{Doctor, Finding, PATIENCE, Role, State};
 use crate::core::ports::signer::{Looked, Named};
 use crate::core::{
     base::{
@@ -12,7 +12,6 @@ use crate::core::{
     },
     config::Requests,
     image::reference::ImageRef,
-    portal::Portal,
     ports::store::{Standing, Steward},
     request::Which,
 };
@@ -22,7 +21,7 @@ const PROBE: &str = "wharf-doctor";
 /// Requests that are looked at for one that was admitted.
 const LATEST: i64 = 50;
 
-impl Portal {
+impl Doctor {
     pub(super) async fn shared_store(
         &self,
         cx: &Context,
@@ -58,7 +57,7 @@ impl Portal {
         cx.run("read the policy's keys", read).await
     }
 
-    pub(super) async fn keys(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
+    pub(super) async fn signing_keys(&self, cx: &Context, role: impl Future<Output = Role>) -> Vec<Finding> {
         let rules = &self.config.requests;
         let wanted = [
             (Use::Steward, rules.key.as_str()),
@@ -152,7 +151,7 @@ impl Portal {
         let tried = async {
             let (host, project) = place.split_once('/').unwrap_or((&place, ""));
             let at = ImageRef::oci(host, format!("{project}/{PROBE}"), None);
-            let content = self.place(&at)?.content;
+            let content = self.sources.place(&at)?.content;
             cx.run(&what, content.may_write(cx, &at)).await
         };
         match tried.await {
@@ -178,7 +177,7 @@ impl Portal {
         let admitted = latest.into_iter().filter_map(|request| request.admitted?.reference.parse().ok());
         let at =
             admitted.into_iter().find(|at| matches!(at, ImageRef::Oci(_))).unwrap_or_else(|| nothing.with_tag("none"));
-        let place = self.place(&at)?;
+        let place = self.sources.place(&at)?;
         match cx.run(&format!("read {at}"), place.content.manifest(cx, &at)).await {
             Err(error) if error.kind != Kind::NotFound => Err(error),
             _ => Ok(()),

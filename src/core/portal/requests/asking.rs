@@ -16,7 +16,6 @@ use crate::core::{
         reference::{ImageRef, Name, is_on_the_web},
     },
     request::{Asked, Event, Id, RemarkKind, Request, Stage, Wish},
-    sharing::receiver::Receiver,
 };
 
 /// What people call an image in lists: without its host, with its tag.
@@ -76,15 +75,7 @@ impl Requests {
         if project.is_empty() || !own {
             return Ok(());
         }
-        let source = self.sources.of(&pinned.reference)?;
-        let Some(sharer) = &source.sharer else { return Ok(()) };
-        let what = format!("lend {} to the steward's project", pinned.reference);
-        let to = Receiver::Project(project.clone());
-        match cx.run(&what, sharer.share(cx, &pinned.reference, &to)).await {
-            // The steward's own project needs no grant.
-            Err(error) if error.kind != Kind::Usage => Err(error),
-            _ => Ok(()),
-        }
+        self.sharing.lend(cx, pinned, project).await
     }
 
     fn asked(&self, what: &str, image: &Image, project: Option<&str>) -> Result<(Asked, String)> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{journal::Journal, sources::Sources};
+use super::{journal::Journal, sharing::Sharing, sources::Sources};
 use crate::core::{
     base::{
         digest::Digest,
@@ -70,6 +70,7 @@ pub struct Requests {
     config: Arc<Config>,
     sources: Arc<Sources>,
     signers: Arc<Signers>,
+    sharing: Arc<Sharing>,
     store: Arc<dyn Store>,
     journal: Arc<Journal>,
 }
@@ -80,10 +81,11 @@ impl Requests {
         config: Arc<Config>,
         sources: Arc<Sources>,
         signers: Arc<Signers>,
+        sharing: Arc<Sharing>,
         store: Arc<dyn Store>,
         journal: Arc<Journal>,
     ) -> Self {
-        Self { config, sources, signers, store, journal }
+        Self { config, sources, signers, sharing, store, journal }
     }
 }
 

@@ -13,21 +13,34 @@ pub use tag::Tagged;
 
 use std::sync::Arc;
 
-use super::Portal;
+use super::{journal::Journal, sources::Sources};
 use crate::core::{
     base::error::{Error, Result},
+    config::Config,
     image::reference::ImageRef,
-    ports::Upkeep,
+    ports,
 };
 
-impl Portal {
+/// One's own images, kept in order.
+pub struct Upkeep {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    journal: Arc<Journal>,
+}
+
+impl Upkeep {
+    /// Upkeep of images at these sources.
+    pub(super) fn new(config: Arc<Config>, sources: Arc<Sources>, journal: Arc<Journal>) -> Self {
+        Self { config, sources, journal }
+    }
+
     /// The port through which an image is kept in order.
-    fn upkeep_of(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Upkeep>> {
+    fn port_of(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn ports::Upkeep>> {
         if let ImageRef::File { path, .. } = reference {
             return Err(Error::unsupported(what, "it is a file of yours, and Wharf changes no files")
                 .hint(format!("use the shell for {path}")));
         }
-        let source = self.source_of(reference)?;
+        let source = self.sources.of(reference)?;
         source.upkeep.ok_or_else(|| {
             let hint = match source.adapter {
                 "hub" => "Docker Hub lets its images be changed on hub.docker.com only",

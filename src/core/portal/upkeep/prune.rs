@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::Upkeep;
 use crate::core::ports::upkeep::Removal;
 use crate::core::{
     base::{
@@ -12,8 +13,7 @@ use crate::core::{
         text,
     },
     image::reference::ImageRef,
-    portal::Portal,
-    ports::Upkeep,
+    ports,
 };
 
 /// Versions that are looked at at a time.
@@ -101,7 +101,7 @@ pub fn sorted(rule: &Rule, mut all: Vec<Candidate>, now: i64) -> (Vec<Candidate>
     (go, kept)
 }
 
-impl Portal {
+impl Upkeep {
     /// What clearing out a repository by a rule would do. Changes nothing. What may not be removed stays, and is told.
     pub async fn pruning(&self, cx: &Context, repository: &ImageRef, rule: &Rule) -> Result<Pruning> {
         let what = format!("clear out {repository}");
@@ -115,8 +115,8 @@ impl Portal {
                     .hint("name what is to go: wharf remove-image REF..."));
             }
         }
-        let upkeep = &*self.upkeep_of(repository, &what)?;
-        let tags = self.tags(cx, repository).await?;
+        let upkeep = &*self.port_of(repository, &what)?;
+        let tags = self.sources.tags(cx, repository).await?;
         cx.progress.phase("looking at the versions");
         let looked: Vec<(String, Result<Dated>)> = stream::iter(tags)
             .map(|tag| async move {
@@ -156,10 +156,10 @@ impl Portal {
     }
 
     /// The place itself says what a tag means: what it is pulled from may be a mirror that is behind.
-    async fn dated(&self, cx: &Context, upkeep: &dyn Upkeep, at: &ImageRef) -> Result<Dated> {
+    async fn dated(&self, cx: &Context, upkeep: &dyn ports::Upkeep, at: &ImageRef) -> Result<Dated> {
         let digest = cx.run("look at a version", upkeep.digest(cx, at)).await?;
         let at = &at.with_digest(&digest);
-        let version = cx.run("look at a version", self.source_of(at)?.catalog.version(cx, at)).await?;
+        let version = cx.run("look at a version", self.sources.of(at)?.catalog.version(cx, at)).await?;
         Ok((digest, version.created))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Upkeep;
 use crate::core::ports::upkeep::{Removal, Removed};
 use crate::core::{
     base::{
@@ -9,16 +10,15 @@ use crate::core::{
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
-    portal::Portal,
-    ports::Upkeep,
+    ports,
 };
 
-impl Portal {
+impl Upkeep {
     /// What removing these would do, one after the other. Changes nothing.
     pub async fn removals(&self, cx: &Context, references: &[ImageRef]) -> Vec<Result<Removal>> {
         let mut told: Vec<Option<Result<Removal>>> = Vec::new();
         // What is in one place is looked at once.
-        let mut places: Vec<(String, Arc<dyn Upkeep>, Vec<usize>)> = Vec::new();
+        let mut places: Vec<(String, Arc<dyn ports::Upkeep>, Vec<usize>)> = Vec::new();
         for (at, reference) in references.iter().enumerate() {
             match self.place_of_removal(reference) {
                 Err(error) => told.push(Some(Err(error))),
@@ -44,15 +44,15 @@ impl Portal {
         told.into_iter().map(|one| one.unwrap_or_else(|| Err(unasked()))).collect()
     }
 
-    fn place_of_removal(&self, reference: &ImageRef) -> Result<(String, Arc<dyn Upkeep>)> {
+    fn place_of_removal(&self, reference: &ImageRef) -> Result<(String, Arc<dyn ports::Upkeep>)> {
         let what = format!("remove {reference}");
         if reference.name().is_some_and(|name| name.tag.is_none() && name.digest.is_none()) {
             return Err(Error::usage(what, "it names all versions at once").hint(
                 "name one by :tag, or an image with all its tags by @sha256:…; wharf prune clears out old ones",
             ));
         }
-        let upkeep = self.upkeep_of(reference, &what)?;
-        Ok((self.source_of(reference)?.name, upkeep))
+        let upkeep = self.port_of(reference, &what)?;
+        Ok((self.sources.of(reference)?.name, upkeep))
     }
 
     fn with_admission(&self, mut removal: Removal) -> Removal {
@@ -71,14 +71,13 @@ impl Portal {
         for (told, now) in told.iter().zip(now) {
             let mut entry = self.journal.entry("remove-image", told.reference.to_string());
             entry.digest.clone_from(&told.digest);
-            let removed = self.carried_out(cx, told, now).await;
-            self.journal.note(entry, &removed).await;
-            done.push(removed);
+            done.push(self.journal.recorded(entry, self.remove_as_told(cx, told, now)).await);
         }
         done
     }
 
-    async fn carried_out(&self, cx: &Context, told: &Removal, now: Result<Removal>) -> Result<Removed> {
+    /// Removes exactly what was told, if `now` tells of the same.
+    async fn remove_as_told(&self, cx: &Context, told: &Removal, now: Result<Removal>) -> Result<Removed> {
         let what = format!("remove {}", told.reference);
         match now {
             Ok(now) if now == *told => {}
@@ -89,7 +88,7 @@ impl Portal {
             Err(error) if error.kind == Kind::NotFound => return Ok(Removed::Gone),
             Err(error) => return Err(error),
         }
-        let upkeep = self.upkeep_of(&told.reference, &what)?;
+        let upkeep = self.port_of(&told.reference, &what)?;
         for (done, one) in told.removes.iter().enumerate() {
             if let Err(error) = cx.unless_cancelled(&what, upkeep.remove(cx, one)).await {
                 let left: Vec<String> = told.removes.iter().skip(done).map(ToString::to_string).collect();

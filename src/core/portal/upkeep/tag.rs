@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Upkeep;
 use crate::core::{
     base::{
         context::Context,
@@ -11,7 +12,6 @@ use crate::core::{
         error::{Error, Kind, Result},
     },
     image::reference::{ImageRef, is_tag},
-    portal::Portal,
     ports::{Asker, Question, QuestionKind},
 };
 
@@ -75,50 +75,44 @@ pub fn named(reference: &ImageRef, new: &str) -> Result<ImageRef> {
     Ok(to)
 }
 
-impl Portal {
+impl Upkeep {
     /// Gives an image another tag. One that means something else already is moved only where that is meant.
     pub async fn tag(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
-        let mut entry = self.journal.entry("tag", format!("{reference} as {new}"));
-        let done = self.tagged(cx, reference, new, moves).await;
-        if let Ok(tagged) = &done {
-            entry.digest = Some(tagged.digest.clone());
-        }
-        self.journal.note(entry, &done).await;
-        done
-    }
-
-    async fn tagged(&self, cx: &Context, reference: &ImageRef, new: &ImageRef, moves: Move) -> Result<Tagged> {
         let what = format!("tag {reference} as {}", new.tag().unwrap_or_default());
-        let upkeep = self.upkeep_of(reference, &what)?;
-        let digest = cx.run(&what, upkeep.digest(cx, reference)).await?;
-        let before = match cx.run(&what, upkeep.digest(cx, new)).await {
-            Ok(digest) => Some(digest),
-            Err(error) if error.kind == Kind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        if before.as_ref() == Some(&digest) {
-            return Ok(Tagged { reference: new.clone(), digest, before });
-        }
-        let moved = match (&before, moves) {
-            (None, _) | (_, Move::Always) => true,
-            (Some(_), Move::Never) => false,
-            (Some(before), Move::Ask(asker)) => {
-                let words = format!(
-                    "{} means {} now. Let it mean {} from now on?",
-                    new.spoken(),
-                    before.short(),
-                    digest.short()
-                );
-                let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
-                answer.reveal() == "yes"
+        let entry = self.journal.entry("tag", format!("{reference} as {new}"));
+        let tagging = async {
+            let upkeep = self.port_of(reference, &what)?;
+            let digest = cx.run(&what, upkeep.digest(cx, reference)).await?;
+            let before = match cx.run(&what, upkeep.digest(cx, new)).await {
+                Ok(digest) => Some(digest),
+                Err(error) if error.kind == Kind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            if before.as_ref() == Some(&digest) {
+                return Ok(Tagged { reference: new.clone(), digest, before });
             }
+            let moved = match (&before, moves) {
+                (None, _) | (_, Move::Always) => true,
+                (Some(_), Move::Never) => false,
+                (Some(before), Move::Ask(asker)) => {
+                    let words = format!(
+                        "{} means {} now. Let it mean {} from now on?",
+                        new.spoken(),
+                        before.short(),
+                        digest.short()
+                    );
+                    let answer = asker.ask(Question { words, kind: QuestionKind::Confirm }).await?;
+                    answer.reveal() == "yes"
+                }
+            };
+            if let (Some(before), false) = (&before, moved) {
+                return Err(Error::usage(what, format!("that tag means another image: {}", before.short()))
+                    .hint("choose another tag; --move lets it mean this one from now on"));
+            }
+            cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?;
+            Ok(Tagged { reference: new.clone(), digest, before })
         };
-        if let (Some(before), false) = (&before, moved) {
-            return Err(Error::usage(what, format!("that tag means another image: {}", before.short()))
-                .hint("choose another tag; --move lets it mean this one from now on"));
-        }
-        cx.run(&what, upkeep.tag(cx, &reference.with_digest(&digest), new)).await?;
-        Ok(Tagged { reference: new.clone(), digest, before })
+        self.journal.told_by(entry, tagging, |entry, tagged| entry.digest = Some(tagged.digest.clone())).await
     }
 }
 

@@ -5,9 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::Portal;
+use super::{Age, Evidence};
 use crate::core::{
-    base::{context::Context, error::Result, quote::Text, text},
+    base::{
+        context::Context,
+        error::{Error, Result},
+        quote::Text,
+        text,
+    },
     evidence::record::{Kind, Outcome, Package, Record, Vulnerability, best},
     image::{
         model::{Image, Platform, shown},
@@ -222,7 +227,7 @@ impl Diff {
     }
 }
 
-impl Portal {
+impl Evidence {
     /// Compares two images; with `quick`, only by evidence that is quick to find.
     pub async fn diff(
         &self,
@@ -233,12 +238,12 @@ impl Portal {
         quick: bool,
     ) -> Result<Diff> {
         let known = |reference: ImageRef| async move {
-            let image = self.image(cx, &reference, platform).await?;
+            let image = self.sources.image(cx, &reference, platform).await?;
             let records = match &image.pinned {
-                Some(_) => self.gather(cx, &image, super::evidence::Age::Kept, quick).await?,
+                Some(_) => self.gather(cx, &image, Age::Kept, quick).await?,
                 None => Vec::new(),
             };
-            Ok::<_, crate::core::base::error::Error>((image, records))
+            Ok::<_, Error>((image, records))
         };
         let (before, after) = tokio::join!(known(before.clone()), known(after.clone()));
         let ((before, told), (after, tells)) = (before?, after?);

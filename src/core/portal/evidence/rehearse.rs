@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Portal;
+use super::Evidence;
 use crate::core::{
     audit,
     base::{badge::Verdict, digest::Digest, error::Result, text},
@@ -47,7 +47,7 @@ fn judged(policy: &Policy, records: &[Record], subject: &Subject, now: i64) -> J
     policy.judge(&facts, now)
 }
 
-impl Portal {
+impl Evidence {
     /// Judges the images of the last `days` by another policy. Nothing is checked anew: signatures stand as they were
     /// checked with the keys of the policy in force.
     pub async fn rehearse(&self, other: &Policy, days: u32) -> Result<Rehearsal> {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Portal, Source};
-use crate::core::sharing::offer::{Share, SharePlan};
-use crate::core::sharing::receiver::Receiver;
+use super::Sharing;
 use crate::core::{
-    audit::Entry,
     base::{
         context::Context,
         error::{Error, Result},
         text,
     },
     image::reference::{ImageRef, Name},
+    portal::{journal::OpenEntry, sources::Source},
     ports::{Sharer, cannot, content::Outcome, store::How},
+    sharing::{
+        offer::{Share, SharePlan},
+        receiver::Receiver,
+    },
     transfer::copy::{self, Options},
 };
 
@@ -75,7 +77,7 @@ impl Shared {
     }
 }
 
-impl Portal {
+impl Sharing {
     /// Where a share of `reference` into `project` goes: the same registry, or `host/project` of another.
     pub fn destination(reference: &ImageRef, project: &str) -> Result<ImageRef> {
         let what = format!("share {reference} to '{project}'");
@@ -112,7 +114,7 @@ impl Portal {
     /// How a share would be made. Sends nothing.
     pub async fn share_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
         let what = format!("plan a share of {reference}");
-        let Ok(sharer) = self.sharer_of(reference) else { return self.copy_plan(cx, reference, to).await };
+        let Ok(sharer) = self.sources.sharer(reference) else { return self.copy_plan(cx, reference, to).await };
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
                 return self.elsewhere_plan(cx, reference, there, project).await;
@@ -124,7 +126,7 @@ impl Portal {
     async fn copy_plan(&self, cx: &Context, reference: &ImageRef, to: &Receiver) -> Result<SharePlan> {
         let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
         let destination = Self::destination(reference, project)?;
-        let image = self.image(cx, reference, None).await?;
+        let image = self.sources.image(cx, reference, None).await?;
         let inside = destination.name().map(|name| &name.host) == reference.name().map(|name| &name.host);
         let digest = image.pinned.as_ref().map_or("the manifest", |pinned| pinned.digest.short());
         Ok(SharePlan {
@@ -153,9 +155,9 @@ impl Portal {
         there: &Source,
         project: &str,
     ) -> Result<SharePlan> {
-        let image = self.image(cx, reference, None).await?;
+        let image = self.sources.image(cx, reference, None).await?;
         let size = text::size(image.size);
-        let here = self.source_of(reference)?.name;
+        let here = self.sources.of(reference)?.name;
         let mut steps = vec![
             format!("download {size} from {here}, and compare its hash"),
             format!("look at its header, and upload it to {}", there.name),
@@ -181,30 +183,31 @@ impl Portal {
         to: &Receiver,
         options: &Options,
     ) -> Result<Shared> {
-        let mut entry = self.journal.entry("share", format!("{reference} with {to}"));
-        let shared = self.shared_to(cx, &mut entry, reference, to, options).await;
-        if let (Ok(_), Some(digest)) = (&shared, &entry.digest) {
-            self.remember(How::Supplied, &reference.with_digest(digest), digest, &to.to_string()).await;
+        let entry = self.journal.open_entry("share", format!("{reference} with {to}"));
+        let shared = self.journal.recorded_as(&entry, self.share_as_fits(cx, &entry, reference, to, options)).await?;
+        if let Some(digest) = entry.digest() {
+            self.uses.remember(How::Supplied, &reference.with_digest(&digest), &digest, &to.to_string()).await;
         }
-        self.journal.note(entry, &shared).await;
-        shared
+        Ok(shared)
     }
 
-    async fn shared_to(
+    /// Shares in the way that fits the image and its receiver.
+    async fn share_as_fits(
         &self,
         cx: &Context,
-        entry: &mut Entry,
+        entry: &OpenEntry,
         reference: &ImageRef,
         to: &Receiver,
         options: &Options,
     ) -> Result<Shared> {
         // A volume is no image yet: it has no digest to judge.
         let is_image = !matches!(reference, ImageRef::Volume { .. });
-        let pinned = if is_image { self.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
-        let Ok(sharer) = self.sharer_of(reference) else {
+        let pinned =
+            if is_image { self.evidence.admit_copy(cx, entry, reference, options).await? } else { reference.clone() };
+        let Ok(sharer) = self.sources.sharer(reference) else {
             let Receiver::Project(project) = to else { return Err(not_in_registries(reference, to)) };
             // What was judged is what is shared, whatever the tag means by now.
-            return self.share(cx, reference, &pinned, project, options).await.map(Shared::Shared);
+            return self.copy_into(cx, reference, &pinned, project, options).await.map(Shared::Shared);
         };
         if let Receiver::Project(project) = to {
             if let Some((there, project)) = self.elsewhere(reference, project) {
@@ -216,7 +219,7 @@ impl Portal {
     }
 
     /// Copies an image by digest into a project of a registry.
-    async fn share(
+    async fn copy_into(
         &self,
         cx: &Context,
         reference: &ImageRef,
@@ -225,7 +228,7 @@ impl Portal {
         options: &Options,
     ) -> Result<Copied> {
         let to = Self::destination(reference, project)?;
-        let outcome = copy::copy(cx, &self.place(pinned)?, &self.place(&to)?, options).await?;
+        let outcome = copy::copy(cx, &self.sources.place(pinned)?, &self.sources.place(&to)?, options).await?;
         Ok(Copied { project: project.to_owned(), destination: to.to_string(), outcome })
     }
 
@@ -239,11 +242,7 @@ impl Portal {
         name: &str,
         to: &[Receiver],
     ) -> Result<(ImageRef, Vec<Result<Shared>>)> {
-        let launcher = self.launcher(Some(backend), None)?;
-        let what = format!("take a snapshot of {id}");
-        let image = cx.unless_cancelled(&what, launcher.snapshot(cx, id, name)).await;
-        self.journal.note(self.journal.entry("snapshot", format!("{id} on {backend} as {name}")), &image).await;
-        let image = image?;
+        let image = self.launches.snapshot(cx, backend, id, name).await?;
         let mut results = Vec::new();
         for receiver in to {
             cx.progress.phase(format!("sharing it with {receiver}"));
@@ -262,10 +261,10 @@ impl Portal {
     ) -> Result<Shared> {
         let what = format!("share {reference} to '{}/{project}'", there.name);
         let from = cx.unless_cancelled(&what, sharer.image_of(cx, reference)).await?;
-        let image = self.image(cx, &from, None).await?;
+        let image = self.sources.image(cx, &from, None).await?;
         let name = image.annotations.get("name").cloned().unwrap_or_else(|| from.title());
         let to = ImageRef::Glance { cloud: there.name.clone(), image: name };
-        let (there_now, outcome) = self.between_clouds(cx, &from, &to).await?;
+        let (there_now, outcome) = self.disks.between_clouds(cx, &from, &to).await?;
         let theirs = there.sharer.as_ref().ok_or_else(|| cannot(&there.name, "share from"))?;
         let own = cx.run(&what, theirs.own(cx)).await?;
         let share = if project.is_empty() || own.name == project || own.id == project {
@@ -290,7 +289,7 @@ mod tests {
     #[test]
     fn a_share_keeps_the_last_part_of_the_name_and_the_tag() {
         let share = |reference: &str, project: &str| {
-            Portal::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
+            Sharing::destination(&reference.parse().unwrap(), project).map(|to| to.to_string())
         };
         assert_eq!(share("r.example/physics/gromacs:1", "biology").unwrap(), "oci://r.example/biology/gromacs:1");
         assert_eq!(

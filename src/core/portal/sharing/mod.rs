@@ -1,9 +1,14 @@
 //! Shares and offers: who may use an image, and what waits for an answer.
 
+mod share;
+
 use std::sync::Arc;
 
-use super::Portal;
-use crate::core::sharing::offer::{Given, Offer, Project, Share};
+pub use share::{Copied, Shared};
+
+use super::{
+    disks::DiskImages, evidence::Evidence, journal::Journal, launches::Launches, sources::Sources, uses::Uses,
+};
 use crate::core::{
     base::{
         context::Context,
@@ -12,13 +17,33 @@ use crate::core::{
     },
     image::{model::Pinned, reference::ImageRef},
     ports::{Sharer, cannot, store::How},
+    sharing::{
+        offer::{Given, Offer, Project, Share},
+        receiver::Receiver,
+    },
 };
 
-impl Portal {
-    /// The port through which an image is shared.
-    pub(super) fn sharer_of(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
-        let source = self.source_of(reference)?;
-        source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
+/// Images that others may use, and what others let this person use.
+pub struct Sharing {
+    sources: Arc<Sources>,
+    evidence: Arc<Evidence>,
+    disks: Arc<DiskImages>,
+    launches: Arc<Launches>,
+    uses: Arc<Uses>,
+    journal: Arc<Journal>,
+}
+
+impl Sharing {
+    /// Shares of images at these sources, as the policy lets them pass.
+    pub(super) fn new(
+        sources: Arc<Sources>,
+        evidence: Arc<Evidence>,
+        disks: Arc<DiskImages>,
+        launches: Arc<Launches>,
+        uses: Arc<Uses>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self { sources, evidence, disks, launches, uses, journal }
     }
 
     /// The port behind an id that begins with its source: a share's, or an offer's.
@@ -33,12 +58,12 @@ impl Portal {
 
     /// Whether images of this kind of reference are shared by grant, and not by copy.
     pub fn shares_by_grant(&self, reference: &ImageRef) -> bool {
-        self.sharer_of(reference).is_ok()
+        self.sources.sharer(reference).is_ok()
     }
 
     /// Who may use an image.
     pub async fn shares(&self, cx: &Context, reference: &ImageRef) -> Result<Vec<Share>> {
-        let sharer = self.sharer_of(reference)?;
+        let sharer = self.sources.sharer(reference)?;
         cx.run(&format!("list shares of {reference}"), sharer.shares(cx, reference)).await
     }
 
@@ -46,9 +71,24 @@ impl Portal {
     pub async fn revoke(&self, cx: &Context, share: &str) -> Result<()> {
         let what = format!("revoke {share}");
         let sharer = self.sharer_behind(share, &what, "not the id of a share", "'wharf shares REF' shows them")?;
-        let revoked = cx.run(&what, sharer.revoke(cx, share)).await;
-        self.journal.note(self.journal.entry("revoke", share), &revoked).await;
-        revoked
+        self.journal.recorded(self.journal.entry("revoke", share), cx.run(&what, sharer.revoke(cx, share))).await
+    }
+
+    /// Lends a disk image of one's own project to the project of the site's steward, who could not read it otherwise. Where
+    /// it is that project's own, nothing is done.
+    pub(super) async fn lend(&self, cx: &Context, pinned: &Pinned, project: &str) -> Result<()> {
+        let source = self.sources.of(&pinned.reference)?;
+        let Some(sharer) = &source.sharer else { return Ok(()) };
+        let what = format!("lend {} to the steward's project", pinned.reference);
+        let own = cx.run(&what, sharer.own(cx)).await?;
+        if own.id == project || own.name == project {
+            return Ok(());
+        }
+        let to = Receiver::Project(project.to_owned());
+        let mut entry = self.journal.entry("share", format!("{} with {to}", pinned.reference));
+        entry.digest = Some(pinned.digest.clone());
+        self.journal.recorded(entry, cx.run(&what, sharer.share(cx, &pinned.reference, &to))).await?;
+        Ok(())
     }
 
     /// Projects of a source that this person may see, without their own: what it has needs no share.
@@ -61,7 +101,7 @@ impl Portal {
     }
 
     fn sharer(&self, source: &str, what: &str) -> Result<Arc<dyn Sharer>> {
-        let source = self.source(source)?;
+        let source = self.sources.called(source)?;
         source.sharer.clone().ok_or_else(|| cannot(&source.name, what))
     }
 
@@ -89,26 +129,24 @@ impl Portal {
 
     /// Offers a volume to whoever gets its key. It is lost to this project once it is taken.
     pub async fn give(&self, cx: &Context, reference: &ImageRef) -> Result<Given> {
-        let sharer = self.sharer_of(reference)?;
-        let given = cx.run(&format!("give {reference}"), sharer.give(cx, reference)).await;
-        self.journal.note(self.journal.entry("give", reference.to_string()), &given).await;
-        given
+        let sharer = self.sources.sharer(reference)?;
+        let what = format!("give {reference}");
+        let entry = self.journal.entry("give", reference.to_string());
+        self.journal.recorded(entry, cx.run(&what, sharer.give(cx, reference))).await
     }
 
     /// Takes a volume that was given to whoever has the key: `SOURCE/transfer/ID`.
     pub async fn take(&self, cx: &Context, offer: &str, key: &Secret) -> Result<ImageRef> {
         let what = format!("take {offer}");
         let sharer = self.sharer_of_offer(offer, &what)?;
-        let taken = cx.run(&what, sharer.take(cx, offer, key)).await;
-        self.journal.note(self.journal.entry("take", offer), &taken).await;
-        taken
+        self.journal.recorded(self.journal.entry("take", offer), cx.run(&what, sharer.take(cx, offer, key))).await
     }
 
     /// What an offer is about, pinned; nothing where that cannot be told.
     async fn offered(&self, cx: &Context, offer: &str) -> Option<Pinned> {
         let all = self.offers(cx).await.0;
         let reference = all.into_iter().find(|one| one.id == offer)?.reference;
-        self.image(cx, &reference, None).await.ok()?.pinned
+        self.sources.image(cx, &reference, None).await.ok()?.pinned
     }
 
     /// Accepts or rejects an offer. Answering again the same way changes nothing.
@@ -116,11 +154,11 @@ impl Portal {
         let what = format!("{} {offer}", if accept { "accept" } else { "reject" });
         let sharer = self.sharer_of_offer(offer, &what)?;
         let given = if accept { self.offered(cx, offer).await } else { None };
-        let answered = cx.run(&what, sharer.answer(cx, offer, accept)).await;
-        self.journal.note(self.journal.entry(if accept { "accept" } else { "reject" }, offer), &answered).await;
-        if let (Ok(()), Some(pinned)) = (&answered, given) {
-            self.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
+        let entry = self.journal.entry(if accept { "accept" } else { "reject" }, offer);
+        self.journal.recorded(entry, cx.run(&what, sharer.answer(cx, offer, accept))).await?;
+        if let Some(pinned) = given {
+            self.uses.remember(How::Given, &pinned.reference, &pinned.digest, "").await;
         }
-        answered
+        Ok(())
     }
 }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::Portal;
+use super::Launches;
 use crate::core::{
     base::{
+        clean,
         context::Context,
         error::{Error, Kind, Result},
     },
     image::reference::ImageRef,
     launch::plan::Workload,
-    ports::{Extent, Launcher},
+    ports::{Extent, Launcher, Terminal},
 };
 
 /// How much of a workload's name has to be given.
@@ -44,7 +45,7 @@ fn meant<'a>(all: &'a [Workload], id: &str, given: Given) -> Vec<&'a Workload> {
     fits
 }
 
-impl Portal {
+impl Launches {
     /// Workloads of every backend; a backend that fails is an error beside the others' workloads.
     pub async fn workloads(&self, cx: &Context) -> (Vec<Workload>, Vec<(String, Error)>) {
         let mut all = Vec::new();
@@ -101,26 +102,20 @@ impl Portal {
     /// Stops a workload; one that stands still is stopped already.
     pub async fn stop(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
-        let done = launcher.stop(cx, id).await;
-        self.journal.note(self.journal.entry("stop", format!("{id} on {backend}")), &done).await;
-        done
+        self.journal.recorded(self.journal.entry("stop", format!("{id} on {backend}")), launcher.stop(cx, id)).await
     }
 
     /// Starts a workload that was stopped, or with `again` one that runs anew.
     pub async fn start(&self, cx: &Context, backend: &str, id: &str, again: bool) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
-        let done = launcher.start(cx, id, again).await;
-        let action = if again { "restart" } else { "start" };
-        self.journal.note(self.journal.entry(action, format!("{id} on {backend}")), &done).await;
-        done
+        let entry = self.journal.entry(if again { "restart" } else { "start" }, format!("{id} on {backend}"));
+        self.journal.recorded(entry, launcher.start(cx, id, again)).await
     }
 
     /// Stops a workload and removes it; one that is gone is removed already.
     pub async fn remove(&self, cx: &Context, backend: &str, id: &str) -> Result<()> {
         let launcher = self.launcher(Some(backend), None)?;
-        let done = launcher.remove(cx, id).await;
-        self.journal.note(self.journal.entry("remove", format!("{id} on {backend}")), &done).await;
-        done
+        self.journal.recorded(self.journal.entry("remove", format!("{id} on {backend}")), launcher.remove(cx, id)).await
     }
 
     /// Puts a volume into a server of the same cloud, or takes it out. A volume without a cloud is one of that cloud.
@@ -132,23 +127,52 @@ impl Portal {
             return Err(Error::usage(format!("use {reference} as a volume"), "it is none")
                 .hint("write volume://CLOUD/NAME, or the volume's name or id"));
         }
-        let (action, done) = if there {
-            ("attach", launcher.attach(cx, id, &reference).await)
-        } else {
-            ("detach", launcher.detach(cx, id, &reference).await)
+        let entry =
+            self.journal.entry(if there { "attach" } else { "detach" }, format!("{reference}: {id} on {backend}"));
+        let moving = async {
+            if there { launcher.attach(cx, id, &reference).await } else { launcher.detach(cx, id, &reference).await }
         };
-        self.journal.note(self.journal.entry(action, format!("{reference}: {id} on {backend}")), &done).await;
-        done.map(|()| reference)
+        self.journal.recorded(entry, moving).await?;
+        Ok(reference)
+    }
+
+    /// Makes an image of a workload as it is now. After a crash or a broken line, the same call with the same name goes on
+    /// where it was.
+    pub async fn snapshot(&self, cx: &Context, backend: &str, id: &str, name: &str) -> Result<ImageRef> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let what = format!("take a snapshot of {id}");
+        let entry = self.journal.entry("snapshot", format!("{id} on {backend} as {name}"));
+        self.journal.recorded(entry, cx.unless_cancelled(&what, launcher.snapshot(cx, id, name))).await
     }
 
     /// Runs a command in a workload. The audit tells of the program, not of its arguments: they may hold a secret.
     pub async fn exec(&self, cx: &Context, backend: &str, id: &str, command: Vec<String>) -> Result<(Vec<u8>, i64)> {
         let launcher = self.launcher(Some(backend), None)?;
-        let program = command.first().map(|word| crate::core::base::clean::short(word, 100)).unwrap_or_default();
-        let done = launcher.exec(cx, id, command).await;
-        self.journal.note(self.journal.entry("exec", format!("{program} in {id} on {backend}")), &done).await;
-        done
+        let entry = self.journal.entry("exec", format!("{} in {id} on {backend}", program(&command)));
+        self.journal.recorded(entry, launcher.exec(cx, id, command)).await
     }
+
+    /// Opens a terminal in a workload, or in a new process of it where a command is given. What is typed there stands in
+    /// no audit.
+    pub async fn terminal(
+        &self,
+        cx: &Context,
+        (backend, id): (&str, &str),
+        command: Option<Vec<String>>,
+        size: (u16, u16),
+    ) -> Result<Terminal> {
+        let launcher = self.launcher(Some(backend), None)?;
+        let entry = match &command {
+            Some(command) => self.journal.entry("exec", format!("{} in {id} on {backend}", program(command))),
+            None => self.journal.entry("console", format!("{id} on {backend}")),
+        };
+        self.journal.recorded(entry, launcher.terminal(cx, id, command, size)).await
+    }
+}
+
+/// The program of a command, as the audit names it.
+fn program(command: &[String]) -> String {
+    command.first().map(|word| clean::short(word, 100)).unwrap_or_default()
 }
 
 async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Result<(Vec<Workload>, Extent)>) {

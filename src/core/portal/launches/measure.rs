@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
 
-use super::Portal;
+use super::Launches;
 use crate::core::{
     base::{context::Context, error::Result},
     launch::{
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Between two readings that give the use of processors.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-impl Portal {
+impl Launches {
     /// Measures these, a few at a time; the answers come as they are there, `None` where the backend does not tell.
     pub fn measure(&self, of: Vec<WorkloadId>) -> impl Stream<Item = (WorkloadId, Result<Option<Usage>>)> + '_ {
         stream::iter(of)

@@ -1,9 +1,9 @@
 //! What is kept on this machine between two runs: lists of sources, and filters with a name.
 
-use super::Portal;
+use super::Catalog;
 use crate::core::{base::error::Result, ports::CachedRows};
 
-impl Portal {
+impl Catalog {
     /// The first rows of the last list of every source: a screenful, at once.
     pub async fn kept_heads(&self) -> Result<Vec<CachedRows>> {
         self.cache.heads().await

@@ -1,0 +1,195 @@
+//! Images as they are found: lists of sources, versions, what was learnt of rows, links.
+
+mod kept;
+mod links;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+pub use links::Opened;
+
+use super::{
+    sources::{Source, Sources},
+    uses::Uses,
+};
+use crate::core::{
+    base::{
+        context::Context,
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    catalog::{
+        learnt::{Learnt, enrich, is_bare},
+        rows::{Row, RowSet},
+    },
+    config::Config,
+    image::{
+        model::{Image, Version},
+        reference::ImageRef,
+    },
+    ports::{Cache, Extent, Listing},
+};
+
+/// Rows that are taken from one source, whatever its adapter sends.
+const MOST_ROWS: usize = 500_000;
+
+/// The list of a source.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What came.
+    pub rows: Arc<RowSet>,
+    /// Why it is not all, where it is not. Such a list is shown, and not kept for the next start.
+    pub missing: Option<Error>,
+}
+
+/// The longest list that is written anew for what was learnt of a screenful of its rows.
+pub const LEARNING_LIST: usize = 100_000;
+
+/// The lists of all sources, with what was learnt of their rows.
+pub struct Catalog {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    cache: Arc<dyn Cache>,
+    uses: Arc<Uses>,
+    /// What was learnt about rows, by source.
+    learnt: Mutex<HashMap<String, Learnt>>,
+}
+
+impl Catalog {
+    /// Lists of these sources; the cache keeps them for the next start.
+    pub(super) fn new(config: Arc<Config>, sources: Arc<Sources>, cache: Arc<dyn Cache>, uses: Arc<Uses>) -> Self {
+        Self { config, sources, cache, uses, learnt: Mutex::default() }
+    }
+
+    /// Lists one source. Growing snapshots go to `out`, the last one complete; it is also kept for the next start.
+    pub async fn list(
+        &self,
+        cx: &Context,
+        source: &Source,
+        query: Option<&str>,
+        out: mpsc::Sender<Arc<RowSet>>,
+    ) -> Result<Listed> {
+        let (pages, mut arriving) = mpsc::channel::<Vec<Row>>(16);
+        let what = format!("list {}", source.name);
+        let gather = async {
+            let mut rows: Vec<Row> = Vec::new();
+            let mut shown = 0;
+            while let Some(page) = arriving.recv().await {
+                // Closing the channel ends the adapter's sends at once; what it has yet to say is waited for.
+                if rows.len() + page.len() > MOST_ROWS {
+                    arriving.close();
+                    return (rows, true);
+                }
+                rows.extend(page);
+                // Each snapshot costs a sort of all rows: show the first page, then only when the list has doubled.
+                if shown == 0 || rows.len() >= shown * 2 {
+                    shown = rows.len();
+                    let _ = out.try_send(Arc::new(RowSet::build(rows.clone())));
+                }
+            }
+            (rows, false)
+        };
+        let fetch = cx.unless_cancelled(&what, source.catalog.list(cx, query, pages));
+        let (fetched, (mut rows, too_many)) = tokio::join!(fetch, gather);
+        let cut = |why: &str| {
+            Error::failed(&what, format!("the list is not complete: {why}"))
+                .hint("narrow it by a project or words, or name the repositories that you use in the configuration")
+        };
+        let missing = match fetched {
+            Ok(Extent::Whole) => too_many.then(|| cut("it has more rows than Wharf keeps")),
+            Ok(Extent::Cut(why)) => Some(cut(&why)),
+            Err(error) if rows.is_empty() || error.kind == Kind::Cancelled => return Err(error),
+            Err(error) => {
+                let why = format!("the list is not complete: {}", error.why);
+                Some(Error { why, ..error })
+            }
+        };
+        // The kept list is read only where it can tell more.
+        let old = if rows.iter().any(is_bare) {
+            self.cache.last(&source.name).await.ok().flatten().map(|kept| kept.rows).unwrap_or_default()
+        } else {
+            Arc::default()
+        };
+        // What is being judged is nobody's to choose.
+        if let Some((host, project)) = self.config.requests.quarantine.split_once('/') {
+            let place = ImageRef::oci(host, format!("{project}/x"), None);
+            if source.catalog.owns(&place) {
+                let below = format!("{project}/");
+                rows.retain(|row| !row.name.starts_with(&below));
+            }
+        }
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(&source.name).cloned();
+        let set = tokio::task::spawn_blocking(move || {
+            enrich(&mut rows, &learnt.unwrap_or_default(), &old);
+            Arc::new(RowSet::build(rows))
+        })
+        .await
+        .map_err(|error| Error::failed(&what, error))?;
+        if source.catalog.listing() != Listing::SearchOnly && query.is_none() && missing.is_none() {
+            if let Err(error) = self.cache.save(&source.name, &set, text::now()).await {
+                tracing::warn!(%error, "the list was not kept");
+            }
+        }
+        Ok(Listed { rows: set, missing })
+    }
+
+    /// Details of some tags, a few at a time, sent as they come.
+    pub async fn versions(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        tags: Vec<String>,
+        out: mpsc::Sender<Version>,
+    ) -> Result<()> {
+        let source = self.sources.of(reference)?;
+        stream::iter(tags)
+            .map(|tag| {
+                let (source, at) = (source.clone(), reference.with_tag(&tag));
+                async move {
+                    cx.run("read a version", source.catalog.version(cx, &at)).await.unwrap_or(Version {
+                        tag,
+                        digest: None,
+                        created: None,
+                        size: None,
+                        platforms: Vec::new(),
+                        artifact: None,
+                    })
+                }
+            })
+            .buffered(6)
+            .for_each(|version| async {
+                let _ = out.send(version).await;
+            })
+            .await;
+        Ok(())
+    }
+
+    /// Looks at one row of a source; what it tells is remembered for the next list.
+    pub async fn look(&self, cx: &Context, source: &str, name: &str, tag: &str) -> Result<(Version, Image)> {
+        let catalog = &self.sources.called(source)?.catalog;
+        let at = catalog.reference(name, Some(tag))?;
+        let image = cx.run("look at an image", catalog.image(cx, &at, None)).await?;
+        let version = Version::of(&image);
+        let mut learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        learnt.entry(source.to_owned()).or_default().insert(name.to_owned(), version.clone());
+        Ok((version, image))
+    }
+
+    /// Puts what was learnt of a source's rows into its kept list; gives that list if there was news.
+    ///
+    /// Lists of more than [`LEARNING_LIST`] rows are left as they are: writing one anew for a screenful is too much.
+    pub async fn learn(&self, source: &str) -> Result<Option<Arc<RowSet>>> {
+        let Some(kept) = self.cache.last(source).await? else { return Ok(None) };
+        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned();
+        let Some(learnt) = learnt.filter(|_| kept.rows.len() <= LEARNING_LIST) else { return Ok(None) };
+        let work = tokio::task::spawn_blocking(move || kept.rows.enriched(&learnt));
+        let Some(rows) = work.await.during("put what was learnt into the list")? else { return Ok(None) };
+        self.cache.save(source, &rows, kept.fetched).await?;
+        Ok(Some(Arc::new(rows)))
+    }
+}

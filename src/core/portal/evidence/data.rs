@@ -1,0 +1,57 @@
+//! Signatures over the data of a cloud's image: they are checked once all of it is in a file.
+
+use std::path::Path;
+
+use super::Evidence;
+use crate::core::{
+    base::{
+        badge::Signature,
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::record::{Outcome, Record, data_check},
+    image::reference::ImageRef,
+};
+
+impl Evidence {
+    /// Checks what is signed over the data of a cloud's image, now that it is in a file; an error where it does not fit.
+    pub(in crate::core::portal) async fn data_fits(&self, cx: &Context, from: &ImageRef, file: &Path) -> Result<()> {
+        let what = format!("verify the data of {from}");
+        let image = self.sources.image(cx, from, None).await?;
+        for checker in &self.checkers {
+            cx.progress.phase("comparing signatures");
+            let Some(record) = cx.unless_cancelled(&what, checker.check_data(cx, &image, file)).await? else {
+                continue;
+            };
+            let record = Record { check: data_check(checker.name()), ..record };
+            if let Err(error) = self.cache.keep_evidence(&record).await {
+                tracing::warn!(%error, "the evidence was not kept");
+            }
+            if matches!(record.outcome, Outcome::Signature { state: Signature::Invalid, .. }) {
+                return Err(Error::new(Kind::Integrity, what, format!("its signature FAILED: {}", record.reason))
+                    .hint("do not use it; tell whoever published it"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all data of a cloud's image, by way of a file that goes again, to check what is signed over it.
+    pub async fn verify_data(&self, cx: &Context, reference: &ImageRef) -> Result<()> {
+        let what = format!("verify the data of {reference}");
+        if !matches!(reference, ImageRef::Glance { .. }) {
+            return Err(Error::unsupported(what, "only images of clouds are signed over their data"));
+        }
+        let disks = self.sources.disks(reference, "download from")?;
+        let file = self
+            .config
+            .cache_dir
+            .join("moving")
+            .join(format!("{}.verify", Digest::of(reference.to_string().as_bytes()).hex()));
+        disks.download(cx, reference, &file).await?;
+        let checked = self.data_fits(cx, reference, &file).await;
+        let _ = tokio::fs::remove_file(&file).await;
+        // What does not fit is in the evidence now: the verdict tells of it.
+        checked.or_else(|error| if error.kind == Kind::Integrity { Ok(()) } else { Err(error) })
+    }
+}

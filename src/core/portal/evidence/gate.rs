@@ -1,0 +1,204 @@
+//! What the policy lets pass: a launch, a copy, a share.
+
+use super::{Age, Evidence, Passed};
+use crate::core::{
+    base::{
+        badge::Verdict,
+        clean,
+        context::Context,
+        error::{Error, Kind as ErrorKind, Result},
+    },
+    evidence::record::{Kind, Record},
+    image::{
+        model::{Image, Platform},
+        reference::ImageRef,
+    },
+    launch::{
+        plan::{Plan, Risk},
+        room::{Gate, Passage},
+    },
+    policy::{Judgement, Site, asks},
+    portal::journal::OpenEntry,
+    ports::{Question, QuestionKind},
+    transfer::copy::Options,
+};
+
+/// What a person says who goes on without an approval; nothing where nobody is there, or they think better of it.
+async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String> {
+    let asker = cx.asking.0.as_ref()?;
+    let words = format!(
+        "The policy says {}: {}. Why do you go on all the same? It is written down; nothing stops",
+        judgement.verdict.word(),
+        judgement.grounds()
+    );
+    let answer = asker.ask(Question { words, kind: QuestionKind::Text }).await.ok()?;
+    Some(answer.reveal().to_owned())
+}
+
+impl Evidence {
+    /// What stands between a plan and its launch: an error where policy holds it back.
+    ///
+    /// It is judged by exactly the pinned digest and platform, with evidence that still counts now.
+    pub async fn gate(&self, cx: &Context, plan: &Plan, because: Option<&str>) -> Result<Passed> {
+        let what = format!("launch {} on {}", plan.image.reference, plan.backend);
+        let platform = plan.image.platform.as_ref();
+        let image = self.sources.image(cx, &plan.image.reference, platform).await?;
+        if let Some(now) = &image.pinned {
+            plan.image.manifest.matches(&now.manifest, &what)?;
+        }
+        self.admit(cx, &what, &image, Some(plan.privileged), because).await
+    }
+
+    /// Lets an image pass, or says why it is held back. `because` is the reason of a person who goes on all the same,
+    /// where the policy lets them.
+    pub async fn admit(
+        &self,
+        cx: &Context,
+        what: &str,
+        image: &Image,
+        privileged: Option<bool>,
+        because: Option<&str>,
+    ) -> Result<Passed> {
+        let policy = &self.config.policy;
+        // Where nothing is held back, nobody waits for a scan.
+        let (records, site) = tokio::join!(self.gather(cx, image, Age::Now, !policy.enforce), self.known(image));
+        let judgement = self.judge(image, &records?, site, privileged);
+        if judgement.lets_pass() {
+            return Ok(Passed { judgement, because: None });
+        }
+        let kind = match judgement.verdict {
+            Verdict::Deny => ErrorKind::Denied,
+            Verdict::NeedsApproval => ErrorKind::NeedsApproval,
+            Verdict::Allow | Verdict::Undecided => ErrorKind::Undecided,
+        };
+        let may = policy.lets_override(judgement.verdict);
+        if may {
+            let because = match because {
+                Some(because) => Some(because.to_owned()),
+                None => why_all_the_same(cx, &judgement).await,
+            };
+            if let Some(because) = because.filter(|because| !because.trim().is_empty()) {
+                return Ok(Passed { judgement, because: Some(clean::short(because.trim(), 200)) });
+            }
+        }
+        let step = judgement.reasons.first().map_or("", |reason| reason.step.as_str());
+        // How to ask is said below, with the name of the image.
+        let mut steps: Vec<String> = if kind != ErrorKind::Denied && asks(step) && self.config.takes_requests() {
+            Vec::new()
+        } else {
+            vec![step.to_owned()]
+        };
+        if kind != ErrorKind::Denied && self.config.takes_requests() {
+            let admitted = image.reference.name().is_some_and(|name| self.config.requests.admits_into(name));
+            steps.push(if admitted {
+                "ask for the image that it was made from, at its own place".to_owned()
+            } else {
+                format!("ask for it: R on its page, or wharf request {} --reason TEXT", image.reference)
+            });
+        }
+        if may {
+            steps.push("or go on with a reason: --because TEXT".to_owned());
+        }
+        let step = steps.join("; ");
+        let why =
+            format!("the policy '{}' says {}: {}", judgement.policy, judgement.verdict.word(), judgement.grounds());
+        Err(Error::new(kind, what, why).hint(step))
+    }
+
+    /// The same, of an image that is shared or copied; its verdict goes into the audit's entry.
+    ///
+    /// One's own files and an engine's images are held back by a denial only: it is in a registry that others check them.
+    pub(in crate::core::portal) async fn admit_copy(
+        &self,
+        cx: &Context,
+        entry: &OpenEntry,
+        reference: &ImageRef,
+        options: &Options,
+    ) -> Result<ImageRef> {
+        let what = entry.words();
+        let own = matches!(reference, ImageRef::File { .. } | ImageRef::Engine { .. });
+        let wanted: Vec<Option<&Platform>> = match &options.platforms {
+            Some(platforms) => platforms.iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let mut pinned = reference.clone();
+        for platform in wanted {
+            let image = match self.sources.image(cx, reference, platform).await {
+                Ok(image) => image,
+                // What is no image that could be described is held back only where a policy says what may pass.
+                Err(error)
+                    if !self.config.policy.enforce
+                        && matches!(error.kind, ErrorKind::Failed | ErrorKind::Unsupported) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(of) = &image.pinned else { continue };
+            entry.set_digest(&of.digest);
+            pinned = of.reference.clone();
+            match self.admit(cx, &what, &image, None, options.because.as_deref()).await {
+                Ok(passed) => entry.set_verdict(passed.words()),
+                Err(error) if own && error.kind != ErrorKind::Denied => {
+                    entry.set_verdict("own image".to_owned());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pinned)
+    }
+
+    /// What the policy says of a plan, as lines of its risks: from evidence that is there, without asking anybody.
+    pub async fn risks_of(&self, image: &Image, privileged: bool) -> Vec<Risk> {
+        let gate = self.gate_of(image, &self.judged_by_what_is_there(image).await, privileged);
+        let (word, grounds) = (gate.verdict.word(), &gate.grounds);
+        let words = match &gate.passage {
+            // To say that it is held back would be wrong.
+            Passage::Checked(checks) => {
+                let checks = checks.join(" and ");
+                return vec![Risk::caution(format!(
+                    "policy: its {checks} will be checked when it is launched; then the policy decides"
+                ))];
+            }
+            Passage::Open => format!("policy: {word}: {grounds}"),
+            Passage::WithReason => format!("policy: {word}, and is held back unless you give a reason: {grounds}"),
+            Passage::Closed => format!("policy: {word}, and is held back: {grounds}"),
+        };
+        vec![match gate.verdict {
+            Verdict::Allow => Risk::fine(words),
+            Verdict::Deny => Risk::danger(words),
+            Verdict::NeedsApproval | Verdict::Undecided => Risk::caution(words),
+        }]
+    }
+
+    /// The evidence of an image that is there, and what the site knows of it.
+    pub(in crate::core::portal) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
+        let (records, site) = tokio::join!(self.kept(image), self.known(image));
+        (records.unwrap_or_default(), site)
+    }
+
+    /// What stands between an image and a launch of it, by that evidence; `privileged` of the launch.
+    pub(in crate::core::portal) fn gate_of(
+        &self,
+        image: &Image,
+        (records, site): &(Vec<Record>, Site),
+        privileged: bool,
+    ) -> Gate {
+        let judgement = self.judge(image, records, site.clone(), Some(privileged));
+        // What has not been looked at yet is looked at when it is launched.
+        let ahead: Vec<String> = Kind::JUDGED
+            .iter()
+            .filter(|kind| self.checkers.iter().any(|checker| checker.kind() == **kind))
+            .filter(|kind| !records.iter().any(|record| record.kind() == **kind))
+            .map(|kind| kind.word().to_owned())
+            .collect();
+        let may = self.config.policy.lets_override(judgement.verdict);
+        let passage = match (judgement.lets_pass(), may) {
+            (true, _) => Passage::Open,
+            (false, _) if judgement.verdict != Verdict::Deny && !ahead.is_empty() => Passage::Checked(ahead),
+            (false, true) => Passage::WithReason,
+            (false, false) => Passage::Closed,
+        };
+        Gate { verdict: judgement.verdict, passage, grounds: judgement.grounds() }
+    }
+}

@@ -1,0 +1,326 @@
+//! Evidence of an image gathered and judged: what `wharf verify` says, what the trust pane shows, what gates a launch.
+
+mod data;
+pub mod diff;
+mod gate;
+pub mod rehearse;
+mod verified;
+
+use std::{sync::Arc, time::Duration};
+
+pub use verified::{Passed, Verified};
+
+use super::{journal::Journal, sources::Sources};
+use crate::core::{
+    base::{
+        badge::{Scan, Signature},
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind as ErrorKind, Result},
+        text,
+    },
+    catalog::standing::Standing,
+    config::Config,
+    evidence::record::{By, Kind, Outcome, Record, Subject, data_check},
+    image::{
+        model::{Image, Pinned, Platform},
+        reference::ImageRef,
+    },
+    policy::{Facts, Judgement, Site},
+    ports::{Cache, Checker, KnownAttachments, Supply, store::Store},
+};
+
+/// How long an answer that did not come is remembered within one program.
+const SOON: i64 = 60;
+/// How old a good signature may be where something is decided: seconds in which nobody looks twice.
+const MOMENT: i64 = 30;
+/// How long the site's store is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How old evidence may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// As old as it counts: for lists, which show what is known.
+    Kept,
+    /// What can be looked at in a moment is looked at now: for a verdict that somebody acts on. An approval may have been
+    /// taken back since, and a scan stated anew.
+    Now,
+    /// Nothing is taken from what is kept.
+    Anew,
+}
+
+impl Age {
+    /// Whether what a quick check found needs no second look.
+    ///
+    /// Nobody is refused for what was missing a moment ago: whoever has just signed asks in the same second.
+    fn lets_count(self, record: &Record, now: i64) -> bool {
+        match self {
+            Self::Kept => true,
+            Self::Now => record.is_good_signature() && now - record.at < MOMENT,
+            Self::Anew => false,
+        }
+    }
+}
+
+/// Evidence of images, and what the policy makes of it.
+pub struct Evidence {
+    config: Arc<Config>,
+    sources: Arc<Sources>,
+    checkers: Vec<Arc<dyn Checker>>,
+    cache: Arc<dyn Cache>,
+    store: Arc<dyn Store>,
+    /// Read alone: a rehearsal looks at what was launched.
+    journal: Arc<Journal>,
+}
+
+/// Digests that an image goes by.
+fn digests(pinned: &Pinned) -> Vec<Digest> {
+    let mut digests = vec![pinned.digest.clone()];
+    if pinned.manifest != pinned.digest {
+        digests.push(pinned.manifest.clone());
+    }
+    digests
+}
+
+fn pinned(image: &Image) -> Result<&Pinned> {
+    image.pinned.as_ref().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Undecided,
+            format!("verify {}", image.reference),
+            "it has no digest that could be checked",
+        )
+        .hint("only images with a digest or hash can be judged")
+    })
+}
+
+/// The record of a check that could not run.
+fn could_not(checker: &dyn Checker, pinned: &Pinned, error: &Error) -> Record {
+    let outcome = match checker.kind() {
+        Kind::Signature => Outcome::Signature { state: Signature::Unreachable, signer: String::new() },
+        _ => Outcome::stands(Scan::Failed),
+    };
+    let reason = format!("{}: {}", error.what, error.why);
+    let check = checker.name().to_owned();
+    Record { check, reason, ..Record::now(pinned, By::Wharf, checker.name(), outcome, SOON) }
+}
+
+impl Evidence {
+    /// Evidence that these checkers make of images at these sources; it is kept in the cache.
+    pub(super) fn new(
+        config: Arc<Config>,
+        sources: Arc<Sources>,
+        checkers: Vec<Arc<dyn Checker>>,
+        cache: Arc<dyn Cache>,
+        store: Arc<dyn Store>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self { config, sources, checkers, cache, store, journal }
+    }
+
+    /// Evidence that is kept of an image and still counts with the checkers as they are now.
+    pub async fn kept(&self, image: &Image) -> Result<Vec<Record>> {
+        let pinned = pinned(image)?;
+        let now = text::now();
+        let kept = self.cache.evidence(&digests(pinned)).await.unwrap_or_default();
+        let name = Subject::of(pinned).name;
+        let counts = |record: &Record| {
+            record.is_valid(now)
+                && (record.is_of_bytes() || record.subject.name == name)
+                && record.subject.digest == pinned.digest
+                && record.subject.manifest == pinned.manifest
+                // What was checked with other keys is not checked, nor what no check that is there has made.
+                && self.checkers.iter().any(|checker| {
+                    (record.check == checker.name() || record.check == data_check(checker.name()))
+                        && if record.outcome == Outcome::Nothing { record.inputs == checker.inputs() } else { checker.inputs_fit(record) }
+                })
+        };
+        Ok(kept.into_iter().filter(counts).collect())
+    }
+
+    /// Evidence of an image: what is kept, and what the checkers find where there is none, or where it is too old for
+    /// what it is wanted for.
+    ///
+    /// With `quick`, checks that take long are left out.
+    pub async fn gather(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Vec<Record>> {
+        let pinned = pinned(image)?;
+        let anew = age == Age::Anew;
+        let kept = if anew { Vec::new() } else { self.kept(image).await? };
+        let source = self.sources.of(&pinned.reference)?;
+        let credentials = source.catalog.credentials(&pinned.reference).await;
+        let supply = Supply {
+            image: pinned.clone(),
+            content: source.content.clone(),
+            credentials,
+            known: KnownAttachments::default(),
+        };
+        let now = text::now();
+        let mut all = kept;
+        // What takes long is not done where a quick check has found the same: a signature may state a scan.
+        for slow in [false, true] {
+            if quick && slow {
+                break;
+            }
+            let missing: Vec<&Arc<dyn Checker>> = self
+                .checkers
+                .iter()
+                .filter(|checker| checker.is_slow() == slow)
+                .filter(|checker| {
+                    let done = |record: &Record| {
+                        let own = record.check == checker.name() && (slow || age.lets_count(record, now));
+                        let stated = slow && record.kind() == checker.kind() && matches!(record.by, By::Signer(_));
+                        own || stated
+                    };
+                    anew || !all.iter().any(done)
+                })
+                .collect();
+            let asked = missing.iter().map(|checker| self.check(cx, checker, image, pinned, &supply, anew));
+            let found = futures_util::future::join_all(asked).await;
+            for (checker, found) in missing.iter().zip(found) {
+                // What was kept still counts where it could not be looked at again; else the newer takes its place.
+                if !found.iter().all(Record::could_not_look) {
+                    all.retain(|record| record.check != checker.name());
+                }
+                all.extend(found);
+            }
+        }
+        Ok(all.into_iter().filter(|record| record.outcome != Outcome::Nothing).collect())
+    }
+
+    /// What one checker finds; it is kept.
+    async fn check(
+        &self,
+        cx: &Context,
+        checker: &Arc<dyn Checker>,
+        image: &Image,
+        pinned: &Pinned,
+        supply: &Supply,
+        anew: bool,
+    ) -> Vec<Record> {
+        let what = format!("check the {} of {}", checker.kind().word(), pinned.reference);
+        let check = async {
+            if anew {
+                checker.start(cx, image).await?;
+            }
+            checker.check(cx, image, supply).await
+        };
+        match cx.unless_cancelled(&what, check).await {
+            Ok(mut records) => {
+                if records.is_empty() {
+                    records.push(Record::nothing(pinned, checker.name(), checker.inputs()));
+                }
+                for record in &mut records {
+                    checker.name().clone_into(&mut record.check);
+                }
+                for record in &records {
+                    if let Err(error) = self.cache.keep_evidence(record).await {
+                        tracing::warn!(%error, "the evidence was not kept");
+                    }
+                }
+                records
+            }
+            Err(error) => {
+                tracing::info!(%error, "a check could not run");
+                vec![could_not(&**checker, pinned, &error)]
+            }
+        }
+    }
+
+    /// What the site's store knows of an image. A store that nobody has set up is not asked, and one that does not answer
+    /// in time is away.
+    pub async fn known(&self, image: &Image) -> Site {
+        let Some(pinned) = image.pinned.as_ref().filter(|_| self.config.takes_requests() && self.store.is_there())
+        else {
+            return Site::Silent;
+        };
+        let digests: Vec<String> = digests(pinned).iter().map(ToString::to_string).collect();
+        let place = pinned.reference.without_version().to_string();
+        let cx = Context::default().within(PATIENCE);
+        match cx.run("ask what the site knows", self.store.known(&digests, &place)).await {
+            Ok(site) => site,
+            // Whoever is nobody there is told nothing, today as before.
+            Err(error) if error.kind == ErrorKind::NotAllowed => Site::Silent,
+            Err(error) => {
+                tracing::info!(%error, "what the site knows of an image is not known");
+                Site::Away
+            }
+        }
+    }
+
+    /// What policy makes of an image and its evidence, with what the site knows; `privileged` of a launch, where it is one.
+    pub fn judge(&self, image: &Image, records: &[Record], site: Site, privileged: Option<bool>) -> Judgement {
+        let pinned = image.pinned.as_ref();
+        let name = pinned.map(|pinned| Subject::of(pinned).name).unwrap_or_default();
+        let facts = Facts {
+            records,
+            digests: pinned.map(digests).unwrap_or_default(),
+            name: &name,
+            publisher: image.publisher,
+            platform: pinned.and_then(|pinned| pinned.platform.as_ref()),
+            created: image.created,
+            privileged,
+            broken_format: image.disk.as_ref().is_some_and(|disk| disk.refers),
+            site,
+        };
+        self.config.policy.judge(&facts, text::now())
+    }
+
+    /// Checks an image and judges it.
+    pub async fn verify(
+        &self,
+        cx: &Context,
+        reference: &ImageRef,
+        platform: Option<&Platform>,
+        anew: bool,
+    ) -> Result<Verified> {
+        let image = self.sources.image(cx, reference, platform).await?;
+        let image = self.pinned(cx, image).await?;
+        let age = if anew { Age::Anew } else { Age::Now };
+        self.verify_image(cx, &image, age, false).await
+    }
+
+    /// The image with the digest of its bytes: those of a file are read whole.
+    pub async fn pinned(&self, cx: &Context, image: Image) -> Result<Image> {
+        if image.pinned.is_some() {
+            return Ok(image);
+        }
+        let source = self.sources.of(&image.reference)?;
+        cx.progress.phase("reading all of it");
+        cx.unless_cancelled(&format!("hash {}", image.reference), source.catalog.pin(cx, &image)).await
+    }
+
+    /// The same, of an image that is known; with `quick`, checks that take long are left out.
+    pub async fn verify_image(&self, cx: &Context, image: &Image, age: Age, quick: bool) -> Result<Verified> {
+        let subject = Subject::of(pinned(image)?);
+        let (records, site) = tokio::join!(self.gather(cx, image, age, quick), self.known(image));
+        let records = records?;
+        let judgement = self.judge(image, &records, site, None);
+        Ok(Verified { subject, records, judgement })
+    }
+
+    /// How a row stands that was looked at, by evidence that is quick to find; and the digest it is about.
+    pub async fn mark(&self, cx: &Context, image: &Image) -> Result<(Subject, Standing)> {
+        let verified = self.look_at(cx, image, false).await?;
+        let standing = verified.standing();
+        Ok((verified.subject, standing))
+    }
+
+    /// The evidence of an image for a screen: what is quick to find, or everything anew where somebody asks for it.
+    pub async fn look_at(&self, cx: &Context, image: &Image, anew: bool) -> Result<Verified> {
+        if !anew {
+            return self.verify_image(cx, image, Age::Kept, true).await;
+        }
+        let image = self.pinned(cx, image.clone()).await?;
+        self.verify_image(cx, &image, Age::Anew, false).await
+    }
+
+    /// What all scanners know, by the identity of their data.
+    pub async fn scan_data(&self) -> String {
+        let mut all = Vec::new();
+        for checker in &self.checkers {
+            if let Some(data) = checker.data().await {
+                all.push(format!("{} {data}", checker.name()));
+            }
+        }
+        all.join(", ")
+    }
+}

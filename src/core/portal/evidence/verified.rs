@@ -1,0 +1,116 @@
+//! An image with its evidence and its verdict, as people read it.
+
+use serde::Serialize;
+
+use crate::core::{
+    base::{
+        badge::{Badge, Scan, Signature, Verdict},
+        quote::Text,
+        text,
+    },
+    catalog::standing::Standing,
+    evidence::record::{Kind, Outcome, Record, Subject},
+    policy::Judgement,
+};
+
+/// An image with its evidence and what policy makes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// What was checked.
+    pub subject: Subject,
+    /// Its evidence.
+    pub records: Vec<Record>,
+    /// The verdict.
+    pub judgement: Judgement,
+}
+
+/// An image that may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The verdict.
+    pub judgement: Judgement,
+    /// The reason of the person who went on without an approval.
+    pub because: Option<String>,
+}
+
+impl Passed {
+    /// The verdict as the audit keeps it.
+    pub fn words(&self) -> String {
+        let word = self.judgement.verdict.word();
+        match &self.because {
+            Some(because) => format!("{word}, overridden: {because}"),
+            None if self.judgement.exceptions.is_empty() => word.to_owned(),
+            None => format!("{word} with exception {}", self.judgement.exceptions.join(", ")),
+        }
+    }
+}
+
+fn badge(badge: Badge) -> String {
+    format!("{} {}", badge.sign, badge.word)
+}
+
+/// Who signed, or how many findings there are; and where that was found.
+fn detail(record: &Record) -> String {
+    let (found, inputs) = match &record.outcome {
+        Outcome::Signature { signer, .. } => (signer.clone(), &[][..]),
+        Outcome::Scan { counts, .. } => (counts.words(), record.inputs.as_slice()),
+        Outcome::Software { total, .. } => (text::plural(*total, "package", "packages"), &[][..]),
+        Outcome::Nothing => (String::new(), &[][..]),
+        Outcome::Statements { author, statements, .. } => {
+            (format!("{} by {author}", text::plural(statements.len() as u64, "statement", "statements")), &[][..])
+        }
+    };
+    let parts = [found.as_str(), record.reason.as_str()].into_iter().chain(inputs.iter().map(String::as_str));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+impl Verified {
+    /// The one badge of a row: the verdict where it decides something, else what is known of signatures.
+    pub fn badge(&self) -> Badge {
+        let judgement = &self.judgement;
+        let decides = judgement.enforced || matches!(judgement.verdict, Verdict::Allow | Verdict::Deny);
+        let signature = self.records.iter().find_map(|record| match record.outcome {
+            Outcome::Signature { state, .. } => Some(state.badge()),
+            _ => None,
+        });
+        if decides { judgement.verdict.badge() } else { signature.unwrap_or(Signature::NotChecked.badge()) }
+    }
+
+    /// How it stands, part by part.
+    pub fn standing(&self) -> Standing {
+        let of = |kind: Kind| self.records.iter().find(|record| record.kind() == kind).map(Record::badge);
+        Standing {
+            badge: self.badge(),
+            trust: of(Kind::Signature).unwrap_or(Signature::default().badge()),
+            scan: of(Kind::Scan).unwrap_or(Scan::default().badge()),
+            verdict: self.judgement.verdict.badge(),
+        }
+    }
+
+    /// Claim, evidence, rule and the cheapest step, as text that can be copied: the same on the screen and the command line.
+    pub fn explain(&self, now: i64) -> String {
+        let judgement = &self.judgement;
+        let mut lines = Text::default();
+        lines.line(format!("{} by the policy '{}'", badge(judgement.verdict.badge()), judgement.policy));
+        for reason in &judgement.reasons {
+            let sign = reason.verdict.badge().sign;
+            let step = if reason.step.is_empty() { String::new() } else { format!(" → {}", reason.step) };
+            lines.line(format!("  {sign} {} [{}]{step}", reason.words, reason.rule));
+        }
+        if !judgement.enforced && matches!(judgement.verdict, Verdict::NeedsApproval | Verdict::Undecided) {
+            lines.line("  this policy only says so: it holds nothing back but what is denied");
+        }
+        lines.line(format!("image       {}", self.subject.name));
+        lines.line(format!("digest      {}", self.subject.digest));
+        if self.subject.manifest != self.subject.digest {
+            lines.line(format!("manifest    {}", self.subject.manifest));
+        }
+        for record in &self.records {
+            let by = format!("{}{}", record.tool, record.by.note());
+            let at = text::ago(record.at, now);
+            lines.line(format!("{:<11} {} · {by} · {at}", record.kind().word(), badge(record.badge())));
+            lines.line(format!("            {}", detail(record)));
+        }
+        lines.finish()
+    }
+}

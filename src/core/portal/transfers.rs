@@ -1,0 +1,83 @@
+//! Copying images between any two places: judged first, written into the audit, and told to the site's store.
+
+use std::sync::Arc;
+
+use super::{disks::DiskImages, evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
+use crate::core::{
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Result},
+    },
+    image::reference::ImageRef,
+    ports::{content::Outcome, disks::Import, store::How},
+    transfer::copy::{self, Options},
+};
+
+/// Images on their way from one place to another.
+pub struct Transfers {
+    sources: Arc<Sources>,
+    evidence: Arc<Evidence>,
+    disks: Arc<DiskImages>,
+    uses: Arc<Uses>,
+    journal: Arc<Journal>,
+}
+
+impl Transfers {
+    /// Copies between these sources, as the policy lets them pass.
+    pub(super) fn new(
+        sources: Arc<Sources>,
+        evidence: Arc<Evidence>,
+        disks: Arc<DiskImages>,
+        uses: Arc<Uses>,
+        journal: Arc<Journal>,
+    ) -> Self {
+        Self { sources, evidence, disks, uses, journal }
+    }
+
+    /// Whether a copy between these is one of a disk image.
+    pub fn moves_disk(from: &ImageRef, to: &ImageRef) -> bool {
+        DiskImages::are_meant(from, to)
+    }
+
+    /// Copies an image between any two places.
+    pub async fn copy(&self, cx: &Context, from: &ImageRef, to: &ImageRef, options: &Options) -> Result<Outcome> {
+        let entry = self.journal.open_entry("copy", format!("{from} to {to}"));
+        let copying = async {
+            cx.progress.phase("asking the policy");
+            let pinned = self.evidence.admit_copy(cx, &entry, from, options).await?;
+            if Self::moves_disk(from, to) {
+                return self.disks.copy(cx, &pinned, to).await.map(|(_, outcome)| outcome);
+            }
+            copy::copy(cx, &self.sources.place(&pinned)?, &self.sources.place(to)?, options).await
+        };
+        let outcome = self.journal.recorded_as(&entry, copying).await?;
+        // Into a registry or a cloud it was brought, for others; anywhere else it was taken.
+        let (how, named) = match to {
+            ImageRef::Oci(_) | ImageRef::Glance { .. } => (How::Supplied, to),
+            _ => (How::Downloaded, from),
+        };
+        self.uses.remember(how, &named.with_digest(&outcome.digest), &outcome.digest, &to.to_string()).await;
+        Ok(outcome)
+    }
+
+    /// Lets a cloud fetch a disk image from the web by itself: its bytes do not go through this machine.
+    pub async fn import(&self, cx: &Context, url: &str, to: &ImageRef) -> Result<Outcome> {
+        let subject = format!("{} into {to}", clean::short(url, 200));
+        let what = format!("import {subject}");
+        let ImageRef::Glance { image: name, .. } = to else {
+            return Err(Error::unsupported(what, "only clouds fetch from the web by themselves")
+                .hint("download it, then push the file"));
+        };
+        let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
+        if authority.is_empty() || authority.contains('@') {
+            return Err(Error::usage(what, "a URL with a host, and without an account or password, is needed")
+                .hint("what needs a password is downloaded first, then pushed as a file"));
+        }
+        let disks = self.sources.disks(to, "import into")?;
+        let import = Import { name: name.clone(), url: url.to_owned() };
+        let importing = disks.import(cx, &import);
+        let (_, outcome) = self.journal.recorded(self.journal.entry("import", subject), importing).await?;
+        Ok(outcome)
+    }
+}
