@@ -30,7 +30,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     let shared = ["core", "adapters::shared", "adapters::formats", "adapters::parts"];
     match file.split('/').collect::<Vec<_>>().as_slice() {
         ["core", ..] => (rooms(&["core"]), EFFECTS),
-        ["config.rs"] => (rooms(&["core"]), &["ratatui", "reqwest"]),
+        ["config", ..] => (rooms(&["core"]), &["ratatui", "reqwest"]),
         ["args.rs"] => (rooms(&[]), &["ratatui", "reqwest"]),
         ["cli", ..] => (rooms(&["core", "args"]), &["ratatui", "reqwest", "sqlx", "bollard"]),
         ["tui", "screens", name, ..] => (
