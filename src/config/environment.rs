@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::file::set;
 use crate::core::{
     base::error::{Error, Result},
-    config::{Config, SourceConfig},
+    config::{Config, Kinds, Written},
 };
 
 /// What a variable holds; an empty one counts as none.
@@ -17,7 +17,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a variable that says yes or no says neither.
-pub(super) fn environment(config: &mut Config) -> Result<()> {
+pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {
             None => Ok(None),
@@ -39,19 +39,16 @@ pub(super) fn environment(config: &mut Config) -> Result<()> {
         &mut config.image_folders,
         variable("WHARF_IMAGE_FOLDERS").map(|folders| std::env::split_paths(&folders).collect()),
     );
-    for url in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
-        let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+    let Some((kind, setting)) = kinds.of_address() else { return Ok(()) };
+    for address in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
+        let host = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
         // The user's own entry for that registry knows more than the variable.
-        if config.sources.iter().any(|known| known.url.trim_end_matches('/') == url.trim_end_matches('/')) {
+        let same = |known: &str| known.trim_end_matches('/') == address.trim_end_matches('/');
+        if config.sources.iter().any(|known| known.text(setting).is_some_and(same)) {
             continue;
         }
-        config.sources.push(SourceConfig {
-            name: host.to_owned(),
-            adapter: "oci".into(),
-            url: url.to_owned(),
-            origin: "WHARF_REGISTRIES".into(),
-            ..SourceConfig::default()
-        });
+        let settings = toml::Table::from_iter([(setting.to_owned(), address.into())]);
+        config.sources.push(Written::new(host, kind, "WHARF_REGISTRIES", settings));
     }
     Ok(())
 }

@@ -7,12 +7,13 @@ use std::{
 
 use serde::Deserialize;
 
+use super::entries::entries;
 use crate::core::{
     base::{
         error::{Error, Kind, Result},
         mistakes,
     },
-    config::{Config, Notify, Requests, SourceConfig, Supplier},
+    config::{Config, Kinds, List, Notify, Requests, Supplier, Written},
     policy::Policy,
 };
 
@@ -30,7 +31,8 @@ struct File {
     cache_dir: Option<PathBuf>,
     state_dir: Option<PathBuf>,
     filters: BTreeMap<String, String>,
-    source: Vec<Written>,
+    source: Vec<toml::Table>,
+    backend: Vec<toml::Table>,
     policy: Option<Policy>,
     requests: Option<Requests>,
     notify: Option<Notify>,
@@ -38,46 +40,39 @@ struct File {
     mail: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    name: String,
-    #[serde(rename = "type")]
-    adapter: String,
-    #[serde(default)]
-    url: String,
-    user: Option<String>,
-    ca: Option<PathBuf>,
-    client_certificate: Option<PathBuf>,
-    client_key: Option<PathBuf>,
-    #[serde(default)]
-    notary: String,
-    #[serde(default)]
-    token_server: String,
-    #[serde(default)]
-    storage: Vec<String>,
-    #[serde(default)]
-    scanner: String,
-    #[serde(default)]
-    repositories: Vec<String>,
+/// A file as written, with its sources and its backends, which are their adapters' to read.
+struct Everything {
+    file: File,
+    sources: Vec<Written>,
+    backends: Vec<Written>,
 }
 
-/// Everything that is wrong in a file, at once.
-fn read(text: &str, path: &Path) -> Result<File> {
-    let (file, mistakes) = mistakes::read::<File>(text);
-    let Some(first) = mistakes.first() else { return Ok(file.unwrap_or_default()) };
-    let more = mistakes.iter().skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
+/// Reads a file, or tells everything that is wrong in it at once.
+fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
+    let (file, mut wrong) = mistakes::read::<File>(text);
+    let (sources, of_sources) = entries(text, path, List::Source, kinds);
+    let (backends, of_backends) = entries(text, path, List::Backend, kinds);
+    wrong.extend(of_sources.into_iter().chain(of_backends));
+    wrong.sort_by_key(|mistake| mistake.line);
+    let Some(first) = wrong.first() else {
+        return Ok(Everything { file: file.unwrap_or_default(), sources, backends });
+    };
+    let more = wrong.iter().skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
     let why = format!("{}{}", first.words, more.collect::<String>());
-    let lines = if mistakes.len() == 1 { "correct that line" } else { "correct these lines" };
+    let lines = if wrong.len() == 1 { "correct that line" } else { "correct these lines" };
     Err(Error::new(Kind::Usage, format!("{}:{}", path.display(), first.line), why)
         .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
 }
 
-pub(super) fn apply(config: &mut Config, path: &Path) -> Result<()> {
+/// Lays a file over what is known already.
+///
+/// # Errors
+/// [`Kind::Usage`] where it cannot be read, or with all that is wrong in it, each with its line.
+pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
     let what = format!("read {}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
-    let file = read(&text, path)?;
+    let Everything { file, sources, backends } = read(&text, path, kinds)?;
     let base = path.parent().unwrap_or(Path::new("."));
     let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
     set(&mut config.person, file.person);
@@ -107,35 +102,12 @@ pub(super) fn apply(config: &mut Config, path: &Path) -> Result<()> {
     }
     config.suppliers.extend(file.supplier);
     config.filters.extend(file.filters);
-    for written in file.source {
-        let what = format!("{}: source '{}'", path.display(), written.name);
-        if written.name.is_empty()
-            || written.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/' || c == ':')
-        {
-            return Err(Error::usage(what, "a source's name is a word without spaces, / and :"));
+    for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {
+        for written in entries {
+            // The user's entry of a name replaces the site's.
+            known.retain(|other| other.name != written.name);
+            known.push(written);
         }
-        let client_certificate = match (written.client_certificate, written.client_key) {
-            (Some(certificate), Some(key)) => Some((absolute(certificate), absolute(key))),
-            (None, None) => None,
-            _ => return Err(Error::usage(what, "client_certificate and client_key go together")),
-        };
-        // The user's source of a name replaces the site's.
-        config.sources.retain(|known| known.name != written.name);
-        config.sources.push(SourceConfig {
-            name: written.name,
-            adapter: written.adapter,
-            url: written.url,
-            user: written.user,
-            ca: written.ca.map(absolute),
-            client_certificate,
-            unchecked: false,
-            notary: written.notary,
-            token_server: written.token_server,
-            storage: written.storage,
-            scanner: written.scanner,
-            repositories: written.repositories,
-            origin: path.display().to_string(),
-        });
     }
     if let Some(mut policy) = file.policy {
         policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
@@ -204,14 +176,45 @@ pub(super) fn set<T>(target: &mut T, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{
+        base::mistakes::Mistake,
+        config::{Hosts, Kind as Adapter},
+    };
 
-    fn configured(text: &str) -> Result<Config> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    #[allow(dead_code, reason = "only whether it can be read matters")]
+    struct Registry {
+        url: String,
+        storage: Vec<String>,
+    }
+
+    fn kinds() -> Kinds {
+        let read =
+            |written: &Written| -> Result<Hosts, Vec<Mistake>> { written.read::<Registry>().map(|_| Hosts::default()) };
+        Kinds(vec![
+            Adapter { name: "oci", source: Some(read), ..Adapter::default() },
+            Adapter { name: "local", backend: Some(read), ..Adapter::default() },
+        ])
+    }
+
+    fn layers(texts: &[&str]) -> Result<Config> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wharf.toml");
-        std::fs::write(&path, text).unwrap();
         let mut config = Config::default();
-        apply(&mut config, &path)?;
+        for text in texts {
+            std::fs::write(&path, text).unwrap();
+            apply(&mut config, &path, &kinds())?;
+        }
         Ok(config)
+    }
+
+    fn configured(text: &str) -> Result<Config> {
+        layers(&[text])
+    }
+
+    fn names(entries: &[Written]) -> Vec<(&str, &str)> {
+        entries.iter().map(|entry| (entry.name.as_str(), entry.text("url").unwrap_or_default())).collect()
     }
 
     #[test]
@@ -225,11 +228,11 @@ mod tests {
 
     #[test]
     fn sources_keep_their_order_and_a_later_file_replaces_by_name() {
-        let config = configured("[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n").unwrap();
-        assert_eq!(
-            config.sources.iter().map(|source| (source.name.as_str(), source.url.as_str())).collect::<Vec<_>>(),
-            [("b", ""), ("a", "2")]
-        );
+        let site = "[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n\
+                    [[backend]]\nname=\"a\"\ntype=\"local\"\nurl=\"3\"\n";
+        let config = layers(&[site, "[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n"]).unwrap();
+        assert_eq!(names(&config.sources), [("b", ""), ("a", "2")]);
+        assert_eq!(names(&config.backends), [("a", "3")], "a source replaces no backend");
     }
 
     #[test]
@@ -237,15 +240,19 @@ mod tests {
         let error = configured("theme = \"light\"\ncolour = 3\nmouse = \"maybe\"\n").unwrap_err();
         assert!(error.what.ends_with(":2") && error.why.contains("colour"), "{error}");
         assert!(error.why.contains("line 3"), "{error}");
+        let text = "[[source]]\nname = \"a\"\ntype = \"oci\"\nurl = 3\nurI = \"x\"\n\n[[backend]]\ntype = \"locl\"\n";
+        let error = configured(&format!("colour = 1\n{text}")).unwrap_err();
+        assert!(error.what.ends_with(":1"), "{error}");
+        for told in ["line 5: url", "line 6: unknown field `urI`", "line 8: missing field `name`", "line 9: 'locl'"] {
+            assert!(error.why.contains(told), "{told}: {error}");
+        }
     }
 
     #[test]
-    fn half_a_client_certificate_is_refused() {
-        assert!(
-            configured("[[source]]\nname=\"a\"\ntype=\"oci\"\nclient_key=\"k\"\n")
-                .unwrap_err()
-                .why
-                .contains("go together")
-        );
+    fn an_entry_remembers_where_its_settings_are() {
+        let config = configured("mouse = true\nsource = [{ name = \"a\", type = \"oci\", url = \"x\" }]\n").unwrap();
+        let written = config.sources.first().unwrap();
+        assert_eq!((written.mistake("url", "").line, written.mistake("none", "").line), (2, 2));
+        assert!(written.path(Path::new("ca.pem")).is_absolute(), "a path is relative to its file");
     }
 }

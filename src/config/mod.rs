@@ -2,6 +2,7 @@
 //!
 //! Nothing is needed. Every error names file, line and key. Nothing is ever written.
 
+mod entries;
 mod environment;
 mod file;
 mod settings;
@@ -15,7 +16,7 @@ use self::{
 };
 use crate::core::{
     base::error::{Error, Result},
-    config::Config,
+    config::{Config, Kinds},
 };
 
 /// What the command line may override.
@@ -27,8 +28,11 @@ pub struct Flags {
     pub theme: Option<String>,
 }
 
-/// Reads all layers.
-pub fn load(flags: &Flags) -> Result<Config> {
+/// Reads all layers; `kinds` says which sources and backends there are and what may be written of them.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
+pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
     let folders = directories::ProjectDirs::from("", "", "wharf")
         .ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
@@ -46,14 +50,14 @@ pub fn load(flags: &Flags) -> Result<Config> {
     let named = variable("WHARF_SITE").map(PathBuf::from);
     let site = named.clone().unwrap_or_else(|| PathBuf::from("/etc/wharf/site.toml"));
     if named.is_some() || may_be_there(&site) {
-        apply(&mut config, &site).map_err(|error| of_the_site(error, named.is_some()))?;
+        apply(&mut config, &site, kinds).map_err(|error| of_the_site(error, named.is_some()))?;
     }
     let written = flags.config.clone().or_else(|| variable("WHARF_CONFIG").map(PathBuf::from));
     let user = written.clone().unwrap_or_else(|| folders.config_dir().join("wharf.toml"));
     if written.is_some() || may_be_there(&user) {
-        apply(&mut config, &user)?;
+        apply(&mut config, &user, kinds)?;
     }
-    environment(&mut config)?;
+    environment(&mut config, kinds)?;
     if let Some(theme) = &flags.theme {
         config.theme.clone_from(theme);
     }

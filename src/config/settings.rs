@@ -102,6 +102,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "[[source]]",
         variable: "WHARF_REGISTRIES",
-        words: "sources: name, type, url, user, ca, client_certificate, client_key, token_server, storage, notary, scanner, repositories; the variable has registry URLs with spaces between them",
+        words: "places that hold images: name, type, and what that type takes (see Configuration); the variable has registry URLs with spaces between them",
+    },
+    Setting {
+        key: "[[backend]]",
+        variable: "",
+        words: "what launches images: name, type (local, engine or openstack), and what that type takes (see Configuration)",
     },
 ];

@@ -17,7 +17,7 @@ use crate::core::{
         context::Note,
         error::{Error, Kind},
     },
-    portal::doctor::Finding,
+    portal::{Abilities, doctor::Finding},
     ports::Listing,
 };
 
@@ -26,7 +26,7 @@ use crate::core::{
 pub struct SourceLine {
     /// Its name.
     pub name: String,
-    /// Its adapter.
+    /// Its adapter, for people to read.
     pub adapter: String,
     /// Its address.
     pub address: String,
@@ -40,13 +40,16 @@ pub struct SourceLine {
     pub signs_in: bool,
     /// Whether its images are shared by grant, and not by copy.
     pub grants: bool,
+    /// Whether disk images are sent there and fetched from there.
+    pub holds_disks: bool,
+    /// What it is good for beyond that.
+    pub abilities: Abilities,
 }
 
 impl SourceLine {
-    /// Host and port of its address.
-    pub fn host(&self) -> &str {
-        let address = self.address.as_str();
-        address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/')
+    /// `host[:port]` of the registry whose images it holds, if it is one.
+    pub fn registry(&self) -> Option<&str> {
+        self.abilities.registry()
     }
 }
 

@@ -29,9 +29,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     parts::{Parts, Surroundings},
-    shared::exec,
+    shared::{exec, settings},
 };
-use crate::core::{base::error::Result, config::Config, image::model::Foreign, launch::plan::Workload};
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, Kind},
+    image::model::Foreign,
+    launch::plan::Workload,
+};
 
 /// Which program makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +83,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
 
 /// The daemonless backend.
 pub struct Local {
+    name: String,
     runtime: Option<Runtime>,
     workloads: PathBuf,
     roots: PathBuf,
@@ -88,11 +94,18 @@ impl Local {
     /// A backend that keeps unpacked roots in `cache` and workloads in `state`.
     pub fn new(cache: &std::path::Path, state: &std::path::Path, runtime: Option<Runtime>) -> Self {
         Self {
+            name: "local".to_owned(),
             runtime,
             workloads: state.join("local"),
             roots: cache.join("roots"),
             samples: std::sync::Mutex::default(),
         }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: String) -> Self {
+        Self { name, ..self }
     }
 }
 
@@ -139,12 +152,30 @@ struct Kept {
     stands: node::Stands,
 }
 
-/// Whether a configuration may name it as the `type` of a source.
-pub const IS_SOURCE: bool = false;
+/// What a configuration may write of this machine as a backend: nothing but its name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {}
 
-/// The daemonless backend.
-pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let runtime = Runtime::find();
-    parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, runtime)));
+impl settings::Settings for Settings {
+    fn address(&self) -> &'static str {
+        ""
+    }
+}
+
+/// What a configuration may write of it.
+pub const KIND: Kind = Kind::backend(settings::hosts::<Settings>);
+
+/// The daemonless backend, under the name that the configuration gives it.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let wanted = parts.wanted::<Settings>(config, "local", Vec::new)?;
+    if let [first, second, ..] = wanted.as_slice() {
+        let why = format!("this machine is the backend '{}' already", first.name);
+        return Err(Error::usage(format!("{}: backend '{}'", second.origin, second.name), why)
+            .hint("leave one entry of this type, or give both one name"));
+    }
+    let name = wanted.into_iter().next().map_or_else(|| "local".to_owned(), |wanted| wanted.name);
+    let (cache, state) = (&around.cache_dir, &around.state_dir);
+    parts.launchers.push(std::sync::Arc::new(Local::new(cache, state, Runtime::find()).named(name)));
     Ok(())
 }

@@ -65,7 +65,7 @@ use keys::Keys;
 use requests::Requests;
 use secrets::Secrets;
 use sign_in::Accounts;
-pub use sources::{Opener, Source, Sources};
+pub use sources::{Abilities, Copies, Opener, Source, Sources};
 
 /// Rows that are taken from one source, whatever its adapter sends.
 const MOST_ROWS: usize = 500_000;
@@ -168,7 +168,7 @@ impl Portal {
         let journal = Arc::new(Journal::new(&config.person, parts.audit, parts.store.clone()));
         Self {
             keys: Keys::new(signers.clone(), secrets.clone(), journal.clone()),
-            accounts: Accounts::new(config.clone(), sources.clone(), secrets, journal.clone()),
+            accounts: Accounts::new(sources.clone(), secrets, journal.clone()),
             requests: Requests::new(
                 config.clone(),
                 sources.clone(),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::Origin;
-use crate::core::{
-    base::error::{During, Result},
-    config::SourceConfig,
+use crate::{
+    adapters::shared::settings::Registry,
+    core::base::error::{During, Result},
 };
 
 /// Extra trust and identity for one address.
@@ -24,18 +24,18 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// For a server that a source names beside its own address: the source's authority; its client certificate only where
-    /// it is the same server, else what `certs.d` has for that one.
-    pub fn beside(source: &SourceConfig, url: &str) -> Self {
+    /// For a server that a registry's entry names beside its own address: the entry's authority; its client certificate only
+    /// where it is the same server, else what `certs.d` has for that one.
+    pub fn beside(registry: &Registry, url: &str) -> Self {
         let origin = |text: &str| {
             let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
             url::Url::parse(&whole).ok().as_ref().and_then(Origin::of)
         };
         let server = origin(url);
         let mut tls = server.as_ref().map(|server| Self::of_host(&server.place())).unwrap_or_default();
-        tls.authorities.extend(source.ca.clone());
-        if server.is_some() && server == origin(&source.url) {
-            tls.identity = source.client_certificate.clone().or(tls.identity);
+        tls.authorities.extend(registry.ca.clone());
+        if server.is_some() && server == origin(&registry.url) {
+            tls.identity = registry.identity().or(tls.identity);
         }
         tls
     }
