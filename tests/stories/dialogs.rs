@@ -77,11 +77,11 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
     assert_eq!(
         labels(&state),
         [
-            "to hub = oci://docker.io/physics/gromacs:latest",
             "into docker = engine://docker/lab.example/physics/gromacs:latest",
             "into the folder /home/ada/images = file:/home/ada/images/gromacs:latest",
             "to site = oci://site.example/physics/gromacs:latest",
             "into a folder here = file:./gromacs:latest",
+            "to hub = oci://docker.io/physics/gromacs:latest",
         ]
     );
     let effects = press(&mut state, "enter");

@@ -74,8 +74,12 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     };
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
+    // A place that is only searched is the whole world's: it is never the first that is offered.
+    let (searched, listed): (Vec<&SourceLine>, Vec<&SourceLine>) =
+        state.sources.iter().partition(|source| source.listing == Listing::SearchOnly);
+    let destinations = |sources: Vec<&SourceLine>| sources.into_iter().filter_map(of_source).collect::<Vec<_>>();
     let mut items: Vec<Item> = Vec::new();
-    for item in state.sources.iter().filter_map(of_source).chain([here]) {
+    for item in destinations(listed).into_iter().chain([here]).chain(destinations(searched)) {
         // Two sources may show the same registry.
         if !items.iter().any(|known| known.value == item.value) {
             items.push(item);
