@@ -56,6 +56,8 @@
 //!   `catalog`, `evidence`; `transfers`, `launches`, `upkeep`; `sharing`; `requests`; `doctor`. The steward is made of the
 //!   parts that [`core::portal::stewardship`] hands on, and built the same way. What changes something runs inside
 //!   [`core::portal::journal`], which writes its entry, also of what was refused.
+//! - **What is written of a source is its adapter's to read** ([`core::config::written`]), and what can be done with it its
+//!   adapter says ([`core::portal::Abilities`]): nobody else knows an adapter's name.
 //! - **The first frame needs no database** ([`adapters::store`]): the first rows of each list are small files of their own.
 //! - **The fuzzy matcher scores, it does not scan** ([`core::catalog::search`]): a letter mask rejects most rows, a byte scan
 //!   ranks the rest, `fuzzy-matcher` orders the best thousand.

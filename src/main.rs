@@ -38,7 +38,8 @@ fn run(cli: &Cli) -> Result<u8> {
             Error::usage("open the portal", why).hint("give a verb, like 'wharf images'; 'wharf --help' lists them")
         );
     }
-    let mut config = config::load(&Flags { config: cli.config.clone(), theme: cli.theme.clone() })?;
+    let flags = Flags { config: cli.config.clone(), theme: cli.theme.clone() };
+    let mut config = config::load(&flags, &adapters::kinds())?;
     if matches!(cli.verb, None | Some(Verb::Doctor)) {
         config.warnings.extend(tui::mistakes(&config));
     }

@@ -30,7 +30,7 @@ fn rule(file: &str) -> (Vec<String>, &'static [&'static str]) {
     let shared = ["core", "adapters::shared", "adapters::formats", "adapters::parts"];
     match file.split('/').collect::<Vec<_>>().as_slice() {
         ["core", ..] => (rooms(&["core"]), EFFECTS),
-        ["config.rs"] => (rooms(&["core"]), &["ratatui", "reqwest"]),
+        ["config", ..] => (rooms(&["core"]), &["ratatui", "reqwest"]),
         ["args.rs"] => (rooms(&[]), &["ratatui", "reqwest"]),
         ["cli", ..] => (rooms(&["core", "args"]), &["ratatui", "reqwest", "sqlx", "bollard"]),
         ["tui", "screens", name, ..] => (
@@ -228,6 +228,167 @@ fn downwards(room: &str, floors: &[&[&str]]) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The modules that a call of this macro names in its braces: `adapters! { files, oci }`, `screens! { image = Image, "…"; }`.
+fn macro_words(text: &str, name: &str) -> Vec<String> {
+    let text = format!("\n{text}");
+    let inside = text.split_once(&format!("\n{name}! {{")).and_then(|(_, rest)| rest.split('}').next());
+    let Some(inside) = inside else { return Vec::new() };
+    let between = if inside.contains(';') { ';' } else { ',' };
+    // `ground catalog = Catalog, "…"` makes the module `catalog`.
+    let word = |entry: &str| entry.split('=').next()?.split_whitespace().last().map(str::to_owned);
+    inside.split(between).filter_map(word).collect()
+}
+
+/// The part of a room that a file is in, by its path from there: `oci` for `oci/client.rs`, `mod` for the room's own `mod.rs`.
+fn part_of(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// Which parts of a room import which, by `crate::` and `super::` paths, and by macros that make modules and call into each.
+/// `files` are all sources with their text; `room` is a folder.
+fn imports(files: &[(String, String)], room: &str) -> Vec<(String, String)> {
+    let inside: Vec<(&str, &str)> = files
+        .iter()
+        .filter_map(|(file, text)| Some((file.strip_prefix(&format!("{room}/"))?, text.as_str())))
+        .collect();
+    let parts: Vec<&str> = inside.iter().map(|(file, _)| part_of(file)).collect();
+    // What is no part is something that the room's `mod.rs` holds.
+    let part = |path: &str| {
+        let first = path.split("::").next().unwrap();
+        parts.iter().find(|part| **part == first).map_or("mod", |part| part).to_owned()
+    };
+    let mut found = Vec::new();
+    for (file, text) in &inside {
+        let here = part_of(file);
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let module = format!("{}::", room.replace('/', "::"));
+        let whole = paths(code).into_iter().filter_map(|path| path.strip_prefix(&module).map(part));
+        // `super` is the room only for what lies directly in it.
+        let is_direct = !file.contains('/') || *file == format!("{here}/mod.rs");
+        let relative = match (here, is_direct) {
+            ("mod", _) => paths_after("self::", code),
+            (_, true) => paths_after("super::", code),
+            (_, false) => Vec::new(),
+        };
+        let made = MAKES_MODULES.iter().filter(|_| here == "mod").flat_map(|name| macro_words(text, name));
+        let others = whole.chain(relative.iter().map(|path| part(path))).chain(made.map(|word| part(&word)));
+        found.extend(others.filter(|other| other != here).map(|other| (here.to_owned(), other)));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Macros that declare modules from a list of words and call something in each.
+const MAKES_MODULES: &[&str] = &["adapters", "checkers", "screens"];
+
+/// The parts that can be reached from themselves.
+fn circles(arrows: &[(String, String)]) -> Vec<String> {
+    let reaches = |from: &str| {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut next = vec![from];
+        while let Some(here) = next.pop() {
+            for (_, to) in arrows.iter().filter(|(from, _)| from == here) {
+                if !seen.contains(&to.as_str()) {
+                    seen.push(to);
+                    next.push(to);
+                }
+            }
+        }
+        seen.contains(&from)
+    };
+    let mut all: Vec<String> = arrows.iter().map(|(from, _)| from.clone()).collect();
+    all.dedup();
+    all.retain(|part| reaches(part));
+    all
+}
+
+fn tree(files: &[(&str, &str)]) -> Vec<(String, String)> {
+    files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
+}
+
+#[test]
+fn a_circle_is_found_also_through_a_macro_that_makes_modules() {
+    let straight = tree(&[
+        ("adapters/mod.rs", "use self::parts::Parts;\nadapters! { files, oci }\n"),
+        ("adapters/parts.rs", "use crate::core::Source;"),
+        ("adapters/files/mod.rs", "use super::parts::Parts;"),
+        ("adapters/files/scan.rs", "use super::Files;"),
+        ("adapters/oci/mod.rs", "use super::{parts::{Parts, Around}, shared::http};"),
+        ("adapters/shared.rs", ""),
+        ("core/mod.rs", ""),
+    ]);
+    let with = |at: usize, text: &str| {
+        let mut tree = straight.clone();
+        tree[at].1 = text.to_owned();
+        circles(&imports(&tree, "adapters"))
+    };
+    assert_eq!(circles(&imports(&straight, "adapters")), Vec::<String>::new());
+    assert!(imports(&straight, "adapters").contains(&("mod".to_owned(), "oci".to_owned())));
+    assert_eq!(with(4, "use super::build;"), ["mod", "oci"], "only the macro names oci in mod.rs");
+    assert_eq!(
+        with(3, "use crate::adapters::build;"),
+        ["files", "mod"],
+        "a file below the folder counts as the folder"
+    );
+    assert_eq!(with(5, "use super::oci::Oci;"), ["oci", "shared"]);
+}
+
+#[test]
+fn the_modules_that_a_macro_makes_are_read() {
+    assert_eq!(macro_words("x\nadapters! { files, oci }\n", "adapters"), ["files", "oci"]);
+    let screens = "macro_rules! screens {}\nscreens! {\n    ground catalog = Catalog, \"All, sorted.\";\n    image = Image, \"One.\";\n}\n";
+    assert_eq!(macro_words(screens, "screens"), ["catalog", "image"]);
+    assert_eq!(macro_words("adapters! { files }", "screens"), Vec::<String>::new());
+}
+
+/// The sources, by their path below `src`.
+fn all_files() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let text = |file: &Path| fs::read_to_string(file).unwrap();
+    files.iter().map(|file| (file.strip_prefix(&root).unwrap().display().to_string(), text(file))).collect()
+}
+
+#[test]
+fn nothing_imports_what_imports_it() {
+    let files = all_files();
+    for name in MAKES_MODULES {
+        assert!(files.iter().any(|(_, text)| !macro_words(text, name).is_empty()), "there is no {name}! {{ … }}");
+    }
+    for room in ["core", "adapters", "tui", "tui/screens"] {
+        let arrows = imports(&files, room);
+        assert!(arrows.len() > 5, "{room} was not read: {arrows:?}");
+        let found = circles(&arrows);
+        let among = arrows.iter().filter(|(from, to)| found.contains(from) && found.contains(to));
+        let among: Vec<String> = among.map(|(from, to)| format!("{from} -> {to}")).collect();
+        assert!(found.is_empty(), "parts of {room} import each other in a circle:\n{}", among.join("\n"));
+    }
+}
+
+/// Which adapter serves a source is known to adapters alone: whoever else wants to know what can be done with it asks its
+/// abilities, so that a new adapter needs no change elsewhere.
+#[test]
+fn no_adapter_is_named_outside_the_adapters() {
+    let files = all_files();
+    let list = files.iter().find(|(file, _)| file == "adapters/mod.rs").map(|(_, text)| macro_words(text, "adapters"));
+    let names = list.unwrap_or_default();
+    assert!(names.len() > 5, "the list of adapters was not found: {names:?}");
+    let mut wrong = Vec::new();
+    // The schemes of references are words of their own, two of which are those of adapters.
+    let others = files.iter().filter(|(file, _)| !file.starts_with("adapters/") && file != "core/image/reference.rs");
+    for (file, text) in others {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for name in names.iter().filter(|name| line.contains(&format!("\"{name}\""))) {
+                wrong.push(format!("{file}:{} names {name}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "ask what a source is good for (core::portal::Abilities):\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -11,17 +11,20 @@ use tokio::sync::mpsc;
 
 use super::{
     parts::{Parts, Surroundings},
-    shared::http::{self, Reach, Server, Tls},
+    shared::{
+        http::{self, Reach, Server, Tls},
+        settings::{self, DOCKER_HUB_STORAGE, Wanted},
+    },
 };
 use crate::core::{
     base::{badge::Publisher, clean, context::Context, error::Result, secret::Credentials, text},
     catalog::rows::Row,
-    config::{Config, SourceConfig},
+    config::{Config, Hosts, Kind},
     image::{
         model::{Health, Image, Platform},
         reference::{DOCKER_HUB, ImageRef},
     },
-    portal::Source,
+    portal::{Abilities, Source},
     ports::{Catalog, Extent, Listing, SignInServer},
 };
 
@@ -55,22 +58,44 @@ struct Found {
     badge: Option<String>,
 }
 
-/// Docker Hub's search as a source, whose images are read through `registry`.
-pub fn source(name: &str, address: &str, origin: &str, registry: Source, reach: Reach) -> Result<Source> {
-    let server = Server::at(address, Tls::default(), reach, &format!("source '{name}'"))?;
-    let content = registry.content.clone();
-    let hub = Arc::new(Hub { name: name.to_owned(), server, registry });
-    Ok(Source {
-        name: name.to_owned(),
-        adapter: "hub",
-        address: address.to_owned(),
-        origin: origin.to_owned(),
-        catalog: hub,
-        content,
-        sharer: None,
-        disks: None,
-        upkeep: None,
-    })
+/// What a configuration may write of Docker Hub.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where it answers searches.
+    url: String,
+    /// Account to use.
+    user: Option<String>,
+    /// Hosts where it keeps its blobs, beside those that are known.
+    storage: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { url: ADDRESS.to_owned(), user: None, storage: Vec::new() }
+    }
+}
+
+impl settings::Settings for Settings {
+    fn address(&self) -> &str {
+        &self.url
+    }
+
+    fn hosts(&self) -> Hosts {
+        let known = DOCKER_HUB_STORAGE.map(str::to_owned);
+        Hosts { servers: vec![self.url.clone()], storage: self.storage.iter().cloned().chain(known).collect() }
+    }
+}
+
+/// Hub's search in front of `registry`, which serves `docker.io`.
+fn source(wanted: Wanted<Settings>, registry: Source, reach: Reach) -> Result<Source> {
+    let Wanted { name, origin, settings } = wanted;
+    let server = Server::at(&settings.url, Tls::default(), reach, &format!("source '{name}'"))?;
+    let behind = registry.clone();
+    let hub = Arc::new(Hub { name: name.clone(), server, registry });
+    let abilities = Abilities { changed_at: "hub.docker.com", ..behind.abilities };
+    let (address, user) = (settings.url, settings.user);
+    Ok(Source { name, adapter: "hub", address, origin, user, abilities, catalog: hub, upkeep: None, ..behind })
 }
 
 #[async_trait]
@@ -149,21 +174,13 @@ fn row(found: Found) -> Option<Row> {
     Some(Row { name, publisher, note, ..Row::default() })
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of Docker Hub.
+pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
 
 /// Registers Docker Hub: as configured, else the built-in one.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let built_in = || {
-        vec![SourceConfig {
-            name: "hub".into(),
-            adapter: "hub".into(),
-            url: ADDRESS.into(),
-            origin: "built in".into(),
-            ..SourceConfig::default()
-        }]
-    };
-    for written in parts.wanted(config, "hub", built_in) {
+    let built_in = || vec![Wanted { name: "hub".into(), origin: "built in".into(), settings: Settings::default() }];
+    for wanted in parts.wanted(config, "hub", built_in)? {
         let registry = match parts
             .sources
             .iter()
@@ -172,8 +189,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             Some(configured) => configured.clone(),
             None => (around.open_registry)(&ImageRef::oci(DOCKER_HUB, "library/x", None), around)?,
         };
-        let address = if written.url.is_empty() { ADDRESS } else { &written.url };
-        parts.sources.push(source(&written.name, address, &written.origin, registry, around.reach.clone())?);
+        parts.sources.push(source(wanted, registry, around.reach.clone())?);
     }
     Ok(())
 }

@@ -426,7 +426,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     }
     if let Some((make, program)) = found {
         let host = |url: &str| Some(url.strip_prefix("http://")?.trim_end_matches('/').to_owned());
-        let plain = config.sources.iter().filter_map(|source| host(&source.url)).collect();
+        let plain = parts.registries.iter().filter_map(|registry| host(&registry.settings.url)).collect();
         let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);
         parts.checkers.push(Arc::new(Scanner {
             make,

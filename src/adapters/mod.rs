@@ -16,9 +16,9 @@ use self::{
     shared::{http, private},
 };
 use crate::core::{
-    base::error::{Error, Result},
-    config::Config,
-    portal::{Opener, Portal, PortalParts, Source},
+    base::error::Result,
+    config::{Config, Hosts, Kinds, List, Written},
+    portal::{Opener, Portal, PortalParts},
     ports::{Notifier, Signers, Vault},
 };
 
@@ -26,9 +26,9 @@ use crate::core::{
 macro_rules! adapters {
     ($($name:ident),+ $(,)?) => {
         $(pub mod $name;)+
-        /// What a configuration may name as the `type` of a source.
-        fn source_types() -> Vec<&'static str> {
-            [$((stringify!($name), $name::IS_SOURCE)),+].into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
+        /// What a configuration may write of sources and backends.
+        pub fn kinds() -> Kinds {
+            Kinds(vec![$($name::KIND.named(stringify!($name))),+])
         }
         fn register_all(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
             $($name::register(config, around, parts)?;)+
@@ -61,21 +61,14 @@ pub fn build(config: Config) -> Result<Portal> {
 
 /// The same for whoever works for others: with the site's sources alone, and sent on by them only to where the site says.
 pub fn build_for_stewards(config: Config) -> Result<Portal> {
-    let reach = http::Reach::of_site(&config);
+    let reach = http::Reach::of_site(&config.requests, &hosts(&config)?);
     built(config, reach).map(|parts| Portal::new(parts.for_stewards()))
 }
 
 fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     private::home(&config.cache_dir)?;
     private::home(&config.state_dir)?;
-    let types = source_types();
-    if let Some(unknown) = config.sources.iter().find(|source| !types.contains(&source.adapter.as_str())) {
-        return Err(Error::usage(
-            format!("source '{}'", unknown.name),
-            format!("'{}' is not a type of source", unknown.adapter),
-        )
-        .hint(format!("use one of {}", types.join(", "))));
-    }
+    hosts(&config)?;
     let vault: Arc<dyn Vault> = Arc::new(vault::Keeper::new(&config.state_dir, config.secret_file));
     let around = Surroundings {
         vault: vault.clone(),
@@ -89,9 +82,10 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
     register_all(&config, &around, &mut parts)?;
     register_checkers(&config, &around, &mut parts)?;
     // What a person wrote down comes first, in their order.
-    let place =
-        |source: &Source| config.sources.iter().position(|written| written.name == source.name).unwrap_or(usize::MAX);
-    parts.sources.sort_by_key(place);
+    let written: Vec<&str> =
+        config.sources.iter().chain(&config.backends).map(|written| written.name.as_str()).collect();
+    let place = |name: &str| written.iter().position(|known| *known == name).unwrap_or(usize::MAX);
+    parts.sources.sort_by_key(|source| place(&source.name));
     let cache = Arc::new(store::sqlite::Sqlite::new(config.cache_dir.join("cache.db")));
     let store = store::shared::of(&config)?;
     let (keys, looked_at, signature) = (vault.clone(), vault.clone(), config.policy.signature.clone());
@@ -120,6 +114,34 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
         short_names: oci::short_names(),
         config,
     })
+}
+
+/// The hosts that each source and backend names, in the order of the configuration.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) for the first entry that its adapter cannot read, and for a
+/// backend that has the name of a source although one entry makes both.
+fn hosts(config: &Config) -> Result<Vec<Hosts>> {
+    let kinds = kinds();
+    let mut all = Vec::new();
+    for (list, entries) in [(List::Source, &config.sources), (List::Backend, &config.backends)] {
+        for written in entries {
+            let hosts = kinds.read(list, written).map_err(|mistakes| written.refused(list, &mistakes))?;
+            all.push(hosts);
+        }
+    }
+    let both = |written: &Written| kinds.is_both(&written.kind);
+    let twice = |backend: &&Written| {
+        config.sources.iter().any(|source| source.name == backend.name && (both(backend) || both(source)))
+    };
+    match config.backends.iter().find(twice) {
+        Some(backend) => {
+            let why = "there is a source of this name, which is a backend as well";
+            let mistake = backend.mistake("name", why);
+            Err(backend.refused(List::Backend, &[mistake]).hint("remove one of the two entries, or rename it"))
+        }
+        None => Ok(all),
+    }
 }
 
 /// Ways to tell people what concerns them, as far as the site has set them up.

@@ -2,10 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::shared::http::Reach;
+use super::shared::{
+    http::Reach,
+    settings::{Registry, Settings, Wanted, read},
+};
 use crate::core::{
     base::error::{Error, Result},
-    config::{Config, SourceConfig},
+    config::{Config, List},
     image::reference::ImageRef,
     portal::{
         Source,
@@ -15,7 +18,7 @@ use crate::core::{
 };
 
 /// Makes the source of a registry that is configured.
-pub type MakeRegistry = fn(&SourceConfig, &Surroundings) -> Result<Source>;
+pub type MakeRegistry = fn(&Wanted<Registry>, &Surroundings) -> Result<Source>;
 
 /// Makes a source for a reference that no configured source owns.
 pub type OpenReference = fn(&ImageRef, &Surroundings) -> Result<Source>;
@@ -41,6 +44,8 @@ pub struct Surroundings {
 pub struct Parts {
     /// Places that hold images.
     pub sources: Vec<Source>,
+    /// How the registries among them are reached, and which servers their entries name beside them.
+    pub registries: Vec<Wanted<Registry>>,
     /// What can launch.
     pub launchers: Vec<Arc<dyn Launcher>>,
     /// What runs an image as a process, the preferred one first: for backends that start none by themselves.
@@ -60,26 +65,37 @@ pub fn unopened(reference: &ImageRef) -> Error {
 }
 
 impl Parts {
-    /// The configured sources of one adapter, then what it found by itself, each address once.
-    pub fn wanted(
+    /// What the configuration says of one kind of source and backend, then what was found without it, each address once.
+    ///
+    /// # Errors
+    /// [`crate::core::base::error::Kind::Usage`] where an entry cannot be read.
+    pub fn wanted<S: Settings>(
         &self,
         config: &Config,
-        adapter: &str,
-        found: impl FnOnce() -> Vec<SourceConfig>,
-    ) -> Vec<SourceConfig> {
-        let mut wanted: Vec<SourceConfig> =
-            config.sources.iter().filter(|source| source.adapter == adapter).cloned().collect();
-        if config.discover {
-            for source in found() {
-                let known = wanted.iter().any(|known| {
-                    known.name == source.name || known.url.trim_end_matches('/') == source.url.trim_end_matches('/')
-                });
-                if !known && !self.sources.iter().any(|known| known.name == source.name) {
-                    wanted.push(source);
-                }
+        kind: &str,
+        found: impl FnOnce() -> Vec<Wanted<S>>,
+    ) -> Result<Vec<Wanted<S>>> {
+        let mut wanted: Vec<Wanted<S>> = Vec::new();
+        for (list, entries) in [(List::Source, &config.sources), (List::Backend, &config.backends)] {
+            for written in entries.iter().filter(|written| written.kind == kind) {
+                wanted.push(read(written).map_err(|mistakes| written.refused(list, &mistakes))?);
             }
         }
-        wanted
+        if !config.discover {
+            return Ok(wanted);
+        }
+        for place in found() {
+            let address = |settings: &S| settings.address().trim_end_matches('/').to_owned();
+            let known = wanted
+                .iter()
+                .any(|known| known.name == place.name || address(&known.settings) == address(&place.settings));
+            let is_taken = self.sources.iter().any(|source| source.name == place.name)
+                || self.launchers.iter().any(|launcher| launcher.name() == place.name);
+            if !known && !is_taken {
+                wanted.push(place);
+            }
+        }
+        Ok(wanted)
     }
 
     /// References of this scheme (`oci`, `file`, ...) are opened by this adapter where no source owns them.

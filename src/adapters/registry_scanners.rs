@@ -13,7 +13,10 @@ use super::{
         reports::{self, Report, quay},
     },
     parts::{Parts, Surroundings},
-    shared::http::{self, Place, Reach, Server as Http, Tls},
+    shared::{
+        http::{self, Place, Reach, Server as Http, Tls},
+        settings::{Registry, Wanted},
+    },
 };
 use crate::core::{
     base::{
@@ -23,7 +26,7 @@ use crate::core::{
         error::{During, Error, Result},
         text,
     },
-    config::{Config, SourceConfig},
+    config::Config,
     evidence::record::{By, Kind, Outcome, Record},
     image::{
         model::Image,
@@ -72,10 +75,11 @@ enum Answer {
 }
 
 impl Server {
-    fn new(source: &SourceConfig, reach: Reach) -> Result<Self> {
+    fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
+        let (what, settings) = (format!("scanner of source '{}'", registry.name), &registry.settings);
         let (scanner, url) =
-            if source.scanner == QUAY { (Scanner::Quay, &source.url) } else { (Scanner::Clair, &source.scanner) };
-        let http = Http::at(url, Tls::beside(source, url), reach, &format!("scanner of source '{}'", source.name))?;
+            if settings.scanner == QUAY { (Scanner::Quay, &settings.url) } else { (Scanner::Clair, &settings.scanner) };
+        let http = Http::at(url, Tls::beside(settings, url), reach, &what)?;
         Ok(Self { scanner, http })
     }
 
@@ -159,10 +163,11 @@ impl Checker for Served {
 /// Registers the checker for sources that name a scanner, and for `quay.io`.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
-    let public = SourceConfig { url: "https://quay.io".into(), scanner: QUAY.into(), ..SourceConfig::default() };
+    let settings = Registry { scanner: QUAY.into(), ..Registry::at("https://quay.io") };
+    let public = Wanted { settings, ..Wanted::default() };
     servers.insert("quay.io".to_owned(), Server::new(&public, around.reach.clone())?);
-    for source in config.sources.iter().filter(|source| !source.scanner.is_empty()) {
-        servers.insert(source.host().to_owned(), Server::new(source, around.reach.clone())?);
+    for registry in parts.registries.iter().filter(|registry| !registry.settings.scanner.is_empty()) {
+        servers.insert(registry.settings.host().to_owned(), Server::new(registry, around.reach.clone())?);
     }
     let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);
     parts.checkers.push(Arc::new(Served { servers, catalogues }));

@@ -76,6 +76,8 @@ pub fn state_of(portal: &Portal) -> State {
             cheap: source.catalog.looks_are_cheap(),
             signs_in: source.catalog.sign_in_place().is_some(),
             grants: source.sharer.is_some(),
+            holds_disks: source.disks.is_some(),
+            abilities: source.abilities.clone(),
         })
         .collect();
     let backends = portal.launches.backends().into_iter().map(str::to_owned).collect();

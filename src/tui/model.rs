@@ -17,7 +17,7 @@ use crate::core::{
         context::Note,
         error::{Error, Kind},
     },
-    portal::doctor::Finding,
+    portal::{Abilities, doctor::Finding},
     ports::{Ability, Listing},
 };
 
@@ -26,7 +26,7 @@ use crate::core::{
 pub struct SourceLine {
     /// The source's name, as lists and commands show it.
     pub name: String,
-    /// The name of the source's adapter, like `oci` or `openstack`.
+    /// The name of the source's adapter, for people to read.
     pub adapter: String,
     /// The source's address, with or without a scheme; for a folder its path.
     pub address: String,
@@ -40,13 +40,16 @@ pub struct SourceLine {
     pub signs_in: bool,
     /// Whether its images are shared by a right on the same image, not by copying it.
     pub grants: bool,
+    /// Whether disk images are sent there and fetched from there.
+    pub holds_disks: bool,
+    /// What it is good for beyond that.
+    pub abilities: Abilities,
 }
 
 impl SourceLine {
-    /// The address without its scheme, as credentials are kept for it.
-    pub fn host(&self) -> &str {
-        let address = self.address.as_str();
-        address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/')
+    /// `host[:port]` of the registry whose images it holds, if it is one.
+    pub fn registry(&self) -> Option<&str> {
+        self.abilities.registry()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use futures_util::{StreamExt, stream};
 use wharf::core::{
     base::context::Context,
-    config::{Config, SourceConfig},
+    config::{Config, Written},
     evidence::{
         findings::Counts,
         record::{By, Outcome, Record, Subject},
@@ -26,14 +26,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: evidence REGISTRY NOTARY SCANNER COUNT FOLDER".into());
     };
     let count: usize = count.parse()?;
-    let source = SourceConfig {
-        name: "bench".into(),
-        adapter: "oci".into(),
-        url: format!("http://{registry}"),
-        notary: format!("http://{notary}"),
-        scanner: format!("http://{scanner}"),
-        ..SourceConfig::default()
-    };
+    let servers = [("url", registry), ("notary", notary), ("scanner", scanner)];
+    let settings = servers.map(|(key, host)| (key.to_owned(), format!("http://{host}").into()));
+    let source = Written::new("bench", "oci", "bench", settings.into_iter().collect());
     let folder = std::path::PathBuf::from(folder);
     let config = Config {
         sources: vec![source],

@@ -4,15 +4,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use wharf::adapters::parts::{Parts, Surroundings};
+use wharf::adapters::{
+    parts::{Parts, Surroundings},
+    shared::settings,
+};
 use wharf::core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
         text,
     },
-    config::Config,
-    image::model::{Health, Image},
+    config::{Config, Kind as ConfigKind},
+    image::model::{Health, Image, Pinned},
     launch::{
         form::{Answers, Field, FieldKind, Form, Section},
         plan::{Plan, Request, Risk, State, Workload, key, name_from},
@@ -33,13 +36,30 @@ impl Pinboard {
     }
 }
 
-/// Whether a configuration may name it as the `type` of a source.
-pub const IS_SOURCE: bool = false;
+/// What its `[[backend]]` may say: nothing but its name.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {}
+
+impl settings::Settings for Settings {
+    fn address(&self) -> &'static str {
+        ""
+    }
+}
+
+/// How a configuration may name it.
+pub const KIND: ConfigKind = ConfigKind::backend(settings::hosts::<Settings>);
 
 /// Adds the backend. A real one looks for its technology here, and tells with `parts.note` what it found.
 pub fn register(_config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {
     parts.launchers.push(Arc::new(Pinboard::default()));
     Ok(())
+}
+
+/// What has no digest cannot be pinned, and what is not pinned is never launched.
+fn pinned(image: &Image) -> Result<Pinned> {
+    let why = "its digest is unknown, so it cannot be pinned";
+    image.pinned.clone().ok_or_else(|| Error::unsupported("launch on pinboard", why))
 }
 
 /// The questions: the one thing that people may choose here.
@@ -64,11 +84,7 @@ impl Launcher for Pinboard {
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {
-        // What has no digest cannot be pinned, and what is not pinned is never launched.
-        match image.pinned {
-            Some(_) => Ok(()),
-            None => Err(Error::unsupported("launch on pinboard", "its digest is unknown, so it cannot be pinned")),
-        }
+        pinned(image).map(|_| ())
     }
 
     async fn form(&self, _cx: &Context, image: &Image) -> Result<Form> {
@@ -76,10 +92,7 @@ impl Launcher for Pinboard {
     }
 
     async fn plan(&self, _cx: &Context, image: &Image, answers: &Answers) -> Result<Plan> {
-        self.accepts(image)?;
-        let answers = questions(image).check(answers)?;
-        let pinned =
-            image.pinned.clone().ok_or_else(|| Error::unsupported("launch on pinboard", "it is not pinned"))?;
+        let (pinned, answers) = (pinned(image)?, questions(image).check(answers)?);
         Ok(Plan {
             backend: self.name().to_owned(),
             steps: vec![format!("remember {} as {}", pinned.reference, answers.get("name"))],
@@ -95,7 +108,8 @@ impl Launcher for Pinboard {
     async fn launch(&self, _cx: &Context, plan: &Plan, _supply: &Supply) -> Result<Workload> {
         Ok(self.with(|made| {
             // A plan that was carried out already gives the workload that it made.
-            if let Some((_, known)) = made.iter().find(|(key, _)| *key == plan.idempotency_key) {
+            let done = made.iter().find(|(key, _)| *key == plan.idempotency_key);
+            if let Some((_, known)) = done {
                 return known.clone();
             }
             let workload = Workload {

@@ -291,13 +291,7 @@ async fn hub_answers_searches_with_publishers_and_counts() {
     })
     .await;
     let home = Home::new();
-    let hub = wharf::core::config::SourceConfig {
-        name: "hub".into(),
-        adapter: "hub".into(),
-        url: format!("http://{host}/"),
-        origin: "test".into(),
-        ..Default::default()
-    };
+    let hub = lab::written("hub", "hub", &format!("http://{host}/"));
     let portal = lab::portal(&home, vec![hub]);
     let source = portal.sources.called("hub").unwrap().clone();
     let list = async |query: Option<&str>| {

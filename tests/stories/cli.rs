@@ -75,6 +75,69 @@ fn a_configuration_with_a_wrong_key_names_file_line_and_key() {
 }
 
 #[test]
+fn each_list_takes_the_types_that_belong_there_and_all_mistakes_are_told_with_their_lines() {
+    let home = Home::new();
+    let file = home.path("wharf.toml");
+    let refused = |text: &str, verb: &[&str], words: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let output = home.run(&[&["--config", file.to_str().unwrap()], verb].concat());
+        assert_eq!(output.status.code(), Some(2), "{text}: {}", complained(&output));
+        // A message folds where the line ends.
+        let told = complained(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in words {
+            assert!(told.contains(word), "'{word}' is not in: {told}");
+        }
+    };
+    refused(
+        "[[source]]\nname = \"a\"\ntype = \"local\"\n",
+        &["sources"],
+        &[
+            "wharf.toml:3",
+            "'local' is not a type of source, but of backend",
+            "use one of files, engine, oci, hub, harbor, openstack",
+        ],
+    );
+    refused(
+        "[[backend]]\nname = \"a\"\ntype = \"hub\"\n",
+        &["sources"],
+        &["wharf.toml:3", "'hub' is not a type of backend, but of source", "use one of local, engine, openstack"],
+    );
+    refused(
+        "[[source]]\nname = \"a\"\ntype = \"files\"\nurl = \"x\"\nnotary = \"y\"\n\n[[backend]]\nname = \"b c\"\n\
+         type = \"engine\"\nurl = 7\n\n[[source]]\nname = \"d\"\ntype = \"oci\"\n",
+        &["sources"],
+        &["wharf.toml:5", "notary", "line 8: name", "line 10: url: invalid type", "url: it is missing"],
+    );
+    let engine = "name = \"box\"\ntype = \"engine\"\nurl = \"unix:///nowhere\"\n";
+    refused(
+        &format!("[[source]]\n{engine}[[backend]]\n{engine}"),
+        &["sources"],
+        &["wharf.toml:6", "box", "a source of this name, which is a backend as well"],
+    );
+    let here = |name: &str| format!("[[backend]]\nname = \"{name}\"\ntype = \"local\"\n");
+    refused(&(here("a") + &here("b")), &["sources"], &["backend 'b'", "this machine is the backend 'a' already"]);
+}
+
+#[test]
+fn a_backend_of_the_configuration_is_listed_by_its_name_and_the_users_replaces_the_sites() {
+    let home = Home::new();
+    let (site, user) = (home.path("site.toml"), home.path("wharf.toml"));
+    std::fs::write(
+        &site,
+        "[[backend]]\nname = \"box\"\ntype = \"engine\"\nurl = \"unix:///nowhere/site.sock\"\n\
+         [[backend]]\nname = \"here\"\ntype = \"local\"\n",
+    )
+    .unwrap();
+    std::fs::write(&user, "[[backend]]\nname = \"box\"\ntype = \"engine\"\nurl = \"unix:///nowhere/mine.sock\"\n")
+        .unwrap();
+    let mut command = home.wharf(&["--config", user.to_str().unwrap(), "sources"]);
+    let output = command.env("WHARF_SITE", &site).output().unwrap();
+    let told = said(&output) + &complained(&output);
+    assert!(told.contains("here") && told.contains("mine.sock"), "{told}");
+    assert!(!told.contains("site.sock"), "{told}");
+}
+
+#[test]
 fn without_anything_there_is_the_starter_image() {
     let home = Home::new();
     let output = home.wharf(&["images", "--source", "starter"]).env("WHARF_DISCOVER", "yes").output().unwrap();

@@ -10,6 +10,7 @@ use wharf::{
         },
         catalog::rows::RowSet,
         image::model::{ImageKind, Version},
+        portal::{Abilities, Copies},
         ports::{Question, QuestionKind, upkeep::Removal},
         sharing::{
             offer::{Given, Project},
@@ -27,7 +28,8 @@ use wharf::{
 
 use crate::{
     fake,
-    keys::{press, state},
+    keys::{press, run, state},
+    lab,
 };
 
 fn on_image_page() -> State {
@@ -41,8 +43,9 @@ fn on_image_page() -> State {
 /// Two clouds, lab and other.
 fn with_clouds() -> State {
     let mut state = state();
-    state.sources[0].adapter = "openstack".into();
-    state.sources[0].grants = true;
+    let cloud = &mut state.sources[0];
+    (cloud.adapter, cloud.grants, cloud.holds_disks) = ("openstack".into(), true, true);
+    cloud.abilities = Abilities::default();
     let mut other = state.sources[0].clone();
     other.name = "other".into();
     state.sources.push(other);
@@ -57,15 +60,17 @@ fn labels(state: &State) -> Vec<String> {
 #[test]
 fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_types() {
     let mut state = state();
-    let line = |name: &str, adapter: &str, address: &str| {
+    let line = |name: &str, address: &str, copies: Copies| {
         let mut line = state.sources[0].clone();
-        (line.name, line.adapter, line.address) = (name.into(), adapter.into(), address.into());
+        (line.name, line.address, line.abilities.copies) = (name.into(), address.into(), copies);
         line
     };
     let more = [
-        line("docker", "engine", "unix:///run/docker.sock"),
-        line("files", "files", "/home/ada/images"),
-        line("site", "oci", "https://site.example/"),
+        line("docker", "unix:///run/docker.sock", Copies::Engine),
+        line("files", "/home/ada/images", Copies::Folder),
+        line("starter", "/home/ada/.cache/starter", Copies::Refused),
+        line("site", "https://site.example/", Copies::Registry("site.example".into())),
+        line("also", "https://site.example/", Copies::Registry("site.example".into())),
     ];
     state.sources.extend(more);
     press(&mut state, "j C");
@@ -76,6 +81,7 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
             "into the folder /home/ada/images = file:/home/ada/images/gromacs:latest",
             "to site = oci://site.example/physics/gromacs:latest",
             "into a folder here = file:./gromacs:latest",
+            "to hub = oci://docker.io/physics/gromacs:latest",
         ]
     );
     let effects = press(&mut state, "enter");
@@ -89,6 +95,70 @@ fn an_image_can_be_copied_to_engines_folders_and_other_registries_or_where_one_t
     assert!(
         matches!(effects.as_slice(), [Effect::Image(ImageEffect::CopyTo { destination, .. })] if destination == "x.example/z:1")
     );
+}
+
+/// The state over a Harbor, Docker Hub and a registry whose name begins like the Harbor's, each as its adapter makes it;
+/// every source lists one image.
+fn over_registries() -> State {
+    let home = lab::Home::new();
+    let sources = vec![
+        lab::written("longer", "oci", "https://harbor.example.org"),
+        lab::written("site", "harbor", "https://harbor.example"),
+        lab::written("hub", "hub", "https://hub.example"),
+    ];
+    let mut state = wharf::tui::state_of(&lab::portal(&home, sources));
+    let began = state.begin();
+    run(&mut state, began);
+    let effects = update(&mut state, Msg::Cached(Ok(Vec::new())));
+    run(&mut state, effects);
+    for (source, row) in [("longer", "astronomy/a"), ("site", "physics/gromacs"), ("hub", "bitnami/redis")] {
+        let rows = RowSet::build(vec![fake::row(row, &["1"])]);
+        let effects = update(&mut state, Msg::Listed(source.into(), Ok(Arc::new(rows))));
+        run(&mut state, effects);
+    }
+    state
+}
+
+#[test]
+fn an_image_of_a_harbor_or_of_docker_hub_is_shared_and_copied_as_one_of_any_registry() {
+    for (row, own, elsewhere, copies) in [
+        (
+            "gromacs",
+            "physics = physics",
+            "astronomy = harbor.example.org/astronomy",
+            ["to longer = oci://harbor.example.org/physics/gromacs", "to hub = oci://docker.io/physics/gromacs"],
+        ),
+        // What a search on Hub has found are other people's projects: none of them is offered.
+        (
+            "redis",
+            "physics = harbor.example/physics",
+            "astronomy = harbor.example.org/astronomy",
+            ["to longer = oci://harbor.example.org/bitnami/redis", "to site = oci://harbor.example/bitnami/redis"],
+        ),
+    ] {
+        let keys = row.chars().map(|c| c.to_string()).collect::<Vec<_>>().join(" ");
+        let mut state = over_registries();
+        press(&mut state, &format!("/ {keys} enter s"));
+        let shared = labels(&state);
+        assert!(shared.contains(&own.to_owned()) && shared.contains(&elsewhere.to_owned()), "{row}: {shared:?}");
+        assert!(!shared.iter().any(|label| label.contains("bitnami")), "{row}: {shared:?}");
+        press(&mut state, "esc C");
+        let copied = labels(&state);
+        for copy in copies {
+            assert!(copied.iter().any(|label| label.starts_with(copy)), "{row}: {copy}: {copied:?}");
+        }
+        let home = copied.iter().filter(|label| label.starts_with("to site") || label.starts_with("to hub"));
+        assert_eq!(home.count(), 1, "never to where it is: {copied:?}");
+    }
+}
+
+#[test]
+fn a_registry_whose_name_only_begins_like_another_is_another() {
+    let mut state = over_registries();
+    let reference = "harbor.example/physics/gromacs:1".parse().unwrap();
+    wharf::tui::flows::share::share(&mut state, Target::Reference(reference), None);
+    let first = labels(&state).first().cloned();
+    assert_eq!(first.as_deref(), Some("physics = physics"), "its own projects are those of its own registry");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use wharf::{
             model::{Foreign, Health, Image, ImageKind, Layer, Pinned, Platform, PlatformEntry, RunConfig},
             reference::ImageRef,
         },
-        portal::{Portal, PortalParts, Source},
+        portal::{Abilities, Copies, Portal, PortalParts, Source},
         ports::{Catalog, Extent, Vault},
     },
 };
@@ -213,6 +213,12 @@ pub fn parts(sources: &[(&str, Behaviour)]) -> PortalParts {
                 adapter: "oci",
                 address: format!("https://{name}.example/"),
                 origin: "test".into(),
+                user: None,
+                abilities: Abilities {
+                    copies: Copies::Registry(format!("{name}.example")),
+                    answers_anyone: true,
+                    ..Abilities::default()
+                },
                 catalog: Arc::new(Fake { name: (*name).to_owned(), behaviour: behaviour.clone() }),
                 content: None,
                 sharer: None,

@@ -15,7 +15,7 @@ use wharf::{
             form::{Field, FieldKind, Form, Section},
             plan::{Plan, Risk},
         },
-        portal::requests::Asking,
+        portal::{Abilities, Copies, requests::Asking},
         ports::Listing,
         request::{
             Admission, Asked, Group, Me, Pace, Request, Stage, Which, Wish,
@@ -152,6 +152,11 @@ pub fn requests(name: &str, keys: &str) -> State {
     state
 }
 
+/// What a registry is good for.
+pub fn registry(host: &str) -> Abilities {
+    Abilities { copies: Copies::Registry(host.to_owned()), answers_anyone: true, ..Abilities::default() }
+}
+
 /// A state with one source of three images, its list searched.
 pub fn state() -> State {
     let source = SourceLine {
@@ -163,6 +168,8 @@ pub fn state() -> State {
         cheap: true,
         signs_in: true,
         grants: false,
+        holds_disks: false,
+        abilities: registry("lab.example"),
     };
     let hub = SourceLine {
         name: "hub".into(),
@@ -173,6 +180,8 @@ pub fn state() -> State {
         cheap: false,
         signs_in: true,
         grants: false,
+        holds_disks: false,
+        abilities: registry("docker.io"),
     };
     let mut state = State::new(vec![source, hub], vec!["docker".into(), "local".into()], Keymap::load(None));
     state.now = 1_764_000_000;

@@ -9,7 +9,7 @@ use std::{
 use wharf::{
     adapters,
     core::{
-        config::{Config, SourceConfig},
+        config::{Config, Written},
         portal::Portal,
     },
 };
@@ -129,30 +129,23 @@ pub fn keyring_lasts() -> bool {
     lasts
 }
 
+/// An entry of a configuration with its address alone.
+pub fn written(name: &str, kind: &str, url: &str) -> Written {
+    Written::new(name, kind, "test", toml::Table::from_iter([("url".to_owned(), url.into())]))
+}
+
 /// A registry as source.
-pub fn registry(name: &str, host: &str) -> SourceConfig {
-    SourceConfig {
-        name: name.into(),
-        adapter: "oci".into(),
-        url: format!("http://{host}"),
-        origin: "test".into(),
-        ..SourceConfig::default()
-    }
+pub fn registry(name: &str, host: &str) -> Written {
+    written(name, "oci", &format!("http://{host}"))
 }
 
 /// An engine as source and backend.
-pub fn engine(name: &str, url: &str) -> SourceConfig {
-    SourceConfig {
-        name: name.into(),
-        adapter: "engine".into(),
-        url: url.into(),
-        origin: "test".into(),
-        ..SourceConfig::default()
-    }
+pub fn engine(name: &str, url: &str) -> Written {
+    written(name, "engine", url)
 }
 
 /// A portal over these sources.
-pub fn portal(home: &Home, sources: Vec<SourceConfig>) -> Arc<Portal> {
+pub fn portal(home: &Home, sources: Vec<Written>) -> Arc<Portal> {
     Arc::new(adapters::build(Config { sources, ..home.config() }).unwrap())
 }
 

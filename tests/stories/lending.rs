@@ -19,7 +19,7 @@ use wharf::{
             model::{Health, Image, ImageKind, Platform},
             reference::ImageRef,
         },
-        portal::{Portal, PortalParts, Source, requests::Asking},
+        portal::{Abilities, Portal, PortalParts, Source, requests::Asking},
         ports::{Catalog, Extent, Sharer},
         sharing::{
             offer::{Given, Offer, Project, Share, SharePlan, Standing},
@@ -129,6 +129,8 @@ async fn asked(refuses: bool, steward_project: &str) -> (bool, Vec<String>, Vec<
         adapter: "openstack",
         address: "https://cloud.example/".into(),
         origin: "test".into(),
+        user: None,
+        abilities: Abilities::default(),
         catalog: cloud.clone(),
         content: None,
         sharer: Some(cloud.clone()),

@@ -194,8 +194,8 @@ async fn a_registry_with_an_authority_of_its_own_needs_that_authority() {
     let home = Home::new();
     let source = |ca: Option<&str>| {
         let mut source = lab::registry("tls", &host);
-        source.url = format!("https://{host}");
-        source.ca = ca.map(Into::into);
+        source.settings.insert("url".into(), format!("https://{host}").into());
+        source.settings.extend(ca.map(|ca| ("ca".to_owned(), ca.into())));
         source
     };
     let cx = Context::default();

@@ -299,6 +299,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     let mut cloud = keys::state();
     let mut site = cloud.sources[0].clone();
     (site.name, site.adapter, site.cheap) = ("site".into(), "openstack".into(), false);
+    site.abilities = Default::default();
     cloud.sources.push(site);
     let reference: wharf::core::image::reference::ImageRef =
         "glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap();

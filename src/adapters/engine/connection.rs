@@ -6,13 +6,16 @@ use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    adapters::shared::http,
+    adapters::shared::{
+        http,
+        settings::{self, Identity, Wanted},
+    },
     core::{
         base::{
             clean,
             error::{Error, Kind, Result},
         },
-        config::SourceConfig,
+        config::Written,
     },
 };
 
@@ -23,7 +26,45 @@ const ANSWER: u64 = 120;
 /// The oldest API version that is supported: Docker 19.03, Podman 3.
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 40 };
 
-/// The address of an engine, as `DOCKER_HOST` spells it.
+/// What a configuration may write of an engine.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Its address, as `DOCKER_HOST` spells it.
+    pub(super) url: String,
+    /// The one authority that is trusted there (PEM).
+    pub(super) ca: Option<PathBuf>,
+    /// Client certificate (PEM).
+    pub(super) client_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    pub(super) client_key: Option<PathBuf>,
+    /// Whether Docker's own settings say that its certificate is not to be checked; no file of ours can.
+    #[serde(skip)]
+    pub(super) unchecked: bool,
+}
+
+impl Settings {
+    fn identity(&self) -> Option<Identity> {
+        settings::identity(self.client_certificate.as_ref(), self.client_key.as_ref())
+    }
+}
+
+impl settings::Settings for Settings {
+    fn address(&self) -> &str {
+        &self.url
+    }
+
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        settings::missing(&self.url, "unix:///run/podman/podman.sock")
+            .or_else(|| settings::half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
+    }
+
+    fn resolve(&mut self, written: &Written) {
+        settings::resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
+    }
+}
+
+/// Where an engine is, as `DOCKER_HOST` spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Address {
     /// The path of a socket on this machine.
@@ -34,9 +75,10 @@ pub(super) enum Address {
 
 impl Address {
     /// Parses a configured address. TLS is used if the scheme or configured certificates say so.
-    pub(super) fn of(config: &SourceConfig) -> Result<Self> {
+    pub(super) fn of(config: &Wanted<Settings>) -> Result<Self> {
         let what = format!("connect to {}", config.name);
-        let named = config.ca.is_some() || config.client_certificate.is_some() || config.unchecked;
+        let settings = &config.settings;
+        let named = settings.ca.is_some() || settings.identity().is_some() || settings.unchecked;
         let host = |rest: &str, secured: bool| {
             let host = rest.trim_end_matches('/');
             let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
@@ -45,8 +87,8 @@ impl Address {
             let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
             Self::Host { host, secured }
         };
-        Ok(match config.url.split_once("://") {
-            None => Self::Socket(PathBuf::from(&config.url)),
+        Ok(match settings.url.split_once("://") {
+            None => Self::Socket(PathBuf::from(&settings.url)),
             Some(("unix", path)) => Self::Socket(PathBuf::from(path)),
             Some(("https", rest)) => host(rest, true),
             Some(("tcp" | "http", rest)) => host(rest, named),
@@ -64,12 +106,12 @@ impl Address {
 }
 
 /// The TLS settings of an engine. A configured authority replaces the system's, as in every client of engines.
-fn tls(config: &SourceConfig) -> http::Tls {
+fn tls(settings: &Settings) -> http::Tls {
     http::Tls {
-        authorities: config.ca.iter().cloned().collect(),
-        only_these: config.ca.is_some(),
-        identity: config.client_certificate.clone(),
-        unchecked: config.unchecked,
+        authorities: settings.ca.iter().cloned().collect(),
+        only_these: settings.ca.is_some(),
+        identity: settings.identity(),
+        unchecked: settings.unchecked,
     }
 }
 
@@ -104,8 +146,8 @@ fn agreed(spoken: &Spoken, what: &str) -> Result<ClientVersion> {
 }
 
 /// The error for an engine without an answer, from the texts of an error and its causes.
-pub(super) fn no_answer(config: &SourceConfig, what: &str, causes: &[String]) -> Error {
-    let (name, address) = (&config.name, clean::short(&config.url, 200));
+pub(super) fn no_answer(config: &Wanted<Settings>, what: &str, causes: &[String]) -> Error {
+    let (name, address) = (&config.name, clean::short(&config.settings.url, 200));
     let all = causes.join(": ").to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
     if says(&["permission denied"]) {
@@ -130,22 +172,26 @@ enum Reader {
 pub(super) struct Connection {
     /// The client library's connection.
     pub docker: Docker,
-    config: SourceConfig,
+    config: Wanted<Settings>,
     reader: Reader,
     version: ClientVersion,
 }
 
 impl Connection {
     /// Connects to an engine and agrees on an API version.
-    pub(super) async fn open(config: &SourceConfig) -> Result<Self> {
+    pub(super) async fn open(config: &Wanted<Settings>) -> Result<Self> {
         let what = format!("connect to {}", config.name);
         let address = Address::of(config)?;
         let reader = match &address {
             Address::Socket(path) => Reader::Socket(http::local_client(path, &what)?),
             Address::Host { host, secured } => {
                 let scheme = if *secured { "https" } else { "http" };
-                let server =
-                    http::Server::at(&format!("{scheme}://{host}"), tls(config), http::Reach::default(), &what)?;
+                let server = http::Server::at(
+                    &format!("{scheme}://{host}"),
+                    tls(&config.settings),
+                    http::Reach::default(),
+                    &what,
+                )?;
                 Reader::Host(Box::new(server))
             }
         };
@@ -164,7 +210,7 @@ impl Connection {
 }
 
 impl Reader {
-    async fn read<T: DeserializeOwned>(&self, config: &SourceConfig, path: &str, what: &str) -> Result<T> {
+    async fn read<T: DeserializeOwned>(&self, config: &Wanted<Settings>, path: &str, what: &str) -> Result<T> {
         let response = match self {
             Self::Host(server) => server.get(&server.place(path)?)?.send(what).await?,
             Self::Socket(client) => {
@@ -186,12 +232,12 @@ impl Reader {
     }
 }
 
-fn library(config: &SourceConfig, address: &Address, version: ClientVersion, what: &str) -> Result<Docker> {
+fn library(config: &Wanted<Settings>, address: &Address, version: ClientVersion, what: &str) -> Result<Docker> {
     let connected = match address {
         Address::Socket(path) => Docker::connect_with_unix(&path.to_string_lossy(), ANSWER, &version),
         Address::Host { host, secured: false } => Docker::connect_with_http(host, ANSWER, &version),
         Address::Host { host, secured: true } => {
-            let client = http::https_client(&tls(config), what)?;
+            let client = http::https_client(&tls(&config.settings), what)?;
             let transport = move |request: BollardRequest| {
                 let answer = client.request(request);
                 async move { answer.await.map_err(EngineError::from) }

@@ -8,7 +8,8 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::core::{base::clean, config::SourceConfig};
+use super::connection::Settings;
+use crate::{adapters::shared::settings::Wanted, core::base::clean};
 
 /// A Docker context, as far as it is read (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]
@@ -50,11 +51,11 @@ fn same(url: &str) -> String {
 
 /// The engines that were found, each once.
 #[derive(Default)]
-struct Found(Vec<SourceConfig>);
+struct Found(Vec<Wanted<Settings>>);
 
 impl Found {
     fn add(&mut self, name: &str, url: String, origin: &str, files: Files) {
-        if self.0.iter().any(|known| same(&known.url) == same(&url)) {
+        if self.0.iter().any(|known| same(&known.settings.url) == same(&url)) {
             return;
         }
         let taken = |name: &str| self.0.iter().any(|known| known.name == name);
@@ -64,16 +65,10 @@ impl Found {
             unique = format!("{name}-{count}");
             count += 1;
         }
-        self.0.push(SourceConfig {
-            name: unique,
-            adapter: "engine".into(),
-            url,
-            origin: origin.into(),
-            ca: files.authority,
-            client_certificate: files.identity,
-            unchecked: files.unchecked,
-            ..SourceConfig::default()
-        });
+        let (client_certificate, client_key) = files.identity.unzip();
+        let settings =
+            Settings { url, ca: files.authority, client_certificate, client_key, unchecked: files.unchecked };
+        self.0.push(Wanted { name: unique, origin: origin.into(), settings });
     }
 }
 
@@ -114,7 +109,7 @@ fn over_tls(url: &str) -> String {
 }
 
 /// Every engine that was found, once, with the place where it was found.
-pub fn discover() -> Vec<SourceConfig> {
+pub fn discover() -> Vec<Wanted<Settings>> {
     let mut found = Found::default();
     let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
     if let Some(host) = variable("DOCKER_HOST") {

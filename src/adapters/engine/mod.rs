@@ -25,20 +25,23 @@ use tokio::sync::OnceCell;
 use super::{
     formats::archive::Contents,
     parts::{Parts, Surroundings},
-    shared::http,
+    shared::{
+        http,
+        settings::{self, Wanted},
+    },
 };
 use crate::core::{
     base::{
         clean,
         error::{Error, Kind, Result},
     },
-    config::{Config, SourceConfig},
+    config::{Config, Kind as ConfigKind},
     image::{manifest::RawManifest, reference::ImageRef},
-    portal::{Source, doctor::State},
+    portal::{Abilities, Copies, Source, doctor::State},
     ports::Launcher,
 };
 
-use connection::Connection;
+use connection::{Connection, Settings};
 use discover::discover;
 
 /// An engine: a source of images and a backend.
@@ -46,7 +49,7 @@ pub struct Engine {
     name: String,
     address: String,
     staging: PathBuf,
-    config: SourceConfig,
+    config: Wanted<Settings>,
     connection: Arc<OnceCell<Connection>>,
     facts: OnceCell<Facts>,
     samples: Mutex<HashMap<String, usage::Sample>>,
@@ -140,10 +143,10 @@ fn facts_of(info: Info, version: Version) -> Facts {
 }
 
 /// The source and the launcher of an engine.
-pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
+fn source(config: &Wanted<Settings>, around: &Surroundings) -> (Source, Arc<dyn Launcher>) {
     let engine = Arc::new(Engine {
         name: config.name.clone(),
-        address: config.url.clone(),
+        address: config.settings.url.clone(),
         staging: around.cache_dir.join("engine").join(&config.name),
         config: config.clone(),
         connection: Arc::default(),
@@ -155,8 +158,10 @@ pub fn source(config: &SourceConfig, around: &Surroundings) -> (Source, Arc<dyn 
     let source = Source {
         name: config.name.clone(),
         adapter: "engine",
-        address: config.url.clone(),
+        address: config.settings.url.clone(),
         origin: config.origin.clone(),
+        user: None,
+        abilities: Abilities { copies: Copies::Engine, is_local: true, ..Abilities::default() },
         catalog: engine.clone(),
         content: Some(engine.clone()),
         sharer: None,
@@ -218,13 +223,13 @@ impl Engine {
     }
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of engines: each holds images and launches them.
+pub const KIND: ConfigKind = ConfigKind::both(settings::hosts::<Settings>);
 
 /// Registers the engines of the configuration, the environment, Docker contexts and usual sockets.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let wanted = parts.wanted(config, "engine", discover);
-    // Each engine reports its own health.
+    let wanted = parts.wanted(config, "engine", discover)?;
+    // Each that is there says by itself whether one may use it.
     if wanted.is_empty() {
         parts.note(
             "container engines",

@@ -12,12 +12,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use self::layout::Layout;
 use super::{
     formats::{disk_header, sif},
     parts::{Parts, Surroundings},
+    shared::settings::{self, Wanted},
 };
 use crate::core::{
     base::{
@@ -28,12 +30,12 @@ use crate::core::{
         error::{During, Error, Result},
     },
     catalog::rows::Row,
-    config::Config,
+    config::{Config, Kind, Written},
     image::{
         model::{DiskFacts, Health, Image, ImageKind, Pinned, Platform, RunConfig},
         reference::ImageRef,
     },
-    portal::{Source, doctor::State},
+    portal::{Abilities, Copies, Source, doctor::State},
     ports::{Catalog, Extent},
     transfer::fetch,
 };
@@ -85,6 +87,8 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
         adapter: "files",
         address: folder.display().to_string(),
         origin: origin.to_owned(),
+        user: None,
+        abilities: Abilities { copies: Copies::Folder, is_local: true, ..Abilities::default() },
         catalog: files.clone(),
         content: Some(files),
         sharer: None,
@@ -96,7 +100,10 @@ pub fn source(name: &str, folder: &Path, origin: &str, everything: bool, around:
 /// The starter catalog: a few kilobytes in the program, written to a folder in the cache on first use.
 pub fn starter(around: &Surroundings) -> Result<Source> {
     let folder = starter::lay_out(&around.cache_dir)?;
-    Ok(source("starter", &folder, "built in", false, around))
+    let mut starter = source("starter", &folder, "built in", false, around);
+    // It is laid out anew whenever it differs from what is in the program.
+    starter.abilities.copies = Copies::Refused;
+    Ok(starter)
 }
 
 impl Files {
@@ -240,8 +247,30 @@ fn is_disk(kind: ImageKind) -> bool {
     kind != ImageKind::Container
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of a folder of images.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The folder.
+    url: PathBuf,
+}
+
+impl settings::Settings for Settings {
+    fn address(&self) -> &str {
+        self.url.to_str().unwrap_or_default()
+    }
+
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        settings::missing(self.address(), "/srv/images")
+    }
+
+    fn resolve(&mut self, written: &Written) {
+        self.url = written.path(&self.url);
+    }
+}
+
+/// What a configuration may write of folders.
+pub const KIND: Kind = Kind::source(settings::hosts::<Settings>);
 
 /// Registers the starter catalog, the configured folders of images, and `file:` references.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
@@ -254,8 +283,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             parts.note("starter catalog", State::Caution, error.why, "check that the cache folder can be written")
         }
     }
-    for written in config.sources.iter().filter(|source| source.adapter == "files") {
-        parts.sources.push(source(&written.name, Path::new(&written.url), &written.origin, false, around));
+    for Wanted { name, origin, settings } in parts.wanted::<Settings>(config, "files", Vec::new)? {
+        parts.sources.push(source(&name, &settings.url, &origin, false, around));
     }
     let there: Vec<&PathBuf> = config.image_folders.iter().filter(|folder| folder.is_dir()).collect();
     let names = config.image_folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");

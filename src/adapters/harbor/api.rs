@@ -6,13 +6,15 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adapters::shared::http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
+    adapters::shared::{
+        http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
+        settings::{Registry, Wanted},
+    },
     core::{
         base::{
             context::Context,
             error::{Kind, Result},
         },
-        config::SourceConfig,
         image::reference::ImageRef,
         ports::Catalog,
     },
@@ -61,10 +63,10 @@ pub fn split(repository: &str) -> Option<(&str, &str)> {
 
 impl Api {
     /// A connection to the Harbor of a configured source.
-    pub fn new(source: &SourceConfig, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
-        let what = format!("source '{}'", source.name);
-        let root = format!("{}/api/v2.0", source.url.trim_end_matches('/'));
-        let server = Server::at(&root, Tls::beside(source, &source.url), reach, &what)?;
+    pub fn new(wanted: &Wanted<Registry>, registry: Arc<dyn Catalog>, reach: Reach) -> Result<Self> {
+        let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
+        let root = format!("{}/api/v2.0", settings.url.trim_end_matches('/'));
+        let server = Server::at(&root, Tls::beside(settings, &settings.url), reach, &what)?;
         Ok(Self { host: server.origin().place(), server, registry })
     }
 

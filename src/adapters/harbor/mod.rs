@@ -14,10 +14,11 @@ use self::{api::Api, evidence::HarborEvidence};
 use super::{
     formats::exploited::Catalogues,
     parts::{Parts, Surroundings},
+    shared::settings::{self, Registry},
 };
 use crate::core::{
     base::error::Result,
-    config::{Config, SourceConfig},
+    config::{Config, Kind},
     portal::Source,
 };
 
@@ -28,34 +29,24 @@ pub struct Harbor {
     registry: Source,
 }
 
-fn source(config: &SourceConfig, registry: Source, api: Arc<Api>) -> Source {
-    let content = registry.content.clone();
-    let address = registry.address.clone();
-    let harbor = Arc::new(Harbor { name: config.name.clone(), api, registry });
-    Source {
-        name: config.name.clone(),
-        adapter: "harbor",
-        address,
-        origin: config.origin.clone(),
-        catalog: harbor.clone(),
-        content,
-        sharer: None,
-        disks: None,
-        upkeep: Some(harbor),
-    }
+fn source(registry: Source, api: Arc<Api>) -> Source {
+    let in_front = registry.clone();
+    let harbor = Arc::new(Harbor { name: registry.name.clone(), api, registry });
+    Source { adapter: "harbor", catalog: harbor.clone(), upkeep: Some(harbor), ..in_front }
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of Harbors: what it may of any registry.
+pub const KIND: Kind = Kind::source(settings::hosts::<Registry>);
 
 /// Registers the configured Harbors, and the checker for images in them.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
-    for written in parts.wanted(config, "harbor", Vec::new) {
-        let registry = (around.make_registry)(&written, around)?;
-        let api = Arc::new(Api::new(&written, registry.catalog.clone(), around.reach.clone())?);
+    for wanted in parts.wanted(config, "harbor", Vec::new)? {
+        let registry = (around.make_registry)(&wanted, around)?;
+        let api = Arc::new(Api::new(&wanted, registry.catalog.clone(), around.reach.clone())?);
         servers.insert(api.host().to_owned(), api.clone());
-        parts.sources.push(source(&written, registry, api));
+        parts.sources.push(source(registry, api));
+        parts.registries.push(wanted);
     }
     if !servers.is_empty() {
         let catalogues = Catalogues::new(&config.policy.scan.exploited_lists);

@@ -43,8 +43,8 @@ const FOLLOW: Duration = Duration::from_millis(200);
 
 #[async_trait]
 impl Launcher for Local {
-    fn name(&self) -> &'static str {
-        "local"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn abilities(&self) -> &[Ability] {
@@ -93,7 +93,7 @@ impl Launcher for Local {
             node: Node::here(),
         };
         Ok(Plan {
-            backend: "local".into(),
+            backend: self.name.clone(),
             steps: plan::steps(image, &self.roots.join(pinned.manifest.short())),
             request: Request::Json(serde_json::to_value(&spec).during(what)?),
             risks,
@@ -105,7 +105,8 @@ impl Launcher for Local {
     }
 
     async fn launch(&self, cx: &Context, plan: &Plan, supply: &Supply) -> Result<Workload> {
-        let what = "launch on local";
+        let what = format!("launch on {}", self.name);
+        let what = what.as_str();
         let folder = self.workloads.join(&plan.idempotency_key);
         if folder.join("spec.json").is_file() {
             return self.find(&plan.idempotency_key).await.map(|kept| kept.workload);
@@ -301,20 +302,20 @@ impl Launcher for Local {
 
 impl Local {
     async fn all(&self) -> Result<Vec<Kept>> {
-        let folder = self.workloads.clone();
+        let (folder, name) = (self.workloads.clone(), self.name.clone());
         tokio::task::spawn_blocking(move || {
             let Ok(entries) = std::fs::read_dir(&folder) else { return Vec::new() };
             let visible = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-            visible.filter_map(|entry| load(&entry.path())).collect()
+            visible.filter_map(|entry| load(&entry.path(), &name)).collect()
         })
         .await
-        .during("list workloads of local")
+        .during(format!("list workloads of {}", self.name))
     }
 
     async fn find(&self, id: &str) -> Result<Kept> {
-        let folder = self.workloads.join(id);
+        let (folder, name) = (self.workloads.join(id), self.name.clone());
         let inside = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        let kept = tokio::task::spawn_blocking(move || load(&folder)).await.during("read a workload")?;
+        let kept = tokio::task::spawn_blocking(move || load(&folder, &name)).await.during("read a workload")?;
         kept.filter(|_| inside).ok_or_else(|| {
             Error::not_found(format!("workload '{}'", clean::short(id, 60)), "there is no such workload")
         })
@@ -424,14 +425,14 @@ impl Reader {
 
 /// Whether nothing more comes of a workload, as far as this node can tell.
 fn over(folder: &Path) -> bool {
-    load(folder).is_none_or(|kept| {
+    load(folder, "").is_none_or(|kept| {
         log::exit_code(folder).is_some()
             || (kept.stands != Stands::Elsewhere && matches!(kept.workload.state, State::Other(_)))
     })
 }
 
 /// Reads a workload's folder; one that is half-made or damaged is not listed.
-fn load(folder: &Path) -> Option<Kept> {
+fn load(folder: &Path, backend: &str) -> Option<Kept> {
     let spec = keep::read(folder).ok()?;
     let exit = log::exit_code(folder);
     let stands = Node::here().sees(&spec.node);
@@ -447,7 +448,7 @@ fn load(folder: &Path) -> Option<Kept> {
     };
     let workload = Workload {
         id: spec.key.clone(),
-        backend: "local".into(),
+        backend: backend.to_owned(),
         name: spec.name.clone(),
         image: spec.reference.clone(),
         digest: spec.digest.clone(),

@@ -34,9 +34,13 @@ use self::runtime::Sandboxed;
 pub use self::runtime::Sandboxes;
 use super::{
     parts::{Parts, Surroundings},
-    shared::exec,
+    shared::{exec, settings},
 };
-use crate::core::{base::error::Result, config::Config, launch::plan::Workload};
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, Kind},
+    launch::plan::Workload,
+};
 
 /// The program that makes the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,7 @@ pub fn inner(words: &[OsString]) -> Option<Result<u8>> {
 
 /// The backend without a daemon.
 pub struct Local {
+    name: String,
     sandboxes: Sandboxes,
     workloads: PathBuf,
     roots: PathBuf,
@@ -94,11 +99,18 @@ impl Local {
     /// A backend that keeps unpacked images in `cache` and workloads in `state`.
     pub fn new(cache: &std::path::Path, state: &std::path::Path, program: Option<SandboxProgram>) -> Self {
         Self {
+            name: "local".to_owned(),
             sandboxes: Sandboxes::new(program),
             workloads: state.join("local"),
             roots: cache.join("roots"),
             samples: std::sync::Mutex::default(),
         }
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(self, name: String) -> Self {
+        Self { name, ..self }
     }
 }
 
@@ -132,13 +144,32 @@ struct Kept {
     stands: node::Stands,
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = false;
+/// What a configuration may write of this machine as a backend: nothing but its name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {}
 
-/// Registers the backend with the sandbox program that was found, and the runtime that runs its sandboxes for others.
-pub fn register(_config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+impl settings::Settings for Settings {
+    fn address(&self) -> &'static str {
+        ""
+    }
+}
+
+/// What a configuration may write of it.
+pub const KIND: Kind = Kind::backend(settings::hosts::<Settings>);
+
+/// Registers the backend under the name that the configuration gives it, and the runtime that runs its sandboxes for others.
+pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
+    let wanted = parts.wanted::<Settings>(config, "local", Vec::new)?;
+    if let [first, second, ..] = wanted.as_slice() {
+        let why = format!("this machine is the backend '{}' already", first.name);
+        return Err(Error::usage(format!("{}: backend '{}'", second.origin, second.name), why)
+            .hint("leave one entry of this type, or give both one name"));
+    }
+    let name = wanted.into_iter().next().map_or_else(|| "local".to_owned(), |wanted| wanted.name);
+    let (cache, state) = (&around.cache_dir, &around.state_dir);
     let program = SandboxProgram::find();
-    parts.launchers.push(std::sync::Arc::new(Local::new(&around.cache_dir, &around.state_dir, program)));
+    parts.launchers.push(std::sync::Arc::new(Local::new(cache, state, program).named(name)));
     parts.runtimes.push(std::sync::Arc::new(Sandboxes::new(program)));
     Ok(())
 }

@@ -3,11 +3,11 @@
 use reqwest::StatusCode;
 
 use crate::{
-    adapters::shared::http::{self, Reach, Server as Http, Tls},
-    core::{
-        base::{context::Context, error::Result},
-        config::SourceConfig,
+    adapters::shared::{
+        http::{self, Reach, Server as Http, Tls},
+        settings::{Registry, Wanted},
     },
+    core::base::{context::Context, error::Result},
 };
 
 /// Largest file that is read, in bytes.
@@ -20,9 +20,9 @@ pub struct Server {
 
 impl Server {
     /// The Notary server that a source names.
-    pub fn new(source: &SourceConfig, reach: Reach) -> Result<Self> {
-        let what = format!("notary of source '{}'", source.name);
-        Ok(Self { http: Http::at(&source.notary, Tls::beside(source, &source.notary), reach, &what)? })
+    pub fn new(registry: &Wanted<Registry>, reach: Reach) -> Result<Self> {
+        let (what, settings) = (format!("notary of source '{}'", registry.name), &registry.settings);
+        Ok(Self { http: Http::at(&settings.notary, Tls::beside(settings, &settings.notary), reach, &what)? })
     }
 
     /// The server's address, without a slash at its end.

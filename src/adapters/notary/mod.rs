@@ -221,8 +221,8 @@ impl Checker for Notary {
 /// Registers the checker if a source names a Notary server.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let mut servers = BTreeMap::new();
-    for source in config.sources.iter().filter(|source| !source.notary.is_empty()) {
-        servers.insert(source.host().to_owned(), Server::new(source, around.reach.clone())?);
+    for registry in parts.registries.iter().filter(|registry| !registry.settings.notary.is_empty()) {
+        servers.insert(registry.settings.host().to_owned(), Server::new(registry, around.reach.clone())?);
     }
     if servers.is_empty() {
         return Ok(());

@@ -5,11 +5,14 @@ use super::{
     registries::{self, Entry},
     trust,
 };
-use crate::core::{config::SourceConfig, image::reference::DOCKER_HUB};
+use crate::{
+    adapters::shared::settings::{Registry, Wanted},
+    core::image::reference::DOCKER_HUB,
+};
 
 /// A source for each registry in Docker's and Podman's files, except Docker Hub, which has an adapter of its own.
-pub fn discover() -> Vec<SourceConfig> {
-    let mut found: Vec<SourceConfig> = Vec::new();
+pub fn discover() -> Vec<Wanted<Registry>> {
+    let mut found: Vec<Wanted<Registry>> = Vec::new();
     let entries = registries::entries();
     let place = |entry: &Entry| if entry.location.is_empty() { entry.prefix.clone() } else { entry.location.clone() };
     let named = entries.iter().filter(|entry| !entry.blocked && !place(entry).contains('*'));
@@ -24,12 +27,10 @@ pub fn discover() -> Vec<SourceConfig> {
             continue;
         }
         let scheme = if insecure || trust::is_plain(&host) { "http" } else { "https" };
-        found.push(SourceConfig {
-            name: host.clone(),
-            adapter: "oci".into(),
-            url: format!("{scheme}://{host}"),
+        found.push(Wanted {
+            settings: Registry::at(format!("{scheme}://{host}")),
+            name: host,
             origin: format!("named in {}", file.display()),
-            ..SourceConfig::default()
         });
     }
     found

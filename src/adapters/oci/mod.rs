@@ -24,13 +24,16 @@ use url::Url;
 use self::client::Registry;
 use super::{
     parts::{Parts, Surroundings, unopened},
-    shared::http::{Origin, Tls},
+    shared::{
+        http::{Origin, Tls},
+        settings::{self, Registry as Settings, Wanted},
+    },
 };
 use crate::core::{
     base::error::{Error, Result},
-    config::{Config, SourceConfig},
+    config::{Config, Kind},
     image::reference::ImageRef,
-    portal::{Source, doctor::State},
+    portal::{Abilities, Copies, Source, doctor::State},
 };
 
 pub use self::registries::short_names;
@@ -45,22 +48,23 @@ pub struct Oci {
 }
 
 /// The source for a configured registry.
-pub fn source(config: &SourceConfig, around: &Surroundings) -> Result<Source> {
-    let what = format!("source '{}'", config.name);
+pub fn source(wanted: &Wanted<Settings>, around: &Surroundings) -> Result<Source> {
+    let (what, settings) = (format!("source '{}'", wanted.name), &wanted.settings);
     let hint = "write https://host[:port] (or http:// for a test registry)";
     // The address may contain a password, so it is not repeated in messages.
     let address = |text: &str| {
         let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         Url::parse(&text).map_err(|error| Error::usage(&what, format!("its url: {error}")).hint(hint))
     };
-    let base = address(&config.url)?;
+    let base = address(&settings.url)?;
     let host = host_and_port(&base).ok_or_else(|| Error::usage(&what, "its url names no host").hint(hint))?;
-    let token_server = Some(&config.token_server).filter(|named| !named.is_empty()).map(|named| address(named));
+    let token_server = Some(&settings.token_server).filter(|named| !named.is_empty()).map(|named| address(named));
     let registry =
-        Registry::new(host, base, Tls::beside(config, &config.url), around.reach.clone(), around.vault.clone())
+        Registry::new(host, base, Tls::beside(settings, &settings.url), around.reach.clone(), around.vault.clone())
             .map_err(|error| error.during(&what))?
             .with_token_server(token_server.transpose()?.as_ref().and_then(Origin::of));
-    Ok(finished(&config.name, &config.origin, Arc::new(registry), config.repositories.clone()))
+    let source = finished(&wanted.name, &wanted.origin, Arc::new(registry), settings.repositories.clone());
+    Ok(Source { user: settings.user.clone(), ..source })
 }
 
 /// A source for a reference to a registry that is not configured: https, unless Docker's or Podman's files say
@@ -81,12 +85,16 @@ pub fn open(reference: &ImageRef, around: &Surroundings) -> Result<Source> {
 
 fn finished(name: &str, origin: &str, registry: Arc<Registry>, repositories: Vec<String>) -> Source {
     let address = registry.server.base().to_string();
+    let abilities =
+        Abilities { copies: Copies::Registry(registry.host.clone()), answers_anyone: true, ..Abilities::default() };
     let oci = Arc::new(Oci { registry, name: name.to_owned(), repositories, elsewhere: Arc::default() });
     Source {
         name: name.to_owned(),
         adapter: "oci",
         address,
         origin: origin.to_owned(),
+        user: None,
+        abilities,
         catalog: oci.clone(),
         content: Some(oci.clone()),
         sharer: None,
@@ -101,8 +109,8 @@ fn host_and_port(url: &Url) -> Option<String> {
     Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of registries.
+pub const KIND: Kind = Kind::source(settings::hosts::<Settings>).of_address("url");
 
 /// Registers the registries of the configuration and of Docker's and Podman's files.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
@@ -111,8 +119,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
         let found = format!("{} cannot be read: {why}", file.display());
         parts.note("registry settings", State::Bad, found, "mend that file: what it says is not in force here");
     }
-    let wanted = parts.wanted(config, "oci", discover);
-    // Each registry reports its own health.
+    let wanted = parts.wanted(config, "oci", discover)?;
+    // Each that is there says by itself how it is.
     if wanted.is_empty() {
         parts.note(
             "registries",
@@ -121,8 +129,9 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             "name one in the configuration, or sign in to one: wharf login HOST",
         );
     }
-    for written in wanted {
-        parts.sources.push(source(&written, around)?);
+    for registry in wanted {
+        parts.sources.push(source(&registry, around)?);
+        parts.registries.push(registry);
     }
     Ok(())
 }

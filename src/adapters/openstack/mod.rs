@@ -36,19 +36,24 @@ mod words;
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use self::{
     account::{Account, Refusal},
     cloud::Cloud,
     settings::Entry,
 };
-use super::{Parts, Surroundings};
+use super::{
+    parts::{Parts, Surroundings},
+    shared::settings as shared,
+};
 use crate::core::{
     base::{
         clean,
         error::{Error, Result},
     },
-    config::{Config, SourceConfig},
-    portal::{Source, doctor::State},
+    config::{Config, Kind as ConfigKind},
+    portal::{Abilities, Source, doctor::State},
 };
 
 /// A region of a cloud as source and backend.
@@ -76,14 +81,31 @@ impl Images {
 struct Wanted {
     name: String,
     origin: String,
+    user: Option<String>,
     entry: Entry,
 }
 
-/// Whether a configuration may name this adapter as the `type` of a source.
-pub const IS_SOURCE: bool = true;
+/// What a configuration may write of a cloud.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Written {
+    /// Its name in `clouds.yaml`; empty is the name of the entry.
+    #[serde(alias = "url")]
+    cloud: String,
+    /// Account to use.
+    user: Option<String>,
+}
 
-/// Registers clouds of the configuration (`type = "openstack"`, `url` is the name in `clouds.yaml`) and all others
-/// found.
+impl shared::Settings for Written {
+    fn address(&self) -> &str {
+        &self.cloud
+    }
+}
+
+/// What a configuration may write of clouds: each holds images and launches them.
+pub const KIND: ConfigKind = ConfigKind::both(shared::hosts::<Written>);
+
+/// Clouds from the configuration and all that are found.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
     let (known, mut troubles) = settings::all();
     // Faults that concern one cloud are reported with it.
@@ -104,7 +126,7 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
     }
     let shown: Vec<String> = wanted.iter().map(|cloud| cloud.name.clone()).collect();
     let accounts = accounts(&wanted, around);
-    for (Wanted { name, origin, entry }, account) in wanted.into_iter().zip(accounts) {
+    for (Wanted { name, origin, user, entry }, account) in wanted.into_iter().zip(accounts) {
         if let Some(why) = &entry.settings.broken {
             let found = format!("'{}' cannot be used: {why}", clean::short(&entry.name, 60));
             parts.note("OpenStack clouds", State::Bad, found, "correct the entry; the other clouds work");
@@ -118,6 +140,8 @@ pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Re
             adapter: "openstack",
             address: cloud.place_in_words(),
             origin,
+            user,
+            abilities: Abilities::default(),
             catalog: images.clone(),
             content: None,
             sharer: Some(images.clone()),
@@ -169,29 +193,28 @@ fn accounts(wanted: &[Wanted], around: &Surroundings) -> Vec<Arc<Account>> {
 
 /// The clouds that the configuration names, then all others, each with a unique name.
 fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<Wanted>> {
-    let written: Vec<&SourceConfig> = config.sources.iter().filter(|source| source.adapter == "openstack").collect();
+    let written = parts.wanted::<Written>(config, "openstack", Vec::new)?;
     let mut wanted = Vec::new();
     // Each name stands for one entry: another entry with that name is another cloud.
     let mut named: Vec<usize> = Vec::new();
-    for source in &written {
-        let called =
-            |further: bool| known.iter().position(|entry| entry.name == source.url && entry.is_further == further);
+    for shared::Wanted { name, origin, settings: Written { cloud, user } } in written {
+        let cloud = if cloud.is_empty() { name.clone() } else { cloud };
+        let called = |further: bool| known.iter().position(|entry| entry.name == cloud && entry.is_further == further);
         let Some(at) = called(false).or_else(|| called(true)) else {
             let names: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
             return Err(Error::usage(
-                format!("source '{}'", source.name),
-                format!("no cloud is called '{}' in clouds.yaml", source.url),
+                format!("{origin}: cloud '{name}'"),
+                format!("no cloud is called '{cloud}' in clouds.yaml"),
             )
-            .hint(format!("'url' is the name of one of: {}", names.join(", "))));
+            .hint(format!("'cloud' is the name of one of: {}", names.join(", "))));
         };
         named.push(at);
-        let (name, origin) = (source.name.clone(), source.origin.clone());
-        wanted.push(Wanted { name, origin, entry: known[at].clone() });
+        wanted.push(Wanted { name, origin, user, entry: known[at].clone() });
     }
     if !config.discover {
         return Ok(wanted);
     }
-    let taken = config.sources.iter().map(|source| source.name.clone());
+    let taken = config.sources.iter().chain(&config.backends).map(|written| written.name.clone());
     let taken = taken.chain(parts.sources.iter().map(|source| source.name.clone()));
     let taken: Vec<String> = taken.chain(parts.launchers.iter().map(|launcher| launcher.name().to_owned())).collect();
     let others = known.into_iter().enumerate().filter(|(at, _)| !named.contains(at)).map(|(_, entry)| entry);
@@ -203,7 +226,7 @@ fn wanted(config: &Config, parts: &mut Parts, known: Vec<Entry>) -> Result<Vec<W
                 format!("the cloud '{}' of {} is shown as '{name}'", clean::short(&entry.name, 60), entry.origin);
             parts.note("OpenStack clouds", State::Good, found, "its own name is another one's, or cannot be written");
         }
-        wanted.push(Wanted { name, origin: entry.origin.clone(), entry });
+        wanted.push(Wanted { name, origin: entry.origin.clone(), user: None, entry });
     }
     Ok(wanted)
 }

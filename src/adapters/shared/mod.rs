@@ -4,3 +4,4 @@ pub mod attachments;
 pub mod exec;
 pub mod http;
 pub mod private;
+pub mod settings;

@@ -39,7 +39,7 @@ use secrets::Secrets;
 use sharing::Sharing;
 use sign_in::Accounts;
 use signatures::Signing;
-pub use sources::{Opener, Source, Sources};
+pub use sources::{Abilities, Copies, Opener, Source, Sources};
 use stewardship::Stewardship;
 use transfers::Transfers;
 use upkeep::Upkeep;
@@ -154,7 +154,7 @@ impl Portal {
             journal.clone(),
         ));
         Self {
-            accounts: Accounts::new(config.clone(), sources.clone(), secrets.clone(), journal.clone()),
+            accounts: Accounts::new(sources.clone(), secrets.clone(), journal.clone()),
             inbox: Inbox::new(store.clone()),
             catalog: Catalog::new(config.clone(), sources.clone(), cache.clone(), uses.clone()),
             signing: Signing::new(sources.clone(), signers.clone(), journal.clone()),

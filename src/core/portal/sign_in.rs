@@ -13,7 +13,6 @@ use crate::core::{
         error::{Error, Kind, Result},
         secret::Secret,
     },
-    config::Config,
     image::reference::ImageRef,
     ports::{Asker, Question, QuestionKind, SignInServer},
 };
@@ -47,7 +46,6 @@ pub struct SignedIn {
 
 /// Accounts at the places that hold images.
 pub struct Accounts {
-    config: Arc<Config>,
     sources: Arc<Sources>,
     secrets: Arc<Secrets>,
     journal: Arc<Journal>,
@@ -55,13 +53,8 @@ pub struct Accounts {
 
 impl Accounts {
     /// Accounts at these sources, kept in this secret store.
-    pub(super) fn new(
-        config: Arc<Config>,
-        sources: Arc<Sources>,
-        secrets: Arc<Secrets>,
-        journal: Arc<Journal>,
-    ) -> Self {
-        Self { config, sources, secrets, journal }
+    pub(super) fn new(sources: Arc<Sources>, secrets: Arc<Secrets>, journal: Arc<Journal>) -> Self {
+        Self { sources, secrets, journal }
     }
 
     /// The place in the vault that a source's name or a registry's host stands for, and the source.
@@ -92,8 +85,7 @@ impl Accounts {
         let signing = async {
             let what = format!("sign in to {}", wanted.source);
             let (host, source) = self.place_to_sign_in(&wanted.source)?;
-            let written = self.config.sources.iter().find(|known| known.name == wanted.source);
-            let account = wanted.account.or_else(|| written.and_then(|known| known.user.clone()));
+            let account = wanted.account.or_else(|| source.user.clone());
             if !source.catalog.keeps_a_secret() {
                 // All that could be kept is in a file already.
                 let signed = cx.unless_cancelled(&what, source.catalog.sign_in(cx, asker)).await;

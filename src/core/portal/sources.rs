@@ -18,17 +18,59 @@ use crate::core::{
     transfer::copy::Place,
 };
 
+/// How an image is called that is copied to a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Copies {
+    /// Nothing is copied there.
+    #[default]
+    Refused,
+    /// By its repository in the registry at this `host[:port]`; its projects are who it can be shared with.
+    Registry(String),
+    /// By its whole name, that of its registry included, among the images of an engine.
+    Engine,
+    /// As a folder of its own in the folder that is the source's address.
+    Folder,
+}
+
+/// What a source is good for beyond the ports that it has, as its adapter says. Whoever wants to know asks this, never which
+/// adapter it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether images can be copied there, and how they are called then.
+    pub copies: Copies,
+    /// Whether it answers without an account: who has none is anonymous there.
+    pub answers_anyone: bool,
+    /// Whether it is this machine's own: nobody else means anything by a name in it.
+    pub is_local: bool,
+    /// Where its images are changed and removed, if not through Wharf; empty where nobody knows.
+    pub changed_at: &'static str,
+}
+
+impl Abilities {
+    /// `host[:port]` of the registry whose images the source holds, if it is one.
+    pub fn registry(&self) -> Option<&str> {
+        match &self.copies {
+            Copies::Registry(host) => Some(host),
+            _ => None,
+        }
+    }
+}
+
 /// One configured place that holds images.
 #[derive(Clone)]
 pub struct Source {
     /// Its name in lists and filters.
     pub name: String,
-    /// Which adapter serves it.
+    /// Which adapter serves it: for people to read. What it is good for, [`Source::abilities`] says.
     pub adapter: &'static str,
     /// Its address, in words.
     pub address: String,
     /// Where it was found: a file, a socket, built in.
     pub origin: String,
+    /// The account that somebody wrote down for it.
+    pub user: Option<String>,
+    /// What it is good for.
+    pub abilities: Abilities,
     /// Lists and describes.
     pub catalog: Arc<dyn Catalog>,
     /// Reads and writes manifests and blobs.

@@ -16,9 +16,6 @@ use crate::core::{
     portal::{PortalParts, Source, Sources, stewardship::Stewardship},
 };
 
-/// Sources that are this machine's own: nobody else means anything by a name in them.
-const LOCAL: [&str; 2] = ["files", "engine"];
-
 /// A reference into a place that the site has configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteReference(ImageRef);
@@ -48,7 +45,7 @@ fn out_of_reach(what: &str, at: &ImageRef) -> Error {
 fn is_of_site(config: &Config, source: &Source) -> bool {
     let named =
         config.sources.iter().any(|written| written.name == source.name) || config.requests.cloud == source.name;
-    named && !LOCAL.contains(&source.adapter)
+    named && !source.abilities.is_local
 }
 
 /// Whether a repository is at a registry where the site admits or judges images.

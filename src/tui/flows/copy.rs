@@ -8,6 +8,7 @@ use crate::core::{
         model::ImageKind,
         reference::{ImageRef, within_registry},
     },
+    portal::Copies,
     ports::Listing,
 };
 use crate::tui::{
@@ -25,7 +26,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let (host, name, tag) = match &target {
         Target::Row { source, name, tag } => {
             let line = state.sources.iter().find(|known| known.name == *source);
-            let host = line.filter(|line| line.adapter == "oci").map_or("", SourceLine::host);
+            let host = line.and_then(SourceLine::registry).unwrap_or_default();
             (host.to_owned(), name.clone(), tag.clone())
         }
         Target::Reference(reference) => match reference.name() {
@@ -50,8 +51,8 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
     let tag = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(|| "latest".to_owned());
     let base = within_registry(&name).rsplit('/').next().unwrap_or(&name).to_owned();
     let of_source = |source: &SourceLine| {
-        let (words, value) = match source.adapter.as_str() {
-            "engine" => {
+        let (words, value) = match &source.abilities.copies {
+            Copies::Engine => {
                 // The name in another engine holds its registry already.
                 let full = match (host.as_str(), within_registry(&name) == name) {
                     (_, false) => name.split('@').next().unwrap_or(&name).to_owned(),
@@ -60,20 +61,30 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
                 };
                 (format!("into {}", source.name), format!("engine://{}/{full}:{tag}", source.name))
             }
-            "files" if source.name != "starter" => {
+            Copies::Folder => {
                 (format!("into the folder {}", source.address), format!("file:{}/{base}:{tag}", source.address))
             }
-            "oci" if source.host() != host => {
+            Copies::Registry(other) if *other != host => {
                 let repository = within_registry(&name);
-                (format!("to {}", source.name), format!("oci://{}/{repository}:{tag}", source.host()))
+                (format!("to {}", source.name), format!("oci://{other}/{repository}:{tag}"))
             }
-            _ => return None,
+            Copies::Registry(_) | Copies::Refused => return None,
         };
         Some(Item { label: words, note: value.clone(), value, disabled: None })
     };
     let here = format!("file:./{base}:{tag}");
     let here = Item { label: "into a folder here".into(), note: here.clone(), value: here, disabled: None };
-    let items = state.sources.iter().filter_map(of_source).chain([here]).collect();
+    // A place that is only searched is the whole world's: it is never the first that is offered.
+    let (searched, listed): (Vec<&SourceLine>, Vec<&SourceLine>) =
+        state.sources.iter().partition(|source| source.listing == Listing::SearchOnly);
+    let destinations = |sources: Vec<&SourceLine>| sources.into_iter().filter_map(of_source).collect::<Vec<_>>();
+    let mut items: Vec<Item> = Vec::new();
+    for item in destinations(listed).into_iter().chain([here]).chain(destinations(searched)) {
+        // Two sources may show the same registry.
+        if !items.iter().any(|known| known.value == item.value) {
+            items.push(item);
+        }
+    }
     let title = format!("Copy {}{} (or type where to)", target.words(), share::only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::CopyTo(target, platform), items);
     dialog.free = true;
@@ -103,13 +114,13 @@ fn disk_destinations(state: &State, target: &Target, name: &str) -> Option<Vec<I
     let mut items: Vec<Item> = state
         .sources
         .iter()
-        .filter(|known| known.grants && known.name != home)
+        .filter(|known| known.holds_disks && known.name != home)
         .map(|known| {
             let value = format!("glance://{}/{stem}", known.name);
             Item { label: format!("to the cloud {}", known.name), note: value.clone(), value, disabled: None }
         })
         .collect();
-    let of_cloud = state.sources.iter().any(|known| known.grants && known.name == home);
+    let of_cloud = state.sources.iter().any(|known| known.holds_disks && known.name == home);
     if of_cloud {
         let value = format!("file:./{name}");
         items.push(Item { label: "into a file here".into(), note: value.clone(), value, disabled: None });
@@ -123,7 +134,7 @@ pub fn import_into(state: &mut State, url: String) -> Vec<Effect> {
     let items: Vec<Item> = state
         .sources
         .iter()
-        .filter(|source| source.grants)
+        .filter(|source| source.holds_disks)
         .map(|source| {
             let value = format!("glance://{}/{name}", source.name);
             Item { label: source.name.clone(), note: value.clone(), value, disabled: None }

@@ -3,6 +3,7 @@
 use crate::core::{
     base::{error::Result, secret::Secret, text},
     image::{model::ImageKind, reference::ImageRef},
+    ports::Listing,
     sharing::{
         offer::{Gift, Given, Project, SharePlan},
         receiver::Receiver,
@@ -106,37 +107,37 @@ pub fn only(platform: Option<&str>) -> String {
 
 /// Projects known from the registries' lists, or any that is typed.
 fn share_by_copy(state: &mut State, target: Target, platform: Option<String>) -> Vec<Effect> {
-    let source = match &target {
-        Target::Row { source, .. } => source.clone(),
-        Target::Reference(ImageRef::Oci(name)) => state
-            .sources
-            .iter()
-            .find(|source| source.address.contains(&name.host))
-            .map(|source| source.name.clone())
-            .unwrap_or_default(),
-        Target::Reference(_) => String::new(),
+    let home = match &target {
+        Target::Row { source, .. } => state.sources.iter().find(|known| known.name == *source),
+        Target::Reference(ImageRef::Oci(name)) => {
+            state.sources.iter().find(|known| known.registry() == Some(name.host.as_str()))
+        }
+        Target::Reference(_) => None,
     };
-    let is_registry = state.sources.iter().any(|known| known.name == source && known.adapter == "oci");
-    if !is_registry {
-        state.say("only images in registries and clouds are shared into projects: copy it to one first (C)");
-        return Vec::new();
-    }
-    let mut items: Vec<Item> = state
-        .catalog
-        .projects(&source)
-        .into_iter()
-        .map(|project| Item::plain(project, format!("on {source}")))
-        .collect();
-    let others = state.sources.iter().filter(|other| other.adapter == "oci" && other.name != source);
-    for other in others {
-        let host = other.host();
-        items.extend(
-            state
-                .catalog
-                .projects(&other.name)
-                .into_iter()
-                .map(|project| item(&project, &format!("on {}", other.name), &format!("{host}/{project}"))),
-        );
+    let own = match (home.and_then(SourceLine::registry), &target) {
+        (Some(host), _) => host.to_owned(),
+        // A registry that nobody has configured is one, too.
+        (None, Target::Reference(ImageRef::Oci(name))) => name.host.clone(),
+        (None, _) => {
+            state.say("only images in registries and clouds are shared into projects: copy it to one first (C)");
+            return Vec::new();
+        }
+    };
+    // What a search has found are other people's projects.
+    let listed = state.sources.iter().filter(|known| known.listing != Listing::SearchOnly);
+    let mut registries: Vec<(&str, &SourceLine)> =
+        listed.filter_map(|known| Some((known.registry()?, known))).collect();
+    // Its own projects come first.
+    registries.sort_by_key(|(host, _)| *host != own);
+    let mut items: Vec<Item> = Vec::new();
+    for (host, known) in registries {
+        for project in state.catalog.projects(&known.name) {
+            let value = if host == own { project.clone() } else { format!("{host}/{project}") };
+            // Two sources may show the same registry.
+            if !items.iter().any(|item| item.value == value) {
+                items.push(item(&project, &format!("on {}", known.name), &value));
+            }
+        }
     }
     let title = format!("Share {}{} into", target.words(), only(platform.as_deref()));
     let mut dialog = Pick::new(title, Purpose::Share(target, platform), items);

@@ -75,7 +75,7 @@ fn changes(state: &mut State, job: u64, target: &Target) {
         state
             .sources
             .iter()
-            .find(|source| source.name == named || source.host() == named)
+            .find(|source| source.name == named || source.registry() == Some(named.as_str()))
             .map(|source| source.name.clone())
     };
     let source = match target {

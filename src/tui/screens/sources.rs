@@ -53,10 +53,11 @@ impl Page {
                     let address = source.map_or("", |source| source.address.as_str());
                     match answer {
                         Ok(health) => {
-                            let account = match (health.account.as_str(), *kind) {
-                                ("", "oci" | "hub") => "as anonymous".to_owned(),
-                                ("", _) => String::new(),
-                                (account, _) => format!("as {account}"),
+                            let anonymous = source.is_some_and(|source| source.abilities.answers_anyone);
+                            let account = match health.account.as_str() {
+                                "" if anonymous => "as anonymous".to_owned(),
+                                "" => String::new(),
+                                account => format!("as {account}"),
                             };
                             lines.push(state_line("✓", "answers", name, kind, address, "good", theme));
                             let more = [account, health.credentials.clone(), health.note.clone()];

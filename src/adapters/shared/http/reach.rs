@@ -7,14 +7,11 @@ use url::Url;
 use super::Origin;
 use crate::core::{
     base::error::{Error, Kind, Result},
-    config::Config,
+    config::{Hosts, Requests},
 };
 
-/// The hosts at which Docker Hub keeps its blobs.
-const HUB: [&str; 3] = ["*.docker.io", "*.docker.com", "*.r2.cloudflarestorage.com"];
-
-/// Which other servers an answer may lead to. A person's program may follow it anywhere, without credentials; a program
-/// that works for others (the steward) only to servers that its configuration names.
+/// Which other servers an answer may send us to. A person's program may be sent anywhere, with nothing of theirs; one that
+/// works for others (a steward) only to servers that its configuration names.
 #[derive(Clone, Default)]
 pub struct Reach(Option<Arc<Allowed>>);
 
@@ -28,23 +25,16 @@ impl Reach {
 
     /// Only servers of the site's configuration: sources, their token servers, storage, notaries and scanners, names of
     /// the same registered domains, and the hosts that disk images may come from.
-    pub fn of_site(config: &Config) -> Self {
-        let servers: Vec<Origin> = config
-            .sources
+    pub fn of_site(requests: &Requests, named: &[Hosts]) -> Self {
+        let servers: Vec<Origin> = named
             .iter()
-            .flat_map(|source| [&source.url, &source.token_server, &source.notary, &source.scanner])
-            .chain(&config.requests.web)
+            .flat_map(|hosts| &hosts.servers)
+            .chain(&requests.web)
             .filter_map(|address| origin(address))
             .collect();
-        let hub = config.sources.iter().any(|source| source.adapter == "hub" || source.host().ends_with("docker.io"));
-        let storage: Vec<String> = config
-            .sources
-            .iter()
-            .flat_map(|source| source.storage.iter().map(String::as_str))
-            .chain(if hub { &HUB[..] } else { &[] }.iter().copied())
-            .map(str::to_ascii_lowercase)
-            .collect();
-        let places: Vec<String> = [&config.requests.admitted, &config.requests.quarantine]
+        let storage: Vec<String> =
+            named.iter().flat_map(|hosts| &hosts.storage).map(|host| host.to_ascii_lowercase()).collect();
+        let places: Vec<String> = [&requests.admitted, &requests.quarantine]
             .into_iter()
             .filter_map(|place| place.split('/').next())
             .filter(|host| !host.is_empty())
@@ -101,7 +91,6 @@ fn fits(named: &str, to: &Origin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::config::SourceConfig;
 
     fn at(address: &str) -> Origin {
         Origin::of(&Url::parse(address).unwrap()).unwrap()
@@ -109,17 +98,21 @@ mod tests {
 
     #[test]
     fn whoever_works_for_others_is_sent_only_to_what_the_site_names() {
-        let named = SourceConfig {
-            url: "https://registry.example.org:5000".into(),
-            token_server: "https://login.other.example".into(),
-            storage: vec!["blobs.example.net".into(), "*.store.example.net".into()],
-            ..SourceConfig::default()
+        let hosts = |servers: &[&str], storage: &[&str]| Hosts {
+            servers: servers.iter().map(ToString::to_string).collect(),
+            storage: storage.iter().map(ToString::to_string).collect(),
         };
-        let mut config = Config { sources: vec![named], ..Config::default() };
-        config.sources.push(SourceConfig { url: "http://plain.example.edu".into(), ..SourceConfig::default() });
-        config.requests.admitted = "127.0.0.1:5001/admitted".into();
-        config.requests.web = vec!["disks.example.com".into()];
-        let reach = Reach::of_site(&config);
+        let registry = ["https://registry.example.org:5000", "https://login.other.example"];
+        let mut named = vec![
+            hosts(&registry, &["blobs.example.net", "*.store.example.net"]),
+            hosts(&["http://plain.example.edu"], &[]),
+        ];
+        let requests = Requests {
+            admitted: "127.0.0.1:5001/admitted".into(),
+            web: vec!["disks.example.com".into()],
+            ..Requests::default()
+        };
+        let reach = Reach::of_site(&requests, &named);
         let from = at("https://registry.example.org:5000");
         for (to, allowed) in [
             ("https://registry.example.org:5000", true),
@@ -144,7 +137,8 @@ mod tests {
             assert_eq!(reach.check("test", &from, &at(to)).is_ok(), allowed, "{to}");
         }
         assert!(Reach::default().check("test", &from, &at("https://anywhere.example")).is_ok());
-        config.sources.push(SourceConfig { adapter: "hub".into(), ..SourceConfig::default() });
-        assert!(Reach::of_site(&config).check("test", &from, &at("https://production.cloudflare.docker.com")).is_ok());
+        named.push(hosts(&[], &["*.docker.com"]));
+        let reach = Reach::of_site(&requests, &named);
+        assert!(reach.check("test", &from, &at("https://production.cloudflare.docker.com")).is_ok());
     }
 }

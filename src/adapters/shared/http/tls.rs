@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::Origin;
-use crate::core::{
-    base::error::{During, Result},
-    config::SourceConfig,
+use crate::{
+    adapters::shared::settings::Registry,
+    core::base::error::{During, Result},
 };
 
 /// Additional trust and identity for one address.
@@ -26,16 +26,16 @@ pub struct Tls {
 impl Tls {
     /// The TLS settings for a server that a source names in addition to its own address: the source's authority; its
     /// client certificate only if it is the same server, else what `certs.d` has for that one.
-    pub fn beside(source: &SourceConfig, url: &str) -> Self {
+    pub fn beside(registry: &Registry, url: &str) -> Self {
         let origin = |text: &str| {
             let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
             url::Url::parse(&whole).ok().as_ref().and_then(Origin::of)
         };
         let server = origin(url);
         let mut tls = server.as_ref().map(|server| Self::of_host(&server.place())).unwrap_or_default();
-        tls.authorities.extend(source.ca.clone());
-        if server.is_some() && server == origin(&source.url) {
-            tls.identity = source.client_certificate.clone().or(tls.identity);
+        tls.authorities.extend(registry.ca.clone());
+        if server.is_some() && server == origin(&registry.url) {
+            tls.identity = registry.identity().or(tls.identity);
         }
         tls
     }

@@ -66,7 +66,7 @@ impl Doctor {
 
     /// Sources and backends. What somebody wrote down must work; what Wharf found by itself may not be for them.
     pub(super) async fn places(&self, cx: &Context) -> Vec<Finding> {
-        let written = |name: &str| self.config.sources.iter().any(|source| source.name == name);
+        let written = |name: &str| self.config.names(name);
         let mut told: Vec<(String, Option<Error>)> = Vec::new();
         let mut all = Vec::new();
         for (name, kind, answer) in self.health(cx).await {

@@ -42,9 +42,9 @@ impl Upkeep {
         }
         let source = self.sources.of(reference)?;
         source.upkeep.ok_or_else(|| {
-            let hint = match source.adapter {
-                "hub" => "Docker Hub lets its images be changed on hub.docker.com only",
-                _ => "use its own pages or programs",
+            let hint = match source.abilities.changed_at {
+                "" => "use its own pages or programs".to_owned(),
+                place => format!("its images are changed on {place} only"),
             };
             Error::unsupported(what, format!("{} lets nobody do that through Wharf", source.name)).hint(hint)
         })

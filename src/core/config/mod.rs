@@ -1,17 +1,22 @@
 //! What a configuration holds once read. Reading and layering it is `crate::config`'s duty.
 
+pub mod written;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+pub use self::written::{Hosts, Kind, Kinds, List, Written};
 use super::{base::budget::Limits, image::reference::Name};
 
 /// The whole configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
-    /// Sources in the order of screens.
-    pub sources: Vec<SourceConfig>,
+    /// Sources in the order of screens, as they are written; their adapters read the settings.
+    pub sources: Vec<Written>,
+    /// Backends in the order of screens, likewise.
+    pub backends: Vec<Written>,
     /// Whether to look for engines, registries and folders by itself.
     pub discover: bool,
     /// The person's name in links and requests.
@@ -56,6 +61,11 @@ impl Config {
     /// Whether images can be asked for here: there is a place where they are admitted.
     pub fn takes_requests(&self) -> bool {
         !self.requests.admitted.is_empty() || !self.requests.cloud.is_empty()
+    }
+
+    /// Whether somebody wrote a source or a backend of this name; else it was found or is built in.
+    pub fn names(&self, place: &str) -> bool {
+        self.sources.iter().chain(&self.backends).any(|written| written.name == place)
     }
 }
 
@@ -187,44 +197,4 @@ pub struct Supplier {
     /// Where they get mail, where their name is none that the store knows.
     #[serde(default)]
     pub mail: String,
-}
-
-/// One configured source.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SourceConfig {
-    /// Its name in lists.
-    pub name: String,
-    /// Which adapter.
-    pub adapter: String,
-    /// Address: a URL, a socket or a folder, as the adapter reads it.
-    pub url: String,
-    /// Account to use.
-    pub user: Option<String>,
-    /// Extra certificate authority (PEM).
-    pub ca: Option<PathBuf>,
-    /// Client certificate and key (PEM).
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// Whether somebody wrote down that its certificate is not to be checked.
-    pub unchecked: bool,
-    /// A Notary server (version 1) that knows what its tags mean; empty without one.
-    pub notary: String,
-    /// The token server of a registry, where it is at a host of other people's: `https://auth.example.com`. Account and
-    /// password may be sent there.
-    pub token_server: String,
-    /// Hosts where it keeps its blobs, beside its own: a steward is sent there and nowhere else. `*.domain` is all below one.
-    pub storage: Vec<String>,
-    /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
-    pub scanner: String,
-    /// Repositories to list where the registry does not list them itself.
-    pub repositories: Vec<String>,
-    /// Where it was found, in words.
-    pub origin: String,
-}
-
-impl SourceConfig {
-    /// `host[:port]` of its address.
-    pub fn host(&self) -> &str {
-        let bare = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
-        bare.split('/').next().unwrap_or(bare)
-    }
 }

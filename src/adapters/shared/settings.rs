@@ -1,0 +1,198 @@
+//! How adapters read what a configuration says of their sources and backends, and what all registries take.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::core::{
+    base::mistakes::Mistake,
+    config::{Hosts, Written},
+};
+
+/// Hosts at which Docker Hub keeps its blobs.
+pub const DOCKER_HUB_STORAGE: [&str; 3] = ["*.docker.io", "*.docker.com", "*.r2.cloudflarestorage.com"];
+
+/// The settings of one kind of source or backend. Each has a default, so that one can be read without the others.
+pub trait Settings: DeserializeOwned + Default {
+    /// Where it is, as it is written: entries with one address are one place.
+    fn address(&self) -> &str;
+
+    /// What is wrong although each setting can be read by itself: the setting, and why, in words.
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// Hosts that a steward may be sent to because of it.
+    fn hosts(&self) -> Hosts {
+        Hosts::default()
+    }
+
+    /// Makes its paths what they mean: `written` knows which folder they start from.
+    fn resolve(&mut self, _written: &Written) {}
+}
+
+/// A place that an adapter is to make a source or a backend of.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<S> {
+    /// Its name in lists.
+    pub name: String,
+    /// Where it was written or found, in words.
+    pub origin: String,
+    /// How it is reached.
+    pub settings: S,
+}
+
+/// What an entry says, its paths made what they mean.
+///
+/// # Errors
+/// All that is wrong with it, each with its line.
+pub fn read<S: Settings>(written: &Written) -> Result<Wanted<S>, Vec<Mistake>> {
+    let mut settings: S = written.read()?;
+    if let Some((key, why)) = settings.wrong() {
+        return Err(vec![written.mistake(key, format!("{key}: {why}"))]);
+    }
+    settings.resolve(written);
+    Ok(Wanted { name: written.name.clone(), origin: written.origin.clone(), settings })
+}
+
+/// The hosts that an entry names: what an adapter gives as the way to read its entries.
+///
+/// # Errors
+/// As [`read`].
+pub fn hosts<S: Settings>(written: &Written) -> Result<Hosts, Vec<Mistake>> {
+    read::<S>(written).map(|wanted| wanted.settings.hosts())
+}
+
+/// Why an address is needed, where none is written; `example` is one.
+pub fn missing(address: &str, example: &str) -> Option<(&'static str, String)> {
+    address.is_empty().then(|| ("url", format!("it is missing; write url = \"{example}\"")))
+}
+
+/// A client's certificate with its key, both PEM files.
+pub type Identity = (PathBuf, PathBuf);
+
+/// The client's certificate where both of its files are named.
+pub fn identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<Identity> {
+    Some((certificate?.clone(), key?.clone()))
+}
+
+/// What is wrong where only one of a client's certificate and its key is named.
+pub fn half_identity(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<(&'static str, String)> {
+    let key = match (certificate, key) {
+        (Some(_), None) => "client_certificate",
+        (None, Some(_)) => "client_key",
+        _ => return None,
+    };
+    Some((key, "client_certificate and client_key go together".to_owned()))
+}
+
+/// Makes paths relative to the file that they are written in.
+pub fn resolve<'a>(written: &Written, paths: impl IntoIterator<Item = &'a mut Option<PathBuf>>) {
+    for path in paths.into_iter().flatten() {
+        *path = written.path(path);
+    }
+}
+
+/// What is written of a registry. Those who check its images read here whom they may ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registry {
+    /// Its address: `https://host[:port]`, or `http://` for a test registry.
+    pub url: String,
+    /// Account to use.
+    pub user: Option<String>,
+    /// Extra certificate authority (PEM).
+    pub ca: Option<PathBuf>,
+    /// Client certificate (PEM).
+    pub client_certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    pub client_key: Option<PathBuf>,
+    /// The token server, where it is at a host of other people's: `https://auth.example.com`. Account and password may be
+    /// sent there.
+    pub token_server: String,
+    /// Hosts where it keeps its blobs, beside its own: a steward is sent there and nowhere else. `*.domain` is all below one.
+    pub storage: Vec<String>,
+    /// A Notary server (version 1) that knows what its tags mean; empty without one.
+    pub notary: String,
+    /// What has scanned its images: `quay` for Quay's own scanner, or the address of a Clair; empty without one.
+    pub scanner: String,
+    /// Repositories to list where the registry does not list them itself.
+    pub repositories: Vec<String>,
+}
+
+impl Registry {
+    /// One at this address, of which nothing else is known.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// `host[:port]` of its address.
+    pub fn host(&self) -> &str {
+        let bare = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        bare.split('/').next().unwrap_or(bare)
+    }
+
+    /// Client certificate and key.
+    pub fn identity(&self) -> Option<Identity> {
+        identity(self.client_certificate.as_ref(), self.client_key.as_ref())
+    }
+}
+
+impl Settings for Registry {
+    fn address(&self) -> &str {
+        &self.url
+    }
+
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        missing(&self.url, "https://registry.example.org")
+            .or_else(|| half_identity(self.client_certificate.as_ref(), self.client_key.as_ref()))
+    }
+
+    fn hosts(&self) -> Hosts {
+        let named = [&self.url, &self.token_server, &self.notary, &self.scanner];
+        let servers = named.into_iter().filter(|address| !address.is_empty()).cloned().collect();
+        let mut storage = self.storage.clone();
+        if self.host().ends_with("docker.io") {
+            storage.extend(DOCKER_HUB_STORAGE.map(str::to_owned));
+        }
+        Hosts { servers, storage }
+    }
+
+    fn resolve(&mut self, written: &Written) {
+        resolve(written, [&mut self.ca, &mut self.client_certificate, &mut self.client_key]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn registry(settings: &str) -> Result<Wanted<Registry>, Vec<Mistake>> {
+        let mut written = Written::new("site", "oci", "wharf.toml", toml::from_str(settings).unwrap());
+        written.base = "/etc/wharf".into();
+        read(&written)
+    }
+
+    #[test]
+    fn half_a_client_certificate_is_refused() {
+        for half in ["client_key = 'k'", "client_certificate = 'c'"] {
+            let mistakes = registry(&format!("url = 'https://r.example'\n{half}\n")).unwrap_err();
+            assert!(mistakes[0].words.contains("go together"), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_they_are_written_in() {
+        let site = registry("url = 'https://r.example'\nca = 'ca.pem'\nclient_certificate = '/c'\nclient_key = 'k'\n")
+            .unwrap();
+        assert_eq!(site.settings.ca.as_deref(), Some(Path::new("/etc/wharf/ca.pem")));
+        assert_eq!(site.settings.identity(), Some(("/c".into(), "/etc/wharf/k".into())));
+    }
+
+    #[test]
+    fn a_registry_without_an_address_is_refused() {
+        assert!(registry("user = 'ada'").unwrap_err()[0].words.contains("url"));
+    }
+}

@@ -1,0 +1,54 @@
+//! What the environment says; it counts more than the files.
+
+use std::path::PathBuf;
+
+use super::file::set;
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, Kinds, Written},
+};
+
+/// What a variable holds; an empty one counts as none.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Lays the environment over what the files said.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a variable that says yes or no says neither.
+pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
+    let flag = |name: &str| -> Result<Option<bool>> {
+        match variable(name).map(|value| value.to_lowercase()).as_deref() {
+            None => Ok(None),
+            Some("1" | "true" | "yes" | "on") => Ok(Some(true)),
+            Some("0" | "false" | "no" | "off") => Ok(Some(false)),
+            Some(other) => Err(Error::usage(format!("{name}={other}"), "not yes or no")),
+        }
+    };
+    set(&mut config.person, variable("WHARF_PERSON"));
+    set(&mut config.mail, variable("WHARF_MAIL"));
+    set(&mut config.theme, variable("WHARF_THEME"));
+    set(&mut config.mouse, flag("WHARF_MOUSE")?);
+    set(&mut config.discover, flag("WHARF_DISCOVER")?);
+    set(&mut config.secret_file, flag("WHARF_SECRET_FILE")?);
+    set(&mut config.cache_dir, variable("WHARF_CACHE_DIR").map(PathBuf::from));
+    set(&mut config.state_dir, variable("WHARF_STATE_DIR").map(PathBuf::from));
+    config.keymap = variable("WHARF_KEYMAP").map(PathBuf::from).or(config.keymap.take());
+    set(
+        &mut config.image_folders,
+        variable("WHARF_IMAGE_FOLDERS").map(|folders| std::env::split_paths(&folders).collect()),
+    );
+    let Some((kind, setting)) = kinds.of_address() else { return Ok(()) };
+    for address in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
+        let host = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
+        // The user's own entry for that registry knows more than the variable.
+        let same = |known: &str| known.trim_end_matches('/') == address.trim_end_matches('/');
+        if config.sources.iter().any(|known| known.text(setting).is_some_and(same)) {
+            continue;
+        }
+        let settings = toml::Table::from_iter([(setting.to_owned(), address.into())]);
+        config.sources.push(Written::new(host, kind, "WHARF_REGISTRIES", settings));
+    }
+    Ok(())
+}

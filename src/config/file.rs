@@ -1,0 +1,258 @@
+//! One configuration file: its format, and how it is laid over what is known already.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::entries::entries;
+use crate::core::{
+    base::{
+        error::{Error, Kind, Result},
+        mistakes,
+    },
+    config::{Config, Kinds, List, Notify, Requests, Supplier, Written},
+    policy::Policy,
+};
+
+/// A configuration file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    person: Option<String>,
+    theme: Option<String>,
+    keymap: Option<PathBuf>,
+    mouse: Option<bool>,
+    discover: Option<bool>,
+    secret_file: Option<bool>,
+    image_folders: Option<Vec<PathBuf>>,
+    cache_dir: Option<PathBuf>,
+    state_dir: Option<PathBuf>,
+    filters: BTreeMap<String, String>,
+    source: Vec<toml::Table>,
+    backend: Vec<toml::Table>,
+    policy: Option<Policy>,
+    requests: Option<Requests>,
+    notify: Option<Notify>,
+    supplier: Vec<Supplier>,
+    mail: Option<String>,
+}
+
+/// A file as written, with its sources and its backends, which are their adapters' to read.
+struct Everything {
+    file: File,
+    sources: Vec<Written>,
+    backends: Vec<Written>,
+}
+
+/// Reads a file, or tells everything that is wrong in it at once.
+fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
+    let (file, mut wrong) = mistakes::read::<File>(text);
+    let (sources, of_sources) = entries(text, path, List::Source, kinds);
+    let (backends, of_backends) = entries(text, path, List::Backend, kinds);
+    wrong.extend(of_sources.into_iter().chain(of_backends));
+    wrong.sort_by_key(|mistake| mistake.line);
+    let Some(first) = wrong.first() else {
+        return Ok(Everything { file: file.unwrap_or_default(), sources, backends });
+    };
+    let more = wrong.iter().skip(1).map(|mistake| format!("; line {}: {}", mistake.line, mistake.words));
+    let why = format!("{}{}", first.words, more.collect::<String>());
+    let lines = if wrong.len() == 1 { "correct that line" } else { "correct these lines" };
+    Err(Error::new(Kind::Usage, format!("{}:{}", path.display(), first.line), why)
+        .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
+}
+
+/// Lays a file over what is known already.
+///
+/// # Errors
+/// [`Kind::Usage`] where it cannot be read, or with all that is wrong in it, each with its line.
+pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
+    let what = format!("read {}", path.display());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
+    let Everything { file, sources, backends } = read(&text, path, kinds)?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let absolute = |relative: PathBuf| if relative.is_absolute() { relative } else { base.join(relative) };
+    set(&mut config.person, file.person);
+    set(&mut config.theme, file.theme);
+    set(&mut config.mouse, file.mouse);
+    set(&mut config.discover, file.discover);
+    set(&mut config.secret_file, file.secret_file);
+    set(&mut config.image_folders, file.image_folders.map(|folders| folders.into_iter().map(absolute).collect()));
+    set(&mut config.cache_dir, file.cache_dir.map(absolute));
+    set(&mut config.state_dir, file.state_dir.map(absolute));
+    config.keymap = file.keymap.map(absolute).or(config.keymap.take());
+    set(&mut config.mail, file.mail);
+    if let Some(mut requests) = file.requests {
+        if !requests.store.is_empty() && !requests.store.contains("://") {
+            requests.store = absolute(PathBuf::from(&requests.store)).display().to_string();
+        }
+        for key in [&mut requests.key, &mut requests.disk_key, &mut requests.approver_key] {
+            if !key.is_empty() && !key.contains(':') {
+                *key = absolute(PathBuf::from(&*key)).display().to_string();
+            }
+        }
+        over(&mut config.requests, requests);
+    }
+    if let Some(mut notify) = file.notify {
+        notify.webhook_secret = notify.webhook_secret.map(absolute);
+        config.notify = notify;
+    }
+    config.suppliers.extend(file.supplier);
+    config.filters.extend(file.filters);
+    for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {
+        for written in entries {
+            // The user's entry of a name replaces the site's.
+            known.retain(|other| other.name != written.name);
+            known.push(written);
+        }
+    }
+    if let Some(mut policy) = file.policy {
+        policy.signature.keys = policy.signature.keys.into_iter().map(absolute).collect();
+        policy.signature.admission_keys = policy.signature.admission_keys.into_iter().map(absolute).collect();
+        policy.signature.authorities = policy.signature.authorities.into_iter().map(absolute).collect();
+        for named in &mut policy.signature.certificate {
+            named.file = absolute(std::mem::take(&mut named.file));
+        }
+        policy.signature.trusted_root = policy.signature.trusted_root.map(absolute);
+        policy.scan.exploited_lists = policy.scan.exploited_lists.into_iter().map(absolute).collect();
+        policy.check(&format!("{}: policy", path.display()))?;
+        // The first file is the site's, if there is one: the second can only make it stricter.
+        let before = config.policy_written.then(|| config.policy.clone());
+        config.policy = before.map_or(policy.clone(), |site| site.tightened_by(&policy));
+        config.policy_written = true;
+    }
+    config.files.push(path.to_owned());
+    Ok(())
+}
+
+/// What a later file says of requests is laid over the site's, key by key. What the site wants stricter stays so.
+fn over(below: &mut Requests, above: Requests) {
+    let text = |below: &mut String, above: String| {
+        if !above.is_empty() {
+            *below = above;
+        }
+    };
+    text(&mut below.store, above.store);
+    text(&mut below.admitted, above.admitted);
+    text(&mut below.quarantine, above.quarantine);
+    text(&mut below.cloud, above.cloud);
+    text(&mut below.cloud_project, above.cloud_project);
+    text(&mut below.visibility, above.visibility);
+    text(&mut below.disk_key, above.disk_key);
+    text(&mut below.certificate, above.certificate);
+    text(&mut below.key, above.key);
+    text(&mut below.approver_key, above.approver_key);
+    below.projects.extend(above.projects);
+    if below.approvers.is_empty() {
+        below.approvers = above.approvers;
+    }
+    below.self_approval = below.self_approval.or(above.self_approval);
+    below.signed_decisions |= above.signed_decisions;
+    below.web.extend(above.web);
+    for (below, above) in [
+        (&mut below.watch_hours, above.watch_hours),
+        (&mut below.parallel, above.parallel),
+        (&mut below.per_person, above.per_person),
+        (&mut below.request_seconds, above.request_seconds),
+        (&mut below.watch_seconds, above.watch_seconds),
+        (&mut below.largest_mib, above.largest_mib),
+        (&mut below.slowest_kib, above.slowest_kib),
+        (&mut below.grace_seconds, above.grace_seconds),
+    ] {
+        *below = above.or(*below);
+    }
+}
+
+/// Puts a value in the place of another, where there is one.
+pub(super) fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        base::mistakes::Mistake,
+        config::{Hosts, Kind as Adapter},
+    };
+
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    #[allow(dead_code, reason = "only whether it can be read matters")]
+    struct Registry {
+        url: String,
+        storage: Vec<String>,
+    }
+
+    fn kinds() -> Kinds {
+        let read =
+            |written: &Written| -> Result<Hosts, Vec<Mistake>> { written.read::<Registry>().map(|_| Hosts::default()) };
+        Kinds(vec![
+            Adapter { name: "oci", source: Some(read), ..Adapter::default() },
+            Adapter { name: "local", backend: Some(read), ..Adapter::default() },
+        ])
+    }
+
+    fn layers(texts: &[&str]) -> Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wharf.toml");
+        let mut config = Config::default();
+        for text in texts {
+            std::fs::write(&path, text).unwrap();
+            apply(&mut config, &path, &kinds())?;
+        }
+        Ok(config)
+    }
+
+    fn configured(text: &str) -> Result<Config> {
+        layers(&[text])
+    }
+
+    fn names(entries: &[Written]) -> Vec<(&str, &str)> {
+        entries.iter().map(|entry| (entry.name.as_str(), entry.text("url").unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_file_and_line() {
+        let error = configured("theme = \"light\"\ncolour = 3\n").unwrap_err();
+        assert_eq!(error.kind, Kind::Usage);
+        assert!(error.what.ends_with("wharf.toml:2") && error.why.contains("colour"), "{error}");
+        let error = configured("[[source]]\nname = \"lab\"\ntype = \"oci\"\nurI = \"x\"\n").unwrap_err();
+        assert!(error.what.ends_with(":4") && error.why.contains("urI"), "{error}");
+    }
+
+    #[test]
+    fn sources_keep_their_order_and_a_later_file_replaces_by_name() {
+        let site = "[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"1\"\n[[source]]\nname=\"b\"\ntype=\"oci\"\n\
+                    [[backend]]\nname=\"a\"\ntype=\"local\"\nurl=\"3\"\n";
+        let config = layers(&[site, "[[source]]\nname=\"a\"\ntype=\"oci\"\nurl=\"2\"\n"]).unwrap();
+        assert_eq!(names(&config.sources), [("b", ""), ("a", "2")]);
+        assert_eq!(names(&config.backends), [("a", "3")], "a source replaces no backend");
+    }
+
+    #[test]
+    fn every_mistake_of_a_file_is_told_at_once() {
+        let error = configured("theme = \"light\"\ncolour = 3\nmouse = \"maybe\"\n").unwrap_err();
+        assert!(error.what.ends_with(":2") && error.why.contains("colour"), "{error}");
+        assert!(error.why.contains("line 3"), "{error}");
+        let text = "[[source]]\nname = \"a\"\ntype = \"oci\"\nurl = 3\nurI = \"x\"\n\n[[backend]]\ntype = \"locl\"\n";
+        let error = configured(&format!("colour = 1\n{text}")).unwrap_err();
+        assert!(error.what.ends_with(":1"), "{error}");
+        for told in ["line 5: url", "line 6: unknown field `urI`", "line 8: missing field `name`", "line 9: 'locl'"] {
+            assert!(error.why.contains(told), "{told}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_entry_remembers_where_its_settings_are() {
+        let config = configured("mouse = true\nsource = [{ name = \"a\", type = \"oci\", url = \"x\" }]\n").unwrap();
+        let written = config.sources.first().unwrap();
+        assert_eq!((written.mistake("url", "").line, written.mistake("none", "").line), (2, 2));
+        assert!(written.path(Path::new("ca.pem")).is_absolute(), "a path is relative to its file");
+    }
+}

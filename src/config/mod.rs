@@ -1,0 +1,104 @@
+//! Reading the configuration: defaults < site file < user file < environment < flags.
+//!
+//! Nothing is needed. Every error names file, line and key. Nothing is ever written.
+
+mod entries;
+mod environment;
+mod file;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+pub use self::settings::{SETTINGS, Setting};
+use self::{
+    environment::{environment, variable},
+    file::apply,
+};
+use crate::core::{
+    base::error::{Error, Result},
+    config::{Config, Kinds},
+};
+
+/// What the command line may override.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// Instead of the user's file.
+    pub config: Option<PathBuf>,
+    /// Theme.
+    pub theme: Option<String>,
+}
+
+/// Reads all layers; `kinds` says which sources and backends there are and what may be written of them.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
+pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
+    let folders = directories::ProjectDirs::from("", "", "wharf")
+        .ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;
+    let home = variable("HOME").map(PathBuf::from).unwrap_or_default();
+    let mut config = Config {
+        discover: true,
+        person: variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_default(),
+        theme: "default".into(),
+        themes_dir: Some(folders.config_dir().join("themes")),
+        mouse: true,
+        image_folders: vec![home.join("images"), folders.data_dir().join("images")],
+        cache_dir: folders.cache_dir().to_owned(),
+        state_dir: folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned(),
+        ..Config::default()
+    };
+    let named = variable("WHARF_SITE").map(PathBuf::from);
+    let site = named.clone().unwrap_or_else(|| PathBuf::from("/etc/wharf/site.toml"));
+    if named.is_some() || may_be_there(&site) {
+        apply(&mut config, &site, kinds).map_err(|error| of_the_site(error, named.is_some()))?;
+    }
+    let written = flags.config.clone().or_else(|| variable("WHARF_CONFIG").map(PathBuf::from));
+    let user = written.clone().unwrap_or_else(|| folders.config_dir().join("wharf.toml"));
+    if written.is_some() || may_be_there(&user) {
+        apply(&mut config, &user, kinds)?;
+    }
+    environment(&mut config, kinds)?;
+    if let Some(theme) = &flags.theme {
+        config.theme.clone_from(theme);
+    }
+    Ok(config)
+}
+
+/// Whether a file is there, or might be: only one that does not exist at all says nothing. A link whose target is gone
+/// and a folder that may not be entered are told, when it is read.
+fn may_be_there(path: &Path) -> bool {
+    let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) if absent(&error) => {
+            // A folder above it may be such a link.
+            let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
+            above.is_some_and(|above| above.metadata().is_err())
+        }
+        Err(_) => true,
+    }
+}
+
+/// What cannot be read of the site's file is no absence of its policy.
+fn of_the_site(error: Error, named: bool) -> Error {
+    let whose = if named { "the site's file that WHARF_SITE names" } else { "the site's file" };
+    let hint = format!("{}; nothing is done without {whose}, because its policy may be in it", error.hint);
+    error.hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_does_not_exist_at_all_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", at("link")).unwrap();
+        assert!(!may_be_there(&at("none/site.toml")) && !may_be_there(&at("none")));
+        for there in ["file", "link", "link/site.toml", "file/site.toml"] {
+            assert!(may_be_there(&at(there)), "{there}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Every setting, as the README lists it.
+
+/// One row of the table of settings, for the README.
+pub struct Setting {
+    /// Key in the files.
+    pub key: &'static str,
+    /// Environment variable, or empty.
+    pub variable: &'static str,
+    /// What it is.
+    pub words: &'static str,
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "person", variable: "WHARF_PERSON", words: "your name in links; default: your login" },
+    Setting {
+        key: "theme",
+        variable: "WHARF_THEME",
+        words: "a built-in theme, or NAME.toml in the themes folder beside the user file",
+    },
+    Setting { key: "keymap", variable: "WHARF_KEYMAP", words: "a file with keys that differ from the built-in ones" },
+    Setting { key: "mouse", variable: "WHARF_MOUSE", words: "use the mouse at start: true or false" },
+    Setting {
+        key: "discover",
+        variable: "WHARF_DISCOVER",
+        words: "look for engines, registries and folders: true or false",
+    },
+    Setting {
+        key: "secret_file",
+        variable: "WHARF_SECRET_FILE",
+        words: "agree to keep secrets in a file that only you can read",
+    },
+    Setting {
+        key: "image_folders",
+        variable: "WHARF_IMAGE_FOLDERS",
+        words: "folders of images, in the variable with : between them",
+    },
+    Setting { key: "cache_dir", variable: "WHARF_CACHE_DIR", words: "folder for what can be fetched again" },
+    Setting {
+        key: "state_dir",
+        variable: "WHARF_STATE_DIR",
+        words: "folder for local workloads, logs and the secret file",
+    },
+    Setting {
+        key: "[policy]",
+        variable: "",
+        words: "what may be launched; wharf policy show --commented prints every key",
+    },
+    Setting {
+        key: "[requests]",
+        variable: "",
+        words: "how images are asked for and admitted: store, admitted, projects, quarantine, cloud, cloud_project, visibility, disk_key, certificate, key, approver_key, approvers, self_approval, signed_decisions, watch_hours",
+    },
+    Setting {
+        key: "[requests] web",
+        variable: "",
+        words: "hosts from which the cloud may fetch disk images that people ask for: \"host[:port]\" for https, \"http://host[:port]\" for plain http; default: none",
+    },
+    Setting {
+        key: "[requests] parallel",
+        variable: "",
+        words: "requests that one steward works on at a time, and images of its watch; default: 4",
+    },
+    Setting {
+        key: "[requests] per_person",
+        variable: "",
+        words: "requests of one person that all stewards together work on at a time; default: 2",
+    },
+    Setting {
+        key: "[requests] request_seconds",
+        variable: "",
+        words: "how long a steward works on one request; default: 3600",
+    },
+    Setting {
+        key: "[requests] watch_seconds",
+        variable: "",
+        words: "how long a steward looks at one image of the watch; default: 600",
+    },
+    Setting {
+        key: "[requests] largest_mib",
+        variable: "",
+        words: "the largest image or disk that is taken, in MiB; default: 51200",
+    },
+    Setting {
+        key: "[requests] slowest_kib",
+        variable: "",
+        words: "how fast each layer or disk must come, in KiB a second; default: 16",
+    },
+    Setting {
+        key: "[requests] grace_seconds",
+        variable: "",
+        words: "how long one may come more slowly than that, in seconds; default: 30",
+    },
+    Setting {
+        key: "[notify]",
+        variable: "",
+        words: "how people are told: mail, from, domain, approvers, webhook, webhook_secret",
+    },
+    Setting { key: "[[supplier]]", variable: "", words: "who answers for images: repository, person, mail" },
+    Setting { key: "mail", variable: "WHARF_MAIL", words: "where you get mail about what concerns you" },
+    Setting { key: "[filters]", variable: "", words: "named filters: NAME = \"words\"" },
+    Setting {
+        key: "[[source]]",
+        variable: "WHARF_REGISTRIES",
+        words: "places that hold images: name, type, and what that type takes (see Configuration); the variable has registry URLs with spaces between them",
+    },
+    Setting {
+        key: "[[backend]]",
+        variable: "",
+        words: "what launches images: name, type (local, engine or openstack), and what that type takes (see Configuration)",
+    },
+];

@@ -1,0 +1,257 @@
+//! Sources and backends as a configuration names them: a name, a type, and settings that only the adapter of that type reads.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::core::base::{
+    clean,
+    error::{Error, Result},
+    mistakes::Mistake,
+};
+
+/// The two lists of a configuration whose entries belong to adapters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// `[[source]]`: places that hold images.
+    Source,
+    /// `[[backend]]`: what launches images.
+    Backend,
+}
+
+impl List {
+    /// Its key in the files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Backend => "backend",
+        }
+    }
+}
+
+/// One entry of `[[source]]` or `[[backend]]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Its name in lists.
+    pub name: String,
+    /// Its `type`: the adapter that reads the settings.
+    pub kind: String,
+    /// Everything else that is written in it.
+    pub settings: toml::Table,
+    /// Where it is written, in words: a file or a variable.
+    pub origin: String,
+    /// The folder that relative paths in it start from; empty is the working directory.
+    pub base: PathBuf,
+    /// The line of its first setting in the file, from 1; 0 where it is in no file.
+    pub line: usize,
+    /// The line of each setting.
+    pub lines: BTreeMap<String, usize>,
+}
+
+impl Written {
+    /// An entry that is in no file.
+    pub fn new(name: &str, kind: &str, origin: &str, settings: toml::Table) -> Self {
+        let (name, kind, origin) = (name.to_owned(), kind.to_owned(), origin.to_owned());
+        Self { name, kind, settings, origin, ..Self::default() }
+    }
+
+    /// A setting that is a text; `None` where there is none or it is something else.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.settings.get(key)?.as_str()
+    }
+
+    /// A path as it is meant: relative to the file that it is written in.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// Something wrong with a setting, at its line; with the whole entry where that setting is not written.
+    pub fn mistake(&self, key: &str, words: impl Into<String>) -> Mistake {
+        Mistake { line: self.lines.get(key).copied().unwrap_or(self.line), words: words.into() }
+    }
+
+    /// The settings as an adapter wants them. `T` must take a table without any of them: what has to be there is checked
+    /// afterwards, so that each setting can be tried by itself and all mistakes are told at once.
+    ///
+    /// # Errors
+    /// Every setting that `T` does not know or that has another type, with its line.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Vec<Mistake>> {
+        let alone = |(key, value): (&String, &toml::Value)| {
+            let table = toml::Table::from_iter([(key.clone(), value.clone())]);
+            let why = table.try_into::<T>().err()?;
+            let why = clean::line(why.message()).into_owned();
+            let words = if why.contains(&format!("`{key}`")) { why } else { format!("{}: {why}", clean::line(key)) };
+            Some(self.mistake(key, words))
+        };
+        let wrong: Vec<Mistake> = self.settings.iter().filter_map(alone).collect();
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let whole = self.settings.clone().try_into::<T>();
+        whole.map_err(|why| vec![self.mistake("", clean::line(why.message()).into_owned())])
+    }
+
+    /// The error that tells mistakes of this entry alone.
+    pub fn refused(&self, list: List, mistakes: &[Mistake]) -> Error {
+        let words: Vec<&str> = mistakes.iter().map(|mistake| mistake.words.as_str()).collect();
+        let line = mistakes.first().map_or(0, |mistake| mistake.line);
+        let place = if line == 0 { self.origin.clone() } else { format!("{}:{line}", self.origin) };
+        Error::usage(format!("{place}: {} '{}'", list.word(), self.name), words.join("; "))
+    }
+}
+
+/// Hosts that an entry names: whoever works for others is sent there, and nowhere else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Addresses of servers, as people write them: `https://host[:port]` or `host[:port]`.
+    pub servers: Vec<String>,
+    /// Where they keep blobs: `host[:port]`, or `*.domain` for all hosts below a domain; over TLS only.
+    pub storage: Vec<String>,
+}
+
+/// Reads the settings of an entry: the hosts that it names, or all that is wrong with it.
+pub type Read = fn(&Written) -> Result<Hosts, Vec<Mistake>>;
+
+/// What an adapter lets a configuration write.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kind {
+    /// The word for `type`.
+    pub name: &'static str,
+    /// How an entry of `[[source]]` is read; `None` where it is no source.
+    pub source: Option<Read>,
+    /// How an entry of `[[backend]]` is read; `None` where it is no backend.
+    pub backend: Option<Read>,
+    /// The setting that takes the address of a registry; only where nothing more than that address is needed.
+    pub address: Option<&'static str>,
+}
+
+impl Kind {
+    /// What is a source only.
+    pub const fn source(read: Read) -> Self {
+        Self { name: "", source: Some(read), backend: None, address: None }
+    }
+
+    /// What is a backend only.
+    pub const fn backend(read: Read) -> Self {
+        Self { name: "", source: None, backend: Some(read), address: None }
+    }
+
+    /// What is a source and a backend at once: one entry, in either list, makes both.
+    pub const fn both(read: Read) -> Self {
+        Self { name: "", source: Some(read), backend: Some(read), address: None }
+    }
+
+    /// The same with this word for `type`.
+    #[must_use]
+    pub const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same where a bare address of a registry is enough, which is this setting.
+    #[must_use]
+    pub const fn of_address(self, setting: &'static str) -> Self {
+        Self { address: Some(setting), ..self }
+    }
+
+    fn reads(&self, list: List) -> Option<Read> {
+        match list {
+            List::Source => self.source,
+            List::Backend => self.backend,
+        }
+    }
+}
+
+/// The kinds of all adapters.
+#[derive(Debug, Clone, Default)]
+pub struct Kinds(pub Vec<Kind>);
+
+impl Kinds {
+    /// Reads an entry as its adapter will.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its line: a type that this list does not take, with those that it takes, or
+    /// settings that the adapter does not know.
+    pub fn read(&self, list: List, written: &Written) -> Result<Hosts, Vec<Mistake>> {
+        match self.0.iter().find(|kind| kind.name == written.kind).and_then(|kind| kind.reads(list)) {
+            Some(read) => read(written),
+            None => Err(vec![written.mistake("type", self.unknown(list, &written.kind))]),
+        }
+    }
+
+    fn unknown(&self, list: List, word: &str) -> String {
+        let taken: Vec<&str> = self.0.iter().filter(|kind| kind.reads(list).is_some()).map(|kind| kind.name).collect();
+        let elsewhere = match list {
+            List::Source => List::Backend,
+            List::Backend => List::Source,
+        };
+        let there = self.0.iter().any(|kind| kind.name == word && kind.reads(elsewhere).is_some());
+        let there = if there { format!(", but of {}", elsewhere.word()) } else { String::new() };
+        let word = clean::short(word, 40);
+        format!("'{word}' is not a type of {}{there}; use one of {}", list.word(), taken.join(", "))
+    }
+
+    /// The kind that takes a bare address of a registry, and the setting for it.
+    pub fn of_address(&self) -> Option<(&'static str, &'static str)> {
+        self.0.iter().find_map(|kind| Some((kind.name, kind.address?)))
+    }
+
+    /// Whether an entry of this kind makes both a source and a backend.
+    pub fn is_both(&self, name: &str) -> bool {
+        self.0.iter().any(|kind| kind.name == name && kind.source.is_some() && kind.backend.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Registry {
+        url: String,
+        storage: Vec<String>,
+    }
+
+    fn read(written: &Written) -> Result<Hosts, Vec<Mistake>> {
+        written.read::<Registry>().map(|registry| Hosts { servers: vec![registry.url], storage: registry.storage })
+    }
+
+    fn kinds() -> Kinds {
+        Kinds(vec![
+            Kind { name: "registry", source: Some(read), address: Some("url"), ..Kind::default() },
+            Kind { name: "scheduler", backend: Some(read), ..Kind::default() },
+        ])
+    }
+
+    fn written(kind: &str, settings: &str) -> Written {
+        let mut written = Written::new("site", kind, "wharf.toml", toml::from_str(settings).unwrap());
+        written.line = 3;
+        written.lines =
+            settings.lines().zip(5..).map(|(line, at)| (line.split(' ').next().unwrap().into(), at)).collect();
+        written
+    }
+
+    #[test]
+    fn all_mistakes_of_an_entry_are_told_each_with_its_line() {
+        let mistakes =
+            kinds().read(List::Source, &written("registry", "urI = 'x'\nurl = 'y'\nstorage = 3\n")).unwrap_err();
+        let told: Vec<_> = mistakes.iter().map(|mistake| (mistake.line, mistake.words.as_str())).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().any(|(line, words)| *line == 5 && words.contains("urI")), "{told:?}");
+        assert!(told.iter().any(|(line, words)| *line == 7 && words.starts_with("storage: ")), "{told:?}");
+    }
+
+    #[test]
+    fn a_type_is_refused_with_the_words_that_this_list_takes() {
+        let words = |list, kind: &str| kinds().read(list, &written(kind, "")).unwrap_err()[0].words.clone();
+        assert_eq!(words(List::Source, "regestry"), "'regestry' is not a type of source; use one of registry");
+        assert_eq!(
+            words(List::Source, "scheduler"),
+            "'scheduler' is not a type of source, but of backend; use one of registry"
+        );
+        assert!(words(List::Backend, "registry").ends_with("use one of scheduler"));
+    }
+}
