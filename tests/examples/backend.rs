@@ -37,18 +37,7 @@ impl Pinboard {
 }
 
 /// What its `[[backend]]` may say: nothing but its name.
-#[derive(Default, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {}
-
-impl settings::Settings for Settings {
-    fn address(&self) -> &'static str {
-        ""
-    }
-}
-
-/// How a configuration may name it.
-pub const KIND: ConfigKind = ConfigKind::backend(settings::hosts::<Settings>);
+pub const KIND: ConfigKind = ConfigKind::backend(settings::hosts::<settings::NameOnly>);
 
 /// Adds the backend. A real one looks for its technology here, and tells with `parts.note` what it found.
 pub fn register(_config: &Config, _around: &Surroundings, parts: &mut Parts) -> Result<()> {

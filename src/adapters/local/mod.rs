@@ -34,7 +34,7 @@ use self::runtime::Sandboxed;
 pub use self::runtime::Sandboxes;
 use super::{
     parts::{Parts, Surroundings},
-    shared::{exec, settings},
+    shared::{exec, settings, settings::NameOnly},
 };
 use crate::core::{
     base::error::{Error, Result},
@@ -145,22 +145,11 @@ struct Kept {
 }
 
 /// What a configuration may write of this machine as a backend: nothing but its name.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {}
-
-impl settings::Settings for Settings {
-    fn address(&self) -> &'static str {
-        ""
-    }
-}
-
-/// What a configuration may write of it.
-pub const KIND: Kind = Kind::backend(settings::hosts::<Settings>);
+pub const KIND: Kind = Kind::backend(settings::hosts::<NameOnly>);
 
 /// Registers the backend under the name that the configuration gives it, and the runtime that runs its sandboxes for others.
 pub fn register(config: &Config, around: &Surroundings, parts: &mut Parts) -> Result<()> {
-    let wanted = parts.wanted::<Settings>(config, "local", Vec::new)?;
+    let wanted = parts.wanted::<NameOnly>(config, "local", Vec::new)?;
     if let [first, second, ..] = wanted.as_slice() {
         let why = format!("this machine is the backend '{}' already", first.name);
         return Err(Error::usage(format!("{}: backend '{}'", second.origin, second.name), why)

@@ -31,6 +31,17 @@ pub trait Settings: DeserializeOwned + Default {
     fn resolve(&mut self, _written: &Written) {}
 }
 
+/// The settings of an entry that says nothing but its name.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NameOnly {}
+
+impl Settings for NameOnly {
+    fn address(&self) -> &'static str {
+        ""
+    }
+}
+
 /// A place that an adapter is to make a source or a backend of.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<S> {
