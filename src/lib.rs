@@ -2,23 +2,26 @@
 //!
 //! ```text
 //! main     parse, log, load the configuration, build the portal; no verb opens the screens, a verb runs it
-//! args     the command line's types                 config   defaults < site < user < environment < flags
+//! config   defaults < site < user < environment < flags
 //! core     knows no terminal, no HTTP, no process. Rooms, each on those before it:
 //!          base (errors, texts, digests) · image (names, documents) · audit · catalog (rows, filter) · launch (form, plan)
 //!          · sharing (shares, offers) · evidence (records, findings) · policy · request (its life) · config
 //!          · ports (the traits that adapters implement) · transfer (copying) · portal (the use cases) · steward
-//! adapters `mod.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and `checkers! { cosign, notary,
+//! adapters `lib.rs` holds `adapters! { files, local, engine, oci, hub, harbor, openstack }` and `checkers! { cosign, notary,
 //!          data_signature, sif, attached_reports, registry_scanners, local_scanners }`, a folder or file each; `parts`: what
 //!          they are given and add to; `shared` (http, programs), `formats` (files), `signing`, `store`, `vault`, `notify`
-//! cli      one file for each group of verbs         tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
+//! cli      `args` (the command line's types) and one file for each group of verbs
+//! tui      kit, msg, popups, model, jobs, screens, state, flows, update: each floor on those before it
 //! ```
 //!
 //! # Who may import whom
 //!
-//! `main -> cli, tui, adapters, config, args`; `cli -> core, args`; `tui -> core, config`;
+//! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the compiler holds
+//! what they may name; this crate is `main`, `config` and the names of the others.
+//! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
 //! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
-//! `tests/house.rs` reads the sources and fails on a wrong `use`, and on a change that writes no entry of the audit.
+//! `tests/house.rs` reads the rooms inside of each crate and fails on a wrong `use`, and on a change that writes no entry of the audit.
 //!
 //! # How data flows
 //!
@@ -154,9 +157,10 @@
 //! Engines behind `ssh://` (forward the socket instead); a password in an environment variable or argument;
 //! following links that nobody pinned; hiding a failing source.
 
-pub mod adapters;
-pub mod args;
-pub mod cli;
 pub mod config;
-pub mod core;
-pub mod tui;
+
+pub use wharf_adapters as adapters;
+pub use wharf_cli as cli;
+pub use wharf_cli::args;
+pub use wharf_core as core;
+pub use wharf_tui as tui;

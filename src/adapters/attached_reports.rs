@@ -14,7 +14,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::attachments::{self, Clock, Wanted},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         context::Context,
         error::{Error, Kind as ErrorKind, Result},

@@ -25,7 +25,7 @@ use super::{
     },
     parts::{Parts, Surroundings},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Signature,
         clean,
@@ -135,7 +135,7 @@ impl Glance {
                 format!("the policy has no certificate {id} ([[signature.certificate]])"),
             ));
         };
-        let unreadable = |error: crate::core::base::error::Error| {
+        let unreadable = |error: wharf_core::base::error::Error| {
             none(Signature::Unreachable, format!("{}: {}", error.what, error.why))
         };
         let mut chain = read_all(&named.file).map_err(unreadable)?.into_iter();

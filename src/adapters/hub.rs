@@ -16,7 +16,7 @@ use super::{
         settings::{self, DOCKER_HUB_STORAGE, Wanted},
     },
 };
-use crate::core::{
+use wharf_core::{
     base::{badge::Publisher, clean, context::Context, error::Result, secret::Credentials, text},
     catalog::rows::Row,
     config::{Config, Hosts, Kind},
@@ -160,7 +160,7 @@ impl Catalog for Hub {
 
 fn row(found: Found) -> Option<Row> {
     let name = if found.repo_name.contains('/') { found.repo_name } else { format!("library/{}", found.repo_name) };
-    if !crate::core::image::reference::is_repository(&name) {
+    if !wharf_core::image::reference::is_repository(&name) {
         return None;
     }
     let publisher = match (found.is_official, found.badge.as_deref()) {

@@ -23,7 +23,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::exec,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,

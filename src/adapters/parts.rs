@@ -6,7 +6,7 @@ use super::shared::{
     http::Reach,
     settings::{Registry, Settings, Wanted, read},
 };
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     config::{Config, List},
     image::reference::ImageRef,
@@ -68,7 +68,7 @@ impl Parts {
     /// What the configuration says of one kind of source and backend, then what was found without it, each address once.
     ///
     /// # Errors
-    /// [`crate::core::base::error::Kind::Usage`] where an entry cannot be read.
+    /// [`wharf_core::base::error::Kind::Usage`] where an entry cannot be read.
     pub fn wanted<S: Settings>(
         &self,
         config: &Config,
@@ -106,7 +106,7 @@ impl Parts {
     /// How references are opened that no source owns.
     ///
     /// # Errors
-    /// [`crate::core::base::error::Kind::Unsupported`] where no adapter opens references of that scheme.
+    /// [`wharf_core::base::error::Kind::Unsupported`] where no adapter opens references of that scheme.
     pub fn opener(&self) -> impl Fn(&ImageRef, &Surroundings) -> Result<Source> + use<> {
         let openers = self.openers.clone();
         move |reference, around| match openers.iter().find(|(scheme, _)| *scheme == reference.scheme()) {

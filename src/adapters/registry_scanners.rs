@@ -18,7 +18,7 @@ use super::{
         settings::{Registry, Wanted},
     },
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Scan,
         context::Context,

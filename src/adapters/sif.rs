@@ -19,7 +19,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::exec,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Signature,
         clean,

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::output;
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{During, Error, Result},

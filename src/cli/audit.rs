@@ -2,19 +2,17 @@
 //! site.
 
 use super::output;
-use crate::{
-    args::Audit,
-    core::{
-        audit::{
-            self, Entry,
-            witness::{self, Decided, Summary, Witnessed},
-        },
-        base::{
-            error::{Error, Kind, Result},
-            text,
-        },
-        portal::Portal,
+use crate::args::Audit;
+use wharf_core::{
+    audit::{
+        self, Entry,
+        witness::{self, Decided, Summary, Witnessed},
     },
+    base::{
+        error::{Error, Kind, Result},
+        text,
+    },
+    portal::Portal,
 };
 
 /// Lists the entries, newest last; exports or verifies them if that was asked for.
@@ -159,7 +157,7 @@ async fn site(portal: &Portal, limit: i64, json: bool) -> Result<u8> {
 }
 
 fn one_line(text: &str) -> String {
-    crate::core::base::clean::short(text, 200)
+    wharf_core::base::clean::short(text, 200)
 }
 
 fn decision(it: &Decided) -> (i64, Vec<String>) {

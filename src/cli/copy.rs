@@ -1,14 +1,12 @@
 //! `wharf copy`, `wharf pull` and `wharf push`.
 
 use super::output;
-use crate::{
-    args::{CopyOptions, Pull},
-    core::{
-        base::{error::Result, text},
-        image::reference::{ImageRef, is_on_the_web},
-        portal::{Portal, transfers::Transfers},
-        transfer::copy::Options,
-    },
+use crate::args::{CopyOptions, Pull};
+use wharf_core::{
+    base::{error::Result, text},
+    image::reference::{ImageRef, is_on_the_web},
+    portal::{Portal, transfers::Transfers},
+    transfer::copy::Options,
 };
 
 /// The options of a copy; a platform that cannot be parsed is a usage error.

@@ -1,10 +1,8 @@
 //! `wharf diff`: the differences between two images.
 
 use super::output;
-use crate::{
-    args::Diff,
-    core::{base::error::Result, portal::Portal},
-};
+use crate::args::Diff;
+use wharf_core::{base::error::Result, portal::Portal};
 
 /// Compares two images. A second reference that begins with a colon is another tag of the first image.
 pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {

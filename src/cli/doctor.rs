@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use super::output;
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Kind, Result},

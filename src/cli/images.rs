@@ -11,25 +11,23 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::output;
-use crate::{
-    args::Images,
-    core::{
-        base::{
-            badge::Badge,
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        catalog::{
-            query::Query,
-            rows::RowSet,
-            search::{self, RowId, Sort},
-            standing::Standing,
-        },
-        image::reference::ImageRef,
-        portal::{Listed, Portal, Source},
-        ports::Listing,
+use crate::args::Images;
+use wharf_core::{
+    base::{
+        badge::Badge,
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
     },
+    catalog::{
+        query::Query,
+        rows::RowSet,
+        search::{self, RowId, Sort},
+        standing::Standing,
+    },
+    image::reference::ImageRef,
+    portal::{Listed, Portal, Source},
+    ports::Listing,
 };
 
 #[derive(Serialize)]
@@ -62,7 +60,7 @@ const LOOKS: usize = 16;
 pub async fn run(portal: &Portal, args: &Images, json: bool) -> Result<u8> {
     let mut words = args.query.join(" ");
     if let Some(kind) = &args.kind {
-        kind.parse::<crate::core::image::model::ImageKind>()?;
+        kind.parse::<wharf_core::image::model::ImageKind>()?;
         words.push_str(&format!(" kind:{kind}"));
     }
     let query = Query::parse(&words);

@@ -1,13 +1,11 @@
 //! `wharf inbox`: the person's notices and offers.
 
 use super::output;
-use crate::{
-    args::Inbox,
-    core::{
-        base::{context::Context, error::Result, text},
-        portal::Portal,
-        request::notice::Notice,
-    },
+use crate::args::Inbox;
+use wharf_core::{
+    base::{context::Context, error::Result, text},
+    portal::Portal,
+    request::notice::Notice,
 };
 
 /// At most this many notices are listed.

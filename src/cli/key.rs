@@ -3,16 +3,14 @@
 use std::path::Path;
 
 use super::{ask, output};
-use crate::{
-    args::{Key, KeyVerb},
-    core::{
-        base::{
-            error::{During, Result},
-            secret::Secret,
-        },
-        portal::{Portal, keys::PublicHalf},
-        ports::signer::Curve,
+use crate::args::{Key, KeyVerb};
+use wharf_core::{
+    base::{
+        error::{During, Result},
+        secret::Secret,
     },
+    portal::{Portal, keys::PublicHalf},
+    ports::signer::Curve,
 };
 
 /// Creates, imports, shows or forgets a key.

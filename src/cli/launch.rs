@@ -3,24 +3,22 @@
 use serde::Serialize;
 
 use super::{output, workloads};
-use crate::{
-    args::Launch,
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        image::{
-            link::Link,
-            model::{Image, Platform},
-        },
-        launch::{
-            form::{Answers, Form, join_words},
-            plan::Plan,
-        },
-        portal::{Portal, launches::workloads::Given},
+use crate::args::Launch;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
     },
+    image::{
+        link::Link,
+        model::{Image, Platform},
+    },
+    launch::{
+        form::{Answers, Form, join_words},
+        plan::Plan,
+    },
+    portal::{Portal, launches::workloads::Given},
 };
 
 /// Makes a plan and, without `--plan`, carries it out.
@@ -57,7 +55,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         workloads::follow(&launcher, &workload.id, args.raw).await?;
         let (_, ended) = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;
         return Ok(match ended.state {
-            crate::core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
+            wharf_core::launch::plan::State::Exited(code) => u8::try_from(code).unwrap_or(Kind::Failed.exit_code()),
             _ => 0,
         });
     }

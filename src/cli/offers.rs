@@ -1,15 +1,13 @@
 //! `wharf shares` and `wharf offers`.
 
 use super::{ask, output};
-use crate::{
-    args::{Answer, Offers},
-    core::{
-        base::{context::Context, error::Result, text},
-        image::reference::ImageRef,
-        portal::Portal,
-        ports::{Question, QuestionKind},
-        sharing::offer::Gift,
-    },
+use crate::args::{Answer, Offers};
+use wharf_core::{
+    base::{context::Context, error::Result, text},
+    image::reference::ImageRef,
+    portal::Portal,
+    ports::{Question, QuestionKind},
+    sharing::offer::Gift,
 };
 
 /// Lists the projects that an image is shared with.

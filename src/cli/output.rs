@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
 
 use super::times;
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     context::{Context, Note, Progress},
     error::{During, Error, Kind, Result},
@@ -44,7 +44,7 @@ impl Page {
     }
 
     /// Adds a request to a backend as it is sent.
-    pub fn request(&mut self, request: &crate::core::launch::plan::Request) {
+    pub fn request(&mut self, request: &wharf_core::launch::plan::Request) {
         self.0.push(request.shown());
     }
 
@@ -66,7 +66,7 @@ pub fn line(text: &str) -> Result<()> {
     print(&folded(&clean::line(text)))
 }
 
-/// Prints a text of several lines, which [`quote::Text`](crate::core::base::quote::Text) has made.
+/// Prints a text of several lines, which [`quote::Text`](wharf_core::base::quote::Text) has made.
 pub fn text(text: &str) -> Result<()> {
     text.lines().try_for_each(line)
 }

@@ -1,16 +1,14 @@
 //! `wharf policy`: the policy in use, and what another one would change.
 
 use super::output;
-use crate::{
-    args::{Policy as Args, PolicyVerb},
-    core::{
-        base::{
-            error::{During, Error, Result},
-            text,
-        },
-        policy::{BUILT_IN, Policy},
-        portal::Portal,
+use crate::args::{Policy as Args, PolicyVerb};
+use wharf_core::{
+    base::{
+        error::{During, Error, Result},
+        text,
     },
+    policy::{BUILT_IN, Policy},
+    portal::Portal,
 };
 
 /// Prints the policy in use, or rehearses another one.

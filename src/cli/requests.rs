@@ -1,19 +1,17 @@
 //! `wharf request`, `requests`, `approve` and `reject`.
 
 use super::{ask, output};
-use crate::{
-    args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb},
-    core::{
-        base::{
-            error::{Error, Kind, Result},
-            text,
-        },
-        portal::{
-            Portal,
-            requests::{Asking, Ruling, Submitted},
-        },
-        request::{Event, Pace, RemarkKind, Request, Stage, Terms, Which},
+use crate::args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb};
+use wharf_core::{
+    base::{
+        error::{Error, Kind, Result},
+        text,
     },
+    portal::{
+        Portal,
+        requests::{Asking, Ruling, Submitted},
+    },
+    request::{Event, Pace, RemarkKind, Request, Stage, Terms, Which},
 };
 
 /// At most this many requests are listed, also with `--json`.

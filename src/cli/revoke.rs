@@ -1,10 +1,8 @@
 //! `wharf revoke`: revokes a share, an admission, or the approval of a class.
 
 use super::{ask, output};
-use crate::{
-    args::Revoke,
-    core::{base::error::Result, portal::Portal},
-};
+use crate::args::Revoke;
+use wharf_core::{base::error::Result, portal::Portal};
 
 /// What is revoked: the id of a share, or the number of a request or class.
 enum What<'a> {

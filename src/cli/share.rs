@@ -1,14 +1,12 @@
 //! `wharf share` and `wharf open`.
 
 use super::{copy, offers, output, show};
-use crate::{
-    args::{Open, Share},
-    core::{
-        base::{context::Context, error::Result, text},
-        image::{link::Link, reference::ImageRef},
-        portal::{Portal, sharing::Shared},
-        sharing::receiver::Receiver,
-    },
+use crate::args::{Open, Share};
+use wharf_core::{
+    base::{context::Context, error::Result, text},
+    image::{link::Link, reference::ImageRef},
+    portal::{Portal, sharing::Shared},
+    sharing::receiver::Receiver,
 };
 
 /// Shares an image with projects, plans that, makes a link, or gives a volume away.

@@ -3,10 +3,8 @@
 use clap::CommandFactory;
 
 use super::output;
-use crate::{
-    args::Cli,
-    core::base::error::{During, Result},
-};
+use crate::args::Cli;
+use wharf_core::base::error::{During, Result};
 
 /// Prints the completion script of a shell.
 pub fn completions(shell: clap_complete::Shell, json: bool) -> Result<()> {

@@ -1,14 +1,12 @@
 //! `wharf show`: all about one image.
 
 use super::output;
-use crate::{
-    args::Show,
-    core::{
-        base::{context::Context, error::Result, text},
-        image::model::{Image, shown},
-        launch::form::join_words,
-        portal::Portal,
-    },
+use crate::args::Show;
+use wharf_core::{
+    base::{context::Context, error::Result, text},
+    image::model::{Image, shown},
+    launch::form::join_words,
+    portal::Portal,
 };
 
 async fn image(portal: &Portal, args: &Show) -> Result<Image> {

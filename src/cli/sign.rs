@@ -1,10 +1,8 @@
 //! `wharf sign`: signs an image.
 
 use super::{ask, output};
-use crate::{
-    args::Sign,
-    core::{base::error::Result, portal::Portal},
-};
+use crate::args::Sign;
+use wharf_core::{base::error::Result, portal::Portal};
 
 /// Signs an image with a key from a file or on hardware.
 pub async fn run(portal: &Portal, args: &Sign, json: bool) -> Result<u8> {

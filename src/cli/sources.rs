@@ -1,15 +1,13 @@
 //! `wharf sources`, `login` and `logout`.
 
 use super::{ask, output};
-use crate::{
-    args::Login,
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Result},
-        },
-        portal::{Portal, sign_in::SignIn},
+use crate::args::Login;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
     },
+    portal::{Portal, sign_in::SignIn},
 };
 
 /// Lists all sources and backends with their state.

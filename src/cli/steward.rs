@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use super::{ask, output};
-use crate::{
-    args,
-    core::{
-        base::{
-            context::Context,
-            error::{During, Result},
-            text,
-        },
-        portal::Portal,
-        steward::{Round, Steward},
+use crate::args;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Result},
+        text,
     },
+    portal::Portal,
+    steward::{Round, Steward},
 };
 
 /// Works on requests, one round or until a signal; a later run continues what was begun. Also sets up the store.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::core::base::text;
+use wharf_core::base::text;
 
 /// Names of Wharf's fields that are times. Data from outside holds no numbers under these names.
 const MOMENTS: &[&str] = &[

@@ -4,27 +4,25 @@ use super::{
     ask,
     output::{self, Results},
 };
-use crate::{
-    args::{Prune, RemoveImage, Tag},
-    core::{
-        base::{
-            context::Context,
-            digest::Digest,
-            error::{Error, Result},
-            text,
+use crate::args::{Prune, RemoveImage, Tag};
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Result},
+        text,
+    },
+    image::reference::ImageRef,
+    portal::{
+        Portal,
+        upkeep::{
+            Pruning, Rule,
+            tag::{Move, named},
         },
-        image::reference::ImageRef,
-        portal::{
-            Portal,
-            upkeep::{
-                Pruning, Rule,
-                tag::{Move, named},
-            },
-        },
-        ports::{
-            Question, QuestionKind,
-            upkeep::{Removal, Removed},
-        },
+    },
+    ports::{
+        Question, QuestionKind,
+        upkeep::{Removal, Removed},
     },
 };
 

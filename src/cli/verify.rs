@@ -1,13 +1,11 @@
 //! `wharf verify`: the evidence of an image and the policy's verdict.
 
 use super::output;
-use crate::{
-    args::Verify,
-    core::{
-        base::{error::Result, text},
-        evidence::record::{Outcome, Vulnerability},
-        portal::{Portal, evidence::Verified},
-    },
+use crate::args::Verify;
+use wharf_core::{
+    base::{error::Result, text},
+    evidence::record::{Outcome, Vulnerability},
+    portal::{Portal, evidence::Verified},
 };
 
 /// At most this many findings are listed; `--json` has the others too.

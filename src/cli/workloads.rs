@@ -8,23 +8,21 @@ use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
 use super::{output, share};
-use crate::{
-    args::{Exec, Logs, Snapshot, VolumeIn},
-    core::{
-        base::{
-            context::Context,
-            error::{During, Error, Kind as ErrorKind, Result},
-            text,
-        },
-        launch::{
-            logs::Wanted,
-            plan::Workload,
-            usage::{UNTOLD, Usage},
-        },
-        portal::{Portal, launches::workloads::Given},
-        ports::{Ability, Launcher},
-        sharing::receiver::Receiver,
+use crate::args::{Exec, Logs, Snapshot, VolumeIn};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Error, Kind as ErrorKind, Result},
+        text,
     },
+    launch::{
+        logs::Wanted,
+        plan::Workload,
+        usage::{UNTOLD, Usage},
+    },
+    portal::{Portal, launches::workloads::Given},
+    ports::{Ability, Launcher},
+    sharing::receiver::Receiver,
 };
 
 /// The columns of the list.
@@ -169,7 +167,7 @@ pub async fn follow(launcher: &Arc<dyn Launcher>, id: &str, raw: bool) -> Result
     copy_out(launcher.logs(&Context::default(), id, Wanted::following()).await?, raw).await
 }
 
-async fn copy_out(mut stream: crate::core::ports::ByteStream, raw: bool) -> Result<()> {
+async fn copy_out(mut stream: wharf_core::ports::ByteStream, raw: bool) -> Result<()> {
     let mut out = output::Foreign::new(raw);
     while let Some(bytes) = stream.try_next().await? {
         out.print(&bytes)?;

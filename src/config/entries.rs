@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::core::{
+use wharf_core::{
     base::{mistakes::Mistake, text::line_of},
     config::{Kinds, List, Written},
 };

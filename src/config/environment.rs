@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::file::set;
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kinds, Written},
 };
@@ -16,7 +16,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
 /// Lays the environment over what the files said.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a variable that says yes or no says neither.
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a variable that says yes or no says neither.
 pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {

@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::entries::entries;
-use crate::core::{
+use wharf_core::{
     base::{
         error::{Error, Kind, Result},
         mistakes,
@@ -176,7 +176,7 @@ pub(super) fn set<T>(target: &mut T, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{
+    use wharf_core::{
         base::mistakes::Mistake,
         config::{Hosts, Kind as Adapter},
     };

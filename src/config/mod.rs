@@ -14,7 +14,7 @@ use self::{
     environment::{environment, variable},
     file::apply,
 };
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kinds},
 };
@@ -31,7 +31,7 @@ pub struct Flags {
 /// Reads all layers; `kinds` says which sources and backends there are and what may be written of them.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a file or a variable cannot be read, with file and line.
 pub fn load(flags: &Flags, kinds: &Kinds) -> Result<Config> {
     let folders = directories::ProjectDirs::from("", "", "wharf")
         .ok_or_else(|| Error::usage("find your folders", "HOME is not set").hint("set HOME"))?;

@@ -12,7 +12,7 @@ use super::{
     popups::{Popup, Popups, pick::Pick},
     rows::WorkloadId,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         context::Note,
         error::{Error, Kind},

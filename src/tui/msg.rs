@@ -10,7 +10,7 @@ use super::{
     kit::{action::Action, list::Seen},
     rows::WorkloadId,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         context::Note,
         error::{Error, Result},

@@ -1,14 +1,14 @@
 //! How the rows of lists are identified and named, and which changes of them a decision must have seen ([`Row`]).
 
 use super::kit::list::{Row, Seen};
-use crate::core::{
+use wharf_core::{
     base::text,
     launch::plan::{Plan, Workload},
     request::{Id, Request},
     sharing::offer::{Offer, Share},
 };
 
-pub use crate::core::launch::usage::WorkloadId;
+pub use wharf_core::launch::usage::WorkloadId;
 
 impl Row for Request {
     type Id = Id;

@@ -7,7 +7,7 @@ use ratatui::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use crate::core::base::text;
+use wharf_core::base::text;
 
 use super::{
     hints,

@@ -11,17 +11,15 @@ use sigstore_verify::{
     types::{Artifact, Bundle, Sha256Hash},
 };
 
-use crate::{
-    adapters::formats::certificates,
-    core::{
-        base::{
-            clean,
-            digest::Digest,
-            error::{During, Result},
-            text,
-        },
-        policy::{Identity, SignatureRules},
+use crate::formats::certificates;
+use wharf_core::{
+    base::{
+        clean,
+        digest::Digest,
+        error::{During, Result},
+        text,
     },
+    policy::{Identity, SignatureRules},
 };
 
 /// The annotations of a classic signature that hold its certificate, and the entry in the transparency log.
@@ -273,7 +271,7 @@ mod tests {
         let material = &bundle["verificationMaterial"];
         let entry = &material["tlogEntries"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let id = crate::core::base::text::hex(&STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap());
+        let id = wharf_core::base::text::hex(&STANDARD.decode(text(&entry["logId"]["keyId"])).unwrap());
         let number = |value: &serde_json::Value| text(value).parse::<u64>().unwrap();
         let logged = json!({"SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
             "Payload": {"body": entry["canonicalizedBody"], "integratedTime": number(&entry["integratedTime"]),

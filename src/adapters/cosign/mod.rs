@@ -17,7 +17,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::attachments::{self, Clock, Layer, Wanted},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Signature,
         clean,

@@ -4,8 +4,8 @@
 
 use serde::Deserialize;
 
-pub use crate::adapters::formats::keys::pem::base64;
-use crate::core::{
+pub use crate::formats::keys::pem::base64;
+use wharf_core::{
     base::{clean, digest::Digest},
     image::reference::ImageRef,
     request::statement::Payload,
@@ -176,7 +176,7 @@ mod tests {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
 
     use super::*;
-    use crate::core::request::statement::CLASSIC;
+    use wharf_core::request::statement::CLASSIC;
 
     fn digest() -> Digest {
         Digest::of(b"image")

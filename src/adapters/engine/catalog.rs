@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::Engine;
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Publisher,
         clean,

@@ -5,18 +5,16 @@ use std::{path::PathBuf, time::Duration};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker, errors::Error as EngineError};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{
-    adapters::shared::{
-        http,
-        settings::{self, Identity, Wanted},
+use crate::shared::{
+    http,
+    settings::{self, Identity, Wanted},
+};
+use wharf_core::{
+    base::{
+        clean,
+        error::{Error, Kind, Result},
     },
-    core::{
-        base::{
-            clean,
-            error::{Error, Kind, Result},
-        },
-        config::Written,
-    },
+    config::Written,
 };
 
 /// How long an engine may take to tell its API version.
@@ -196,7 +194,7 @@ impl Connection {
             }
         };
         let asked = tokio::time::timeout(FIRST, reader.read::<Spoken>(config, "version", &what)).await;
-        let spoken = asked.unwrap_or_else(|_| Err(crate::core::base::context::timed_out(&what, FIRST)))?;
+        let spoken = asked.unwrap_or_else(|_| Err(wharf_core::base::context::timed_out(&what, FIRST)))?;
         let version = agreed(&spoken, &what)?;
         let docker = library(config, &address, version, &what)?;
         Ok(Self { docker, config: config.clone(), reader, version })

@@ -12,22 +12,20 @@ use tokio::{fs, io::AsyncWriteExt};
 
 use super::Engine;
 use crate::{
-    adapters::{
-        formats::archive::{self, Contents, Index},
-        shared::private,
+    formats::archive::{self, Contents, Index},
+    shared::private,
+};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Error, Result},
     },
-    core::{
-        base::{
-            context::Context,
-            error::{During, Error, Result},
-        },
-        image::{
-            manifest::{Descriptor, Manifest, RawManifest, choose},
-            model::Platform,
-            reference::{ImageRef, Name},
-        },
-        ports::{BlobSource, ByteStream, Content},
+    image::{
+        manifest::{Descriptor, Manifest, RawManifest, choose},
+        model::Platform,
+        reference::{ImageRef, Name},
     },
+    ports::{BlobSource, ByteStream, Content},
 };
 
 /// How long an exported image is kept for further copies.
@@ -138,7 +136,7 @@ impl Engine {
             if let Some(detail) = answer.error_detail {
                 return Err(Error::failed(
                     what,
-                    crate::core::base::clean::short(&detail.message.unwrap_or_default(), 300),
+                    wharf_core::base::clean::short(&detail.message.unwrap_or_default(), 300),
                 ));
             }
         }

@@ -9,7 +9,8 @@ use std::{
 use serde::Deserialize;
 
 use super::connection::Settings;
-use crate::{adapters::shared::settings::Wanted, core::base::clean};
+use crate::shared::settings::Wanted;
+use wharf_core::base::clean;
 
 /// A Docker context, as far as it is read (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde::Deserialize;
 
 use super::{Engine, catalog::pull_name, plan, terminal};
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,
@@ -388,7 +388,7 @@ impl Engine {
         copy::copy(cx, &from, &Place { content: Arc::new(staged), at: to.clone() }, &options).await?;
         let name = super::catalog::spelled(to.name().ok_or_else(|| Error::failed(what, "no name"))?);
         let image = self.docker().await?.inspect_image(&name).await.map_err(|error| self.words(what, &error))?;
-        let crate::core::image::manifest::Manifest::Image { config, .. } = manifest.said() else {
+        let wharf_core::image::manifest::Manifest::Image { config, .. } = manifest.said() else {
             return Err(Error::failed(what, "not a single image"));
         };
         let id = image.id.unwrap_or_default();

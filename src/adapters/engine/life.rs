@@ -6,7 +6,7 @@ use bollard::{
 };
 
 use super::Engine;
-use crate::core::{
+use wharf_core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

@@ -30,7 +30,7 @@ use super::{
         settings::{self, Wanted},
     },
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Kind, Result},
@@ -217,7 +217,7 @@ impl Engine {
                 }
             }
             EngineError::DockerStreamError { error } => Error::failed(what, clean::short(error, 300)),
-            EngineError::RequestTimeoutError => crate::core::base::context::timed_out(what, Duration::from_secs(120)),
+            EngineError::RequestTimeoutError => wharf_core::base::context::timed_out(what, Duration::from_secs(120)),
             other => connection::no_answer(&self.config, what, &http::causes(other)),
         }
     }

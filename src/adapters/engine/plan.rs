@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 
 use super::Facts;
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{During, Error, Result},

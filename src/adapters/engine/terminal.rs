@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::Engine;
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Result},

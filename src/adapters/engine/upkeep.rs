@@ -5,7 +5,7 @@ use bollard::query_parameters::{RemoveImageOptions, TagImageOptionsBuilder};
 use serde::Deserialize;
 
 use super::{Engine, catalog::spelled};
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,

@@ -9,7 +9,7 @@ use bollard::{
 use futures_util::StreamExt;
 
 use super::Engine;
-use crate::core::{
+use wharf_core::{
     base::{
         context::Context,
         error::{Error, Result},

@@ -15,22 +15,20 @@ use super::{
     layout::{self, blob_path},
 };
 use crate::{
-    adapters::{
-        formats::{archive::REF_NAME, disk_header},
-        shared::private,
+    formats::{archive::REF_NAME, disk_header},
+    shared::private,
+};
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Hasher,
+        error::{During, Error, Kind, Result},
     },
-    core::{
-        base::{
-            context::Context,
-            digest::Hasher,
-            error::{During, Error, Kind, Result},
-        },
-        image::{
-            manifest::{Descriptor, OCI_INDEX, RawManifest},
-            reference::ImageRef,
-        },
-        ports::{BlobSource, ByteStream, Content},
+    image::{
+        manifest::{Descriptor, OCI_INDEX, RawManifest},
+        reference::ImageRef,
     },
+    ports::{BlobSource, ByteStream, Content},
 };
 
 /// How often a broken download is continued where it stopped.

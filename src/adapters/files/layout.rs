@@ -5,19 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    adapters::formats::{
-        archive::{self, Contents, Form, Index},
-        disk_header,
+use crate::formats::{
+    archive::{self, Contents, Form, Index},
+    disk_header,
+};
+use wharf_core::{
+    base::{
+        digest::Digest,
+        error::{During, Error, Result},
     },
-    core::{
-        base::{
-            digest::Digest,
-            error::{During, Error, Result},
-        },
-        image::manifest::{MANIFEST_LIMIT, RawManifest},
-        ports::ByteStream,
-    },
+    image::manifest::{MANIFEST_LIMIT, RawManifest},
+    ports::ByteStream,
 };
 
 /// An opened image layout: the images that a folder or archive holds.

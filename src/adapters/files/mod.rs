@@ -21,7 +21,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::settings::{self, Wanted},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Publisher,
         clean,

@@ -6,17 +6,15 @@ use super::{
     is_disk,
     layout::{self, Layout},
 };
-use crate::{
-    adapters::formats::{
-        archive::{self, Form},
-        disk_header,
-    },
-    core::{
-        base::error::{Error, Result},
-        catalog::rows::Row,
-        image::model::ImageKind,
-        ports::Extent,
-    },
+use crate::formats::{
+    archive::{self, Form},
+    disk_header,
+};
+use wharf_core::{
+    base::error::{Error, Result},
+    catalog::rows::Row,
+    image::model::ImageKind,
+    ports::Extent,
 };
 
 /// At most this many directory entries are looked at, more than a person keeps in one folder.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{adapters::shared::private, core::base::error::Result};
+use crate::shared::private;
+use wharf_core::base::error::Result;
 
 macro_rules! layout {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_bytes!(concat!("../../../assets/starter/layout/", $path))),)+] };
@@ -40,7 +41,7 @@ pub fn lay_out(cache: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::base::digest::Digest;
+    use wharf_core::base::digest::Digest;
 
     #[test]
     fn every_blob_of_the_starter_catalog_has_the_digest_it_is_named_by() {

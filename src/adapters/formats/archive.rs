@@ -18,8 +18,8 @@ use super::{
     disk_header,
     layer::{Budget, Decompressed, Layer, What},
 };
-use crate::adapters::shared::private;
-use crate::core::{
+use crate::shared::private;
+use wharf_core::{
     base::{
         clean,
         digest::{Digest, Hasher},
@@ -332,7 +332,7 @@ fn plain(name: &str) -> String {
 }
 
 /// A part of a file as a stream: `length` bytes from `offset`.
-pub async fn part(path: &Path, offset: u64, length: u64, what: String) -> Result<crate::core::ports::ByteStream> {
+pub async fn part(path: &Path, offset: u64, length: u64, what: String) -> Result<wharf_core::ports::ByteStream> {
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncSeekExt};
     let mut file = tokio::fs::File::from_std(disk_header::open(path)?);

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::UNIX_EPOCH};
 
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{During, Error, Result},

@@ -19,7 +19,7 @@ use ruzstd::decoding::{
 };
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use crate::core::base::digest::{Digest, Hasher};
+use wharf_core::base::digest::{Digest, Hasher};
 
 const BLOCK: usize = 512;
 /// Most entries that an image may have.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::disk_header;
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     error::{During, Result},
 };

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::{
-    adapters::shared::{
-        http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
-        settings::{Registry, Wanted},
+use crate::shared::{
+    http::{self, Allowance, Part, Place, Reach, Request, Server, Tls},
+    settings::{Registry, Wanted},
+};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Kind, Result},
     },
-    core::{
-        base::{
-            context::Context,
-            error::{Kind, Result},
-        },
-        image::reference::ImageRef,
-        ports::Catalog,
-    },
+    image::reference::ImageRef,
+    ports::Catalog,
 };
 
 /// Entries of a page, the most that Harbor gives.

@@ -9,23 +9,21 @@ use super::{
     answers::{Artifact, Project, Quota, Repository, SystemInfo, User},
     api::{split, twice},
 };
-use crate::{
-    adapters::shared::http::{Allowance, Part},
-    core::{
-        base::{
-            clean,
-            context::Context,
-            error::{Kind, Result},
-            secret::Credentials,
-            text,
-        },
-        catalog::rows::Row,
-        image::{
-            model::{Health, Image, Platform},
-            reference::{self, ImageRef},
-        },
-        ports::{Catalog, Extent, SignInServer},
+use crate::shared::http::{Allowance, Part};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{Kind, Result},
+        secret::Credentials,
+        text,
     },
+    catalog::rows::Row,
+    image::{
+        model::{Health, Image, Platform},
+        reference::{self, ImageRef},
+    },
+    ports::{Catalog, Extent, SignInServer},
 };
 
 /// How many projects and repositories are read at the same time.

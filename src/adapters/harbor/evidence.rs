@@ -8,26 +8,24 @@ use super::{
     answers::{AllowList, Artifact, Overview, Project},
     api::{Api, split, twice},
 };
-use crate::{
-    adapters::formats::{exploited::Catalogues, reports},
-    core::{
-        base::{
-            badge::{Scan, Signature},
-            clean,
-            context::Context,
-            error::{During, Kind as ErrorKind, Result},
-            text,
-        },
-        evidence::{
-            findings::MOST_FINDINGS,
-            record::{By, Kind, Outcome, Record, Statement},
-        },
-        image::{
-            model::{Image, Pinned},
-            reference::{ImageRef, Name},
-        },
-        ports::{Checker, Supply},
+use crate::formats::{exploited::Catalogues, reports};
+use wharf_core::{
+    base::{
+        badge::{Scan, Signature},
+        clean,
+        context::Context,
+        error::{During, Kind as ErrorKind, Result},
+        text,
     },
+    evidence::{
+        findings::MOST_FINDINGS,
+        record::{By, Kind, Outcome, Record, Statement},
+    },
+    image::{
+        model::{Image, Pinned},
+        reference::{ImageRef, Name},
+    },
+    ports::{Checker, Supply},
 };
 
 /// How long Harbor's evidence is valid, and how long a scan that is still running, in seconds.

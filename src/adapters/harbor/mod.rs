@@ -16,7 +16,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::settings::{self, Registry},
 };
-use crate::core::{
+use wharf_core::{
     base::error::Result,
     config::{Config, Kind},
     portal::Source,

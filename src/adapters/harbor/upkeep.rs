@@ -8,7 +8,7 @@ use super::{
     answers::Artifact,
     api::{split, twice},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,

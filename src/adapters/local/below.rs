@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     error::{During, Error, Result},
 };

@@ -6,7 +6,7 @@
 
 use seccompiler::sock_filter;
 
-use crate::core::base::error::{During, Result};
+use wharf_core::base::error::{During, Result};
 
 /// The numbers of system calls in one of a processor's calling conventions.
 struct Calls {

@@ -20,7 +20,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use super::{calls, program, sockets};
-use crate::core::{
+use wharf_core::{
     base::error::{During, Error, Result},
     image::model::Foreign,
 };

@@ -16,7 +16,7 @@ use super::{
     confine::{self, Files, Last},
     keep, processes, sealed,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{During, Error, Result},

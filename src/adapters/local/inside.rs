@@ -12,7 +12,7 @@ use super::{
     confine::{self, Files, Last},
     mounts, sealed,
 };
-use crate::core::{
+use wharf_core::{
     base::error::{During, Result},
     image::model::Foreign,
     launch::plan::Mount,

@@ -10,10 +10,8 @@ use super::{
     log::{Exit, Log},
     processes, run, sealed,
 };
-use crate::{
-    adapters::shared::private,
-    core::base::error::{During, Result},
-};
+use crate::shared::private;
+use wharf_core::base::error::{During, Result};
 
 /// How long to wait for the rest of the log after the end of a workload: a process outside may hold the pipe open.
 const REST: Duration = Duration::from_secs(2);

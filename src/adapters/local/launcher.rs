@@ -18,24 +18,22 @@ use super::{
     node::{Node, Stands},
     plan, processes, room,
 };
-use crate::{
-    adapters::shared::{exec, private},
-    core::{
-        base::{
-            clean,
-            context::Context,
-            error::{During, Error, Kind, Result},
-            text,
-        },
-        image::model::{Health, Image},
-        launch::{
-            form::{Answers, Form},
-            logs::Wanted,
-            plan::{Plan, Request, State, Workload},
-            usage::{self, Usage},
-        },
-        ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
+use crate::shared::{exec, private};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{During, Error, Kind, Result},
+        text,
     },
+    image::model::{Health, Image},
+    launch::{
+        form::{Answers, Form},
+        logs::Wanted,
+        plan::{Plan, Request, State, Workload},
+        usage::{self, Usage},
+    },
+    ports::{Ability, ByteStream, Extent, Launcher, Runtime, Supply, Terminal},
 };
 
 /// How often a followed log is looked at.

@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    adapters::shared::private,
-    core::base::error::{During, Result},
-};
+use crate::shared::private;
+use wharf_core::base::error::{During, Result};
 
 /// Size of a part in bytes. At most two parts are kept; older output is dropped.
 pub const PART: u64 = 32 << 20;

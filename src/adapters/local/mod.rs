@@ -36,7 +36,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::{exec, settings, settings::NameOnly},
 };
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kind},
     launch::plan::Workload,

@@ -15,7 +15,7 @@ use super::{
     below::{self, Below},
     inside::{Inside, Text},
 };
-use crate::core::{
+use wharf_core::{
     base::error::{During, Error, Result},
     launch::plan::Mount,
 };

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::below::Below;
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     image::model::Foreign,
 };

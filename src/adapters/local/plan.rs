@@ -11,7 +11,7 @@ use super::{
     people::Who,
     sockets,
 };
-use crate::core::{
+use wharf_core::{
     base::error::{During, Error, Result},
     image::model::{Foreign, Image},
     launch::{
@@ -225,7 +225,7 @@ pub fn steps(image: &Image, root: &Path) -> Vec<String> {
         format!(
             "unpack {} layers, {}, into ROOT = {}",
             image.layers.len(),
-            crate::core::base::text::size(image.size),
+            wharf_core::base::text::size(image.size),
             root.display()
         ),
         format!("start the command below and keep its log, the last {} to {} MiB", log::PART >> 20, log::PART >> 19),

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     image::model::Foreign,
 };

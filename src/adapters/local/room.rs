@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::core::launch::room::Room;
+use wharf_core::launch::room::Room;
 
 /// How long is waited for it: a file system of another machine may hang.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -21,23 +21,21 @@ use super::{
     seal::{self, Standing},
     unpack::Root,
 };
-use crate::{
-    adapters::shared::private::{self, Scratch},
-    core::{
-        base::{
-            context::Context,
-            digest::Digest,
-            error::{During, Error, Kind, Result},
-        },
-        image::{
-            configuration::Configuration,
-            manifest::{CONFIG_LIMIT, Descriptor, Manifest},
-        },
-        ports::{BlobSource, Supply},
-        transfer::{
-            copy::{Checked, Place},
-            fetch,
-        },
+use crate::shared::private::{self, Scratch};
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{During, Error, Kind, Result},
+    },
+    image::{
+        configuration::Configuration,
+        manifest::{CONFIG_LIMIT, Descriptor, Manifest},
+    },
+    ports::{BlobSource, Supply},
+    transfer::{
+        copy::{Checked, Place},
+        fetch,
     },
 };
 
@@ -353,7 +351,7 @@ pub async fn private_copy(root: PathBuf, target: PathBuf) -> Result<()> {
     let what = format!("copy the image into {}", target.display());
     let arguments = [root.display().to_string(), target.display().to_string()];
     let argv = ["cp", "-a", "--reflink=auto", "--", &arguments[0], &arguments[1]];
-    let output = crate::adapters::shared::exec::run(&argv, b"", 1 << 10, std::time::Duration::from_secs(600)).await?;
+    let output = crate::shared::exec::run(&argv, b"", 1 << 10, std::time::Duration::from_secs(600)).await?;
     if output.code == 0 {
         Ok(())
     } else {

@@ -15,10 +15,8 @@ use super::{
     runtime::{self, Sandboxed},
     sealed,
 };
-use crate::{
-    adapters::shared::exec,
-    core::base::error::{During, Error, Result},
-};
+use crate::shared::exec;
+use wharf_core::base::error::{During, Error, Result};
 
 /// The inner verb.
 pub const VERB: &str = "__run";

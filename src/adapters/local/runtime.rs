@@ -7,20 +7,18 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{SandboxProgram, below::Below, inside::Inside, people, plan, root, run};
-use crate::{
-    adapters::shared::private,
-    core::{
-        base::{
-            context::Context,
-            error::{During, Error, Result},
-        },
-        image::model::{Foreign, Image, ImageKind, Platform},
-        launch::{
-            form::{Answers, Section},
-            plan::{Risk, name_from},
-        },
-        ports::{Description, Process, Runtime, Supply},
+use crate::shared::private;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{During, Error, Result},
     },
+    image::model::{Foreign, Image, ImageKind, Platform},
+    launch::{
+        form::{Answers, Section},
+        plan::{Risk, name_from},
+    },
+    ports::{Description, Process, Runtime, Supply},
 };
 
 /// One process in a sandbox, as data.

@@ -23,12 +23,10 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use serde::{Deserialize, Serialize};
 
 use super::unpack::names;
-use crate::{
-    adapters::shared::private,
-    core::base::{
-        digest::{Digest, Hasher},
-        error::{During, Error, Kind, Result},
-    },
+use crate::shared::private;
+use wharf_core::base::{
+    digest::{Digest, Hasher},
+    error::{During, Error, Kind, Result},
 };
 
 /// The version of the seal's format.

@@ -22,7 +22,7 @@ use rustix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::core::base::error::{During, Error, Result};
+use wharf_core::base::error::{During, Error, Result};
 
 /// Largest task of a sandbox in bytes; what an image says is limited by the size of its configuration.
 const MOST: u64 = 64 << 20;

@@ -4,7 +4,7 @@
 
 use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError, Scope};
 
-use crate::core::base::error::{During, Result};
+use wharf_core::base::error::{During, Result};
 
 fn rules(level: CompatLevel) -> Result<Ruleset, RulesetError> {
     Ruleset::default().set_compatibility(level).scope(Scope::AbstractUnixSocket)

@@ -3,7 +3,7 @@
 //! Layers are untrusted input: `..`, absolute paths and symbolic links that point outside must not reach the host. The
 //! kernel opens every parent folder inside the root (`openat2` with `RESOLVE_IN_ROOT`), and a link in the last part of
 //! a path is never followed. The limits of an image and the reading of layers are in
-//! [`crate::adapters::formats::layer`]. Names are bytes: not all of them are UTF-8.
+//! [`crate::formats::layer`]. Names are bytes: not all of them are UTF-8.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,12 +24,10 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{
-    adapters::formats::layer::{Budget, Item, Layer, TooMuch, What, too_much},
-    core::base::{
-        digest::Digest,
-        error::{During, Error, Kind, Result},
-    },
+use crate::formats::layer::{Budget, Item, Layer, TooMuch, What, too_much};
+use wharf_core::base::{
+    digest::Digest,
+    error::{During, Error, Kind, Result},
 };
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -276,7 +274,7 @@ fn unreadable(what: &str, error: &std::io::Error) -> Error {
 }
 
 fn shown(path: &Path) -> String {
-    crate::core::base::clean::short(&path.display().to_string(), 200)
+    wharf_core::base::clean::short(&path.display().to_string(), 200)
 }
 
 /// The path below the root; `None` for the root itself. Fails if the path leaves the root.

@@ -2,13 +2,11 @@
 
 use reqwest::StatusCode;
 
-use crate::{
-    adapters::shared::{
-        http::{self, Reach, Server as Http, Tls},
-        settings::{Registry, Wanted},
-    },
-    core::base::{context::Context, error::Result},
+use crate::shared::{
+    http::{self, Reach, Server as Http, Tls},
+    settings::{Registry, Wanted},
 };
+use wharf_core::base::{context::Context, error::Result};
 
 /// Largest file that is read, in bytes.
 const LIMIT: usize = 8 << 20;

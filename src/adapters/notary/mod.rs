@@ -17,7 +17,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::private,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Signature,
         context::Context,

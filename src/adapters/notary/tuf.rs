@@ -10,10 +10,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{
-    adapters::formats::{certificates, keys::Key},
-    core::base::{clean, digest::Digest, text},
-};
+use crate::formats::{certificates, keys::Key};
+use wharf_core::base::{clean, digest::Digest, text};
 
 /// At most this many signatures of a file are looked at.
 const MOST_SIGNATURES: usize = 64;

@@ -9,8 +9,8 @@ use lettre::{
     transport::smtp::Error as SmtpError,
 };
 
-use crate::adapters::shared::exec;
-use crate::core::{
+use crate::shared::exec;
+use wharf_core::{
     base::{
         clean,
         context::Context,

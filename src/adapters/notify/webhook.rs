@@ -8,8 +8,8 @@ use aws_lc_rs::hmac;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::adapters::shared::http::{Next, Place, Reach, Server, Tls};
-use crate::core::{
+use crate::shared::http::{Next, Place, Reach, Server, Tls};
+use wharf_core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

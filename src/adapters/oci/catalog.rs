@@ -12,22 +12,20 @@ use super::{
     Oci,
     client::{self, Registry, success},
 };
-use crate::{
-    adapters::shared::http::{self, Allowance, Part, Place},
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Kind, Result},
-            secret::Credentials,
-        },
-        catalog::rows::Row,
-        image::{
-            model::{Health, Image, Platform},
-            reference::{self, ImageRef, Name},
-        },
-        ports::{Catalog, Extent, SignInServer},
-        transfer::fetch,
+use crate::shared::http::{self, Allowance, Part, Place};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        secret::Credentials,
     },
+    catalog::rows::Row,
+    image::{
+        model::{Health, Image, Platform},
+        reference::{self, ImageRef, Name},
+    },
+    ports::{Catalog, Extent, SignInServer},
+    transfer::fetch,
 };
 
 /// How many repositories' tags are read at the same time.
@@ -295,7 +293,7 @@ impl Oci {
     }
 
     /// The body of a response as a stream of bytes.
-    pub(super) fn stream(response: Response, what: String) -> crate::core::ports::ByteStream {
+    pub(super) fn stream(response: Response, what: String) -> wharf_core::ports::ByteStream {
         Box::pin(http::stream(response, what).into_stream())
     }
 }

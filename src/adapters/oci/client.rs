@@ -18,18 +18,16 @@ use super::{
     token::{Asking, Realm},
     trust::{self, Manner},
 };
-use crate::{
-    adapters::shared::http::{self, Origin, Place, Reach, Request, Server, Tls},
-    core::{
-        base::{
-            clean,
-            error::{Error, Kind, Result},
-            secret::{Credentials, Secret},
-            text,
-        },
-        image::reference::DOCKER_HUB,
-        ports::{SignInServer, Vault},
+use crate::shared::http::{self, Origin, Place, Reach, Request, Server, Tls};
+use wharf_core::{
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+        secret::{Credentials, Secret},
+        text,
     },
+    image::reference::DOCKER_HUB,
+    ports::{SignInServer, Vault},
 };
 
 /// How many times a request is tried in all.
@@ -58,7 +56,7 @@ pub struct Registry {
     refreshed: Mutex<HashMap<Origin, Secret>>,
     limits: Mutex<Option<String>>,
     account: Mutex<Arc<tokio::sync::OnceCell<Option<Credentials>>>>,
-    /// The vault's generation when all of this was learnt; see [`crate::core::ports::Vault::generation`].
+    /// The vault's generation when all of this was learnt; see [`wharf_core::ports::Vault::generation`].
     generation: AtomicU64,
 }
 

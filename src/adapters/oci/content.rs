@@ -9,25 +9,23 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::{
-    adapters::shared::http::{self, Next, Origin, Place},
-    core::{
-        base::{
-            context::Context,
-            digest::Digest,
-            error::{Error, Kind, Result},
-        },
-        evidence::attachments::Attachments,
-        image::{
-            manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, OCI_INDEX, RawManifest},
-            reference::{ImageRef, Name},
-        },
-        ports::{BlobSource, ByteStream, Content},
-    },
-};
+use crate::shared::http::{self, Next, Origin, Place};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use reqwest::{Body, Method, Response, StatusCode, header};
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::attachments::Attachments,
+    image::{
+        manifest::{ALL_TYPES, Descriptor, MANIFEST_LIMIT, OCI_INDEX, RawManifest},
+        reference::{ImageRef, Name},
+    },
+    ports::{BlobSource, ByteStream, Content},
+};
 
 /// How often a broken upload is continued where it stopped.
 const RESUMES: u32 = 5;

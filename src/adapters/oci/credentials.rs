@@ -14,16 +14,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{
-    adapters::shared::exec,
-    core::{
-        base::{
-            clean,
-            secret::{Credentials, Secret},
-        },
-        image::reference::DOCKER_HUB,
-        ports::Vault,
+use crate::shared::exec;
+use wharf_core::{
+    base::{
+        clean,
+        secret::{Credentials, Secret},
     },
+    image::reference::DOCKER_HUB,
+    ports::Vault,
 };
 
 /// The content of a credentials file. `null` counts as absent, and an unreadable entry does not affect the others.

@@ -5,10 +5,8 @@ use super::{
     registries::{self, Entry},
     trust,
 };
-use crate::{
-    adapters::shared::settings::{Registry, Wanted},
-    core::image::reference::DOCKER_HUB,
-};
+use crate::shared::settings::{Registry, Wanted};
+use wharf_core::image::reference::DOCKER_HUB;
 
 /// A source for each registry in Docker's and Podman's files, except Docker Hub, which has an adapter of its own.
 pub fn discover() -> Vec<Wanted<Registry>> {

@@ -16,7 +16,7 @@ use super::{
     pulls::{self, Pull},
     trust,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         context::Context,
         digest::Digest,

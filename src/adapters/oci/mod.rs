@@ -29,7 +29,7 @@ use super::{
         settings::{self, Registry as Settings, Wanted},
     },
 };
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Result},
     config::{Config, Kind},
     image::reference::ImageRef,

@@ -2,7 +2,7 @@
 //! neither the image's name nor where it is pushed to.
 
 use super::registries::Entry;
-use crate::core::image::reference::{ImageRef, Name};
+use wharf_core::image::reference::{ImageRef, Name};
 
 /// A place that a name is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn of(entries: &[Entry], name: &Name) -> Pulls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::oci::registries::Mirror;
+    use crate::oci::registries::Mirror;
 
     fn entry(prefix: &str, location: &str, mirrors: &[(&str, bool, bool)]) -> Entry {
         let mirror = |(location, tags, digests): &(&str, bool, bool)| Mirror {

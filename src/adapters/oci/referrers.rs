@@ -14,20 +14,18 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::{
-    adapters::shared::http::{self, Next},
-    core::{
-        base::{
-            context::Context,
-            digest::Digest,
-            error::{Error, Kind, Result},
-        },
-        evidence::attachments::{Attachment, Attachments},
-        image::{
-            document::{self, Entry, Refusal},
-            manifest::{ALL_TYPES, MANIFEST_LIMIT, OCI_INDEX},
-            reference::{ImageRef, Name},
-        },
+use crate::shared::http::{self, Next};
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+    },
+    evidence::attachments::{Attachment, Attachments},
+    image::{
+        document::{self, Entry, Refusal},
+        manifest::{ALL_TYPES, MANIFEST_LIMIT, OCI_INDEX},
+        reference::{ImageRef, Name},
     },
 };
 
@@ -74,7 +72,7 @@ fn read(kind: &str, bytes: &[u8]) -> Answer {
     let own = index.media_type.filter(|own| !own.is_empty());
     match own.as_deref() {
         Some(OCI_INDEX) => {}
-        Some(own) => return other(format!("it is a '{}'", crate::core::base::clean::short(own, 80))),
+        Some(own) => return other(format!("it is a '{}'", wharf_core::base::clean::short(own, 80))),
         // Without `manifests`, only the type distinguishes an empty index from other JSON.
         None if index.manifests.is_none() && !says_index => return Answer::None,
         None => {}

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::core::image::short_names::{Mode, ShortNames};
+use wharf_core::image::short_names::{Mode, ShortNames};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]

@@ -10,13 +10,11 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::challenge::Challenge;
-use crate::{
-    adapters::shared::http::{self, Origin, Reach, Server, Tls},
-    core::base::{
-        error::{Error, Kind, Result},
-        secret::{Credentials, Secret},
-        text,
-    },
+use crate::shared::http::{self, Origin, Reach, Server, Tls};
+use wharf_core::base::{
+    error::{Error, Kind, Result},
+    secret::{Credentials, Secret},
+    text,
 };
 
 /// Longest answer of a token server that is read, in bytes.
@@ -263,7 +261,7 @@ mod tests {
 
     fn realm(text: &str, scope: &str) -> Realm {
         let header = format!(r#"Bearer realm="{text}",service="s",scope="{scope}""#);
-        Realm::of(&crate::adapters::oci::challenge::parse(&header)[0]).unwrap()
+        Realm::of(&crate::oci::challenge::parse(&header)[0]).unwrap()
     }
 
     fn origin(text: &str) -> Origin {
@@ -306,7 +304,7 @@ mod tests {
             r#"Bearer realm="ftp://x/""#,
             r#"Basic realm="https://x/""#,
         ] {
-            assert!(Realm::of(&crate::adapters::oci::challenge::parse(unusable)[0]).is_none(), "{unusable}");
+            assert!(Realm::of(&crate::oci::challenge::parse(unusable)[0]).is_none(), "{unusable}");
         }
         let with_account = realm("https://user:secret@auth.example/t?x=1#f", "");
         assert_eq!(with_account.url.as_str(), "https://auth.example/t?x=1");

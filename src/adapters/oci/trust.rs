@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::registries::{Entry, entries};
-use crate::core::base::error::{Error, Kind, Result};
+use wharf_core::base::error::{Error, Kind, Result};
 
 /// Fails if one of these entries blocks `host/repository` (or `host`).
 pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {

@@ -15,27 +15,25 @@ use super::{
     Oci,
     client::{self, success},
 };
-use crate::{
-    adapters::shared::http::Allowance,
-    core::{
-        base::{
-            context::Context,
-            digest::Digest,
-            error::{Error, Kind, Result},
-            text,
-        },
-        evidence::attachments::{Attachments, unseen_words},
-        image::{
-            document,
-            manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
-            reference::{ImageRef, Name},
-        },
-        ports::{
-            Content, InMemory, Upkeep,
-            upkeep::{Removal, some},
-        },
-        transfer::fetch,
+use crate::shared::http::Allowance;
+use wharf_core::{
+    base::{
+        context::Context,
+        digest::Digest,
+        error::{Error, Kind, Result},
+        text,
     },
+    evidence::attachments::{Attachments, unseen_words},
+    image::{
+        document,
+        manifest::{ALL_TYPES, Descriptor, OCI_MANIFEST, RawManifest},
+        reference::{ImageRef, Name},
+    },
+    ports::{
+        Content, InMemory, Upkeep,
+        upkeep::{Removal, some},
+    },
+    transfer::fetch,
 };
 
 /// How many tags are looked at at the same time.

@@ -15,17 +15,15 @@ use super::{
     profile,
     settings::Settings,
 };
-use crate::{
-    adapters::shared::http::Reach,
-    core::{
-        base::{
-            clean,
-            error::{Error, Kind, Result},
-            secret::Secret,
-            text,
-        },
-        ports::{Asker, Vault},
+use crate::shared::http::Reach;
+use wharf_core::{
+    base::{
+        clean,
+        error::{Error, Kind, Result},
+        secret::Secret,
+        text,
     },
+    ports::{Asker, Vault},
 };
 
 /// How long a sign-in must last before a long transfer; otherwise it is renewed first.
@@ -309,7 +307,7 @@ fn proof(settings: &Settings, way: &Way) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::base::secret::Secret;
+    use wharf_core::base::secret::Secret;
 
     /// A vault without secrets.
     struct Empty;
@@ -336,7 +334,7 @@ mod tests {
             return eprintln!("left out: WHARF_LAB_CLOUDS is not up (tests/run starts the lab)");
         };
         let text = std::fs::read_to_string(file).unwrap();
-        let settings = crate::adapters::openstack::settings::of_text(&text, "alice");
+        let settings = crate::openstack::settings::of_text(&text, "alice");
         let cloud = Account::new("site".into(), settings, Arc::new(Empty), Reach::default(), Arc::default());
         let token = || async { cloud.session().await.unwrap().token.reveal().to_owned() };
         let first = token().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::account;
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Kind, Result},

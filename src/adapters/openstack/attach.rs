@@ -12,7 +12,7 @@ use super::{
     service::{Body, Request, Service},
     volumes::Block,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,

@@ -12,22 +12,20 @@ use super::{
     pages::{self, Page},
     service::{Request, Service, query},
 };
-use crate::{
-    adapters::shared::http::Allowance,
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        catalog::rows::Row,
-        image::{
-            link::CloudPlace,
-            model::{Health, Image, Platform},
-            reference::ImageRef,
-        },
-        ports::{Asker, Catalog, Extent, Listing},
+use crate::shared::http::Allowance;
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
     },
+    catalog::rows::Row,
+    image::{
+        link::CloudPlace,
+        model::{Health, Image, Platform},
+        reference::ImageRef,
+    },
+    ports::{Asker, Catalog, Extent, Listing},
 };
 
 /// The first page is small so that rows appear soon; the others are as large as Glance allows.

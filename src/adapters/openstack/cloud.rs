@@ -17,17 +17,15 @@ use super::{
     settings::Settings,
     words,
 };
-use crate::{
-    adapters::shared::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor},
-    core::{
-        base::{
-            clean,
-            error::{During, Error, Kind, Result},
-            secret::Secret,
-            text,
-        },
-        image::link::CloudPlace,
+use crate::shared::http::{self as shared, Allowance, Origin, Part, Reach, Server, Visitor};
+use wharf_core::{
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+        secret::Secret,
+        text,
     },
+    image::link::CloudPlace,
 };
 
 /// Entries of a page; services give no more.
@@ -226,7 +224,7 @@ impl Cloud {
                 token = self.token().await?;
             }
             let asked = tokio::time::timeout(ANSWER, self.send_once(what, service, &request, &token));
-            let answered = asked.await.map_err(|_| crate::core::base::context::timed_out(what, ANSWER))?;
+            let answered = asked.await.map_err(|_| wharf_core::base::context::timed_out(what, ANSWER))?;
             let (code, body) = answered?;
             if code.is_success() {
                 return Ok(body);

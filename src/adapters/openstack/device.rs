@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{asking::Answers, keystone::Keystone, openid, settings::Settings};
-use crate::core::base::{
+use wharf_core::base::{
     clean, context,
     error::{Error, Kind, Result},
     secret::Secret,

@@ -23,23 +23,21 @@ use super::{
     service::{Body, Request, Service},
 };
 use crate::{
-    adapters::{
-        formats::disk_header,
-        shared::{http as shared, private},
+    formats::disk_header,
+    shared::{http as shared, private},
+};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        digest::{Digest, Hasher},
+        error::{During, Error, Kind, Result},
     },
-    core::{
-        base::{
-            clean,
-            context::Context,
-            digest::{Digest, Hasher},
-            error::{During, Error, Kind, Result},
-        },
-        image::reference::ImageRef,
-        ports::{
-            Disks,
-            content::Outcome,
-            disks::{Import, Published, Upload},
-        },
+    image::reference::ImageRef,
+    ports::{
+        Disks,
+        content::Outcome,
+        disks::{Import, Published, Upload},
     },
 };
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::service::Service;
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// An address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]

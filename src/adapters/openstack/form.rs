@@ -1,7 +1,7 @@
 //! The form with which a browser brings a token (Keystone, "Setup Web Single Sign-On": `sso_callback_template.html`), and
 //! what is answered. Pure.
 
-use crate::core::base::secret::Secret;
+use wharf_core::base::secret::Secret;
 
 /// The path that clouds know (`trusted_dashboard`).
 pub const PATH: &str = "/auth/websso/";

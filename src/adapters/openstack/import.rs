@@ -12,17 +12,15 @@ use super::{
     disks::PAUSE,
     service::{Body, Request, Service},
 };
-use crate::{
-    adapters::{formats::disk_header, shared::http as shared},
-    core::{
-        base::{
-            clean,
-            context::Context,
-            error::{During, Error, Kind, Result},
-        },
-        portal::disks::refuse_references,
-        ports::disks::Import,
+use crate::{formats::disk_header, shared::http as shared};
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{During, Error, Kind, Result},
     },
+    portal::disks::refuse_references,
+    ports::disks::Import,
 };
 
 /// How many first bytes of an image are read to recognize its format.

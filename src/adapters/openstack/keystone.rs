@@ -15,14 +15,12 @@ use super::{
     settings::{Settings, Trouble, at_home},
     websso, words,
 };
-use crate::{
-    adapters::shared::http::{self as shared, Origin, Reach, Server, Tls},
-    core::base::{
-        clean, context,
-        error::{Error, Kind, Result},
-        secret::Secret,
-        text,
-    },
+use crate::shared::http::{self as shared, Origin, Reach, Server, Tls};
+use wharf_core::base::{
+    clean, context,
+    error::{Error, Kind, Result},
+    secret::Secret,
+    text,
 };
 
 /// The header with the token of a request.

@@ -17,7 +17,7 @@ use super::{
     form::{self, Form, Refusal},
     peer,
 };
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     error::{Error, Kind, Result},
     secret::Secret,

@@ -292,7 +292,7 @@ pub fn grant_form(settings: &Settings, grant: Grant) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::openstack::settings::read_one;
+    use crate::openstack::settings::read_one;
 
     fn made(entry: &str) -> Value {
         let settings = read_one(entry);

@@ -47,7 +47,7 @@ use super::{
     parts::{Parts, Surroundings},
     shared::settings as shared,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Result},

@@ -1,6 +1,6 @@
 //! The names under which clouds are shown: usable in a reference, and unique.
 
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// A name for each cloud, in order. Own names are kept where possible, first those that people gave; those of further
 /// regions (marked `true`) were generated.

@@ -11,13 +11,11 @@ use super::{
     settings::Settings,
     words,
 };
-use crate::{
-    adapters::shared::http::{self as shared, Origin, Server, Tls},
-    core::base::{
-        clean,
-        error::{Error, Kind, Result},
-        secret::{Credentials, Secret},
-    },
+use crate::shared::http::{self as shared, Origin, Server, Tls};
+use wharf_core::base::{
+    clean,
+    error::{Error, Kind, Result},
+    secret::{Credentials, Secret},
 };
 
 /// Longest answer that is read, in bytes.

@@ -66,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::adapters::openstack::answers::GlanceImage;
+    use crate::openstack::answers::GlanceImage;
 
     #[test]
     fn the_next_page_is_found_as_each_service_names_it() {

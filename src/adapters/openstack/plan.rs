@@ -7,7 +7,7 @@ use super::{
     answers::{Flavor, KeyPairs, Limits, Network, Zones},
     servers::{CERTIFIED, CREATE},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Kind, Result},

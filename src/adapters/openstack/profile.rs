@@ -9,12 +9,10 @@ use super::{
     settings::{Remote, Settings},
     words,
 };
-use crate::{
-    adapters::shared::http::{self as shared, Origin, Reach, Server, Tls},
-    core::base::{
-        context,
-        error::{Error, Kind, Result},
-    },
+use crate::shared::http::{self as shared, Origin, Reach, Server, Tls};
+use wharf_core::base::{
+    context,
+    error::{Error, Kind, Result},
 };
 
 /// How long the answer may take.

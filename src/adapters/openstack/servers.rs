@@ -17,27 +17,25 @@ use super::{
     plan,
     service::{Body, Request, Service},
 };
-use crate::{
-    adapters::shared::http::Part,
-    core::{
-        base::{
-            clean,
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        image::{
-            model::{Health, Image, ImageKind},
-            reference::ImageRef,
-        },
-        launch::{
-            form::{Answers, Form},
-            logs::Wanted,
-            plan::{Plan, State, Workload, label},
-            usage::Usage,
-        },
-        ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply},
+use crate::shared::http::Part;
+use wharf_core::{
+    base::{
+        clean,
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
     },
+    image::{
+        model::{Health, Image, ImageKind},
+        reference::ImageRef,
+    },
+    launch::{
+        form::{Answers, Form},
+        logs::Wanted,
+        plan::{Plan, State, Workload, label},
+        usage::Usage,
+    },
+    ports::{Ability, ByteStream, Catalog, Extent, Launcher, Supply},
 };
 
 /// How often a server that is being made, or whose console is followed, is looked at.

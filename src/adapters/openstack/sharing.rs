@@ -10,7 +10,7 @@ use super::{
     answers::{GlanceImage, Member, Members},
     service::{Body, Request, Service},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,

@@ -10,7 +10,7 @@ use super::{
     service::{Body, Request, Service},
     volumes::time,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{Error, Kind, Result},

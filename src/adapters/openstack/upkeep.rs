@@ -12,7 +12,7 @@ use super::{
     disks::PAUSE,
     service::{Body, Request, Service},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         context::Context,
@@ -56,7 +56,7 @@ fn stands_on(image: &GlanceImage) -> Vec<String> {
         Some(other) => serde_json::from_value(other.clone()).unwrap_or_default(),
         None => Vec::new(),
     };
-    mapped.into_iter().filter_map(|one| one.snapshot_id).filter(|id| crate::core::base::text::is_uuid(id)).collect()
+    mapped.into_iter().filter_map(|one| one.snapshot_id).filter(|id| wharf_core::base::text::is_uuid(id)).collect()
 }
 
 impl Images {

@@ -12,7 +12,7 @@ use super::{
     servers,
     service::{Request, Service},
 };
-use crate::core::{
+use wharf_core::{
     base::error::{Kind, Result},
     launch::usage::{self, Usage},
 };

@@ -12,21 +12,19 @@ use super::{
     answers::{self, GlanceImage, Listed, Names},
     service::{Body, Request, Service, query},
 };
-use crate::{
-    adapters::shared::http::Part,
-    core::{
-        base::{
-            badge::Publisher,
-            clean,
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        catalog::rows::Row,
-        image::{
-            model::{DiskFacts, Image, ImageKind, RunConfig},
-            reference::ImageRef,
-        },
+use crate::shared::http::Part;
+use wharf_core::{
+    base::{
+        badge::Publisher,
+        clean,
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
+    },
+    catalog::rows::Row,
+    image::{
+        model::{DiskFacts, Image, ImageKind, RunConfig},
+        reference::ImageRef,
     },
 };
 

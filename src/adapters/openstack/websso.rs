@@ -11,7 +11,7 @@ use super::{
     openid,
     settings::Settings,
 };
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     error::{Error, Kind, Result},
 };
@@ -86,7 +86,7 @@ fn late(what: &str, refused: Option<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::openstack::settings::read_one;
+    use crate::openstack::settings::read_one;
 
     #[test]
     fn the_port_is_that_of_the_entry() {

@@ -1,7 +1,7 @@
 //! Errors of a cloud in words: which cloud, which service, why, and what to do.
 
 use super::{account, service::Service};
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     error::{Error, Kind},
 };

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-pub use crate::core::evidence::attachments::unseen_words;
-use crate::core::{
+pub use wharf_core::evidence::attachments::unseen_words;
+use wharf_core::{
     base::{
         clean,
         context::{Context, timed_out},

@@ -7,7 +7,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     context::timed_out,
     error::{During, Error, Kind, Result},

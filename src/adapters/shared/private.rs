@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::core::base::error::{During, Error, Kind, Result};
+use wharf_core::base::error::{During, Error, Kind, Result};
 
 /// How long to wait for a lock that is usually held for moments only.
 pub const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::core::{
+use wharf_core::{
     base::mistakes::Mistake,
     config::{Hosts, Written},
 };

@@ -16,20 +16,18 @@ use aws_lc_rs::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::locked::{self, Shut};
-use crate::{
-    adapters::formats::keys::{Key, pem},
-    core::{
-        base::{
-            error::{During, Error, Kind, Result},
-            secret::Secret,
-        },
-        image::model::DataSignature,
-        ports::{
-            Asker, Question, QuestionKind, Signer,
-            signer::{Curve, NewKey},
-        },
-        request::statement::Statement,
+use crate::formats::keys::{Key, pem};
+use wharf_core::{
+    base::{
+        error::{During, Error, Kind, Result},
+        secret::Secret,
     },
+    image::model::DataSignature,
+    ports::{
+        Asker, Question, QuestionKind, Signer,
+        signer::{Curve, NewKey},
+    },
+    request::statement::Statement,
 };
 
 /// The error and the remedy for a key that is encrypted in an outdated way.
@@ -220,7 +218,7 @@ impl Signer for OpenKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::request::Terms;
+    use wharf_core::request::Terms;
 
     struct Knows(&'static str);
 

@@ -9,7 +9,7 @@ use pkcs8::{
 };
 use serde::Deserialize;
 
-use crate::core::base::secret::Secret;
+use wharf_core::base::secret::Secret;
 
 /// The PEM label of encrypted PKCS#8 (RFC 7468).
 pub const KIND: &str = "ENCRYPTED PRIVATE KEY";

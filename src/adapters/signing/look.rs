@@ -5,19 +5,17 @@ use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use futures_util::future::BoxFuture;
 
 use super::{file, pkcs11};
-use crate::{
-    adapters::formats::{certificates, keys::Key},
-    core::{
-        base::{
-            error::{During, Error, Kind, Result},
-            secret::Secret,
-        },
-        policy::SignatureRules,
-        portal::keys::{KEYRING, place_of},
-        ports::{
-            Vault,
-            signer::{Looked, Named},
-        },
+use crate::formats::{certificates, keys::Key};
+use wharf_core::{
+    base::{
+        error::{During, Error, Kind, Result},
+        secret::Secret,
+    },
+    policy::SignatureRules,
+    portal::keys::{KEYRING, place_of},
+    ports::{
+        Vault,
+        signer::{Looked, Named},
     },
 };
 

@@ -14,7 +14,7 @@ pub use file::make;
 pub use write::write;
 
 use super::formats::keys::Keys;
-use crate::core::{
+use wharf_core::{
     base::error::{During, Error, Result},
     portal::keys::{KEYRING, place_of},
     ports::{Asker, Signer, Trusted, Vault},

@@ -12,17 +12,15 @@ use cryptoki::{
     types::AuthPin,
 };
 
-use crate::{
-    adapters::formats::keys::Key,
-    core::{
-        base::{
-            clean,
-            error::{During, Error, Kind, Result},
-            secret::Secret,
-        },
-        ports::{Asker, Question, QuestionKind, Signer, signer::Looked},
-        request::statement::Statement,
+use crate::formats::keys::Key;
+use wharf_core::{
+    base::{
+        clean,
+        error::{During, Error, Kind, Result},
+        secret::Secret,
     },
+    ports::{Asker, Question, QuestionKind, Signer, signer::Looked},
+    request::statement::Statement,
 };
 
 /// The DER before the point of a key on P-256 and on P-384 (RFC 5480).

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Kind, Result},
     ports::signer::NewKey,
 };
@@ -81,7 +81,8 @@ fn failed(path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::signing::make, core::ports::signer::Curve};
+    use crate::signing::make;
+    use wharf_core::ports::signer::Curve;
 
     fn mode(path: &Path) -> u32 {
         path.metadata().unwrap().permissions().mode() & 0o7777

@@ -10,13 +10,11 @@ use std::{
 };
 
 use super::sqlite::is_network;
-use crate::{
-    adapters::shared::private,
-    core::{
-        audit::{self, Entry, Line, witness::Chain},
-        base::error::{During, Result},
-        ports::Audit,
-    },
+use crate::shared::private;
+use wharf_core::{
+    audit::{self, Entry, Line, witness::Chain},
+    base::error::{During, Result},
+    ports::Audit,
 };
 
 /// How many bytes at the end of the file are read to find its last line; more, if that line is longer.
@@ -107,7 +105,7 @@ fn place(folder: &Path) -> String {
     let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let server = is_network(&path).then(|| server(&path)).flatten();
     let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    crate::core::base::clean::short(&format!("{}:{}", server.unwrap_or_else(machine), path.display()), 300)
+    wharf_core::base::clean::short(&format!("{}:{}", server.unwrap_or_else(machine), path.display()), 300)
 }
 
 /// What the file system of a path is mounted from (proc_pid_mountinfo(5)).

@@ -10,13 +10,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    adapters::shared::private,
-    core::{
-        base::{digest::Digest, error::Result},
-        catalog::rows::RowSet,
-        ports::CachedRows,
-    },
+use crate::shared::private;
+use wharf_core::{
+    base::{digest::Digest, error::Result},
+    catalog::rows::RowSet,
+    ports::CachedRows,
 };
 
 /// How many rows are kept: more than a screen shows at once.
@@ -91,7 +89,7 @@ fn parse(bytes: &[u8]) -> Option<CachedRows> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::catalog::rows::Row;
+    use wharf_core::catalog::rows::Row;
 
     #[test]
     fn a_head_is_the_first_rows_and_tells_how_many_there_are() {

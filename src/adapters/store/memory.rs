@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::core::{
+use wharf_core::{
     base::{digest::Digest, error::Result},
     catalog::rows::RowSet,
     evidence::record::Record,

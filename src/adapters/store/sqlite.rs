@@ -18,17 +18,15 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 use super::heads::Heads;
-use crate::{
-    adapters::shared::private,
-    core::{
-        base::{
-            digest::Digest,
-            error::{During, Error, Result},
-        },
-        catalog::rows::RowSet,
-        evidence::record::Record,
-        ports::{Cache, CachedRows},
+use crate::shared::private;
+use wharf_core::{
+    base::{
+        digest::Digest,
+        error::{During, Error, Result},
     },
+    catalog::rows::RowSet,
+    evidence::record::Record,
+    ports::{Cache, CachedRows},
 };
 
 /// The version of the layout, kept in SQLite's `user_version`.
@@ -265,7 +263,7 @@ impl Cache for Sqlite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::catalog::rows::Row;
+    use wharf_core::catalog::rows::Row;
 
     fn set(name: &str) -> RowSet {
         RowSet::build(vec![Row { name: name.into(), ..Row::default() }])

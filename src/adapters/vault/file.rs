@@ -7,15 +7,13 @@ use std::{
 };
 
 use super::{join, split};
-use crate::{
-    adapters::shared::private,
-    core::{
-        base::{
-            error::{During, Error, Kind, Result},
-            secret::Secret,
-        },
-        ports::Vault,
+use crate::shared::private;
+use wharf_core::{
+    base::{
+        error::{During, Error, Kind, Result},
+        secret::Secret,
     },
+    ports::Vault,
 };
 
 /// A file with mode 0600 in a folder with mode 0700.

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use crate::core::{
+use wharf_core::{
     base::{error::Result, secret::Secret},
     ports::{Keeps, Vault},
 };

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use keyring_core::{CredentialStore, Entry, Error as StoreError};
 
 use super::{join, split};
-use crate::core::{
+use wharf_core::{
     base::{
         error::{Error, Result},
         secret::Secret,

@@ -94,7 +94,7 @@ pub fn body(entry: &Entry) -> Result<String> {
 /// The hash of an entry's JSON after the hash before it, in hexadecimal.
 ///
 /// ```
-/// use wharf::core::audit::chain;
+/// use wharf_core::audit::chain;
 ///
 /// let first = chain(None, "{}");
 /// assert_ne!(chain(Some(&first), "{}"), first, "the same entry has another hash at another place");

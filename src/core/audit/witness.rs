@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Reading};
-use crate::core::{
+use crate::{
     audit,
     base::{clean, error::Result, text},
 };

@@ -119,7 +119,7 @@ fn without_piles(text: &str) -> impl Iterator<Item = char> {
 /// One clean line: control, bidi and zero-width characters become `U+FFFD`, white space a space.
 ///
 /// ```
-/// # use wharf::core::base::clean::line;
+/// # use wharf_core::base::clean::line;
 /// assert_eq!(line("gro\u{1b}[31mmacs"), "gro\u{fffd}[31mmacs");
 /// assert_eq!(line("two\nlines"), "two lines");
 /// ```

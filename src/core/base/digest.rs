@@ -47,12 +47,12 @@ impl Digest {
     /// Fails if `bytes` do not have this digest, by its own algorithm.
     ///
     /// ```
-    /// use wharf::core::base::digest::Digest;
+    /// use wharf_core::base::digest::Digest;
     ///
     /// let digest: Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?;
     /// assert!(digest.check(b"", "read the empty blob").is_ok());
     /// assert!(digest.check(b"other bytes", "read the empty blob").is_err());
-    /// # Ok::<(), wharf::core::base::error::Error>(())
+    /// # Ok::<(), wharf_core::base::error::Error>(())
     /// ```
     pub fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
         let mut hasher = self.hasher();

@@ -36,7 +36,7 @@ pub fn quote(who: &str, words: &str, width: usize) -> Vec<String> {
 /// Quotes text inside a sentence: on one line, in quotation marks that it cannot contain itself.
 ///
 /// ```
-/// use wharf::core::base::quote;
+/// use wharf_core::base::quote;
 ///
 /// let shown = quote::inline("not \u{1b}[31mred");
 /// assert!(!shown.contains('\u{1b}'));

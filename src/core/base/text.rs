@@ -27,7 +27,7 @@ pub fn is_uuid(text: &str) -> bool {
 /// Bytes in binary units with three significant digits: `1.21 GiB`.
 ///
 /// ```
-/// use wharf::core::base::text;
+/// use wharf_core::base::text;
 ///
 /// assert_eq!(text::size(3 << 20), "3.00 MiB");
 /// assert_eq!(text::span("12h"), Some(12 * 3600));

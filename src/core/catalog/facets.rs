@@ -38,7 +38,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::core::catalog::rows::{Row, RowSet};
+    use crate::catalog::rows::{Row, RowSet};
 
     #[test]
     fn platforms_come_before_projects_and_large_projects_first() {

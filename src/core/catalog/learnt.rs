@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::rows::{Row, RowSet, favourite};
-use crate::core::image::model::{ImageKind, Version};
+use crate::image::model::{ImageKind, Version};
 
 /// The details of a source's images by name, each read under one tag.
 pub type Learnt = HashMap<String, Version>;

@@ -4,7 +4,7 @@ use super::{
     rows::{RowView, project_of},
     standing::{Facet, Standing},
 };
-use crate::core::{base::badge::Publisher, image::model::ImageKind};
+use crate::{base::badge::Publisher, image::model::ImageKind};
 
 /// The names of facets, which are typed before a colon.
 const FACETS: [&str; 10] =
@@ -78,7 +78,7 @@ impl Query {
     /// Parses a filter. Nothing is an error: an unknown facet is a word, and a facet that nothing can fit is explained.
     ///
     /// ```
-    /// use wharf::core::catalog::query::Query;
+    /// use wharf_core::catalog::query::Query;
     ///
     /// let query = Query::parse("gromacs source:site -test");
     /// assert_eq!(query.words, ["gromacs"]);

@@ -5,7 +5,7 @@
 //! records in little endian, and the text.
 
 use super::learnt::Learnt;
-use crate::core::{
+use crate::{
     base::{
         badge::Publisher,
         clean,
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn what_was_learnt_of_a_row_is_put_into_the_list() {
-        let version = |tag: &str| crate::core::image::model::Version {
+        let version = |tag: &str| crate::image::model::Version {
             tag: tag.into(),
             digest: None,
             created: Some(9),

@@ -300,7 +300,7 @@ fn find_folded(text: &[u8], word: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::catalog::rows::Row;
+    use crate::catalog::rows::Row;
 
     fn sets() -> Vec<(String, Arc<RowSet>)> {
         let set = |names: &[(&str, &str)]| {

@@ -1,6 +1,6 @@
 //! What is known about an image, for lists and filters: its signatures, its scan, and the policy's verdict.
 
-use crate::core::base::badge::{Badge, Publisher, Scan, Signature, Verdict};
+use crate::base::badge::{Badge, Publisher, Scan, Signature, Verdict};
 
 /// The badges of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

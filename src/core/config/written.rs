@@ -7,7 +7,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::core::base::{
+use crate::base::{
     clean,
     error::{Error, Result},
     mistakes::Mistake,

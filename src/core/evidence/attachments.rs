@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::{base::error::Error, image::reference::ImageRef};
+use crate::{base::error::Error, image::reference::ImageRef};
 
 /// A manifest that is attached to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]

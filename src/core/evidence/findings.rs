@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::base::text;
+use crate::base::text;
 
 /// Most findings that are kept of a scan; the counts include all.
 pub const MOST_FINDINGS: usize = 2000;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::terms::Terms;
-use crate::core::{
+use crate::{
     base::{
         badge::{Badge, Scan, Signature, Tone},
         digest::Digest,
@@ -218,7 +218,7 @@ pub struct Statement {
 pub struct Record {
     /// The image that was checked, by digest.
     pub subject: Subject,
-    /// The checker's name ([`Checker::name`](crate::core::ports::Checker::name)), which is set where checks are run.
+    /// The checker's name ([`Checker::name`](crate::ports::Checker::name)), which is set where checks are run.
     #[serde(default)]
     pub check: String,
     /// The tool with its version, in words, which decide nothing.

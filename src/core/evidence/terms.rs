@@ -9,7 +9,7 @@ use super::{
     findings::{Counts, Severity, Vulnerability},
     record::{By, Outcome, Record},
 };
-use crate::core::base::{badge::Scan, clean, text};
+use crate::base::{badge::Scan, clean, text};
 
 /// The keys in the `optional` part of cosign's payload.
 const UNTIL: &str = "wharf.until";
@@ -143,7 +143,7 @@ impl Stated {
     }
 
     /// Reads the annotations of cosign's payload. A condition that cannot be read counts as not met: none is dropped.
-    pub(in crate::core) fn of_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
+    pub(crate) fn of_annotations(all: &BTreeMap<String, serde_json::Value>) -> Self {
         let text = |key: &str| all.get(key).and_then(serde_json::Value::as_str).unwrap_or("").to_owned();
         let words = |key: &str| text(key).split_whitespace().map(str::to_owned).collect();
         let until = all.get(UNTIL).map(|_| text::parse_timestamp(&text(UNTIL)).unwrap_or(0));

@@ -112,7 +112,7 @@ impl Artifact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{base::digest::Digest, image::document};
+    use crate::{base::digest::Digest, image::document};
 
     const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 

@@ -13,7 +13,7 @@ use super::{
     model::{Foreign, RunConfig},
     platform::Platform,
 };
-use crate::core::base::{clean, digest::Digest, text};
+use crate::base::{clean, digest::Digest, text};
 
 /// Most labels, ports, volumes and steps that are read.
 const MOST: usize = 500;

@@ -15,7 +15,7 @@ use super::{
     manifest::{ALL_TYPES, DOCKER_LIST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST},
     platform::Platform,
 };
-use crate::core::base::{clean, digest::Digest, json};
+use crate::base::{clean, digest::Digest, json};
 
 /// The keys with a meaning in manifests, indexes and descriptors, including older versions of them.
 const NAMES: &[&str] = &[
@@ -223,7 +223,7 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::image::manifest::DOCKER_MANIFEST;
+    use crate::image::manifest::DOCKER_MANIFEST;
 
     /// A descriptor with further fields.
     fn entry(more: &str) -> String {

@@ -13,7 +13,7 @@ use super::{
     model::{Pinned, Platform},
     reference::ImageRef,
 };
-use crate::core::base::{
+use crate::base::{
     clean,
     digest::Digest,
     error::{Error, Result},

@@ -10,7 +10,7 @@ use super::{
     platform::{self, Platform},
     reference::ImageRef,
 };
-use crate::core::base::{
+use crate::base::{
     clean,
     digest::Digest,
     error::{Error, Kind, Result},
@@ -281,7 +281,7 @@ pub fn describe(parts: &Pieces<'_>, what: &str) -> Result<Image> {
         signed: None,
         statement: None,
         artifact,
-        publisher: crate::core::base::badge::Publisher::Unknown,
+        publisher: crate::base::badge::Publisher::Unknown,
     })
 }
 
@@ -382,7 +382,7 @@ mod tests {
         assert!(names(&index.digest, text.len(), OCI_MANIFEST).is_err(), "another type");
         assert!(names(&Digest::of(b""), text.len(), OCI_INDEX).is_err(), "other bytes");
         // Bytes that are named by a longer digest keep that name.
-        let mut hasher = crate::core::base::digest::Hasher::of("sha512");
+        let mut hasher = crate::base::digest::Hasher::of("sha512");
         hasher.update(text.as_bytes());
         let long = hasher.finish();
         let longer = RawManifest::named(&long, None, text.as_bytes().into(), "show x").unwrap();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::{artifact::Artifact, reference::ImageRef};
-use crate::core::base::{
+use crate::base::{
     badge::Publisher,
     digest::Digest,
     error::{Error, Result},
@@ -125,7 +125,7 @@ impl Foreign {
 
 impl std::fmt::Display for Foreign {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&crate::core::base::clean::short(&self.0, 4000))
+        f.write_str(&crate::base::clean::short(&self.0, 4000))
     }
 }
 

@@ -5,7 +5,7 @@ pub fn name_of_url(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or(url).trim_end_matches('/');
     let last = path.rsplit('/').next().unwrap_or("");
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
-    crate::core::base::clean::short(if stem.is_empty() { "image" } else { stem }, 100)
+    crate::base::clean::short(if stem.is_empty() { "image" } else { stem }, 100)
 }
 
 /// Whether a disk image may be admitted under this name: at most 255 letters, digits, spaces and a few signs, as Glance

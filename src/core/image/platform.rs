@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::base::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Operating system and processor (OCI image specification, image index).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl Platform {
     /// `arm64` and `arm64/v8` are the same.
     ///
     /// ```
-    /// use wharf::core::image::platform::Platform;
+    /// use wharf_core::image::platform::Platform;
     ///
     /// let baseline = Platform::new("linux", "amd64", None);
     /// let newer = Platform::new("linux", "amd64", Some("v3"));

@@ -4,12 +4,12 @@
 //! `engine://NAME/repo:tag`, `glance://CLOUD/ID`, `volume://CLOUD/ID`, `file:PATH[:tag]`.
 //! The grammar of names and tags is that of the OCI Distribution Specification, section "Pull".
 
-pub use crate::core::base::digest::is_tag;
+pub use crate::base::digest::is_tag;
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::base::{
+use crate::base::{
     clean,
     digest::Digest,
     error::{Error, Result},
@@ -23,7 +23,7 @@ const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// A reference to an image, as a person names it.
 ///
 /// ```
-/// use wharf::core::image::reference::ImageRef;
+/// use wharf_core::image::reference::ImageRef;
 ///
 /// let image: ImageRef = "registry.example.org/physics/gromacs:2024.1".parse()?;
 /// assert_eq!(image.to_string(), "oci://registry.example.org/physics/gromacs:2024.1");
@@ -32,7 +32,7 @@ const HUB_NAMES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// assert_eq!(short.to_string(), "oci://docker.io/library/alpine:3.20");
 /// // What is no name of an image says why.
 /// assert!("registry.example.org/UPPER".parse::<ImageRef>().is_err());
-/// # Ok::<(), wharf::core::base::error::Error>(())
+/// # Ok::<(), wharf_core::base::error::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -478,7 +478,7 @@ mod tests {
             "h.example/a\u{1b}[0m",
         ] {
             let error = bad.parse::<ImageRef>().unwrap_err();
-            assert_eq!(error.kind, crate::core::base::error::Kind::Usage, "{bad}");
+            assert_eq!(error.kind, crate::base::error::Kind::Usage, "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::reference::{self, ImageRef};
-use crate::core::base::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// What to do if several registries could be meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

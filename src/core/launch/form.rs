@@ -8,7 +8,7 @@ use super::{
     duration::{self, format_duration, parse_duration},
     room::{Gate, Room},
 };
-use crate::core::base::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// What sort of answer a field takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -229,7 +229,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 /// Splits at white space, honouring single and double quotes and backslashes. Nothing is expanded.
 ///
 /// ```
-/// use wharf::core::launch::form::split_words;
+/// use wharf_core::launch::form::split_words;
 ///
 /// assert_eq!(split_words("run --name 'two words'").unwrap(), ["run", "--name", "two words"]);
 /// assert!(split_words("an 'open quote").is_err());

@@ -1,6 +1,6 @@
 //! What of a workload's output is wanted, and the times that stand before its lines.
 
-use crate::core::base::text;
+use crate::base::text;
 
 /// What of a workload's output is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{form::Answers, published::Published, usage::WorkloadId};
-use crate::core::{
+use crate::{
     base::{
         clean,
         error::{Error, Result},
@@ -285,7 +285,7 @@ impl Workload {
     /// The image as people say it.
     pub fn image_words(&self) -> String {
         self.image
-            .parse::<crate::core::image::reference::ImageRef>()
+            .parse::<crate::image::reference::ImageRef>()
             .map_or_else(|_| self.image.clone(), |reference| reference.spoken())
     }
 }

@@ -4,7 +4,7 @@ use super::{
     form::{Answers, Field, FieldKind, Section},
     plan::{Mount, Risk},
 };
-use crate::core::base::error::Result;
+use crate::base::error::Result;
 
 /// Most processes a workload may have, unless a person says otherwise: enough to work, too few to stop a machine.
 pub const PROCESSES: &str = "512";

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::base::{badge::Verdict, text};
+use crate::base::{badge::Verdict, text};
 
 /// What an amount is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

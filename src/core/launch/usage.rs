@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::base::text;
+use crate::base::text;
 
 /// A workload: its backend and its id there.
 pub type WorkloadId = (String, String);

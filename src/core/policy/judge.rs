@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, Held, Judgement, Policy, Reason, Site};
-use crate::core::{
+use crate::{
     base::{
         badge::{Scan, Signature, Verdict},
         clean, text,
@@ -29,7 +29,7 @@ impl Policy {
     /// Judges an image at a moment, in seconds since 1970.
     ///
     /// ```
-    /// use wharf::core::{base::badge::Verdict, policy::{Facts, Policy}};
+    /// use wharf_core::{base::badge::Verdict, policy::{Facts, Policy}};
     ///
     /// // Of an image that nobody has checked, the built-in policy never says "allow".
     /// let judgement = Policy::default().judge(&Facts::default(), 1_800_000_000);

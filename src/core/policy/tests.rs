@@ -1,7 +1,7 @@
 //! The policy's verdicts for evidence: tables, and properties that must hold for all evidence.
 
 use super::{judge::DAY, *};
-use crate::core::{
+use crate::{
     base::badge::{Scan, Signature},
     evidence::record::{By, Counts, Outcome, Severity, Subject, Vulnerability},
 };

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use super::{evidence::Evidence, sources::Sources};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

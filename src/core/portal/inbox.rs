@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::core::{
+use crate::{
     base::error::Result,
     ports::store::Store,
     request::{Id, notice::Notice},

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use crate::core::audit::witness::{Decided, Seen, Whose, Witnessed, compare, untold};
-use crate::core::{
+use crate::audit::witness::{Decided, Seen, Whose, Witnessed, compare, untold};
+use crate::{
     audit::{self, Entry, Reading},
     base::{
         clean,
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const COMPARED: i64 = 2000;
 
 /// An entry that is filled in while the work that it tells of is done: it keeps what was known when that failed.
-pub(in crate::core) struct OpenEntry(Mutex<Entry>);
+pub(crate) struct OpenEntry(Mutex<Entry>);
 
 impl OpenEntry {
     fn change(&self, change: impl FnOnce(&mut Entry)) {
@@ -39,22 +39,22 @@ impl OpenEntry {
     }
 
     /// The bytes that it is about.
-    pub(in crate::core) fn digest(&self) -> Option<Digest> {
+    pub(crate) fn digest(&self) -> Option<Digest> {
         self.read(|entry| entry.digest.clone())
     }
 
     /// Says which bytes it is about.
-    pub(in crate::core) fn set_digest(&self, digest: &Digest) {
+    pub(crate) fn set_digest(&self, digest: &Digest) {
         self.change(|entry| entry.digest = Some(digest.clone()));
     }
 
     /// Says on which verdict it is done.
-    pub(in crate::core) fn set_verdict(&self, verdict: String) {
+    pub(crate) fn set_verdict(&self, verdict: String) {
         self.change(|entry| entry.verdict = Some(verdict));
     }
 
     /// What is done, and on what, for messages.
-    pub(in crate::core) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.read(|entry| format!("{} {}", entry.action, entry.subject))
     }
 }
@@ -78,27 +78,27 @@ pub struct Journal {
 
 impl Journal {
     /// The journal of a person.
-    pub(in crate::core) fn new(person: &str, audit: Arc<dyn Audit>, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(person: &str, audit: Arc<dyn Audit>, store: Arc<dyn Store>) -> Self {
         Self { person: person.to_owned(), audit, store, troubles: Mutex::default() }
     }
 
     /// An entry by this person, of now.
-    pub(in crate::core) fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
+    pub(crate) fn entry(&self, action: &str, subject: impl Into<String>) -> Entry {
         Entry::new(&self.person, action, subject)
     }
 
     /// An entry by this person, of now, that the work itself fills in ([`Self::recorded_as`]).
-    pub(in crate::core) fn open_entry(&self, action: &str, subject: impl Into<String>) -> OpenEntry {
+    pub(crate) fn open_entry(&self, action: &str, subject: impl Into<String>) -> OpenEntry {
         OpenEntry(Mutex::new(self.entry(action, subject)))
     }
 
     /// Does something and writes it down with how it ended; gives what it gave.
-    pub(in crate::core) async fn recorded<T>(&self, entry: Entry, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(crate) async fn recorded<T>(&self, entry: Entry, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.told_by(entry, work, |_, _| {}).await
     }
 
     /// The same; where it was done, `tell` puts into the entry what is only known then.
-    pub(in crate::core) async fn told_by<T>(
+    pub(crate) async fn told_by<T>(
         &self,
         mut entry: Entry,
         work: impl Future<Output = Result<T>>,
@@ -113,11 +113,7 @@ impl Journal {
     }
 
     /// The same with an entry that `work` has filled in as far as it came.
-    pub(in crate::core) async fn recorded_as<T>(
-        &self,
-        entry: &OpenEntry,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+    pub(crate) async fn recorded_as<T>(&self, entry: &OpenEntry, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = work.await;
         self.note(ended(entry.read(Entry::clone), &done)).await;
         done

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::{journal::Journal, secrets::Secrets};
-use crate::core::ports::signer::Curve;
-use crate::core::{
+use crate::ports::signer::Curve;
+use crate::{
     audit::Entry,
     base::{
         error::{During, Error, Kind, Result},

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::core::{
+use crate::{
     base::{
         error::{During, Result},
         secret::Secret,

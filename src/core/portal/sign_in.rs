@@ -7,7 +7,7 @@ use super::{
     secrets::Secrets,
     sources::{Source, Sources},
 };
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{journal::Journal, sources::Sources};
-use crate::core::transfer::fetch;
-use crate::core::{
+use crate::transfer::fetch;
+use crate::{
     base::{
         context::Context,
         digest::Digest,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},
@@ -100,7 +100,7 @@ pub struct Sources {
 
 impl Sources {
     /// These, in the order in which they are shown.
-    pub(in crate::core) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
+    pub(crate) fn new(all: Vec<Source>, open: Opener, short_names: ShortNames) -> Self {
         Self { all, open, short_names }
     }
 
@@ -144,7 +144,7 @@ impl Sources {
     }
 
     /// The port through which an image is shared; unsupported where its source grants nothing.
-    pub(in crate::core) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
+    pub(crate) fn sharer(&self, reference: &ImageRef) -> Result<Arc<dyn Sharer>> {
         let source = self.of(reference)?;
         source.sharer.ok_or_else(|| cannot(&source.name, "share from"))
     }
@@ -152,7 +152,7 @@ impl Sources {
     /// The port through which disk images of a cloud are moved; unsupported where its source has none.
     ///
     /// `what` is what that source cannot do then, as in "upload to".
-    pub(in crate::core) fn disks(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Disks>> {
+    pub(crate) fn disks(&self, reference: &ImageRef, what: &str) -> Result<Arc<dyn Disks>> {
         let source = self.of(reference)?;
         source.disks.ok_or_else(|| cannot(&source.name, what))
     }

@@ -1,9 +1,9 @@
-//! What a steward is made of. A front end can only hand it to [`crate::core::steward::Steward::new`]: nobody else takes it apart.
+//! What a steward is made of. A front end can only hand it to [`crate::steward::Steward::new`]: nobody else takes it apart.
 
 use std::sync::Arc;
 
 use super::{evidence::Evidence, journal::Journal, sources::Sources};
-use crate::core::{
+use crate::{
     config::Config,
     ports::{Notifier, Signers, store::Store},
 };
@@ -11,11 +11,11 @@ use crate::core::{
 /// The parts of a portal that a steward works with.
 #[derive(Clone)]
 pub struct Stewardship {
-    pub(in crate::core) config: Arc<Config>,
-    pub(in crate::core) sources: Arc<Sources>,
-    pub(in crate::core) signers: Arc<Signers>,
-    pub(in crate::core) evidence: Arc<Evidence>,
-    pub(in crate::core) journal: Arc<Journal>,
-    pub(in crate::core) store: Arc<dyn Store>,
-    pub(in crate::core) notifiers: Vec<Arc<dyn Notifier>>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) signers: Arc<Signers>,
+    pub(crate) evidence: Arc<Evidence>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) notifiers: Vec<Arc<dyn Notifier>>,
 }

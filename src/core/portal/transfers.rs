@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{disks::DiskImages, evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
-use crate::core::{
+use crate::{
     base::{
         clean,
         context::Context,

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,

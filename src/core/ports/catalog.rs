@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::core::base::ask::Asker;
-use crate::core::{
+use crate::base::ask::Asker;
+use crate::{
     base::{context::Context, error::Result, secret::Credentials},
     catalog::rows::Row,
     image::{

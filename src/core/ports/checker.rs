@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::launcher::Supply;
-use crate::core::{
+use crate::{
     base::{context::Context, error::Result},
     evidence::record::{self, Record},
     image::model::Image,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::cannot;
-use crate::core::{
+use crate::{
     base::{bytes::ByteStream, context::Context, digest::Digest, error::Result, text},
     evidence::attachments::Attachments,
     image::{

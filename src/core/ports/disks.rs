@@ -8,7 +8,7 @@ use super::cannot;
 use std::path::PathBuf;
 
 use super::content::Outcome;
-use crate::core::{
+use crate::{
     base::{context::Context, error::Result},
     image::reference::ImageRef,
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::core::{
+use crate::{
     audit::{Entry, witness::Chain},
     base::{digest::Digest, error::Result, secret::Secret},
     catalog::rows::RowSet,

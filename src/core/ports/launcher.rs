@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 
 use super::{cannot, catalog::Extent, content::Content};
-use crate::core::{
+use crate::{
     base::{
         bytes::ByteStream,
         context::Context,
@@ -73,7 +73,7 @@ pub struct Terminal {
 }
 
 /// What a backend can do besides launching, listing and stopping. What is not named here it refuses with
-/// [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported), and screens do not offer it.
+/// [`Kind::Unsupported`](crate::base::error::Kind::Unsupported), and screens do not offer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ability {
     /// Shows what a workload has printed: [`Launcher::logs`].
@@ -191,7 +191,7 @@ pub trait Launcher: Send + Sync {
     async fn health(&self, cx: &Context) -> Result<Health>;
 
     /// Output so far, and what else is wanted of it. Where times are, each line begins with its own; a backend that
-    /// keeps none refuses with [`Kind::Unsupported`](crate::core::base::error::Kind::Unsupported) before it reads
+    /// keeps none refuses with [`Kind::Unsupported`](crate::base::error::Kind::Unsupported) before it reads
     /// anything. Bytes are as the program wrote them: whoever shows them cleans them.
     async fn logs(&self, _cx: &Context, id: &str, _wanted: Wanted) -> Result<ByteStream> {
         Err(self.lacks(Ability::Logs, id))

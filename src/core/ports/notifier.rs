@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::store::Due;
-use crate::core::base::{context::Context, error::Result};
+use crate::base::{context::Context, error::Result};
 
 /// A way to tell people what concerns them, beside the inbox.
 #[async_trait]

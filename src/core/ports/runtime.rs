@@ -6,7 +6,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::launcher::Supply;
-use crate::core::{
+use crate::{
     base::{context::Context, error::Result},
     image::model::Image,
     launch::{

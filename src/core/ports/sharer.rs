@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::core::{
+use crate::{
     base::{context::Context, error::Result, secret::Secret},
     image::reference::ImageRef,
     sharing::{

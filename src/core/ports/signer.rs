@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::core::base::ask::Asker;
-use crate::core::{
+use crate::base::ask::Asker;
+use crate::{
     base::{
         error::{Error, Result},
         secret::Secret,

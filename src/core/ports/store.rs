@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::core::{
+use crate::{
     audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
     base::{badge::Verdict, error::Result},
     policy::Site,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::core::{
+use crate::{
     base::{clean, context::Context, digest::Digest, error::Result},
     image::reference::{ImageRef, Name},
 };

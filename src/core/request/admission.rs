@@ -5,7 +5,7 @@ use super::{
     Class, Decision, Id, Request, Stage,
     statement::{Payload, Statement},
 };
-use crate::core::{
+use crate::{
     base::{
         badge::Verdict,
         digest::Digest,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Id, Request, Stage};
-use crate::core::{
+use crate::{
     base::{clean, quote::Text},
     image::reference::ImageRef,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Admission, Decision, Dossier, Me, Remark, RemarkKind, Request, Wish};
-use crate::core::base::error::{Error, Kind, Result};
+use crate::base::error::{Error, Kind, Result};
 
 /// The stage that a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -456,7 +456,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::{
+    use crate::{
         base::badge::Verdict,
         request::{Asked, Terms},
     };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::{
+use crate::{
     base::{secret::Secret, text},
     image::reference::ImageRef,
 };
@@ -74,7 +74,7 @@ impl From<&str> for Standing {
             "pending" => Self::Pending,
             "accepted" => Self::Accepted,
             "rejected" => Self::Rejected,
-            other => Self::Other(crate::core::base::clean::short(other, 40)),
+            other => Self::Other(crate::base::clean::short(other, 40)),
         }
     }
 }

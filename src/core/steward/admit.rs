@@ -14,7 +14,7 @@ use super::{
     scan::{is_worse, own_scan_of},
     tag::Tags,
 };
-use crate::core::{
+use crate::{
     base::{
         badge::Verdict,
         context::Context,

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use super::{Steward, Tools};
-use crate::core::ports::store;
+use crate::ports::store;
 
 impl Steward {
     /// Says it for as long as this is awaited. A store that is away for a while is told when it is back.

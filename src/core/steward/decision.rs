@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::core::{
+use crate::{
     base::{
         badge::{Signature, Verdict},
         context::Context,

@@ -12,8 +12,8 @@ use super::{
     quarantine::{Quarantine, disk_name},
     reach::Reach,
 };
-use crate::core::portal::requests::web_address::WebAddress;
-use crate::core::{
+use crate::portal::requests::web_address::WebAddress;
+use crate::{
     base::{
         context::Context,
         digest::Digest,
@@ -195,7 +195,7 @@ impl DiskRequests {
         let name = request.destination.rsplit('/').next().unwrap_or_default().to_owned();
         let statement = Statement::of_admission(&admitting, None, text::now());
         let signature = STANDARD.encode(signed_by(&what, &statement, &**signer).await?);
-        let [words, proof] = crate::core::image::model::Statement::PROPERTIES.map(str::to_owned);
+        let [words, proof] = crate::image::model::Statement::PROPERTIES.map(str::to_owned);
         let mut properties = vec![(words, statement.text().to_owned()), (proof, signature)];
         let mut signers = vec![format!("the steward with {}", signer.describe())];
         if let Some(data) = self.sign_data(cx, tools, request, &at).await? {
@@ -239,7 +239,7 @@ impl DiskRequests {
         tools: &Tools,
         request: &Request,
         at: &ImageRef,
-    ) -> Result<Option<crate::core::image::model::DataSignature>> {
+    ) -> Result<Option<crate::image::model::DataSignature>> {
         let Some(signer) = tools.disks.as_ref().filter(|_| !self.config.requests.certificate.is_empty()) else {
             return Ok(None);
         };

@@ -10,7 +10,7 @@ use super::{
     reach::Reach,
     scan::{is_worse, own_scan_of},
 };
-use crate::core::{
+use crate::{
     base::{
         badge::{Scan, Signature},
         context::Context,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::{sync::watch::Receiver, task::JoinSet};
 
 use super::{AWAY, LEASE, QUIET, Round, Steward, Tell, Tools, standing};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 
 use super::{Round, backoff};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Kind, Result},

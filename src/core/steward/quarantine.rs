@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::core::{
+use crate::{
     base::{
         digest::Digest,
         error::{During, Result},

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::core::{
+use crate::{
     base::error::{Error, Kind, Result},
     config::{Config, Requests},
     image::reference::{ImageRef, Name},

@@ -1,6 +1,6 @@
 //! Scans as a signature may state them.
 
-use crate::core::evidence::{
+use crate::evidence::{
     record::{By, Kind, Record, best},
     terms::{Attested, attested},
 };

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::quarantine::{Quarantine, disk_name};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{decision::PATIENCE, reach::Reach};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::{
+use crate::{
     base::{digest::Digest, text},
     config::{Config, Supplier},
     image::model::Image,

@@ -12,7 +12,7 @@ use super::{
     scan::{is_worse, own_scan_of},
     warnings::warnings,
 };
-use crate::core::{
+use crate::{
     base::{
         badge::Verdict,
         budget::Budget,
@@ -260,7 +260,7 @@ impl Watcher {
         cx: &Context,
         name: &Name,
         digest: &str,
-        signer: &dyn crate::core::ports::Signer,
+        signer: &dyn crate::ports::Signer,
         scan: Option<terms::Attested>,
     ) -> Result<()> {
         let Some(scan) = scan else { return Ok(()) };
@@ -309,7 +309,7 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::evidence::record::Severity;
+    use crate::evidence::record::Severity;
 
     fn finding(id: &str, severity: Severity) -> Vulnerability {
         Vulnerability { id: id.into(), severity, ..Vulnerability::default() }

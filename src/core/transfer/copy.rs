@@ -11,8 +11,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::fetch;
-use crate::core::ports::content::Outcome;
-use crate::core::{
+use crate::ports::content::Outcome;
+use crate::{
     base::{
         context::{Context, Progress},
         digest::{Digest, Hasher},

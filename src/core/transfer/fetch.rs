@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt;
 
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,
@@ -235,7 +235,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::core::{
+    use crate::{
         image::manifest::{DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST},
         ports::{BlobSource, ByteStream},
     };

@@ -1,7 +1,16 @@
 //! Dialogs that need more than a line: copying, importing, narrowing the list, signing in.
 
 use super::share;
-use crate::core::{
+use crate::{
+    model::SourceLine,
+    msg::{Effect, ImageEffect, ListEffect, Target},
+    popups::{
+        Popup,
+        pick::{Item, Pick, Purpose},
+    },
+    state::{Screen, State},
+};
+use wharf_core::{
     base::text,
     image::names,
     image::{
@@ -10,15 +19,6 @@ use crate::core::{
     },
     portal::Copies,
     ports::Listing,
-};
-use crate::tui::{
-    model::SourceLine,
-    msg::{Effect, ImageEffect, ListEffect, Target},
-    popups::{
-        Popup,
-        pick::{Item, Pick, Purpose},
-    },
-    state::{Screen, State},
 };
 
 /// Where an image can be copied to: engines, image folders, the other registries; any reference that is typed.

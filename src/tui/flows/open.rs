@@ -1,13 +1,13 @@
 //! Opening screens: what is put on the stack, and what is read for it first.
 
-use crate::core::{
-    image::{link::Link, model::Image},
-    launch::plan::Workload,
-};
-use crate::tui::{
+use crate::{
     msg::{Effect, ImageEffect, RunEffect, Target},
     screens::{console, image, launch, workload},
     state::{Screen, State},
+};
+use wharf_core::{
+    image::{link::Link, model::Image},
+    launch::plan::Workload,
 };
 
 /// Puts a screen on the stack and returns the effect that reads what it shows.
@@ -46,8 +46,8 @@ pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
             );
             page.from_link = vec![(true, from)];
             if let Some(until) = link.until {
-                let past = link.is_expired(crate::core::base::text::now());
-                let when = crate::core::base::text::timestamp(until);
+                let past = link.is_expired(wharf_core::base::text::now());
+                let when = wharf_core::base::text::timestamp(until);
                 let words = if past { "its date is past" } else { "it is good until" };
                 page.from_link.push((!past, format!("{words}: {when}")));
             }

@@ -1,18 +1,18 @@
 //! What the screens do about requests and notices.
 
 use super::open;
-use crate::core::{
-    base::text,
-    portal::requests::{Asking, Ruling},
-    request::{Id, Terms, Which},
-};
-use crate::tui::{
+use crate::{
     kit::{input::Input, list::Seen},
     msg::{Effect, RequestEffect, Said, ShareEffect, Target},
     popups::{Ask, Popup, Sure},
     rows::named,
     screens::requests,
     state::{Screen, State},
+};
+use wharf_core::{
+    base::text,
+    portal::requests::{Asking, Ruling},
+    request::{Id, Terms, Which},
 };
 
 /// The reason that is recorded for an approval when the approver types none.

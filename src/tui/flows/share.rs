@@ -1,15 +1,6 @@
 //! Sharing on the screen: with whom, by which way, at what cost; giving and taking volumes; snapshots and who gets them.
 
-use crate::core::{
-    base::{error::Result, secret::Secret, text},
-    image::{model::ImageKind, reference::ImageRef},
-    ports::Listing,
-    sharing::{
-        offer::{Gift, Given, Project, SharePlan},
-        receiver::Receiver,
-    },
-};
-use crate::tui::{
+use crate::{
     kit::{input::Input, list::Seen},
     model::SourceLine,
     msg::{Effect, RunEffect, ShareEffect, Target},
@@ -20,6 +11,15 @@ use crate::tui::{
     },
     rows::WorkloadId,
     state::{Screen, State},
+};
+use wharf_core::{
+    base::{error::Result, secret::Secret, text},
+    image::{model::ImageKind, reference::ImageRef},
+    ports::Listing,
+    sharing::{
+        offer::{Gift, Given, Project, SharePlan},
+        receiver::Receiver,
+    },
 };
 
 /// The choice that gives a volume away.

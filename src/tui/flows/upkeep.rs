@@ -1,14 +1,14 @@
 //! Tagging and removing images on the screens: what a removal would do is found out and shown before it is asked for.
 
-use crate::core::{
-    base::{error::Result, text},
-    image::reference::ImageRef,
-    ports::upkeep::Removal,
-};
-use crate::tui::{
+use crate::{
     msg::{Effect, ImageEffect, Target},
     popups::{Ask, Popup, removing::Removing},
     state::State,
+};
+use wharf_core::{
+    base::{error::Result, text},
+    image::reference::ImageRef,
+    ports::upkeep::Removal,
 };
 
 /// Asks for a new tag of an image; images of clouds and files are told to have none.

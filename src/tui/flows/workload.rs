@@ -1,14 +1,14 @@
 //! Stopping, starting, restarting, removing and snapshotting a workload, from its page or from the list.
 
 use super::share;
-use crate::core::launch::plan::Workload;
-use crate::tui::{
+use crate::{
     kit::{action::Action, list::Seen},
     msg::{Effect, RunEffect},
     popups::{Popup, Sure},
     rows::WorkloadId,
     state::State,
 };
+use wharf_core::launch::plan::Workload;
 
 /// How long engines wait for a program to end before they kill it, as shown in messages.
 const END: &str = "10 s";

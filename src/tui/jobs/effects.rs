@@ -3,17 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Jobs;
-use crate::{
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Result},
-        },
-        image::reference::ImageRef,
-        portal::{Portal, sign_in::SignIn},
-        transfer::copy::Options,
+use crate::msg::{Effect, Msg, Slot, Target};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
     },
-    tui::msg::{Effect, Msg, Slot, Target},
+    image::reference::ImageRef,
+    portal::{Portal, sign_in::SignIn},
+    transfer::copy::Options,
 };
 
 /// How long the shown rows or workloads must stay the same before details of them are fetched.

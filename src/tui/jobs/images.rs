@@ -8,17 +8,15 @@ use super::{
     Jobs,
     effects::{of_platform, resolve},
 };
-use crate::{
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Result},
-            text,
-        },
-        image::reference::ImageRef,
-        portal::upkeep::tag::{Move, named},
+use crate::msg::{ImageEffect, Msg, Slot};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
+        text,
     },
-    tui::msg::{ImageEffect, Msg, Slot},
+    image::reference::ImageRef,
+    portal::upkeep::tag::{Move, named},
 };
 
 impl Jobs {

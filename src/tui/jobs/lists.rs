@@ -8,13 +8,11 @@ use super::{
     Jobs,
     effects::{GLANCE, LOOKS},
 };
-use crate::{
-    core::{
-        base::context::Context,
-        catalog::{facets, search},
-        image::model::Image,
-    },
-    tui::msg::{ListEffect, Msg, Slot},
+use crate::msg::{ListEffect, Msg, Slot};
+use wharf_core::{
+    base::context::Context,
+    catalog::{facets, search},
+    image::model::Image,
 };
 
 /// How long the first frame is waited for before the whole lists are read.

@@ -17,7 +17,9 @@ use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::msg::{Msg, Slot, Target};
-use crate::core::{
+pub use post::{Delivery, Post};
+use prompter::{Prompter, Questions};
+use wharf_core::{
     base::{
         context::{Context, Progress},
         error::{Error, Result},
@@ -27,8 +29,6 @@ use crate::core::{
     portal::{Listed, Portal},
     ports::{Listing, Terminal},
 };
-pub use post::{Delivery, Post};
-use prompter::{Prompter, Questions};
 
 /// The shortest time between two progress messages of a job.
 const NOTES: Duration = Duration::from_millis(100);
@@ -110,7 +110,7 @@ impl Jobs {
         if config.state_dir.as_os_str().is_empty() {
             return Ok(());
         }
-        crate::tui::kept::keep(&config.state_dir, &config.theme, name)
+        crate::kept::keep(&config.state_dir, &config.theme, name)
     }
 
     fn read<F: Future<Output = ()> + Send + 'static>(&mut self, slot: Slot, work: impl FnOnce(Post) -> F) {

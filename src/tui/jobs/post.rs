@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use crate::tui::msg::{Msg, Slot};
+use crate::msg::{Msg, Slot};
 
 /// A message and the read that it came from; the loop drops it if a newer read of the same slot has begun.
 pub struct Delivery {

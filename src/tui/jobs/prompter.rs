@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::post::Post;
-use crate::core::{
+use crate::msg::Msg;
+use wharf_core::{
     base::{
         error::{Error, Result},
         secret::Secret,
     },
     ports::{Asker, Question},
 };
-use crate::tui::msg::Msg;
 
 /// The questions that wait for an answer.
 #[derive(Clone, Default)]

@@ -4,20 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Jobs, effects::resolve};
 use crate::{
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Kind, Result},
-            text,
-        },
-        portal::{Portal, requests::Ruling},
-        request::{Event, Id, Pace, RemarkKind, Which},
+    kit::list::{Row, Seen},
+    msg::{Msg, RequestEffect, Said, Slot},
+    rows::named,
+};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Kind, Result},
+        text,
     },
-    tui::{
-        kit::list::{Row, Seen},
-        msg::{Msg, RequestEffect, Said, Slot},
-        rows::named,
-    },
+    portal::{Portal, requests::Ruling},
+    request::{Event, Id, Pace, RemarkKind, Which},
 };
 
 /// At most this many notices are read into the inbox.

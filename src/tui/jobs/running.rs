@@ -5,13 +5,11 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Jobs, effects::GLANCE, post::Post};
-use crate::{
-    core::{
-        base::{context::Context, error::Result},
-        launch::{logs::Wanted, usage::WorkloadId},
-        portal::Portal,
-    },
-    tui::msg::{Msg, RunEffect, Slot},
+use crate::msg::{Msg, RunEffect, Slot};
+use wharf_core::{
+    base::{context::Context, error::Result},
+    launch::{logs::Wanted, usage::WorkloadId},
+    portal::Portal,
 };
 
 /// The time between two looks at a shown workload.

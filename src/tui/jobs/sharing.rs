@@ -7,10 +7,8 @@ use super::{
     effects::{LOOKS, of_platform, resolve},
     post::Post,
 };
-use crate::{
-    core::base::{context::Context, error::Error},
-    tui::msg::{Msg, ShareEffect, Slot},
-};
+use crate::msg::{Msg, ShareEffect, Slot};
+use wharf_core::base::{context::Context, error::Error};
 
 impl Jobs {
     /// Starts an effect about shares and offers.

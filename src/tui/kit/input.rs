@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::core::base::{clean, text};
+use wharf_core::base::{clean, text};
 
 /// Most characters in a line; the same as Linux terminals take in one line.
 pub const LONGEST: usize = 4096;

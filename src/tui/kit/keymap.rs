@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
-use crate::core::base::mistakes;
+use wharf_core::base::mistakes;
 
 /// The built-in key map (TOML).
 pub const BUILT_IN: &str = include_str!("../../../assets/keymap.toml");

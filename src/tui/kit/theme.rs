@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
-use crate::core::base::{
+use wharf_core::base::{
     clean,
     mistakes::{self, Mistake},
 };

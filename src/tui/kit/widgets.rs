@@ -10,8 +10,8 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::theme::Theme;
-pub use crate::core::base::text::wrap;
-use crate::core::{
+pub use wharf_core::base::text::wrap;
+use wharf_core::{
     base::{
         badge::{Badge, Tone},
         error::Error,

@@ -3,12 +3,10 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::{
-    core::{
-        base::error::Result,
-        sharing::{offer::SharePlan, receiver::Receiver},
-    },
-    tui::msg::Target,
+use crate::msg::Target;
+use wharf_core::{
+    base::error::Result,
+    sharing::{offer::SharePlan, receiver::Receiver},
 };
 
 /// With at most this many alike receivers, the steps for each are shown; with more, those for the first.

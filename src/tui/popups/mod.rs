@@ -12,7 +12,7 @@ use super::{
     kit::{input::Input, list::Seen},
     msg::{LinkWish, Target},
 };
-use crate::core::{launch::usage::WorkloadId, portal::requests::Ruling, request::Id};
+use wharf_core::{launch::usage::WorkloadId, portal::requests::Ruling, request::Id};
 
 /// What a typed line is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,17 +4,15 @@ use crossterm::event::{KeyCode, KeyEvent};
 use fuzzy_matcher::{FuzzyMatcher, skim::SkimMatcherV2};
 
 use crate::{
-    core::base::secret::Secret,
-    tui::{
-        kit::{
-            action::Action,
-            input::Input,
-            list::{Position, Seen},
-        },
-        msg::Target,
-        rows::WorkloadId,
+    kit::{
+        action::Action,
+        input::Input,
+        list::{Position, Seen},
     },
+    msg::Target,
+    rows::WorkloadId,
 };
+use wharf_core::base::secret::Secret;
 
 /// What the choice is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::{
-    core::{base::error::Result, ports::upkeep::Removal},
-    tui::msg::Target,
-};
+use crate::msg::Target;
+use wharf_core::{base::error::Result, ports::upkeep::Removal};
 
 /// The popup with what a removal would do.
 #[derive(Debug)]

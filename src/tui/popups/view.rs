@@ -13,14 +13,12 @@ use super::{
     pick::Pick,
     removing::{self, Removing},
 };
-use crate::{
-    core::base::quote::MARK,
-    tui::kit::{
-        input::Input,
-        theme::Theme,
-        widgets::{above, below, boxed, fit, put, row, select, wrap},
-    },
+use crate::kit::{
+    input::Input,
+    theme::Theme,
+    widgets::{above, below, boxed, fit, put, row, select, wrap},
 };
+use wharf_core::base::quote::MARK;
 
 /// Draws a popup in the middle of the screen.
 pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {

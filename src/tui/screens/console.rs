@@ -6,17 +6,15 @@ use ratatui::{Frame, layout::Rect, text::Line};
 use tui_term::widget::PseudoTerminal;
 
 use crate::{
-    core::{base::error::Error, launch::plan::Workload},
-    tui::{
-        kit::{
-            action::Action,
-            theme::Theme,
-            widgets::{above, fit, put, row},
-        },
-        model::Model,
-        msg::{Effect, Go, RunEffect, Slot},
+    kit::{
+        action::Action,
+        theme::Theme,
+        widgets::{above, fit, put, row},
     },
+    model::Model,
+    msg::{Effect, Go, RunEffect, Slot},
 };
+use wharf_core::{base::error::Error, launch::plan::Workload};
 
 /// The page of an embedded terminal.
 pub struct Page {

@@ -7,27 +7,25 @@ use ratatui::{
 };
 
 use crate::{
-    core::{
-        base::{
-            error::{Error, Result},
-            quote::quote,
-            text,
-        },
-        request::{
-            Id,
-            notice::{Notice, Topic},
-        },
+    kit::{
+        action::Action,
+        list::{Row, Rows, Shown, Unseen, Walk},
+        theme::Theme,
+        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
     },
-    tui::{
-        kit::{
-            action::Action,
-            list::{Row, Rows, Shown, Unseen, Walk},
-            theme::Theme,
-            widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select},
-        },
-        model::Model,
-        msg::{Effect, Go, RequestEffect, ShareEffect, Slot, Target},
-        popups::Popup,
+    model::Model,
+    msg::{Effect, Go, RequestEffect, ShareEffect, Slot, Target},
+    popups::Popup,
+};
+use wharf_core::{
+    base::{
+        error::{Error, Result},
+        quote::quote,
+        text,
+    },
+    request::{
+        Id,
+        notice::{Notice, Topic},
     },
 };
 

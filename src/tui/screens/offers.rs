@@ -7,20 +7,18 @@ use ratatui::{
 };
 
 use crate::{
-    core::{
-        base::{error::Error, text},
-        sharing::offer::Offer,
+    kit::{
+        action::Action,
+        list::{Rows, Shown, Walk},
+        theme::Theme,
+        widgets::{above, below, cell, failures, gone_words, put, row, select},
     },
-    tui::{
-        kit::{
-            action::Action,
-            list::{Rows, Shown, Walk},
-            theme::Theme,
-            widgets::{above, below, cell, failures, gone_words, put, row, select},
-        },
-        model::Model,
-        msg::{Effect, Go, ShareEffect, Slot, Target},
-    },
+    model::Model,
+    msg::{Effect, Go, ShareEffect, Slot, Target},
+};
+use wharf_core::{
+    base::{error::Error, text},
+    sharing::offer::Offer,
 };
 
 /// The state of the screen.

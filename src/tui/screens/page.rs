@@ -3,7 +3,7 @@
 use crossterm::event::KeyEvent;
 use ratatui::{Frame, layout::Rect};
 
-use crate::tui::{
+use crate::{
     kit::{action::Action, list::Shown, theme::Theme},
     model::Model,
     msg::{Effect, Slot},

@@ -7,18 +7,16 @@ use ratatui::{
 };
 
 use crate::{
-    core::portal::doctor::Finding,
-    tui::{
-        kit::{
-            action::Action,
-            list::{Lines, Position, Shown},
-            theme::{Depth, Theme},
-            widgets::{fit, put, row, wrap},
-        },
-        model::{Model, SourceLine},
-        msg::{Effect, HealthLine, Slot},
+    kit::{
+        action::Action,
+        list::{Lines, Position, Shown},
+        theme::{Depth, Theme},
+        widgets::{fit, put, row, wrap},
     },
+    model::{Model, SourceLine},
+    msg::{Effect, HealthLine, Slot},
 };
+use wharf_core::portal::doctor::Finding;
 
 /// The screen's state.
 #[derive(Debug, Default)]

@@ -7,19 +7,17 @@ use ratatui::{
 };
 
 use crate::{
-    core::base::{error::Kind, text},
-    tui::{
-        kit::{
-            action::Action,
-            list::{Rows, Shown, Walk},
-            theme::Theme,
-            widgets::{bar, fit, put, row, select},
-        },
-        model::{Job, Model},
-        msg::Effect,
-        popups::Popup,
+    kit::{
+        action::Action,
+        list::{Rows, Shown, Walk},
+        theme::Theme,
+        widgets::{bar, fit, put, row, select},
     },
+    model::{Job, Model},
+    msg::Effect,
+    popups::Popup,
 };
+use wharf_core::base::{error::Kind, text};
 
 /// The screen has no state of its own: the jobs are in the model, because every screen's header counts them.
 #[derive(Debug, Default)]

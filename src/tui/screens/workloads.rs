@@ -10,25 +10,23 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    core::{
-        base::{
-            error::{Error, Result},
-            text,
-        },
-        launch::{
-            plan::{State, Workload},
-            usage::{UNTOLD, Usage, WorkloadId},
-        },
+    kit::{
+        action::Action,
+        list::{Rows, Shown, Walk},
+        theme::Theme,
+        widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
     },
-    tui::{
-        kit::{
-            action::Action,
-            list::{Rows, Shown, Walk},
-            theme::Theme,
-            widgets::{above, below, cell, failures, fit_path, gone_words, put, row, select, state_role},
-        },
-        model::Model,
-        msg::{Effect, Go, RunEffect, Slot},
+    model::Model,
+    msg::{Effect, Go, RunEffect, Slot},
+};
+use wharf_core::{
+    base::{
+        error::{Error, Result},
+        text,
+    },
+    launch::{
+        plan::{State, Workload},
+        usage::{UNTOLD, Usage, WorkloadId},
     },
 };
 

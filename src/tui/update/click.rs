@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::popup;
-use crate::tui::{
+use crate::{
     kit::{action::Action, widgets},
     msg::{Effect, Go},
     popups::{Popup, pick::Outcome},

@@ -1,7 +1,6 @@
 //! Actions that mean the same on every screen. All others are given to the shown screen.
 
-use crate::core::{base::text, request::Which};
-use crate::tui::{
+use crate::{
     flows::{copy, open::open, request},
     hints,
     kit::{action::Action, keymap::Keymap, list::Walk},
@@ -13,6 +12,7 @@ use crate::tui::{
     state::{Screen, State},
     told,
 };
+use wharf_core::{base::text, request::Which};
 
 /// Carries out an action; one that has no meaning here does nothing.
 pub fn run(state: &mut State, action: Action) -> Vec<Effect> {
@@ -92,7 +92,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         return effects;
     }
     if !state.catalog.input.text.is_empty() {
-        state.catalog.input = crate::tui::kit::input::Input::default();
+        state.catalog.input = crate::kit::input::Input::default();
         return state.catalog.typed();
     }
     if !state.catalog.marked.is_empty() {

@@ -2,8 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::core::{base::secret::Secret, image::reference::is_on_the_web};
-use crate::tui::{
+use crate::{
     flows::{copy, open, request, share, upkeep},
     kit::{
         action::Action,
@@ -19,6 +18,7 @@ use crate::tui::{
     rows::WorkloadId,
     state::{Screen, State},
 };
+use wharf_core::{base::secret::Secret, image::reference::is_on_the_web};
 
 /// Handles a key while a popup is open.
 pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
@@ -107,7 +107,7 @@ pub fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 vec![Effect::Copy(text)]
             }
             KeyCode::Char('j') | KeyCode::Down => {
-                let lines = crate::tui::popups::view::folded(text, size.0).len();
+                let lines = crate::popups::view::folded(text, size.0).len();
                 *top = (*top + 1).min(lines.saturating_sub(1) as u16);
                 Vec::new()
             }
@@ -205,7 +205,7 @@ pub fn answered(state: &mut State, ask: &Ask, text: String) -> Vec<Effect> {
             state.done(format!("kept as '{text}': F uses it"));
             vec![Effect::List(ListEffect::SaveFilter(text, filter))]
         }
-        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| crate::core::base::text::when(&text)).transpose() {
+        Ask::LinkEnd(wish) => match (!text.is_empty()).then(|| wharf_core::base::text::when(&text)).transpose() {
             Ok(until) => vec![Effect::Image(ImageEffect::Link(LinkWish { until, ..wish.clone() }))],
             Err(error) => {
                 state.fail(&error);

@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::core::base::{
+use wharf_core::base::{
     digest::Digest,
     error::{During, Error, Result},
 };

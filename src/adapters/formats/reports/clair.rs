@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Lax, Packages, Raw, Report, Text, Texts};
-use crate::core::evidence::findings::Tally;
+use wharf_core::evidence::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Packages, Raw, Report, Text, Texts, time};
-use crate::core::{base::clean, evidence::findings::Tally};
+use wharf_core::{base::clean, evidence::findings::Tally};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
-use crate::core::{base::clean, evidence::findings::Tally};
+use wharf_core::{base::clean, evidence::findings::Tally};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

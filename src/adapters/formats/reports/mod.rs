@@ -15,7 +15,7 @@ mod vex;
 use serde::{Deserialize, de::IgnoredAny};
 
 use self::lax::{Each, Fold, Lax, Loose, Text, Texts};
-use crate::core::{
+use wharf_core::{
     base::{badge::Scan, clean, digest::Digest, text},
     evidence::{
         findings::{Exploited, Severity, Tally, Vulnerability},

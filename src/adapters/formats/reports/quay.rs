@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Packages, Raw, Report, Text};
-use crate::core::evidence::findings::Tally;
+use wharf_core::evidence::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

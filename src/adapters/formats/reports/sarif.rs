@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Loose, Packages, Raw, Report, Text, word_of_score};
-use crate::core::{base::clean, evidence::findings::Tally};
+use wharf_core::{base::clean, evidence::findings::Tally};
 
 /// Most rules and results that are kept until both are known.
 const MOST: usize = 200_000;

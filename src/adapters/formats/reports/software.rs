@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Each, Fold, Loose, Packages, Software, Text};
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -8,12 +8,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Document, Each, Fold, Lax, Loose, Raw, Report, Text, read, time, word_of_score};
-use crate::{
-    adapters::formats::keys::pem::base64,
-    core::{
-        base::{clean, digest::Digest},
-        evidence::findings::{Severity, Tally},
-    },
+use crate::formats::keys::pem::base64;
+use wharf_core::{
+    base::{clean, digest::Digest},
+    evidence::findings::{Severity, Tally},
 };
 
 #[derive(Deserialize)]

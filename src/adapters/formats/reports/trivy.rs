@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Each, Fold, Lax, Packages, Raw, Report, Text, time};
-use crate::core::evidence::findings::Tally;
+use wharf_core::evidence::findings::Tally;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -105,7 +105,7 @@ impl Fold for Targets {
     fn take(&mut self, item: Target) {
         self.tally.merge(item.vulnerabilities.0.0);
         let mut packages = item.packages.0.0;
-        let kind = crate::core::base::clean::short(&item.r#type, 20);
+        let kind = wharf_core::base::clean::short(&item.r#type, 20);
         packages.list.iter_mut().for_each(|package| package.kind.clone_from(&kind));
         self.packages.merge(packages);
     }

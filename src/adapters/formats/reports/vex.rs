@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Each, Fold, Lax, Loose, Text, Texts, Vex, time};
-use crate::core::{
+use wharf_core::{
     base::clean,
     evidence::{findings::MOST_FINDINGS, record::Statement},
 };

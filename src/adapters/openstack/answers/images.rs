@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Listed, title};
 
-use crate::core::{
+use wharf_core::{
     base::{
         badge::Publisher,
         clean,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use self::{images::*, servers::*};
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// An element of a list.
 pub trait Listed: serde::de::DeserializeOwned {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Listed;
-use crate::core::{base::clean, launch::usage::Traffic};
+use wharf_core::{base::clean, launch::usage::Traffic};
 
 /// The answer of `GET /servers/ID` and `POST /servers`.
 #[derive(Debug, Deserialize)]

@@ -8,7 +8,7 @@ use super::{
     remote, spelling, vendors,
     yaml::{Node, Value},
 };
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// What the shell's variables say about the clouds of a file.
 #[derive(Default, Clone, Copy)]
@@ -290,7 +290,7 @@ impl Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::openstack::settings::yaml;
+    use crate::openstack::settings::yaml;
 
     fn of(text: &str) -> Vec<Entry> {
         clouds(&yaml::read(text).unwrap(), None, None, "clouds.yaml", Shell::default())

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Entry, Settings, Trouble, entry, recover, yaml::Node};
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// Largest file that is read, in bytes.
 const LONGEST: u64 = 4 << 20;

@@ -2,7 +2,7 @@
 //! `_get_known_regions`, `_get_region`).
 
 use super::yaml::{Node, Value};
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// A region with its own values, which take precedence over those of the entry.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ pub fn shown(all: Vec<Region>, wish: Option<Wish<'_>>) -> Result<Vec<Region>, St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::openstack::settings::yaml;
+    use crate::openstack::settings::yaml;
 
     fn names(text: &str) -> Result<Vec<String>, (usize, String)> {
         read(&yaml::read(text).unwrap()).map(|all| all.into_iter().map(|region| region.name).collect())

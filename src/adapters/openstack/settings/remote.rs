@@ -11,7 +11,7 @@ use super::{
     vendors,
     yaml::{Node, Value},
 };
-use crate::core::base::clean;
+use wharf_core::base::clean;
 
 /// An entry whose profile has not been fetched yet.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn unencrypted(node: &Node) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::openstack::settings::read_one;
+    use crate::openstack::settings::read_one;
 
     const ENTRY: &str = "{profile: 'https://c.example/x?y#z', auth: {username: ada, password: p}}";
 

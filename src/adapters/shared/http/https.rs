@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::Tls;
-use crate::core::base::error::{During, Result};
+use wharf_core::base::error::{During, Result};
 
 /// How long connecting to a server may take.
 const CONNECT: Duration = Duration::from_secs(5);

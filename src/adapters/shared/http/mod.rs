@@ -22,7 +22,7 @@ pub use self::{
     server::{Next, Place, Request, Server, Visitor, sent_elsewhere},
     tls::Tls,
 };
-use crate::core::{
+use wharf_core::{
     base::{
         clean,
         error::{During, Error, Kind, Result},

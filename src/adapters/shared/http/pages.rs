@@ -8,7 +8,7 @@ use std::{
 use reqwest::{Response, header};
 
 use super::{Place, Server};
-use crate::core::base::error::{Error, Result};
+use wharf_core::base::error::{Error, Result};
 
 /// Most rows of a list that are read: twice as many as the largest registry of the benchmark has.
 const MOST_ROWS: usize = 200_000;

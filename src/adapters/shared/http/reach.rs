@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use url::Url;
 
 use super::Origin;
-use crate::core::{
+use wharf_core::{
     base::error::{Error, Kind, Result},
     config::{Hosts, Requests},
 };

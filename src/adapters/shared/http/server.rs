@@ -11,7 +11,7 @@ use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, header
 use url::Url;
 
 use super::{Origin, Reach, Tls, no_answer};
-use crate::core::base::{
+use wharf_core::base::{
     error::{Error, Kind, Result},
     secret::{Credentials, Secret},
 };

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use reqwest::{Certificate, ClientBuilder, Identity};
 
 use super::Origin;
-use crate::{
-    adapters::shared::settings::Registry,
-    core::base::error::{During, Result},
-};
+use crate::shared::settings::Registry;
+use wharf_core::base::error::{During, Result};
 
 /// Additional trust and identity for one address.
 #[derive(Debug, Clone, Default)]

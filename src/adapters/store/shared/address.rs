@@ -16,7 +16,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::core::base::error::{During, Error, Kind, Result};
+use wharf_core::base::error::{During, Error, Kind, Result};
 
 const WHAT: &str = "read [requests] store";
 /// Where a server on this machine listens by default.

@@ -12,7 +12,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use crate::core::{
+use wharf_core::{
     audit::witness::Whose,
     base::{
         clean,
@@ -134,7 +134,7 @@ fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::config::Requests;
+    use wharf_core::config::Requests;
 
     #[test]
     fn nobodys_words_pass_for_lines_of_the_program() {

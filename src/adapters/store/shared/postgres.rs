@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::sync::OnceCell;
 
 use super::{address::Address, no_request, read};
-use crate::core::{
+use wharf_core::{
     audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
     base::{
         error::{During, Error, Kind, Result},
@@ -274,7 +274,7 @@ async fn standing(connection: &mut PgConnection) -> std::result::Result<Standing
 /// A database error as an error of Wharf: its kind, and what to do.
 fn of_sql(error: &sqlx::Error, what: &str) -> Error {
     let away = |why: String, hint: &str| {
-        Error::new(Kind::Unavailable, what, crate::core::base::clean::short(&why, 300)).hint(hint)
+        Error::new(Kind::Unavailable, what, wharf_core::base::clean::short(&why, 300)).hint(hint)
     };
     let inner = match error {
         sqlx::Error::Database(inner) => inner,
@@ -307,7 +307,7 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
         }
         other => return away(other.to_string(), "check that the database runs; nothing that was kept is lost"),
     };
-    let message = crate::core::base::clean::short(inner.message(), 300);
+    let message = wharf_core::base::clean::short(inner.message(), 300);
     let code = inner.try_downcast_ref::<PgDatabaseError>().map_or("", PgDatabaseError::code);
     match code {
         "42501" => Error::new(Kind::NotAllowed, what, message).hint("whoever runs the site gives rights"),

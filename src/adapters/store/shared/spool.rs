@@ -6,12 +6,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{
-    adapters::shared::private,
-    core::{
-        base::error::{During, Result},
-        ports::store::{Spool, Use},
-    },
+use crate::shared::private;
+use wharf_core::{
+    base::error::{During, Result},
+    ports::store::{Spool, Use},
 };
 
 /// Most uses that are kept; later ones are dropped.

@@ -1,7 +1,7 @@
 //! The shared store in a SQLite file, for one person or the people of one machine. The file's permissions are the
 //! rights; the configuration says who may decide.
 //!
-//! A request is one value, changed by the pure functions of [`crate::core::request`] in a transaction during which
+//! A request is one value, changed by the pure functions of [`wharf_core::request`] in a transaction during which
 //! nobody else writes.
 
 use std::{
@@ -19,22 +19,20 @@ use sqlx::{
 use tokio::sync::{Notify, OnceCell};
 
 use super::{no_request, read};
-use crate::{
-    adapters::{shared::private, store::sqlite::is_network},
-    core::{
-        audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
-        base::{
-            error::{During, Error, Kind, Result},
-            text,
-        },
-        image::reference::place_of,
-        policy::Site,
-        ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
-        request::{
-            Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
-            notice::{APPROVERS, Notice, told},
-            stage::seconds,
-        },
+use crate::{shared::private, store::sqlite::is_network};
+use wharf_core::{
+    audit::witness::{Chain, Decided, Mark, Whose, Witnessed},
+    base::{
+        error::{During, Error, Kind, Result},
+        text,
+    },
+    image::reference::place_of,
+    policy::Site,
+    ports::store::{Due, How, Standing, Steward, Store, Use, Watch, Watched, site},
+    request::{
+        Admission, Asked, Change, Class, Decision, Event, Group, Id, Me, Pace, Request, Stage, Which, Wish,
+        notice::{APPROVERS, Notice, told},
+        stage::seconds,
     },
 };
 
@@ -985,7 +983,7 @@ mod tests {
     async fn rows_that_cannot_be_read_cost_themselves_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path().join("requests.db"));
-        let digest = crate::core::base::digest::Digest::of(b"a").to_string();
+        let digest = wharf_core::base::digest::Digest::of(b"a").to_string();
         let asked = Asked { from: format!("oci://r.example/a@{digest}"), digest: digest.clone(), ..Asked::default() };
         let wish =
             Wish { person: "ada".into(), reason: "r".into(), until: None, since: 0, private: false, withdrawn: false };

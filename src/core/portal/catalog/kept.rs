@@ -1,7 +1,7 @@
 //! What is kept on this machine between two runs: lists of sources, and filters with a name.
 
 use super::Catalog;
-use crate::core::{base::error::Result, ports::CachedRows};
+use crate::{base::error::Result, ports::CachedRows};
 
 impl Catalog {
     /// The first rows of the last list of every source: a screenful, at once.

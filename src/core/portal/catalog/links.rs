@@ -1,7 +1,7 @@
 //! Links to images: made, opened, and held to what they are pinned to.
 
 use super::Catalog;
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,

@@ -17,7 +17,7 @@ use super::{
     sources::{Source, Sources},
     uses::Uses,
 };
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{During, Error, Kind, Result},

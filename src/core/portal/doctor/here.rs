@@ -3,8 +3,8 @@
 use futures_util::{Future, FutureExt, future::join_all};
 
 use super::{Doctor, Finding, PATIENCE, Role, State};
-use crate::core::ports::checker::Ready;
-use crate::core::{
+use crate::ports::checker::Ready;
+use crate::{
     base::{
         context::{Context, timed_out},
         error::{Error, Kind},

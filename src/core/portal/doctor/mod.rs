@@ -11,7 +11,7 @@ use futures_util::{Future, FutureExt, future::join_all};
 use serde::Serialize;
 
 use super::{keys::Keys, launches::Launches, secrets::Secrets, sources::Sources};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},

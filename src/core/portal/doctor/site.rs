@@ -3,8 +3,8 @@
 use futures_util::{Future, future::join_all};
 
 use super::{Doctor, Finding, PATIENCE, Role, State};
-use crate::core::ports::signer::{Looked, Named};
-use crate::core::{
+use crate::ports::signer::{Looked, Named};
+use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
@@ -371,7 +371,7 @@ fn of_stewards(stewards: &[Steward], shared: bool, named: Option<&[Named]>) -> F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::request::Me;
+    use crate::request::Me;
 
     #[allow(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
     fn looked(id: Option<&str>, curve: &'static str, locked: bool) -> Result<Looked> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Evidence;
-use crate::core::{
+use crate::{
     base::{
         badge::Signature,
         context::Context,
@@ -16,7 +16,7 @@ use crate::core::{
 
 impl Evidence {
     /// Checks what is signed over the data of a cloud's image, now that it is in a file; an error where it does not fit.
-    pub(in crate::core::portal) async fn data_fits(&self, cx: &Context, from: &ImageRef, file: &Path) -> Result<()> {
+    pub(in crate::portal) async fn data_fits(&self, cx: &Context, from: &ImageRef, file: &Path) -> Result<()> {
         let what = format!("verify the data of {from}");
         let image = self.sources.image(cx, from, None).await?;
         for checker in &self.checkers {

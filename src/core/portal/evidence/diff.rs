@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{Age, Evidence};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},

@@ -1,7 +1,7 @@
 //! What the policy lets pass: a launch, a copy, a share.
 
 use super::{Age, Evidence, Passed};
-use crate::core::{
+use crate::{
     base::{
         badge::Verdict,
         clean,
@@ -108,7 +108,7 @@ impl Evidence {
     /// The same, of an image that is shared or copied; its verdict goes into the audit's entry.
     ///
     /// One's own files and an engine's images are held back by a denial only: it is in a registry that others check them.
-    pub(in crate::core::portal) async fn admit_copy(
+    pub(in crate::portal) async fn admit_copy(
         &self,
         cx: &Context,
         entry: &OpenEntry,
@@ -172,13 +172,13 @@ impl Evidence {
     }
 
     /// The evidence of an image that is there, and what the site knows of it.
-    pub(in crate::core::portal) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
+    pub(in crate::portal) async fn judged_by_what_is_there(&self, image: &Image) -> (Vec<Record>, Site) {
         let (records, site) = tokio::join!(self.kept(image), self.known(image));
         (records.unwrap_or_default(), site)
     }
 
     /// What stands between an image and a launch of it, by that evidence; `privileged` of the launch.
-    pub(in crate::core::portal) fn gate_of(
+    pub(in crate::portal) fn gate_of(
         &self,
         image: &Image,
         (records, site): &(Vec<Record>, Site),

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 pub use verified::{Passed, Verified};
 
 use super::{journal::Journal, sources::Sources};
-use crate::core::{
+use crate::{
     base::{
         badge::{Scan, Signature},
         context::Context,

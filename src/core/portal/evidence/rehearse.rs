@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Evidence;
-use crate::core::{
+use crate::{
     audit,
     base::{badge::Verdict, digest::Digest, error::Result, text},
     evidence::record::{Kind, Record, Subject},

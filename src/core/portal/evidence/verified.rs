@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::{
+use crate::{
     base::{
         badge::{Badge, Scan, Signature, Verdict},
         quote::Text,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::Launches;
-use crate::core::{
+use crate::{
     base::{context::Context, error::Result},
     launch::{
         plan::Workload,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 
 use super::{evidence::Evidence, journal::Journal, sources::Sources, uses::Uses};
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 
 use super::Launches;
-use crate::core::{
+use crate::{
     base::{
         clean,
         context::Context,
@@ -184,7 +184,7 @@ async fn ask_workloads(cx: &Context, launcher: Arc<dyn Launcher>) -> (String, Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::launch::plan::State;
+    use crate::launch::plan::State;
 
     #[test]
     fn what_ends_a_workload_wants_its_whole_name_or_id() {

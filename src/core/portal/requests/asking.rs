@@ -2,7 +2,7 @@
 
 use super::web_address::WebAddress;
 use super::{Asking, REASON, Requests, Submitted, destination};
-use crate::core::{
+use crate::{
     audit::Entry,
     base::{
         clean,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{REASON, Requests, Ruling, admitted_place, destination};
-use crate::core::{
+use crate::{
     audit::Entry,
     base::{
         clean,

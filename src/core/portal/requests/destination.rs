@@ -1,6 +1,6 @@
 //! Where images are admitted, by the rules of the site alone.
 
-use crate::core::{
+use crate::{
     base::error::{Error, Kind, Result},
     config::Requests,
     image::names::{is_disk_name, name_of_url},
@@ -15,7 +15,7 @@ pub(super) fn no_place(what: &str, key: &str) -> Error {
 }
 
 /// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.
-pub(in crate::core) fn check(rules: &Requests, what: &str, request: &Request) -> Result<()> {
+pub(crate) fn check(rules: &Requests, what: &str, request: &Request) -> Result<()> {
     let from = &request.asked.from;
     let projects = rules.projects.iter().map(|project| Some(project.as_str()));
     let fits = if is_on_the_web(from) {

@@ -3,7 +3,7 @@
 
 mod asking;
 mod deciding;
-pub(in crate::core) mod destination;
+pub(crate) mod destination;
 pub mod reading;
 pub mod web_address;
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{journal::Journal, sharing::Sharing, sources::Sources};
-use crate::core::{
+use crate::{
     base::{
         digest::Digest,
         error::{Error, Result},
@@ -90,7 +90,7 @@ impl Requests {
 }
 
 /// Where a request was admitted, and which bytes.
-pub(in crate::core) fn admitted_place(what: &str, request: &Request) -> Result<(Place, Digest)> {
+pub(crate) fn admitted_place(what: &str, request: &Request) -> Result<(Place, Digest)> {
     let admitted = request.admitted.as_ref().ok_or_else(|| Error::failed(what, "it was never admitted"))?;
     let place = match admitted.reference.parse()? {
         ImageRef::Oci(name) => Place::Repository(Name { tag: None, digest: None, ..name }),

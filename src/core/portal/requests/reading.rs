@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Requests;
-use crate::core::{
+use crate::{
     base::{error::Result, text},
     ports::store::Steward,
     request::{Change, Class, Group, Id, Me, Pace, Request, Which},

@@ -1,6 +1,6 @@
 //! Addresses from which the site lets its cloud fetch disk images.
 
-use crate::core::{
+use crate::{
     base::error::{Error, Kind, Result},
     config::Requests,
 };

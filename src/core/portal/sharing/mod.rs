@@ -9,7 +9,7 @@ pub use share::{Copied, Shared};
 use super::{
     disks::DiskImages, evidence::Evidence, journal::Journal, launches::Launches, sources::Sources, uses::Uses,
 };
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Sharing;
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         error::{Error, Result},

@@ -7,14 +7,14 @@ pub mod prune;
 pub mod removal;
 pub mod tag;
 
-pub use crate::core::ports::upkeep::{Removal, Removed};
+pub use crate::ports::upkeep::{Removal, Removed};
 pub use prune::{Candidate, Goes, Kept, Pruning, Rule};
 pub use tag::Tagged;
 
 use std::sync::Arc;
 
 use super::{journal::Journal, sources::Sources};
-use crate::core::{
+use crate::{
     base::error::{Error, Result},
     config::Config,
     image::reference::ImageRef,

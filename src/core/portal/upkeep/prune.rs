@@ -4,8 +4,8 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::Upkeep;
-use crate::core::ports::upkeep::Removal;
-use crate::core::{
+use crate::ports::upkeep::Removal;
+use crate::{
     base::{
         context::Context,
         digest::Digest,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Upkeep;
-use crate::core::ports::upkeep::{Removal, Removed};
-use crate::core::{
+use crate::ports::upkeep::{Removal, Removed};
+use crate::{
     base::{
         context::Context,
         error::{Error, Kind, Result},

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Upkeep;
-use crate::core::{
+use crate::{
     base::{
         context::Context,
         digest::Digest,

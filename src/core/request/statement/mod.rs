@@ -1,4 +1,4 @@
-//! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::core::ports::Signer)
+//! What keys sign: statements of a few kinds, each in a domain of its own. A [`Signer`](crate::ports::Signer)
 //! takes nothing else, and a [`Statement`] is made only here, from values that were checked: text cannot become one.
 //!
 //! | kind | `type` | who signs |
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::admission::{Admitting, Place};
 use super::{Decision, Request};
-use crate::core::evidence::terms::{Attested, Stated, Terms};
-use crate::core::{
+use crate::evidence::terms::{Attested, Stated, Terms};
+use crate::{
     base::{
         digest::Digest,
         error::{Error, Result},

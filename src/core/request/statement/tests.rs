@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::{
+use crate::{
     base::badge::{Scan, Verdict},
     evidence::findings::Counts,
     request::{

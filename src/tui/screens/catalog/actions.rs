@@ -5,24 +5,22 @@ use ratatui::{Frame, layout::Rect};
 
 use super::Catalog;
 use crate::{
-    core::base::error::Error,
-    tui::{
-        kit::{
-            action::Action,
-            input::{Input, fits, is_command, leaves},
-            keymap::Key,
-            list::{Lines, Shown},
-            theme::Theme,
-        },
-        model::Model,
-        msg::{Effect, Go, ImageEffect, LinkWish, Target},
-        popups::{
-            Ask, Popup,
-            pick::{Item, Pick, Purpose},
-        },
-        screens::page::Page,
+    kit::{
+        action::Action,
+        input::{Input, fits, is_command, leaves},
+        keymap::Key,
+        list::{Lines, Shown},
+        theme::Theme,
     },
+    model::Model,
+    msg::{Effect, Go, ImageEffect, LinkWish, Target},
+    popups::{
+        Ask, Popup,
+        pick::{Item, Pick, Purpose},
+    },
+    screens::page::Page,
 };
+use wharf_core::base::error::Error;
 
 impl Catalog {
     fn use_filter(&self, model: &mut Model) -> Vec<Effect> {

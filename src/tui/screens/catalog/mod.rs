@@ -11,23 +11,21 @@ use std::{
 use crossterm::event::KeyEvent;
 
 use crate::{
-    core::{
-        base::{badge::Badge, digest::Digest, error::Error, text},
-        catalog::{
-            query::Query,
-            rows::{RowSet, RowView},
-            search::{RowId, Sort},
-            standing::Standing,
-        },
-        evidence::record::Subject,
-        image::model::{ImageKind, Version},
-        ports::{CachedRows, Listing},
+    kit::{input::Input, list::Position, widgets::aged},
+    model::SourceLine,
+    msg::{Effect, Ids, ListEffect, Sets, SharedIds, SharedSets, Target},
+};
+use wharf_core::{
+    base::{badge::Badge, digest::Digest, error::Error, text},
+    catalog::{
+        query::Query,
+        rows::{RowSet, RowView},
+        search::{RowId, Sort},
+        standing::Standing,
     },
-    tui::{
-        kit::{input::Input, list::Position, widgets::aged},
-        model::SourceLine,
-        msg::{Effect, Ids, ListEffect, Sets, SharedIds, SharedSets, Target},
-    },
+    evidence::record::Subject,
+    image::model::{ImageKind, Version},
+    ports::{CachedRows, Listing},
 };
 
 /// The list of one source, and how far it has been read.
@@ -383,7 +381,7 @@ impl Catalog {
         if !self.marked.remove(&key) {
             self.marked.insert(key);
         }
-        self.at.go(crate::tui::kit::action::Action::Down, self.count(), 1);
+        self.at.go(crate::kit::action::Action::Down, self.count(), 1);
     }
 
     /// Counts the facets by which the list can be narrowed.
@@ -499,7 +497,7 @@ impl Catalog {
     pub fn projects(&self, source: &str) -> Vec<String> {
         let Some((_, rows)) = self.sets.iter().find(|(known, _)| known == source) else { return Vec::new() };
         let all: BTreeSet<&str> = (0..rows.len())
-            .map(|at| crate::core::catalog::rows::project_of(rows.name(at)))
+            .map(|at| wharf_core::catalog::rows::project_of(rows.name(at)))
             .filter(|project| !project.is_empty())
             .collect();
         all.into_iter().map(str::to_owned).collect()

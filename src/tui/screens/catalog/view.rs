@@ -7,20 +7,18 @@ use ratatui::{
 };
 
 use super::{Catalog, Feed};
-use crate::{
-    core::{
-        base::{
-            badge::{Badge, Publisher, Signature, Tone},
-            text,
-        },
-        catalog::{query::Query, rows::RowView, search},
-        image::model::ImageKind,
-        ports::Listing,
+use crate::kit::{
+    theme::Theme,
+    widgets::{above, aged, below, cell, fit, fit_path, put, row, select, tone},
+};
+use wharf_core::{
+    base::{
+        badge::{Badge, Publisher, Signature, Tone},
+        text,
     },
-    tui::kit::{
-        theme::Theme,
-        widgets::{above, aged, below, cell, fit, fit_path, put, row, select, tone},
-    },
+    catalog::{query::Query, rows::RowView, search},
+    image::model::ImageKind,
+    ports::Listing,
 };
 
 impl Catalog {

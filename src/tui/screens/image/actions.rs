@@ -4,29 +4,27 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{Page, Pane, beside, pane_at};
 use crate::{
-    core::{
-        base::error::{Error, Result},
-        image::{
-            model::{Image, ImageKind, Platform},
-            reference::ImageRef,
-        },
-        portal::{Opened, evidence::Verified},
+    kit::{
+        action::Action,
+        input::Input,
+        list::{Lines, Position, Shown},
+        theme::Theme,
     },
-    tui::{
-        kit::{
-            action::Action,
-            input::Input,
-            list::{Lines, Position, Shown},
-            theme::Theme,
-        },
-        model::Model,
-        msg::{Effect, Go, ImageEffect, LinkWish, Slot, Target},
-        popups::{
-            Ask, Popup, Sure,
-            pick::{Item, Pick, Purpose},
-        },
-        screens::page,
+    model::Model,
+    msg::{Effect, Go, ImageEffect, LinkWish, Slot, Target},
+    popups::{
+        Ask, Popup, Sure,
+        pick::{Item, Pick, Purpose},
     },
+    screens::page,
+};
+use wharf_core::{
+    base::error::{Error, Result},
+    image::{
+        model::{Image, ImageKind, Platform},
+        reference::ImageRef,
+    },
+    portal::{Opened, evidence::Verified},
 };
 
 /// Answers that arrive for the page.

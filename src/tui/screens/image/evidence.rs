@@ -3,20 +3,18 @@
 use ratatui::text::{Line, Span};
 
 use super::Page;
-use crate::{
-    core::{
-        base::{
-            badge::{Signature, Verdict},
-            text,
-        },
-        evidence::record::{Kind, Outcome, Record, best},
-        image::{model::Image, reference::ImageRef},
-        portal::evidence::Verified,
+use crate::kit::{
+    theme::Theme,
+    widgets::{badge, fact, failure, fit, tone, wrap},
+};
+use wharf_core::{
+    base::{
+        badge::{Signature, Verdict},
+        text,
     },
-    tui::kit::{
-        theme::Theme,
-        widgets::{badge, fact, failure, fit, tone, wrap},
-    },
+    evidence::record::{Kind, Outcome, Record, best},
+    image::{model::Image, reference::ImageRef},
+    portal::evidence::Verified,
 };
 
 /// Width of a label, in columns.

@@ -3,15 +3,13 @@
 use ratatui::text::{Line, Span};
 
 use super::{Page, evidence};
-use crate::{
-    core::{
-        base::{badge::Scan, text},
-        evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
-    },
-    tui::kit::{
-        theme::Theme,
-        widgets::{badge, fact, fit},
-    },
+use crate::kit::{
+    theme::Theme,
+    widgets::{badge, fact, fit},
+};
+use wharf_core::{
+    base::{badge::Scan, text},
+    evidence::record::{Kind, Outcome, Package, Record, Statement, Vulnerability},
 };
 
 /// Width of a severity and its source, in columns.

@@ -8,23 +8,21 @@ mod view;
 pub use findings::Order;
 
 use crate::{
-    core::{
-        base::{error::Error, text},
-        image::{
-            model::{self, Image, Version},
-            reference::ImageRef,
-        },
-        launch::form::join_words,
-        portal::evidence::Verified,
-        sharing::offer::Share,
+    kit::{
+        list::{Position, Rows, Seen, Unseen, Walk},
+        widgets::wrap,
     },
-    tui::{
-        kit::{
-            list::{Position, Rows, Seen, Unseen, Walk},
-            widgets::wrap,
-        },
-        msg::{Effect, ImageEffect, ShareEffect, Target},
+    msg::{Effect, ImageEffect, ShareEffect, Target},
+};
+use wharf_core::{
+    base::{error::Error, text},
+    image::{
+        model::{self, Image, Version},
+        reference::ImageRef,
     },
+    launch::form::join_words,
+    portal::evidence::Verified,
+    sharing::offer::Share,
 };
 
 /// Width of a label in the overview, in columns.
@@ -315,7 +313,7 @@ impl Page {
             );
             disk.warnings.iter().for_each(|warning| add("! Careful", warning.clone()));
         }
-        let host = crate::core::image::model::Platform::host();
+        let host = wharf_core::image::model::Platform::host();
         let shown = image.pinned.as_ref().and_then(|pinned| pinned.platform.as_ref());
         let platforms = image.platforms.iter().map(|entry| {
             let mut notes = Vec::new();

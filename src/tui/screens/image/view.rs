@@ -7,14 +7,12 @@ use ratatui::{
 };
 
 use super::{LABEL, Page, Pane, value_width};
-use crate::{
-    core::{base::text, image::model::Image},
-    tui::kit::{
-        list::Walk,
-        theme::Theme,
-        widgets::{bar, below, failure, fit, gone_words, put, row, select, wrap},
-    },
+use crate::kit::{
+    list::Walk,
+    theme::Theme,
+    widgets::{bar, below, failure, fit, gone_words, put, row, select, wrap},
 };
+use wharf_core::{base::text, image::model::Image};
 
 impl Page {
     /// Draws the tabs and the shown pane.

@@ -5,21 +5,19 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{FormLine, Page, form_size};
 use crate::{
-    core::{
-        base::error::{Error, Kind, Result},
-        launch::{form::Form, plan::Plan},
+    kit::{
+        action::Action,
+        input::{Input, leaves},
+        list::{Drawn, Lines, Position, Shown, Unseen},
+        theme::Theme,
     },
-    tui::{
-        kit::{
-            action::Action,
-            input::{Input, leaves},
-            list::{Drawn, Lines, Position, Shown, Unseen},
-            theme::Theme,
-        },
-        model::Model,
-        msg::{Effect, RunEffect, Slot},
-        screens::page,
-    },
+    model::Model,
+    msg::{Effect, RunEffect, Slot},
+    screens::page,
+};
+use wharf_core::{
+    base::error::{Error, Kind, Result},
+    launch::{form::Form, plan::Plan},
 };
 
 impl Page {

@@ -7,13 +7,11 @@ use ratatui::{
 };
 
 use super::{FormLine, Page};
-use crate::{
-    core::launch::form::FieldKind,
-    tui::kit::{
-        theme::Theme,
-        widgets::{fit, put, row, select},
-    },
+use crate::kit::{
+    theme::Theme,
+    widgets::{fit, put, row, select},
 };
+use wharf_core::launch::form::FieldKind;
 
 /// Columns of the labels.
 const LABEL: usize = 13;

@@ -6,20 +6,18 @@ mod plan_view;
 
 use ratatui::{Frame, layout::Rect};
 
-use crate::{
-    core::{
-        base::error::Error,
-        image::{model::Image, reference::ImageRef},
-        launch::{
-            form::{Answers, Field, FieldKind, Form, Section},
-            plan::Plan,
-        },
-    },
-    tui::kit::{
-        input::Input,
-        list::{Drawn, Position},
-        theme::Theme,
-        widgets::below,
+use crate::kit::{
+    input::Input,
+    list::{Drawn, Position},
+    theme::Theme,
+    widgets::below,
+};
+use wharf_core::{
+    base::error::Error,
+    image::{model::Image, reference::ImageRef},
+    launch::{
+        form::{Answers, Field, FieldKind, Form, Section},
+        plan::Plan,
     },
 };
 

@@ -7,13 +7,11 @@ use ratatui::{
 };
 
 use super::Page;
-use crate::{
-    core::{base::clean, launch::room::Room},
-    tui::kit::{
-        theme::{Depth, Theme},
-        widgets::{bar, cell, failure, put, row, tone, weight, wrap},
-    },
+use crate::kit::{
+    theme::{Depth, Theme},
+    widgets::{bar, cell, failure, put, row, tone, weight, wrap},
 };
+use wharf_core::{base::clean, launch::room::Room};
 
 /// Columns of what is measured, and of the bars that show how much is used.
 const LABEL: usize = 13;

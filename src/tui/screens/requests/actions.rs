@@ -4,23 +4,21 @@ use ratatui::{Frame, layout::Rect};
 
 use super::Page;
 use crate::{
-    core::{
-        base::{error::Error, quote::quote},
-        request::{Dossier, Id, Request},
+    kit::{
+        action::Action,
+        input::Input,
+        list::{Seen, Shown},
+        theme::Theme,
     },
-    tui::{
-        kit::{
-            action::Action,
-            input::Input,
-            list::{Seen, Shown},
-            theme::Theme,
-        },
-        model::Model,
-        msg::{Effect, Go, RequestEffect, Said, Slot, Target},
-        popups::{Ask, Popup, Sure},
-        rows::{NAMED, named},
-        screens::page,
-    },
+    model::Model,
+    msg::{Effect, Go, RequestEffect, Said, Slot, Target},
+    popups::{Ask, Popup, Sure},
+    rows::{NAMED, named},
+    screens::page,
+};
+use wharf_core::{
+    base::{error::Error, quote::quote},
+    request::{Dossier, Id, Request},
 };
 
 impl page::Page for Page {

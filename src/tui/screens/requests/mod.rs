@@ -9,23 +9,21 @@ use ratatui::{
 };
 
 use crate::{
-    core::{
-        base::{
-            error::{Error, Result},
-            quote::quote,
-            text,
-        },
-        request::{Group, Me, Pace, Request, Stage, Which},
+    kit::{
+        action::Action,
+        list::{Rows, Walk},
+        theme::Theme,
+        widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
     },
-    tui::{
-        kit::{
-            action::Action,
-            list::{Rows, Walk},
-            theme::Theme,
-            widgets::{above, below, cell, failed_below, fit, gone_words, put, row, select, wrap},
-        },
-        msg::{Effect, RequestEffect},
+    msg::{Effect, RequestEffect},
+};
+use wharf_core::{
+    base::{
+        error::{Error, Result},
+        quote::quote,
+        text,
     },
+    request::{Group, Me, Pace, Request, Stage, Which},
 };
 
 /// How many requests are read at a time.

@@ -5,15 +5,13 @@ use ratatui::{Frame, layout::Rect};
 
 use super::Page;
 use crate::{
-    core::{base::error::Error, launch::plan::State},
-    tui::{
-        kit::{action::Action, input::leaves, theme::Theme},
-        model::Model,
-        msg::{Effect, Go, RunEffect, Slot},
-        rows::WorkloadId,
-        screens::page,
-    },
+    kit::{action::Action, input::leaves, theme::Theme},
+    model::Model,
+    msg::{Effect, Go, RunEffect, Slot},
+    rows::WorkloadId,
+    screens::page,
 };
+use wharf_core::{base::error::Error, launch::plan::State};
 
 impl Page {
     /// Watches it anew after it was started again.

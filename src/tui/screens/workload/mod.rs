@@ -11,22 +11,20 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 pub use self::output::Output;
-use crate::{
-    core::{
-        base::{
-            badge::Tone,
-            clean,
-            error::{Error, Result},
-            text,
-        },
-        launch::{plan::Workload, usage::Usage},
+use crate::kit::{
+    action::Action,
+    list::Drawn,
+    theme::Theme,
+    widgets::{below, fit, put, row, sparkline, state_role, tone},
+};
+use wharf_core::{
+    base::{
+        badge::Tone,
+        clean,
+        error::{Error, Result},
+        text,
     },
-    tui::kit::{
-        action::Action,
-        list::Drawn,
-        theme::Theme,
-        widgets::{below, fit, put, row, sparkline, state_role, tone},
-    },
+    launch::{plan::Workload, usage::Usage},
 };
 
 /// Readings that are kept.

@@ -5,12 +5,10 @@ use std::{collections::VecDeque, ops::Range};
 use ratatui::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::{
-    core::{
-        base::{clean, text},
-        launch::logs,
-    },
-    tui::kit::{action::Action, input::Input, theme::Theme, widgets::fit},
+use crate::kit::{action::Action, input::Input, theme::Theme, widgets::fit};
+use wharf_core::{
+    base::{clean, text},
+    launch::logs,
 };
 
 /// Lines that are kept.

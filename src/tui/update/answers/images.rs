@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::core::base::text;
-use crate::tui::{
+use crate::{
     flows::upkeep,
     msg::{Effect, LinkWish, Msg},
     popups::Popup,
     state::{Screen, State},
 };
+use wharf_core::base::text;
 
 /// Handles an answer about images; returns any other message unhandled.
 pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {

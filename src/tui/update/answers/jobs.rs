@@ -2,16 +2,16 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::core::{
-    base::error::{Kind, Result},
-    launch::plan::Workload,
-    ports::QuestionKind,
-};
-use crate::tui::{
+use crate::{
     flows::copy,
     msg::{Effect, Go, Msg},
     popups::{Ask, Popup, Sure},
     state::{Screen, State},
+};
+use wharf_core::{
+    base::error::{Kind, Result},
+    launch::plan::Workload,
+    ports::QuestionKind,
 };
 
 /// Handles an answer about jobs or health; returns any other message unhandled.

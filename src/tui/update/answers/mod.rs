@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::tui::{
+use crate::{
     msg::{Effect, Msg},
     state::State,
 };

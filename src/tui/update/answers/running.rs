@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::core::{base::error::Kind, launch::plan::Workload};
-use crate::tui::{
+use crate::{
     msg::{Effect, Msg, RunEffect},
     state::{Screen, State},
 };
+use wharf_core::{base::error::Kind, launch::plan::Workload};
 
 /// If output ends within this many milliseconds, the backend probably cannot follow it.
 const AT_ONCE: u64 = 3000;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use crate::tui::{
+use crate::{
     flows::share,
     msg::{Effect, Msg},
     state::{Screen, State},

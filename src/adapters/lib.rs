@@ -15,7 +15,7 @@ use self::{
     parts::{Parts, Surroundings},
     shared::{http, private},
 };
-use crate::core::{
+use wharf_core::{
     base::error::Result,
     config::{Config, Hosts, Kinds, List, Written},
     portal::{Opener, Portal, PortalParts},
@@ -119,7 +119,7 @@ fn built(config: Config, reach: http::Reach) -> Result<PortalParts> {
 /// The hosts that each source and backend names, in the order of the configuration.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::core::base::error::Kind::Usage) for the first entry that its adapter cannot read, and for a
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) for the first entry that its adapter cannot read, and for a
 /// backend that has the name of a source although one entry makes both.
 fn hosts(config: &Config) -> Result<Vec<Hosts>> {
     let kinds = kinds();

@@ -1,5 +1,6 @@
 //! The command line: one file for each group of verbs, all on the same `Portal` as the screens.
 
+pub mod args;
 mod ask;
 mod audit;
 mod copy;
@@ -27,15 +28,13 @@ mod workloads;
 
 use std::sync::Arc;
 
-use crate::{
-    args::{Cli, Verb},
-    core::{
-        base::{
-            context::Context,
-            error::{Error, Result},
-        },
-        portal::{Portal, sign_in::SignIn},
+use crate::args::{Cli, Verb};
+use wharf_core::{
+    base::{
+        context::Context,
+        error::{Error, Result},
     },
+    portal::{Portal, sign_in::SignIn},
 };
 
 pub use output::report;

@@ -46,7 +46,7 @@ use self::{
     state::State,
     suspend::{JobControl, Wish},
 };
-use crate::core::{
+use wharf_core::{
     base::{
         error::{During, Result},
         text,
