@@ -1,6 +1,6 @@
 //! `wharf copy`, `wharf pull` and `wharf push`.
 
-use super::output;
+use super::{output, progress};
 use crate::args::{CopyOptions, Pull};
 use wharf_core::{
     base::{error::Result, text},
@@ -46,7 +46,7 @@ pub async fn pull(portal: &Portal, args: &Pull, json: bool) -> Result<u8> {
 pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOptions, json: bool) -> Result<u8> {
     let mut to: ImageRef = to.parse()?;
     if is_on_the_web(from) {
-        let outcome = portal.transfers.import(&output::context(), from, &to).await?;
+        let outcome = portal.transfers.import(&progress::context(), from, &to).await?;
         if json {
             output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
         } else {
@@ -60,7 +60,7 @@ pub async fn copy(portal: &Portal, from: &str, to: &str, copy_options: &CopyOpti
         to = to.with_tag(from.tag().unwrap_or("latest"));
     }
     let started = std::time::Instant::now();
-    let outcome = portal.transfers.copy(&output::context(), &from, &to, &options(copy_options)?).await?;
+    let outcome = portal.transfers.copy(&progress::context(), &from, &to, &options(copy_options)?).await?;
     if json {
         output::json(&serde_json::json!({"from": from, "to": to, "outcome": outcome}))?;
     } else {

@@ -1,6 +1,6 @@
 //! `wharf diff`: the differences between two images.
 
-use super::output;
+use super::{output, progress};
 use crate::args::Diff;
 use wharf_core::{base::error::Result, portal::Portal};
 
@@ -12,7 +12,7 @@ pub async fn run(portal: &Portal, args: &Diff, json: bool) -> Result<u8> {
         None => portal.sources.named(&args.after).await?,
     };
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
-    let diff = portal.evidence.diff(&output::context(), &before, &after, platform.as_ref(), args.quick).await?;
+    let diff = portal.evidence.diff(&progress::context(), &before, &after, platform.as_ref(), args.quick).await?;
     if json {
         output::json(&diff)?;
     } else {

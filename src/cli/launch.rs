@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{output, workloads};
+use super::{output, progress, workloads};
 use crate::args::Launch;
 use wharf_core::{
     base::{
@@ -50,7 +50,7 @@ pub async fn run(portal: &Portal, args: &Launch, json: bool) -> Result<u8> {
         print(&plan, form.as_ref(), json)?;
         return Ok(0);
     }
-    let workload = portal.launches.launch(&output::context(), &plan, args.because.as_deref()).await?;
+    let workload = portal.launches.launch(&progress::context(), &plan, args.because.as_deref()).await?;
     if args.follow {
         workloads::follow(&launcher, &workload.id, args.raw).await?;
         let (_, ended) = portal.launches.find_workload(&cx, &workload.id, Given::Whole).await?;

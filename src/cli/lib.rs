@@ -13,6 +13,7 @@ mod launch;
 mod offers;
 mod output;
 mod policy;
+mod progress;
 mod requests;
 mod revoke;
 mod share;

@@ -1,6 +1,6 @@
 //! `wharf request`, `requests`, `approve` and `reject`.
 
-use super::{ask, output};
+use super::{ask, output, progress};
 use crate::args::{Approve, Reject, Request as Wanted, Requests, RequestsVerb};
 use wharf_core::{
     base::{
@@ -35,7 +35,7 @@ pub async fn ask(portal: &Portal, args: &Wanted, json: bool) -> Result<u8> {
         private: args.private,
         project: args.to.clone(),
     };
-    let cx = output::context();
+    let cx = progress::context();
     let mut submitted = portal.requests.ask_for(&cx, &args.reference, &asking).await?;
     if args.wait {
         while submitted.request.stage.is_for_steward() {
@@ -76,7 +76,7 @@ fn said(submitted: &Submitted, json: bool) -> Result<()> {
 
 /// Lists, shows or changes requests.
 pub async fn run(portal: &Portal, args: &Requests, json: bool) -> Result<u8> {
-    let cx = output::context();
+    let cx = progress::context();
     match &args.what {
         None => list(portal, args, json).await,
         Some(RequestsVerb::Show { id }) => show(portal, *id, json).await,
@@ -208,7 +208,7 @@ async fn decide(portal: &Portal, ids: &[i64], ruling: &Ruling, json: bool) -> Re
     let mut first: Option<Error> = None;
     let mut all = Vec::new();
     for id in ids {
-        match portal.requests.decide(&output::context(), ask::asker(), *id, ruling).await {
+        match portal.requests.decide(&progress::context(), ask::asker(), *id, ruling).await {
             Ok(request) if json => all.push(serde_json::json!(request)),
             Ok(request) => {
                 done(&request, false)?;
@@ -239,7 +239,7 @@ pub async fn approve(portal: &Portal, args: &Approve, json: bool) -> Result<u8> 
     };
     let ruling = Ruling { approve: true, reason: args.reason.clone(), terms, key: args.key.clone() };
     let Some(rule) = &args.rule else { return decide(portal, &args.ids, &ruling, json).await };
-    let class = portal.requests.approve_class(&output::context(), ask::asker(), (&args.base, rule), &ruling).await?;
+    let class = portal.requests.approve_class(&progress::context(), ask::asker(), (&args.base, rule), &ruling).await?;
     if json {
         output::json(&serde_json::json!({"class": class}))?;
     } else {

@@ -1,6 +1,6 @@
 //! `wharf revoke`: revokes a share, an admission, or the approval of a class.
 
-use super::{ask, output};
+use super::{ask, output, progress};
 use crate::args::Revoke;
 use wharf_core::{base::error::Result, portal::Portal};
 
@@ -19,7 +19,7 @@ fn what(text: &str) -> What<'_> {
 
 /// Revokes a share, an admission or a class.
 pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
-    let cx = output::context();
+    let cx = progress::context();
     let (value, line) = match what(&args.what) {
         What::Share(share) => {
             portal.sharing.revoke(&cx, share).await?;

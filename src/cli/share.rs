@@ -1,6 +1,6 @@
 //! `wharf share` and `wharf open`.
 
-use super::{copy, offers, output, show};
+use super::{copy, offers, output, progress, show};
 use crate::args::{Open, Share};
 use wharf_core::{
     base::{context::Context, error::Result, text},
@@ -28,7 +28,7 @@ pub async fn share(portal: &Portal, args: &Share, json: bool) -> Result<u8> {
         let answer = if args.plan {
             plan(portal, &reference, &to, json).await
         } else {
-            let shared = portal.sharing.share_to(&output::context(), &reference, &to, &options).await;
+            let shared = portal.sharing.share_to(&progress::context(), &reference, &to, &options).await;
             shared.and_then(|shared| said(&shared, json).map(|()| result(&name, &shared)))
         };
         results.add(&name, answer);
@@ -61,7 +61,7 @@ pub fn result(project: &str, shared: &Shared) -> serde_json::Value {
 
 /// Prints how the image would be shared with a receiver.
 async fn plan(portal: &Portal, reference: &ImageRef, to: &Receiver, json: bool) -> Result<serde_json::Value> {
-    let plan = portal.sharing.share_plan(&output::context(), reference, to).await?;
+    let plan = portal.sharing.share_plan(&progress::context(), reference, to).await?;
     if !json {
         output::line(&format!("{to}: {}", plan.cost))?;
         output::line(&format!("   needs {}", plan.rights))?;

@@ -3,6 +3,7 @@
 use super::{
     ask,
     output::{self, Results},
+    progress,
 };
 use crate::args::{Prune, RemoveImage, Tag};
 use wharf_core::{
@@ -80,7 +81,7 @@ async fn agreed(question: String, what: &str, yes: bool) -> Result<bool> {
 
 /// Removes images, after showing what would be removed and asking.
 pub async fn remove(portal: &Portal, args: &RemoveImage, json: bool) -> Result<u8> {
-    let cx = output::context();
+    let cx = progress::context();
     let references: Vec<ImageRef> =
         args.references.iter().map(|reference| reference.parse()).collect::<Result<Vec<_>>>()?;
     let mut ends = Results::of(json, "reference");
@@ -113,7 +114,7 @@ pub async fn prune(portal: &Portal, args: &Prune, json: bool) -> Result<u8> {
             Error::usage(&what, format!("'{given}' is no span of time")).hint("write 90d, 12w or 48h")
         })?,
     };
-    let cx = output::context();
+    let cx = progress::context();
     let pruning = portal.upkeep.pruning(&cx, &repository, &Rule { keep: args.keep.unwrap_or(0), older_than }).await?;
     let ends = Results::of(json, "reference");
     if args.plan && json {

@@ -1,6 +1,6 @@
 //! `wharf verify`: the evidence of an image and the policy's verdict.
 
-use super::output;
+use super::{output, progress};
 use crate::args::Verify;
 use wharf_core::{
     base::{error::Result, text},
@@ -16,10 +16,10 @@ pub async fn run(portal: &Portal, args: &Verify, json: bool) -> Result<u8> {
     let reference = portal.sources.named(&args.reference).await?;
     let platform = args.platform.as_deref().map(str::parse).transpose()?;
     if args.data {
-        portal.evidence.verify_data(&output::context(), &reference).await?;
+        portal.evidence.verify_data(&progress::context(), &reference).await?;
     }
     let again = args.again && !args.data;
-    let verified = portal.evidence.verify(&output::context(), &reference, platform.as_ref(), again).await?;
+    let verified = portal.evidence.verify(&progress::context(), &reference, platform.as_ref(), again).await?;
     if json {
         output::json(&verified)?;
     } else {

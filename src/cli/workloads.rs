@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 
-use super::{output, share};
+use super::{output, progress, share};
 use crate::args::{Exec, Logs, Snapshot, VolumeIn};
 use wharf_core::{
     base::{
@@ -191,7 +191,7 @@ pub async fn exec(portal: &Portal, args: &Exec, json: bool) -> Result<u8> {
     }
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Exec)).await?;
     let (said, code) =
-        portal.launches.exec(&output::context(), launcher.name(), &workload.id, args.command.clone()).await?;
+        portal.launches.exec(&progress::context(), launcher.name(), &workload.id, args.command.clone()).await?;
     if json {
         let output = String::from_utf8_lossy(&said);
         output::json(
@@ -272,7 +272,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
     let (launcher, workload) = find(portal, &args.id, Given::Whole, Some(Ability::Snapshot)).await?;
     let to: Vec<Receiver> = args.to.iter().map(|project| Receiver::Project(project.clone())).collect();
     let (image, shares) =
-        portal.sharing.snapshot(&output::context(), launcher.name(), &workload.id, &args.name, &to).await?;
+        portal.sharing.snapshot(&progress::context(), launcher.name(), &workload.id, &args.name, &to).await?;
     let line = |text: &str| if json { Ok(()) } else { output::line(text) };
     line(&format!("✓ {} is {image}", args.name))?;
     let mut results = output::Results::new(json);
@@ -290,7 +290,7 @@ pub async fn snapshot(portal: &Portal, args: &Snapshot, json: bool) -> Result<u8
 /// Attaches a volume to a server, or detaches it.
 pub async fn attach(portal: &Portal, args: &VolumeIn, there: bool, json: bool) -> Result<u8> {
     let (launcher, server) = find(portal, &args.server, Given::Whole, Some(Ability::Volumes)).await?;
-    let volume = portal.launches.attach(&output::context(), launcher.name(), &server.id, &args.volume, there).await?;
+    let volume = portal.launches.attach(&progress::context(), launcher.name(), &server.id, &args.volume, there).await?;
     let done = if there { "attached" } else { "detached" };
     if json {
         let (id, backend) = (&server.id, &server.backend);
