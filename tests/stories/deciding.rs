@@ -9,7 +9,9 @@ use wharf::{
         sharing::offer::{Project, Share, Standing},
     },
     tui::{
-        msg::{Effect, Msg, RequestEffect, RunEffect, ShareEffect},
+        msg::{
+            Effect, ImageNews, JobNews, Msg, RequestEffect, RequestNews, RunEffect, RunNews, ShareEffect, ShareNews,
+        },
         popups::{MOMENT, Popup},
         state::State,
         update::update,
@@ -48,19 +50,19 @@ fn said(state: &State) -> String {
 fn queue(state: &mut State, ids: &[i64]) {
     let all: Vec<Request> =
         ids.iter().map(|id| request(*id, Stage::Waiting, "signature", &format!("base-{id}"))).collect();
-    update(state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(all) });
+    update(state, Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(all) }));
 }
 
 fn workloads(state: &mut State, names: &[&str]) {
     let all = names
         .iter()
         .map(|name| wharf::core::launch::plan::Workload { state: Run::Running, ..fake::workload("docker", name) });
-    update(state, Msg::Workloads(all.collect(), Vec::new()));
+    update(state, Msg::Run(RunNews::Workloads(all.collect(), Vec::new())));
 }
 
 fn offers(state: &mut State, names: &[&str]) {
     let all = names.iter().map(|name| wharf::core::sharing::offer::Offer { id: (*name).into(), ..fake::offer(name) });
-    update(state, Msg::Offers(all.collect(), Vec::new()));
+    update(state, Msg::Share(ShareNews::Offers(all.collect(), Vec::new())));
 }
 
 fn shares(state: &mut State, names: &[&str]) {
@@ -71,7 +73,7 @@ fn shares(state: &mut State, names: &[&str]) {
         standing: Standing::Accepted,
         created: None,
     };
-    update(state, Msg::Shares(Ok(names.iter().map(share).collect())));
+    update(state, Msg::Share(ShareNews::Shares(Ok(names.iter().map(share).collect()))));
 }
 
 fn on_shares() -> State {
@@ -80,7 +82,7 @@ fn on_shares() -> State {
     let mut image = fake::image("glance://site/4927d4b2-2172-447d-aeb3-8a95a05361ec".parse().unwrap());
     image.kind = wharf::core::image::model::ImageKind::Vm;
     image.disk = Some(wharf::core::image::model::DiskFacts::default());
-    update(&mut state, Msg::Image(Box::new(Ok(image))));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
     press(&mut state, "tab");
     state
 }
@@ -166,7 +168,10 @@ fn a_key_between_news_and_the_next_frame_does_nothing_but_say_so() {
     let other = request(2, Stage::Waiting, "signature", "base-2");
     press(&mut state, "g");
     update(&mut state, Msg::Drawn);
-    update(&mut state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(vec![changed, other]) });
+    update(
+        &mut state,
+        Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(vec![changed, other]) }),
+    );
     assert!(acted_on(&rush(&mut state, "a")).is_empty());
     assert!(said(&state).contains("has just changed"), "{}", said(&state));
     assert_eq!(acted_on(&press(&mut state, "a enter")), ["approve request 1: physics/gromacs-1"], "it was shown now");
@@ -191,7 +196,10 @@ fn an_approval_shows_what_it_takes_before_it_is_given() {
     held.dossier.as_mut().unwrap().grounds = vec![ground("signature", &[]), ground("scan.over_limit", &names)];
     let mut other = request(2, Stage::Waiting, "signature", "base-2");
     other.dossier.as_mut().unwrap().grounds = Vec::new();
-    update(&mut state, Msg::Requests { which: Which::Queue, skip: 0, result: Ok(vec![held, other]) });
+    update(
+        &mut state,
+        Msg::Request(RequestNews::Requests { which: Which::Queue, skip: 0, result: Ok(vec![held, other]) }),
+    );
     for size in [(120, 40), (80, 24)] {
         press(&mut state, "G a");
         let drawn = crate::screens::draw(&mut state, size);
@@ -219,9 +227,9 @@ fn an_admission_is_taken_back_by_a_key_with_a_reason_and_only_by_who_decides() {
     {
         let mut state = requests("all", "6 tab tab");
         let (me, pace) = (Me { person: "carol".into(), approver, steward: false, own: false }, Pace::default());
-        update(&mut state, Msg::Queue(Ok((me, pace, Vec::new()))));
+        update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, pace, Vec::new())))));
         let all = vec![request(1, Stage::Admitted, "signature", "b"), request(2, Stage::Waiting, "signature", "b")];
-        update(&mut state, Msg::Requests { which: Which::All, skip: 0, result: Ok(all) });
+        update(&mut state, Msg::Request(RequestNews::Requests { which: Which::All, skip: 0, result: Ok(all) }));
         press(&mut state, "g");
         assert!(acted_on(&press(&mut state, "X enter")).is_empty(), "a reason is needed");
         assert_eq!(acted_on(&press(&mut state, "g X z enter")), expected);
@@ -261,7 +269,7 @@ fn only_notices_that_were_on_the_screen_are_marked_as_read() {
     update(&mut state, Msg::Drawn);
     let mut more = notices();
     more.insert(0, wharf::core::request::notice::Notice { id: 9, seen: false, ..more[0].clone() });
-    update(&mut state, Msg::Inbox(Ok(more)));
+    update(&mut state, Msg::Request(RequestNews::Inbox(Ok(more))));
     assert!(rush(&mut state, "m").is_empty(), "one of them was not shown");
     assert!(matches!(&press(&mut state, "m")[..], [Effect::Request(RequestEffect::Seen(ids))] if ids.contains(&9)));
 }
@@ -278,7 +286,7 @@ fn yes_confirms_only_what_was_drawn() {
 }
 
 fn ask(state: &mut State, id: u64, kind: QuestionKind) {
-    update(state, Msg::Question(id, Question { words: "PIN of the token".into(), kind }));
+    update(state, Msg::Job(JobNews::Question(id, Question { words: "PIN of the token".into(), kind })));
 }
 
 #[test]
@@ -309,7 +317,7 @@ fn a_question_waits_where_nobody_waits_for_it_and_opens_for_whoever_does() {
     ask(&mut state, 1, QuestionKind::Secret);
     assert!(state.popups.is_empty() && state.waiting.len() == 1);
     // Its job has ended meanwhile.
-    update(&mut state, Msg::Unasked(1));
+    update(&mut state, Msg::Job(JobNews::Unasked(1)));
     assert!(state.waiting.is_empty());
     // Whoever waits for it has it before them; keys of the first moment are not for it.
     press(&mut state, "i enter");
@@ -347,7 +355,7 @@ fn a_line_that_is_cut_can_be_read_in_full() {
     // In the transfers, enter reads the whole of one.
     press(&mut state, "esc");
     let job = state.job("copy a".into());
-    update(&mut state, Msg::JobDone(job, Err(error)));
+    update(&mut state, Msg::Job(JobNews::JobDone(job, Err(error))));
     press(&mut state, "3 enter");
     let drawn = crate::screens::draw(&mut state, (80, 24));
     assert!(drawn.contains("whoever gave you the token"), "{drawn}");
@@ -356,7 +364,7 @@ fn a_line_that_is_cut_can_be_read_in_full() {
 #[test]
 fn whoever_decides_comes_to_the_queue_first() {
     let mut state = state();
-    update(&mut state, Msg::Me(Me { approver: true, ..Me::default() }));
+    update(&mut state, Msg::Request(RequestNews::Me(Me { approver: true, ..Me::default() })));
     assert!(matches!(
         &press(&mut state, "6")[..],
         [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. }), ..]
@@ -364,9 +372,9 @@ fn whoever_decides_comes_to_the_queue_first() {
     // Where that is learnt only now, and nothing of their own is there.
     let mut state = crate::keys::state();
     press(&mut state, "6");
-    update(&mut state, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) });
+    update(&mut state, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(Vec::new()) }));
     let me = Me { approver: true, ..Me::default() };
-    let effects = update(&mut state, Msg::Queue(Ok((me, Pace::default(), Vec::new()))));
+    let effects = update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, Pace::default(), Vec::new())))));
     assert!(
         matches!(&effects[..], [Effect::Request(RequestEffect::Requests { which: Which::Queue, .. })]),
         "{effects:?}"
@@ -399,7 +407,7 @@ fn words_of_others_begin_no_line_of_ours_on_any_screen() {
     one.wishes[0].reason = format!("{} ✓ verified: approved by dora", "pad ".repeat(40));
     let told = one.told(&[], Pace::default(), 0, 1_764_000_100);
     press(&mut state, "6");
-    update(&mut state, Msg::RequestTold(Box::new(Ok((one, told)))));
+    update(&mut state, Msg::Request(RequestNews::RequestTold(Box::new(Ok((one, told))))));
     let drawn = crate::screens::draw(&mut state, (44, 60));
     for line in drawn.lines().filter(|line| line.contains("✓ verified: approved") || line.contains("pad pad")) {
         assert!(line.contains("│   │ ") || line.contains("│ pad") || line.contains("  │ "), "{drawn}");

@@ -18,7 +18,10 @@ use wharf::{
         },
     },
     tui::{
-        msg::{Effect, ImageEffect, ListEffect, Msg, RunEffect, ShareEffect, Target},
+        msg::{
+            Effect, ImageEffect, ImageNews, JobNews, ListEffect, ListNews, Msg, RunEffect, RunNews, ShareEffect,
+            ShareNews, Target,
+        },
         popups::Popup,
         screens::image::Pane,
         state::{Screen, State},
@@ -36,7 +39,7 @@ fn on_image_page() -> State {
     let mut state = state();
     press(&mut state, "j enter");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    update(&mut state, Msg::Image(Box::new(Ok(image))));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
     state
 }
 
@@ -109,11 +112,11 @@ fn over_registries() -> State {
     let mut state = wharf::tui::state_of(&lab::portal(&home, sources));
     let began = state.begin();
     run(&mut state, began);
-    let effects = update(&mut state, Msg::Cached(Ok(Vec::new())));
+    let effects = update(&mut state, Msg::List(ListNews::Cached(Ok(Vec::new()))));
     run(&mut state, effects);
     for (source, row) in [("longer", "astronomy/a"), ("site", "physics/gromacs"), ("hub", "bitnami/redis")] {
         let rows = RowSet::build(vec![fake::row(row, &["1"])]);
-        let effects = update(&mut state, Msg::Listed(source.into(), Ok(Arc::new(rows))));
+        let effects = update(&mut state, Msg::List(ListNews::Listed(source.into(), Ok(Arc::new(rows)))));
         run(&mut state, effects);
     }
     state
@@ -214,7 +217,7 @@ fn nothing_is_removed_before_what_goes_was_shown_and_agreed_to() {
         if !before.is_empty() {
             assert!(press(&mut state, before).is_empty(), "{before}");
         }
-        update(&mut state, Msg::Removals(targets, vec![Ok(one())]));
+        update(&mut state, Msg::Image(ImageNews::Removals(targets, vec![Ok(one())])));
         let effects = if after.is_empty() { Vec::new() } else { press(&mut state, after) };
         let removed = effects
             .iter()
@@ -233,7 +236,7 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
     assert_eq!(targets.len(), 2, "{targets:?}");
     let refused = Error::new(Kind::NotAllowed, "remove glance://lab/x", "it belongs to another project");
     let fine = removal("lab.example/physics/lammps:1", &[]);
-    update(&mut state, Msg::Removals(targets.clone(), vec![Err(refused.clone()), Ok(fine.clone())]));
+    update(&mut state, Msg::Image(ImageNews::Removals(targets.clone(), vec![Err(refused.clone()), Ok(fine.clone())])));
     let Some(Popup::Removing(popup)) = state.popups.last() else { panic!("{:?}", state.popups) };
     let lines: Vec<String> = popup.lines().into_iter().map(|(_, line)| line).collect();
     assert!(lines.iter().any(|line| line.contains("it belongs to another project")), "{lines:?}");
@@ -244,7 +247,7 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
     assert_eq!(*removals, [fine]);
     assert!(state.catalog.marked.is_empty());
     // Its source is listed again.
-    let effects = update(&mut state, Msg::JobDone(*job, Ok(("removed".into(), None))));
+    let effects = update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("removed".into(), None)))));
     assert!(
         effects.iter().any(|effect| matches!(effect, Effect::List(ListEffect::List { source, .. }) if source == "lab")),
         "{effects:?}"
@@ -252,7 +255,7 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
     // Where none may go, y only closes.
     let effects = press(&mut state, "D");
     let Some(Effect::Image(ImageEffect::Removals(targets))) = effects.last() else { panic!("{effects:?}") };
-    update(&mut state, Msg::Removals(targets.clone(), vec![Err(refused)]));
+    update(&mut state, Msg::Image(ImageNews::Removals(targets.clone(), vec![Err(refused)])));
     assert!(
         !press(&mut state, "y").iter().any(|effect| matches!(effect, Effect::Image(ImageEffect::RemoveImages { .. })))
     );
@@ -261,7 +264,7 @@ fn of_marked_images_those_that_may_not_go_are_told_and_the_others_removed() {
 #[test]
 fn on_a_page_the_version_that_is_selected_is_tagged_and_removed() {
     let mut state = on_image_page();
-    update(&mut state, Msg::Tags(Ok(vec!["1.0".into(), "2.0".into()])));
+    update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["1.0".into(), "2.0".into()]))));
     press(&mut state, "tab");
     let effects = press(&mut state, "j t n e w enter");
     let Some(Effect::Image(ImageEffect::Tag { target: Target::Reference(reference), new, .. })) = effects.last() else {
@@ -284,7 +287,7 @@ fn signing_in_asks_in_popups_and_lists_the_source_anew() {
     let [Effect::SignIn { job, source }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(source, "lab");
     let ask = |state: &mut State, id, kind| {
-        update(state, Msg::Question(id, Question { words: "account at lab.example".into(), kind }));
+        update(state, Msg::Job(JobNews::Question(id, Question { words: "account at lab.example".into(), kind })));
     };
     ask(&mut state, 1, QuestionKind::Text);
     assert_eq!(press(&mut state, "a d a enter"), [Effect::Answer(1, Some(Secret::new("ada")))]);
@@ -294,7 +297,7 @@ fn signing_in_asks_in_popups_and_lists_the_source_anew() {
     assert_eq!(press(&mut state, "enter"), [Effect::Answer(3, Some(Secret::new("no")))], "the careful answer");
     ask(&mut state, 4, QuestionKind::Text);
     assert_eq!(press(&mut state, "esc"), [Effect::Answer(4, None)]);
-    let effects = update(&mut state, Msg::JobDone(*job, Ok(("signed in".into(), None))));
+    let effects = update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("signed in".into(), None)))));
     assert!(
         matches!(effects.as_slice(), [Effect::List(ListEffect::List { source, query: None })] if source == "lab"),
         "{effects:?}"
@@ -318,7 +321,7 @@ fn rows_on_the_screen_are_looked_at_once_and_show_what_was_told() {
         platforms: Vec::new(),
         artifact: None,
     };
-    let told = Msg::Looked("lab".into(), "biology/samtools".into(), Some(version));
+    let told = Msg::List(ListNews::Looked("lab".into(), "biology/samtools".into(), Some(version)));
     assert!(update(&mut state, told).is_empty(), "one answer does not ask for the others again");
     let drawn = crate::screens::draw(&mut state, (120, 20));
     assert!(drawn.contains("5.00 MiB"), "{drawn}");
@@ -335,8 +338,8 @@ fn a_click_selects_and_a_second_one_opens() {
     );
     // The tabs of the page that opened.
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    update(&mut state, Msg::Image(Box::new(Ok(image))));
-    update(&mut state, Msg::Tags(Ok(vec!["1".into(), "2".into(), "3".into()])));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
+    update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["1".into(), "2".into(), "3".into()]))));
     update(&mut state, Msg::Click(14, 1));
     let Screen::Image(page) = state.screen() else { panic!() };
     assert_eq!(page.pane, Pane::Versions);
@@ -381,12 +384,12 @@ fn offers_are_answered_with_one_key_and_what_that_changes_is_asked_for_again() {
         ignored: "it stays usable by its id".into(),
         outgoing: false,
     };
-    update(&mut state, Msg::Offers(vec![offer], Vec::new()));
+    update(&mut state, Msg::Share(ShareNews::Offers(vec![offer], Vec::new())));
     let effects = press(&mut state, "a");
     let [Effect::Share(ShareEffect::AnswerOffer { job, accept: true, .. })] = effects.as_slice() else {
         panic!("{effects:?}")
     };
-    let after = update(&mut state, Msg::JobDone(*job, Ok(("accepted".into(), None))));
+    let after = update(&mut state, Msg::Job(JobNews::JobDone(*job, Ok(("accepted".into(), None)))));
     assert_eq!(
         after,
         [Effect::List(ListEffect::List { source: "lab".into(), query: None }), Effect::Share(ShareEffect::Offers)]
@@ -402,7 +405,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     let mut state = with_clouds();
     assert_eq!(press(&mut state, "j s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
     let projects = vec![Project { name: "biology".into(), id: "b".repeat(32) }];
-    update(&mut state, Msg::Projects("lab".into(), Ok(projects)));
+    update(&mut state, Msg::Share(ShareNews::Projects("lab".into(), Ok(projects))));
     let biology = "b".repeat(32);
     assert_eq!(
         labels(&state),
@@ -419,7 +422,7 @@ fn a_clouds_image_is_shared_with_projects_that_the_cloud_names_or_any_id() {
     // One of them cannot: the others still can, and it says why.
     let refused = Error::new(Kind::NotFound, "plan a share", "you may not see it").hint("ask for its id");
     let plans = vec![(to[0].clone(), Ok(fake::share_plan())), (to[1].clone(), Err(refused))];
-    update(&mut state, Msg::SharePlans(target.clone(), plans));
+    update(&mut state, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
     let drawn = crate::screens::draw(&mut state, (120, 30));
     for words in
         ["no bytes move", "membership", "accepts it", "1. PATCH", "✗ everybody who looks for it", "ask for its id"]
@@ -438,7 +441,8 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
     let mut state = with_clouds();
     let mut volume = fake::row("data", &["volumes/2f1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55"]);
     volume.kind = ImageKind::Volume;
-    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(RowSet::build(vec![volume])))));
+    let effects =
+        update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(RowSet::build(vec![volume]))))));
     crate::keys::run(&mut state, effects);
     assert_eq!(press(&mut state, "s"), [Effect::Share(ShareEffect::Projects("lab".into()))]);
     assert_eq!(labels(&state)[0], "give it away = :give");
@@ -455,12 +459,12 @@ fn a_volume_is_given_away_after_a_warning_and_its_key_is_shown_once() {
         title: "data".into(),
         key: Secret::new("0123abcd"),
     };
-    update(&mut state, Msg::Given(given));
+    update(&mut state, Msg::Share(ShareNews::Given(given)));
     assert!(crate::screens::draw(&mut state, (100, 24)).contains("0123abcd"));
     let copied = press(&mut state, "c");
     assert_eq!(copied, [Effect::Copy("transfer 9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55 key 0123abcd".into())]);
     press(&mut state, "esc");
-    let after = update(&mut state, Msg::JobDone(job, Ok(("it waits".into(), None))));
+    let after = update(&mut state, Msg::Job(JobNews::JobDone(job, Ok(("it waits".into(), None)))));
     assert!(after.contains(&Effect::List(ListEffect::List { source: "lab".into(), query: None })), "{after:?}");
     assert!(!crate::screens::draw(&mut state, (100, 24)).contains("0123abcd"));
 }
@@ -493,11 +497,14 @@ fn a_server_is_made_into_an_image_that_is_shared_in_one_go() {
     let mut state = with_clouds();
     press(&mut state, "2");
     let workload = fake::workload("lab", "web");
-    update(&mut state, Msg::Workloads(vec![workload], Vec::new()));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload], Vec::new())));
     assert!(matches!(press(&mut state, "R").as_slice(), [Effect::Run(RunEffect::Start { again: true, .. })]));
     assert!(press(&mut state, "S").is_empty(), "it runs already");
     press(&mut state, "I enter");
-    update(&mut state, Msg::Projects("lab".into(), Ok(vec![Project { name: "biology".into(), id: "b".into() }])));
+    update(
+        &mut state,
+        Msg::Share(ShareNews::Projects("lab".into(), Ok(vec![Project { name: "biology".into(), id: "b".into() }]))),
+    );
     assert_eq!(labels(&state), ["biology = b", "nobody = :nobody"]);
     let effects = press(&mut state, "enter");
     let [Effect::Run(RunEffect::Snapshot { workload, name, to, .. })] = effects.as_slice() else {
@@ -514,7 +521,7 @@ fn a_badge_can_be_asked_why_and_the_answer_copied() {
     press(&mut state, "e");
     assert!(state.popups.is_empty() && state.notice.as_ref().unwrap().text.contains("not arrived"));
     let verified = fake::verified(&image, state.now);
-    update(&mut state, Msg::Verified(Box::new(Ok(verified))));
+    update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(verified)))));
     press(&mut state, "e");
     let drawn = crate::screens::draw(&mut state, (120, 30));
     for words in [
@@ -532,7 +539,7 @@ fn a_badge_can_be_asked_why_and_the_answer_copied() {
     assert!(matches!(press(&mut state, "e").as_slice(), [Effect::Image(ImageEffect::Explain(Target::Row { .. }))]));
     let checked = press(&mut state, "enter");
     assert!(matches!(checked.as_slice(), [Effect::Image(ImageEffect::Image { .. })]));
-    update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image.clone())))));
     assert!(matches!(press(&mut state, "v").as_slice(), [Effect::Image(ImageEffect::Verify { anew: true, .. })]));
 }
 

@@ -26,7 +26,10 @@ use wharf::{
     tui::{
         kit::{action::Action, keymap::Keymap},
         model::SourceLine,
-        msg::{Effect, ImageEffect, ListEffect, Msg, RequestEffect, RunEffect, ShareEffect, Slot, Target},
+        msg::{
+            Effect, ImageEffect, ImageNews, JobNews, ListEffect, ListNews, Msg, RequestEffect, RequestNews, RunEffect,
+            RunNews, ShareEffect, ShareNews, Slot, Target,
+        },
         popups::Popup,
         state::{Screen, State},
         update::update,
@@ -129,7 +132,7 @@ pub fn requests(name: &str, keys: &str) -> State {
                     .map(|(at, stage)| request(at as i64 + 1, *stage, "signature", "alpine:3.17"))
                     .collect(),
             };
-            update(&mut state, Msg::Requests { which, skip: 0, result: Ok(all) });
+            update(&mut state, Msg::Request(RequestNews::Requests { which, skip: 0, result: Ok(all) }));
             let me = Me { person: "carol".into(), approver: !empty, steward: false, own: false };
             let groups = if which == Which::Queue && !empty {
                 let group = |rule: &str, count| Group { rule: rule.into(), base: "alpine:3.17".into(), count };
@@ -138,16 +141,16 @@ pub fn requests(name: &str, keys: &str) -> State {
                 Vec::new()
             };
             let pace = Pace { automatic: Some(4), by_person: Some(7200), no_steward: false };
-            update(&mut state, Msg::Queue(Ok((me, pace, groups))));
+            update(&mut state, Msg::Request(RequestNews::Queue(Ok((me, pace, groups)))));
         }
         if matches!(state.screen(), Screen::Inbox(page) if page.rows.all().is_none()) {
-            update(&mut state, Msg::Inbox(Ok(if empty { Vec::new() } else { notices() })));
+            update(&mut state, Msg::Request(RequestNews::Inbox(Ok(if empty { Vec::new() } else { notices() }))));
         }
     }
     if name == "requests-told" {
         let one = request(1, Stage::Waiting, "signature", "alpine:3.17");
         let text = one.told(&[], Pace::default(), 3, 1_764_000_000);
-        update(&mut state, Msg::RequestTold(Box::new(Ok((one, text)))));
+        update(&mut state, Msg::Request(RequestNews::RequestTold(Box::new(Ok((one, text))))));
     }
     state
 }
@@ -192,9 +195,9 @@ pub fn state() -> State {
     ]);
     let began = state.begin();
     run(&mut state, began);
-    let effects = update(&mut state, Msg::Cached(Ok(Vec::new())));
+    let effects = update(&mut state, Msg::List(ListNews::Cached(Ok(Vec::new()))));
     run(&mut state, effects);
-    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    let effects = update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(rows)))));
     run(&mut state, effects);
     state
 }
@@ -206,7 +209,7 @@ pub fn agree(state: &mut State, asked: &[Effect]) -> Vec<Effect> {
     };
     assert!(press(state, "enter").is_empty(), "without a plan nothing is shared");
     let plans = to.iter().map(|to| (to.clone(), Ok(fake::share_plan()))).collect();
-    update(state, Msg::SharePlans(target.clone(), plans));
+    update(state, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
     press(state, "enter")
 }
 
@@ -219,9 +222,11 @@ pub fn run(state: &mut State, effects: Vec<Effect>) -> Vec<Effect> {
                 let order = order.map_or_else(|| Arc::new(search::order(&sets.0, sort)), |order| order.0);
                 let candidates = from.map_or_else(|| order.clone(), |from| from.0);
                 let hits = Arc::new(search::search(&sets.0, &query, &candidates));
-                others.extend(update(state, Msg::Found { number, order: Some(order), hits }));
+                others.extend(update(state, Msg::List(ListNews::Found { number, order: Some(order), hits })));
             }
-            Effect::List(ListEffect::Facets(sets)) => others.extend(update(state, Msg::Facets(facets::count(&sets.0)))),
+            Effect::List(ListEffect::Facets(sets)) => {
+                others.extend(update(state, Msg::List(ListNews::Facets(facets::count(&sets.0)))))
+            }
             other => others.push(other),
         }
     }
@@ -339,7 +344,7 @@ fn keys_that_come_before_the_search_has_answered_mean_its_rows() {
 #[test]
 fn late_search_results_are_dropped() {
     let mut state = state();
-    let late = Msg::Found { number: 0, order: None, hits: Arc::default() };
+    let late = Msg::List(ListNews::Found { number: 0, order: None, hits: Arc::default() });
     update(&mut state, late);
     assert_eq!(state.catalog.count(), 3);
 }
@@ -362,14 +367,14 @@ fn leaving_an_image_page_ends_its_reads() {
     );
     // What arrives for a page that is gone changes nothing.
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    assert_eq!(update(&mut state, Msg::Image(Box::new(Ok(image)))), []);
+    assert_eq!(update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image))))), []);
     assert!(matches!(state.screen(), Screen::Catalog));
 }
 
 pub fn launching(state: &mut State) {
     press(state, "j l");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    let effects = update(state, Msg::Image(Box::new(Ok(image))));
+    let effects = update(state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
     assert!(
         effects
             .iter()
@@ -383,7 +388,7 @@ pub fn launching(state: &mut State) {
         Field::new("memory", "Memory", "like 2G", FieldKind::Bytes, "2G"),
     ];
     let form = Form::new(vec![Section::new("Basics", "", fields)]);
-    let effects = update(state, Msg::Form(Ok(("docker".into(), form))));
+    let effects = update(state, Msg::Run(RunNews::Form(Ok(("docker".into(), form)))));
     assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]));
 }
 
@@ -414,14 +419,14 @@ fn a_launch_needs_a_plan_of_the_answers_that_are_shown() {
     assert_eq!(press(&mut state, "L"), [], "there is no plan yet");
     assert!(state.notice.as_ref().unwrap().text.contains("no plan"));
     let ready = plan(&state);
-    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
     // Another answer makes the shown plan void.
     assert!(
         matches!(press(&mut state, "j j right").as_slice(), [Effect::Run(RunEffect::Plan { answers, .. })] if answers.get("network") == "none")
     );
     assert_eq!(press(&mut state, "L"), []);
     let ready = plan(&state);
-    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
     assert!(matches!(press(&mut state, "L").as_slice(), [Effect::Run(RunEffect::Launch { .. })]));
     assert_eq!(press(&mut state, "L"), [], "pressed twice is launched once");
     assert_eq!(state.running(), 1);
@@ -449,7 +454,7 @@ fn sections_are_folded_and_unfolded_and_stay_so() {
                 .folded(),
         ])
     };
-    update(&mut state, Msg::Form(Ok(("docker".into(), form()))));
+    update(&mut state, Msg::Run(RunNews::Form(Ok(("docker".into(), form())))));
     let page = |state: &State| {
         let Screen::Launch(page) = state.screen() else { panic!("not launching") };
         (page.count(), page.field().map(|field| field.key))
@@ -464,7 +469,7 @@ fn sections_are_folded_and_unfolded_and_stay_so() {
     press(&mut state, "enter g right");
     let Screen::Launch(launch) = state.screen() else { panic!("not launching") };
     let backend = launch.backend_name();
-    update(&mut state, Msg::Form(Ok((backend, form()))));
+    update(&mut state, Msg::Run(RunNews::Form(Ok((backend, form())))));
     assert_eq!(page(&state).0, 5, "another backend's section of that name stays unfolded");
 }
 
@@ -487,7 +492,7 @@ fn what_a_backend_cannot_do_is_not_offered_and_says_what_to_do_instead() {
         note: String::new(),
         facts: Vec::new(),
     };
-    update(&mut state, Msg::Workloads(vec![one], Vec::new()));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![one], Vec::new())));
     for _ in 0..2 {
         let why = |action| hints::disabled(&state, action);
         assert_eq!(why(Action::Snapshot).as_deref(), Some("nothing is kept: launch it elsewhere"));
@@ -505,7 +510,7 @@ fn another_backend_asks_its_own_questions() {
         matches!(press(&mut state, "right").as_slice(), [Effect::Run(RunEffect::Form { backend, .. })] if backend == "local")
     );
     // The old backend's form comes too late.
-    let effects = update(&mut state, Msg::Form(Ok(("docker".into(), Form::default()))));
+    let effects = update(&mut state, Msg::Run(RunNews::Form(Ok(("docker".into(), Form::default())))));
     assert_eq!(effects, []);
 }
 
@@ -514,13 +519,13 @@ fn a_failed_launch_is_kept_on_screen_and_can_be_tried_again() {
     let mut state = state();
     launching(&mut state);
     let ready = plan(&state);
-    update(&mut state, Msg::Plan(Box::new(Ok(ready))));
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(ready)))));
     let job = match press(&mut state, "L").as_slice() {
         [Effect::Run(RunEffect::Launch { job, .. })] => *job,
         other => panic!("{other:?}"),
     };
     let failed = Error::new(Kind::Failed, "launch on docker", "no space left").hint("remove something");
-    let effects = update(&mut state, Msg::JobDone(job, Err(failed)));
+    let effects = update(&mut state, Msg::Job(JobNews::JobDone(job, Err(failed))));
     assert!(matches!(effects.as_slice(), [Effect::Run(RunEffect::Plan { .. })]), "a new try has a plan of its own");
     assert!(state.notice.as_ref().unwrap().text.contains("no space left"));
 }
@@ -564,7 +569,7 @@ fn quitting_during_work_asks_first() {
 fn a_failing_source_is_one_line_and_keeps_its_old_rows() {
     let mut state = state();
     let error = Error::new(Kind::Unavailable, "list lab", "nothing listens").hint("check");
-    let effects = update(&mut state, Msg::Listed("lab".into(), Err(error)));
+    let effects = update(&mut state, Msg::List(ListNews::Listed("lab".into(), Err(error))));
     run(&mut state, effects);
     assert_eq!(state.catalog.count(), 3);
     assert!(state.catalog.feeds[0].error.is_some());
@@ -574,7 +579,7 @@ fn a_failing_source_is_one_line_and_keeps_its_old_rows() {
 fn the_list_stays_at_its_top_until_somebody_presses_a_key() {
     let mut state = state();
     let rows = RowSet::build(vec![fake::row("a/first", &[]), fake::row("biology/samtools", &[])]);
-    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    let effects = update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(rows)))));
     run(&mut state, effects);
     assert_eq!(selected(&state), "a/first");
 }
@@ -588,7 +593,7 @@ fn the_selection_stays_on_its_image_when_the_list_grows() {
         fake::row("biology/samtools", &[]),
         fake::row("physics/gromacs", &[]),
     ]);
-    let effects = update(&mut state, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    let effects = update(&mut state, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(rows)))));
     run(&mut state, effects);
     assert_eq!(selected(&state), "physics/gromacs");
 }
@@ -636,14 +641,14 @@ fn a_link_can_end() {
     let effects = press(&mut state, "y");
     let Some(Effect::Image(ImageEffect::Link(wish))) = effects.last() else { panic!("{effects:?}") };
     assert_eq!(wish.until, None);
-    update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
+    update(&mut state, Msg::Image(ImageNews::Link(wish.clone(), Ok((link.clone(), String::new())))));
     press(&mut state, "u s o o n enter");
     assert!(state.notice.as_ref().unwrap().text.contains("not a time"), "{:?}", state.notice);
     let again = wharf::core::base::text::now();
     let effects = press(&mut state, "ctrl-u 2 d enter");
     let Some(Effect::Image(ImageEffect::Link(wish))) = effects.last() else { panic!("{effects:?}") };
     assert!(wish.until.unwrap() >= again + 2 * 86_400);
-    update(&mut state, Msg::Link(wish.clone(), Ok((link.clone(), String::new()))));
+    update(&mut state, Msg::Image(ImageNews::Link(wish.clone(), Ok((link.clone(), String::new())))));
     assert!(
         press(&mut state, "u enter")
             .iter()
@@ -664,7 +669,7 @@ fn a_pasted_link_opens() {
 fn a_key_that_cannot_be_used_says_why() {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Workloads(Vec::new(), Vec::new()));
+    update(&mut state, Msg::Run(RunNews::Workloads(Vec::new(), Vec::new())));
     press(&mut state, "s");
     assert!(state.notice.as_ref().unwrap().text.contains("does not run"));
 }
@@ -674,9 +679,12 @@ fn findings_are_narrowed_and_ordered_and_a_version_is_compared_with_the_shown_on
     let mut state = state();
     press(&mut state, "j enter");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    update(&mut state, Msg::Image(Box::new(Ok(image.clone()))));
-    update(&mut state, Msg::Tags(Ok(vec!["2023.3".into(), "latest".into()])));
-    update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, wharf::core::base::text::now())))));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image.clone())))));
+    update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["2023.3".into(), "latest".into()]))));
+    update(
+        &mut state,
+        Msg::Image(ImageNews::Verified(Box::new(Ok(fake::verified(&image, wharf::core::base::text::now()))))),
+    );
     let words = |state: &State| match state.screen() {
         Screen::Image(page) => (page.narrowed.clone(), page.order.word()),
         _ => panic!(),
@@ -747,10 +755,10 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     // One's own is not one's to approve, and whoever may not decide is told so.
     let mut own = requests("queue", "6 tab");
     let me = Me { person: "ada".into(), approver: true, steward: false, own: false };
-    update(&mut own, Msg::Queue(Ok((me.clone(), Pace::default(), Vec::new()))));
+    update(&mut own, Msg::Request(RequestNews::Queue(Ok((me.clone(), Pace::default(), Vec::new())))));
     assert!(press(&mut own, "a").is_empty());
     assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("your own")));
-    update(&mut own, Msg::Queue(Ok((Me { approver: false, ..me }, Pace::default(), Vec::new()))));
+    update(&mut own, Msg::Request(RequestNews::Queue(Ok((Me { approver: false, ..me }, Pace::default(), Vec::new())))));
     assert!(press(&mut own, "x").is_empty());
     assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("may not decide")));
 }
@@ -780,12 +788,12 @@ fn the_inbox_opens_what_it_is_about_and_launches_the_fixed_version_with_one_key(
     // Offers are one line of it, and lead to where they are answered.
     let offer = crate::fake::offer("gromacs");
     let mut inbox = requests("inbox", "7");
-    update(&mut inbox, Msg::Offers(vec![offer], Vec::new()));
+    update(&mut inbox, Msg::Share(ShareNews::Offers(vec![offer], Vec::new())));
     assert!(matches!(&press(&mut inbox, "g enter")[..], [Effect::Share(ShareEffect::Offers)]));
     // A list that is long is read as one goes through it.
     let mut long = requests("empty", "6");
     let many = (0..200).map(|id| request(id, Stage::Waiting, "scan", "x")).collect();
-    update(&mut long, Msg::Requests { which: Which::Mine, skip: 0, result: Ok(many) });
+    update(&mut long, Msg::Request(RequestNews::Requests { which: Which::Mine, skip: 0, result: Ok(many) }));
     let more = press(&mut long, "G");
     assert!(
         more.iter().any(|effect| matches!(effect, Effect::Request(RequestEffect::Requests { skip: 200, .. }))),

@@ -28,7 +28,7 @@ use wharf::{
     },
     tui::{
         kit::theme::{Depth, Theme},
-        msg::{Effect, ImageEffect, Msg, ShareEffect},
+        msg::{Effect, ImageEffect, ImageNews, JobNews, ListNews, Msg, RunNews, ShareEffect, ShareNews},
         state::State,
         update::update,
         view::view,
@@ -57,7 +57,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     first.begin();
     all.push(("first-run", first));
     let mut empty = keys::state();
-    let none = update(&mut empty, Msg::Listed("lab".into(), Ok(Arc::default())));
+    let none = update(&mut empty, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::default()))));
     keys::run(&mut empty, none);
     all.push(("empty", empty));
     let mut list = keys::state();
@@ -71,11 +71,11 @@ fn pictures() -> Vec<(&'static str, State)> {
         fake::row("evil/\u{1b}[31mred\u{202e}", &["x\u{200b}"]),
         fake::row("日本語/イメージ", &["v1"]),
     ]);
-    let listed = update(&mut list, Msg::Listed("lab".into(), Ok(Arc::new(rows))));
+    let listed = update(&mut list, Msg::List(ListNews::Listed("lab".into(), Ok(Arc::new(rows)))));
     keys::run(&mut list, listed);
     let failed = Error::new(Kind::Unavailable, "search hub", "its name is not known")
         .hint("check the spelling, the network or the proxy");
-    update(&mut list, Msg::Listed("hub".into(), Err(failed)));
+    update(&mut list, Msg::List(ListNews::Listed("hub".into(), Err(failed))));
     keys::press(&mut list, "j _");
     all.push(("catalog", list));
     let mut typing = keys::state();
@@ -86,9 +86,11 @@ fn pictures() -> Vec<(&'static str, State)> {
         keys::press(&mut state, "j enter");
         update(
             &mut state,
-            Msg::Image(Box::new(Ok(fake::image("lab.example/physics/gromacs:latest".parse().unwrap())))),
+            Msg::Image(ImageNews::Image(Box::new(Ok(fake::image(
+                "lab.example/physics/gromacs:latest".parse().unwrap(),
+            ))))),
         );
-        update(&mut state, Msg::Tags(Ok(vec!["2023.3".into(), "2024.1".into(), "latest".into()])));
+        update(&mut state, Msg::Image(ImageNews::Tags(Ok(vec!["2023.3".into(), "2024.1".into(), "latest".into()]))));
         state
     };
     for (name, tabs) in [
@@ -104,7 +106,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         let mut state = page();
         if name.ends_with("verified") || name.ends_with("findings") {
             let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-            update(&mut state, Msg::Verified(Box::new(Ok(fake::verified(&image, 1_764_000_000)))));
+            update(&mut state, Msg::Image(ImageNews::Verified(Box::new(Ok(fake::verified(&image, 1_764_000_000))))));
         }
         if !tabs.is_empty() {
             keys::press(&mut state, tabs);
@@ -112,14 +114,14 @@ fn pictures() -> Vec<(&'static str, State)> {
         let digest = fake::image("x/y".parse().unwrap()).pinned.unwrap().digest;
         update(
             &mut state,
-            Msg::Version(Version {
+            Msg::Image(ImageNews::Version(Version {
                 tag: "latest".into(),
                 digest: Some(digest),
                 created: Some(1_700_000_000),
                 size: Some(35 << 20),
                 platforms: Vec::new(),
                 artifact: None,
-            }),
+            })),
         );
         all.push((name, state));
     }
@@ -138,11 +140,11 @@ fn pictures() -> Vec<(&'static str, State)> {
     keys::press(&mut missing, "j enter");
     update(
         &mut missing,
-        Msg::Image(Box::new(Err(Error::not_found(
+        Msg::Image(ImageNews::Image(Box::new(Err(Error::not_found(
             "show lab.example/physics/gromacs:latest",
             "it is not there, or hidden from you",
         )
-        .hint("check the name and the tag, or sign in")))),
+        .hint("check the name and the tag, or sign in"))))),
     );
     all.push(("image-missing", missing));
     let mut launch = page();
@@ -163,9 +165,9 @@ fn pictures() -> Vec<(&'static str, State)> {
         Room::told("partition gpu", "2 of 4 nodes idle"),
     ];
     let form = Form { room, gate: Some(gate), ..Form::new(sections) };
-    update(&mut launch, Msg::Form(Ok(("docker".into(), form))));
+    update(&mut launch, Msg::Run(RunNews::Form(Ok(("docker".into(), form)))));
     let plan = keys::plan(&launch);
-    update(&mut launch, Msg::Plan(Box::new(Ok(plan))));
+    update(&mut launch, Msg::Run(RunNews::Plan(Box::new(Ok(plan)))));
     keys::press(&mut launch, "j j j j");
     all.push(("launch", launch));
     let workload = |name: &str, state: Run| Workload {
@@ -187,7 +189,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         .hint("start podman");
     update(
         &mut runs,
-        Msg::Workloads(
+        Msg::Run(RunNews::Workloads(
             vec![
                 workload("brave", Run::Running),
                 workload("quiet", Run::Running),
@@ -201,27 +203,27 @@ fn pictures() -> Vec<(&'static str, State)> {
                 workload("broken", Run::Exited(3)),
             ],
             vec![("podman".into(), broken)],
-        ),
+        )),
     );
     let usage = |cpu: f64, memory: u64| Usage { cpu_percent: Some(cpu), memory: Some(memory), ..Usage::default() };
     let full = Usage { memory_limit: Some(2 << 30), ..usage(187.25, 2 << 30) };
-    update(&mut runs, Msg::Usage(("docker".into(), "braveid".into()), Ok(Some(full))));
-    update(&mut runs, Msg::Usage(("site".into(), "nodeid".into()), Ok(None)));
-    update(&mut runs, Msg::Usage(("docker".into(), "quietid".into()), Ok(Some(usage(0.0, 456 << 10)))));
+    update(&mut runs, Msg::Run(RunNews::Usage(("docker".into(), "braveid".into()), Ok(Some(full)))));
+    update(&mut runs, Msg::Run(RunNews::Usage(("site".into(), "nodeid".into()), Ok(None))));
+    update(&mut runs, Msg::Run(RunNews::Usage(("docker".into(), "quietid".into()), Ok(Some(usage(0.0, 456 << 10))))));
     all.push(("workloads", runs));
     let mut nothing = keys::state();
     keys::press(&mut nothing, "2");
-    update(&mut nothing, Msg::Workloads(Vec::new(), Vec::new()));
+    update(&mut nothing, Msg::Run(RunNews::Workloads(Vec::new(), Vec::new())));
     all.push(("workloads-none", nothing));
     let mut one = keys::state();
     keys::press(&mut one, "2");
-    update(&mut one, Msg::Workloads(vec![workload("brave", Run::Running)], Vec::new()));
+    update(&mut one, Msg::Run(RunNews::Workloads(vec![workload("brave", Run::Running)], Vec::new())));
     keys::press(&mut one, "enter");
-    update(&mut one, Msg::Log("first line\n\u{1b}[31mred\u{1b}[0m line\nunfinished".into()));
+    update(&mut one, Msg::Run(RunNews::Log("first line\n\u{1b}[31mred\u{1b}[0m line\nunfinished".into())));
     for cpu_percent in [1.0, 50.0, 99.5] {
         update(
             &mut one,
-            Msg::Usage(
+            Msg::Run(RunNews::Usage(
                 ("docker".into(), "braveid".into()),
                 Ok(Some(Usage {
                     cpu_percent: Some(cpu_percent),
@@ -230,24 +232,24 @@ fn pictures() -> Vec<(&'static str, State)> {
                     processes: Some(3),
                     ..Usage::default()
                 })),
-            ),
+            )),
         );
     }
     all.push(("workload", one));
     let mut searching = keys::state();
     keys::press(&mut searching, "2");
-    update(&mut searching, Msg::Workloads(vec![workload("brave", Run::Running)], Vec::new()));
+    update(&mut searching, Msg::Run(RunNews::Workloads(vec![workload("brave", Run::Running)], Vec::new())));
     keys::press(&mut searching, "enter");
     for step in 0..200 {
         let more = if step % 7 == 0 { " Error: could not write checkpoint" } else { "" };
-        update(&mut searching, Msg::Log(format!("step {step}, time {}.0 ps{more}\n", step * 2).into()));
+        update(&mut searching, Msg::Run(RunNews::Log(format!("step {step}, time {}.0 ps{more}\n", step * 2).into())));
     }
     keys::press(&mut searching, "/ e r r o r enter N");
     all.push(("workload-search", searching));
     let mut removing = keys::state();
     let asked = keys::press(&mut removing, "j D");
     let Some(Effect::Image(ImageEffect::Removals(targets))) = asked.last() else { panic!("{asked:?}") };
-    update(&mut removing, Msg::Removals(targets.clone(), removals()));
+    update(&mut removing, Msg::Image(ImageNews::Removals(targets.clone(), removals())));
     all.push(("removing", removing));
     let mut jobs = keys::state();
     let asked = keys::press(&mut jobs, "j s c h e m enter");
@@ -255,7 +257,10 @@ fn pictures() -> Vec<(&'static str, State)> {
     let id = jobs.jobs.all().unwrap()[0].id;
     update(
         &mut jobs,
-        Msg::JobNote(id, Note { phase: "copying layers".into(), done: 300 << 20, total: Some(1 << 30), spared: 0 }),
+        Msg::Job(JobNews::JobNote(
+            id,
+            Note { phase: "copying layers".into(), done: 300 << 20, total: Some(1 << 30), spared: 0 },
+        )),
     );
     keys::press(&mut jobs, "3");
     all.push(("transfers", jobs));
@@ -319,7 +324,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         refers: false,
         ..wharf::core::image::model::DiskFacts::default()
     });
-    update(&mut cloud, Msg::Image(Box::new(Ok(disk))));
+    update(&mut cloud, Msg::Image(ImageNews::Image(Box::new(Ok(disk)))));
     let project = |name: &str, id: char| Project { name: name.into(), id: id.to_string().repeat(32) };
     let share = |project: Project, standing: Standing| Share {
         id: format!("site/x/{}", project.id),
@@ -329,7 +334,7 @@ fn pictures() -> Vec<(&'static str, State)> {
         created: Some(1_763_999_000),
     };
     let shares = vec![share(project("biology", 'b'), Standing::Accepted), share(project("", 'c'), Standing::Pending)];
-    update(&mut cloud, Msg::Shares(Ok(shares)));
+    update(&mut cloud, Msg::Share(ShareNews::Shares(Ok(shares))));
     all.push(("cloud-image", cloud));
     let mut shared = keys::state();
     std::mem::swap(&mut shared, &mut all.last_mut().unwrap().1);
@@ -344,7 +349,7 @@ fn pictures() -> Vec<(&'static str, State)> {
     plan.sources[0].grants = true;
     keys::press(&mut plan, "j s");
     let known = ["biology", "chemistry"].map(|name| project(name, name.chars().next().unwrap()));
-    update(&mut plan, Msg::Projects("lab".into(), Ok(known.to_vec())));
+    update(&mut plan, Msg::Share(ShareNews::Projects("lab".into(), Ok(known.to_vec()))));
     all.push(("share-cloud", plan));
     let mut plan = keys::state();
     plan.sources[0].grants = true;
@@ -358,12 +363,12 @@ fn pictures() -> Vec<(&'static str, State)> {
     other.steps[1] = "POST /v2/images/4f0e/members: c20".into();
     let plans =
         vec![(to("biology"), Ok(fake::share_plan())), (to("chemistry"), Ok(other)), (to("nobody"), Err(unseen))];
-    update(&mut plan, Msg::SharePlans(target.clone(), plans));
+    update(&mut plan, Msg::Share(ShareNews::SharePlans(target.clone(), plans)));
     all.push(("share-plan", plan));
     let mut gift = keys::state();
     let key = wharf::core::base::secret::Secret::new("46ca709f313b07a8");
     let (id, transfer) = ("site/transfer/x".to_owned(), "9a1e7a3c-0f4e-4d6b-9a39-6f0a3d1c7b55".to_owned());
-    update(&mut gift, Msg::Given(Given { id, transfer, title: "data".into(), key }));
+    update(&mut gift, Msg::Share(ShareNews::Given(Given { id, transfer, title: "data".into(), key })));
     all.push(("gift", gift));
     let mut offers = keys::state();
     keys::press(&mut offers, "5");
@@ -382,18 +387,18 @@ fn pictures() -> Vec<(&'static str, State)> {
     let broken =
         Error::new(Kind::NotAllowed, "list offers of other", "the cloud does not take this account and secret")
             .hint("check clouds.yaml");
-    update(&mut offers, Msg::Offers(waiting, vec![("other".into(), broken)]));
+    update(&mut offers, Msg::Share(ShareNews::Offers(waiting, vec![("other".into(), broken)])));
     all.push(("offers", offers));
     let mut none = keys::state();
     keys::press(&mut none, "5");
-    update(&mut none, Msg::Offers(Vec::new(), Vec::new()));
+    update(&mut none, Msg::Share(ShareNews::Offers(Vec::new(), Vec::new())));
     all.push(("offers-none", none));
     let mut platforms = page();
     keys::press(&mut platforms, "p");
     all.push(("platforms", platforms));
     let mut password = keys::state();
     let question = Question { words: "password of ada at lab.example".into(), kind: QuestionKind::Secret };
-    update(&mut password, Msg::Question(1, question));
+    update(&mut password, Msg::Job(JobNews::Question(1, question)));
     keys::press(&mut password, "h u n t e r 2");
     all.push(("password", password));
     all

@@ -5,7 +5,7 @@ use wharf::{
     tui::{
         hints,
         kit::action::Action,
-        msg::{Effect, Msg, RunEffect},
+        msg::{Effect, ImageNews, JobNews, Msg, RunEffect, RunNews},
         screens::console,
         state::{Screen, State},
         update::update,
@@ -53,7 +53,7 @@ fn panes_are_gone_through_in_both_directions_whatever_their_number() {
     let mut state = state();
     press(&mut state, "j enter");
     let image = fake::image("lab.example/physics/gromacs:latest".parse().unwrap());
-    update(&mut state, Msg::Image(Box::new(Ok(image))));
+    update(&mut state, Msg::Image(ImageNews::Image(Box::new(Ok(image)))));
     let pane = |state: &State| match state.screen() {
         Screen::Image(page) => page.pane,
         _ => panic!(),
@@ -88,21 +88,21 @@ fn workload(state: Runs) -> Workload {
 fn the_output_of_a_workload_that_is_started_again_comes_by_itself() {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Workloads(vec![workload(Runs::Exited(0))], Vec::new()));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Exited(0))], Vec::new())));
     press(&mut state, "enter");
-    update(&mut state, Msg::Log(b"the first run\n".to_vec().into()));
-    update(&mut state, Msg::LogEnd(Ok(())));
+    update(&mut state, Msg::Run(RunNews::Log(b"the first run\n".to_vec().into())));
+    update(&mut state, Msg::Run(RunNews::LogEnd(Ok(()))));
     let job = match press(&mut state, "S").as_slice() {
         [Effect::Run(RunEffect::Start { job, .. })] => *job,
         other => panic!("{other:?}"),
     };
     let follows =
         |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Run(RunEffect::Logs { .. })));
-    assert!(follows(&update(&mut state, Msg::JobDone(job, Ok(("started".into(), None))))));
+    assert!(follows(&update(&mut state, Msg::Job(JobNews::JobDone(job, Ok(("started".into(), None)))))));
     // Somebody else starts it.
-    update(&mut state, Msg::Workloads(vec![workload(Runs::Exited(1))], Vec::new()));
-    assert!(follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
-    assert!(!follows(&update(&mut state, Msg::Workloads(vec![workload(Runs::Running)], Vec::new()))));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Exited(1))], Vec::new())));
+    assert!(follows(&update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Running)], Vec::new())))));
+    assert!(!follows(&update(&mut state, Msg::Run(RunNews::Workloads(vec![workload(Runs::Running)], Vec::new())))));
     let Screen::Workload(page) = state.screen() else { panic!() };
     assert!(page.output.count() == 0 && page.ended.is_none(), "it is told from its beginning");
 }
@@ -113,7 +113,7 @@ fn the_end_of_a_plan_stays_in_sight() {
     crate::keys::launching(&mut state);
     let mut long = plan(&state);
     long.steps = (0..60).map(|number| format!("step {number} {}", "of many words ".repeat(12))).collect();
-    update(&mut state, Msg::Plan(Box::new(Ok(long.clone()))));
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(long.clone())))));
     for size in [(80, 24), (120, 30), (50, 20)] {
         let effects = update(&mut state, Msg::Resize(size.0, size.1));
         run(&mut state, effects);
@@ -123,7 +123,7 @@ fn the_end_of_a_plan_stays_in_sight() {
     }
     long.steps.truncate(1);
     press(&mut state, "tab G tab");
-    update(&mut state, Msg::Plan(Box::new(Ok(long))));
+    update(&mut state, Msg::Run(RunNews::Plan(Box::new(Ok(long)))));
     assert!(draw(&mut state, (120, 40)).contains("step 0"), "a plan that became shorter is shown whole");
 }
 

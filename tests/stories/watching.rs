@@ -9,7 +9,7 @@ use wharf::{
         },
     },
     tui::{
-        msg::{Effect, Msg, RunEffect, Slot},
+        msg::{Effect, Msg, RunEffect, RunNews, Slot},
         state::{Screen, State},
         update::update,
     },
@@ -39,15 +39,15 @@ fn only_what_runs_and_is_looked_at_is_measured() {
     let mut state = state();
     press(&mut state, "2");
     let all = || vec![fake::workload("docker", "busy"), stopped("done"), fake::workload("docker", "idle")];
-    let effects = update(&mut state, Msg::Workloads(all(), Vec::new()));
+    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all(), Vec::new())));
     assert_eq!(measured(&effects), Some(vec!["busy-id", "idle-id"]));
-    let effects = update(&mut state, Msg::Workloads(all(), Vec::new()));
+    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all(), Vec::new())));
     assert_eq!(measured(&effects), None, "it goes on by itself");
     assert_eq!(measured(&press(&mut state, "enter")), Some(vec!["busy-id"]), "its page");
     assert_eq!(measured(&press(&mut state, "esc")), Some(vec!["busy-id", "idle-id"]), "the list again");
     assert_eq!(measured(&press(&mut state, "3")), Some(Vec::new()), "nobody looks");
     assert_eq!(measured(&press(&mut state, "esc")), Some(vec!["busy-id", "idle-id"]));
-    let effects = update(&mut state, Msg::Workloads(vec![stopped("busy"), stopped("done")], Vec::new()));
+    let effects = update(&mut state, Msg::Run(RunNews::Workloads(vec![stopped("busy"), stopped("done")], Vec::new())));
     assert_eq!(measured(&effects), Some(Vec::new()), "nothing runs any more");
 }
 
@@ -56,7 +56,7 @@ fn of_a_long_list_what_is_on_the_screen_is_measured() {
     let mut state = state();
     press(&mut state, "2");
     let all: Vec<Workload> = (0..500).map(|number| fake::workload("docker", &format!("w{number:03}"))).collect();
-    let effects = update(&mut state, Msg::Workloads(all, Vec::new()));
+    let effects = update(&mut state, Msg::Run(RunNews::Workloads(all, Vec::new())));
     assert!(measured(&effects).is_some_and(|of| of.len() < 24 && of[0] == "w000-id"));
     let effects = press(&mut state, "G");
     assert!(measured(&effects).is_some_and(|of| of.len() < 24 && of.last() == Some(&"w499-id")));
@@ -67,10 +67,10 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
     let mut state = state();
     press(&mut state, "2");
     let (node, lost) = (fake::workload("site", "node"), fake::workload("docker", "lost"));
-    update(&mut state, Msg::Workloads(vec![node.clone(), lost.clone(), stopped("done")], Vec::new()));
-    update(&mut state, Msg::Usage(node.key(), Ok(None)));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![node.clone(), lost.clone(), stopped("done")], Vec::new())));
+    update(&mut state, Msg::Run(RunNews::Usage(node.key(), Ok(None))));
     let error = Error::new(Kind::Unavailable, "measure lost", "no answer within 4 s");
-    update(&mut state, Msg::Usage(lost.key(), Err(error.clone())));
+    update(&mut state, Msg::Run(RunNews::Usage(lost.key(), Err(error.clone()))));
     let drawn = draw(&mut state, (80, 24));
     for name in ["node", "lost"] {
         let line = drawn.lines().find(|line| line.contains(name)).unwrap();
@@ -79,16 +79,19 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
     let done = drawn.lines().find(|line| line.contains("done") && line.contains('✓')).unwrap();
     assert!(!done.contains(" - "), "what stands still uses nothing: {done}");
     press(&mut state, "enter");
-    update(&mut state, Msg::Usage(node.key(), Ok(None)));
+    update(&mut state, Msg::Run(RunNews::Usage(node.key(), Ok(None))));
     assert!(draw(&mut state, (80, 24)).contains("site does not tell what it uses"));
-    update(&mut state, Msg::Usage(node.key(), Err(error)));
+    update(&mut state, Msg::Run(RunNews::Usage(node.key(), Err(error))));
     assert!(draw(&mut state, (80, 24)).contains("not known: no answer within 4 s"));
     let given = Usage { processors: Some(2), memory_limit: Some(4 << 30), ..Usage::default() };
-    update(&mut state, Msg::Usage(node.key(), Ok(Some(given))));
+    update(&mut state, Msg::Run(RunNews::Usage(node.key(), Ok(Some(given)))));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("- of 2 cpus") && drawn.contains("memory - of 4.00 GiB"), "{drawn}");
     // A late reading of another one is not of this one.
-    update(&mut state, Msg::Usage(lost.key(), Ok(Some(Usage { memory: Some(1 << 40), ..Usage::default() }))));
+    update(
+        &mut state,
+        Msg::Run(RunNews::Usage(lost.key(), Ok(Some(Usage { memory: Some(1 << 40), ..Usage::default() })))),
+    );
     assert!(!draw(&mut state, (80, 24)).contains("TiB"));
 }
 
@@ -96,11 +99,11 @@ fn what_a_backend_does_not_tell_is_said_and_never_a_figure() {
 fn printing() -> State {
     let mut state = state();
     press(&mut state, "2");
-    update(&mut state, Msg::Workloads(vec![fake::workload("docker", "md")], Vec::new()));
+    update(&mut state, Msg::Run(RunNews::Workloads(vec![fake::workload("docker", "md")], Vec::new())));
     press(&mut state, "enter");
     for step in 0..100 {
         let end = if step % 10 == 0 { " ERROR \u{1b}[31mdisk full\u{1b}[0m" } else { "" };
-        update(&mut state, Msg::Log(format!("step {step:03}{end}\n").into()));
+        update(&mut state, Msg::Run(RunNews::Log(format!("step {step:03}{end}\n").into())));
     }
     state
 }
@@ -117,7 +120,7 @@ fn the_output_is_searched_while_one_types_and_more_comes() {
     press(&mut state, "n n");
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("1 of 10 lines") && drawn.contains("▸ step 000"), "from the last to the first: {drawn}");
-    update(&mut state, Msg::Log("once more the disk\n".into()));
+    update(&mut state, Msg::Run(RunNews::Log("once more the disk\n".into())));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("1 of 11 lines") && drawn.contains("▸ step 000"), "one stays: {drawn}");
     press(&mut state, "esc");
@@ -152,13 +155,13 @@ fn times_are_asked_for_and_where_there_are_none_that_is_said_and_the_output_stay
         })
     };
     assert_eq!(asks(&press(&mut state, "t")), Some(true));
-    update(&mut state, Msg::Log("2025-11-24T16:00:00.123Z begun\n".into()));
+    update(&mut state, Msg::Run(RunNews::Log("2025-11-24T16:00:00.123Z begun\n".into())));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("16:00:00 begun") && drawn.contains("times are UTC"), "{drawn}");
     assert_eq!(asks(&press(&mut state, "t")), Some(false));
     press(&mut state, "t");
     let none = Error::unsupported("read the logs of md", "local workloads keep their output without times");
-    assert_eq!(asks(&update(&mut state, Msg::LogEnd(Err(none)))), Some(false));
+    assert_eq!(asks(&update(&mut state, Msg::Run(RunNews::LogEnd(Err(none))))), Some(false));
     let drawn = draw(&mut state, (80, 24));
     assert!(drawn.contains("without times") && !drawn.contains("times are UTC"), "{drawn}");
 }

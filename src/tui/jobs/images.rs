@@ -8,7 +8,7 @@ use super::{
     Jobs,
     effects::{of_platform, resolve},
 };
-use crate::msg::{ImageEffect, Msg, Slot};
+use crate::msg::{ImageEffect, ImageNews, Slot};
 use wharf_core::{
     base::{
         context::Context,
@@ -29,13 +29,14 @@ impl Jobs {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
                     portal.sources.image(&Context::default(), &resolve(&portal, &target)?, platform.as_ref()).await
                 };
-                post.send(Msg::Image(Box::new(image.await))).await;
+                post.send(ImageNews::Image(Box::new(image.await))).await;
             }),
             ImageEffect::OpenLink(link) => self.read(Slot::Image, move |post| async move {
-                post.send(Msg::Opened(Box::new(portal.catalog.open_link(&Context::default(), &link).await))).await;
+                post.send(ImageNews::Opened(Box::new(portal.catalog.open_link(&Context::default(), &link).await)))
+                    .await;
             }),
             ImageEffect::Tags(reference) => self.read(Slot::Tags, move |post| async move {
-                post.send(Msg::Tags(portal.sources.tags(&Context::default(), &reference).await)).await;
+                post.send(ImageNews::Tags(portal.sources.tags(&Context::default(), &reference).await)).await;
             }),
             ImageEffect::Versions(reference, tags) => self.read(Slot::Versions, move |post| async move {
                 let (sender, mut versions) = mpsc::channel(16);
@@ -43,7 +44,7 @@ impl Jobs {
                 let work = portal.catalog.versions(&cx, &reference, tags, sender);
                 let forward = async {
                     while let Some(version) = versions.recv().await {
-                        post.send(Msg::Version(version)).await;
+                        post.send(ImageNews::Version(version)).await;
                     }
                 };
                 let _ = tokio::join!(work, forward);
@@ -58,11 +59,11 @@ impl Jobs {
                     Err(error) => Err(error),
                 };
                 let told = resolved.into_iter().map(one).collect();
-                post.send(Msg::Removals(targets, told)).await;
+                post.send(ImageNews::Removals(targets, told)).await;
             }),
             ImageEffect::Verify { image, anew } => self.read(Slot::Verify, move |post| async move {
                 let verified = portal.evidence.look_at(&Context::default(), &image, anew).await;
-                post.send(Msg::Verified(Box::new(verified))).await;
+                post.send(ImageNews::Verified(Box::new(verified))).await;
             }),
             ImageEffect::Explain(target) => self.read(Slot::Verify, move |post| async move {
                 let cx = Context::default();
@@ -70,14 +71,14 @@ impl Jobs {
                     let image = portal.sources.image(&cx, &resolve(&portal, &target)?, None).await?;
                     portal.evidence.look_at(&cx, &image, false).await
                 };
-                post.send(Msg::Explained(Box::new(explained.await))).await;
+                post.send(ImageNews::Explained(Box::new(explained.await))).await;
             }),
             ImageEffect::Compare { before, after, platform } => self.read(Slot::Verify, move |post| async move {
                 let compared = async {
                     let platform = platform.map(|platform| platform.parse()).transpose()?;
                     portal.evidence.diff(&Context::default(), &before, &after, platform.as_ref(), true).await
                 };
-                post.send(Msg::Compared(Box::new(compared.await))).await;
+                post.send(ImageNews::Compared(Box::new(compared.await))).await;
             }),
             ImageEffect::Import { job, url, destination } => self.write(job, move |cx| async move {
                 let to: ImageRef = destination.parse()?;
@@ -93,7 +94,7 @@ impl Jobs {
                     Ok((link, code))
                 };
                 let link = link.await;
-                post.send(Msg::Link(wish, link)).await;
+                post.send(ImageNews::Link(wish, link)).await;
             }),
             ImageEffect::RemoveImages { job, removals } => self.write(job, move |cx| async move {
                 let done = portal.upkeep.remove_images(&cx, &removals).await;

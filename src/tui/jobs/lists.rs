@@ -8,7 +8,7 @@ use super::{
     Jobs,
     effects::{GLANCE, LOOKS},
 };
-use crate::msg::{ListEffect, Msg, Slot};
+use crate::msg::{ListEffect, ListNews, Msg, Slot};
 use wharf_core::{
     base::context::Context,
     catalog::{facets, search},
@@ -28,10 +28,10 @@ impl Jobs {
             ListEffect::LoadCache => self.read(Slot::Cache, move |post| async move {
                 // The first screenful comes first. The rest waits until that is drawn, because reading it would slow
                 // the frame down.
-                post.send(Msg::Cached(portal.catalog.kept_heads().await)).await;
+                post.send(ListNews::Cached(portal.catalog.kept_heads().await)).await;
                 tokio::time::sleep(FIRST_FRAME).await;
-                post.send(Msg::Cached(portal.catalog.kept_lists().await)).await;
-                post.send(Msg::Filters(portal.catalog.filters().await)).await;
+                post.send(ListNews::Cached(portal.catalog.kept_lists().await)).await;
+                post.send(ListNews::Filters(portal.catalog.filters().await)).await;
             }),
             ListEffect::List { source, query } => self.list(source, query),
             ListEffect::Search { number, sets, query, sort, order, from } => {
@@ -48,19 +48,19 @@ impl Jobs {
                         } else {
                             Arc::new(search::search(&sets.0, &query, &candidates))
                         };
-                        Msg::Found { number, order: fresh.then_some(order), hits }
+                        Msg::List(ListNews::Found { number, order: fresh.then_some(order), hits })
                     };
                     if rows <= FEW_ROWS {
                         return post.send(work()).await;
                     }
                     // Keys wait for the search's result, so there must be one even if the search failed.
-                    let nothing = |_| Msg::Found { number, order: None, hits: Arc::default() };
+                    let nothing = |_| Msg::List(ListNews::Found { number, order: None, hits: Arc::default() });
                     post.send(tokio::task::spawn_blocking(work).await.unwrap_or_else(nothing)).await;
                 })
             }
             ListEffect::Facets(sets) => self.read(Slot::Facets, move |post| async move {
                 let counted = tokio::task::spawn_blocking(move || facets::count(&sets.0)).await;
-                post.send(Msg::Facets(counted.unwrap_or_default())).await;
+                post.send(ListNews::Facets(counted.unwrap_or_default())).await;
             }),
             ListEffect::Look(rows) => self.read(Slot::Look, move |post| async move {
                 // Rows that are only scrolled past are not looked up.
@@ -69,7 +69,7 @@ impl Jobs {
                 let (portal, post, cx) = (&portal, &post, &Context::default());
                 let looks = rows.iter().map(|(source, name, tag)| async move {
                     let (version, image) = portal.catalog.look(cx, source, name, tag).await.ok().unzip();
-                    post.send(Msg::Looked(source.clone(), name.clone(), version)).await;
+                    post.send(ListNews::Looked(source.clone(), name.clone(), version)).await;
                     image.map(|image| (source.clone(), name.clone(), image))
                 });
                 // Results are kept in the order of the rows, so that badges appear from top to bottom.
@@ -81,14 +81,14 @@ impl Jobs {
                     |(source, name, image)| async move {
                         if let Ok((subject, standing)) = portal.evidence.mark(cx, image).await {
                             let (source, name) = (source.clone(), name.clone());
-                            post.send(Msg::Marked { source, name, subject, standing }).await;
+                            post.send(ListNews::Marked { source, name, subject, standing }).await;
                         }
                     },
                 );
                 stream::iter(marks).for_each_concurrent(LOOKS, |mark| mark).await;
                 for source in sources {
                     if let Ok(Some(rows)) = portal.catalog.learn(&source).await {
-                        post.send(Msg::Learnt(source, rows)).await;
+                        post.send(ListNews::Learnt(source, rows)).await;
                     }
                 }
             }),

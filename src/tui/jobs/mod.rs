@@ -16,7 +16,7 @@ use futures_util::{FutureExt, TryStreamExt};
 use tokio::{sync::mpsc, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::msg::{Msg, Slot, Target};
+use super::msg::{JobNews, ListNews, Msg, RunNews, Slot, Target};
 pub use post::{Delivery, Post};
 use prompter::{Prompter, Questions};
 use wharf_core::{
@@ -147,7 +147,7 @@ impl Jobs {
             let forward = async {
                 while let Some(rows) = growing.recv().await {
                     if !more {
-                        post.send(Msg::Rows(name.clone(), rows)).await;
+                        post.send(ListNews::Rows(name.clone(), rows)).await;
                     }
                 }
             };
@@ -156,13 +156,22 @@ impl Jobs {
                 Ok(Listed { rows, missing: None }) => Ok(rows),
                 // A list that came in part is shown, and then why the rest is missing.
                 Ok(Listed { rows, missing: Some(error) }) => {
-                    let came = if more { Msg::More(name.clone(), Ok(rows)) } else { Msg::Rows(name.clone(), rows) };
+                    let came = if more {
+                        Msg::List(ListNews::More(name.clone(), Ok(rows)))
+                    } else {
+                        Msg::List(ListNews::Rows(name.clone(), rows))
+                    };
                     post.send(came).await;
                     Err(error)
                 }
                 Err(error) => Err(error),
             };
-            post.send(if more { Msg::More(name, listed) } else { Msg::Listed(name, listed) }).await;
+            post.send(if more {
+                Msg::List(ListNews::More(name, listed))
+            } else {
+                Msg::List(ListNews::Listed(name, listed))
+            })
+            .await;
         });
         if let Some(older) = self.lists.insert((source, beside), task.abort_handle()) {
             older.abort();
@@ -187,7 +196,7 @@ impl Jobs {
                     done = &mut work => break done,
                     Ok(()) = notes.changed() => {
                         let note = notes.borrow_and_update().clone();
-                        post.send(Msg::JobNote(job, note)).await;
+                        post.send(JobNews::JobNote(job, note)).await;
                         tokio::select! {
                             done = &mut work => break done,
                             () = tokio::time::sleep(NOTES) => {}
@@ -196,7 +205,7 @@ impl Jobs {
                 }
             };
             let done = done.unwrap_or_else(|_| Err(crashed("run a task")));
-            post.send(Msg::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
+            post.send(JobNews::JobDone(job, with_troubles(done, &portal.journal.troubles()))).await;
         });
     }
 
@@ -211,7 +220,7 @@ impl Jobs {
                 Ok(Terminal { mut output, input, resize }) => loop {
                     tokio::select! {
                         chunk = output.try_next() => match chunk {
-                            Ok(Some(bytes)) => post.send(Msg::Terminal(bytes)).await,
+                            Ok(Some(bytes)) => post.send(RunNews::Terminal(bytes)).await,
                             Ok(None) => break Ok(()),
                             Err(error) => break Err(error),
                         },
@@ -220,7 +229,7 @@ impl Jobs {
                     }
                 },
             };
-            post.send(Msg::TerminalEnd(ended)).await;
+            post.send(RunNews::TerminalEnd(ended)).await;
         });
         self.keys = Some(keys);
         self.sizes = Some(sizes);

@@ -19,12 +19,12 @@ pub struct Post {
 
 impl Post {
     /// Sends a message without waiting; it is lost if the loop has ended or its queue is full.
-    pub fn try_send(&self, msg: Msg) {
-        let _ = self.out.try_send(Delivery { msg, read: self.read });
+    pub fn try_send(&self, msg: impl Into<Msg>) {
+        let _ = self.out.try_send(Delivery { msg: msg.into(), read: self.read });
     }
 
     /// Sends a message, waiting while the loop's queue is full. A loop that has ended is no error.
-    pub async fn send(&self, msg: Msg) {
-        let _ = self.out.send(Delivery { msg, read: self.read }).await;
+    pub async fn send(&self, msg: impl Into<Msg>) {
+        let _ = self.out.send(Delivery { msg: msg.into(), read: self.read }).await;
     }
 }

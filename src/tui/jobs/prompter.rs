@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::post::Post;
-use crate::msg::Msg;
+use crate::msg::JobNews;
 use wharf_core::{
     base::{
         error::{Error, Result},
@@ -61,7 +61,7 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let waits = self.prompter.questions.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         if waits.is_some() {
-            self.prompter.post.try_send(Msg::Unasked(self.id));
+            self.prompter.post.try_send(JobNews::Unasked(self.id));
         }
     }
 }
@@ -74,7 +74,7 @@ impl Asker for Prompter {
         self.questions.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
         let what = question.words.clone();
         let open = Open { id, prompter: self };
-        self.post.send(Msg::Question(id, question)).await;
+        self.post.send(JobNews::Question(id, question)).await;
         let answer = answer.await.map_err(|_| Error::cancelled(what));
         drop(open);
         answer

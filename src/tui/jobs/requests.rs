@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Jobs, effects::resolve};
 use crate::{
     kit::list::{Row, Seen},
-    msg::{Msg, RequestEffect, Said, Slot},
+    msg::{RequestEffect, RequestNews, Said, Slot},
     rows::named,
 };
 use wharf_core::{
@@ -56,18 +56,18 @@ impl Jobs {
             }),
             RequestEffect::Requests { which, skip, limit } => self.read(Slot::Requests, move |post| async move {
                 let result = cx().run("list requests", portal.requests.list(which, number(skip), number(limit))).await;
-                post.send(Msg::Requests { which, skip, result }).await;
+                post.send(RequestNews::Requests { which, skip, result }).await;
                 if skip == 0 {
                     let stands = async {
                         let groups = if which == Which::Queue { portal.requests.groups().await? } else { Vec::new() };
                         Ok((portal.requests.me().await?, portal.requests.pace().await, groups))
                     };
-                    post.send(Msg::Queue(cx().run("ask how the queue stands", stands).await)).await;
+                    post.send(RequestNews::Queue(cx().run("ask how the queue stands", stands).await)).await;
                 }
             }),
             RequestEffect::RequestTold(id) => self.read(Slot::Request, move |post| async move {
                 let told = cx().run("show a request", portal.requests.told(id)).await;
-                post.send(Msg::RequestTold(Box::new(told))).await;
+                post.send(RequestNews::RequestTold(Box::new(told))).await;
             }),
             RequestEffect::Decide { job, requests, ruling } => self.decide(job, requests, ruling),
             RequestEffect::ApproveClass { job, base, rule, ruling } => {
@@ -98,7 +98,7 @@ impl Jobs {
                 Ok((format!("request {}: {} is {}", request.id, request.asked.title, request.stage.word()), None))
             }),
             RequestEffect::Inbox => self.read(Slot::Inbox, move |post| async move {
-                post.send(Msg::Inbox(cx().run("read the inbox", portal.inbox.notices(NOTICES)).await)).await;
+                post.send(RequestNews::Inbox(cx().run("read the inbox", portal.inbox.notices(NOTICES)).await)).await;
             }),
             RequestEffect::Seen(notices) => self.read(Slot::Unread, move |post| async move {
                 let seen: Result<Option<i64>> = async {
@@ -107,17 +107,17 @@ impl Jobs {
                 }
                 .await;
                 if let Ok(Some(count)) = seen {
-                    post.send(Msg::Unread(count)).await;
+                    post.send(RequestNews::Unread(count)).await;
                 }
             }),
             RequestEffect::Unread => self.read(Slot::Unread, move |post| async move {
                 if let Ok(Some(count)) = cx().run("count the inbox", portal.inbox.unread()).await {
-                    post.send(Msg::Unread(count)).await;
+                    post.send(RequestNews::Unread(count)).await;
                 }
             }),
             RequestEffect::Me => self.read(Slot::Me, move |post| async move {
                 if let Ok(Some(me)) = cx().run("ask who I am", portal.requests.me_if_there()).await {
-                    post.send(Msg::Me(me)).await;
+                    post.send(RequestNews::Me(me)).await;
                 }
             }),
             RequestEffect::Listen { always } => self.listen(always),
@@ -153,7 +153,7 @@ impl Jobs {
         });
     }
 
-    /// Sends [`Msg::News`] for each change of the store. With `always`, only if the store reports changes itself,
+    /// Sends [`Msg::Request(RequestNews::News)`] for each change of the store. With `always`, only if the store reports changes itself,
     /// because asking it again and again has a cost that only a shown screen is worth.
     fn listen(&mut self, always: bool) {
         let portal = self.portal.clone();
@@ -165,7 +165,7 @@ impl Jobs {
                 match portal.requests.changed().await {
                     Ok(()) => {
                         tokio::time::sleep(GATHER).await;
-                        post.send(Msg::News).await;
+                        post.send(RequestNews::News).await;
                     }
                     Err(_) => tokio::time::sleep(AWAY).await,
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Jobs, effects::GLANCE, post::Post};
-use crate::msg::{Msg, RunEffect, Slot};
+use crate::msg::{RunEffect, RunNews, Slot};
 use wharf_core::{
     base::{context::Context, error::Result},
     launch::{logs::Wanted, usage::WorkloadId},
@@ -25,10 +25,10 @@ impl Jobs {
         match effect {
             RunEffect::Form { backend, image } => self.read(Slot::Form, move |post| async move {
                 let form = portal.launches.form(&Context::default(), &backend, &image).await;
-                post.send(Msg::Form(form.map(|form| (backend, form)))).await;
+                post.send(RunNews::Form(form.map(|form| (backend, form)))).await;
             }),
             RunEffect::Plan { backend, image, answers } => self.read(Slot::Plan, move |post| async move {
-                post.send(Msg::Plan(Box::new(
+                post.send(RunNews::Plan(Box::new(
                     portal.launches.plan(&Context::default(), &backend, &image, &answers).await,
                 )))
                 .await;
@@ -36,13 +36,13 @@ impl Jobs {
             RunEffect::Workloads => self.read(Slot::Workloads, move |post| async move {
                 loop {
                     let (all, failed) = portal.launches.workloads(&Context::default()).await;
-                    post.send(Msg::Workloads(all, failed)).await;
+                    post.send(RunNews::Workloads(all, failed)).await;
                     tokio::time::sleep(WATCH).await;
                 }
             }),
             RunEffect::Logs { backend, id, times } => self.read(Slot::Logs, move |post| async move {
                 let ended = follow(&portal, &backend, &id, times, &post).await;
-                post.send(Msg::LogEnd(ended)).await;
+                post.send(RunNews::LogEnd(ended)).await;
             }),
             RunEffect::Usage(of) => {
                 self.read(Slot::Usage, move |post| async move { measure(&portal, of, &post).await })
@@ -109,7 +109,7 @@ async fn measure(portal: &Portal, mut of: Vec<WorkloadId>, post: &Post) {
             if !matches!(told, Ok(None)) {
                 of.push(id.clone());
             }
-            post.send(Msg::Usage(id, told)).await;
+            post.send(RunNews::Usage(id, told)).await;
         }
         tokio::time::sleep(pause).await;
         pause = if alone { WATCH } else { MEASURE };
@@ -120,7 +120,7 @@ async fn follow(portal: &Portal, backend: &str, id: &str, times: bool, post: &Po
     let launcher = portal.launches.launcher(Some(backend), None)?;
     let mut stream = launcher.logs(&Context::default(), id, Wanted { times, ..Wanted::following() }).await?;
     while let Some(bytes) = stream.try_next().await? {
-        post.send(Msg::Log(bytes)).await;
+        post.send(RunNews::Log(bytes)).await;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{
     effects::{LOOKS, of_platform, resolve},
     post::Post,
 };
-use crate::msg::{Msg, ShareEffect, Slot};
+use crate::msg::{ShareEffect, ShareNews, Slot};
 use wharf_core::base::{context::Context, error::Error};
 
 impl Jobs {
@@ -16,15 +16,15 @@ impl Jobs {
         let portal = self.portal.clone();
         match effect {
             ShareEffect::Shares(reference) => self.read(Slot::Shares, move |post| async move {
-                post.send(Msg::Shares(portal.sharing.shares(&Context::default(), &reference).await)).await;
+                post.send(ShareNews::Shares(portal.sharing.shares(&Context::default(), &reference).await)).await;
             }),
             ShareEffect::Offers => self.read(Slot::Offers, move |post| async move {
                 let (offers, failed) = portal.sharing.offers(&Context::default()).await;
-                post.send(Msg::Offers(offers, failed)).await;
+                post.send(ShareNews::Offers(offers, failed)).await;
             }),
             ShareEffect::Projects(source) => self.read(Slot::Projects, move |post| async move {
                 let projects = portal.sharing.projects(&Context::default(), &source).await;
-                post.send(Msg::Projects(source, projects)).await;
+                post.send(ShareNews::Projects(source, projects)).await;
             }),
             ShareEffect::SharePlans(target, to) => self.read(Slot::SharePlans, move |post| async move {
                 let cx = Context::default();
@@ -39,7 +39,7 @@ impl Jobs {
                 };
                 let failed = |error: Error| to.iter().map(|to| (to.clone(), Err(error.clone()))).collect();
                 let plans = plans.await.unwrap_or_else(failed);
-                post.send(Msg::SharePlans(target, plans)).await;
+                post.send(ShareNews::SharePlans(target, plans)).await;
             }),
             ShareEffect::Give { job, target } => {
                 let post = Post { out: self.out.clone(), read: None };
@@ -47,7 +47,7 @@ impl Jobs {
                     let given = portal.sharing.give(&cx, &resolve(&portal, &target)?).await?;
                     let words = format!("{} waits for whoever has its key", given.title);
                     // The key is shown once on the screen and is stored nowhere.
-                    post.send(Msg::Given(given)).await;
+                    post.send(ShareNews::Given(given)).await;
                     Ok((words, None))
                 });
             }

@@ -1,44 +1,42 @@
 //! Answers about an image: its page, its evidence, its link.
 
-use std::ops::ControlFlow::{self, Break, Continue};
-
 use crate::{
     flows::upkeep,
-    msg::{Effect, LinkWish, Msg},
+    msg::{Effect, ImageNews, LinkWish},
     popups::Popup,
     state::{Screen, State},
 };
 use wharf_core::base::text;
 
-/// Handles an answer about images; returns any other message unhandled.
-pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
-    match msg {
-        Msg::Image(result) => {
+/// Handles news of images.
+pub fn arrived(state: &mut State, news: ImageNews) -> Vec<Effect> {
+    match news {
+        ImageNews::Image(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                return Break(page.arrived(*result));
+                return page.arrived(*result);
             }
         }
-        Msg::Opened(result) => {
+        ImageNews::Opened(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
-                return Break(match *result {
+                return match *result {
                     Ok(opened) => page.opened(opened),
                     Err(error) => page.arrived(Err(error)),
-                });
+                };
             }
         }
-        Msg::Tags(result) => {
+        ImageNews::Tags(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 // The newest tags are what people look for, so they come first.
                 page.tags = Some(result.map(|tags| tags.into_iter().rev().collect()));
             }
         }
-        Msg::Version(version) => {
+        ImageNews::Version(version) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 page.versions.retain(|known| known.tag != version.tag);
                 page.versions.push(version);
             }
         }
-        Msg::Explained(result) => match *result {
+        ImageNews::Explained(result) => match *result {
             Ok(verified) => {
                 state.catalog.marked_as(&verified.subject, verified.standing());
                 state.catalog.narrow_by_standing();
@@ -47,7 +45,7 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Verified(result) => {
+        ImageNews::Verified(result) => {
             if let Ok(verified) = &*result {
                 state.catalog.marked_as(&verified.subject, verified.standing());
                 state.catalog.narrow_by_standing();
@@ -56,18 +54,17 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
                 page.judged(*result);
             }
         }
-        Msg::Compared(result) => match *result {
+        ImageNews::Compared(result) => match *result {
             Ok(diff) => {
                 state.come(Popup::text("Compared", diff.words()));
             }
             Err(error) => state.fail(&error),
         },
-        Msg::Link(wish, Ok((link, code))) => return Break(link_made(state, wish, &link.to_string(), code)),
-        Msg::Link(_, Err(error)) => state.fail(&error),
-        Msg::Removals(targets, answers) => upkeep::told(state, &targets, answers),
-        other => return Continue(other),
+        ImageNews::Link(wish, Ok((link, code))) => return link_made(state, wish, &link.to_string(), code),
+        ImageNews::Link(_, Err(error)) => state.fail(&error),
+        ImageNews::Removals(targets, answers) => upkeep::told(state, &targets, answers),
     }
-    Break(Vec::new())
+    Vec::new()
 }
 
 /// Shows a link that was made, with its QR code if there is room, and copies the link.

@@ -1,49 +1,51 @@
 //! Answers about jobs, the questions that jobs ask, and the health of sources and backends.
 
-use std::ops::ControlFlow::{self, Break, Continue};
-
 use crate::{
     flows::copy,
-    msg::{Effect, Go, Msg},
+    msg::{Effect, Go, HealthLine, JobNews},
     popups::{Ask, Popup, Sure},
     state::{Screen, State},
 };
 use wharf_core::{
     base::error::{Kind, Result},
     launch::plan::Workload,
+    portal::doctor::Finding,
     ports::QuestionKind,
 };
 
-/// Handles an answer about jobs or health; returns any other message unhandled.
-pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
-    match msg {
-        Msg::JobNote(id, note) => state.jobs.change(|jobs| {
+/// Handles news of jobs, and their questions.
+pub fn arrived(state: &mut State, news: JobNews) -> Vec<Effect> {
+    match news {
+        JobNews::JobNote(id, note) => state.jobs.change(|jobs| {
             if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {
                 job.note = note;
             }
         }),
-        Msg::JobDone(id, result) => return Break(job_done(state, id, result)),
-        Msg::Question(id, question) => state.asked(match question.kind {
+        JobNews::JobDone(id, result) => return job_done(state, id, result),
+        JobNews::Question(id, question) => state.asked(match question.kind {
             QuestionKind::Confirm => Popup::Confirm { question: question.words, sure: Sure::Question(id) },
             kind => Popup::line(question.words, Ask::Question(id, kind == QuestionKind::Secret)),
         }),
-        Msg::Unasked(id) => {
+        JobNews::Unasked(id) => {
             state.waiting.retain(|popup| !popup.asks(id));
             state.popups.retain(|popup| !popup.asks(id));
         }
-        Msg::Health(health) => {
-            if let Some(page) = topmost!(state, Screen::Sources) {
-                page.health = Some(health);
-            }
-        }
-        Msg::Checks(checks) => {
-            if let Some(page) = topmost!(state, Screen::Sources) {
-                page.checks = checks;
-            }
-        }
-        other => return Continue(other),
     }
-    Break(Vec::new())
+    Vec::new()
+}
+
+/// The sources screen shows what sources and backends answered.
+pub fn health(state: &mut State, health: Vec<HealthLine>) {
+    if let Some(page) = topmost!(state, Screen::Sources) {
+        page.health = Some(health);
+    }
+}
+
+/// The sources screen shows the checks of this machine.
+pub fn checks(state: &mut State, checks: Vec<Finding>) {
+    if let Some(page) = topmost!(state, Screen::Sources) {
+        page.checks = checks;
+    }
 }
 
 fn job_done(state: &mut State, id: u64, result: Result<(String, Option<Workload>)>) -> Vec<Effect> {

@@ -1,7 +1,5 @@
 //! Handling the answers of jobs: each goes to the screen or list that it is for.
 
-use std::ops::ControlFlow;
-
 use crate::{
     msg::{Effect, Msg},
     state::State,
@@ -24,21 +22,25 @@ mod requests;
 mod running;
 mod sharing;
 
-/// Handles an answer. One for a screen that was closed changes nothing.
+/// Puts an answer where it belongs. One for a screen that is gone changes nothing; keys and the like are no answers.
 pub fn arrived(state: &mut State, msg: Msg) -> Vec<Effect> {
-    match by_subject(state, msg) {
-        ControlFlow::Break(effects) => effects,
-        // Keys and other events of the terminal are no answers.
-        ControlFlow::Continue(_) => Vec::new(),
+    match msg {
+        Msg::List(news) => lists::arrived(state, news),
+        Msg::Image(news) => images::arrived(state, news),
+        Msg::Share(news) => sharing::arrived(state, news),
+        Msg::Request(news) => requests::arrived(state, news),
+        Msg::Run(news) => running::arrived(state, news),
+        Msg::Job(news) => jobs::arrived(state, news),
+        Msg::Health(health) => {
+            jobs::health(state, health);
+            Vec::new()
+        }
+        Msg::Checks(checks) => {
+            jobs::checks(state, checks);
+            Vec::new()
+        }
+        Msg::Key(_) | Msg::Paste(_) | Msg::Scroll(_) | Msg::Click(..) | Msg::Resize(..) | Msg::Drawn | Msg::Ended => {
+            Vec::new()
+        }
     }
-}
-
-/// Gives the message to each subject in turn, until one of them handles it.
-fn by_subject(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
-    let msg = lists::arrived(state, msg)?;
-    let msg = images::arrived(state, msg)?;
-    let msg = sharing::arrived(state, msg)?;
-    let msg = requests::arrived(state, msg)?;
-    let msg = running::arrived(state, msg)?;
-    jobs::arrived(state, msg)
 }

@@ -1,22 +1,20 @@
 //! Answers about shares and offers.
 
-use std::ops::ControlFlow::{self, Break, Continue};
-
 use crate::{
     flows::share,
-    msg::{Effect, Msg},
+    msg::{Effect, ShareNews},
     state::{Screen, State},
 };
 
-/// Handles an answer about shares and offers; returns any other message unhandled.
-pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
-    match msg {
-        Msg::Shares(result) => {
+/// Handles news of shares and offers.
+pub fn arrived(state: &mut State, news: ShareNews) -> Vec<Effect> {
+    match news {
+        ShareNews::Shares(result) => {
             if let Some(page) = topmost!(state, Screen::Image) {
                 page.shared_with(result);
             }
         }
-        Msg::Offers(offers, failed) => {
+        ShareNews::Offers(offers, failed) => {
             state.offered = offers.iter().filter(|offer| !offer.outgoing).count();
             if let Some(page) = topmost!(state, Screen::Inbox) {
                 page.offered(state.model.offered);
@@ -25,10 +23,9 @@ pub fn arrived(state: &mut State, msg: Msg) -> ControlFlow<Vec<Effect>, Msg> {
                 page.arrived(offers, failed);
             }
         }
-        Msg::Projects(source, projects) => share::projects_arrived(state, &source, projects),
-        Msg::SharePlans(target, plans) => share::planned(state, &target, plans),
-        Msg::Given(given) => share::given(state, &given),
-        other => return Continue(other),
+        ShareNews::Projects(source, projects) => share::projects_arrived(state, &source, projects),
+        ShareNews::SharePlans(target, plans) => share::planned(state, &target, plans),
+        ShareNews::Given(given) => share::given(state, &given),
     }
-    Break(Vec::new())
+    Vec::new()
 }

@@ -1,219 +1,27 @@
-//! What can happen (`Msg`) and what the loop is asked to do (`Effect`). Both are plain data that can be printed and
-//! replayed.
+//! What the loop is asked to do outside of the state.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossterm::event::KeyEvent;
 
-use super::{
+use super::{Ids, LinkWish, Said, Sets, Target};
+use crate::{
     kit::{action::Action, list::Seen},
     rows::WorkloadId,
 };
 use wharf_core::{
-    base::{
-        context::Note,
-        error::{Error, Result},
-        secret::Secret,
-        text,
-    },
-    catalog::{
-        query::Query,
-        rows::RowSet,
-        search::{RowId, Sort},
-        standing::Standing,
-    },
-    evidence::record::Subject,
-    image::{
-        link::Link,
-        model::{Health, Image, Version},
-        reference::ImageRef,
-    },
+    base::secret::Secret,
+    catalog::{query::Query, search::Sort},
+    image::{link::Link, model::Image, reference::ImageRef},
     launch::{
-        form::{Answers, Form},
+        form::Answers,
         plan::{Plan, Workload},
-        usage::Usage,
     },
-    portal::{
-        Opened,
-        doctor::Finding,
-        evidence::{Verified, diff::Diff},
-        requests::{Asking, Ruling},
-    },
-    ports::{CachedRows, Question, upkeep::Removal},
-    request::{Group, Id, Me, Pace, Request, Which, notice::Notice},
-    sharing::{
-        offer::{Given, Offer, Project, Share, SharePlan},
-        receiver::Receiver,
-    },
+    portal::requests::{Asking, Ruling},
+    ports::upkeep::Removal,
+    request::{Id, Which},
+    sharing::receiver::Receiver,
 };
-
-/// The lists of all sources with their names, as the search takes them.
-pub type Sets = Arc<Vec<(String, Arc<RowSet>)>>;
-/// Row ids in the order of the list.
-pub type Ids = Arc<Vec<RowId>>;
-
-/// An image on a screen: a row of a list, or a reference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A row of a source's list, with a tag if one is known.
-    Row { source: String, name: String, tag: Option<String> },
-    /// A full reference, perhaps pinned.
-    Reference(ImageRef),
-}
-
-/// A link that the person wants to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkWish {
-    /// The image that the link will name.
-    pub target: Target,
-    /// The chosen platform, like `linux/arm64`; all platforms if `None`.
-    pub platform: Option<String>,
-    /// When the link ends, in seconds since 1970; never if `None`.
-    pub until: Option<i64>,
-}
-
-impl Target {
-    /// The image's name in messages, before it has been resolved to a reference.
-    pub fn words(&self) -> String {
-        match self {
-            // Clouds have ids in place of tags: the name alone says more.
-            Self::Row { name, tag: Some(tag), .. } if !is_id(tag) => format!("{name}:{tag}"),
-            Self::Row { name, .. } => name.clone(),
-            Self::Reference(reference) => reference.spoken(),
-        }
-    }
-}
-
-/// Whether a tag is a cloud's id (a UUID), alone or after the path of its owner.
-fn is_id(tag: &str) -> bool {
-    text::is_uuid(tag.rsplit('/').next().unwrap_or(tag))
-}
-
-/// The health of a source or backend: its name, its adapter or `backend`, and its answer.
-pub type HealthLine = (String, &'static str, Result<Health>);
-
-/// What a person says about a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// A question that the approver asks the requester.
-    Question(String),
-    /// A remark, or the answer to an open question.
-    More(String),
-    /// The requester withdraws the request.
-    Withdrawn,
-    /// The requester asks for the image that the tag names now.
-    Newer,
-}
-
-/// Something that happened: an event of the terminal, or an answer of a job.
-#[derive(Debug)]
-pub enum Msg {
-    /// A key was pressed, or released where the terminal reports that.
-    Key(KeyEvent),
-    /// Text was pasted, not cleaned yet.
-    Paste(String),
-    /// The mouse wheel was turned by so many lines: down, or up if negative.
-    Scroll(i16),
-    /// The mouse was clicked at a column and a line, both from 0.
-    Click(u16, u16),
-    /// The terminal has a new size: columns and lines.
-    Resize(u16, u16),
-    /// A frame was drawn: what it showed counts as seen.
-    Drawn,
-    /// The program was asked to end (SIGHUP, SIGTERM, SIGINT), or the terminal has closed.
-    Ended,
-    /// The lists that were kept on disk: first their beginnings, then whole.
-    Cached(Result<Vec<CachedRows>>),
-    /// The rows of a source so far, while it is being listed.
-    Rows(String, Arc<RowSet>),
-    /// The whole list of a source, or why it could not be listed.
-    Listed(String, Result<Arc<RowSet>>),
-    /// The result of search `number`; with the order of all rows if it was computed for this search.
-    Found { number: u64, order: Option<Ids>, hits: Ids },
-    /// The image that its page waits for, or why it could not be read.
-    Image(Box<Result<Image>>),
-    /// The tags of the shown image, oldest first.
-    Tags(Result<Vec<String>>),
-    /// Details of one tag of the shown image: digest, size, time.
-    Version(Version),
-    /// The launch form of a backend, with the backend's name.
-    Form(Result<(String, Form)>),
-    /// The plan of a launch, to be confirmed.
-    Plan(Box<Result<Plan>>),
-    /// All workloads, and the backends that did not answer.
-    Workloads(Vec<Workload>, Vec<(String, Error)>),
-    /// Output of the shown workload: raw bytes.
-    Log(Bytes),
-    /// The shown workload's output has ended, or following it failed.
-    LogEnd(Result<()>),
-    /// What a workload uses; `None` if its backend measures nothing.
-    Usage(WorkloadId, Result<Option<Usage>>),
-    /// Output of the embedded terminal: raw bytes.
-    Terminal(Bytes),
-    /// The embedded terminal has ended, or could not be opened.
-    TerminalEnd(Result<()>),
-    /// The health of all sources and backends.
-    Health(Vec<HealthLine>),
-    /// The checks of everything else that Wharf needs: keyring, policy, store, programs.
-    Checks(Vec<Finding>),
-    /// A link and its QR code as text, or why it could not be made.
-    Link(LinkWish, Result<(Link, String)>),
-    /// The image that an opened link names, with what has changed since the link was made.
-    Opened(Box<Result<Opened>>),
-    /// Facets by which the list can be narrowed, and how many rows each leaves.
-    Facets(Vec<(String, usize)>),
-    /// Details of a row: source, name, and the version; `None` if it could not be read.
-    Looked(String, String, Option<Version>),
-    /// Rows that a source found by the typed words, beside those that it lists.
-    More(String, Result<Arc<RowSet>>),
-    /// The shares of the shown image.
-    Shares(Result<Vec<Share>>),
-    /// Offers of other projects, and the sources that did not answer.
-    Offers(Vec<Offer>, Vec<(String, Error)>),
-    /// The projects of a source that an image can be shared with.
-    Projects(String, Result<Vec<Project>>),
-    /// How an image would be shared with each receiver, or why it cannot be.
-    SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
-    /// What removing each image would do, or why it cannot be removed.
-    Removals(Vec<Target>, Vec<Result<Removal>>),
-    /// The evidence and verdict of an image, to be shown in words.
-    Explained(Box<Result<Verified>>),
-    /// The differences between two images.
-    Compared(Box<Result<Diff>>),
-    /// The badge of the digest that a row shows.
-    Marked { source: String, name: String, subject: Subject, standing: Standing },
-    /// The evidence of the shown image, and the policy's verdict.
-    Verified(Box<Result<Verified>>),
-    /// A transfer of a volume was created; its key is shown only this once.
-    Given(Given),
-    /// A source's list, with what looking at its rows has told.
-    Learnt(String, Arc<RowSet>),
-    /// The requests from position `skip` on, as `which` selects them.
-    Requests { which: Which, skip: usize, result: Result<Vec<Request>> },
-    /// The person's rights in the store, how long requests take, and the groups of the queue.
-    Queue(Result<(Me, Pace, Vec<Group>)>),
-    /// A request and all about it in words.
-    RequestTold(Box<Result<(Request, String)>>),
-    /// The person's notices, newest first.
-    Inbox(Result<Vec<Notice>>),
-    /// The number of unread notices.
-    Unread(i64),
-    /// The store has changed.
-    News,
-    /// A question of the core, with the number that its answer goes to.
-    Question(u64, Question),
-    /// The task that asked this question has ended, and no longer needs an answer.
-    Unasked(u64),
-    /// The person's rights in the store.
-    Me(Me),
-    /// The saved filters: name and text.
-    Filters(Vec<(String, String)>),
-    /// The progress of a job.
-    JobNote(u64, Note),
-    /// A job has ended: a sentence about it and the workload that it made, or the error.
-    JobDone(u64, Result<(String, Option<Workload>)>),
-}
 
 /// What a screen asks `update` to do outside of the screen itself.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,187 @@
+//! What jobs and sources tell, by subject.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Ids, LinkWish, Msg, Target};
+use crate::rows::WorkloadId;
+use wharf_core::{
+    base::{
+        context::Note,
+        error::{Error, Result},
+    },
+    catalog::{rows::RowSet, standing::Standing},
+    evidence::record::Subject,
+    image::{
+        link::Link,
+        model::{Image, Version},
+    },
+    launch::{
+        form::Form,
+        plan::{Plan, Workload},
+        usage::Usage,
+    },
+    portal::{
+        Opened,
+        evidence::{Verified, diff::Diff},
+    },
+    ports::{CachedRows, Question, upkeep::Removal},
+    request::{Group, Me, Pace, Request, Which, notice::Notice},
+    sharing::{
+        offer::{Given, Offer, Project, Share, SharePlan},
+        receiver::Receiver,
+    },
+};
+
+/// What has become known of lists and their rows.
+#[derive(Debug)]
+pub enum ListNews {
+    /// The lists that were kept on disk: first their beginnings, then whole.
+    Cached(Result<Vec<CachedRows>>),
+    /// The rows of a source so far, while it is being listed.
+    Rows(String, Arc<RowSet>),
+    /// The whole list of a source, or why it could not be listed.
+    Listed(String, Result<Arc<RowSet>>),
+    /// The result of search `number`; with the order of all rows if it was computed for this search.
+    Found { number: u64, order: Option<Ids>, hits: Ids },
+    /// Facets by which the list can be narrowed, and how many rows each leaves.
+    Facets(Vec<(String, usize)>),
+    /// Details of a row: source, name, and the version; `None` if it could not be read.
+    Looked(String, String, Option<Version>),
+    /// Rows that a source found by the typed words, beside those that it lists.
+    More(String, Result<Arc<RowSet>>),
+    /// A source's list, with what looking at its rows has told.
+    Learnt(String, Arc<RowSet>),
+    /// The saved filters: name and text.
+    Filters(Vec<(String, String)>),
+    /// The badge of the digest that a row shows.
+    Marked { source: String, name: String, subject: Subject, standing: Standing },
+}
+
+impl From<ListNews> for Msg {
+    fn from(news: ListNews) -> Self {
+        Self::List(news)
+    }
+}
+
+/// What has become known of an image.
+#[derive(Debug)]
+pub enum ImageNews {
+    /// The image that its page waits for, or why it could not be read.
+    Image(Box<Result<Image>>),
+    /// The tags of the shown image, oldest first.
+    Tags(Result<Vec<String>>),
+    /// Details of one tag of the shown image: digest, size, time.
+    Version(Version),
+    /// A link and its QR code as text, or why it could not be made.
+    Link(LinkWish, Result<(Link, String)>),
+    /// The image that an opened link names, with what has changed since the link was made.
+    Opened(Box<Result<Opened>>),
+    /// What removing each image would do, or why it cannot be removed.
+    Removals(Vec<Target>, Vec<Result<Removal>>),
+    /// The evidence and verdict of an image, to be shown in words.
+    Explained(Box<Result<Verified>>),
+    /// The differences between two images.
+    Compared(Box<Result<Diff>>),
+    /// The evidence of the shown image, and the policy's verdict.
+    Verified(Box<Result<Verified>>),
+}
+
+impl From<ImageNews> for Msg {
+    fn from(news: ImageNews) -> Self {
+        Self::Image(news)
+    }
+}
+
+/// What has become known of launches and workloads.
+#[derive(Debug)]
+pub enum RunNews {
+    /// The launch form of a backend, with the backend's name.
+    Form(Result<(String, Form)>),
+    /// The plan of a launch, to be confirmed.
+    Plan(Box<Result<Plan>>),
+    /// All workloads, and the backends that did not answer.
+    Workloads(Vec<Workload>, Vec<(String, Error)>),
+    /// Output of the shown workload: raw bytes.
+    Log(Bytes),
+    /// The shown workload's output has ended, or following it failed.
+    LogEnd(Result<()>),
+    /// What a workload uses; `None` if its backend measures nothing.
+    Usage(WorkloadId, Result<Option<Usage>>),
+    /// Output of the embedded terminal: raw bytes.
+    Terminal(Bytes),
+    /// The embedded terminal has ended, or could not be opened.
+    TerminalEnd(Result<()>),
+}
+
+impl From<RunNews> for Msg {
+    fn from(news: RunNews) -> Self {
+        Self::Run(news)
+    }
+}
+
+/// What has become known of shares and offers.
+#[derive(Debug)]
+pub enum ShareNews {
+    /// The shares of the shown image.
+    Shares(Result<Vec<Share>>),
+    /// Offers of other projects, and the sources that did not answer.
+    Offers(Vec<Offer>, Vec<(String, Error)>),
+    /// The projects of a source that an image can be shared with.
+    Projects(String, Result<Vec<Project>>),
+    /// How an image would be shared with each receiver, or why it cannot be.
+    SharePlans(Target, Vec<(Receiver, Result<SharePlan>)>),
+    /// A transfer of a volume was created; its key is shown only this once.
+    Given(Given),
+}
+
+impl From<ShareNews> for Msg {
+    fn from(news: ShareNews) -> Self {
+        Self::Share(news)
+    }
+}
+
+/// News of requests, notices and the person's rights in the store.
+#[derive(Debug)]
+pub enum RequestNews {
+    /// The requests from position `skip` on, as `which` selects them.
+    Requests { which: Which, skip: usize, result: Result<Vec<Request>> },
+    /// The person's rights in the store, how long requests take, and the groups of the queue.
+    Queue(Result<(Me, Pace, Vec<Group>)>),
+    /// A request and all about it in words.
+    RequestTold(Box<Result<(Request, String)>>),
+    /// The person's notices, newest first.
+    Inbox(Result<Vec<Notice>>),
+    /// The number of unread notices.
+    Unread(i64),
+    /// The store has changed.
+    News,
+    /// The person's rights in the store.
+    Me(Me),
+}
+
+impl From<RequestNews> for Msg {
+    fn from(news: RequestNews) -> Self {
+        Self::Request(news)
+    }
+}
+
+/// News of jobs, and questions that they ask.
+#[derive(Debug)]
+pub enum JobNews {
+    /// A question of the core, with the number that its answer goes to.
+    Question(u64, Question),
+    /// The task that asked this question has ended, and no longer needs an answer.
+    Unasked(u64),
+    /// The progress of a job.
+    JobNote(u64, Note),
+    /// A job has ended: a sentence about it and the workload that it made, or the error.
+    JobDone(u64, Result<(String, Option<Workload>)>),
+}
+
+impl From<JobNews> for Msg {
+    fn from(news: JobNews) -> Self {
+        Self::Job(news)
+    }
+}
