@@ -6,6 +6,7 @@ use crate::{
     state::{Screen, State},
 };
 use wharf_core::{
+    base::text,
     image::{link::Link, model::Image},
     launch::plan::Workload,
 };
@@ -36,8 +37,8 @@ pub fn launch(state: &mut State, image: Image) -> Vec<Effect> {
 }
 
 /// Opens the image that a `wharf:` link names; a link that cannot be read is told as an error.
-pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
-    match text.parse::<Link>() {
+pub fn link(state: &mut State, written: &str) -> Vec<Effect> {
+    match written.parse::<Link>() {
         Ok(link) => {
             let mut page = image::Page::new(Target::Reference(link.reference.clone()));
             let from = link.sender.as_ref().map_or_else(
@@ -46,8 +47,8 @@ pub fn link(state: &mut State, text: &str) -> Vec<Effect> {
             );
             page.from_link = vec![(true, from)];
             if let Some(until) = link.until {
-                let past = link.is_expired(wharf_core::base::text::now());
-                let when = wharf_core::base::text::timestamp(until);
+                let past = link.is_expired(state.now);
+                let when = text::timestamp(until);
                 let words = if past { "its date is past" } else { "it is good until" };
                 page.from_link.push((!past, format!("{words}: {when}")));
             }
