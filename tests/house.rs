@@ -1,11 +1,5 @@
 //! The rule of the house: who may import whom. Reads the sources and fails on a wrong `use`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::pedantic,
-    reason = "a test that fails should say so"
-)]
+#![expect(clippy::unwrap_used, clippy::pedantic, reason = "a test that fails should say so")]
 
 use std::{
     fs,

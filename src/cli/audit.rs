@@ -31,7 +31,7 @@ pub async fn run(portal: &Portal, args: &Audit, json: bool) -> Result<u8> {
     if json {
         output::json(&reading.lines.iter().map(|(_, line)| line).collect::<Vec<_>>())?;
     } else if reading.lines.is_empty() && reading.torn.is_empty() {
-        output::line("nothing was done yet that is written down")?;
+        output::line("the audit log is empty")?;
     } else {
         list(&reading)?;
     }
@@ -88,7 +88,7 @@ async fn verify(portal: &Portal, written: &str, json: bool) -> Result<u8> {
         let sign = if faults.is_empty() { "✓" } else { "✗" };
         let entries = text::plural(reading.lines.len() as u64, "entry", "entries");
         let end = if end.is_empty() { String::new() } else { format!("; it ends in {end}") };
-        output::line(&format!("{sign} {entries}, the chain is whole by itself{end}"))?;
+        output::line(&format!("{sign} {entries}, the chain is complete{end}"))?;
         for number in &reading.torn {
             output::line(&format!("! line {number} is torn: that entry was not written whole and is lost"))?;
         }

@@ -41,7 +41,7 @@ pub async fn run(portal: &Portal, args: &Revoke, json: bool) -> Result<u8> {
                 if taken.is_empty() { String::new() } else { format!("; taken back: requests {}", words(&taken)) };
             (
                 serde_json::json!({"class": id, "requests": taken, "done": "revoked"}),
-                format!("class {id} is approved no more{more}"),
+                format!("class {id} is no longer approved{more}"),
             )
         }
     };

@@ -183,7 +183,6 @@ mod tests {
 
     #[derive(Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
-    #[allow(dead_code, reason = "only whether it can be read matters")]
     struct Registry {
         url: String,
         storage: Vec<String>,

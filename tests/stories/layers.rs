@@ -110,7 +110,7 @@ fn octal(field: &mut [u8], number: u64) {
     field[..width].copy_from_slice(format!("{number:0width$o}").as_bytes());
 }
 
-#[allow(clippy::too_many_arguments, reason = "the fields of a header")]
+#[expect(clippy::too_many_arguments, reason = "the fields of a header")]
 fn block(
     archive: &mut Vec<u8>,
     kind: u8,

@@ -1,5 +1,5 @@
 //! Stories: what people do, against the real services of `tests/lab` where they are up.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

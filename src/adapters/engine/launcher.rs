@@ -356,7 +356,7 @@ impl Engine {
             return Ok(());
         }
         Err(Error::new(Kind::Integrity, what, format!("{} reports another digest than {wanted}", self.name))
-            .hint("do not use it; tell whoever runs the registry"))
+            .hint("do not use it; tell the administrators of the registry"))
     }
 
     async fn carry(&self, cx: &Context, what: &str, plan: &Plan, supply: &Supply) -> Result<String> {
@@ -397,7 +397,7 @@ impl Engine {
             return Ok(id);
         }
         Err(Error::new(Kind::Integrity, what, format!("{} made another image of it", self.name))
-            .hint("tell whoever published the image"))
+            .hint("tell the publisher of the image"))
     }
 
     async fn launched_already(&self, cx: &Context, key: &str) -> Result<Option<Workload>> {

@@ -144,7 +144,7 @@ fn read_bounded(path: &Path, what: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     disk_header::open(path)?.take(MANIFEST_LIMIT as u64 + 1).read_to_end(&mut bytes).during(what)?;
     if bytes.len() > MANIFEST_LIMIT {
-        return Err(Error::failed(what, format!("{} is larger than any honest manifest", path.display())));
+        return Err(Error::failed(what, format!("{} is larger than Wharf accepts", path.display())));
     }
     Ok(bytes)
 }

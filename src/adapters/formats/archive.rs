@@ -104,7 +104,7 @@ pub struct Named {
 pub struct Contents {
     /// The file that is read, as long as this value exists.
     pub path: PathBuf,
-    #[allow(dead_code, reason = "its end frees the file")]
+    #[expect(dead_code, reason = "its end frees the file")]
     kept: Option<Arc<File>>,
     /// The images in the archive.
     pub images: Vec<Named>,
@@ -223,7 +223,7 @@ impl Index {
         let (offset, length) =
             self.place(name).ok_or_else(|| Error::not_found(&what, "the archive does not have it"))?;
         if length > limit as u64 {
-            return Err(Error::failed(what, "it is larger than any honest one"));
+            return Err(Error::failed(what, "it is larger than Wharf accepts"));
         }
         let mut bytes = vec![0; length as usize];
         disk_header::open(&self.path)?.read_exact_at(&mut bytes, offset).during(&what)?;

@@ -83,7 +83,7 @@ impl Budget {
     fn entry(&mut self) -> io::Result<()> {
         self.entries += 1;
         if self.entries > MOST_ENTRIES {
-            return Err(too_much("it has more entries than any honest image"));
+            return Err(too_much("it has more entries than Wharf accepts"));
         }
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Interrupted, "it was stopped"));
@@ -97,14 +97,14 @@ impl Budget {
             return Err(too_much("a name in it is longer than any system takes"));
         }
         if self.names > MOST_NAMES {
-            return Err(too_much("its names are longer than those of any honest image"));
+            return Err(too_much("its names are longer than Wharf accepts"));
         }
         if name.contains(&0) { Err(wrong("a name in it has a zero byte")) } else { Ok(()) }
     }
 
     fn bytes(&mut self, bytes: u64) -> io::Result<()> {
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > MOST_BYTES { Err(too_much("it unpacks to more than any honest image")) } else { Ok(()) }
+        if self.bytes > MOST_BYTES { Err(too_much("it unpacks to more than Wharf accepts")) } else { Ok(()) }
     }
 }
 
@@ -414,7 +414,7 @@ impl<'a> Layer<'a> {
             if kind == EntryType::XGlobalHeader {
                 self.begins(size.min(LONGEST_RECORD + 1));
                 if size > LONGEST_RECORD {
-                    return Err(too_much("a record in it is longer than any honest one"));
+                    return Err(too_much("a record in it is longer than Wharf accepts"));
                 }
             } else if kind == EntryType::XHeader {
                 said = records(&self.whole(size, LONGEST_RECORD)?)?;
@@ -504,7 +504,7 @@ impl<'a> Layer<'a> {
                         text.clear();
                         match wanted {
                             None if number > MOST_PARTS as u64 => {
-                                return Err(too_much("a file in it has more holes than any honest one"));
+                                return Err(too_much("a file in it has more holes than Wharf accepts"));
                             }
                             None => wanted = Some(number as usize * 2),
                             Some(_) => numbers.push(number),
@@ -532,7 +532,7 @@ impl<'a> Layer<'a> {
                     return Err(wrong("the map of a file with holes is wrong"));
                 }
                 if parts.len() >= MOST_PARTS {
-                    return Err(too_much("a file in it has more holes than any honest one"));
+                    return Err(too_much("a file in it has more holes than Wharf accepts"));
                 }
                 (end, data) = (offset + count, data + count);
                 parts.push((offset, count));
@@ -593,7 +593,7 @@ impl<'a> Layer<'a> {
     /// Reads the data of a name or record. Fails without reading if its length is more than `most` bytes.
     fn whole(&mut self, size: u64, most: u64) -> io::Result<Vec<u8>> {
         if size > most {
-            return Err(too_much("a name or a record in it is longer than any honest one"));
+            return Err(too_much("a name or a record in it is longer than Wharf accepts"));
         }
         self.begins(size);
         let mut data = vec![0; size as usize];

@@ -58,7 +58,7 @@ impl Harbor {
         let fixed = tags.iter().find(|tag| tag.immutable && alone.is_none_or(|named| named == tag.name));
         if let Some(tag) = fixed {
             let why = format!("the tag {} is immutable by a rule of its project", clean::short(&tag.name, 128));
-            return Err(Error::failed(what, why).hint("ask whoever runs the project to change that rule"));
+            return Err(Error::failed(what, why).hint("ask the administrators of the project to change that rule"));
         }
         if let Some(tag) = alone {
             return Ok(Removal::of_tag(reference, tag, digest, &others));

@@ -198,9 +198,8 @@ fn give_up_rights(mut ready: Ready, what: &str) -> Result<()> {
     let mut status = String::new();
     ready.status.read_to_string(&mut status).during(what)?;
     if has_rights(&status) {
-        return Err(
-            Error::failed(what, "it would have rights that it must not have").hint("tell whoever runs this machine")
-        );
+        return Err(Error::failed(what, "it would have rights that it must not have")
+            .hint("tell this machine's administrators"));
     }
     Ok(())
 }

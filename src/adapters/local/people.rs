@@ -63,7 +63,7 @@ fn line(text: &str, fits: impl Fn(&[&str]) -> bool) -> Option<Vec<&str>> {
 
 fn missing(what: &str, kind: &str, name: &str, file: &str) -> Error {
     Error::failed(what, format!("the image has no {kind} '{name}' in /etc/{file}"))
-        .hint("tell whoever made the image; another backend will refuse it, too")
+        .hint("tell the publisher of the image; another backend will refuse it, too")
 }
 
 #[cfg(test)]

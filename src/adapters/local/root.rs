@@ -94,7 +94,7 @@ pub async fn provide(cx: &Context, roots: &Path, supply: &Supply, points: Vec<Po
 fn with_diff_ids(layers: Vec<Descriptor>, ids: Vec<Digest>, what: &str) -> Result<Vec<(Descriptor, Option<Digest>)>> {
     if !ids.is_empty() && ids.len() != layers.len() {
         let why = format!("it has {} layers, and its configuration names {}", layers.len(), ids.len());
-        return Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell whoever published it"));
+        return Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell its publisher"));
     }
     let ids = ids.into_iter().map(Some).chain(std::iter::repeat(None));
     let pairs = layers.into_iter().zip(ids);

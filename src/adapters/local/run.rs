@@ -71,7 +71,7 @@ pub fn ready(sandboxed: &Sandboxed, ourselves: &File) -> Result<Ready> {
 fn program(program: SandboxProgram) -> Result<PathBuf> {
     exec::on_path(program.word()).ok_or_else(|| {
         Error::unsupported("start the sandbox", format!("{} is not on the path of this machine", program.word()))
-            .hint("install it here, or launch anew with what is here")
+            .hint("install it here, or launch again with what is here")
     })
 }
 

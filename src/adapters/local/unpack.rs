@@ -237,7 +237,7 @@ impl Root {
     fn deeper(&mut self, parent: &OwnedFd, number: u64, name: &OsStr, what: &str) -> Result<()> {
         let depth = self.depths.get(&number).copied().unwrap_or(0) + 1;
         if depth > DEEPEST {
-            return Err(unreadable(what, &too_much("its folders are nested deeper than in any honest image")));
+            return Err(unreadable(what, &too_much("its folders are nested deeper than Wharf accepts")));
         }
         let made = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).during(what)?;
         self.depths.insert(made.st_ino, depth);
@@ -268,7 +268,7 @@ fn unreadable(what: &str, error: &std::io::Error) -> Error {
     // A wrong digest or a broken connection arrives here as an input error.
     let why = format!("the layer cannot be unpacked: {error}");
     if error.get_ref().and_then(|inner| inner.downcast_ref::<TooMuch>()).is_some() {
-        return Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
+        return Error::new(Kind::Integrity, what, why).hint("do not use this image; tell its publisher");
     }
     Error::failed(what, why)
 }
@@ -280,15 +280,12 @@ fn shown(path: &Path) -> String {
 /// The path below the root; `None` for the root itself. Fails if the path leaves the root.
 fn inside(path: &Path, what: &str) -> Result<Option<PathBuf>> {
     let refused =
-        |why: String| Error::new(Kind::Integrity, what, why).hint("do not use this image; tell whoever published it");
+        |why: String| Error::new(Kind::Integrity, what, why).hint("do not use this image; tell its publisher");
     let mut clean = PathBuf::new();
     for (depth, part) in path.components().enumerate() {
         match part {
             Component::Normal(_) if depth > DEEPEST => {
-                return Err(refused(format!(
-                    "its folders are nested deeper than in any honest image: {}",
-                    shown(path)
-                )));
+                return Err(refused(format!("its folders are nested deeper than Wharf accepts: {}", shown(path))));
             }
             Component::Normal(name) => clean.push(name),
             Component::CurDir | Component::RootDir | Component::Prefix(_) => {}

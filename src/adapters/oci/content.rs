@@ -230,7 +230,7 @@ impl Oci {
             Some(0) => Ok(stream),
             Some(more) => Ok(skip(stream, more)),
             None => Err(Error::failed(what, format!("the answer begins at byte {start}, not at {from}"))
-                .hint("tell whoever runs the registry")),
+                .hint("tell the administrators of the registry")),
         }
     }
 

@@ -279,7 +279,7 @@ fn is_next(link: &header::HeaderValue) -> bool {
 
 fn too_many(what: &str, count: usize) -> Error {
     Error::new(Kind::Failed, what, format!("too many attachments: its list goes on after {count}"))
-        .hint("tell whoever runs the repository")
+        .hint("tell the administrators of the repository")
 }
 
 /// Adds the entries of a list, up to the limit.

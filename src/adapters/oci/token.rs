@@ -61,7 +61,7 @@ impl Realm {
                 what,
                 format!("its token server {} is on plain http", self.origin),
             )
-            .hint("tell whoever runs the registry"));
+            .hint("tell the administrators of the registry"));
         }
         Ok(())
     }
@@ -205,7 +205,8 @@ impl Answer {
         let token = self.token.or(self.access_token);
         let token = token.filter(|token| token.reveal().bytes().all(|byte| byte.is_ascii_graphic()));
         let token = token.ok_or_else(|| {
-            Error::failed(what, "its answer holds no token that could be used").hint("tell whoever runs the registry")
+            Error::failed(what, "its answer holds no token that could be used")
+                .hint("tell the administrators of the registry")
         })?;
         let seconds = match &self.expires_in {
             serde_json::Value::Number(number) => number.as_f64(),

@@ -13,7 +13,7 @@ pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
     match blocked(all, name) {
         None => Ok(()),
         Some(file) => Err(Error::new(Kind::NotAllowed, what, format!("{name} is blocked by {}", file.display()))
-            .hint("whoever runs this machine has decided so: ask them")),
+            .hint("this machine's administrators decided so: ask them")),
     }
 }
 

@@ -145,7 +145,7 @@ impl Oci {
             let tags: Vec<String> = look.tags_of(&index).into_iter().map(str::to_owned).collect();
             count += digests.len() * tags.len().max(1);
             if count > MOST_LISTED {
-                return Err(Error::new(Kind::Integrity, what, "its indexes list more images than any honest ones"));
+                return Err(Error::new(Kind::Integrity, what, "its indexes list more images than Wharf accepts"));
             }
             for digest in digests {
                 look.inside.entry(digest).or_default().extend(tags.iter().cloned());
@@ -325,7 +325,7 @@ fn placeholder(empty: &Descriptor, tag: &str, what: &str) -> Result<RawManifest>
 /// The error that the registry deletes nothing.
 fn nothing(what: &str) -> Error {
     Error::unsupported(what, "this registry lets nothing be deleted through its interface")
-        .hint("ask whoever runs it to allow that, or use its own pages")
+        .hint("ask its administrators to allow that, or use its own pages")
 }
 
 /// The attachments in words, counted by their types.

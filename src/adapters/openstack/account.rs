@@ -218,7 +218,7 @@ impl Account {
         if session.project.is_none() && known.first_auth(&elsewhere).is_none() {
             let names = keystone.projects(&session).await;
             let hint = match names.as_slice() {
-                [] => "name it in clouds.yaml, or ask whoever runs the cloud for a project".to_owned(),
+                [] => "name it in clouds.yaml, or ask the administrators of the cloud for a project".to_owned(),
                 names => format!("name it in clouds.yaml; this account has {}", names.join(", ")),
             };
             let error = Error::usage(&keystone.what, "this sign-in is of no project: set project_name").hint(hint);
@@ -244,7 +244,7 @@ impl Account {
         if let Some((_, error)) = held.as_deref().and_then(Option::as_ref).filter(|(known, _)| *known == proof) {
             let why = format!("another region's identity service has refused this account and secret: {}", error.why);
             return Err(Error::new(Kind::NotAllowed, &keystone.what, why)
-                .hint(format!("correct the secret, or show it here all the same by 'wharf login {}'", self.name))
+                .hint(format!("correct the secret, or send it anyway with 'wharf login {}'", self.name))
                 .sign_in_at(Some(self.place())));
         }
         let session = keystone.sign_in(settings, way, answers).await;

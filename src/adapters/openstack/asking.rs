@@ -47,7 +47,7 @@ impl Answers {
     pub fn somebody(&self) -> Result<&Arc<dyn Asker>> {
         self.asker.as_ref().ok_or_else(|| {
             let what = format!("sign in to {}", self.cloud);
-            Error::new(Kind::NotAllowed, what, "it is signed in to with a browser, which nobody has done yet")
+            Error::new(Kind::NotAllowed, what, "it needs a sign-in with a browser, which has not been done yet")
                 .hint(format!("run 'wharf login {}', or i in the portal", self.cloud))
                 .sign_in_at(Some(account::place(&self.cloud)))
         })

@@ -91,7 +91,7 @@ impl Images {
             }
             // A failure returns to the status before: only after it has left that status can it have returned to it.
             if left && gave_up(&status) {
-                return Err(Error::failed(what, "the cloud gave up on it").hint("try again, or ask whoever runs it"));
+                return Err(Error::failed(what, "the cloud gave up on it").hint("try again, or ask its administrators"));
             }
             left |= !gave_up(&status);
             tokio::time::sleep(LOOK).await;

@@ -156,7 +156,7 @@ impl Cloud {
             )
             .hint("check interface in clouds.yaml"),
             _ => Error::unsupported(what, format!("{} offers no {word} service in this region", self.name))
-                .hint("check region_name in clouds.yaml, or ask whoever runs the cloud"),
+                .hint("check region_name in clouds.yaml, or ask the administrators of the cloud"),
         })
     }
 
@@ -182,7 +182,7 @@ impl Cloud {
         let (to, encrypted) = (server.origin(), identity.as_ref().is_some_and(Origin::is_secure));
         if encrypted && !to.is_secure() && !to.is_this_machine() {
             return Err(Error::new(Kind::NotAllowed, what, format!("the catalogue of {} has it at {to}, unencrypted", self.name))
-                .hint("your token would be readable on the way: tell whoever runs the cloud, or name its https address as SERVICE_endpoint_override in clouds.yaml"));
+                .hint("your token would be readable on the way: tell the administrators of the cloud, or name its https address as SERVICE_endpoint_override in clouds.yaml"));
         }
         if let Some(identity) = identity {
             self.reach.check(what, &identity, to)?;
@@ -331,7 +331,7 @@ impl Cloud {
         let body = self.send(what, service, Request::get(&format!("{path}?{asked}"))).await?;
         pages::read(shared::parse(&body, what)?, key, body.len()).ok_or_else(|| {
             Error::failed(what, format!("the list of {} is not what it should be", self.name))
-                .hint("tell whoever runs the cloud")
+                .hint("tell the administrators of the cloud")
         })
     }
 
@@ -343,6 +343,6 @@ impl Cloud {
         request: Request<'_>,
     ) -> Result<T> {
         let body = self.send(what, service, request).await?;
-        shared::parse(&body, what).map_err(|error| error.hint("tell whoever runs the cloud"))
+        shared::parse(&body, what).map_err(|error| error.hint("tell the administrators of the cloud"))
     }
 }

@@ -66,7 +66,7 @@ pub async fn token(keystone: &Keystone<'_>, settings: &Settings, answers: &Answe
 }
 
 fn late(what: &str) -> Error {
-    Error::new(Kind::NotAllowed, what, "nobody has agreed in the browser in time: the code is good no more")
+    Error::new(Kind::NotAllowed, what, "nobody has confirmed in the browser in time: the code has expired")
         .hint("sign in again")
 }
 

@@ -72,7 +72,7 @@ impl Answer {
         if self.status.is_server_error() {
             return shared::refused(&keystone.what, self.status, "");
         }
-        let why = self.text("error_description").or(self.text("error")).unwrap_or("it says no more");
+        let why = self.text("error_description").or(self.text("error")).unwrap_or("it gives no reason");
         let why = format!("the identity provider at {} refuses it: {}", self.origin, clean::short(why, 200));
         Error::new(Kind::NotAllowed, &keystone.what, why)
             .hint("check account and secret, client_id and client_secret in clouds.yaml")

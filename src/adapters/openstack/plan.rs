@@ -144,7 +144,7 @@ pub fn form(image: &Image, facts: &Facts) -> Result<Form> {
     let fitting = facts.fitting(image);
     if fitting.is_empty() {
         return Err(Error::unsupported("ask for a server", "no flavor of this cloud is large enough for the image")
-            .hint("ask whoever runs the cloud for a larger flavor"));
+            .hint("ask the administrators of the cloud for a larger flavor"));
     }
     let choice = |first: Option<&str>, names: Vec<String>| {
         FieldKind::Choice(first.map(str::to_owned).into_iter().chain(names).collect())

@@ -99,7 +99,8 @@ impl Images {
                 "ACTIVE" => return Ok(server),
                 "ERROR" => {
                     let why = server.fault_words();
-                    let why = if why.is_empty() { "the cloud gave up on it and says no more".to_owned() } else { why };
+                    let why =
+                        if why.is_empty() { "the cloud gave up on it and gives no reason".to_owned() } else { why };
                     return Err(Error::failed(what, why)
                         .hint(format!("it is kept as {id}: 'wharf remove {id}' removes it; try a smaller flavor")));
                 }

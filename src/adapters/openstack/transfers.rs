@@ -78,7 +78,7 @@ impl Images {
         let found = self.find_block(what, "volumes", volume).await?;
         if found.status == "awaiting-transfer" {
             return Err(Error::usage(what, "it is being given away already").hint(
-                "'wharf offers' shows it; 'wharf offers cancel ID' takes it back, and then the key can be made anew",
+                "'wharf offers' shows it; 'wharf offers cancel ID' takes it back, and then a new key can be made",
             ));
         }
         if found.status != "available" {

@@ -101,7 +101,10 @@ impl Images {
         let stays = match servers.as_slice() {
             [] => Vec::new(),
             all => {
-                vec![format!("servers that were launched from it, and can be rebuilt from it no more: {}", words(all))]
+                vec![format!(
+                    "servers that were launched from it, and can no longer be rebuilt from it: {}",
+                    words(all)
+                )]
             }
         };
         let digest = image.digest();
@@ -169,9 +172,8 @@ impl Images {
                     Err(error) if error.kind == Kind::NotFound => return Ok(()),
                     Err(error) => return Err(error),
                     Ok(block) if block.status.starts_with("error") => {
-                        return Err(
-                            Error::failed(what, "the cloud could not remove it").hint("tell whoever runs the cloud")
-                        );
+                        return Err(Error::failed(what, "the cloud could not remove it")
+                            .hint("tell the administrators of the cloud"));
                     }
                     Ok(_) => tokio::time::sleep(PAUSE).await,
                 }

@@ -78,7 +78,7 @@ fn late(what: &str, refused: Option<String>) -> Error {
     let why = refused.map_or_else(String::new, |refused| format!(" ({refused})"));
     let minutes = LONGEST.as_secs() / 60;
     Error::new(Kind::NotAllowed, what, format!("no browser has come back within {minutes} minutes{why}")).hint(
-        "sign in again; if the page in the browser failed, the cloud does not know this machine's address: whoever runs it \
+        "sign in again; if the page in the browser failed, the cloud does not know this machine's address: its administrators \
          names it as trusted_dashboard",
     )
 }

@@ -23,7 +23,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
         }
         401 if says(&["locked", "disabled"]) => {
             Error::new(Kind::NotAllowed, what, because("the account is locked or disabled"))
-                .hint("wait until it is unlocked, or ask whoever runs the cloud")
+                .hint("wait until it is unlocked, or ask the administrators of the cloud")
         }
         401 | 403 if says(&["project"]) => {
             Error::new(Kind::NotAllowed, what, because("the cloud does not let this account into the project"))
@@ -34,7 +34,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
             .hint("check the account, the secret and the project in clouds.yaml")
             .sign_in_at(sign_in),
         403 => Error::new(Kind::NotAllowed, what, because("the cloud forbids it"))
-            .hint("ask whoever runs the cloud")
+            .hint("ask the administrators of the cloud")
             .sign_in_at(sign_in),
         404 => Error::new(Kind::Unavailable, what, because("there is no identity service at that address"))
             .hint("check auth_url in clouds.yaml"),
@@ -43,7 +43,7 @@ pub fn of_refused_sign_in(what: &str, cloud: &str, status: u16, body: &[u8]) -> 
         }
         500..=599 => {
             Error::new(Kind::Unavailable, what, because(&format!("the identity service failed with {status}")))
-                .hint("try again later, or tell whoever runs the cloud")
+                .hint("try again later, or tell the administrators of the cloud")
         }
         200..=299 => Error::new(Kind::Unavailable, what, "its identity service answers without a token")
             .hint("check auth_url in clouds.yaml, and whether a proxy stands before it"),
@@ -84,7 +84,7 @@ pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: 
                 .hint("check the name or id, and that this is the right project")
         }
         406 => Error::unsupported(what, because(format!("the {name} service of {cloud} is too old for it")))
-            .hint("ask whoever runs the cloud for a newer release"),
+            .hint("ask the administrators of the cloud for a newer release"),
         409 => Error::new(Kind::Failed, what, because("something else is in the way".into()))
             .hint("look at its state, then try again"),
         413 | 429 => {
@@ -93,7 +93,7 @@ pub fn of_refusal(what: &str, cloud: &str, service: Service, status: u16, body: 
         }
         500..=599 => {
             Error::new(Kind::Unavailable, what, because(format!("the {name} service of {cloud} failed with {status}")))
-                .hint("try again later, or tell whoever runs the cloud")
+                .hint("try again later, or tell the administrators of the cloud")
         }
         _ => Error::new(Kind::Failed, what, because(format!("the {name} service of {cloud} answered {status}"))),
     }

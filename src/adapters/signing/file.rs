@@ -32,7 +32,7 @@ use wharf_core::{
 
 /// The error and the remedy for a key that is encrypted in an outdated way.
 const OLD: &str = "its passphrase is of an old form that is not read here";
-const ANEW: &str = "write it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW asks for its passphrase";
+const ANEW: &str = "encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW asks for its passphrase";
 
 enum Pair {
     Ecdsa(EcdsaKeyPair),

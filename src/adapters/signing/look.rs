@@ -48,7 +48,7 @@ fn look_at(key: &str, vault: &dyn Vault) -> Result<Looked> {
     }
     if let Some(name) = key.strip_prefix(KEYRING) {
         let Some((_, pem)) = vault.get(&place_of(name))? else {
-            return Err(Error::not_found(what, "the secret store has none of that name")
+            return Err(Error::not_found(what, "the secret store has no key of that name")
                 .hint(format!("make one: wharf key new FOLDER/{name}.key, and name that file")));
         };
         let place = format!("the key '{name}' in the {}", vault.describe());

@@ -40,7 +40,7 @@ pub fn open(key: String, asker: Arc<dyn Asker>, vault: Arc<dyn Vault>) -> BoxFut
         let store = vault.clone();
         let kept = tokio::task::spawn_blocking(move || store.get(&place)).await.during(&what)??;
         let Some((_, pem)) = kept else {
-            return Err(Error::not_found(what, "the secret store has none of that name")
+            return Err(Error::not_found(what, "the secret store has no key of that name")
                 .hint(format!("make one: wharf key new {name}; or bring yours: wharf key import {name} FILE")));
         };
         let kept = format!("the key '{name}' in the secret store");

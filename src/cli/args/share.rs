@@ -6,7 +6,7 @@ use super::images::CopyOptions;
 
 /// `wharf share`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Share {
     /// The image.
     pub reference: String,

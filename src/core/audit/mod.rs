@@ -159,8 +159,13 @@ pub fn read(text: &str) -> Reading {
             reading.torn.append(&mut torn);
         } else {
             reading.changed = Some(match torn.first() {
-                Some(cut) => (*cut, "it is no whole entry, and what follows it does not follow the one before"),
-                None => (number, "it does not follow the one before"),
+                Some(cut) => (
+                    *cut,
+                    "it is no whole entry, and what follows its hash does not match the entry before: the log was edited, or an entry is missing",
+                ),
+                None => {
+                    (number, "its hash does not match the entry before: the log was edited, or an entry is missing")
+                }
             });
             reading.torn.append(&mut torn);
         }

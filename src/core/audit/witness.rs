@@ -133,7 +133,7 @@ pub fn compare(reading: &Reading, chain: &Chain, seen: &[Witnessed]) -> Vec<Stri
     });
     if let Some(first) = other.map(|seen| seen.mark.number).min() {
         faults.push(format!(
-            "entry {first} is another one than the store has seen: it was written anew from there or before"
+            "entry {first} differs from what the store has seen: the log was rewritten from there or before"
         ));
     }
     let mut replaced: BTreeMap<&str, i64> = BTreeMap::new();
@@ -190,7 +190,7 @@ fn summary(seen: &[&Witnessed]) -> Option<Summary> {
     for seen in seen {
         let mark = &seen.mark;
         if by_number.get(&mark.number).is_some_and(|before| before.hash != mark.hash) {
-            faults.push(format!("entry {} was told twice, and differently: it was written anew", mark.number));
+            faults.push(format!("entry {} was told twice, and differently: the log was rewritten", mark.number));
         } else if mark.number < most {
             faults.push(format!("after {most} entries it had {}: it was cut", mark.number));
         }

@@ -65,9 +65,11 @@ impl Account {
     /// Ends the work; if several limits are reached, the first reason counts.
     fn exceed(&self, how: Exceeded, what: &str, why: String) -> Error {
         let hint = match how {
-            Exceeded::Size => "ask for a smaller one, or ask whoever runs the site for more ([requests] largest_mib)",
+            Exceeded::Size => {
+                "ask for a smaller one, or ask the administrators of the site for more ([requests] largest_mib)"
+            }
             Exceeded::Rate => "ask again when the place that it comes from is faster",
-            Exceeded::Time => "ask whoever runs the site for more time ([requests] request_seconds)",
+            Exceeded::Time => "ask the administrators of the site for more time ([requests] request_seconds)",
         };
         let (_, error) = self.why.get_or_init(|| (how, Error::new(Kind::Failed, what, why).hint(hint)));
         self.over.cancel();

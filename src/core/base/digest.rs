@@ -88,7 +88,7 @@ impl Digest {
             return Ok(());
         }
         Err(Error::new(super::error::Kind::Integrity, what, format!("the bytes have digest {found}, not {self}"))
-            .hint("do not use it; tell whoever runs the source"))
+            .hint("do not use it; tell the administrators of the source"))
     }
 }
 

@@ -335,7 +335,7 @@ impl RowSet {
 
     /// Reads what [`Self::to_bytes`] has written; fails for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let broken = || Error::failed("read the cached list", "it is damaged").hint("it will be fetched anew");
+        let broken = || Error::failed("read the cached list", "it is damaged").hint("it will be fetched again");
         let (magic, rest) = bytes.split_at_checked(4).ok_or_else(broken)?;
         let (count, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
         let count = u32::from_le_bytes(*count) as usize;

@@ -11,7 +11,7 @@ use super::{base::budget::Limits, image::reference::Name};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a setting")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
     /// Sources in the order of screens, as they are written; their adapters read the settings.
     pub sources: Vec<Written>,

@@ -199,7 +199,7 @@ impl Document {
         let all = |entries: List<Entry>| {
             let entries = entries.unwrap_or_default();
             if entries.len() > MOST {
-                return Err(Refusal::unknown(format!("it has {} entries, more than any honest one", entries.len())));
+                return Err(Refusal::unknown(format!("it has {} entries, more than Wharf accepts", entries.len())));
             }
             entries.into_iter().map(one).collect::<Result<Vec<_>, _>>()
         };

@@ -66,7 +66,7 @@ impl Descriptor {
         self.digest.matches(&manifest.digest, what)?;
         let (size, kind) = (manifest.bytes.len(), &manifest.media_type);
         let wrong = |why: String| {
-            Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell whoever published the image"))
+            Err(Error::new(Kind::Integrity, what, why).hint("do not use it; tell the publisher of the image"))
         };
         if self.size != size as u64 {
             return wrong(format!("{} has {size} bytes, and is said to have {}", self.digest.short(), self.size));
@@ -111,7 +111,7 @@ impl RawManifest {
                 let came_as =
                     stated.map_or_else(String::new, |kind| format!(" (it came as {})", clean::short(kind, 60)));
                 Error::new(Kind::Failed, what, format!("not a manifest we know: {why}{came_as}"))
-                    .hint("tell whoever published the image")
+                    .hint("tell the publisher of the image")
             }
             Refusal::Ambiguous(why) => {
                 Error::new(Kind::Integrity, what, format!("the manifest can be read in more than one way: {why}"))
@@ -130,7 +130,7 @@ impl RawManifest {
 
 fn unreadable(what: &str, why: &str) -> Error {
     Error::new(Kind::Failed, what, format!("the manifest cannot be read: {why}"))
-        .hint("tell whoever published the image")
+        .hint("tell the publisher of the image")
 }
 
 /// The content of a manifest or index.

@@ -198,7 +198,7 @@ impl Policy {
             return held(
                 self.signature.invalid,
                 "its signature does not fit: these are not the bytes that were signed".into(),
-                "do not use it; tell whoever published it",
+                "do not use it; tell its publisher",
             );
         }
         if state == Signature::TakenBack {
@@ -227,7 +227,7 @@ impl Policy {
             Signature::NoKey => "name the signer's key in the policy ([signature] keys)",
             Signature::Untrusted => "ask the site to trust its signer",
             Signature::Claimed => "read its data: wharf verify --data",
-            Signature::Expired => "ask for a version that is signed anew",
+            Signature::Expired => "ask for a version that was signed again",
             Signature::Elsewhere => ASK_HERE,
             _ => ASK,
         };
@@ -342,7 +342,7 @@ impl Policy {
         if age <= fresh && state != Scan::Stale {
             return None;
         }
-        let words = if age > stale { "counts no more" } else { "is not fresh" };
+        let words = if age > stale { "no longer counts" } else { "is not fresh" };
         let days = if age == i64::MAX { "of unknown age".to_owned() } else { format!("{age} days old") };
         let by_database =
             scanned.is_some_and(|scanned| now.saturating_sub(scanned) / DAY <= fresh) && database.is_some();

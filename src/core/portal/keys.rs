@@ -245,7 +245,7 @@ impl Keys {
         named(name)?;
         let what = format!("forget the key '{name}'");
         if self.secrets.get(&place_of(name), &what).await?.is_none() {
-            return Err(Error::not_found(what, "there is none of that name"));
+            return Err(Error::not_found(what, "no key has that name"));
         }
         let entry = self.journal.entry("forget-key", name);
         self.journal.recorded(entry, self.secrets.delete(&place_of(name), &what)).await

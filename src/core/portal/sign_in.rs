@@ -66,7 +66,7 @@ impl Accounts {
         let place = source
             .catalog
             .sign_in_place()
-            .ok_or_else(|| Error::unsupported(format!("sign in to {name}"), "one does not sign in there"))?;
+            .ok_or_else(|| Error::unsupported(format!("sign in to {name}"), "this source has no sign-in"))?;
         Ok((place, source))
     }
 

@@ -366,7 +366,9 @@ impl Request {
         match kind {
             RemarkKind::Note if me.approver || self.is_of(&me.person) => {}
             RemarkKind::Note => return Err(not_allowed(what, "you did not ask for it")),
-            RemarkKind::Question if !me.approver => return Err(not_allowed(what, "only who may decide asks back")),
+            RemarkKind::Question if !me.approver => {
+                return Err(not_allowed(what, "only an approver can ask a question"));
+            }
             RemarkKind::Question if self.stage.is_open_to_decide() => self.stage = Stage::Asked,
             RemarkKind::Question => return Err(Error::failed(what, format!("it is {}", self.stage.word()))),
             RemarkKind::Answer if !self.is_of(&me.person) => return Err(not_allowed(what, "you did not ask for it")),
@@ -380,7 +382,7 @@ impl Request {
 
     fn decide(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
         if !me.approver {
-            return Err(not_allowed(what, "you may not decide").hint("whoever runs the site names who may"));
+            return Err(not_allowed(what, "you may not decide").hint("the site's administrators name the approvers"));
         }
         if !self.stage.is_open_to_decide() {
             let before = match &self.decision {
@@ -426,7 +428,7 @@ impl Request {
 
     fn take_back(&mut self, what: &str, decision: &Decision, me: &Me) -> Result<()> {
         if !me.approver {
-            return Err(not_allowed(what, "you may not decide").hint("whoever runs the site names who may"));
+            return Err(not_allowed(what, "you may not decide").hint("the site's administrators name the approvers"));
         }
         if self.stage != Stage::Admitted {
             return Err(Error::failed(what, format!("it is {}: only an admission is taken back", self.stage.word())));

@@ -28,7 +28,7 @@ impl SiteReference {
 }
 
 fn out_of_reach(what: &str, at: &ImageRef) -> Error {
-    let hint = "if it should, whoever runs the site names that place in site.toml as a [[source]]";
+    let hint = "if it should, the site's administrators name that place in site.toml as a [[source]]";
     let place = match at {
         ImageRef::Oci(name) => name.host.as_str(),
         ImageRef::Glance { cloud, .. } => cloud,

@@ -273,8 +273,7 @@ impl Watcher {
             return Ok(());
         }
         let place = self.sources.place(&ImageRef::Oci(name.clone()))?;
-        let signatures =
-            Signatures { cx, what: "state the scan anew", content: &*place.content, name, digest: &digest };
+        let signatures = Signatures { cx, what: "state the new scan", content: &*place.content, name, digest: &digest };
         let Some(admitting) = signatures.admission(signer, &admitted).await? else { return Ok(()) };
         signatures.sign(&Statement::of_admission(&admitting, Some(scan), text::now()), signer).await.map(|_| ())
     }

@@ -163,8 +163,8 @@ async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Re
     let listed = fetch::listed(cx, &*from.content, &from.at, &top).await?;
     let size = listed.entries.iter().map(|child| child.size).fold(0, u64::saturating_add);
     if size > MANIFESTS {
-        let why = format!("its manifests have {}, more than any honest ones", text::size(size));
-        return Err(Error::new(Kind::Integrity, what, why).hint("tell whoever published the image"));
+        let why = format!("its manifests have {}, more than Wharf accepts", text::size(size));
+        return Err(Error::new(Kind::Integrity, what, why).hint("tell the publisher of the image"));
     }
     // Collected first, because a stream over a closure with borrows cannot be spawned.
     let reads: Vec<_> = listed.entries.into_iter().map(|child| read_child(cx, from, child)).collect();
@@ -181,7 +181,7 @@ async fn collect(cx: &Context, from: &Place, top: RawManifest, what: &str) -> Re
             let known = tree.blobs.entry(blob.digest.clone()).or_insert_with(|| blob.clone());
             if known.size != blob.size {
                 let why = format!("{} is said to have {} and {} bytes", blob.digest.short(), known.size, blob.size);
-                return Err(Error::new(Kind::Integrity, what, why).hint("tell whoever published the image"));
+                return Err(Error::new(Kind::Integrity, what, why).hint("tell the publisher of the image"));
             }
         }
     }
@@ -326,7 +326,7 @@ impl Check {
     }
 
     fn wrong(&self, why: &str) -> Error {
-        Error::new(Kind::Integrity, self.what(), why).hint("do not use it; tell whoever runs the source")
+        Error::new(Kind::Integrity, self.what(), why).hint("do not use it; tell the administrators of the source")
     }
 
     fn what(&self) -> String {

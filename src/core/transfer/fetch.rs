@@ -43,7 +43,7 @@ pub struct Listed {
 /// Everything that a manifest lists, including what the indexes in it list.
 pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &RawManifest) -> Result<Listed> {
     let what = format!("read what {at} lists");
-    let too_much = |why: &str| Error::new(Kind::Integrity, &what, why).hint("no honest image does");
+    let too_much = |why: &str| Error::new(Kind::Integrity, &what, why).hint("no real image does");
     let mut all = Listed { indexes: Vec::new(), entries: Vec::new() };
     let children = |manifest: &RawManifest, depth: usize| -> Vec<(Descriptor, usize)> {
         match manifest.said() {
@@ -55,7 +55,7 @@ pub async fn listed(cx: &Context, content: &dyn Content, at: &ImageRef, top: &Ra
     let mut stack = children(top, 1);
     while let Some((entry, depth)) = stack.pop() {
         if all.entries.len() + stack.len() > MOST_ENTRIES {
-            return Err(too_much("it lists more images than any honest one"));
+            return Err(too_much("it lists more images than Wharf accepts"));
         }
         if !entry.is_index() {
             all.entries.push(entry);
@@ -204,7 +204,7 @@ pub async fn blob(
     limit: usize,
 ) -> Result<Vec<u8>> {
     let what = format!("read {} of {at}", blob.digest.short());
-    let wrong = |why: String| Error::new(Kind::Integrity, &what, why).hint("tell whoever runs the source");
+    let wrong = |why: String| Error::new(Kind::Integrity, &what, why).hint("tell the administrators of the source");
     if blob.size > limit as u64 {
         return Err(wrong(format!("{} bytes is more than Wharf reads of such a thing", blob.size)));
     }
@@ -370,7 +370,7 @@ mod tests {
             index = kept.index(&[index]);
         }
         let top = kept.0[&None].clone();
-        assert!(listed(&Context::default(), &kept, &at(), &top).await.is_err(), "deeper than any honest image");
+        assert!(listed(&Context::default(), &kept, &at(), &top).await.is_err(), "deeper than Wharf accepts");
         // Inner indexes come first, as they must be written.
         let inner = kept.index(&[platform(&image, "linux", "amd64")]);
         let outer = kept.index(std::slice::from_ref(&inner));

@@ -47,7 +47,7 @@ pub fn wanted(state: &mut State, target: Target, reason: &str) -> Vec<Effect> {
     }
     rest.clone_into(&mut asking.reason);
     if asking.reason.is_empty() {
-        state.say("a reason is needed: whoever decides reads it");
+        state.say("a reason is needed: approvers read it");
         return Vec::new();
     }
     let target = tagged(state, target);

@@ -20,6 +20,22 @@ use wharf_core::{
 };
 
 impl Jobs {
+    /// Reads details of an image's tags; each is shown as soon as it is there.
+    fn versions(&mut self, reference: ImageRef, tags: Vec<String>) {
+        let portal = self.portal.clone();
+        self.read(Slot::Versions, move |post| async move {
+            let (sender, mut versions) = mpsc::channel(16);
+            let cx = Context::default();
+            let work = portal.catalog.versions(&cx, &reference, tags, sender);
+            let forward = async {
+                while let Some(version) = versions.recv().await {
+                    post.send(ImageNews::Version(version)).await;
+                }
+            };
+            let _ = tokio::join!(work, forward);
+        });
+    }
+
     /// Starts an effect about images.
     pub(super) fn start_images(&mut self, effect: ImageEffect) {
         let portal = self.portal.clone();
@@ -38,17 +54,7 @@ impl Jobs {
             ImageEffect::Tags(reference) => self.read(Slot::Tags, move |post| async move {
                 post.send(ImageNews::Tags(portal.sources.tags(&Context::default(), &reference).await)).await;
             }),
-            ImageEffect::Versions(reference, tags) => self.read(Slot::Versions, move |post| async move {
-                let (sender, mut versions) = mpsc::channel(16);
-                let cx = Context::default();
-                let work = portal.catalog.versions(&cx, &reference, tags, sender);
-                let forward = async {
-                    while let Some(version) = versions.recv().await {
-                        post.send(ImageNews::Version(version)).await;
-                    }
-                };
-                let _ = tokio::join!(work, forward);
-            }),
+            ImageEffect::Versions(reference, tags) => self.versions(reference, tags),
             ImageEffect::Removals(targets) => self.read(Slot::Removals, move |post| async move {
                 let cx = Context::default();
                 let resolved: Vec<Result<ImageRef>> = targets.iter().map(|target| resolve(&portal, target)).collect();

@@ -49,7 +49,7 @@ struct File {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools, reason = "a table of a theme file, not a state")]
+#[expect(clippy::struct_excessive_bools, reason = "a table of a theme file, not a state")]
 struct Paint {
     fg: Option<String>,
     bg: Option<String>,

@@ -47,7 +47,7 @@ pub fn view(popup: &Popup, frame: &mut Frame<'_>, theme: &Theme) {
             let dots = Input { text: "•".repeat(input.text.chars().count()), cursor: input.cursor };
             let (text, column) = if hidden { &dots } else { input }.window(inner.width as usize);
             put(frame, row(inner, 0), Line::styled(fit(&text, inner.width as usize), theme.style("text")));
-            put(frame, row(inner, 1), Line::styled("enter takes it, esc leaves", theme.style("dim")));
+            put(frame, row(inner, 1), Line::styled("enter confirms, esc cancels", theme.style("dim")));
             cursor(frame, inner, column);
         }
         Popup::Confirm { question, .. } => {

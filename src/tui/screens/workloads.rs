@@ -246,7 +246,7 @@ impl super::page::Page for Page {
                 "nothing is selected: ↑ ↓ choose one"
             }
             Action::Start if selected.is_some_and(|workload| workload.state == State::Running) => {
-                "it runs already: R starts it anew"
+                "it runs already: R restarts it"
             }
             Action::Shell | Action::Attach if !selected.is_some_and(|workload| workload.state.is_live()) => {
                 "it does not run"

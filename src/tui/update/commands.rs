@@ -117,7 +117,7 @@ fn quit(state: &mut State) -> Vec<Effect> {
         0 => state.quit = true,
         running => {
             let question = format!(
-                "{} still running and would be cancelled. Leave all the same?",
+                "{} still running and would be cancelled. Leave anyway?",
                 text::plural(running as u64, "task is", "tasks are")
             );
             state.popups.push(Popup::Confirm { question, sure: Sure::Quit });

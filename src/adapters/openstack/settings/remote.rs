@@ -60,7 +60,7 @@ impl Settings {
             _ => String::new(),
         };
         match text("status").as_str() {
-            "shutdown" => return Err(format!("it says that the cloud is no more: {}", text("message"))),
+            "shutdown" => return Err(format!("it says that the cloud was shut down: {}", text("message"))),
             "deprecated" => tracing::warn!(message = text("message"), "a profile is deprecated"),
             _ => {}
         }
@@ -158,7 +158,7 @@ mod tests {
             (r#"{"name": "c"}"#, "no profile"),
             (r#"{"profile": {"auth": 3}}"#, "odd"),
             (r#"{"profile": {"auth": {"auth_url": "http://c.example"}}}"#, "which is not"),
-            (r#"{"profile": {"status": "shutdown", "message": "moved\u001b[2J away"}}"#, "is no more: moved"),
+            (r#"{"profile": {"status": "shutdown", "message": "moved\u001b[2J away"}}"#, "was shut down: moved"),
         ] {
             let told = over(ENTRY, answer).unwrap_err();
             assert!(told.contains(why) && !told.contains('\u{1b}'), "{answer}: {told}");

@@ -123,7 +123,7 @@ pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
         429 => Error::new(Kind::Unavailable, what, because("too many requests for now"))
             .hint("wait a while; signing in usually raises the limit"),
         500..=599 => Error::new(Kind::Unavailable, what, because(&format!("the server failed with {status}")))
-            .hint("try again later, or tell whoever runs it"),
+            .hint("try again later, or tell its administrators"),
         _ => Error::new(Kind::Failed, what, because(&format!("the server answered {status}"))),
     }
 }
@@ -132,7 +132,7 @@ pub fn refused(what: &str, status: StatusCode, said: &str) -> Error {
 pub async fn body(response: Response, limit: usize, what: &str) -> Result<Bytes> {
     let too_long = || {
         Error::new(Kind::Integrity, what, format!("the answer is longer than {} MiB", limit >> 20))
-            .hint("no honest answer is; tell whoever runs the source")
+            .hint("no real answer is; tell the administrators of the source")
     };
     if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_long());
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_read_is_not_repeated() {
         #[derive(Debug, serde::Deserialize)]
-        #[allow(dead_code, reason = "only its form matters")]
+        #[expect(dead_code, reason = "only its form matters")]
         struct Wanted {
             token: u32,
         }

@@ -49,7 +49,7 @@ impl<T> Part<T> {
         match self.cut {
             None => Ok(self.rows),
             Some(why) => Err(Error::failed(what, format!("the list is not complete: {why}"))
-                .hint("tell whoever runs the source; no honest list is as long")),
+                .hint("tell the administrators of the source (no real list is as long)")),
         }
     }
 }

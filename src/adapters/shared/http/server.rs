@@ -255,11 +255,11 @@ impl Request<'_> {
 pub fn sent_elsewhere(what: &str, from: &Origin, to: &Url) -> Error {
     let to = Origin::of(to).map_or_else(|| format!("a {} address", to.scheme()), |to| to.to_string());
     Error::new(Kind::NotAllowed, what, format!("{from} wants it sent to {to}, which is another server"))
-        .hint("nothing was sent there; tell whoever runs the source")
+        .hint("nothing was sent there; tell the administrators of the source")
 }
 
 fn in_circles(what: &str, origin: &Origin) -> Error {
-    Error::failed(what, format!("{origin} sends us on and on")).hint("tell whoever runs the source")
+    Error::failed(what, format!("{origin} sends us on and on")).hint("tell the administrators of the source")
 }
 
 /// The target that an answer redirects to, if it does.
@@ -309,7 +309,7 @@ impl Visitor {
             let to = Origin::of(&url).ok_or_else(|| sent_elsewhere(what, &from, &url))?;
             if from.is_secure() && !to.is_secure() {
                 return Err(Error::new(Kind::NotAllowed, what, format!("{from} sends us on to {to}, unencrypted"))
-                    .hint("tell whoever runs the source"));
+                    .hint("tell the administrators of the source"));
             }
             if from != to {
                 self.reach.check(what, &from, &to)?;
@@ -322,7 +322,7 @@ impl Visitor {
             let Some(target) = redirect_of(&response) else {
                 return if response.status() == StatusCode::UNAUTHORIZED {
                     Err(Error::new(Kind::NotAllowed, what, format!("{to} wants a sign-in of its own"))
-                        .hint("nothing was sent there; tell whoever runs the source"))
+                        .hint("nothing was sent there; tell the administrators of the source"))
                 } else {
                     Ok(response)
                 };

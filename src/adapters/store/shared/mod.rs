@@ -128,7 +128,7 @@ fn may_audit(what: &str, me: &Me, stewards: bool) -> Result<()> {
 fn may_approve_class(what: &str, me: &Me, decision: &Decision) -> Result<i64> {
     may_decide(what, me)?;
     let until = decision.terms.until.filter(|until| *until > text::now());
-    until.ok_or_else(|| Error::usage(what, "a class is approved until a day that is to come").hint("--until 30d"))
+    until.ok_or_else(|| Error::usage(what, "the end of a class approval must be in the future").hint("--until 30d"))
 }
 
 #[cfg(test)]

@@ -296,7 +296,7 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
             };
         }
         sqlx::Error::Tls(why) if why.to_string().contains("does not support TLS") => {
-            let hint = "nothing was sent to it; whoever runs the site gives the database a certificate, or says in the address how it is protected (sslmode=…)";
+            let hint = "nothing was sent to it; the site's administrators give the database a certificate, or say in the address how it is protected (sslmode=…)";
             return away("it has no TLS".into(), hint);
         }
         sqlx::Error::Tls(why) => {
@@ -310,11 +310,11 @@ fn of_sql(error: &sqlx::Error, what: &str) -> Error {
     let message = wharf_core::base::clean::short(inner.message(), 300);
     let code = inner.try_downcast_ref::<PgDatabaseError>().map_or("", PgDatabaseError::code);
     match code {
-        "42501" => Error::new(Kind::NotAllowed, what, message).hint("whoever runs the site gives rights"),
+        "42501" => Error::new(Kind::NotAllowed, what, message).hint("the site's administrators give rights"),
         "P0002" => Error::not_found(what, message).hint("'wharf requests' lists yours"),
         "55000" => Error::failed(what, message),
         "22023" | "22P02" | "22003" => Error::usage(what, message),
-        "54000" => Error::new(Kind::Denied, what, message).hint("whoever runs the site can raise the limit"),
+        "54000" => Error::new(Kind::Denied, what, message).hint("the site's administrators can raise the limit"),
         "28000" | "28P01" | "3D000" => Error::new(Kind::NotAllowed, what, message)
             .hint("the database must know you: a login of its own, in the group wharf_user"),
         "55P03" => Error::new(Kind::Unavailable, what, "somebody is changing it at this moment").hint("try again"),

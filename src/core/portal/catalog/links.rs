@@ -43,9 +43,9 @@ impl Catalog {
         until: Option<i64>,
     ) -> Result<Link> {
         let image = self.sources.image(cx, reference, platform).await?;
-        let pinned = image
-            .pinned
-            .ok_or_else(|| Error::unsupported(format!("link to {reference}"), "it has no digest to pin to"))?;
+        let pinned = image.pinned.ok_or_else(|| {
+            Error::unsupported(format!("link to {reference}"), "its digest is unknown, so it cannot be pinned")
+        })?;
         let sender = (!self.config.person.is_empty()).then(|| self.config.person.clone());
         let cloud = self.sources.of(reference)?.catalog.cloud_place();
         let mut link = Link::to(&pinned, cloud, sender, until);

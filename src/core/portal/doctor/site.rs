@@ -373,7 +373,7 @@ mod tests {
     use super::*;
     use crate::request::Me;
 
-    #[allow(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
+    #[expect(clippy::unnecessary_wraps, reason = "what is looked at is a result")]
     fn looked(id: Option<&str>, curve: &'static str, locked: bool) -> Result<Looked> {
         Ok(Looked { place: "the key in k".into(), id: id.map(str::to_owned), curve, locked })
     }

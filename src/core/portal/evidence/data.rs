@@ -30,7 +30,7 @@ impl Evidence {
             }
             if matches!(record.outcome, Outcome::Signature { state: Signature::Invalid, .. }) {
                 return Err(Error::new(Kind::Integrity, what, format!("its signature FAILED: {}", record.reason))
-                    .hint("do not use it; tell whoever published it"));
+                    .hint("do not use it; tell its publisher"));
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ use crate::{
 async fn why_all_the_same(cx: &Context, judgement: &Judgement) -> Option<String> {
     let asker = cx.asking.0.as_ref()?;
     let words = format!(
-        "The policy says {}: {}. Why do you go on all the same? It is written down; nothing stops",
+        "The policy says {}: {}. To go on anyway, give a reason (it is kept in the audit log); leave it empty to stop",
         judgement.verdict.word(),
         judgement.grounds()
     );

@@ -33,7 +33,7 @@ impl Requests {
         let what = format!("request {}", clean::short(image, 200));
         let reason = clean::short(asking.reason.trim(), REASON);
         if reason.is_empty() {
-            return Err(Error::usage(what, "a reason is needed: whoever decides reads it").hint("--reason TEXT"));
+            return Err(Error::usage(what, "a reason is needed: approvers read it").hint("--reason TEXT"));
         }
         let (asked, destination) = if is_on_the_web(image) {
             self.asked_on_the_web(&what, image)?

@@ -46,7 +46,7 @@ impl Requests {
             let request = cx.run(&what, self.store.request(id)).await?;
             let me = self.store.me().await?;
             if !ruling.approve && ruling.reason.trim().is_empty() {
-                return Err(Error::usage(what, "a reason is needed: whoever asked reads it").hint("--reason TEXT"));
+                return Err(Error::usage(what, "a reason is needed: the requester reads it").hint("--reason TEXT"));
             }
             // Before a key is asked for: whoever may not decide need not type a PIN.
             let mut decision = Decision {

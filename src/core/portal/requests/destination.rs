@@ -10,8 +10,9 @@ use crate::{
 
 /// That nothing can be admitted here.
 pub(super) fn no_place(what: &str, key: &str) -> Error {
-    Error::unsupported(what, format!("the site has no place for admitted images ([requests] {key})"))
-        .hint("whoever runs the site names it in /etc/wharf/site.toml; alone, you do in your own wharf.toml")
+    Error::unsupported(what, format!("the site has no place for admitted images ([requests] {key})")).hint(
+        "the site's administrators name it in /etc/wharf/site.toml; on a machine of your own, name it in wharf.toml",
+    )
 }
 
 /// Whether a request wants an image where images from there are admitted: whoever wrote it may have written anything.

@@ -14,7 +14,7 @@ impl WebAddress {
     pub fn of(rules: &Requests, what: &str, address: &str) -> Result<Self> {
         let denied = |why: String| {
             Error::new(Kind::Denied, what, why)
-                .hint("whoever runs the site names the host in site.toml: [requests] web = [\"host\"]")
+                .hint("the site's administrators name the host in site.toml: [requests] web = [\"host\"]")
         };
         let (scheme, rest) = address.split_once("://").unwrap_or_default();
         let scheme = scheme.to_ascii_lowercase();

@@ -57,7 +57,7 @@ const OLD: i64 = 300;
 
 /// The state of the list of images.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the list")]
 pub struct Catalog {
     /// The list of each source.
     pub feeds: Vec<Feed>,

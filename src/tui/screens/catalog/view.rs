@@ -167,7 +167,7 @@ impl Columns {
         )
     }
 
-    #[allow(clippy::too_many_arguments, reason = "a row is all of these")]
+    #[expect(clippy::too_many_arguments, reason = "a row is all of these")]
     fn line(
         &self,
         source: &str,

@@ -167,9 +167,11 @@ impl Page {
             {
                 Some("it has no digest that could be checked")
             }
-            Action::Launch | Action::Link if unpinned => Some("it has no digest to pin to"),
+            Action::Launch | Action::Link if unpinned => Some("its digest is unknown, so it cannot be pinned"),
             Action::Launch if image.is_some_and(|image| image.artifact.is_some()) => Some("it is no image that runs"),
-            Action::Request if image.is_none_or(|image| image.pinned.is_none()) => Some("it has no digest to pin to"),
+            Action::Request if image.is_none_or(|image| image.pinned.is_none()) => {
+                Some("its digest is unknown, so it cannot be pinned")
+            }
             _ => None,
         }
     }

@@ -171,7 +171,7 @@ impl Page {
             (Action::Revoke, Some(one)) => {
                 let title = format!("Take back the admission of {}", one.called());
                 let about = vec![
-                    "Nobody's policy lets it pass from then on; what runs keeps running.".to_owned(),
+                    "After that, no policy lets it pass; what runs keeps running.".to_owned(),
                     "Why? Everybody who uses it reads it.".to_owned(),
                 ];
                 ask_with(model, title, about, Ask::TakeBack(one))

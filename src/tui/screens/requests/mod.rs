@@ -209,7 +209,7 @@ impl Page {
             return Some("it does not wait for a decision");
         }
         if decision && me.is_some_and(|me| !me.approver) {
-            return Some("you may not decide: whoever runs the site names who may");
+            return Some("you are not an approver: the site's administrators name the approvers");
         }
         match action {
             Action::Approve | Action::Conditions
@@ -218,11 +218,11 @@ impl Page {
                 Some("it is your own: somebody else has to approve it")
             }
             Action::Refuse if self.decides() && me.is_some_and(|me| !me.approver) => {
-                Some("you may not decide: whoever runs the site names who may")
+                Some("you are not an approver: the site's administrators name the approvers")
             }
             Action::Revoke if one.stage != Stage::Admitted => Some("it is not admitted"),
             Action::Revoke if me.is_some_and(|me| !me.approver) => {
-                Some("you may not: whoever runs the site names who may")
+                Some("you are not an approver: the site's administrators name the approvers")
             }
             Action::Refuse if one.stage.is_over() => Some("it is over"),
             Action::Launch if one.admitted.is_none() => Some("it is not admitted"),
@@ -350,7 +350,7 @@ impl Page {
         let (first, second) = match self.which {
             _ if !possible => (
                 "this site has no place for admitted images yet",
-                "whoever runs it names one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
+                "its administrators name one: [requests] admitted = \"HOST/PROJECT\" (README: A site in ten minutes)",
             ),
             Which::Mine => {
                 ("you have asked for nothing yet", "R on an image asks for it; tab shows what others asked for")

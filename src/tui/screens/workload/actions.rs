@@ -84,7 +84,7 @@ impl page::Page for Page {
             Action::NextMatch | Action::PreviousMatch if !self.output.searches() => {
                 "nothing is looked for: / begins a search"
             }
-            Action::Start if self.workload.state == State::Running => "it runs already: R starts it anew",
+            Action::Start if self.workload.state == State::Running => "it runs already: R restarts it",
             Action::Shell | Action::Attach if !self.workload.state.is_live() => "it does not run",
             Action::Stop if !self.workload.state.may_stop() => "it does not run",
             _ => return None,
