@@ -115,7 +115,7 @@ fn a_full_disk_costs_an_entry_and_says_so_and_later_ones_are_whole() {
     let reading = audit::read(&std::fs::read_to_string(file(&home)).unwrap());
     reading.whole().unwrap();
     assert_eq!((reading.lines.len(), reading.torn.len()), (before + 1, 0));
-    assert!(verified(&home, 0).contains("the chain is whole"));
+    assert!(verified(&home, 0).contains("the chain is complete"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn an_audit_that_its_owner_removes_cuts_or_writes_anew_is_seen() {
         (Some(two.clone()), "2 are here"),
         (Some(String::new()), "0 are here"),
         (None, "0 are here"),
-        (Some(forged(&["a", "b", "c", "d"])), "is another one than the store has seen"),
+        (Some(forged(&["a", "b", "c", "d"])), "differs from what the store has seen"),
     ] {
         match text {
             Some(text) => std::fs::write(file(&home), text).unwrap(),

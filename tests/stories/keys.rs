@@ -760,7 +760,7 @@ fn an_image_is_asked_for_with_a_reason_and_a_queue_is_worked_off_with_one_or_two
     assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("your own")));
     update(&mut own, Msg::Request(RequestNews::Queue(Ok((Me { approver: false, ..me }, Pace::default(), Vec::new())))));
     assert!(press(&mut own, "x").is_empty());
-    assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("may not decide")));
+    assert!(own.notice.as_ref().is_some_and(|notice| notice.text.contains("not an approver")));
 }
 
 #[test]

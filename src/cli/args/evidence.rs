@@ -39,7 +39,7 @@ pub enum PolicyVerb {
     },
     /// Print the verdicts that another policy would change, of the images that were verified or launched recently.
     Test {
-        /// The other policy: a file of its own, or a configuration file with a [policy].
+        /// The other policy: a file of its own, or a configuration file with a policy in it.
         file: PathBuf,
         /// How many days to look back.
         #[arg(long, default_value_t = 30)]
@@ -90,7 +90,7 @@ pub enum KeyVerb {
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Print the public half of a key, as [policy.signature] keys takes it.
+    /// Print the public half of a key, as the policy takes it (signature.keys).
     Show {
         /// The key: a file, keyring:NAME or pkcs11:URI.
         key: String,

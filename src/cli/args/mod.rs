@@ -49,7 +49,7 @@ pub struct Cli {
 }
 
 /// The arguments as clap can read them: after `images`, a word like `-kind:vm` is a filter and not a flag, so its minus is
-/// written as [`MINUS`]. Flags of one letter (`-h`) and words that begin with `--` stay as they are.
+/// written as a minus sign that clap lets pass. Flags of one letter (`-h`) and words that begin with `--` stay as they are.
 pub fn prepared(words: Vec<OsString>) -> Vec<OsString> {
     let verb = words.iter().skip(1).position(|word| word == "images").filter(|at| {
         // Another verb may have an argument of that name: only flags may come before.

@@ -153,7 +153,7 @@ impl Jobs {
         });
     }
 
-    /// Sends [`Msg::Request(RequestNews::News)`] for each change of the store. With `always`, only if the store reports changes itself,
+    /// Sends [`RequestNews::News`] for each change of the store. With `always`, only if the store reports changes itself,
     /// because asking it again and again has a cost that only a shown screen is worth.
     fn listen(&mut self, always: bool) {
         let portal = self.portal.clone();
