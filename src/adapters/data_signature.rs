@@ -31,7 +31,7 @@ use wharf_core::{
         clean,
         context::Context,
         error::{During, Result},
-        text,
+        small_file, text,
     },
     config::Config,
     evidence::record::{By, Kind, Outcome, Record, tool},
@@ -117,7 +117,7 @@ fn fits(claim: &DataSignature, spki: &[u8], hashed: &digest::Digest) -> bool {
 
 fn read_all(path: &std::path::Path) -> Result<Vec<Read>> {
     let what = format!("read the certificates in {}", path.display());
-    Ok(certificates::all_of_pem(&std::fs::read_to_string(path).during(what)?))
+    Ok(certificates::all_of_pem(&small_file::text(path).during(what)?))
 }
 
 impl Glance {

@@ -11,7 +11,7 @@ use super::entries::entries;
 use wharf_core::{
     base::{
         error::{Error, Kind, Result},
-        mistakes,
+        mistakes, small_file,
     },
     config::{Config, Kinds, List, Notify, Requests, Supplier, Written},
     policy::Policy,
@@ -70,7 +70,7 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
 /// [`Kind::Usage`] where it cannot be read, or with all that is wrong in it, each with its line.
 pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
     let what = format!("read {}", path.display());
-    let text = std::fs::read_to_string(path)
+    let text = small_file::text(path)
         .map_err(|error| Error::new(Kind::Usage, &what, error.to_string()).hint("check the path and its rights"))?;
     let Everything { file, sources, backends } = read(&text, path, kinds)?;
     let base = path.parent().unwrap_or(Path::new("."));

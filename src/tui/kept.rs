@@ -1,5 +1,7 @@
 //! The theme that was chosen on the screen, kept in the state folder. The person's configuration is not changed.
 
+use wharf_core::base::small_file;
+
 use std::{fs, io, path::Path};
 
 const FILE: &str = "theme";
@@ -11,7 +13,7 @@ pub fn keep(state_dir: &Path, configured: &str, chosen: &str) -> io::Result<()> 
 
 /// The theme to start with: the one chosen last on the screen, unless the configuration or a flag has changed since.
 pub fn theme(state_dir: &Path, configured: &str) -> String {
-    let text = fs::read_to_string(state_dir.join(FILE)).unwrap_or_default();
+    let text = small_file::text(state_dir.join(FILE)).unwrap_or_default();
     let mut lines = text.lines();
     match (lines.next(), lines.next()) {
         (Some(before), Some(chosen)) if before == configured && !chosen.is_empty() => chosen.to_owned(),

@@ -17,7 +17,7 @@ use wharf_core::{
         clean,
         digest::Digest,
         error::{During, Result},
-        text,
+        small_file, text,
     },
     policy::{Identity, SignatureRules},
 };
@@ -76,7 +76,7 @@ impl Keyless {
         let root = match &rules.trusted_root {
             Some(path) => {
                 let what = format!("read the trusted root {}", path.display());
-                let text = std::fs::read_to_string(path).during(&what)?;
+                let text = small_file::text(path).during(&what)?;
                 TrustedRoot::from_json(&text).during(&what)?
             }
             None => TrustedRoot::from_embedded(SigstoreInstance::PublicGood).during("read the built-in root")?,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::connection::Settings;
 use crate::shared::settings::Wanted;
 use wharf_core::base::clean;
+use wharf_core::base::small_file;
 
 /// A Docker context, as far as it is read (`contexts/meta/ID/meta.json`).
 #[derive(Deserialize)]
@@ -153,7 +154,7 @@ fn contexts(home: &Path) -> Vec<(OsString, Context)> {
     entries
         .flatten()
         .filter_map(|entry| {
-            let bytes = std::fs::read(entry.path().join("meta.json")).ok()?;
+            let bytes = small_file::bytes(entry.path().join("meta.json")).ok()?;
             Some((entry.file_name(), serde_json::from_slice(&bytes).ok()?))
         })
         .collect()

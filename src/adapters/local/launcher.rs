@@ -115,6 +115,8 @@ impl Launcher for Local {
         let made = async {
             let places = (staging.as_path(), folder.as_path());
             spec.sandboxed = self.sandboxes.placed(cx, supply, spec.sandboxed, &self.roots, places).await?;
+            // The form may have been open for long.
+            spec.created = text::now();
             spec.node = Node::here();
             private::write(&staging.join("spec.json"), &serde_json::to_vec_pretty(&spec).during(what)?)?;
             // Appears whole, under its final name.

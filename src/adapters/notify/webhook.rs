@@ -13,7 +13,7 @@ use wharf_core::{
     base::{
         context::Context,
         error::{Error, Kind, Result},
-        text,
+        small_file, text,
     },
     config::Config,
     ports::{Notifier, store::Due},
@@ -39,7 +39,7 @@ impl Webhook {
             return Err(Error::usage(what, "webhook needs a secret that its notices are signed with")
                 .hint("webhook_secret = \"/etc/wharf/webhook.secret\""));
         };
-        let key = match std::fs::read_to_string(file) {
+        let key = match small_file::text(file) {
             Ok(text) => Ok(key(&text, file, what)?),
             Err(error) => {
                 let denied = error.kind() == std::io::ErrorKind::PermissionDenied;

@@ -19,6 +19,7 @@ use wharf_core::{
     base::{
         clean,
         secret::{Credentials, Secret},
+        small_file,
     },
     image::reference::DOCKER_HUB,
     ports::Vault,
@@ -114,12 +115,12 @@ pub fn known_hosts() -> Vec<(String, PathBuf)> {
 }
 
 fn read(path: &PathBuf) -> Option<AuthFile> {
-    AuthFile::read(&std::fs::read(path).ok()?).ok()
+    AuthFile::read(&small_file::bytes(path).ok()?).ok()
 }
 
 /// The files that exist but cannot be read, with the reasons.
 pub fn broken() -> Vec<(PathBuf, String)> {
-    let why = |path: PathBuf| match std::fs::read(&path) {
+    let why = |path: PathBuf| match small_file::bytes(&path) {
         Ok(bytes) => AuthFile::read(&bytes).err().map(|why| (path, why)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => Some((path, error.to_string())),

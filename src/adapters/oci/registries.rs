@@ -7,6 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
+use wharf_core::base::small_file;
 use wharf_core::image::short_names::{Mode, ShortNames};
 
 #[derive(Default, Deserialize)]
@@ -147,7 +148,7 @@ fn chosen_file() -> PathBuf {
 }
 
 fn read(file: &Path) -> Result<Written, String> {
-    match std::fs::read_to_string(file) {
+    match small_file::text(file) {
         Ok(text) => toml::from_str(&text).map_err(|error| error.message().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Written::default()),
         Err(error) => Err(error.to_string()),

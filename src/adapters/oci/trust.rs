@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::registries::{Entry, entries};
 use wharf_core::base::error::{Error, Kind, Result};
+use wharf_core::base::small_file;
 
 /// Fails if one of these entries blocks `host/repository` (or `host`).
 pub fn check(all: &[Entry], name: &str, what: &str) -> Result<()> {
@@ -51,7 +52,7 @@ pub fn is_plain(host: &str) -> bool {
         insecure_registries: Vec<String>,
     }
     let docker = || {
-        std::fs::read("/etc/docker/daemon.json")
+        small_file::bytes("/etc/docker/daemon.json")
             .ok()
             .and_then(|text| serde_json::from_slice::<Daemon>(&text).ok())
             .unwrap_or_default()

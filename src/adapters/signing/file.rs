@@ -21,6 +21,7 @@ use wharf_core::{
     base::{
         error::{During, Error, Kind, Result},
         secret::Secret,
+        small_file,
     },
     image::model::DataSignature,
     ports::{
@@ -54,7 +55,7 @@ pub async fn open(path: &Path, asker: &dyn Asker) -> Result<OpenKey> {
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    let pem = Secret::new(String::from_utf8_lossy(&std::fs::read(path).during(&what)?).into_owned());
+    let pem = Secret::new(String::from_utf8_lossy(&small_file::bytes(path).during(&what)?).into_owned());
     opened(&what, &pem, &format!("the key in {}", path.display()), asker).await
 }
 

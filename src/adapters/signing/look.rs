@@ -10,6 +10,7 @@ use wharf_core::{
     base::{
         error::{During, Error, Kind, Result},
         secret::Secret,
+        small_file,
     },
     policy::SignatureRules,
     portal::keys::{KEYRING, place_of},
@@ -27,7 +28,7 @@ pub fn named(rules: &SignatureRules) -> Vec<Named> {
     let keys = rules.keys.iter().filter_map(|path| Key::load(path).ok());
     let keys = keys.map(|key| Named { id: key.id, certificate: false });
     let certificates = rules.certificate.iter().filter_map(|named| {
-        let text = std::fs::read_to_string(&named.file).ok()?;
+        let text = small_file::text(&named.file).ok()?;
         Key::of_der(certificates::Read::of_pem(&text)?.spki)
     });
     keys.chain(certificates.map(|key| Named { id: key.id, certificate: true })).collect()
@@ -80,7 +81,7 @@ fn text(path: &Path, what: &str) -> Result<Secret> {
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(what, "others may read it").hint(format!("chmod 600 {}", path.display())));
     }
-    std::fs::read(path)
+    small_file::bytes(path)
         .map(|bytes| Secret::new(String::from_utf8_lossy(&bytes)))
         .map_err(|error| missing(what, &error, path, Path::new("")))
 }

@@ -12,6 +12,7 @@ use wharf_core::{
     base::{
         error::{During, Error, Kind, Result},
         secret::Secret,
+        small_file,
     },
     ports::Vault,
 };
@@ -48,7 +49,7 @@ impl File {
         }
         closed(&self.path)?;
         let what = format!("read {}", self.path.display());
-        serde_json::from_slice(&std::fs::read(&self.path).during(&what)?).during(what)
+        serde_json::from_slice(&small_file::bytes(&self.path).during(&what)?).during(what)
     }
 
     /// Changes the secrets under a lock, so that two sign-ins at the same time lose nothing.

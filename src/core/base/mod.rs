@@ -12,4 +12,5 @@ pub mod json;
 pub mod mistakes;
 pub mod quote;
 pub mod secret;
+pub mod small_file;
 pub mod text;

@@ -1,6 +1,6 @@
 //! A launcher describes its questions as data; the screens and the command line render them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::{
     duration::{self, format_duration, parse_duration},
     room::{Gate, Room},
 };
+use super::plan::Mount;
 use crate::base::error::{Error, Result};
 
 /// What sort of answer a field takes.
@@ -18,6 +19,10 @@ pub enum FieldKind {
     Text,
     /// Words as a shell would split them: `--flag "two words"`.
     Words,
+    /// Words of the form `NAME=value`, each name once.
+    Variables,
+    /// Words of the form `/host:/inside[:rw]`, each path inside once.
+    Mounts,
     /// Yes or no.
     Flag,
     /// One of these.
@@ -69,6 +74,8 @@ impl Field {
                 answer.chars().any(char::is_control).then(|| "control characters are not allowed".into())
             }
             FieldKind::Words => split_words(answer).err(),
+            FieldKind::Variables => refuse_variables(answer),
+            FieldKind::Mounts => refuse_mounts(answer),
             FieldKind::Flag => (!matches!(answer, "yes" | "no")).then(|| "answer yes or no".into()),
             FieldKind::Choice(options) => (!options.iter().any(|option| option == answer))
                 .then(|| format!("choose one of {}", options.join(", "))),
@@ -76,9 +83,13 @@ impl Field {
                 Ok(number) if (*least..=*most).contains(&number) => None,
                 _ => Some(format!("a whole number from {least} to {most}")),
             },
-            FieldKind::Bytes => {
-                (!answer.is_empty() && parse_bytes(answer).is_none()).then(|| "a size like 512M or 2G".into())
-            }
+            FieldKind::Bytes if answer.is_empty() => None,
+            FieldKind::Bytes => match parse_bytes(answer) {
+                // Zero is no limit to some and none at all to others.
+                Some(0) => Some("a size above zero; leave it empty for no limit".into()),
+                Some(_) => None,
+                None => Some("a size like 512M or 2G".into()),
+            },
             FieldKind::Duration { .. } if answer.is_empty() => None,
             FieldKind::Duration { least, most } => match parse_duration(answer) {
                 Some(seconds) if (*least..=*most).contains(&seconds) => None,
@@ -87,6 +98,37 @@ impl Field {
             },
         }
     }
+}
+
+/// Why these are no environment variables, if they are not.
+fn refuse_variables(answer: &str) -> Option<String> {
+    let words = match split_words(answer) {
+        Ok(words) => words,
+        Err(why) => return Some(why),
+    };
+    let mut seen = BTreeSet::new();
+    words.iter().find_map(|word| match word.split_once('=') {
+        Some((name, _)) if name.is_empty() => Some(format!("'{word}' has no name before its '='")),
+        Some((name, _)) if !seen.insert(name) => Some(format!("{name} is set twice")),
+        Some(_) => None,
+        None => Some(format!("'{word}' is no NAME=value")),
+    })
+}
+
+/// Why these are no mounts, if they are not.
+fn refuse_mounts(answer: &str) -> Option<String> {
+    let words = match split_words(answer) {
+        Ok(words) => words,
+        Err(why) => return Some(why),
+    };
+    let mut seen = BTreeSet::new();
+    words.iter().find_map(|word| match Mount::parse(word) {
+        Ok(mount) => {
+            let inside = mount.inside.display().to_string();
+            (!seen.insert(mount.inside)).then(|| format!("two mounts are at {inside}"))
+        }
+        Err(error) => Some(format!("{}: {}; {}", error.what, error.why, error.hint)),
+    })
 }
 
 /// Questions that belong together, under a title.

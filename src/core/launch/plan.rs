@@ -80,6 +80,11 @@ impl Mount {
         let parts: Vec<&str> = word.split(':').collect();
         match parts.as_slice() {
             [host, inside] | [host, inside, "ro" | "rw"] if host.starts_with('/') && inside.starts_with('/') => {
+                let climbs = Path::new(inside).components().any(|part| part == std::path::Component::ParentDir);
+                if climbs || Path::new(inside).parent().is_none() {
+                    return Err(Error::usage(format!("mount '{word}'"), "its path inside is / or has .. in it")
+                        .hint("name a folder below /, like /data"));
+                }
                 Ok(Self { host: host.into(), inside: inside.into(), writes: parts.get(2) == Some(&"rw") })
             }
             _ => Err(Error::usage(format!("mount '{word}'"), "not a mount")

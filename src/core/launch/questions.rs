@@ -49,13 +49,13 @@ pub fn command(help: &'static str) -> Field {
 /// Its environment.
 pub fn environment() -> Field {
     let help = "NAME=value, separated by spaces; no secrets here, they show in the plan";
-    Field::new("env", "Environment", help, FieldKind::Words, "")
+    Field::new("env", "Environment", help, FieldKind::Variables, "")
 }
 
 /// What it sees of the host's files.
 pub fn mounts() -> Field {
     let help = "/host/path:/inside, read-only; add :rw to let it write. Your home is not mounted";
-    Field::new("mounts", "Mounts", help, FieldKind::Words, "")
+    Field::new("mounts", "Mounts", help, FieldKind::Mounts, "")
 }
 
 /// How much memory it may use.

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::action::Action;
 use wharf_core::base::mistakes;
+use wharf_core::base::small_file;
 
 /// The built-in key map (TOML).
 pub const BUILT_IN: &str = include_str!("../../../assets/keymap.toml");
@@ -114,7 +115,7 @@ impl Keymap {
         map.apply(BUILT_IN, "the built-in keys");
         if let Some(path) = user {
             let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
+            match small_file::text(path) {
                 Ok(text) => map.apply(&text, &name),
                 Err(error) => map.warnings.push(format!("{name}: {error}: the built-in keys are used")),
             }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use wharf_core::base::{
     clean,
     mistakes::{self, Mistake},
+    small_file,
 };
 
 /// The built-in themes: their names and their files (TOML).
@@ -125,7 +126,7 @@ impl Theme {
         let place = own.as_ref().map_or_else(|| name.to_owned(), |path| path.display().to_string());
         let built_in = || BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
         let text = match own {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}")),
+            Some(path) => small_file::text(path).map_err(|error| format!("{place}: {error}")),
             None => built_in().ok_or_else(|| "there is no such theme".to_owned()),
         };
         let text = match text {

@@ -13,6 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use wharf_core::base::{
     digest::Digest,
     error::{During, Error, Result},
+    small_file,
 };
 
 /// The object identifiers of key types and curves, as DER (RFC 5480, RFC 8017, RFC 8410).
@@ -87,7 +88,7 @@ impl Key {
     /// Reads the key in a file; fails if it holds no key of a supported kind.
     pub fn load(path: &Path) -> Result<Self> {
         let what = format!("read the key {}", path.display());
-        let text = std::fs::read(path).during(&what)?;
+        let text = small_file::bytes(path).during(&what)?;
         let text = String::from_utf8_lossy(&text);
         Self::parse(&text).ok_or_else(|| {
             if pem::read(&text).iter().any(|block| block.label.ends_with("PRIVATE KEY")) {

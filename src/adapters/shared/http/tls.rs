@@ -7,6 +7,7 @@ use reqwest::{Certificate, ClientBuilder, Identity};
 use super::Origin;
 use crate::shared::settings::Registry;
 use wharf_core::base::error::{During, Result};
+use wharf_core::base::small_file;
 
 /// Additional trust and identity for one address.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +71,7 @@ impl Tls {
         let mut extra = Vec::new();
         for path in &self.authorities {
             let doing = format!("read the certificate authority {}", path.display());
-            let pem = std::fs::read(path).during(&doing)?;
+            let pem = small_file::bytes(path).during(&doing)?;
             extra.extend(Certificate::from_pem_bundle(&pem).during(&doing)?);
         }
         if self.only_these {
@@ -80,8 +81,8 @@ impl Tls {
         }
         if let Some((certificate, key)) = &self.identity {
             let doing = format!("read the client certificate {}", certificate.display());
-            let mut pem = std::fs::read(certificate).during(&doing)?;
-            pem.extend(std::fs::read(key).during(format!("read the client key {}", key.display()))?);
+            let mut pem = small_file::bytes(certificate).during(&doing)?;
+            pem.extend(small_file::bytes(key).during(format!("read the client key {}", key.display()))?);
             builder = builder.identity(Identity::from_pem(&pem).during(&doing)?);
         }
         if self.unchecked {
