@@ -1,4 +1,4 @@
-//! The entries of `[[source]]` and `[[backend]]` in a file: their name and type here, everything else by their adapter.
+//! The `[[source]]` and `[[backend]]` entries of a file. Name and type are read here, everything else by their adapter.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -9,8 +9,8 @@ use wharf_core::{
     config::{Kinds, List, Written},
 };
 
-/// All entries of one list in a file's text, in their order, and all that is wrong with them. A text that is no TOML has none:
-/// why it is none is told by whoever reads the rest of it.
+/// All entries of one list in a file's text, in their order, and all mistakes in them. Text that is not TOML gives
+/// neither: reading the rest of the file reports that.
 pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Vec<Written>, Vec<Mistake>) {
     let (mut all, mut mistakes) = (Vec::new(), Vec::new());
     let (Ok(values), Ok(places)) = (toml::from_str::<toml::Table>(text), DeTable::parse(text)) else {
@@ -48,7 +48,7 @@ pub(super) fn entries(text: &str, path: &Path, list: List, kinds: &Kinds) -> (Ve
     (all, mistakes)
 }
 
-/// Takes out a setting that must be there and be a text with something in it.
+/// Takes a setting out of an entry; it must be there and be a string that is not empty.
 fn word_of(written: &mut Written, key: &str, wrong: &mut Vec<Mistake>) -> String {
     match written.settings.remove(key) {
         Some(toml::Value::String(word)) if !word.is_empty() => return word,

@@ -1,4 +1,4 @@
-//! What the environment says; it counts more than the files.
+//! Settings from environment variables; they override the files.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use wharf_core::{
     config::{Config, Kinds, Written},
 };
 
-/// What a variable holds; an empty one counts as none.
+/// The value of a variable; an empty one counts as unset.
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Lays the environment over what the files said.
+/// Applies environment variables over what the files set.
 ///
 /// # Errors
-/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a variable that says yes or no says neither.
+/// [`Kind::Usage`](wharf_core::base::error::Kind::Usage) where a yes-or-no variable holds neither.
 pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let flag = |name: &str| -> Result<Option<bool>> {
         match variable(name).map(|value| value.to_lowercase()).as_deref() {
@@ -42,7 +42,7 @@ pub(super) fn environment(config: &mut Config, kinds: &Kinds) -> Result<()> {
     let Some((kind, setting)) = kinds.of_address() else { return Ok(()) };
     for address in variable("WHARF_REGISTRIES").unwrap_or_default().split_whitespace() {
         let host = address.split_once("://").map_or(address, |(_, rest)| rest).trim_end_matches('/');
-        // The user's own entry for that registry knows more than the variable.
+        // The user's own entry for that registry may hold more settings than the variable.
         let same = |known: &str| known.trim_end_matches('/') == address.trim_end_matches('/');
         if config.sources.iter().any(|known| known.text(setting).is_some_and(same)) {
             continue;

@@ -1,4 +1,4 @@
-//! One configuration file: its format, and how it is laid over what is known already.
+//! One configuration file: its format, and how it is applied over what was read before.
 
 use std::{
     collections::BTreeMap,
@@ -40,14 +40,14 @@ struct File {
     mail: Option<String>,
 }
 
-/// A file as written, with its sources and its backends, which are their adapters' to read.
+/// A whole file, with its source and backend entries, whose settings the adapters read.
 struct Everything {
     file: File,
     sources: Vec<Written>,
     backends: Vec<Written>,
 }
 
-/// Reads a file, or tells everything that is wrong in it at once.
+/// Parses a file, or reports all mistakes in it at once.
 fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
     let (file, mut wrong) = mistakes::read::<File>(text);
     let (sources, of_sources) = entries(text, path, List::Source, kinds);
@@ -64,10 +64,10 @@ fn read(text: &str, path: &Path, kinds: &Kinds) -> Result<Everything> {
         .hint(format!("{lines}; 'wharf --help' names the manual page with all settings")))
 }
 
-/// Lays a file over what is known already.
+/// Applies a file over what was read before.
 ///
 /// # Errors
-/// [`Kind::Usage`] where it cannot be read, or with all that is wrong in it, each with its line.
+/// [`Kind::Usage`] where it cannot be read, or with all mistakes in it, each with its line.
 pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<()> {
     let what = format!("read {}", path.display());
     let text = std::fs::read_to_string(path)
@@ -104,7 +104,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
     config.filters.extend(file.filters);
     for (known, entries) in [(&mut config.sources, sources), (&mut config.backends, backends)] {
         for written in entries {
-            // The user's entry of a name replaces the site's.
+            // The user's entry replaces the site's entry of the same name.
             known.retain(|other| other.name != written.name);
             known.push(written);
         }
@@ -128,7 +128,7 @@ pub(super) fn apply(config: &mut Config, path: &Path, kinds: &Kinds) -> Result<(
     Ok(())
 }
 
-/// What a later file says of requests is laid over the site's, key by key. What the site wants stricter stays so.
+/// Merges the requests settings of a later file over the site's, key by key. Where the site is stricter, it stays so.
 fn over(below: &mut Requests, above: Requests) {
     let text = |below: &mut String, above: String| {
         if !above.is_empty() {
@@ -166,7 +166,7 @@ fn over(below: &mut Requests, above: Requests) {
     }
 }
 
-/// Puts a value in the place of another, where there is one.
+/// Replaces the target if there is a value.
 pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;

@@ -1,4 +1,4 @@
-//! A launcher describes its questions as data; the screens and the command line render them.
+//! A launcher describes its questions as data; the screens and the command line show them.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ pub enum FieldKind {
     Text,
     /// Words as a shell would split them: `--flag "two words"`.
     Words,
-    /// Yes or no.
+    /// A switch, answered `yes` or `no`.
     Flag,
-    /// One of these.
+    /// One of these words.
     Choice(Vec<String>),
-    /// A whole number within bounds.
+    /// A whole number from `least` to `most`.
     Number { least: u64, most: u64 },
-    /// Bytes, like `512M` or `2G`; empty means no limit.
+    /// A size like `512M` or `2G`; empty means no limit.
     Bytes,
-    /// A time span within bounds, in seconds, as [`parse_duration`] reads it; empty means what the backend does by itself.
+    /// A time span within bounds, in seconds, as [`parse_duration`] reads it; empty means the backend's own default.
     Duration { least: u64, most: u64 },
 }
 
-/// One question.
+/// One question of a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Field {
     /// The key in `--set KEY=VALUE`.
@@ -39,14 +39,14 @@ pub struct Field {
     pub label: &'static str,
     /// One line of help.
     pub help: &'static str,
-    /// What sort of answer.
+    /// The type of the answer.
     pub kind: FieldKind,
-    /// The answer when nothing is said: the careful one.
+    /// The answer if none is given: the careful one.
     pub default: String,
 }
 
 impl Field {
-    /// A field with these words.
+    /// A field of these parts, whose default is `default`.
     pub fn new(
         key: &'static str,
         label: &'static str,
@@ -57,12 +57,12 @@ impl Field {
         Self { key, label, help, kind, default: default.into() }
     }
 
-    /// Whether one types the answer, instead of going through what can be chosen.
+    /// Whether the answer is typed rather than chosen from a list.
     pub fn is_typed(&self) -> bool {
         !matches!(self.kind, FieldKind::Flag | FieldKind::Choice(_))
     }
 
-    /// Why `answer` does not fit, if it does not.
+    /// Why `answer` is not valid, in words; `None` if it is.
     pub fn refuse(&self, answer: &str) -> Option<String> {
         match &self.kind {
             FieldKind::Text => {
@@ -92,29 +92,29 @@ impl Field {
 /// Questions that belong together, under a title.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// What they are about, in a word or two; no two sections of a form have the same.
+    /// What the questions are about, in a word or two; unique within a form.
     pub title: &'static str,
     /// One line of help.
     pub help: &'static str,
-    /// Whether only the title is shown at first: most people keep these answers.
+    /// Whether only the title is shown at first, because most people keep the defaults.
     pub folded: bool,
     /// The questions, in order.
     pub fields: Vec<Field>,
 }
 
 impl Section {
-    /// A section that shows its questions.
+    /// A section whose questions are shown.
     pub fn new(title: &'static str, help: &'static str, fields: Vec<Field>) -> Self {
         Self { title, help, folded: false, fields }
     }
 
-    /// The same, showing only its title at first.
+    /// The same section, showing only its title at first.
     #[must_use]
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
     }
 
-    /// What is answered otherwise than by default, in words: `User 1000, Terminal yes`; empty where nothing is.
+    /// The answers that differ from the defaults, in words: `User 1000, Terminal yes`; empty if none does.
     pub fn changes(&self, answers: &Answers) -> String {
         let given = self.fields.iter().filter_map(|field| Some((field, answers.0.get(field.key)?)));
         let changed = given.filter(|(field, answer)| **answer != field.default);
@@ -126,31 +126,31 @@ impl Section {
     }
 }
 
-/// A launcher's questions, and what is good to know while one answers them.
+/// A launcher's questions, with the free capacity and the policy's gate beside them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Form {
     /// The questions, the common ones first.
     pub sections: Vec<Section>,
-    /// How much room there is for a launch, as far as the backend tells it without delay.
+    /// The free capacity of the backend, as far as it is known without delay.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub room: Vec<Room>,
-    /// Whether a launch has root rights on the host, or whoever may launch it has: it decides on the gate.
+    /// Whether a launch has root rights on the host, or requires them of the person; the gate depends on it.
     pub privileged: bool,
-    /// What stands between the image and a launch; the core fills it in, not a backend.
+    /// The policy's gate between the image and a launch; the core fills it in, not a backend.
     pub gate: Option<Gate>,
 }
 
-/// Answers by key. Keys that the form does not have are errors, not ignored.
+/// Answers by key. Keys that the form does not have are errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers(pub BTreeMap<String, String>);
 
 impl Answers {
-    /// The answer, or empty.
+    /// The answer to a question; empty if there is none.
     pub fn get(&self, key: &str) -> &str {
         self.0.get(key).map_or("", String::as_str)
     }
 
-    /// Whether a flag is on.
+    /// Whether a flag is answered `yes`.
     pub fn is(&self, key: &str) -> bool {
         self.get(key) == "yes"
     }
@@ -177,12 +177,12 @@ impl Form {
         Self { sections, ..Self::default() }
     }
 
-    /// All questions, in order.
+    /// All fields of all sections, in order.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.sections.iter().flat_map(|section| &section.fields)
     }
 
-    /// The form's own defaults.
+    /// The default of every field.
     pub fn defaults(&self) -> Answers {
         Answers(self.fields().map(|field| (field.key.to_owned(), field.default.clone())).collect())
     }
@@ -192,7 +192,10 @@ impl Form {
         self.fields().find(|field| field.key == key)
     }
 
-    /// Fills in defaults and checks every answer; the first that does not fit is the error.
+    /// Fills in defaults and checks every answer.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::base::error::Kind::Usage) for the first answer that is not valid.
     pub fn check(&self, given: &Answers) -> Result<Answers> {
         let mut answers = self.defaults();
         for (key, value) in &given.0 {
@@ -210,7 +213,7 @@ impl Form {
     }
 }
 
-/// Bytes of `512M`, `2G`, `2GiB`, `1024`; binary units.
+/// The bytes that `512M`, `2G`, `2GiB` or `1024` mean, in binary units; `None` if it is no size.
 pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -226,7 +229,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Splits at white space, honouring single and double quotes and backslashes. Nothing is expanded.
+/// Splits text at white space as a shell does, with single and double quotes and backslashes. Nothing is expanded.
 ///
 /// ```
 /// use wharf_core::launch::form::split_words;
@@ -261,7 +264,7 @@ pub fn split_words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// The words as one line that `split_words` reads back.
+/// Joins words into one line that [`split_words`] splits back into the same words.
 pub fn join_words(words: &[String]) -> String {
     let quoted = |word: &String| {
         let safe = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-=:@,+%".contains(c));

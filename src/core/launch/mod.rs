@@ -1,4 +1,4 @@
-//! Launching as data: the form that is filled in, the plan, the workload, and what a workload tells.
+//! Launching as data: the form, the plan, the workload, and its output and usage.
 
 pub mod duration;
 pub mod form;
