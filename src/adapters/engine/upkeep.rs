@@ -57,7 +57,7 @@ impl Engine {
         Ok(all.iter().filter(uses).map(Container::words).collect())
     }
 
-    /// What removing an image would do; `before` are those that will have been removed by then.
+    /// What removing an image would do; `before` are the images that will have been removed by then.
     async fn removal_of(&self, cx: &Context, reference: &ImageRef, before: &[&Name]) -> Result<Removal> {
         let what = format!("remove {reference}");
         let name = self.local(reference)?;

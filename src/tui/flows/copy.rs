@@ -30,7 +30,7 @@ pub fn copy_to(state: &mut State, target: Target, platform: Option<String>) -> V
             (host.to_owned(), name.clone(), tag.clone())
         }
         Target::Reference(reference) => match reference.name() {
-            // An engine's images have names with a registry of their own.
+            // The host of such a reference is the name of the engine, not of a registry.
             Some(at) if matches!(reference, ImageRef::Engine(_)) => {
                 (String::new(), at.repository.clone(), at.tag.clone())
             }
