@@ -175,7 +175,7 @@ fn seconds(set: Option<u32>, default: u32) -> Duration {
 pub struct Notify {
     /// `smtp://HOST:PORT`, `smtps://HOST`, or `sendmail`; if empty, no mail is sent.
     pub mail: String,
-    /// The sender's address.
+    /// The address that mail is sent from.
     pub from: String,
     /// The domain for people who gave no address: `example.org` makes it `NAME@example.org`.
     pub domain: String,

@@ -191,7 +191,7 @@ pub enum State {
     },
     /// It is being started.
     Starting,
-    /// Its program runs.
+    /// Its program runs now.
     Running,
     /// It is paused or suspended, and can go on.
     Paused,

@@ -86,7 +86,7 @@ impl Room {
 /// What the policy says about launching an image on a backend, from the evidence that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gate {
-    /// The policy's verdict.
+    /// The policy's verdict from kept evidence.
     pub verdict: Verdict,
     /// Whether a launch may go on, and what it needs if not.
     pub passage: Passage,

@@ -41,7 +41,7 @@ const MOST_LAYERS: usize = 200;
 /// A signature that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Signed {
-    /// The image, pinned.
+    /// The reference of the image, pinned.
     pub reference: ImageRef,
     /// The digest that was signed.
     pub digest: Digest,
@@ -151,7 +151,7 @@ pub struct Signatures<'a> {
     pub what: &'a str,
     /// The place that holds the image.
     pub content: &'a dyn Content,
-    /// The image's repository.
+    /// The image's repository; tag and digest of the name are not used.
     pub name: &'a Name,
     /// The digest whose signatures these are.
     pub digest: &'a Digest,

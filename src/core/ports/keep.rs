@@ -14,7 +14,7 @@ use crate::{
 /// A list of a source as kept on disk.
 #[derive(Debug, Clone)]
 pub struct CachedRows {
-    /// The source's name.
+    /// The source's name in lists.
     pub source: String,
     /// All rows, or only the first of them.
     pub rows: Arc<RowSet>,

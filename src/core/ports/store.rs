@@ -73,9 +73,9 @@ pub struct Use {
     pub person: String,
     /// How the person came to use it.
     pub how: How,
-    /// The reference, pinned.
+    /// The reference of the image, pinned.
     pub reference: String,
-    /// The image's digest.
+    /// The image's digest, with its algorithm.
     pub digest: String,
     /// Where it is used: `BACKEND/WORKLOAD`, or where it was copied to; may be empty.
     pub place: String,
@@ -87,7 +87,7 @@ pub struct Use {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Watched {
-    /// The image's digest.
+    /// The image's digest, with its algorithm.
     pub digest: String,
     /// The pinned reference to it.
     pub reference: String,

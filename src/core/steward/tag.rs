@@ -25,7 +25,7 @@ pub(super) struct Called {
     pub untagged: String,
 }
 
-/// Tags admitted images.
+/// Sets the tags of admitted images.
 pub(super) struct Tags {
     sources: Arc<Sources>,
     store: Arc<dyn Store>,

@@ -64,7 +64,7 @@ impl State {
 pub struct Finding {
     /// The name of what was checked.
     pub what: String,
-    /// Whether it works.
+    /// Whether it works, and how serious it is if not.
     pub state: State,
     /// What the check found, in words.
     pub found: String,

@@ -44,7 +44,7 @@ pub enum Move {
     Never,
     /// Move it to the new image.
     Always,
-    /// Ask the person.
+    /// Ask the person through this asker.
     Ask(Arc<dyn Asker>),
 }
 

@@ -73,7 +73,7 @@ impl Page {
         self.asked = clock;
     }
 
-    /// Adds a measurement.
+    /// Adds a measurement to the history that is shown.
     pub fn reading(&mut self, told: Result<Option<Usage>>) {
         let usage = match told {
             Ok(Some(usage)) => usage,
