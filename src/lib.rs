@@ -16,8 +16,8 @@
 //!
 //! # Who may import whom
 //!
-//! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the compiler
-//! checks what they may name; this crate is `main` and `config`, and re-exports the others.
+//! `core`, `adapters`, `tui` and `cli` are crates (`wharf-core` and so on, each in its folder of `src`), so the
+//! compiler checks what they may name; this crate is `main` and `config`, and re-exports the others.
 //! `main -> cli, tui, adapters, config`; `cli -> core`; `tui -> core`;
 //! `adapters/x -> core, adapters::{shared, formats, parts}`; `config -> core`; `core ->` nothing of ours, and never
 //! a terminal, HTTP or database crate. A screen never imports another screen, an adapter never another adapter.
@@ -45,10 +45,10 @@
 //!  everybody:  the signature is the badge; the scan that it states replaces a scan of their own; its conditions bind
 //! ```
 //!
-//! Each step of a steward can be repeated, so that after a crash another steward finds what was done. A claim is a lease
-//! of one worker; only its holder goes on. Images that people used (`core::portal::uses`) are judged again when the
-//! scanners' data changes (`core::steward::watch`). Notices are rows with a key, so that nobody is notified twice, and
-//! each way of delivery records what it has sent.
+//! Each step of a steward can be repeated, so that after a crash another steward finds what was done. A claim is a
+//! lease of one worker; only its holder goes on. Images that people used (`core::portal::uses`) are judged again when
+//! the scanners' data changes (`core::steward::watch`). Notices are rows with a key, so that nobody is notified twice,
+//! and each way of delivery records what it has sent.
 //!
 //! A site sets this up in ten minutes: README, "A site in ten minutes" (site.toml, roles, service unit).
 //!

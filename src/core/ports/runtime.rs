@@ -30,14 +30,14 @@ pub struct Description {
 
 /// Something that runs images as processes of the person.
 ///
-/// The order is: [`accepts`](Self::accepts), [`questions`](Self::questions), [`describe`](Self::describe), then once
-/// [`prepare`](Self::prepare), and from then on the words of [`argv`](Self::argv), as often as wanted. Those words run on any
-/// machine that has this program under the same path, the runtime's own programs, and both folders under the same paths: a
+/// The order of calls is: [`accepts`](Self::accepts), [`questions`](Self::questions), [`describe`](Self::describe),
+/// then once [`prepare`](Self::prepare), and from then on the command line of [`argv`](Self::argv), as often as wanted.
+/// It runs on any machine that has this program, the runtime's own programs and both folders under the same paths: a
 /// node needs neither a registry nor this person's cache. Everything that a process is told is in its folder, so that
-/// nothing of it stands on a command line that others can read.
+/// nothing of it is on a command line that others can read.
 ///
-/// Errors say what failed and where: `Unsupported` for an image or a machine that it does not fit, `Usage` for answers that
-/// do not fit its questions, `Integrity` where bytes are not those that were pinned.
+/// Errors say what failed and where: `Unsupported` for an image or a machine that does not fit, `Usage` for answers
+/// that do not fit its questions, `Integrity` where bytes are not those that were pinned.
 #[async_trait]
 pub trait Runtime: Send + Sync {
     /// Its name, for settings and messages: one word, the same in every run.
